@@ -1,0 +1,54 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let package = Package(
+    name: "zoetrope",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "zoetrope", targets: ["zoetrope"])],
+    dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.10.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CFFmpeg", pkgConfig: "libavformat",
+            providers: [
+                .apt(["libavformat-dev", "libavcodec-dev", "libavutil-dev", "libswscale-dev"]),
+                .brew(["ffmpeg"]),
+            ]),
+        .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")]),
+        .target(name: "NeuralNetwork", dependencies: ["COneDNN"]),
+        .target(name: "Backbones", dependencies: ["NeuralNetwork"]),
+        .target(name: "Datasets"),
+        .target(name: "Video", dependencies: ["CFFmpeg"]),
+        .target(name: "FeatureCache", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
+        .target(
+            name: "Extraction",
+            dependencies: [
+                "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .target(name: "SequenceModels", dependencies: ["NeuralNetwork", "FeatureCache"]),
+        .target(name: "Reports", dependencies: ["SequenceModels", "FeatureCache"]),
+        .target(
+            name: "Pipelines",
+            dependencies: [
+                "Datasets", "Video", "Backbones", "Extraction", "SequenceModels",
+                .product(name: "Yams", package: "Yams"),
+            ]),
+        .executableTarget(
+            name: "zoetrope",
+            dependencies: [
+                "Pipelines", "Extraction", "SequenceModels", "Reports", "Backbones",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(name: "NeuralNetworkTests", dependencies: ["NeuralNetwork"]),
+        .testTarget(name: "BackbonesTests", dependencies: ["Backbones"], resources: [.copy("Fixtures")]),
+    ],
+    swiftLanguageModes: [.v6]
+)

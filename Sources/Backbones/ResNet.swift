@@ -1,0 +1,90 @@
+import NeuralNetwork
+
+/// Deep Residual Learning for Image Recognition, He, Zhang, Ren, Sun 2015 (arXiv:1512.03385).
+///
+/// The variant is torchvision's "v1.5": in a bottleneck the stride sits on the 3×3 convolution, where
+/// the paper has it on the first 1×1. Parameter names are torchvision's.
+public struct ResNet: Sendable {
+    /// Blocks in each of the four stages, and whether they are bottlenecks.
+    public enum Depth: Int, CaseIterable, Sendable {
+        case resnet18 = 18
+        case resnet34 = 34
+        case resnet50 = 50
+        case resnet101 = 101
+        case resnet152 = 152
+
+        var blocks: [Int] {
+            switch self {
+            case .resnet18: [2, 2, 2, 2]
+            case .resnet34, .resnet50: [3, 4, 6, 3]
+            case .resnet101: [3, 4, 23, 3]
+            case .resnet152: [3, 8, 36, 3]
+            }
+        }
+
+        var isBottleneck: Bool { rawValue >= 50 }
+
+        /// Output channels of a block for each channel inside it.
+        var expansion: Int { isBottleneck ? 4 : 1 }
+    }
+
+    public let depth: Depth
+    public var classes = 1000
+    private static let epsilon: Float = 1e-5
+
+    public init(_ depth: Depth) { self.depth = depth }
+
+    /// Outputs `spatial` `[512 or 2048, size / 32, size / 32]`, `pooled` `[512 or 2048]`, `logits`.
+    public func graph(imageSize: Int) -> Graph {
+        var builder = GraphBuilder()
+        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        x = unit(&builder, "conv1", "bn1", x, channels: 64, kernel: 7, stride: 2)
+        x = builder.activation(.relu, x)
+        x = builder.maxPooling("maxpool", x, Window(kernel: Extent(3), stride: Extent(2), padding: Extent(1)))
+        for (stage, blocks) in depth.blocks.enumerated() {
+            for block in 0..<blocks {
+                let name = "layer\(stage + 1).\(block)"
+                let stride = stage > 0 && block == 0 ? 2 : 1
+                x = self.block(&builder, name, x, width: 64 << stage, stride: stride, isFirst: block == 0)
+            }
+        }
+        let pooled = builder.globalAveragePooling("avgpool", x)
+        let logits = builder.linear("fc", pooled, out: classes)
+        return builder.build(outputs: ["spatial": x, "pooled": pooled, "logits": logits])
+    }
+
+    private func block(
+        _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, width: Int, stride: Int, isFirst: Bool
+    ) -> Graph.NodeID {
+        // (channels, kernel, stride) of each convolution.
+        let layers =
+            depth.isBottleneck
+            ? [(width, 1, 1), (width, 3, stride), (width * 4, 1, 1)]
+            : [(width, 3, stride), (width, 3, 1)]
+        var x = input
+        for (index, layer) in layers.enumerated() {
+            let isLast = index == layers.count - 1
+            x = unit(
+                &builder, "\(name).conv\(index + 1)", "\(name).bn\(index + 1)", x,
+                channels: layer.0, kernel: layer.1, stride: layer.2, scale: isLast ? 0.25 : 1)
+            if !isLast { x = builder.activation(.relu, x) }
+        }
+        var identity = input
+        if isFirst, stride > 1 || builder.shape(of: input) != builder.shape(of: x) {
+            identity = unit(
+                &builder, "\(name).downsample.0", "\(name).downsample.1", input,
+                channels: width * depth.expansion, kernel: 1, stride: stride)
+        }
+        return builder.activation(.relu, builder.add("\(name).add", x, identity))
+    }
+
+    /// Convolution and batch normalisation.
+    private func unit(
+        _ builder: inout GraphBuilder, _ convolution: String, _ normalization: String, _ input: Graph.NodeID,
+        channels: Int, kernel: Int, stride: Int, scale: Float = 1
+    ) -> Graph.NodeID {
+        let window = Window(kernel: Extent(kernel), stride: Extent(stride), padding: Extent(kernel / 2))
+        let x = builder.convolution(convolution, input, Convolution(outChannels: channels, window: window))
+        return builder.batchNormalization(normalization, x, epsilon: Self.epsilon, scale: scale)
+    }
+}

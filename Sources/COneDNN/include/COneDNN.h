@@ -1,0 +1,114 @@
+// A thin C face over oneDNN: opaque handles, plain numbers, one status code. This target is the only
+// place that knows whether oneDNN 2.6 (API v2) or 3.x (API v3) is installed.
+//
+// Every function that returns `int` gives 0 on success and a oneDNN status otherwise; `onednn_status_text`
+// names it. Handles are owned by the caller and freed by the matching `_destroy`.
+#ifndef ZOETROPE_CONEDNN_H
+#define ZOETROPE_CONEDNN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// A CPU engine and its stream. Not to be shared between threads that execute at the same time.
+typedef struct onednn_context onednn_context;
+/// How a tensor lies in memory: dimensions and the order of elements.
+typedef struct onednn_layout onednn_layout;
+/// One primitive, bound to memory once and executed many times.
+typedef struct onednn_operation onednn_operation;
+
+typedef enum { ONEDNN_ANY = 0, ONEDNN_PLAIN = 1, ONEDNN_CHANNELS_LAST = 2 } onednn_format;
+typedef enum {
+  ONEDNN_IDENTITY = 0,
+  ONEDNN_RELU = 1,
+  ONEDNN_SIGMOID = 2,
+  ONEDNN_TANH = 3,
+  ONEDNN_SILU = 4
+} onednn_activation;
+typedef enum {
+  ONEDNN_MAX = 0,
+  ONEDNN_AVERAGE_EXCLUDING_PADDING = 1,
+  ONEDNN_AVERAGE_INCLUDING_PADDING = 2
+} onednn_pooling_kind;
+typedef enum { ONEDNN_ADD = 0, ONEDNN_MULTIPLY = 1 } onednn_binary_kind;
+
+/// "oneDNN 2.6.3".
+void onednn_version_text(char *text, size_t capacity);
+/// The instruction set oneDNN generates code for, such as "avx512_core_vnni".
+const char *onednn_instruction_set(void);
+const char *onednn_status_text(int status);
+/// Threads used by primitives that the calling thread makes and runs. No effect on a sequential build.
+void onednn_set_threads(int count);
+
+int onednn_context_create(onednn_context **context);
+void onednn_context_destroy(onednn_context *context);
+
+/// float32 layout of `rank` dimensions (at most 6).
+int onednn_layout_create(
+    onednn_layout **layout, int rank, const int64_t *dimensions, onednn_format format);
+void onednn_layout_destroy(onednn_layout *layout);
+/// Bytes a buffer of this layout takes, padding included.
+size_t onednn_layout_bytes(const onednn_layout *layout);
+bool onednn_layout_equal(const onednn_layout *first, const onednn_layout *second);
+
+typedef struct {
+  int64_t batch, in_channels, in_height, in_width;
+  int64_t out_channels, out_height, out_width;
+  int64_t kernel_height, kernel_width, stride_height, stride_width;
+  int64_t pad_top, pad_left, pad_bottom, pad_right;
+  int64_t groups;
+  /// Adds to what the destination already holds, before the activation.
+  bool accumulate;
+  onednn_activation activation;
+} onednn_convolution_options;
+
+/// Convolution with bias. A null layout means "whatever is fastest"; `weights` layout is then asked for
+/// with `onednn_operation_weights`.
+int onednn_convolution_create(
+    onednn_context *context, const onednn_convolution_options *options, const onednn_layout *source,
+    const onednn_layout *destination, onednn_operation **operation);
+
+typedef struct {
+  onednn_pooling_kind kind;
+  int64_t batch, channels, in_height, in_width, out_height, out_width;
+  int64_t kernel_height, kernel_width, stride_height, stride_width;
+  int64_t pad_top, pad_left, pad_bottom, pad_right;
+} onednn_pooling_options;
+
+int onednn_pooling_create(
+    onednn_context *context, const onednn_pooling_options *options, const onednn_layout *source,
+    onednn_operation **operation);
+
+int onednn_reorder_create(
+    onednn_context *context, const onednn_layout *from, const onednn_layout *to,
+    onednn_operation **operation);
+
+int onednn_eltwise_create(
+    onednn_context *context, onednn_activation activation, const onednn_layout *layout,
+    onednn_operation **operation);
+
+int onednn_binary_create(
+    onednn_context *context, onednn_binary_kind kind, const onednn_layout *first,
+    const onednn_layout *second, onednn_operation **operation);
+
+void onednn_operation_destroy(onednn_operation *operation);
+/// New handles, owned by the caller; null where the operation has no such argument.
+onednn_layout *onednn_operation_source(const onednn_operation *operation);
+onednn_layout *onednn_operation_weights(const onednn_operation *operation);
+onednn_layout *onednn_operation_destination(const onednn_operation *operation);
+size_t onednn_operation_scratchpad_bytes(const onednn_operation *operation);
+/// The kernel oneDNN chose, such as "jit:avx512_core".
+const char *onednn_operation_kernel(const onednn_operation *operation);
+
+/// Buffers must stay valid until the operation is destroyed or bound again.
+int onednn_operation_bind(
+    onednn_operation *operation, void *source, void *second, void *weights, void *bias,
+    void *destination, void *scratchpad);
+int onednn_operation_execute(onednn_context *context, onednn_operation *operation);
+
+/// Row-major C[m,n] = alpha · op(A)[m,k] · op(B)[k,n] + beta · C; `lda` etc. are row strides in elements.
+int onednn_matrix_multiply(
+    bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
+    const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+
+#endif

@@ -1,0 +1,95 @@
+/// A network as data: nodes in topological order, with parameter names equal to the published
+/// checkpoints'. Nothing in a graph computes; `InferencePlan` and `TrainingPlan` do.
+public struct Graph: Sendable, Equatable {
+    /// Every node after the nodes it reads.
+    public internal(set) var nodes: [Node] = []
+    /// Parameters in the order the builder met them.
+    public internal(set) var parameters: [Parameter] = []
+    /// Named nodes whose values a plan can be asked for, such as `pooled`.
+    public internal(set) var outputs: [String: NodeID] = [:]
+
+    /// A node's place in `nodes`.
+    public struct NodeID: Hashable, Sendable {
+        public let index: Int
+    }
+
+    /// One step of the computation.
+    public struct Node: Sendable, Equatable {
+        /// The published module name, such as `layer1.0.conv1`; made up where none is published.
+        public let name: String
+        public let operation: Operation
+        public let inputs: [NodeID]
+        /// The value's shape, without the batch dimension.
+        public let shape: Shape
+        /// Indices into `Graph.parameters`, in the order the operation documents.
+        public let parameters: [Int]
+    }
+
+    /// What one example's value looks like.
+    public enum Shape: Sendable, Equatable, CustomStringConvertible {
+        case image(channels: Int, height: Int, width: Int)
+        case vector(Int)
+        /// One vector a time step; lengths differ from example to example.
+        case sequence(Int)
+
+        public var description: String {
+            switch self {
+            case .image(let channels, let height, let width): "\(channels)×\(height)×\(width)"
+            case .vector(let size): "\(size)"
+            case .sequence(let size): "T×\(size)"
+            }
+        }
+
+        /// Numbers in one example; in one step of one example for sequences.
+        public var size: Int {
+            switch self {
+            case .image(let channels, let height, let width): channels * height * width
+            case .vector(let size), .sequence(let size): size
+            }
+        }
+    }
+
+    /// A learned tensor or a running statistic.
+    public struct Parameter: Sendable, Equatable {
+        public let name: String
+        public let shape: [Int]
+        /// How `weights: random` fills it.
+        public let initializer: Initializer
+        /// False for running statistics, which are stored in checkpoints but not counted as parameters.
+        public let isTrainable: Bool
+
+        public var count: Int { shape.reduce(1, *) }
+    }
+
+    /// Parameters are drawn evenly from `centre ± spread`; see `RandomParameters`.
+    public struct Initializer: Sendable, Equatable {
+        public let centre: Float
+        public let spread: Float
+
+        public init(centre: Float = 0, spread: Float) {
+            self.centre = centre
+            self.spread = spread
+        }
+
+        /// He et al. 2015: keeps the variance through a layer followed by ReLU.
+        public static func he(fanIn: Int) -> Initializer {
+            Initializer(spread: Float((6 / Double(fanIn)).squareRoot()))
+        }
+
+        /// ±1/√fanIn, PyTorch's choice for linear and recurrent layers.
+        public static func fan(_ fanIn: Int) -> Initializer {
+            Initializer(spread: Float(1 / Double(fanIn).squareRoot()))
+        }
+    }
+
+    /// The node and everything it depends on, in order.
+    func ancestry(of output: NodeID) -> [NodeID] {
+        var needed = Set([output])
+        for index in nodes.indices.reversed() where needed.contains(NodeID(index: index)) {
+            needed.formUnion(nodes[index].inputs)
+        }
+        return nodes.indices.map(NodeID.init(index:)).filter(needed.contains)
+    }
+
+    subscript(id: NodeID) -> Node { nodes[id.index] }
+}

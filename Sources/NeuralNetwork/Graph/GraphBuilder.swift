@@ -1,0 +1,162 @@
+/// Builds a `Graph` node by node, working out shapes on the way.
+///
+/// A builder function reads like the published network:
+///
+///     var builder = GraphBuilder()
+///     let image = builder.input(.image(channels: 3, height: 224, width: 224))
+///     let stem = builder.convolution("conv1", image, Convolution(outChannels: 64, window: window))
+public struct GraphBuilder {
+    public typealias NodeID = Graph.NodeID
+    private var graph = Graph()
+
+    public init() {}
+
+    /// The finished graph, with the values that plans may be asked for.
+    public func build(outputs: [String: NodeID]) -> Graph {
+        var result = graph
+        result.outputs = outputs
+        return result
+    }
+
+    public func shape(of node: NodeID) -> Graph.Shape { graph[node].shape }
+
+    public mutating func input(_ shape: Graph.Shape, name: String = "input") -> NodeID {
+        append(name, .input, [], shape)
+    }
+
+    /// Convolution of an image; weights drawn by He's rule when random.
+    public mutating func convolution(_ name: String, _ input: NodeID, _ options: Convolution) -> NodeID {
+        let (channels, height, width) = image(input)
+        precondition(channels % options.groups == 0, "\(name): \(channels) channels in \(options.groups) groups")
+        let kernel = options.window.kernel
+        let perGroup = channels / options.groups
+        let fanIn = perGroup * kernel.height * kernel.width
+        var parameters = [
+            parameter(
+                name + ".weight", [options.outChannels, perGroup, kernel.height, kernel.width], .he(fanIn: fanIn))
+        ]
+        if options.hasBias { parameters.append(parameter(name + ".bias", [options.outChannels], .fan(fanIn))) }
+        let output = options.window.output(height: height, width: width)
+        return append(
+            name, .convolution(options), [input],
+            .image(channels: options.outChannels, height: output.height, width: output.width), parameters)
+    }
+
+    /// Batch normalisation with running statistics. `scale` centres the random weights: residual
+    /// branches end below 1 so that deep untrained networks stay well-scaled.
+    public mutating func batchNormalization(
+        _ name: String, _ input: NodeID, epsilon: Float, scale: Float = 1
+    ) -> NodeID {
+        let (channels, _, _) = image(input)
+        let parameters = [
+            parameter(name + ".weight", [channels], .init(centre: scale, spread: scale / 5)),
+            parameter(name + ".bias", [channels], .init(spread: 0.1)),
+            parameter(name + ".running_mean", [channels], .init(spread: 0.1), isTrainable: false),
+            parameter(name + ".running_var", [channels], .init(centre: 1, spread: 0.3), isTrainable: false),
+        ]
+        return append(name, .batchNormalization(epsilon: epsilon), [input], shape(of: input), parameters)
+    }
+
+    public mutating func activation(_ activation: Activation, _ input: NodeID) -> NodeID {
+        append(graph[input].name + "." + activation.rawValue, .activation(activation), [input], shape(of: input))
+    }
+
+    public mutating func add(_ name: String, _ first: NodeID, _ second: NodeID) -> NodeID {
+        precondition(shape(of: first) == shape(of: second), "\(name): \(shape(of: first)) + \(shape(of: second))")
+        return append(name, .add, [first, second], shape(of: first))
+    }
+
+    public mutating func maxPooling(_ name: String, _ input: NodeID, _ window: Window) -> NodeID {
+        append(name, .maxPooling(window), [input], pooled(input, window))
+    }
+
+    public mutating func averagePooling(
+        _ name: String, _ input: NodeID, _ window: Window, countsPadding: Bool
+    ) -> NodeID {
+        append(name, .averagePooling(window, countsPadding: countsPadding), [input], pooled(input, window))
+    }
+
+    public mutating func globalAveragePooling(_ name: String, _ input: NodeID) -> NodeID {
+        append(name, .globalAveragePooling, [input], .vector(image(input).channels))
+    }
+
+    /// y = x·Wᵀ + b on a vector, or on each step of a sequence.
+    public mutating func linear(_ name: String, _ input: NodeID, out: Int) -> NodeID {
+        let size = shape(of: input).size
+        let parameters = [
+            parameter(name + ".weight", [out, size], .fan(size)), parameter(name + ".bias", [out], .fan(size)),
+        ]
+        return append(name, .linear(out: out), [input], resized(input, to: out), parameters)
+    }
+
+    public mutating func dropout(_ name: String, _ input: NodeID, rate: Float) -> NodeID {
+        append(name, .dropout(rate: rate), [input], shape(of: input))
+    }
+
+    public mutating func sequenceMean(_ name: String, _ input: NodeID) -> NodeID {
+        append(name, .sequenceMean, [input], .vector(shape(of: input).size))
+    }
+
+    /// One recurrent layer named as layer `layer` of a `torch.nn.GRU` or `LSTM` called `name`.
+    public mutating func recurrent(
+        _ name: String, layer: Int = 0, _ input: NodeID, _ recurrence: Recurrence
+    ) -> NodeID {
+        let rows = recurrence.cell.gates * recurrence.hiddenSize
+        let columns = shape(of: input).size
+        var parameters: [Int] = []
+        for suffix in ["", "_reverse"].prefix(recurrence.directions) {
+            let ending = "_l\(layer)\(suffix)"
+            let initializer = Graph.Initializer.fan(recurrence.hiddenSize)
+            parameters += [
+                parameter("\(name).weight_ih\(ending)", [rows, columns], initializer),
+                parameter("\(name).weight_hh\(ending)", [rows, recurrence.hiddenSize], initializer),
+                parameter("\(name).bias_ih\(ending)", [rows], initializer),
+                parameter("\(name).bias_hh\(ending)", [rows], initializer),
+            ]
+        }
+        return append(
+            "\(name).\(layer)", .recurrent(recurrence), [input],
+            .sequence(recurrence.hiddenSize * recurrence.directions), parameters)
+    }
+
+    /// The state after the whole sequence was read; see `Operation.finalState`.
+    public mutating func finalState(_ name: String, _ input: NodeID, bidirectional: Bool) -> NodeID {
+        append(name, .finalState(bidirectional: bidirectional), [input], .vector(shape(of: input).size))
+    }
+
+    // MARK: - Helpers
+
+    private mutating func append(
+        _ name: String, _ operation: Operation, _ inputs: [NodeID], _ shape: Graph.Shape, _ parameters: [Int] = []
+    ) -> NodeID {
+        graph.nodes.append(
+            Graph.Node(name: name, operation: operation, inputs: inputs, shape: shape, parameters: parameters))
+        return NodeID(index: graph.nodes.count - 1)
+    }
+
+    private mutating func parameter(
+        _ name: String, _ shape: [Int], _ initializer: Graph.Initializer, isTrainable: Bool = true
+    ) -> Int {
+        graph.parameters.append(
+            Graph.Parameter(name: name, shape: shape, initializer: initializer, isTrainable: isTrainable))
+        return graph.parameters.count - 1
+    }
+
+    private func image(_ node: NodeID) -> (channels: Int, height: Int, width: Int) {
+        guard case .image(let channels, let height, let width) = shape(of: node) else {
+            preconditionFailure("\(graph[node].name) is not an image but \(shape(of: node))")
+        }
+        return (channels, height, width)
+    }
+
+    private func pooled(_ input: NodeID, _ window: Window) -> Graph.Shape {
+        let (channels, height, width) = image(input)
+        let output = window.output(height: height, width: width)
+        return .image(channels: channels, height: output.height, width: output.width)
+    }
+
+    private func resized(_ input: NodeID, to size: Int) -> Graph.Shape {
+        if case .sequence = shape(of: input) { return .sequence(size) }
+        return .vector(size)
+    }
+}

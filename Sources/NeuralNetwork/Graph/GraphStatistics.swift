@@ -1,0 +1,28 @@
+/// Parameters and arithmetic, for `zoetrope describe`.
+extension Graph {
+    /// Trained numbers in the whole graph; running statistics are not counted.
+    public var parameterCount: Int {
+        parameters.lazy.filter(\.isTrainable).reduce(0) { $0 + $1.count }
+    }
+
+    /// Multiply-adds for one example; one step of it where the input is a sequence.
+    public var multiplyAdds: Int { nodes.reduce(0) { $0 + multiplyAdds(of: $1) } }
+
+    /// Multiply-adds of convolutions and matrix products; the rest is not counted, as is the custom.
+    public func multiplyAdds(of node: Node) -> Int {
+        switch (node.operation, node.shape) {
+        case (.convolution, .image(_, let height, let width)):
+            parameters[node.parameters[0]].count * height * width
+        case (.linear, _):
+            parameters[node.parameters[0]].count
+        case (.recurrent, _):
+            node.parameters.map { parameters[$0] }.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
+        default: 0
+        }
+    }
+
+    /// Trained numbers of one node.
+    public func parameterCount(of node: Node) -> Int {
+        node.parameters.map { parameters[$0] }.filter(\.isTrainable).reduce(0) { $0 + $1.count }
+    }
+}

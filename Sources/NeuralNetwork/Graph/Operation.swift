@@ -1,0 +1,128 @@
+/// What a node does. Parameters, where an operation has any, stand in the order given here.
+public enum Operation: Sendable, Equatable {
+    case input
+    /// weight `[out, in / groups, height, width]`, then bias `[out]` where `hasBias`.
+    case convolution(Convolution)
+    /// weight, bias, running mean, running variance, each `[channels]`.
+    case batchNormalization(epsilon: Float)
+    case activation(Activation)
+    case add
+    case maxPooling(Window)
+    case averagePooling(Window, countsPadding: Bool)
+    /// Mean over height and width: image → vector.
+    case globalAveragePooling
+    /// weight `[out, in]`, bias `[out]`.
+    case linear(out: Int)
+    /// Zeroes values while training, and scales the rest by 1 / (1 − rate).
+    case dropout(rate: Float)
+    /// Mean over the valid steps: sequence → vector.
+    case sequenceMean
+    /// A recurrent layer, sequence → sequence. For each direction: weight_ih `[gates·hidden, in]`,
+    /// weight_hh `[gates·hidden, hidden]`, bias_ih, bias_hh `[gates·hidden]`, gates in PyTorch's order.
+    case recurrent(Recurrence)
+    /// The last valid step of the forward direction and, where `bidirectional`, the first of the
+    /// backward one: the state after reading everything. Sequence → vector.
+    case finalState(bidirectional: Bool)
+
+    /// The name `describe` prints.
+    public var name: String {
+        switch self {
+        case .input: "input"
+        case .convolution(let options):
+            "convolution \(options.window.kernel.height)×\(options.window.kernel.width)"
+                + (options.window.stride.height > 1 ? " /\(options.window.stride.height)" : "")
+        case .batchNormalization: "batch normalisation"
+        case .activation(let activation): activation.rawValue
+        case .add: "add"
+        case .maxPooling(let window): "max pooling \(window.kernel.height)×\(window.kernel.width)"
+        case .averagePooling(let window, _):
+            "average pooling \(window.kernel.height)×\(window.kernel.width)"
+        case .globalAveragePooling: "global average pooling"
+        case .linear: "linear"
+        case .dropout(let rate): "dropout \(rate)"
+        case .sequenceMean: "mean over time"
+        case .recurrent(let recurrence):
+            (recurrence.isBidirectional ? "bidirectional " : "") + recurrence.cell.rawValue
+        case .finalState: "final state"
+        }
+    }
+}
+
+public enum Activation: String, Sendable, Equatable {
+    case relu, sigmoid, tanh, silu
+}
+
+/// Height and width of something, in pixels.
+public struct Extent: Sendable, Equatable {
+    public let height: Int
+    public let width: Int
+
+    public init(_ height: Int, _ width: Int) {
+        self.height = height
+        self.width = width
+    }
+
+    public init(_ side: Int) { self.init(side, side) }
+}
+
+/// A sliding window over an image.
+public struct Window: Sendable, Equatable {
+    public let kernel: Extent
+    public let stride: Extent
+    /// Zeros before the first row and column.
+    public let leading: Extent
+    /// Zeros after the last row and column.
+    public let trailing: Extent
+
+    /// Symmetric padding unless `trailing` says otherwise.
+    public init(kernel: Extent, stride: Extent = Extent(1), padding: Extent = Extent(0), trailing: Extent? = nil) {
+        self.kernel = kernel
+        self.stride = stride
+        self.leading = padding
+        self.trailing = trailing ?? padding
+    }
+
+    /// Rows and columns of the output, rounded down as PyTorch does.
+    func output(height: Int, width: Int) -> Extent {
+        Extent(
+            (height + leading.height + trailing.height - kernel.height) / stride.height + 1,
+            (width + leading.width + trailing.width - kernel.width) / stride.width + 1)
+    }
+}
+
+public struct Convolution: Sendable, Equatable {
+    public let outChannels: Int
+    public let window: Window
+    public let groups: Int
+    public let hasBias: Bool
+
+    public init(outChannels: Int, window: Window, groups: Int = 1, hasBias: Bool = false) {
+        self.outChannels = outChannels
+        self.window = window
+        self.groups = groups
+        self.hasBias = hasBias
+    }
+}
+
+public struct Recurrence: Sendable, Equatable {
+    /// Cell equations are PyTorch's: the GRU applies the reset gate after the recurrent product
+    /// (Keras `reset_after=True`).
+    public enum Cell: String, Sendable, Equatable {
+        case gru, lstm
+
+        /// GRU: reset, update, new. LSTM: input, forget, cell, output.
+        public var gates: Int { self == .gru ? 3 : 4 }
+    }
+
+    public let cell: Cell
+    public let hiddenSize: Int
+    public let isBidirectional: Bool
+
+    public init(cell: Cell, hiddenSize: Int, isBidirectional: Bool = false) {
+        self.cell = cell
+        self.hiddenSize = hiddenSize
+        self.isBidirectional = isBidirectional
+    }
+
+    var directions: Int { isBidirectional ? 2 : 1 }
+}

@@ -1,0 +1,115 @@
+import COneDNN
+import Foundation
+
+// Owners of COneDNN's handles. Each frees its handle exactly once; status codes become errors here.
+
+/// A oneDNN call that failed.
+public struct ArithmeticError: LocalizedError {
+    let node: String
+    let status: String
+    public var errorDescription: String? {
+        "oneDNN cannot compute \(node): \(status). Try a smaller batch or another image size."
+    }
+}
+
+func check(_ status: Int32, _ node: String) throws {
+    if status != 0 { throw ArithmeticError(node: node, status: String(cString: onednn_status_text(status))) }
+}
+
+/// Facts about the arithmetic library in use.
+public enum ArithmeticLibrary {
+    /// Such as `oneDNN 2.6.3`.
+    public static var version: String {
+        var text = [CChar](repeating: 0, count: 64)
+        onednn_version_text(&text, text.count)
+        return text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    }
+
+    /// The instruction set code is generated for, such as `avx512_core_vnni`.
+    public static var instructionSet: String { String(cString: onednn_instruction_set()) }
+
+    /// Sets how many threads oneDNN uses for plans that the calling thread makes and runs.
+    public static func setThreadsOfCallingThread(_ count: Int) { onednn_set_threads(Int32(count)) }
+}
+
+/// An engine and a stream. Used by one thread at a time.
+final class Context {
+    let handle: OpaquePointer
+
+    init() throws {
+        var created: OpaquePointer?
+        try check(onednn_context_create(&created), "the CPU engine")
+        handle = created!
+    }
+
+    deinit { onednn_context_destroy(handle) }
+}
+
+/// How a float32 tensor lies in memory.
+final class Layout {
+    let handle: OpaquePointer
+
+    init(owning handle: OpaquePointer) { self.handle = handle }
+
+    init(_ dimensions: [Int], _ format: onednn_format) throws {
+        var created: OpaquePointer?
+        let status = onednn_layout_create(&created, Int32(dimensions.count), dimensions.map(Int64.init), format)
+        try check(status, "a layout of \(dimensions)")
+        handle = created!
+    }
+
+    deinit { onednn_layout_destroy(handle) }
+
+    var bytes: Int { onednn_layout_bytes(handle) }
+
+    static func == (first: Layout, second: Layout) -> Bool { onednn_layout_equal(first.handle, second.handle) }
+}
+
+/// One oneDNN primitive.
+final class Primitive {
+    let handle: OpaquePointer
+    let name: String
+
+    /// `make` is one of COneDNN's `_create` functions.
+    init(_ name: String, _ make: (UnsafeMutablePointer<OpaquePointer?>) -> Int32) throws {
+        var created: OpaquePointer?
+        try check(make(&created), name)
+        handle = created!
+        self.name = name
+    }
+
+    deinit { onednn_operation_destroy(handle) }
+
+    /// The layouts the primitive settled on.
+    var source: Layout { Layout(owning: onednn_operation_source(handle)) }
+    var destination: Layout { Layout(owning: onednn_operation_destination(handle)) }
+    var weights: Layout? { onednn_operation_weights(handle).map(Layout.init(owning:)) }
+    var scratchpadBytes: Int { onednn_operation_scratchpad_bytes(handle) }
+    /// The kernel oneDNN chose, such as `jit:avx512_core`.
+    var kernel: String { String(cString: onednn_operation_kernel(handle)) }
+
+    func bind(
+        source: UnsafeMutableRawPointer, second: UnsafeMutableRawPointer? = nil,
+        weights: UnsafeMutableRawPointer? = nil, bias: UnsafeMutableRawPointer? = nil,
+        destination: UnsafeMutableRawPointer, scratchpad: UnsafeMutableRawPointer?
+    ) throws {
+        try check(onednn_operation_bind(handle, source, second, weights, bias, destination, scratchpad), name)
+    }
+
+    func execute(in context: Context) throws {
+        try check(onednn_operation_execute(context.handle, handle), name)
+    }
+}
+
+/// Memory aligned to a cache line, as the kernels like it.
+final class AlignedBuffer {
+    let pointer: UnsafeMutableRawPointer
+    let bytes: Int
+
+    init(bytes: Int) {
+        self.bytes = max(bytes, 64)
+        pointer = .allocate(byteCount: self.bytes, alignment: 64)
+    }
+
+    deinit { pointer.deallocate() }
+}

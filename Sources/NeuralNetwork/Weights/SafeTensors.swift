@@ -1,0 +1,207 @@
+import Foundation
+
+/// Reads the `.safetensors` format (huggingface/safetensors): eight bytes of little-endian header length,
+/// a JSON header `name → {dtype, shape, data_offsets}`, then the tensors' bytes.
+///
+/// The file is mapped, not loaded; a tensor costs memory only while somebody holds it. Nothing the
+/// header says is believed before it was checked against the file.
+public struct SafeTensorsFile: ParameterSource {
+    /// The path it was read from.
+    public let path: String
+    /// Free text stored under `__metadata__`.
+    public let metadata: [String: String]
+    /// Shape of every tensor, by name.
+    public var shapes: [String: [Int]] { entries.mapValues(\.shape) }
+
+    private let data: Data
+    private let entries: [String: Entry]
+
+    private struct Entry: Sendable {
+        let type: ElementType
+        let shape: [Int]
+        let range: Range<Int>
+    }
+
+    enum ElementType: String, Sendable {
+        case f64 = "F64"
+        case f32 = "F32"
+        case f16 = "F16"
+        case bf16 = "BF16"
+        case i64 = "I64"
+        case i32 = "I32"
+        case i16 = "I16"
+        case i8 = "I8"
+        case u8 = "U8"
+        case bool = "BOOL"
+
+        var bytes: Int {
+            switch self {
+            case .f64, .i64: 8
+            case .f32, .i32: 4
+            case .f16, .bf16, .i16: 2
+            case .i8, .u8, .bool: 1
+            }
+        }
+    }
+
+    /// Headers over this size are refused, as the reference reader does.
+    private static let maximumHeader = 100_000_000
+
+    /// - Throws: `WeightsError` where the file is missing or not what it says it is.
+    public init(path: String) throws {
+        let data: Data
+        do {
+            data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
+        } catch {
+            throw WeightsError.unreadable(file: path, reason: Self.reason(error))
+        }
+        try self.init(data: data, path: path)
+    }
+
+    init(data: Data, path: String) throws {
+        func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
+        guard data.count >= 8 else { throw malformed("it has \(data.count) bytes") }
+        let length = data.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * $1.offset) }
+        guard length <= Self.maximumHeader, Int(length) <= data.count - 8 else {
+            throw malformed("its header claims \(length) bytes in a file of \(data.count)")
+        }
+        let body = 8 + Int(length)
+        let header = data.subdata(in: 8..<body)
+        guard let json = try? JSONSerialization.jsonObject(with: header) as? [String: Any] else {
+            throw malformed("its header is not a JSON object")
+        }
+        var entries: [String: Entry] = [:]
+        for (name, value) in json where name != "__metadata__" {
+            guard let fields = value as? [String: Any] else { throw malformed("entry \(name) is not an object") }
+            entries[name] = try Self.entry(name, fields, bodyBytes: data.count - body, malformed)
+        }
+        try Self.checkOverlap(entries, malformed)
+        self.path = path
+        self.data = data.dropFirst(body)
+        self.entries = entries
+        self.metadata = json["__metadata__"] as? [String: String] ?? [:]
+    }
+
+    private static func entry(
+        _ name: String, _ fields: [String: Any], bodyBytes: Int, _ malformed: (String) -> WeightsError
+    ) throws -> Entry {
+        guard let typeName = fields["dtype"] as? String, let shape = fields["shape"] as? [Int],
+            let offsets = fields["data_offsets"] as? [Int], offsets.count == 2
+        else { throw malformed("entry \(name) lacks dtype, shape or data_offsets") }
+        guard let type = ElementType(rawValue: typeName) else {
+            throw malformed("tensor \(name) has the unknown type \(typeName)")
+        }
+        var bytes = type.bytes
+        for dimension in shape {
+            let (product, overflow) = bytes.multipliedReportingOverflow(by: dimension)
+            guard dimension >= 0, !overflow else { throw malformed("tensor \(name) has the shape \(shape)") }
+            bytes = product
+        }
+        guard offsets[0] >= 0, offsets[1] >= offsets[0], offsets[1] <= bodyBytes, offsets[1] - offsets[0] == bytes
+        else {
+            throw malformed(
+                "tensor \(name) of \(bytes) bytes claims bytes \(offsets[0]) to \(offsets[1]) of \(bodyBytes)")
+        }
+        return Entry(type: type, shape: shape, range: offsets[0]..<offsets[1])
+    }
+
+    private static func checkOverlap(
+        _ entries: [String: Entry], _ malformed: (String) -> WeightsError
+    ) throws {
+        var end = 0
+        for (name, entry) in entries.sorted(by: { $0.value.range.lowerBound < $1.value.range.lowerBound })
+        where !entry.range.isEmpty {
+            guard entry.range.lowerBound >= end else { throw malformed("tensor \(name) overlaps another") }
+            end = entry.range.upperBound
+        }
+    }
+
+    /// The tensor called `name` as `Float`, or nil.
+    public func tensor(named name: String) -> Tensor? {
+        guard let entry = entries[name] else { return nil }
+        let bytes = data.subdata(in: data.startIndex + entry.range.lowerBound..<data.startIndex + entry.range.upperBound)
+        return Tensor(shape: entry.shape, values: Self.floats(bytes, entry.type))
+    }
+
+    public func tensor(for parameter: Graph.Parameter) throws -> Tensor {
+        guard let tensor = tensor(named: parameter.name), tensor.shape == parameter.shape else {
+            throw WeightsError.mismatch(file: path, WeightsMismatch(expected: [parameter], found: shapes))
+        }
+        return tensor
+    }
+
+    /// - Throws: `WeightsError.mismatch` where a parameter is missing or has another shape. Tensors
+    ///   that the network does not use are accepted.
+    public func validate(for parameters: [Graph.Parameter]) throws {
+        let mismatch = WeightsMismatch(expected: parameters, found: shapes)
+        if !mismatch.isEmpty { throw WeightsError.mismatch(file: path, mismatch) }
+    }
+
+    private static func floats(_ bytes: Data, _ type: ElementType) -> [Float] {
+        func map<Stored>(_: Stored.Type, _ convert: (Stored) -> Float) -> [Float] {
+            bytes.withUnsafeBytes { raw in
+                (0..<raw.count / MemoryLayout<Stored>.size).map {
+                    convert(raw.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Stored>.size, as: Stored.self))
+                }
+            }
+        }
+        switch type {
+        case .f32:
+            return [Float](unsafeUninitializedCapacity: bytes.count / 4) { buffer, count in
+                bytes.copyBytes(to: UnsafeMutableRawBufferPointer(buffer))
+                count = bytes.count / 4
+            }
+        case .f64: return map(Double.self) { Float($0) }
+        case .f16: return map(UInt16.self, Self.half)
+        case .bf16: return map(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
+        case .i64: return map(Int64.self) { Float($0) }
+        case .i32: return map(Int32.self) { Float($0) }
+        case .i16: return map(Int16.self) { Float($0) }
+        case .i8: return map(Int8.self) { Float($0) }
+        case .u8, .bool: return map(UInt8.self) { Float($0) }
+        }
+    }
+
+    /// IEEE 754 binary16, by hand because `Float16` does not exist on every platform.
+    static func half(_ bits: UInt16) -> Float {
+        let sign: Float = bits & 0x8000 == 0 ? 1 : -1
+        let exponent = Int(bits >> 10) & 0x1F
+        let fraction = Float(bits & 0x3FF)
+        switch exponent {
+        case 0: return sign * fraction * 0x1p-24
+        case 0x1F: return fraction == 0 ? sign * .infinity : .nan
+        default: return sign * (1024 + fraction) * Float(sign: .plus, exponent: exponent - 25, significand: 1)
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        let code = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+        return code.map { String(cString: strerror(Int32($0.code))) } ?? error.localizedDescription
+    }
+}
+
+/// Writes `.safetensors`, tensors in the order of their names, as `float32`.
+public enum SafeTensorsWriter {
+    /// Replaces `path` in one step: whoever reads it sees the old file or the new one, whole.
+    public static func write(_ tensors: [String: Tensor], metadata: [String: String] = [:], to path: String) throws {
+        try data(tensors, metadata: metadata).write(to: URL(fileURLWithPath: path), options: .atomic)
+    }
+
+    static func data(_ tensors: [String: Tensor], metadata: [String: String]) throws -> Data {
+        var header: [String: Any] = metadata.isEmpty ? [:] : ["__metadata__": metadata]
+        var offset = 0
+        let ordered = tensors.sorted { $0.key < $1.key }
+        for (name, tensor) in ordered {
+            let end = offset + tensor.count * 4
+            header[name] = ["dtype": "F32", "shape": tensor.shape, "data_offsets": [offset, end]] as [String: Any]
+            offset = end
+        }
+        var json = try JSONSerialization.data(withJSONObject: header, options: [.sortedKeys, .withoutEscapingSlashes])
+        // The format asks for the data to begin at a multiple of eight.
+        json.append(Data(repeating: UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
+        var file = withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) }
+        file.append(json)
+        for (_, tensor) in ordered { tensor.values.withUnsafeBytes { file.append(contentsOf: $0) } }
+        return file
+    }
+}

@@ -1,0 +1,49 @@
+import Foundation
+
+/// Why a weight file cannot be used.
+public enum WeightsError: LocalizedError, Equatable {
+    case unreadable(file: String, reason: String)
+    case malformed(file: String, reason: String)
+    case mismatch(file: String, WeightsMismatch)
+
+    public var errorDescription: String? {
+        switch self {
+        case .unreadable(let file, let reason): "Cannot read the weights \(file): \(reason)."
+        case .malformed(let file, let reason):
+            "\(file) is not a usable .safetensors file: \(reason). Fetch or write it again."
+        case .mismatch(let file, let mismatch): "The weights in \(file) do not fit the network: \(mismatch)"
+        }
+    }
+}
+
+/// How the tensors of a file differ from what a network asks for.
+public struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
+    public let missing: [String]
+    public let unexpected: [String]
+    /// `name: [found] instead of [expected]`.
+    public let wronglyShaped: [String]
+
+    /// Compares the parameters a network needs with the shapes that were found.
+    public init(expected: [Graph.Parameter], found: [String: [Int]]) {
+        let names = Set(expected.map(\.name))
+        missing = expected.map(\.name).filter { found[$0] == nil }
+        unexpected = found.keys.filter { !names.contains($0) }.sorted()
+        wronglyShaped = expected.compactMap { parameter in
+            guard let shape = found[parameter.name], shape != parameter.shape else { return nil }
+            return "\(parameter.name): \(shape) instead of \(parameter.shape)"
+        }
+    }
+
+    public var isEmpty: Bool { missing.isEmpty && wronglyShaped.isEmpty }
+
+    public var description: String {
+        let parts = [("missing", missing), ("wrongly shaped", wronglyShaped), ("unexpected", unexpected)]
+        return parts.filter { !$0.1.isEmpty }
+            .map { "\($0.1.count) \($0.0) (\(Self.first(of: $0.1)))" }
+            .joined(separator: "; ") + "."
+    }
+
+    private static func first(of names: [String]) -> String {
+        names.prefix(4).joined(separator: ", ") + (names.count > 4 ? ", …" : "")
+    }
+}

@@ -1,0 +1,58 @@
+import Backbones
+import Foundation
+import NeuralNetwork
+import Testing
+
+@Suite struct ResNetTests {
+    struct Goldens: Decodable {
+        let goldens: [Golden]
+    }
+
+    struct Golden: Decodable, CustomTestStringConvertible {
+        let backbone: String
+        let imageSize: Int
+        let tap: String
+        let largest: Float
+        let stride: Int
+        let featureSize: Int
+        let features: [[Float]]
+        var testDescription: String { "\(backbone) \(tap) at \(imageSize)" }
+    }
+
+    static let goldens: [Golden] = {
+        let url = Bundle.module.url(forResource: "Fixtures/resnet", withExtension: "json")!
+        return try! JSONDecoder().decode(Goldens.self, from: Data(contentsOf: url)).goldens
+    }()
+
+    /// `pixels` of Tests/Parity/parameters.py.
+    static func picture(_ index: Int, size: Int) -> [UInt8] {
+        let tiles = index + 2
+        let random = RandomParameters()
+        let coarse = random.uniform("picture \(index) tiles", count: tiles * tiles * 3)
+        let fine = random.uniform("picture \(index) noise", count: size * size * 3)
+        return (0..<size * size * 3).map { position in
+            let (row, column, channel) = (position / 3 / size, position / 3 % size, position % 3)
+            let tile = (row * tiles / size * tiles + column * tiles / size) * 3 + channel
+            return UInt8(231 * coarse[tile] + 24 * fine[position])
+        }
+    }
+
+    @Test("features equal torchvision's for the same parameters and pixels", arguments: goldens)
+    func featuresEqualTorchvision(golden: Golden) throws {
+        let backbone = try #require(Backbone.named(golden.backbone))
+        let plan = try InferencePlan(
+            graph: backbone.graph(imageSize: golden.imageSize), output: golden.tap, batch: 2,
+            weights: PackedWeights(RandomParameters()))
+        let pixels = (0..<2).flatMap { Self.picture($0, size: golden.imageSize) }
+        let features = try plan.run(pixels: pixels, normalization: backbone.inputConvention.normalization)
+        try #require(features.count == 2 * golden.featureSize)
+        var worst: Float = 0
+        for (picture, expected) in golden.features.enumerated() {
+            for (index, value) in expected.enumerated() {
+                let ours = features.values[picture * golden.featureSize + index * golden.stride]
+                worst = max(worst, abs(ours - value))
+            }
+        }
+        #expect(worst <= 1e-4 * golden.largest, "largest difference \(worst / golden.largest) of the largest value")
+    }
+}
