@@ -1,0 +1,72 @@
+import CFFmpeg
+
+/// Every frame that a video shows, in order of presentation, learned without decoding.
+///
+/// A demux-only scan reads the packets' timestamps, so that frame i is frame i whatever the
+/// container's header claims; frames that an edit list cuts away are not counted.
+struct FrameTable {
+    /// Presentation timestamps in ticks of the stream's time base, ascending, where all packets have one.
+    let timestamps: [Int64]?
+    /// Time of each frame in seconds, as `ffprobe` prints it.
+    let times: [Double]
+
+    var count: Int { times.count }
+
+    init(scanning file: InputFile) {
+        let packet = Packet()
+        var shown: [Int64] = []
+        var isComplete = true
+        while file.read(into: packet) {
+            let flags = packet.pointer.pointee.flags
+            if flags & AV_PKT_FLAG_DISCARD != 0 { continue }
+            let pts = packet.pointer.pointee.pts
+            if pts == zt_no_timestamp() { isComplete = false }
+            shown.append(pts)
+        }
+        shown.sort()
+        let isUnique = zip(shown, shown.dropFirst()).allSatisfy { $0 < $1 }
+        if isComplete && isUnique {
+            timestamps = shown
+            times = shown.map { Double($0) * file.secondsPerTick }
+        } else {
+            // AVI stores no presentation times; frames then follow each other at the nominal rate.
+            timestamps = nil
+            times = Self.evenTimes(count: shown.count, rate: file.nominalRate)
+        }
+    }
+
+    /// The table of the frames that a decoder really gave: for files whose packets promise more.
+    init(decoded: [Int64], file: InputFile) {
+        let isUsable = decoded.allSatisfy { $0 != zt_no_timestamp() }
+            && zip(decoded, decoded.dropFirst()).allSatisfy { $0 < $1 }
+        timestamps = isUsable ? decoded : nil
+        times = isUsable
+            ? decoded.map { Double($0) * file.secondsPerTick }
+            : Self.evenTimes(count: decoded.count, rate: file.nominalRate)
+    }
+
+    /// The frame with that timestamp; the `counted`-th one where the file has no usable timestamps.
+    func index(of timestamp: Int64, counted: Int) -> Int? {
+        guard let timestamps else { return counted < count ? counted : nil }
+        var (low, high) = (0, timestamps.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if timestamps[middle] < timestamp { low = middle + 1 } else { high = middle }
+        }
+        return low < timestamps.count && timestamps[low] == timestamp ? low : nil
+    }
+
+    private static func evenTimes(count: Int, rate: Double) -> [Double] {
+        (0..<count).map { Double($0) / (rate > 0 ? rate : 25) }
+    }
+}
+
+extension InputFile {
+    /// Frames per second as the container states it, or 0.
+    var nominalRate: Double {
+        for rate in [stream.pointee.avg_frame_rate, stream.pointee.r_frame_rate] where rate.num > 0 && rate.den > 0 {
+            return Double(rate.num) / Double(rate.den)
+        }
+        return 0
+    }
+}

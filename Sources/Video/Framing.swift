@@ -1,0 +1,66 @@
+/// What happens to a picture between decoder and network.
+public enum Framing: Sendable, Equatable {
+    /// The whole picture, as it is shown.
+    case full
+    /// The largest centred square, resized to `size` × `size` pixels.
+    case centerSquare(size: Int)
+}
+
+/// One decoded picture.
+public struct VideoFrame: Sendable, Equatable {
+    /// Place in the clip, from 0.
+    public let index: Int
+    /// Presentation time in seconds.
+    public let time: Double
+    public let width: Int
+    public let height: Int
+    /// `[height, width, 3]`, red, green, blue.
+    public let pixels: [UInt8]
+}
+
+/// A rectangle of a stored picture, in pixels.
+struct Crop: Equatable {
+    var x: Int
+    var y: Int
+    var width: Int
+    var height: Int
+
+    /// The largest centred square; an odd remainder leaves the extra pixel at the end.
+    static func centerSquare(width: Int, height: Int) -> Crop {
+        let side = min(width, height)
+        return Crop(x: width / 2 - side / 2, y: height / 2 - side / 2, width: side, height: side)
+    }
+
+    /// Where the rectangle of a picture shown after `quarterTurns` clockwise turns lies in the stored
+    /// picture of `width` × `height`.
+    func stored(quarterTurns: Int, width: Int, height: Int) -> Crop {
+        switch quarterTurns {
+        case 1: Crop(x: y, y: height - x - self.width, width: self.height, height: self.width)
+        case 2: Crop(x: width - x - self.width, y: height - y - self.height, width: self.width, height: self.height)
+        case 3: Crop(x: width - y - self.height, y: x, width: self.height, height: self.width)
+        default: self
+        }
+    }
+}
+
+/// Turns `[height, width, 3]` pixels clockwise by quarter turns.
+func turned(_ pixels: [UInt8], width: Int, height: Int, quarterTurns: Int) -> [UInt8] {
+    guard quarterTurns != 0 else { return pixels }
+    let (newWidth, newHeight) = quarterTurns == 2 ? (width, height) : (height, width)
+    var result = [UInt8](repeating: 0, count: pixels.count)
+    for row in 0..<newHeight {
+        for column in 0..<newWidth {
+            let (x, y) =
+                switch quarterTurns {
+                case 1: (row, height - 1 - column)
+                case 2: (width - 1 - column, height - 1 - row)
+                default: (width - 1 - row, column)
+                }
+            let (from, to) = ((y * width + x) * 3, (row * newWidth + column) * 3)
+            result[to] = pixels[from]
+            result[to + 1] = pixels[from + 1]
+            result[to + 2] = pixels[from + 2]
+        }
+    }
+    return result
+}

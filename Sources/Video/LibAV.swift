@@ -1,0 +1,132 @@
+import CFFmpeg
+import Foundation
+
+// Owners of FFmpeg's objects. Each frees what it holds exactly once; no raw pointer leaves this module.
+
+/// Silences FFmpeg's own messages once: this program says itself what went wrong.
+enum LibAV {
+    private static let quiet: Void = av_log_set_level(AV_LOG_QUIET)
+    static func prepare() { _ = quiet }
+}
+
+/// An opened container with its video stream.
+final class InputFile {
+    let path: String
+    private let context: UnsafeMutablePointer<AVFormatContext>
+    let stream: UnsafeMutablePointer<AVStream>
+
+    /// - Throws: `VideoError` where the file is missing, is no video, or has no video stream.
+    init(path: String) throws {
+        LibAV.prepare()
+        self.path = path
+        guard let file = FileHandle(forReadingAtPath: path) else {
+            let reason = String(cString: strerror(errno))
+            throw FileManager.default.fileExists(atPath: path)
+                ? VideoError.unreadable(path: path, reason: reason) : VideoError.missing(path: path)
+        }
+        try? file.close()
+        // Only local files: a playlist or a "concat" file must not make us open anything else.
+        var options: OpaquePointer?
+        av_dict_set(&options, "protocol_whitelist", "file", 0)
+        defer { av_dict_free(&options) }
+        var opened: UnsafeMutablePointer<AVFormatContext>?
+        let status = avformat_open_input(&opened, "file:" + path, nil, &options)
+        guard status >= 0, let opened else {
+            throw VideoError.notVideo(path: path, reason: VideoError.reason(status))
+        }
+        context = opened
+        let found = avformat_find_stream_info(context, nil)
+        let index = av_find_best_stream(context, AVMEDIA_TYPE_VIDEO, -1, -1, nil, 0)
+        guard found >= 0, index >= 0, let stream = context.pointee.streams[Int(index)],
+            stream.pointee.disposition & AV_DISPOSITION_ATTACHED_PIC == 0
+        else {
+            var closing: UnsafeMutablePointer<AVFormatContext>? = context
+            avformat_close_input(&closing)
+            throw VideoError.noVideoStream(path: path)
+        }
+        self.stream = stream
+        for other in 0..<Int(context.pointee.nb_streams) where other != Int(index) {
+            context.pointee.streams[other]?.pointee.discard = AVDISCARD_ALL
+        }
+    }
+
+    deinit {
+        var closing: UnsafeMutablePointer<AVFormatContext>? = context
+        avformat_close_input(&closing)
+    }
+
+    /// The next packet of the video stream, or false at the end.
+    func read(into packet: Packet) -> Bool {
+        while true {
+            av_packet_unref(packet.pointer)
+            guard av_read_frame(context, packet.pointer) >= 0 else { return false }
+            if packet.pointer.pointee.stream_index == stream.pointee.index { return true }
+        }
+    }
+
+    var secondsPerTick: Double { Double(stream.pointee.time_base.num) / Double(max(1, stream.pointee.time_base.den)) }
+}
+
+final class Packet {
+    let pointer: UnsafeMutablePointer<AVPacket>
+    init() { pointer = av_packet_alloc() }
+    deinit {
+        var freed: UnsafeMutablePointer<AVPacket>? = pointer
+        av_packet_free(&freed)
+    }
+}
+
+final class Picture {
+    let pointer: UnsafeMutablePointer<AVFrame>
+    init() { pointer = av_frame_alloc() }
+
+    /// Presentation time in ticks, the decoder's best guess where the container states none.
+    var timestamp: Int64 { pointer.pointee.best_effort_timestamp }
+
+    deinit {
+        var freed: UnsafeMutablePointer<AVFrame>? = pointer
+        av_frame_free(&freed)
+    }
+}
+
+/// A single-threaded decoder for one stream: many run side by side, one a worker.
+final class Decoder {
+    private let context: UnsafeMutablePointer<AVCodecContext>
+
+    init(_ file: InputFile) throws {
+        let parameters = file.stream.pointee.codecpar!
+        let name = String(cString: avcodec_get_name(parameters.pointee.codec_id))
+        guard let codec = avcodec_find_decoder(parameters.pointee.codec_id),
+            let context = avcodec_alloc_context3(codec)
+        else { throw VideoError.noDecoder(path: file.path, codec: name) }
+        self.context = context
+        var status = avcodec_parameters_to_context(context, parameters)
+        context.pointee.thread_count = 1
+        context.pointee.pkt_timebase = file.stream.pointee.time_base
+        if status >= 0 { status = avcodec_open2(context, codec, nil) }
+        if status < 0 { throw VideoError.notVideo(path: file.path, reason: VideoError.reason(status)) }
+    }
+
+    deinit {
+        var freed: UnsafeMutablePointer<AVCodecContext>? = context
+        avcodec_free_context(&freed)
+    }
+
+    /// False where the decoder rejects the packet as damaged. Nil flushes.
+    func send(_ packet: Packet?) -> Bool {
+        let status = avcodec_send_packet(context, packet?.pointer)
+        return status >= 0 || status == zt_error_end_of_file()
+    }
+
+    enum Received {
+        case picture, needsInput, end
+        case damaged
+    }
+
+    func receive(into picture: Picture) -> Received {
+        let status = avcodec_receive_frame(context, picture.pointer)
+        if status >= 0 { return .picture }
+        if status == zt_error_again() { return .needsInput }
+        return status == zt_error_end_of_file() ? .end : .damaged
+    }
+}

@@ -1,0 +1,74 @@
+/// Which frames of a clip are looked at. Decided from the table of frames, before anything is decoded.
+public enum Sampling: Sendable, Equatable {
+    /// The first `frames` frames.
+    case first(frames: Int)
+    /// Every `every`-th frame from `start` on, at most `frames` of them.
+    case stride(every: Int, start: Start, frames: Int)
+    /// `frames` frames spread evenly: the middle one of each of `frames` equal parts.
+    case uniform(frames: Int)
+    /// `framesPerSecond` frames a second from the first frame on, at most `frames` of them.
+    case rate(framesPerSecond: Double, frames: Int)
+
+    public enum Start: Sendable, Equatable {
+        case at(Int)
+        /// Drawn for each video from its own seed, so that all `frames` fit where the clip is long enough.
+        case random
+    }
+
+    /// The longest sequence this gives.
+    public var frames: Int {
+        switch self {
+        case .first(let frames), .stride(_, _, let frames), .uniform(let frames), .rate(_, let frames): frames
+        }
+    }
+
+    /// Indices of the sampled frames, ascending; fewer than `frames` where the clip is shorter.
+    ///
+    /// - Parameters:
+    ///   - times: of every frame of the clip in seconds, ascending.
+    ///   - seed: makes `start: random` the same each time for the same video.
+    public func indices(times: [Double], seed: UInt64) -> [Int] {
+        let count = times.count
+        guard count > 0 else { return [] }
+        switch self {
+        case .first(let frames):
+            return Array(0..<min(frames, count))
+        case .stride(let every, let start, let frames):
+            let last = max(0, count - 1 - (frames - 1) * every)
+            let first: Int
+            switch start {
+            case .at(let index): first = min(index, count - 1)
+            case .random: first = Int(Self.mix(seed) % UInt64(last + 1))
+            }
+            return Array(Swift.stride(from: first, to: count, by: every).prefix(frames))
+        case .uniform(let frames):
+            guard count > frames else { return Array(0..<count) }
+            return (0..<frames).map { (2 * $0 + 1) * count / (2 * frames) }
+        case .rate(let framesPerSecond, let frames):
+            return Self.indices(times: times, framesPerSecond: framesPerSecond, frames: frames)
+        }
+    }
+
+    /// For each tick of the slower clock, the frame on show at that moment; each frame at most once.
+    private static func indices(times: [Double], framesPerSecond: Double, frames: Int) -> [Int] {
+        var result: [Int] = []
+        var index = 0
+        for tick in 0..<frames {
+            // A hair of tolerance: 0.1 s must find the frame stamped 0.0999999.
+            let wanted = times[0] + Double(tick) / framesPerSecond + 1e-6
+            let previous = times.count > 1 ? times[times.count - 1] - times[times.count - 2] : 0
+            guard wanted < times[times.count - 1] + max(previous, 2e-6) else { break }
+            while index + 1 < times.count, times[index + 1] <= wanted { index += 1 }
+            if result.last != index { result.append(index) }
+        }
+        return result
+    }
+
+    /// SplitMix64's finaliser.
+    private static func mix(_ seed: UInt64) -> UInt64 {
+        var z = seed &+ 0x9E37_79B9_7F4A_7C15
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,35 @@
+import CFFmpeg
+import Foundation
+
+/// Why a clip cannot be used. Each case names the file and what to do.
+public enum VideoError: LocalizedError, Equatable {
+    case missing(path: String)
+    case unreadable(path: String, reason: String)
+    case notVideo(path: String, reason: String)
+    case noVideoStream(path: String)
+    case noFrames(path: String)
+    case noDecoder(path: String, codec: String)
+    case scaling(path: String, reason: String)
+    case writing(path: String, reason: String)
+
+    public var errorDescription: String? {
+        switch self {
+        case .missing(let path): "\(path) does not exist."
+        case .unreadable(let path, let reason): "Cannot read \(path): \(reason)."
+        case .notVideo(let path, let reason):
+            "\(path) is not a video FFmpeg understands (\(reason)). Check it with ffprobe, or fetch it again."
+        case .noVideoStream(let path): "\(path) has no video stream: it may be sound only."
+        case .noFrames(let path): "No frame of \(path) can be decoded; it may be cut off or damaged. Fetch it again."
+        case .noDecoder(let path, let codec): "\(path): the installed FFmpeg has no decoder for \(codec)."
+        case .scaling(let path, let reason): "\(path): its pictures cannot be scaled: \(reason)."
+        case .writing(let path, let reason): "Cannot write \(path): \(reason)."
+        }
+    }
+
+    /// FFmpeg's words for a negative return code.
+    static func reason(_ code: Int32) -> String {
+        var text = [CChar](repeating: 0, count: 256)
+        av_strerror(code, &text, text.count)
+        return text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    }
+}

@@ -1,0 +1,147 @@
+import CFFmpeg
+import Foundation
+
+/// What is known of a clip before a frame is decoded.
+public struct VideoInformation: Sendable, Equatable {
+    /// Size as it is shown, after rotation, in pixels.
+    public let width: Int
+    public let height: Int
+    /// Frames that are really there.
+    public let frameCount: Int
+    /// Frames per second.
+    public let frameRate: Double
+    /// Seconds.
+    public let duration: Double
+    /// Such as `h264`.
+    public let codec: String
+    /// Time of every frame in seconds, ascending.
+    public let frameTimes: [Double]
+}
+
+/// What a sampling pass gives.
+public struct SampledFrames: Sendable, Equatable {
+    public let frames: [VideoFrame]
+    /// Damaged packets that were skipped on the way.
+    public let decodeErrors: Int
+}
+
+/// A clip: a video file, or a folder whose images are its frames. Frame indices and times are exact.
+public protocol ClipReader {
+    var information: VideoInformation { get }
+
+    /// Decodes the frames that `sampling` picks.
+    ///
+    /// - Parameter seed: decides `start: random`.
+    /// - Throws: `VideoError`.
+    func sample(_ sampling: Sampling, seed: UInt64, framing: Framing) throws -> SampledFrames
+}
+
+/// Opens a clip by what stands at `path`.
+///
+/// - Throws: `VideoError`.
+public func openClip(path: String) throws -> any ClipReader {
+    var isDirectory: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+        throw VideoError.missing(path: path)
+    }
+    return isDirectory.boolValue ? try ImageFolder(path: path) : try VideoReader(path: path)
+}
+
+/// A video file read through libavformat and libavcodec.
+public final class VideoReader: ClipReader {
+    public let path: String
+    public private(set) var information: VideoInformation
+    private var table: FrameTable
+    private let quarterTurns: Int
+
+    /// Opens the file and scans its packets; decodes nothing.
+    ///
+    /// - Throws: `VideoError`.
+    public init(path: String) throws {
+        let file = try InputFile(path: path)
+        table = FrameTable(scanning: file)
+        guard table.count > 0 else { throw VideoError.noFrames(path: path) }
+        self.path = path
+        quarterTurns = Int((zt_stream_rotation(file.stream) / 90).rounded()) % 4
+        information = Self.information(file, table, quarterTurns: quarterTurns)
+    }
+
+    private static func information(_ file: InputFile, _ table: FrameTable, quarterTurns: Int) -> VideoInformation {
+        let parameters = file.stream.pointee.codecpar.pointee
+        let (width, height) = (Int(parameters.width), Int(parameters.height))
+        let span = table.times[table.count - 1] - table.times[0]
+        let measured = span > 0 ? Double(table.count - 1) / span : 0
+        let rate = file.nominalRate > 0 ? file.nominalRate : measured
+        return VideoInformation(
+            width: quarterTurns % 2 == 0 ? width : height, height: quarterTurns % 2 == 0 ? height : width,
+            frameCount: table.count, frameRate: rate, duration: span + (rate > 0 ? 1 / rate : 0),
+            codec: String(cString: avcodec_get_name(parameters.codec_id)), frameTimes: table.times)
+    }
+
+    public func sample(_ sampling: Sampling, seed: UInt64, framing: Framing) throws -> SampledFrames {
+        let wanted = sampling.indices(times: table.times, seed: seed)
+        let sampled = try decode(wanted, framing)
+        if sampled.frames.count == wanted.count { return sampled }
+        // The packets promised frames that the decoder did not give (a damaged file, or an AVI whose
+        // B-frames are packed two to a packet): sample again from those that there are.
+        let file = try InputFile(path: path)
+        var presented: [Int64] = []
+        _ = try forEachPicture(of: file) {
+            presented.append($0.timestamp)
+            return true
+        }
+        guard !presented.isEmpty else { throw VideoError.noFrames(path: path) }
+        table = FrameTable(decoded: presented, file: file)
+        information = Self.information(file, table, quarterTurns: quarterTurns)
+        return try decode(sampling.indices(times: table.times, seed: seed), framing)
+    }
+
+    /// Decodes from the start to the last wanted frame, converting the wanted ones only.
+    private func decode(_ wanted: [Int], _ framing: Framing) throws -> SampledFrames {
+        let file = try InputFile(path: path)
+        let scaler = FrameScaler(path: path, framing: framing, quarterTurns: quarterTurns)
+        let isWanted = Set(wanted)
+        var frames: [VideoFrame] = []
+        var presented = 0
+        let errors = try forEachPicture(of: file) { picture in
+            let index = table.index(of: picture.timestamp, counted: presented)
+            presented += 1
+            guard let index, isWanted.contains(index), index > frames.last?.index ?? -1 else { return true }
+            frames.append(try scaler.frame(picture, index: index, time: table.times[index]))
+            return frames.count < wanted.count && index < wanted[wanted.count - 1]
+        }
+        return SampledFrames(frames: frames, decodeErrors: errors)
+    }
+
+    /// Damaged packets in a row after which a decoder counts as stuck.
+    private static let patience = 1000
+
+    /// Calls `body` for each picture in order of presentation until it returns false.
+    ///
+    /// - Returns: damaged packets and pictures on the way.
+    private func forEachPicture(of file: InputFile, _ body: (Picture) throws -> Bool) throws -> Int {
+        let decoder = try Decoder(file)
+        let (packet, picture) = (Packet(), Picture())
+        var (errors, inARow) = (0, 0)
+        var isFlushing = false
+        while inARow < Self.patience {
+            switch decoder.receive(into: picture) {
+            case .picture:
+                inARow = 0
+                if picture.pointer.pointee.decode_error_flags != 0 { errors += 1 }
+                if try !body(picture) { return errors }
+            case .needsInput:
+                if isFlushing { return errors }
+                if file.read(into: packet) {
+                    if !decoder.send(packet) { (errors, inARow) = (errors + 1, inARow + 1) }
+                } else {
+                    isFlushing = true
+                    _ = decoder.send(nil)
+                }
+            case .damaged: (errors, inARow) = (errors + 1, inARow + 1)
+            case .end: return errors
+            }
+        }
+        return errors
+    }
+}
