@@ -24,7 +24,11 @@ let package = Package(
         .target(name: "Backbones", dependencies: ["NeuralNetwork"]),
         .target(name: "Datasets"),
         .target(name: "Video", dependencies: ["CFFmpeg"]),
-        .target(name: "FeatureCache", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
+        .target(
+            name: "FeatureCache",
+            dependencies: [
+                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         .target(
             name: "Extraction",
             dependencies: [

@@ -1,0 +1,21 @@
+/// One labelled clip of a dataset: a video file, or a folder of images.
+public struct Clip: Sendable, Equatable {
+    /// Relative to the dataset's root.
+    public let path: String
+    public let label: String
+    public let split: Split
+    /// Clips of one group come from one source and must stay on one side of any split we make.
+    public let group: String?
+
+    public init(path: String, label: String, split: Split, group: String? = nil) {
+        self.path = path
+        self.label = label
+        self.split = split
+        self.group = group
+    }
+}
+
+/// The part of a dataset a clip belongs to.
+public enum Split: String, Sendable, CaseIterable {
+    case train, validation, test
+}

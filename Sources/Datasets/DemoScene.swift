@@ -1,0 +1,122 @@
+/// The demo data set: eight actions in four pairs that are each other's time reversal, so that no frame
+/// and no average of frames tells a pair apart, only the order does.
+public enum DemoAction: String, CaseIterable, Sendable {
+    case grow, shrink
+    case brighten, darken
+    case multiply
+    case thinOut = "thin-out"
+    case warmToCool = "warm-to-cool"
+    case coolToWarm = "cool-to-warm"
+
+    /// The same action run backwards.
+    public var reversed: DemoAction {
+        switch self {
+        case .grow: .shrink
+        case .shrink: .grow
+        case .brighten: .darken
+        case .darken: .brighten
+        case .multiply: .thinOut
+        case .thinOut: .multiply
+        case .warmToCool: .coolToWarm
+        case .coolToWarm: .warmToCool
+        }
+    }
+
+    fileprivate var isBackwards: Bool { [.shrink, .darken, .thinOut, .coolToWarm].contains(self) }
+}
+
+/// One generated clip: plain dark ground, bright objects near the centre, mild noise.
+public struct DemoScene: Sendable {
+    public static let width = 160
+    public static let height = 120
+    public static let frameRate = 25
+    public static let frameCount = 50
+
+    private let action: DemoAction
+    private let ground: [Float]
+    private let color: [Float]
+    private let centre: (x: Float, y: Float)
+    private let radius: Float
+    private let dots: [(x: Float, y: Float)]
+    private let noiseSeed: UInt64
+
+    /// - Parameter seed: each gives another clip, the same one every time.
+    public init(_ action: DemoAction, seed: UInt64) {
+        // The two actions of a pair draw from one distribution; only the direction of time differs.
+        var generator = DemoGenerator(state: seed)
+        self.action = action
+        let shade = generator.next(10...30)
+        ground = (0..<3).map { _ in shade + generator.next(-4...4) }
+        color = (0..<3).map { _ in generator.next(170...250) }
+        centre = (generator.next(70...90), generator.next(52...68))
+        radius = generator.next(30...42)
+        let middle = centre
+        dots = (0..<40).map { _ in (middle.x + generator.next(-44...44), middle.y + generator.next(-44...44)) }
+        noiseSeed = generator.nextBits()
+    }
+
+    /// `[height, width, 3]` pixels of frame `index`, from 0 to `frameCount - 1`.
+    public func frame(_ index: Int) -> [UInt8] {
+        let step = Float(index) / Float(Self.frameCount - 1)
+        let progress = action.isBackwards ? 1 - step : step
+        var noise = DemoGenerator(state: noiseSeed &+ UInt64(index) &* 0x9E37_79B9)
+        var pixels = [UInt8](repeating: 0, count: Self.width * Self.height * 3)
+        pixels.withUnsafeMutableBufferPointer { buffer in
+            var position = 0
+            for y in 0..<Self.height {
+                for x in 0..<Self.width {
+                    let (coverage, shade) = object(Float(x) + 0.5, Float(y) + 0.5, progress)
+                    let grain = noise.next(-6...6)
+                    for channel in 0..<3 {
+                        let light = ground[channel] + coverage * (shade[channel] - ground[channel]) + grain
+                        buffer[position] = UInt8(max(0, min(255, light)))
+                        position += 1
+                    }
+                }
+            }
+        }
+        return pixels
+    }
+
+    /// How much of the pixel the object covers, and the object's colour.
+    private func object(_ x: Float, _ y: Float, _ progress: Float) -> (coverage: Float, shade: SIMD3<Float>) {
+        let own = SIMD3(color[0], color[1], color[2])
+        switch action {
+        case .grow, .shrink:
+            return (disc(x, y, centre, 6 + progress * (radius + 4)), own)
+        case .brighten, .darken:
+            return (disc(x, y, centre, radius), own * (0.15 + 0.85 * progress))
+        case .multiply, .thinOut:
+            let count = 2 + Int(progress * Float(dots.count - 2))
+            return (dots.prefix(count).reduce(0) { max($0, disc(x, y, $1, 5)) }, own)
+        case .warmToCool, .coolToWarm:
+            let (warm, cool) = (SIMD3<Float>(245, 110, 40), SIMD3<Float>(40, 110, 245))
+            return (disc(x, y, centre, radius), warm + (cool - warm) * progress)
+        }
+    }
+
+    /// 1 inside, 0 outside, a soft edge one pixel wide.
+    private func disc(_ x: Float, _ y: Float, _ centre: (x: Float, y: Float), _ radius: Float) -> Float {
+        let (dx, dy) = (x - centre.x, y - centre.y)
+        let squared = dx * dx + dy * dy
+        if squared > (radius + 1) * (radius + 1) { return 0 }
+        return max(0, min(1, radius + 0.5 - squared.squareRoot()))
+    }
+}
+
+/// SplitMix64.
+private struct DemoGenerator {
+    var state: UInt64
+
+    mutating func nextBits() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    mutating func next(_ range: ClosedRange<Float>) -> Float {
+        range.lowerBound + (range.upperBound - range.lowerBound) * (Float(nextBits() >> 40) * 0x1p-24)
+    }
+}

@@ -1,0 +1,40 @@
+/// Sets part of a training set aside: seeded, stratified by label, groups never torn apart.
+public enum ValidationSplit {
+    /// Which of the examples go to validation.
+    ///
+    /// Groups are visited in a seeded order; each is set aside where that brings the labels' counts
+    /// nearer to `fraction` of each. An example without a group is a group of its own.
+    ///
+    /// - Parameters:
+    ///   - fraction: from 0 to below 1.
+    ///   - examples: label, group and something that names the example, such as its path; the outcome
+    ///     depends on these and the seed, not on the order.
+    public static func choose(
+        fraction: Double, examples: [(label: String, group: String?, name: String)], seed: UInt64
+    ) -> [Bool] {
+        var wanted = examples.reduce(into: [String: Double]()) { $0[$1.label, default: 0] += fraction }
+        var members: [String: [Int]] = [:]
+        for (index, example) in examples.enumerated() {
+            members[example.group.map { "group " + $0 } ?? "clip " + example.name, default: []].append(index)
+        }
+        var isChosen = Array(repeating: false, count: examples.count)
+        for (_, indices) in members.sorted(by: { (rank($0.key, seed), $0.key) < (rank($1.key, seed), $1.key) }) {
+            let counts = indices.reduce(into: [String: Double]()) { $0[examples[$1].label, default: 0] += 1 }
+            let before = counts.keys.reduce(0) { $0 + abs(wanted[$1]!) }
+            let after = counts.reduce(0) { $0 + abs(wanted[$1.key]! - $1.value) }
+            guard after < before else { continue }
+            for (label, count) in counts { wanted[label]! -= count }
+            for index in indices { isChosen[index] = true }
+        }
+        return isChosen
+    }
+
+    /// FNV-1a of the name, stirred with the seed by SplitMix64's finaliser.
+    private static func rank(_ name: String, _ seed: UInt64) -> UInt64 {
+        var z = name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        z ^= (seed &+ 1) &* 0x9E37_79B9_7F4A_7C15
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

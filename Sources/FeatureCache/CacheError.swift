@@ -1,0 +1,55 @@
+import Foundation
+import GRDB
+
+/// Why a cache cannot be used, and what to do about it.
+public enum CacheError: LocalizedError, Equatable {
+    case missing(path: String)
+    case notSQLite(path: String)
+    case notCache(path: String)
+    case otherVersion(path: String, found: Int, expected: Int)
+    case readOnly(path: String)
+    case full(path: String)
+    case busy(path: String)
+    case beingExtracted(path: String)
+    case unusable(path: String, reason: String)
+    case damagedSequence(path: String, video: String)
+    case runExists(name: String)
+
+    public var errorDescription: String? {
+        switch self {
+        case .missing(let path): "There is no cache at \(path). Run `zoetrope extract` first, or name it with --cache."
+        case .notSQLite(let path): "\(path) is not an SQLite file. Name another file with --cache; this one is untouched."
+        case .notCache(let path):
+            "\(path) is an SQLite file but not a Zoetrope cache. Name another with --cache; this one is untouched."
+        case .otherVersion(let path, let found, let expected):
+            "\(path) has schema version \(found), this program uses \(expected). "
+                + (found > expected ? "Update Zoetrope" : "Extract into a new file") + "; this one is untouched."
+        case .readOnly(let path): "\(path) cannot be written: it or its folder is read-only."
+        case .full(let path):
+            "The disk that holds \(path) is full. What was stored stays; make room and run the command again."
+        case .busy(let path): "\(path) is locked by another program. Wait for it, then run the command again."
+        case .beingExtracted(let path):
+            "Another `zoetrope extract` is writing to \(path). Wait for it, or use another --cache."
+        case .unusable(let path, let reason): "The cache \(path) cannot be used: \(reason)."
+        case .damagedSequence(let path, let video):
+            "The features of \(video) in \(path) are damaged. Delete that row of `sequence` and extract again."
+        case .runExists(let name):
+            "A run called \(name) is already in the cache. Choose another with --name."
+        }
+    }
+
+    /// What an SQLite error means to somebody who did not call SQLite.
+    static func translating<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as DatabaseError {
+            switch error.resultCode {
+            case .SQLITE_NOTADB: throw CacheError.notSQLite(path: path)
+            case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM: throw CacheError.readOnly(path: path)
+            case .SQLITE_FULL: throw CacheError.full(path: path)
+            case .SQLITE_BUSY, .SQLITE_LOCKED: throw CacheError.busy(path: path)
+            default: throw CacheError.unusable(path: path, reason: error.message ?? "\(error.resultCode)")
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import Foundation
+import GRDB
+
+/// The SQLite file that holds features, runs and predictions.
+///
+/// Safe to use from several threads: writes are serialised, each is one transaction.
+public final class CacheFile: Sendable {
+    public let path: String
+    let database: DatabaseQueue
+
+    /// Opens a cache, or makes one where there is nothing.
+    ///
+    /// - Parameter create: whether a missing file is made; otherwise it is an error.
+    /// - Throws: `CacheError`; a file that is no cache is left as it is.
+    public init(path: String, create: Bool = true) throws {
+        let exists = FileManager.default.fileExists(atPath: path)
+        if !exists && !create { throw CacheError.missing(path: path) }
+        var isDirectory: ObjCBool = false
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
+            throw CacheError.notSQLite(path: path)
+        }
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+        if !exists { try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) }
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(30)
+        configuration.foreignKeysEnabled = true
+        configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+        self.path = path
+        database = try CacheError.translating(path) {
+            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            try Self.prepare(queue, path: path)
+            return queue
+        }
+    }
+
+    private static func prepare(_ queue: DatabaseQueue, path: String) throws {
+        let (version, application, tables) = try queue.read { database in
+            (
+                try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0,
+                try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
+                try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") ?? 0
+            )
+        }
+        if tables == 0 && version == 0 {
+            try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
+            try queue.write { database in
+                // Somebody else may have made the tables since we looked.
+                guard try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") == 0 else { return }
+                try database.execute(sql: Schema.tables)
+                try database.execute(sql: Schema.views)
+                try database.execute(sql: "PRAGMA user_version = \(Schema.version)")
+                try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
+            }
+            return
+        }
+        guard application == Schema.applicationID else { throw CacheError.notCache(path: path) }
+        guard version == Schema.version else {
+            throw CacheError.otherVersion(path: path, found: version, expected: Schema.version)
+        }
+    }
+
+    func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
+        try CacheError.translating(path) { try database.read(body) }
+    }
+
+    func write<Result>(_ body: (Database) throws -> Result) throws -> Result {
+        try CacheError.translating(path) { try database.write(body) }
+    }
+
+    /// Writes the journal back into the file, so that it can be copied alone.
+    public func checkpoint() throws {
+        try CacheError.translating(path) {
+            _ = try database.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+        }
+    }
+
+    /// Now, as the cache writes times: ISO 8601 in UTC with milliseconds.
+    public static func now() -> String { Date.now.formatted(.iso8601.time(includingFractionalSeconds: true)) }
+}
+
+/// Held while an extraction writes to a cache. Released by the system when the process dies.
+public final class ExtractionLock {
+    private let descriptor: Int32
+    private let lockPath: String
+
+    /// - Throws: `CacheError.beingExtracted` where another process holds it.
+    public init(cache path: String) throws {
+        lockPath = path + ".lock"
+        while true {
+            let opened = open(lockPath, O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+            guard opened >= 0 else { throw errno == ENOSPC ? CacheError.full(path: path) : CacheError.readOnly(path: path) }
+            guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+                close(opened)
+                throw CacheError.beingExtracted(path: path)
+            }
+            // The file may have been removed by its last holder between our open and our lock.
+            var (ours, theirs) = (stat(), stat())
+            if fstat(opened, &ours) == 0, stat(lockPath, &theirs) == 0, ours.st_ino == theirs.st_ino {
+                descriptor = opened
+                return
+            }
+            close(opened)
+        }
+    }
+
+    deinit {
+        unlink(lockPath)
+        close(descriptor)
+    }
+}

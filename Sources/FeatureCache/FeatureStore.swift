@@ -1,0 +1,127 @@
+import Crypto
+import Foundation
+import GRDB
+
+/// What stage 1 writes.
+extension CacheFile {
+    /// The row of a recipe, made where it is new.
+    public func addExtraction(_ extraction: ExtractionRecord) throws -> Int64 {
+        try write { database in
+            let known = try Int64.fetchOne(
+                database, sql: "SELECT id FROM extraction WHERE digest = ?", arguments: [extraction.digest])
+            if let known { return known }
+            try database.execute(
+                sql: """
+                    INSERT INTO extraction (digest, name, backbone, weights, weights_digest, tap, image_size, max_frames,
+                      feature_shape, feature_size, element_type, precision, recipe, version, created_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'float32', ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    extraction.digest, extraction.name, extraction.backbone, extraction.weights,
+                    extraction.weightsDigest, extraction.tap, extraction.imageSize, extraction.maxFrames,
+                    Self.json(extraction.featureShape), extraction.featureSize, extraction.precision,
+                    extraction.recipe, extraction.version, Self.now(),
+                ])
+            return database.lastInsertedRowID
+        }
+    }
+
+    /// Digests of the videos that already have view 0 under a recipe.
+    public func extractedDigests(extraction: Int64) throws -> Set<String> {
+        try read { database in
+            try String.fetchSet(
+                database,
+                sql: """
+                    SELECT video.digest FROM sequence JOIN video ON video.id = sequence.video_id
+                    WHERE sequence.extraction_id = ? AND sequence.view = 0
+                    """,
+                arguments: [extraction])
+        }
+    }
+
+    /// Paths that failed under a recipe, with the time of the failure.
+    public func failures(extraction: Int64) throws -> [String: Date] {
+        try read { database in
+            let rows = try Row.fetchAll(
+                database, sql: "SELECT path, at FROM failure WHERE extraction_id = ?", arguments: [extraction])
+            return rows.reduce(into: [:]) { result, row in
+                let at = try? Date(row["at"] as String, strategy: .iso8601.time(includingFractionalSeconds: true))
+                result[row["path"]] = at ?? .distantPast
+            }
+        }
+    }
+
+    /// Notes videos and their places in a dataset, all in one transaction. What is known of other videos
+    /// stays: a pipeline that uses fewer classes takes nothing from one that uses more.
+    public func registerSamples(_ samples: [(video: VideoRecord, sample: SampleRecord)]) throws {
+        try write { database in
+            for (video, sample) in samples {
+                let id = try Self.upsert(video, in: database)
+                try database.execute(
+                    sql: """
+                        INSERT INTO sample (dataset, video_id, label, split, "group") VALUES (?, ?, ?, ?, ?)
+                        ON CONFLICT DO UPDATE SET label = excluded.label, split = excluded.split,
+                          "group" = excluded."group"
+                        """,
+                    arguments: [sample.dataset, id, sample.label, sample.split, sample.group])
+            }
+        }
+    }
+
+    /// Stores one video's features in one transaction: all of it is there afterwards, or nothing.
+    public func store(
+        _ sequence: SequenceRecord, video: VideoRecord, extraction: Int64, maxFrames: Int, featureSize: Int
+    ) throws {
+        precondition(sequence.length <= maxFrames && sequence.features.count == sequence.length * featureSize)
+        var blob = Data(capacity: maxFrames * featureSize * 4)
+        sequence.features.withUnsafeBytes { blob.append(contentsOf: $0) }
+        blob.append(Data(count: (maxFrames - sequence.length) * featureSize * 4))
+        let checksum = hexDigest(blob)
+        let mask = String(repeating: "1", count: sequence.length)
+            + String(repeating: "0", count: maxFrames - sequence.length)
+        try write { database in
+            let id = try Self.upsert(video, in: database)
+            try database.execute(
+                sql: """
+                    INSERT INTO sequence (extraction_id, video_id, view, length, mask, frame_indices, frame_times,
+                      decode_errors, checksum, features) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    extraction, id, sequence.view, sequence.length, mask, Self.json(sequence.frameIndices),
+                    Self.json(sequence.frameTimes), sequence.decodeErrors, checksum, blob,
+                ])
+            try database.execute(
+                sql: "DELETE FROM failure WHERE extraction_id = ? AND path = ?", arguments: [extraction, video.path])
+        }
+    }
+
+    /// Records that a video could not be extracted.
+    public func recordFailure(path: String, error: String, extraction: Int64) throws {
+        try write { database in
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO failure (extraction_id, path, error, at) VALUES (?, ?, ?, ?)",
+                arguments: [extraction, path, error, Self.now()])
+        }
+    }
+
+    private static func upsert(_ video: VideoRecord, in database: Database) throws -> Int64 {
+        let details = video.details
+        try database.execute(
+            sql: """
+                INSERT INTO video (digest, path, width, height, frame_count, frame_rate, duration, codec)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (digest) DO UPDATE SET path = excluded.path, width = coalesce(excluded.width, width),
+                  height = coalesce(excluded.height, height), frame_count = coalesce(excluded.frame_count, frame_count),
+                  frame_rate = coalesce(excluded.frame_rate, frame_rate),
+                  duration = coalesce(excluded.duration, duration), codec = coalesce(excluded.codec, codec)
+                """,
+            arguments: [
+                video.digest, video.path, details?.width, details?.height, details?.frameCount, details?.frameRate,
+                details?.duration, details?.codec,
+            ])
+        return try Int64.fetchOne(database, sql: "SELECT id FROM video WHERE digest = ?", arguments: [video.digest])!
+    }
+
+    static func json(_ numbers: [Int]) -> String { "[" + numbers.map(String.init).joined(separator: ",") + "]" }
+    static func json(_ numbers: [Double]) -> String { "[" + numbers.map { "\($0)" }.joined(separator: ",") + "]" }
+}

@@ -1,0 +1,133 @@
+import Foundation
+import GRDB
+
+/// How a run stands.
+public enum RunState: String, Sendable {
+    case running, finished, interrupted, failed
+}
+
+/// One epoch's figures.
+public struct EpochRecord: Sendable, Equatable, Codable {
+    public let epoch: Int
+    public let learningRate: Double
+    public let trainLoss: Double
+    public let trainAccuracy: Double
+    /// Nil where there is no validation part.
+    public let validationLoss: Double?
+    public let validationAccuracy: Double?
+    public let seconds: Double
+
+    public init(
+        epoch: Int, learningRate: Double, trainLoss: Double, trainAccuracy: Double, validationLoss: Double?,
+        validationAccuracy: Double?, seconds: Double
+    ) {
+        self.epoch = epoch
+        self.learningRate = learningRate
+        self.trainLoss = trainLoss
+        self.trainAccuracy = trainAccuracy
+        self.validationLoss = validationLoss
+        self.validationAccuracy = validationAccuracy
+        self.seconds = seconds
+    }
+}
+
+/// What a head said of one video.
+public struct PredictionRecord: Sendable, Equatable {
+    public let videoID: Int64
+    public let split: String
+    public let label: String
+    public let predicted: String
+    public let probability: Double
+    /// In the order of the run's labels.
+    public let probabilities: [Double]
+
+    public init(
+        videoID: Int64, split: String, label: String, predicted: String, probability: Double, probabilities: [Double]
+    ) {
+        self.videoID = videoID
+        self.split = split
+        self.label = label
+        self.predicted = predicted
+        self.probability = probability
+        self.probabilities = probabilities
+    }
+}
+
+/// Runs, epochs and predictions.
+extension CacheFile {
+    /// Begins a run.
+    ///
+    /// - Throws: `CacheError.runExists`.
+    public func addRun(
+        name: String, extraction: Int64, dataset: String, model: String, configuration: String, seed: Int
+    ) throws -> Int64 {
+        try write { database in
+            if try Int64.fetchOne(database, sql: "SELECT id FROM run WHERE name = ?", arguments: [name]) != nil {
+                throw CacheError.runExists(name: name)
+            }
+            try database.execute(
+                sql: """
+                    INSERT INTO run (name, extraction_id, dataset, model, configuration, seed, state, started_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    name, extraction, dataset, model, configuration, seed, RunState.running.rawValue, Self.now(),
+                ])
+            return database.lastInsertedRowID
+        }
+    }
+
+    public func addEpoch(_ epoch: EpochRecord, run: Int64) throws {
+        try write { database in
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO epoch VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                arguments: [
+                    run, epoch.epoch, epoch.learningRate, epoch.trainLoss, epoch.trainAccuracy, epoch.validationLoss,
+                    epoch.validationAccuracy, epoch.seconds,
+                ])
+        }
+    }
+
+    /// Stores predictions, replacing earlier ones of the same run, video and split.
+    public func store(_ predictions: [PredictionRecord], run: Int64) throws {
+        try write { database in
+            let statement = try database.makeStatement(
+                sql: "INSERT OR REPLACE INTO prediction VALUES (?, ?, ?, ?, ?, ?, ?)")
+            for prediction in predictions {
+                try statement.execute(arguments: [
+                    run, prediction.videoID, prediction.split, prediction.label, prediction.predicted,
+                    prediction.probability, Self.json(prediction.probabilities),
+                ])
+            }
+        }
+    }
+
+    public func finishRun(_ run: Int64, state: RunState) throws {
+        try write { database in
+            try database.execute(
+                sql: "UPDATE run SET state = ?, finished_at = ? WHERE id = ?",
+                arguments: [state.rawValue, Self.now(), run])
+        }
+    }
+
+    /// The id of the run of that name, or nil.
+    public func run(named name: String) throws -> Int64? {
+        try read { try Int64.fetchOne($0, sql: "SELECT id FROM run WHERE name = ?", arguments: [name]) }
+    }
+
+    /// Predictions of a run for one split, ordered by video.
+    public func predictions(run: Int64, split: String) throws -> [PredictionRecord] {
+        try read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT * FROM prediction WHERE run_id = ? AND split = ? ORDER BY video_id",
+                arguments: [run, split]
+            ).map { row in
+                let text: String = row["probabilities"]
+                let probabilities = try JSONDecoder().decode([Double].self, from: Data(text.utf8))
+                return PredictionRecord(
+                    videoID: row["video_id"], split: row["split"], label: row["label"], predicted: row["predicted"],
+                    probability: row["probability"], probabilities: probabilities)
+            }
+        }
+    }
+}

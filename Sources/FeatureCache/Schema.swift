@@ -1,0 +1,86 @@
+/// The cache's tables and views, as users query them. A released version is never edited: a change is a
+/// new version with a migration.
+enum Schema {
+    /// `PRAGMA user_version` of files this program writes.
+    static let version = 1
+    /// `PRAGMA application_id`: "ZOET".
+    static let applicationID = 0x5A4F_4554
+
+    static let tables = """
+        CREATE TABLE video (            -- one file's content
+          id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE,      -- SHA-256 of the bytes, hex
+          path TEXT NOT NULL,                                       -- as last seen, relative to the dataset root
+          width INTEGER, height INTEGER, frame_count INTEGER, frame_rate REAL, duration REAL, codec TEXT);
+        CREATE TABLE sample (           -- a video's place in a dataset
+          dataset TEXT NOT NULL, video_id INTEGER NOT NULL REFERENCES video, label TEXT NOT NULL,
+          split TEXT NOT NULL,                                      -- train | validation | test
+          "group" TEXT, PRIMARY KEY (dataset, video_id));
+        CREATE TABLE extraction (       -- a recipe
+          id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+          backbone TEXT NOT NULL, weights TEXT NOT NULL, weights_digest TEXT, tap TEXT NOT NULL,
+          image_size INTEGER NOT NULL, max_frames INTEGER NOT NULL, feature_shape TEXT NOT NULL,  -- JSON
+          feature_size INTEGER NOT NULL, element_type TEXT NOT NULL, precision TEXT NOT NULL,
+          recipe TEXT NOT NULL,                                     -- the whole recipe as JSON
+          version TEXT NOT NULL, created_at TEXT NOT NULL);
+        CREATE TABLE sequence (         -- what stage 2 trains on
+          extraction_id INTEGER NOT NULL REFERENCES extraction, video_id INTEGER NOT NULL REFERENCES video,
+          view INTEGER NOT NULL DEFAULT 0,                          -- 0 is the plain view; others are augmented
+          length INTEGER NOT NULL, mask TEXT NOT NULL,              -- '11111111000…', max_frames characters
+          frame_indices TEXT NOT NULL, frame_times TEXT NOT NULL,   -- JSON arrays of `length` numbers; seconds
+          decode_errors INTEGER NOT NULL DEFAULT 0,                 -- damaged stretches skipped on the way
+          checksum TEXT NOT NULL,                                   -- SHA-256 of features, hex
+          features BLOB NOT NULL,                                   -- max_frames × feature_size, zero-padded
+          PRIMARY KEY (extraction_id, video_id, view));
+        CREATE TABLE failure (extraction_id INTEGER, path TEXT, error TEXT NOT NULL, at TEXT NOT NULL,
+          PRIMARY KEY (extraction_id, path));
+        CREATE TABLE run (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+          extraction_id INTEGER REFERENCES extraction, dataset TEXT, model TEXT NOT NULL,
+          configuration TEXT NOT NULL, seed INTEGER, state TEXT NOT NULL, started_at TEXT, finished_at TEXT);
+        CREATE TABLE epoch (run_id INTEGER REFERENCES run, epoch INTEGER, learning_rate REAL, train_loss REAL,
+          train_accuracy REAL, validation_loss REAL, validation_accuracy REAL, seconds REAL,
+          PRIMARY KEY (run_id, epoch));
+        CREATE TABLE prediction (run_id INTEGER REFERENCES run, video_id INTEGER REFERENCES video, split TEXT,
+          label TEXT, predicted TEXT, probability REAL, probabilities TEXT, PRIMARY KEY (run_id, video_id, split));
+        """
+
+    static let views = """
+        CREATE VIEW frame_feature AS    -- one row a frame; `feature` is a blob of feature_size numbers
+          SELECT extraction.name AS extraction, video.path AS path,
+            (SELECT label FROM sample WHERE sample.video_id = video.id ORDER BY dataset LIMIT 1) AS label,
+            frame.key AS position, frame.value AS frame_index,
+            json_extract(sequence.frame_times, '$[' || frame.key || ']') AS time,
+            CAST(substr(sequence.mask, frame.key + 1, 1) AS INTEGER) AS mask,
+            substr(sequence.features, 1 + frame.key * row.bytes, row.bytes) AS feature,
+            sequence.view AS view
+          FROM sequence
+            JOIN extraction ON extraction.id = sequence.extraction_id
+            JOIN video ON video.id = sequence.video_id
+            JOIN (SELECT id, feature_size * CASE element_type WHEN 'float16' THEN 2 ELSE 4 END AS bytes
+              FROM extraction) AS row ON row.id = extraction.id
+            JOIN json_each(sequence.frame_indices) AS frame;
+        CREATE VIEW coverage AS         -- how much of a dataset a recipe has seen
+          SELECT sample.dataset AS dataset, extraction.name AS extraction, sample.split AS split,
+            sample.label AS label, count(sequence.video_id) AS videos,
+            coalesce(sum(sequence.length), 0) AS frames, avg(sequence.length) AS mean_length,
+            count(failure.path) AS failures
+          FROM sample
+            JOIN video ON video.id = sample.video_id
+            CROSS JOIN extraction
+            LEFT JOIN sequence ON sequence.extraction_id = extraction.id
+              AND sequence.video_id = sample.video_id AND sequence.view = 0
+            LEFT JOIN failure ON failure.extraction_id = extraction.id AND failure.path = video.path
+          GROUP BY sample.dataset, extraction.id, sample.split, sample.label
+          HAVING count(sequence.video_id) + count(failure.path) > 0;
+        CREATE VIEW confusion AS
+          SELECT run.name AS run, prediction.split AS split, prediction.label AS label,
+            prediction.predicted AS predicted, count(*) AS videos
+          FROM prediction JOIN run ON run.id = prediction.run_id
+          GROUP BY run.id, prediction.split, prediction.label, prediction.predicted;
+        CREATE VIEW class_accuracy AS
+          SELECT run.name AS run, prediction.split AS split, prediction.label AS label, count(*) AS videos,
+            sum(prediction.label = prediction.predicted) AS correct,
+            avg(prediction.label = prediction.predicted) AS accuracy
+          FROM prediction JOIN run ON run.id = prediction.run_id
+          GROUP BY run.id, prediction.split, prediction.label;
+        """
+}
