@@ -26,3 +26,25 @@ extension Graph {
         node.parameters.map { parameters[$0] }.filter(\.isTrainable).reduce(0) { $0 + $1.count }
     }
 }
+
+/// What an output needs and gives.
+extension Graph {
+    /// Parameters that the output depends on.
+    public func parameters(for output: String) -> [Parameter] {
+        guard let node = outputs[output] else { return [] }
+        return ancestry(of: node).flatMap { self[$0].parameters }.map { parameters[$0] }
+    }
+
+    /// Shape of the output as features are stored: `[D]`, or `[height, width, channels]` of an image.
+    ///
+    /// - Throws: `PlanError.unknownOutput`.
+    public func featureShape(of output: String) throws -> [Int] {
+        guard let node = outputs[output] else {
+            throw PlanError.unknownOutput(output, available: outputs.keys.sorted())
+        }
+        switch self[node].shape {
+        case .image(let channels, let height, let width): return [height, width, channels]
+        case .vector(let size), .sequence(let size): return [size]
+        }
+    }
+}

@@ -61,12 +61,7 @@ public final class InferencePlan {
         inputBuffer = input
         outputBuffer = destination
         inputShape = lowering.shapes[lowering.input]
-        let last = lowering.shapes[lowering.output]
-        if case .image = graph[node].shape {
-            outputShape = [last.height, last.width, last.channels]
-        } else {
-            outputShape = [last.channels]
-        }
+        outputShape = try graph.featureShape(of: output)
         primitives = operations.map(\.primitive)
         layers = operations.compactMap(\.layer)
     }

@@ -1,0 +1,74 @@
+import Backbones
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import Video
+
+/// The `extract` part of a pipeline.
+public struct ExtractionConfiguration: Sendable {
+    public enum Weights: Sendable, Equatable {
+        /// Untrained, the same on every machine; named so wherever the features go.
+        case random
+        case file(String)
+
+        /// As the pipeline names it.
+        public var name: String {
+            switch self {
+            case .random: "random"
+            case .file(let path): path
+            }
+        }
+    }
+
+    public var backbone: Backbone
+    public var weights: Weights
+    /// One of `Backbone.taps`.
+    public var tap: String
+    /// Side of the square picture the network sees, in pixels.
+    public var imageSize: Int
+    public var sampling: Sampling
+
+    public init(backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling) {
+        self.backbone = backbone
+        self.weights = weights
+        self.tap = tap
+        self.imageSize = imageSize
+        self.sampling = sampling
+    }
+
+    /// The newest stored recipe that this configuration describes. Needs no weight file: where several
+    /// files were used under one name, the newest extraction wins.
+    public func stored(in extractions: [(id: Int64, record: ExtractionRecord)]) -> (id: Int64, record: ExtractionRecord)? {
+        extractions.filter { _, record in
+            guard let recipe = try? ExtractionRecipe(json: record.recipe) else { return false }
+            return recipe == ExtractionRecipe(self, weights: recipe.weights)
+                && (recipe.weights == "random") == (weights == .random)
+        }
+        .max { first, second in
+            (first.record.weights == weights.name ? 1 : 0, first.id)
+                < (second.record.weights == weights.name ? 1 : 0, second.id)
+        }
+    }
+}
+
+/// A backbone's weights, checked and hashed once, ready to be shared by all workers.
+public struct LoadedWeights: Sendable {
+    public let packed: PackedWeights
+    /// SHA-256 of the file, hex; nil for random weights.
+    public let digest: String?
+
+    /// - Throws: `WeightsError` where the file cannot be read or does not fit the backbone.
+    public init(_ weights: ExtractionConfiguration.Weights, for backbone: Backbone, tap: String, imageSize: Int) throws {
+        switch weights {
+        case .random:
+            packed = PackedWeights(RandomParameters())
+            digest = nil
+        case .file(let path):
+            let file = try SafeTensorsFile(path: path)
+            let graph = backbone.graph(imageSize: imageSize)
+            try file.validate(for: graph.parameters(for: tap))
+            packed = PackedWeights(file)
+            digest = try FileDigest.sha256(path: path)
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import Backbones
+import FeatureCache
+import Foundation
+import Video
+
+/// Everything that changes a feature. Two extractions with equal recipes share their features; a change
+/// of anything here never mixes with what was stored before.
+public struct ExtractionRecipe: Sendable, Equatable, Codable {
+    /// Raised when the program computes other numbers from the same recipe.
+    public static let currentFeatureVersion = 1
+
+    public var backbone: String
+    /// SHA-256 of the weight file, hex, or `random`.
+    public var weights: String
+    public var tap: String
+    public var imageSize: Int
+    public var sampling: Sampling
+    public var crop = "center_square"
+    public var resize = "bilinear"
+    public var input: InputConvention
+    public var precision = "f32"
+    public var featureVersion = currentFeatureVersion
+
+    enum CodingKeys: String, CodingKey {
+        case backbone, weights, tap, sampling, crop, resize, input, precision
+        case imageSize = "image_size"
+        case featureVersion = "feature_version"
+    }
+
+    /// JSON with sorted keys: what the cache stores and hashes.
+    public var json: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Strings and finite numbers always encode.
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
+    /// SHA-256 of `json`, hex.
+    public var digest: String { hexDigest(Data(json.utf8)) }
+
+    /// The recipe stored as JSON.
+    public init(json: String) throws { self = try JSONDecoder().decode(Self.self, from: Data(json.utf8)) }
+
+    init(_ configuration: ExtractionConfiguration, weights: String) {
+        backbone = configuration.backbone.name
+        self.weights = weights
+        tap = configuration.tap
+        imageSize = configuration.imageSize
+        sampling = configuration.sampling
+        input = configuration.backbone.inputConvention
+    }
+}
+
+extension Sampling: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case policy, frames, every, start
+        case framesPerSecond = "frames_per_second"
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(frames, forKey: .frames)
+        switch self {
+        case .first: try container.encode("first", forKey: .policy)
+        case .uniform: try container.encode("uniform", forKey: .policy)
+        case .rate(let framesPerSecond, _):
+            try container.encode("rate", forKey: .policy)
+            try container.encode(framesPerSecond, forKey: .framesPerSecond)
+        case .stride(let every, let start, _):
+            try container.encode("stride", forKey: .policy)
+            try container.encode(every, forKey: .every)
+            switch start {
+            case .at(let index): try container.encode(index, forKey: .start)
+            case .random: try container.encode("random", forKey: .start)
+            }
+        }
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let frames = try container.decode(Int.self, forKey: .frames)
+        switch try container.decode(String.self, forKey: .policy) {
+        case "first": self = .first(frames: frames)
+        case "uniform": self = .uniform(frames: frames)
+        case "rate":
+            self = .rate(framesPerSecond: try container.decode(Double.self, forKey: .framesPerSecond), frames: frames)
+        case "stride":
+            let start = (try? container.decode(Int.self, forKey: .start)).map(Start.at) ?? .random
+            self = .stride(every: try container.decode(Int.self, forKey: .every), start: start, frames: frames)
+        case let policy:
+            throw DecodingError.dataCorruptedError(
+                forKey: .policy, in: container, debugDescription: "unknown sampling policy \(policy)")
+        }
+    }
+}
