@@ -11,8 +11,9 @@ public struct GraphBuilder {
 
     public init() {}
 
-    /// The finished graph, with the values that plans may be asked for.
-    public func build(outputs: [String: NodeID]) -> Graph {
+    /// The finished graph, with the values that plans may be asked for. Mutating, so that nodes made in
+    /// the call's own arguments are part of it.
+    public mutating func build(outputs: [String: NodeID]) -> Graph {
         var result = graph
         result.outputs = outputs
         return result

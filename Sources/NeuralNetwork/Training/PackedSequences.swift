@@ -1,0 +1,61 @@
+/// A batch of sequences of different lengths without their padding.
+///
+/// Sequences are sorted by length, longest first, and stored step by step: all first steps, then all
+/// second steps of those that have one, and so on (PyTorch's `PackedSequence`). Work is done for valid
+/// steps only, and nothing that stands in padded rows can be read.
+public struct PackedSequences: Sendable {
+    /// For each packed sequence, its place in the batch as given.
+    public let order: [Int]
+    /// Sequences that have a step t, descending.
+    public let batchSizes: [Int]
+    /// The row at which step t begins.
+    public let firstRows: [Int]
+    /// `[row, feature]`.
+    public var rows: Tensor
+
+    /// Valid steps of each packed sequence, descending.
+    public let lengths: [Int]
+
+    /// - Parameters:
+    ///   - lengths: of each sequence, at least 1.
+    ///   - copyRow: writes row `step` of sequence `index` into the buffer of `featureSize` numbers.
+    public init(
+        lengths: [Int], featureSize: Int,
+        copyRow: (_ index: Int, _ step: Int, _ row: UnsafeMutableBufferPointer<Float>) -> Void
+    ) {
+        precondition(lengths.allSatisfy { $0 > 0 }, "an empty sequence")
+        // Ties keep their order, so that the same batch always packs the same way.
+        order = lengths.indices.sorted { (-lengths[$0], $0) < (-lengths[$1], $1) }
+        self.lengths = order.map { lengths[$0] }
+        let steps = self.lengths.first ?? 0
+        let sorted = self.lengths
+        batchSizes = (0..<steps).map { step in sorted.prefix { $0 > step }.count }
+        firstRows = batchSizes.reduce(into: [0]) { $0.append($0.last! + $1) }.dropLast()
+        let count = batchSizes.reduce(0, +)
+        let (order, batchSizes, firstRows) = (order, batchSizes, firstRows)
+        let values = [Float](unsafeUninitializedCapacity: count * featureSize) { buffer, initialized in
+            for step in batchSizes.indices {
+                for place in 0..<batchSizes[step] {
+                    let start = (firstRows[step] + place) * featureSize
+                    let row = UnsafeMutableBufferPointer(rebasing: buffer[start..<start + featureSize])
+                    copyRow(order[place], step, row)
+                }
+            }
+            initialized = count * featureSize
+        }
+        rows = Tensor(shape: [count, featureSize], values: values)
+    }
+
+    /// Packs a padded batch, reading the valid rows only.
+    ///
+    /// - Parameter padded: `[batch, time, feature]`.
+    public init(padded: Tensor, lengths: [Int]) {
+        let (steps, size) = (padded.shape[1], padded.shape[2])
+        self.init(lengths: lengths, featureSize: size) { index, step, row in
+            for column in 0..<size { row[column] = padded.values[(index * steps + step) * size + column] }
+        }
+    }
+
+    /// The row of step `step` of packed sequence `place`.
+    func row(_ place: Int, _ step: Int) -> Int { firstRows[step] + place }
+}
