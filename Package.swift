@@ -8,7 +8,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.10.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
@@ -34,9 +33,8 @@ let package = Package(
             dependencies: [
                 "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache",
                 .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "Logging", package: "swift-log"),
             ]),
-        .target(name: "SequenceModels", dependencies: ["NeuralNetwork", "FeatureCache"]),
+        .target(name: "SequenceModels", dependencies: ["NeuralNetwork", "Datasets", "FeatureCache"]),
         .target(name: "Reports", dependencies: ["SequenceModels", "FeatureCache"]),
         .target(
             name: "Pipelines",
@@ -49,7 +47,6 @@ let package = Package(
             dependencies: [
                 "Pipelines", "Extraction", "SequenceModels", "Reports", "Backbones",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork"], resources: [.copy("Fixtures")]),

@@ -15,6 +15,18 @@ public struct FeatureSet: Sendable {
         public let length: Int
         /// Index of its first row in `rows`.
         public let firstRow: Int
+
+        public init(
+            videoID: Int64, path: String, label: String, split: String, group: String?, length: Int, firstRow: Int
+        ) {
+            self.videoID = videoID
+            self.path = path
+            self.label = label
+            self.split = split
+            self.group = group
+            self.length = length
+            self.firstRow = firstRow
+        }
     }
 
     public let examples: [Example]
@@ -105,6 +117,17 @@ extension CacheFile {
                 UnsafeMutableRawBufferPointer(buffer).copyMemory(from: raw)
                 initialized = count
             })
+        }
+    }
+}
+
+extension CacheFile {
+    /// Label and split of every sample of a dataset.
+    public func samples(dataset: String) throws -> [(label: String, split: String)] {
+        try read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT label, split FROM sample WHERE dataset = ? ORDER BY video_id", arguments: [dataset]
+            ).map { ($0["label"], $0["split"]) }
         }
     }
 }

@@ -1,0 +1,225 @@
+import Backbones
+import Datasets
+import Extraction
+import Foundation
+import NeuralNetwork
+import SequenceModels
+import Video
+import Yams
+
+/// A pipeline file as typed, validated values: what `extract` and `sequence` are told.
+public struct Pipeline: Sendable {
+    public var name: String
+    public var dataset: DatasetConfiguration
+    public var extraction: ExtractionConfiguration
+    /// Absent from a file that is only extracted.
+    public var training: TrainingConfiguration?
+
+    /// Reads a file.
+    ///
+    /// - Parameter overrides: `key=value` such as `sequence.optimizer.learning_rate=1e-4`, applied before
+    ///   the file is validated.
+    /// - Throws: `PipelineError`.
+    public init(file: String, overrides: [String] = []) throws {
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw PipelineError(file: file, line: nil, message: "the pipeline file does not exist or cannot be read")
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw PipelineError(file: file, line: nil, message: "the pipeline file is not UTF-8 text")
+        }
+        try self.init(text: text, file: file, overrides: overrides)
+    }
+
+    /// - Parameter file: named in errors.
+    public init(text: String, file: String, overrides: [String] = []) throws {
+        let node: Node
+        do {
+            guard var parsed = try Yams.compose(yaml: text) else {
+                throw PipelineError(file: file, line: nil, message: "the pipeline file is empty")
+            }
+            for override in overrides { try parsed.apply(override) }
+            node = parsed
+        } catch let error as YamlError {
+            throw PipelineError(file: file, line: nil, message: "this is not YAML: \(error)")
+        }
+        let reader = try PipelineReader(node, file: file, path: "", keys: ["name", "dataset", "extract", "sequence"])
+        let fallback = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
+        name = try reader.string("name") ?? fallback
+        if name.isEmpty || name.contains("/") || name.hasPrefix(".") {
+            throw reader.invalid("name", "must be usable as a folder's name")
+        }
+        dataset = try Self.dataset(reader)
+        extraction = try Self.extraction(reader)
+        training = try Self.training(reader, validation: dataset.validation)
+    }
+
+    // MARK: - dataset
+
+    private static func dataset(_ reader: PipelineReader) throws -> DatasetConfiguration {
+        let section = try reader.required("dataset") {
+            try reader.section($0, keys: ["layout", "root", "splits", "split", "validation", "classes", "name"])
+        }
+        let layout = try section.choice("layout", DatasetConfiguration.Layout.self) ?? .folders
+        if layout == .folders {
+            try section.forbid(["splits", "split"], "has no meaning for the layout `folders`")
+        }
+        var classes = DatasetConfiguration.Classes.all
+        if let names = try? section.strings("classes") {
+            if names.isEmpty { throw section.invalid("classes", "must not be empty") }
+            classes = .named(names)
+        } else if (try? section.string("classes")) != nil {
+            _ = try section.choice("classes", ["all"])
+        } else if let top = try section.section("classes", keys: ["top"]) {
+            classes = .top(try top.required("top") { try top.integer($0, in: 2...Int.max) })
+        }
+        return DatasetConfiguration(
+            layout: layout, root: try section.required("root", section.string), splits: try section.string("splits"),
+            split: try section.integer("split", in: 1...3) ?? 1,
+            validation: try section.number("validation", { (0..<1).contains($0) }, "from 0 to below 1") ?? 0.2,
+            classes: classes, name: try section.string("name"))
+    }
+
+    // MARK: - extract
+
+    private static func extraction(_ reader: PipelineReader) throws -> ExtractionConfiguration {
+        let keys = ["backbone", "weights", "tap", "image_size", "sampling", "views", "precision", "store"]
+        let section = try reader.required("extract") { try reader.section($0, keys: keys) }
+        let name = try section.required("backbone") { try section.choice($0, Backbone.all.map(\.name)) }
+        guard let backbone = Backbone.named(name) else { throw section.invalid("backbone", "is unknown") }
+        let weights = try section.required("weights", section.string)
+        _ = try section.integer("views", in: 1...1)
+        _ = try section.choice("precision", ["f32"])
+        _ = try section.choice("store", ["float32"])
+        let range = backbone.minimumImageSize...4096
+        return ExtractionConfiguration(
+            backbone: backbone, weights: weights == "random" ? .random : .file(weights),
+            tap: try section.choice("tap", Backbone.taps) ?? "pooled",
+            imageSize: try section.integer("image_size", in: range) ?? backbone.nativeImageSize,
+            sampling: try sampling(section))
+    }
+
+    private static func sampling(_ section: PipelineReader) throws -> Sampling {
+        let keys = ["policy", "frames", "every", "start", "frames_per_second"]
+        guard let reader = try section.section("sampling", keys: keys) else { return .uniform(frames: 20) }
+        let policy = try reader.required("policy") {
+            try reader.choice($0, ["first", "stride", "uniform", "rate"])
+        }
+        let frames = try reader.integer("frames", in: 1...10_000) ?? 20
+        func only(_ own: [String]) throws {
+            let others = ["every", "start", "frames_per_second"].filter { !own.contains($0) }
+            try reader.forbid(others, "has no meaning for the policy `\(policy)`")
+        }
+        switch policy {
+        case "first":
+            try only([])
+            return .first(frames: frames)
+        case "uniform":
+            try only([])
+            return .uniform(frames: frames)
+        case "rate":
+            try only(["frames_per_second"])
+            let rate = try reader.required("frames_per_second") {
+                try reader.number($0, { $0 > 0 && $0 <= 1000 }, "above 0, at most 1000")
+            }
+            return .rate(framesPerSecond: rate, frames: frames)
+        default:
+            try only(["every", "start"])
+            let isRandom = try? reader.string("start") == "random"
+            let start = isRandom == true ? nil : try reader.integer("start", in: 0...Int.max) ?? 0
+            return .stride(
+                every: try reader.required("every") { try reader.integer($0, in: 1...1_000_000) },
+                start: start.map(Sampling.Start.at) ?? .random, frames: frames)
+        }
+    }
+
+    // MARK: - sequence
+
+    private static func training(_ reader: PipelineReader, validation: Double) throws -> TrainingConfiguration? {
+        let keys = [
+            "model", "standardize", "loss", "optimizer", "batch_size", "epochs", "early_stopping", "seed",
+        ]
+        guard let section = try reader.section("sequence", keys: keys) else { return nil }
+        _ = try section.choice("loss", ["cross_entropy"])
+        return TrainingConfiguration(
+            model: try head(section), standardize: try section.boolean("standardize") ?? false,
+            optimizer: try optimizer(section), batchSize: try section.integer("batch_size", in: 1...100_000) ?? 32,
+            epochs: try section.integer("epochs", in: 1...1_000_000) ?? 20, earlyStopping: try earlyStopping(section),
+            seed: try section.integer("seed", in: 0...Int.max) ?? 42, validation: validation)
+    }
+
+    private static func head(_ section: PipelineReader) throws -> HeadConfiguration {
+        let keys = ["kind", "hidden", "layers", "projection", "dropout", "dense"]
+        let reader = try section.required("model") { try section.section($0, keys: keys) }
+        let kind = try reader.required("kind") { try reader.choice($0, HeadConfiguration.Kind.self) }
+        let sizes = 1...65_536
+        if kind == .average { try reader.forbid(["hidden", "layers"], "has no meaning for the head `average`") }
+        var hidden = try reader.integers("hidden", in: sizes) ?? [64]
+        if let layers = try reader.integer("layers", in: 1...64) {
+            if hidden.count == 1 { hidden = Array(repeating: hidden[0], count: layers) }
+            if hidden.count != layers { throw reader.invalid("layers", "is \(layers), but `hidden` lists \(hidden.count)") }
+        }
+        return HeadConfiguration(
+            kind: kind, hidden: kind == .average ? [] : hidden, projection: try reader.integer("projection", in: sizes),
+            dropout: try reader.number("dropout", { (0..<1).contains($0) }, "from 0 to below 1") ?? 0,
+            dense: try reader.integer("dense", in: sizes))
+    }
+
+    private static func optimizer(_ section: PipelineReader) throws -> Optimizer {
+        let keys = ["kind", "learning_rate", "momentum", "weight_decay", "epsilon"]
+        guard let reader = try section.section("optimizer", keys: keys) else {
+            return Optimizer(kind: .adam, learningRate: 1e-3)
+        }
+        let kind = try reader.choice("kind", Optimizer.Kind.self) ?? .adam
+        switch kind {
+        case .adam: try reader.forbid(["momentum"], "has no meaning for `adam`")
+        case .sgd: try reader.forbid(["epsilon"], "has no meaning for `sgd`")
+        }
+        return Optimizer(
+            kind: kind,
+            learningRate: try reader.number("learning_rate", { $0 > 0 }, "above 0") ?? (kind == .adam ? 1e-3 : 1e-2),
+            momentum: try reader.number("momentum", { (0..<1).contains($0) }, "from 0 to below 1") ?? 0,
+            weightDecay: try reader.number("weight_decay", { $0 >= 0 }, "of at least 0") ?? 0,
+            epsilon: try reader.number("epsilon", { $0 > 0 }, "above 0") ?? 1e-8)
+    }
+
+    private static func earlyStopping(_ section: PipelineReader) throws -> TrainingConfiguration.EarlyStopping? {
+        guard let reader = try section.section("early_stopping", keys: ["monitor", "patience"]) else { return nil }
+        return .init(
+            monitor: try reader.choice("monitor", TrainingConfiguration.Monitor.self) ?? .validationLoss,
+            patience: try reader.required("patience") { try reader.integer($0, in: 1...Int.max) })
+    }
+}
+
+extension Node {
+    /// Sets `a.b.c=value`; mappings on the way are made where they are missing.
+    fileprivate mutating func apply(_ override: String) throws {
+        let parts = override.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let keys = parts[0].split(separator: ".").map(String.init)
+        guard parts.count == 2, !keys.isEmpty else {
+            throw PipelineError(
+                file: "--set", line: nil,
+                message: "`\(override)` is not of the form key=value, such as sequence.optimizer.learning_rate=1e-4")
+        }
+        guard let value = try? Yams.compose(yaml: String(parts[1])) else {
+            throw PipelineError(file: "--set", line: nil, message: "`\(parts[1])` is not a YAML value")
+        }
+        self = setting(keys[...], to: value.withoutMark)
+    }
+
+    private func setting(_ keys: ArraySlice<String>, to value: Node) -> Node {
+        guard let key = keys.first else { return value }
+        var mapping = self.mapping ?? Node.Mapping([])
+        mapping[Node(key)] = (mapping[key] ?? .mapping(Mapping([]))).setting(keys.dropFirst(), to: value)
+        return .mapping(mapping)
+    }
+
+    /// The value without its place in the text it was parsed from, which is not the file.
+    private var withoutMark: Node {
+        switch self {
+        case .scalar(let scalar): .scalar(Scalar(scalar.string, scalar.tag, scalar.style))
+        case .sequence(let sequence): .sequence(Sequence(sequence.map(\.withoutMark)))
+        case .mapping(let mapping): .mapping(Mapping(mapping.map { ($0.key.withoutMark, $0.value.withoutMark) }))
+        default: self
+        }
+    }
+}

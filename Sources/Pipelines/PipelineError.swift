@@ -1,0 +1,36 @@
+import Foundation
+
+/// What is wrong with a pipeline file, where, and what was probably meant.
+public struct PipelineError: LocalizedError, Equatable {
+    public let file: String
+    /// From 1; nil where the fault is not in one place.
+    public let line: Int?
+    public let message: String
+
+    public var errorDescription: String? {
+        line.map { "\(file), line \($0): \(message)" } ?? "\(file): \(message)"
+    }
+}
+
+/// The candidate most like `word`, or nil where none is near enough to have been meant.
+public func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
+    let ranked = candidates.map { (candidate: $0, distance: editDistance(word.lowercased(), $0.lowercased())) }
+    guard let best = ranked.min(by: { ($0.distance, $0.candidate) < ($1.distance, $1.candidate) }) else { return nil }
+    return best.distance <= max(2, word.count / 2) ? best.candidate : nil
+}
+
+/// Levenshtein's distance: insertions, deletions and replacements.
+private func editDistance(_ first: String, _ second: String) -> Int {
+    let second = Array(second)
+    var row = Array(0...second.count)
+    for (i, character) in first.enumerated() {
+        var diagonal = row[0]
+        row[0] = i + 1
+        for j in second.indices {
+            let replaced = diagonal + (character == second[j] ? 0 : 1)
+            diagonal = row[j + 1]
+            row[j + 1] = min(replaced, row[j + 1] + 1, row[j] + 1)
+        }
+    }
+    return row[second.count]
+}

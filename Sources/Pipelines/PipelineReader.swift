@@ -1,0 +1,139 @@
+import Yams
+
+/// Reads one mapping of a pipeline file strictly: every key must be known, every value of its type and
+/// in its range. Errors name the file, the line, the key and the nearest valid one.
+struct PipelineReader {
+    let file: String
+    /// Such as `extract.sampling`; empty at the top.
+    let path: String
+    private let mapping: Node.Mapping
+    private let line: Int?
+
+    /// - Parameter keys: all that may stand in the mapping.
+    init(_ node: Node, file: String, path: String, keys: [String]) throws {
+        self.file = file
+        self.path = path
+        line = node.mark?.line
+        guard case .mapping(let mapping) = node else {
+            throw PipelineError(
+                file: file, line: node.mark?.line,
+                message: "\(path.isEmpty ? "the file" : "`\(path)`") must be a list of `key: value`")
+        }
+        self.mapping = mapping
+        var seen: Set<String> = []
+        for (key, _) in mapping {
+            let name = key.string ?? ""
+            guard keys.contains(name) else {
+                let hint = nearest(to: name, among: keys).map { "; did you mean `\($0)`?" }
+                throw error(
+                    at: key, "unknown key `\(full(name))`" + (hint ?? "; known are \(keys.joined(separator: ", "))"))
+            }
+            guard seen.insert(name).inserted else { throw error(at: key, "the key `\(full(name))` stands here twice") }
+        }
+    }
+
+    func has(_ key: String) -> Bool { mapping[key] != nil }
+
+    /// The nested mapping under `key`.
+    func section(_ key: String, keys: [String]) throws -> PipelineReader? {
+        guard let node = mapping[key] else { return nil }
+        return try PipelineReader(node, file: file, path: full(key), keys: keys)
+    }
+
+    func required<Value>(_ key: String, _ read: (String) throws -> Value?) throws -> Value {
+        guard let value = try read(key) else {
+            throw PipelineError(file: file, line: line, message: "`\(full(key))` is missing")
+        }
+        return value
+    }
+
+    func string(_ key: String) throws -> String? {
+        guard let node = mapping[key] else { return nil }
+        guard let value = node.scalar?.string, node.null == nil else { throw wrong(key, node, "a text") }
+        return value
+    }
+
+    func strings(_ key: String) throws -> [String]? {
+        guard let node = mapping[key] else { return nil }
+        guard let nodes = node.sequence else { throw wrong(key, node, "a list of texts") }
+        return try nodes.map { item in
+            guard let text = item.scalar?.string else { throw wrong(key, item, "a list of texts") }
+            return text
+        }
+    }
+
+    func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
+        guard let node = mapping[key] else { return nil }
+        guard let value = node.int, range.contains(value) else {
+            throw wrong(key, node, "a whole number \(Self.text(range))")
+        }
+        return value
+    }
+
+    /// A list of whole numbers, or one.
+    func integers(_ key: String, in range: ClosedRange<Int>) throws -> [Int]? {
+        guard let node = mapping[key], let nodes = node.sequence else { return try integer(key, in: range).map { [$0] } }
+        guard !nodes.isEmpty else { throw wrong(key, node, "a number or a list of numbers") }
+        return try nodes.map { item in
+            guard let value = item.int, range.contains(value) else {
+                throw wrong(key, item, "a whole number \(Self.text(range))")
+            }
+            return value
+        }
+    }
+
+    func number(_ key: String, _ isValid: (Double) -> Bool, _ range: String) throws -> Double? {
+        guard let node = mapping[key] else { return nil }
+        // YAML 1.1 reads "5e-4" as a text; everybody means the number.
+        guard let value = node.float ?? node.scalar.flatMap({ Double($0.string) }), value.isFinite, isValid(value) else {
+            throw wrong(key, node, "a number \(range)")
+        }
+        return value
+    }
+
+    func boolean(_ key: String) throws -> Bool? {
+        guard let node = mapping[key] else { return nil }
+        guard let value = node.bool else { throw wrong(key, node, "true or false") }
+        return value
+    }
+
+    /// One of the names of an enumeration.
+    func choice<Choice: RawRepresentable<String> & CaseIterable>(_ key: String, _: Choice.Type) throws -> Choice? {
+        try choice(key, Choice.allCases.map(\.rawValue)).flatMap(Choice.init)
+    }
+
+    func choice(_ key: String, _ names: [String]) throws -> String? {
+        guard let node = mapping[key] else { return nil }
+        let value = try string(key) ?? ""
+        guard names.contains(value) else {
+            let hint = nearest(to: value, among: names).map { "did you mean `\($0)`? " } ?? ""
+            throw error(at: node, "`\(full(key))` cannot be `\(value)`; \(hint)known are \(names.joined(separator: ", "))")
+        }
+        return value
+    }
+
+    /// An error at the value of `key`.
+    func invalid(_ key: String, _ message: String) -> PipelineError {
+        PipelineError(file: file, line: mapping[key]?.mark?.line ?? line, message: "`\(full(key))` \(message)")
+    }
+
+    /// Throws where one of `keys` stands although `reason` says it has no meaning here.
+    func forbid(_ keys: [String], _ reason: String) throws {
+        for key in keys where has(key) { throw invalid(key, reason) }
+    }
+
+    private func wrong(_ key: String, _ node: Node, _ expected: String) -> PipelineError {
+        let found = node.scalar.map { "`\($0.string)`" } ?? (node.sequence != nil ? "a list" : "a mapping")
+        return error(at: node, "`\(full(key))` must be \(expected), not \(found)")
+    }
+
+    private func error(at node: Node, _ message: String) -> PipelineError {
+        PipelineError(file: file, line: node.mark?.line ?? line, message: message)
+    }
+
+    private func full(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+    private static func text(_ range: ClosedRange<Int>) -> String {
+        range.upperBound == Int.max ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
+    }
+}

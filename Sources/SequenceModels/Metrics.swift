@@ -1,0 +1,50 @@
+import NeuralNetwork
+
+/// How good predictions are.
+public struct Metrics: Sendable, Equatable {
+    /// Mean cross-entropy, in nats.
+    public let loss: Double
+    public let count: Int
+    public let labels: [String]
+    /// `confusion[true][predicted]`.
+    public let confusion: [[Int]]
+    /// Examples whose true class is among the k most probable, for k from 1.
+    public let correctWithin: [Int]
+
+    /// - Parameters:
+    ///   - logits: `[example, class]`.
+    ///   - targets: class indices.
+    public init(logits: Tensor, targets: [Int], labels: [String]) {
+        let classes = labels.count
+        var confusion = Array(repeating: Array(repeating: 0, count: classes), count: classes)
+        var ranks = Array(repeating: 0, count: classes)
+        for (row, target) in targets.enumerated() {
+            let scores = logits.values[row * classes..<(row + 1) * classes]
+            let own = scores[row * classes + target]
+            // Ties count against us, except that the first of equal scores is the prediction.
+            let rank = scores.enumerated().filter { $1 > own || ($1 == own && $0 < target) }.count
+            ranks[rank] += 1
+            let best = scores.enumerated().max { ($0.element, -$0.offset) < ($1.element, -$1.offset) }
+            confusion[target][best?.offset ?? 0] += 1
+        }
+        self.labels = labels
+        self.confusion = confusion
+        count = targets.count
+        loss = targets.isEmpty ? .nan : crossEntropy(logits, targets: targets).loss
+        correctWithin = ranks.indices.map { ranks[0...$0].reduce(0, +) }
+    }
+
+    /// Share of examples whose class is the most probable.
+    public var accuracy: Double { accuracy(top: 1) }
+
+    /// Share of examples whose class is among the `top` most probable.
+    public func accuracy(top: Int) -> Double {
+        guard count > 0 else { return .nan }
+        return Double(correctWithin[min(top, labels.count) - 1]) / Double(count)
+    }
+
+    /// Examples and correct ones of a class.
+    public func perClass(_ label: Int) -> (count: Int, correct: Int) {
+        (confusion[label].reduce(0, +), confusion[label][label])
+    }
+}

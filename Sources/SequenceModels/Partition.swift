@@ -1,0 +1,41 @@
+import Datasets
+import FeatureCache
+
+/// Which example is for what: the dataset's own splits, with validation carved out of train where the
+/// dataset has none.
+public struct Partition: Sendable, Equatable {
+    /// Indices into `FeatureSet.examples`, by split.
+    public let train: [Int]
+    public let validation: [Int]
+    public let test: [Int]
+
+    /// - Parameters:
+    ///   - validation: share of train to set aside, from 0 to below 1.
+    ///   - seed: of the choice.
+    public init(_ features: FeatureSet, validation fraction: Double, seed: Int) {
+        func indices(_ split: Split) -> [Int] {
+            features.examples.indices.filter { features.examples[$0].split == split.rawValue }
+        }
+        let own = indices(.train)
+        test = indices(.test)
+        let given = indices(.validation)
+        if !given.isEmpty || fraction == 0 {
+            (train, validation) = (own, given)
+            return
+        }
+        let chosen = ValidationSplit.choose(
+            fraction: fraction,
+            examples: own.map { (features.examples[$0].label, features.examples[$0].group, features.examples[$0].path) },
+            seed: UInt64(bitPattern: Int64(seed)))
+        train = zip(own, chosen).filter { !$1 }.map(\.0)
+        validation = zip(own, chosen).filter { $1 }.map(\.0)
+    }
+
+    subscript(split: Split) -> [Int] {
+        switch split {
+        case .train: train
+        case .validation: validation
+        case .test: test
+        }
+    }
+}

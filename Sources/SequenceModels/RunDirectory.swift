@@ -1,0 +1,100 @@
+import FeatureCache
+import Foundation
+import NeuralNetwork
+
+/// A trained head on disk: `model.safetensors` and `config.json`, which holds all that is needed to
+/// rebuild the head and to preprocess a new video.
+public struct RunDirectory: Sendable {
+    public let path: String
+
+    /// The content of `config.json`.
+    public struct Configuration: Codable, Sendable {
+        public var name: String
+        public var version: String
+        /// Classes in the order of the head's outputs.
+        public var labels: [String]
+        public var featureSize: Int
+        public var training: TrainingConfiguration
+        /// The recipe of the features, as JSON text, and its digest.
+        public var recipe: String
+        public var recipeDigest: String
+        /// The backbone's weight file as the pipeline named it, or `random`.
+        public var weights: String
+        public var cache: String
+        public var dataset: String
+        public var bestEpoch: Int
+
+        public init(
+            name: String, version: String, labels: [String], featureSize: Int, training: TrainingConfiguration,
+            recipe: String, recipeDigest: String, weights: String, cache: String, dataset: String, bestEpoch: Int
+        ) {
+            self.name = name
+            self.version = version
+            self.labels = labels
+            self.featureSize = featureSize
+            self.training = training
+            self.recipe = recipe
+            self.recipeDigest = recipeDigest
+            self.weights = weights
+            self.cache = cache
+            self.dataset = dataset
+            self.bestEpoch = bestEpoch
+        }
+    }
+
+    private static let meanName = "standardization.mean"
+    private static let scaleName = "standardization.scale"
+
+    public init(path: String) { self.path = path }
+
+    private var modelPath: String { path + "/model.safetensors" }
+    private var configurationPath: String { path + "/config.json" }
+
+    /// Whether a run stands here already.
+    public var exists: Bool { FileManager.default.fileExists(atPath: configurationPath) }
+
+    /// - Throws: `SequenceError.runDirectory`.
+    public func save(_ head: Head, _ configuration: Configuration) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            var tensors = head.parameters.tensors
+            if let standardization = head.standardization {
+                let shape = [standardization.mean.count]
+                tensors[Self.meanName] = Tensor(shape: shape, values: standardization.mean)
+                tensors[Self.scaleName] = Tensor(shape: shape, values: standardization.scale)
+            }
+            try SafeTensorsWriter.write(tensors, to: modelPath)
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            try encoder.encode(configuration).write(to: URL(fileURLWithPath: configurationPath), options: .atomic)
+        } catch {
+            throw SequenceError.runDirectory(path: path, reason: "it cannot be written (\(error.localizedDescription))")
+        }
+    }
+
+    /// - Throws: `SequenceError.runDirectory` or `WeightsError`.
+    public func load() throws -> (head: Head, configuration: Configuration) {
+        guard let data = FileManager.default.contents(atPath: configurationPath) else {
+            throw SequenceError.runDirectory(
+                path: path, reason: "there is no config.json. Train one with `zoetrope sequence`")
+        }
+        let configuration: Configuration
+        do {
+            configuration = try JSONDecoder().decode(Configuration.self, from: data)
+        } catch {
+            throw SequenceError.runDirectory(path: path, reason: "its config.json is damaged")
+        }
+        let file = try SafeTensorsFile(path: modelPath)
+        var standardization: Standardization?
+        if let mean = file.tensor(named: Self.meanName), let scale = file.tensor(named: Self.scaleName) {
+            standardization = Standardization(mean: mean.values, scale: scale.values)
+        }
+        let graph = configuration.training.model.graph(
+            featureSize: configuration.featureSize, classes: configuration.labels.count)
+        try file.validate(for: graph.parameters)
+        let head = try Head(
+            configuration.training.model, labels: configuration.labels, featureSize: configuration.featureSize,
+            standardization: standardization, from: file)
+        return (head, configuration)
+    }
+}

@@ -1,0 +1,42 @@
+import Foundation
+
+/// Why a head cannot be trained or used.
+public enum SequenceError: LocalizedError, Equatable {
+    case notExtracted(cache: String, recipe: String, available: [String])
+    case noSamples(dataset: String, available: [String])
+    case noTraining(dataset: String)
+    case oneClass(String)
+    case notVectors(shape: [Int], head: String)
+    case noValidation(monitor: String)
+    case diverged(epoch: Int)
+    case notFinite(video: String)
+    case runDirectory(path: String, reason: String)
+    case noSplit(String, available: [String])
+
+    public var errorDescription: String? {
+        switch self {
+        case .notExtracted(let cache, let recipe, let available):
+            "\(cache) holds no features for this pipeline's recipe (\(recipe)). "
+                + (available.isEmpty ? "It holds none at all. " : "It holds \(available.joined(separator: "; ")). ")
+                + "Run `zoetrope extract` with this pipeline first."
+        case .noSamples(let dataset, let available):
+            "The cache has no features of the dataset \"\(dataset)\" under this recipe. It knows "
+                + (available.isEmpty ? "no dataset." : available.joined(separator: ", ") + ".")
+                + " Run `zoetrope extract` with this pipeline first."
+        case .noTraining(let dataset): "The dataset \"\(dataset)\" has no training clips in the cache."
+        case .oneClass(let label): "All training clips have the label \"\(label)\"; a classifier needs two classes."
+        case .notVectors(let shape, let head):
+            "The head \(head) needs one vector a frame, but these features have the shape \(shape). Use `tap: pooled`."
+        case .noValidation(let monitor):
+            "Early stopping watches \(monitor), but there is no validation part. Set `dataset.validation` above 0."
+        case .diverged(let epoch):
+            "The loss became infinite or NaN in epoch \(epoch). Try a smaller `optimizer.learning_rate` or "
+                + "`standardize: true`."
+        case .notFinite(let video):
+            "The features of \(video) hold NaN or infinity: the weights may be damaged. Nothing was trained."
+        case .runDirectory(let path, let reason): "The run \(path) cannot be used: \(reason)."
+        case .noSplit(let split, let available):
+            "The run has no clips in the split \"\(split)\"; there is \(available.joined(separator: ", "))."
+        }
+    }
+}
