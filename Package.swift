@@ -35,7 +35,7 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .target(name: "SequenceModels", dependencies: ["NeuralNetwork", "Datasets", "FeatureCache"]),
-        .target(name: "Reports", dependencies: ["SequenceModels", "FeatureCache"]),
+        .target(name: "Reports", dependencies: ["NeuralNetwork", "SequenceModels"]),
         .target(
             name: "Pipelines",
             dependencies: [

@@ -46,6 +46,11 @@ public final class FeatureExtractor {
         return (frames + parts - 1) / parts
     }
 
+    /// SHA-256 of the clip's content, hex.
+    ///
+    /// - Throws: `VideoError`.
+    public func digest(of path: String) throws -> String { try FileDigest.clip(path: path) }
+
     /// - Parameter digest: of the clip; seeds `start: random`.
     /// - Throws: `VideoError`, or `Cancelled`.
     public func extract(path: String, digest: String, isCancelled: () -> Bool = { false }) throws -> Result {

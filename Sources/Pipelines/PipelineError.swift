@@ -7,6 +7,15 @@ public struct PipelineError: LocalizedError, Equatable {
     public let line: Int?
     public let message: String
 
+    init(file: String, line: Int?, message: String) {
+        self.file = file
+        self.line = line
+        self.message = message
+    }
+
+    /// A fault of the file as a whole.
+    public init(file: String, _ message: String) { self.init(file: file, line: nil, message: message) }
+
     public var errorDescription: String? {
         line.map { "\(file), line \($0): \(message)" } ?? "\(file): \(message)"
     }

@@ -1,0 +1,69 @@
+import Backbones
+import Extraction
+import Foundation
+import NeuralNetwork
+import SequenceModels
+
+/// What a run says of one video.
+public struct Prediction: Sendable, Encodable {
+    public struct Entry: Sendable, Encodable {
+        public let label: String
+        public let probability: Double
+    }
+
+    public let video: String
+    /// Frames that were looked at.
+    public let frames: Int
+    /// Most probable first.
+    public let classes: [Entry]
+}
+
+/// Joins the two stages for new videos: the run's recipe, then its head. A lone video gets all cores
+/// inside the network.
+public final class Predictor {
+    private let head: Head
+    private let extractor: FeatureExtractor
+
+    /// - Parameter weights: the backbone's weight file, where it is not where the run left it.
+    /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
+    public init(_ directory: RunDirectory, weights path: String? = nil) throws {
+        let (head, configuration) = try directory.load()
+        let recipe = try ExtractionRecipe(json: configuration.recipe)
+        guard let backbone = Backbone.named(recipe.backbone) else {
+            throw SequenceError.runDirectory(
+                path: directory.path, reason: "its backbone \(recipe.backbone) is unknown to this version")
+        }
+        let isRandom = recipe.weights == "random"
+        let weights = try LoadedWeights(
+            isRandom ? .random : .file(path ?? configuration.weights), for: backbone, tap: recipe.tap,
+            imageSize: recipe.imageSize)
+        guard isRandom || weights.digest == recipe.weights else {
+            throw PredictorError.otherWeights(file: path ?? configuration.weights, run: directory.path)
+        }
+        self.head = head
+        extractor = try FeatureExtractor(
+            recipe, backbone: backbone, weights: weights.packed, threads: ProcessInfo.processInfo.activeProcessorCount)
+    }
+
+    /// - Throws: `VideoError`.
+    public func predict(_ video: String) throws -> Prediction {
+        let sequence = try extractor.extract(path: video, digest: extractor.digest(of: video)).sequence
+        let probabilities = head.probabilities(of: sequence.features)
+        let entries = zip(head.labels, probabilities)
+            .map { Prediction.Entry(label: $0, probability: Double($1)) }
+            .sorted { ($1.probability, $0.label) < ($0.probability, $1.label) }
+        return Prediction(video: video, frames: sequence.length, classes: entries)
+    }
+}
+
+/// Why a run cannot be applied to new videos.
+public enum PredictorError: LocalizedError, Equatable {
+    case otherWeights(file: String, run: String)
+
+    public var errorDescription: String? {
+        switch self {
+        case .otherWeights(let file, let run):
+            "\(file) does not hold the weights that \(run) was trained with. Name the right file with --weights."
+        }
+    }
+}

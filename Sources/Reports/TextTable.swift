@@ -1,0 +1,56 @@
+/// Rows of text in aligned columns, for the terminal.
+public struct TextTable: Sendable {
+    public enum Alignment: Sendable {
+        case left, right
+    }
+
+    private let alignments: [Alignment]
+    private var rows: [[String]]
+
+    /// - Parameter columns: headings and how the column is aligned.
+    public init(_ columns: [(heading: String, alignment: Alignment)]) {
+        alignments = columns.map(\.alignment)
+        rows = [columns.map(\.heading)]
+    }
+
+    public mutating func append(_ row: [String]) { rows.append(row) }
+
+    /// The table, each line indented by two spaces.
+    public var text: String {
+        let widths = alignments.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            let cells = row.enumerated().map { column, cell in
+                let padding = String(repeating: " ", count: widths[column] - cell.count)
+                return alignments[column] == .left ? cell + padding : padding + cell
+            }
+            let line = "  " + cells.joined(separator: "  ")
+            return String(line.reversed().drop { $0 == " " }.reversed())
+        }
+        .joined(separator: "\n")
+    }
+}
+
+/// `1234567` → `1,234,567`.
+public func grouped(_ number: Int) -> String {
+    let digits = Array(String(abs(number)))
+    let text = digits.enumerated().map { index, digit in
+        (index > 0 && (digits.count - index) % 3 == 0 ? "," : "") + String(digit)
+    }
+    return (number < 0 ? "-" : "") + text.joined()
+}
+
+/// A number with a fixed count of decimals.
+public func decimal(_ value: Double, _ places: Int) -> String {
+    guard value.isFinite else { return value.isNaN ? "–" : (value < 0 ? "-∞" : "∞") }
+    var scale = 1.0
+    for _ in 0..<places { scale *= 10 }
+    let rounded = (abs(value) * scale).rounded()
+    guard rounded < 1e15 else { return "\(value)" }
+    let (whole, rest) = (Int(rounded) / Int(scale), Int(rounded) % Int(scale))
+    let sign = value < 0 && rounded > 0 ? "-" : ""
+    let fraction = String(rest)
+    return places == 0 ? "\(sign)\(whole)" : "\(sign)\(whole).\(String(repeating: "0", count: places - fraction.count))\(fraction)"
+}
+
+/// A share of 1 as a percentage with one decimal.
+public func percent(_ share: Double) -> String { share.isFinite ? decimal(100 * share, 1) + " %" : "–" }

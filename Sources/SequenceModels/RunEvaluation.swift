@@ -1,0 +1,35 @@
+import Datasets
+import FeatureCache
+import NeuralNetwork
+
+/// A trained run applied to a split of the cached features it was trained on.
+public struct RunEvaluation: Sendable {
+    public let split: Split
+    public let metrics: Metrics
+
+    /// - Parameters:
+    ///   - split: nil picks test where there is one, else validation.
+    ///   - cache: path of the cache; nil is where the run left it.
+    /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
+    public init(_ directory: RunDirectory, split: Split?, cache path: String?) throws {
+        let (head, configuration) = try directory.load()
+        let cache = try CacheFile(path: path ?? configuration.cache, create: false)
+        guard let extraction = try cache.extractions().first(where: { $0.record.digest == configuration.recipeDigest })
+        else {
+            throw SequenceError.notExtracted(cache: cache.path, recipe: configuration.recipe, available: [])
+        }
+        let features = try cache.features(
+            dataset: configuration.dataset, extraction: extraction.id, labels: Set(head.labels))
+        let partition = Partition(
+            features, validation: configuration.training.validation, seed: configuration.training.seed)
+        let available = [Split.test, .validation, .train].filter { !partition[$0].isEmpty }
+        guard let chosen = split ?? available.first, available.contains(chosen) else {
+            throw SequenceError.noSplit(split?.rawValue ?? "test", available: available.map(\.rawValue))
+        }
+        guard let metrics = Evaluation(head, features, partition[chosen], split: chosen).metrics else {
+            throw SequenceError.noSplit(chosen.rawValue, available: available.map(\.rawValue))
+        }
+        self.split = chosen
+        self.metrics = metrics
+    }
+}

@@ -1,0 +1,130 @@
+import ArgumentParser
+import Datasets
+import Extraction
+import FeatureCache
+import Foundation
+import Pipelines
+import Reports
+import SequenceModels
+
+/// The whole path on generated clips.
+struct Demo: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Generate clips, extract, train two heads, and see that order matters.",
+        discussion: """
+            Eight actions in four pairs that are each other's time reversal: no frame and no average of frames tells \
+            a pair apart. A head that averages frames can name the pair; a recurrent head names the action.
+            """)
+
+    @Argument(help: "Folder for clips, cache, pipelines and runs.")
+    var directory = "demo"
+
+    @OptionGroup var workers: WorkerOption
+
+    func run() throws {
+        try Console.perform {
+            try generate()
+            let heads = [("average", "average"), ("gru", "gru, hidden: 64")]
+            let pipelines = try heads.map { head, model in (head, try write(head: head, model: model)) }
+            let cache = try CacheFile(path: "\(directory)/features.sqlite")
+            try extract(pipelines[0].1, cache)
+            var results: [(head: String, metrics: Metrics, run: String)] = []
+            for (head, pipeline) in pipelines {
+                let summary = try TrainSequence.train(
+                    pipeline, file: path(of: head), cache: cache, runs: "\(directory)/runs", name: nil)
+                if summary.wasCancelled { throw Console.interrupted }
+                guard let metrics = summary.metrics[.test] else { continue }
+                results.append((head, metrics, summary.directory))
+            }
+            print("\n" + comparison(results))
+            if let last = results.last { print("\n" + next(run: last.run)) }
+        }
+    }
+
+    private func path(of head: String) -> String { "\(directory)/\(head).yaml" }
+
+    private func generate() throws {
+        let line = ProgressLine()
+        let made = try DemoDataset.write(to: "\(directory)/clips", workers: workers.count) { done, total in
+            line.show("drawing   " + ProgressLine.bar(done, of: total))
+        }
+        line.clear()
+        if made > 0 { Console.message("\(made) clips drawn in \(directory)/clips") }
+    }
+
+    /// Writes the pipeline as a file, so that the user can go on from it, and reads it back.
+    private func write(head: String, model: String) throws -> Pipeline {
+        let text = """
+            # Made by `zoetrope demo`; change it and run `zoetrope sequence \(path(of: head)) --cache \
+            \(directory)/features.sqlite --runs \(directory)/runs`.
+            name: demo-\(head)
+            dataset:
+              layout: folders
+              root: \(directory)/clips
+              name: demo
+            extract:
+              backbone: resnet18
+              weights: random            # untrained: the demo needs no download
+              image_size: 112
+              sampling: {policy: uniform, frames: 20}
+            sequence:
+              model: {kind: \(model)}
+              standardize: true
+              optimizer: {kind: adam, learning_rate: 1e-3}
+              batch_size: 32
+              epochs: 60
+              early_stopping: {monitor: validation_loss, patience: 15}
+              seed: 42
+
+            """
+        if !FileManager.default.fileExists(atPath: path(of: head)) {
+            try text.write(toFile: path(of: head), atomically: true, encoding: .utf8)
+        }
+        return try Pipeline(file: path(of: head))
+    }
+
+    private func extract(_ pipeline: Pipeline, _ cache: CacheFile) throws {
+        let extractor = Extractor(
+            name: "demo-resnet18", dataset: pipeline.dataset, configuration: pipeline.extraction,
+            workers: workers.count, version: ZoetropeCommand.version)
+        let summary = try Extract.extract(extractor, into: cache)
+        print(summary.text)
+        if summary.wasCancelled { throw Console.interrupted }
+    }
+
+    private func comparison(_ results: [(head: String, metrics: Metrics, run: String)]) -> String {
+        var table = TextTable([("head", .left), ("right action", .right), ("right pair", .right)])
+        for result in results {
+            table.append([result.head, percent(result.metrics.accuracy), percent(Self.pairAccuracy(result.metrics))])
+        }
+        return """
+            Test clips named rightly by two heads on the same features:
+            \(table.text)
+            The average of the frames knows what is seen but not in which order; the recurrent head does.
+            """
+    }
+
+    /// Share of clips whose prediction is the true action or its time reversal.
+    static func pairAccuracy(_ metrics: Metrics) -> Double {
+        var right = 0
+        for (index, label) in metrics.labels.enumerated() {
+            right += metrics.confusion[index][index]
+            if let reversed = DemoAction(rawValue: label)?.reversed,
+                let other = metrics.labels.firstIndex(of: reversed.rawValue)
+            {
+                right += metrics.confusion[index][other]
+            }
+        }
+        return Double(right) / Double(metrics.count)
+    }
+
+    private func next(run: String) -> String {
+        """
+        Next:
+          make evaluate RUN=\(run)
+          make predict RUN=\(run) VIDEO=\(directory)/clips/test/grow/grow-00.mp4
+          make query CACHE=\(directory)/features.sqlite SQL='SELECT * FROM class_accuracy'
+          make extract PIPELINE=my.yaml        # your own folder of videos: see the README
+        """
+    }
+}

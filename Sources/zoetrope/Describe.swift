@@ -1,0 +1,53 @@
+import ArgumentParser
+import Backbones
+import Pipelines
+import Reports
+
+/// Prints a network.
+struct Describe: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "The layers of a backbone: shapes, parameters, multiply-adds; without a name, all backbones.")
+
+    @Argument(help: "A backbone, such as resnet152.")
+    var backbone: String?
+
+    @Option(help: "Side of the picture in pixels (default: the backbone's own).")
+    var imageSize: Int?
+
+    func run() throws {
+        guard let name = backbone else {
+            print(Self.overview)
+            return
+        }
+        guard let backbone = Backbone.named(name) else {
+            let hint = nearest(to: name, among: Backbone.all.map(\.name)).map { " Did you mean \($0)?" }
+            throw ValidationError("There is no backbone '\(name)'." + (hint ?? " `zoetrope describe` lists them."))
+        }
+        let size = imageSize ?? backbone.nativeImageSize
+        guard (backbone.minimumImageSize...4096).contains(size) else {
+            throw ValidationError("--image-size of \(name) goes from \(backbone.minimumImageSize) to 4096, not \(size).")
+        }
+        let graph = backbone.graph(imageSize: size)
+        print("\(name): \(backbone.source)\n")
+        print(graph.layerTable)
+        let (parameters, adds) = (Double(graph.parameterCount) / 1e6, Double(graph.multiplyAdds) / 1e9)
+        print("\n\(decimal(parameters, 2)) M parameters, \(decimal(adds, 1)) G multiply-adds at \(size)×\(size)")
+    }
+
+    private static var overview: String {
+        var table = TextTable([
+            ("backbone", .left), ("features", .right), ("size", .right), ("parameters", .right),
+            ("multiply-adds", .right), ("after", .left),
+        ])
+        for backbone in Backbone.all {
+            let graph = backbone.graph(imageSize: backbone.nativeImageSize)
+            let features = (try? graph.featureShape(of: "pooled").reduce(1, *)) ?? 0
+            table.append([
+                backbone.name, "\(features)", "\(backbone.nativeImageSize)²",
+                decimal(Double(graph.parameterCount) / 1e6, 2) + " M", decimal(Double(graph.multiplyAdds) / 1e9, 2) + " G",
+                backbone.source,
+            ])
+        }
+        return table.text
+    }
+}

@@ -1,0 +1,22 @@
+import ArgumentParser
+
+/// Teaches a machine to recognise actions in videos.
+@main
+struct ZoetropeCommand: ParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "zoetrope",
+        abstract: "Teach a machine to recognise actions in videos.",
+        discussion: """
+            Two stages: `extract` decodes each video once, runs its frames through a frozen CNN and keeps the features \
+            in one SQLite file; `sequence` trains recurrent classifiers from that file in seconds.
+
+            Exit codes: 0 done, 1 failed, 2 bad configuration, 3 done but some videos failed, 64 bad usage, \
+            130 interrupted.
+            """,
+        version: version,
+        subcommands: [
+            Extract.self, TrainSequence.self, Evaluate.self, Predict.self, Describe.self, Demo.self,
+        ])
+}
