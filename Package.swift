@@ -48,6 +48,8 @@ let package = Package(
                 "Pipelines", "Extraction", "SequenceModels", "Reports", "Backbones",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["Backbones"], path: "Tests/Benchmarks", sources: ["main.swift"]),
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork"], resources: [.copy("Fixtures")]),
         .testTarget(name: "BackbonesTests", dependencies: ["Backbones"], resources: [.copy("Fixtures")]),

@@ -38,7 +38,9 @@ public struct ExtractionConfiguration: Sendable {
 
     /// The newest stored recipe that this configuration describes. Needs no weight file: where several
     /// files were used under one name, the newest extraction wins.
-    public func stored(in extractions: [(id: Int64, record: ExtractionRecord)]) -> (id: Int64, record: ExtractionRecord)? {
+    public func stored(in extractions: [(id: Int64, record: ExtractionRecord)]) -> (
+        id: Int64, record: ExtractionRecord
+    )? {
         extractions.filter { _, record in
             guard let recipe = try? ExtractionRecipe(json: record.recipe) else { return false }
             return recipe == ExtractionRecipe(self, weights: recipe.weights)
@@ -58,7 +60,8 @@ public struct LoadedWeights: Sendable {
     public let digest: String?
 
     /// - Throws: `WeightsError` where the file cannot be read or does not fit the backbone.
-    public init(_ weights: ExtractionConfiguration.Weights, for backbone: Backbone, tap: String, imageSize: Int) throws {
+    public init(_ weights: ExtractionConfiguration.Weights, for backbone: Backbone, tap: String, imageSize: Int) throws
+    {
         switch weights {
         case .random:
             packed = PackedWeights(RandomParameters())

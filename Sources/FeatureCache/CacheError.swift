@@ -18,7 +18,8 @@ public enum CacheError: LocalizedError, Equatable {
     public var errorDescription: String? {
         switch self {
         case .missing(let path): "There is no cache at \(path). Run `zoetrope extract` first, or name it with --cache."
-        case .notSQLite(let path): "\(path) is not an SQLite file. Name another file with --cache; this one is untouched."
+        case .notSQLite(let path):
+            "\(path) is not an SQLite file. Name another file with --cache; this one is untouched."
         case .notCache(let path):
             "\(path) is an SQLite file but not a Zoetrope cache. Name another with --cache; this one is untouched."
         case .otherVersion(let path, let found, let expected):

@@ -88,7 +88,9 @@ public final class ExtractionLock {
         lockPath = path + ".lock"
         while true {
             let opened = open(lockPath, O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
-            guard opened >= 0 else { throw errno == ENOSPC ? CacheError.full(path: path) : CacheError.readOnly(path: path) }
+            guard opened >= 0 else {
+                throw errno == ENOSPC ? CacheError.full(path: path) : CacheError.readOnly(path: path)
+            }
             guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
                 close(opened)
                 throw CacheError.beingExtracted(path: path)

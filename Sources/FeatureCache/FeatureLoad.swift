@@ -71,15 +71,17 @@ extension CacheFile {
     /// - Throws: `CacheError.damagedSequence` where a row's blob is not as long as its recipe says.
     public func features(dataset: String, extraction: Int64, labels: Set<String>? = nil) throws -> FeatureSet {
         try read { database in
-            let size = try Int.fetchOne(
-                database, sql: "SELECT feature_size FROM extraction WHERE id = ?", arguments: [extraction]) ?? 0
+            let size =
+                try Int.fetchOne(
+                    database, sql: "SELECT feature_size FROM extraction WHERE id = ?", arguments: [extraction]) ?? 0
             let source = """
                 FROM sample JOIN sequence ON sequence.video_id = sample.video_id AND sequence.view = 0
                   JOIN video ON video.id = sample.video_id
                 WHERE sample.dataset = ? AND sequence.extraction_id = ?
                 """
-            let count = try Int.fetchOne(
-                database, sql: "SELECT sum(length) \(source)", arguments: [dataset, extraction]) ?? 0
+            let count =
+                try Int.fetchOne(
+                    database, sql: "SELECT sum(length) \(source)", arguments: [dataset, extraction]) ?? 0
             var examples: [FeatureSet.Example] = []
             var rows: [Float] = []
             rows.reserveCapacity(count * size)
@@ -113,10 +115,11 @@ extension CacheFile {
         bytes.withUnsafeBytes { raw in
             // A blob in SQLite's page need not be aligned; copying bytes does not care.
             let count = raw.count / 4
-            rows.append(contentsOf: [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-                UnsafeMutableRawBufferPointer(buffer).copyMemory(from: raw)
-                initialized = count
-            })
+            rows.append(
+                contentsOf: [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+                    UnsafeMutableRawBufferPointer(buffer).copyMemory(from: raw)
+                    initialized = count
+                })
         }
     }
 }
@@ -126,7 +129,8 @@ extension CacheFile {
     public func samples(dataset: String) throws -> [(label: String, split: String)] {
         try read { database in
             try Row.fetchAll(
-                database, sql: "SELECT label, split FROM sample WHERE dataset = ? ORDER BY video_id", arguments: [dataset]
+                database, sql: "SELECT label, split FROM sample WHERE dataset = ? ORDER BY video_id",
+                arguments: [dataset]
             ).map { ($0["label"], $0["split"]) }
         }
     }

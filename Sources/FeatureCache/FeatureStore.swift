@@ -77,7 +77,8 @@ extension CacheFile {
         sequence.features.withUnsafeBytes { blob.append(contentsOf: $0) }
         blob.append(Data(count: (maxFrames - sequence.length) * featureSize * 4))
         let checksum = hexDigest(blob)
-        let mask = String(repeating: "1", count: sequence.length)
+        let mask =
+            String(repeating: "1", count: sequence.length)
             + String(repeating: "0", count: maxFrames - sequence.length)
         try write { database in
             let id = try Self.upsert(video, in: database)

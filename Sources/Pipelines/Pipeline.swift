@@ -156,7 +156,9 @@ public struct Pipeline: Sendable {
         var hidden = try reader.integers("hidden", in: sizes) ?? [64]
         if let layers = try reader.integer("layers", in: 1...64) {
             if hidden.count == 1 { hidden = Array(repeating: hidden[0], count: layers) }
-            if hidden.count != layers { throw reader.invalid("layers", "is \(layers), but `hidden` lists \(hidden.count)") }
+            if hidden.count != layers {
+                throw reader.invalid("layers", "is \(layers), but `hidden` lists \(hidden.count)")
+            }
         }
         return HeadConfiguration(
             kind: kind, hidden: kind == .average ? [] : hidden, projection: try reader.integer("projection", in: sizes),

@@ -72,7 +72,9 @@ struct PipelineReader {
 
     /// A list of whole numbers, or one.
     func integers(_ key: String, in range: ClosedRange<Int>) throws -> [Int]? {
-        guard let node = mapping[key], let nodes = node.sequence else { return try integer(key, in: range).map { [$0] } }
+        guard let node = mapping[key], let nodes = node.sequence else {
+            return try integer(key, in: range).map { [$0] }
+        }
         guard !nodes.isEmpty else { throw wrong(key, node, "a number or a list of numbers") }
         return try nodes.map { item in
             guard let value = item.int, range.contains(value) else {
@@ -85,7 +87,8 @@ struct PipelineReader {
     func number(_ key: String, _ isValid: (Double) -> Bool, _ range: String) throws -> Double? {
         guard let node = mapping[key] else { return nil }
         // YAML 1.1 reads "5e-4" as a text; everybody means the number.
-        guard let value = node.float ?? node.scalar.flatMap({ Double($0.string) }), value.isFinite, isValid(value) else {
+        guard let value = node.float ?? node.scalar.flatMap({ Double($0.string) }), value.isFinite, isValid(value)
+        else {
             throw wrong(key, node, "a number \(range)")
         }
         return value
@@ -107,7 +110,8 @@ struct PipelineReader {
         let value = try string(key) ?? ""
         guard names.contains(value) else {
             let hint = nearest(to: value, among: names).map { "did you mean `\($0)`? " } ?? ""
-            throw error(at: node, "`\(full(key))` cannot be `\(value)`; \(hint)known are \(names.joined(separator: ", "))")
+            throw error(
+                at: node, "`\(full(key))` cannot be `\(value)`; \(hint)known are \(names.joined(separator: ", "))")
         }
         return value
     }
@@ -134,6 +138,7 @@ struct PipelineReader {
     private func full(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     private static func text(_ range: ClosedRange<Int>) -> String {
-        range.upperBound == Int.max ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
+        range.upperBound == Int.max
+            ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
     }
 }

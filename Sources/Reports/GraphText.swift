@@ -5,7 +5,8 @@ extension Graph {
     /// Every node with its output shape, parameters and multiply-adds, and the totals.
     public var layerTable: String {
         var table = TextTable([
-            ("layer", .left), ("operation", .left), ("output", .right), ("parameters", .right), ("multiply-adds", .right),
+            ("layer", .left), ("operation", .left), ("output", .right), ("parameters", .right),
+            ("multiply-adds", .right),
         ])
         for node in nodes {
             let (parameters, adds) = (parameterCount(of: node), multiplyAdds(of: node))

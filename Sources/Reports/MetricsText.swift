@@ -15,7 +15,8 @@ extension Metrics {
     /// Clips, correct ones and accuracy of each class, and what it is most often taken for.
     public var perClassTable: String {
         var table = TextTable([
-            ("class", .left), ("clips", .right), ("correct", .right), ("accuracy", .right), ("most often taken for", .left),
+            ("class", .left), ("clips", .right), ("correct", .right), ("accuracy", .right),
+            ("most often taken for", .left),
         ])
         for (index, label) in labels.enumerated() {
             let (count, correct) = perClass(index)

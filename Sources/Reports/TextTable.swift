@@ -49,7 +49,8 @@ public func decimal(_ value: Double, _ places: Int) -> String {
     let (whole, rest) = (Int(rounded) / Int(scale), Int(rounded) % Int(scale))
     let sign = value < 0 && rounded > 0 ? "-" : ""
     let fraction = String(rest)
-    return places == 0 ? "\(sign)\(whole)" : "\(sign)\(whole).\(String(repeating: "0", count: places - fraction.count))\(fraction)"
+    return places == 0
+        ? "\(sign)\(whole)" : "\(sign)\(whole).\(String(repeating: "0", count: places - fraction.count))\(fraction)"
 }
 
 /// A share of 1 as a percentage with one decimal.

@@ -33,7 +33,8 @@ public struct Head: Sendable {
                 let start = (examples[index].firstRow + step) * size
                 if let standardization {
                     for column in 0..<size {
-                        row[column] = (rows[start + column] - standardization.mean[column])
+                        row[column] =
+                            (rows[start + column] - standardization.mean[column])
                             * standardization.scale[column]
                     }
                 } else {

@@ -54,7 +54,9 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
 
     /// In one line, such as `gru 64` or `bilstm 256+256, projection 512`.
     public var summary: String {
-        var parts = [kind == .average ? "average" : "\(kind.rawValue) \(hidden.map(String.init).joined(separator: "+"))"]
+        var parts = [
+            kind == .average ? "average" : "\(kind.rawValue) \(hidden.map(String.init).joined(separator: "+"))"
+        ]
         if let projection { parts.append("projection \(projection)") }
         if dropout > 0 { parts.append("dropout \(dropout)") }
         if let dense { parts.append("dense \(dense)") }

@@ -25,7 +25,9 @@ public struct Partition: Sendable, Equatable {
         }
         let chosen = ValidationSplit.choose(
             fraction: fraction,
-            examples: own.map { (features.examples[$0].label, features.examples[$0].group, features.examples[$0].path) },
+            examples: own.map {
+                (features.examples[$0].label, features.examples[$0].group, features.examples[$0].path)
+            },
             seed: UInt64(bitPattern: Int64(seed)))
         train = zip(own, chosen).filter { !$1 }.map(\.0)
         validation = zip(own, chosen).filter { $1 }.map(\.0)

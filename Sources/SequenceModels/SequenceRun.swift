@@ -160,8 +160,10 @@ public struct Evaluation: Sendable {
         }
         let scores = known.flatMap { logits.values[$0 * classes..<($0 + 1) * classes] }
         self.predictions = predictions
-        metrics = known.isEmpty
+        metrics =
+            known.isEmpty
             ? nil
-            : Metrics(logits: Tensor(shape: [known.count, classes], values: scores), targets: targets, labels: head.labels)
+            : Metrics(
+                logits: Tensor(shape: [known.count, classes], values: scores), targets: targets, labels: head.labels)
     }
 }

@@ -136,13 +136,14 @@ extension Scaler.Source {
         height = Int(frame.height)
         self.format = plain ?? format
         isFullRange = plain != nil || frame.color_range == AVCOL_RANGE_JPEG
-        matrix = switch frame.colorspace {
-        case AVCOL_SPC_BT709: SWS_CS_ITU709
-        case AVCOL_SPC_FCC: SWS_CS_FCC
-        case AVCOL_SPC_SMPTE240M: SWS_CS_SMPTE240M
-        case AVCOL_SPC_BT2020_NCL, AVCOL_SPC_BT2020_CL: SWS_CS_BT2020
-        default: SWS_CS_DEFAULT
-        }
+        matrix =
+            switch frame.colorspace {
+            case AVCOL_SPC_BT709: SWS_CS_ITU709
+            case AVCOL_SPC_FCC: SWS_CS_FCC
+            case AVCOL_SPC_SMPTE240M: SWS_CS_SMPTE240M
+            case AVCOL_SPC_BT2020_NCL, AVCOL_SPC_BT2020_CL: SWS_CS_BT2020
+            default: SWS_CS_DEFAULT
+            }
     }
 
     /// FFmpeg's old formats that mean "full range" by their name.

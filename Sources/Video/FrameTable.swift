@@ -37,10 +37,12 @@ struct FrameTable {
 
     /// The table of the frames that a decoder really gave: for files whose packets promise more.
     init(decoded: [Int64], file: InputFile) {
-        let isUsable = decoded.allSatisfy { $0 != zt_no_timestamp() }
+        let isUsable =
+            decoded.allSatisfy { $0 != zt_no_timestamp() }
             && zip(decoded, decoded.dropFirst()).allSatisfy { $0 < $1 }
         timestamps = isUsable ? decoded : nil
-        times = isUsable
+        times =
+            isUsable
             ? decoded.map { Double($0) * file.secondsPerTick }
             : Self.evenTimes(count: decoded.count, rate: file.nominalRate)
     }

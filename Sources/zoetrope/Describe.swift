@@ -25,7 +25,8 @@ struct Describe: ParsableCommand {
         }
         let size = imageSize ?? backbone.nativeImageSize
         guard (backbone.minimumImageSize...4096).contains(size) else {
-            throw ValidationError("--image-size of \(name) goes from \(backbone.minimumImageSize) to 4096, not \(size).")
+            throw ValidationError(
+                "--image-size of \(name) goes from \(backbone.minimumImageSize) to 4096, not \(size).")
         }
         let graph = backbone.graph(imageSize: size)
         print("\(name): \(backbone.source)\n")
@@ -44,7 +45,8 @@ struct Describe: ParsableCommand {
             let features = (try? graph.featureShape(of: "pooled").reduce(1, *)) ?? 0
             table.append([
                 backbone.name, "\(features)", "\(backbone.nativeImageSize)²",
-                decimal(Double(graph.parameterCount) / 1e6, 2) + " M", decimal(Double(graph.multiplyAdds) / 1e9, 2) + " G",
+                decimal(Double(graph.parameterCount) / 1e6, 2) + " M",
+                decimal(Double(graph.multiplyAdds) / 1e9, 2) + " G",
                 backbone.source,
             ])
         }

@@ -54,7 +54,8 @@ struct TrainSequence: ParsableCommand {
         let stored = try cache.extractions()
         guard let extraction = pipeline.extraction.stored(in: stored) else {
             let known = stored.map { "\($0.record.backbone) \($0.record.tap) at \($0.record.imageSize)" }
-            let wanted = "\(pipeline.extraction.backbone.name) \(pipeline.extraction.tap) at "
+            let wanted =
+                "\(pipeline.extraction.backbone.name) \(pipeline.extraction.tap) at "
                 + "\(pipeline.extraction.imageSize), \(pipeline.extraction.sampling.frames) frames"
             throw SequenceError.notExtracted(
                 cache: cache.path, recipe: wanted, available: Set(known).sorted())
@@ -86,7 +87,8 @@ struct TrainSequence: ParsableCommand {
                 "\(run.name): \(run.training.model.summary), \(grouped(parameters)) parameters, \(classes) classes; "
                     + "\(train) training, \(validation) validation, \(test) test clips")
         case .epoch(let epoch):
-            var text = "epoch \(epoch.epoch)/\(run.training.epochs)  loss \(decimal(epoch.trainLoss, 4))  "
+            var text =
+                "epoch \(epoch.epoch)/\(run.training.epochs)  loss \(decimal(epoch.trainLoss, 4))  "
                 + "accuracy \(percent(epoch.trainAccuracy))"
             if let loss = epoch.validationLoss, let accuracy = epoch.validationAccuracy {
                 text += "  validation \(decimal(loss, 4))  \(percent(accuracy))"

@@ -119,7 +119,8 @@ import Testing
         let stride = fixture.steps * fixture.size
         for (index, length) in fixture.lengths.enumerated() {
             let own = Tensor(
-                shape: [1, fixture.steps, fixture.size], values: Array(input.values[index * stride..<(index + 1) * stride]))
+                shape: [1, fixture.steps, fixture.size],
+                values: Array(input.values[index * stride..<(index + 1) * stride]))
             let alone = plan.forward(PackedSequences(padded: own, lengths: [length]), parameters).output
             let together = Array(all.values[index * fixture.classes..<(index + 1) * fixture.classes])
             #expect(Self.relativeError(alone.values, together) < 1e-5)

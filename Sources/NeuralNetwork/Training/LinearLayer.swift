@@ -8,7 +8,8 @@ enum LinearLayer {
             input.values.withUnsafeBufferPointer { x in
                 broadcast(bias, into: y.baseAddress!, count: rows, size: out)
                 multiply(
-                    x.baseAddress!, by: weight, transposingB: true, into: y.baseAddress!, m: rows, n: out, k: size, beta: 1)
+                    x.baseAddress!, by: weight, transposingB: true, into: y.baseAddress!, m: rows, n: out, k: size,
+                    beta: 1)
             }
         }
         return output
@@ -25,7 +26,8 @@ enum LinearLayer {
         return gradient.values.withUnsafeBufferPointer { dy in
             input.values.withUnsafeBufferPointer { x in
                 multiply(
-                    dy.baseAddress!, transposingA: true, by: x.baseAddress!, into: weightGradient, m: out, n: size, k: rows,
+                    dy.baseAddress!, transposingA: true, by: x.baseAddress!, into: weightGradient, m: out, n: size,
+                    k: rows,
                     beta: 1)
             }
             addColumns(dy.baseAddress!, count: rows, size: out, to: biasGradient)

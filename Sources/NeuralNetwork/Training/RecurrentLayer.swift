@@ -52,7 +52,8 @@ struct RecurrentLayer {
             input.values.withUnsafeBufferPointer { x in
                 broadcast(weights.inputBias, into: activated.baseAddress!, count: rows, size: gates)
                 multiply(
-                    x.baseAddress!, by: weights.input, transposingB: true, into: activated.baseAddress!, m: rows, n: gates,
+                    x.baseAddress!, by: weights.input, transposingB: true, into: activated.baseAddress!, m: rows,
+                    n: gates,
                     k: size, beta: 1)
             }
             for step in steps(packed) {
@@ -128,7 +129,8 @@ struct RecurrentLayer {
                             // Leaves z·dh in `dh`, to which the recurrent product is added.
                             backwardGRU(count, first, state, dh.baseAddress!, share, own)
                             multiply(
-                                own, by: weights.recurrent, into: dh.baseAddress!, m: count, n: hidden, k: gates, beta: 1)
+                                own, by: weights.recurrent, into: dh.baseAddress!, m: count, n: hidden, k: gates,
+                                beta: 1)
                         }
                     }
                 }
@@ -138,7 +140,8 @@ struct RecurrentLayer {
         own.withUnsafeBufferPointer { own in
             state.previous.withUnsafeBufferPointer { previous in
                 multiply(
-                    own.baseAddress!, transposingA: true, by: previous.baseAddress!, into: gradients.recurrent, m: gates,
+                    own.baseAddress!, transposingA: true, by: previous.baseAddress!, into: gradients.recurrent,
+                    m: gates,
                     n: hidden, k: rows, beta: 1)
             }
             addColumns(own.baseAddress!, count: rows, size: gates, to: gradients.recurrentBias)
@@ -146,7 +149,8 @@ struct RecurrentLayer {
         return inputShare.withUnsafeBufferPointer { share in
             input.values.withUnsafeBufferPointer { x in
                 multiply(
-                    share.baseAddress!, transposingA: true, by: x.baseAddress!, into: gradients.input, m: gates, n: size,
+                    share.baseAddress!, transposingA: true, by: x.baseAddress!, into: gradients.input, m: gates,
+                    n: size,
                     k: rows, beta: 1)
             }
             addColumns(share.baseAddress!, count: rows, size: gates, to: gradients.inputBias)

@@ -119,7 +119,8 @@ public struct SafeTensorsFile: ParameterSource {
     /// The tensor called `name` as `Float`, or nil.
     public func tensor(named name: String) -> Tensor? {
         guard let entry = entries[name] else { return nil }
-        let bytes = data.subdata(in: data.startIndex + entry.range.lowerBound..<data.startIndex + entry.range.upperBound)
+        let bytes = data.subdata(
+            in: data.startIndex + entry.range.lowerBound..<data.startIndex + entry.range.upperBound)
         return Tensor(shape: entry.shape, values: Self.floats(bytes, entry.type))
     }
 

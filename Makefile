@@ -1,0 +1,92 @@
+# Zoetrope: each stage as a target. `make` alone lists them.
+#
+#   CACHE    the SQLite file (features.sqlite)     RUNS    folder of the runs (runs)
+#   ARGS     more options for the command          ONEDNN  prefix of another oneDNN to build against
+#
+# Paths with spaces are fine: variables reach the shell as they are.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build test lint demo extract sequence evaluate predict describe query bench clean
+
+CACHE ?= features.sqlite
+RUNS ?= runs
+PIPELINE ?=
+RUN ?=
+VIDEO ?=
+SQL ?=
+ARGS ?=
+export CACHE RUNS PIPELINE RUN VIDEO SQL
+
+PACKAGES := libdnnl-dev libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libsqlite3-dev pkg-config sqlite3
+FORMULAE := onednn ffmpeg pkg-config
+
+# Another oneDNN than the system's gets a build folder of its own.
+ifdef ONEDNN
+  FLAGS := --scratch-path .build/onednn -Xcc -I$(ONEDNN)/include -Xlinker -L$(ONEDNN)/lib \
+    -Xlinker -rpath -Xlinker $(ONEDNN)/lib
+  BUILT := .build/onednn/release
+else
+  BUILT := .build/release
+endif
+ifeq ($(shell uname),Darwin)
+  FLAGS += -Xcc -I$(shell brew --prefix)/include -Xlinker -L$(shell brew --prefix)/lib
+endif
+ZOETROPE := $(BUILT)/zoetrope
+
+help: ## This list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
+
+setup: ## Install the libraries that are missing (uses sudo when not root)
+	@if ! command -v swift >/dev/null; then \
+	  echo "Swift 6 is needed: https://www.swift.org/install" >&2; exit 1; fi
+	@if [ "$$(uname)" = Darwin ]; then \
+	  missing=; for formula in $(FORMULAE); do brew list --formula $$formula >/dev/null 2>&1 || missing="$$missing $$formula"; done; \
+	  if [ -n "$$missing" ]; then echo "Installing:$$missing"; brew install $$missing; fi; \
+	elif command -v dpkg-query >/dev/null; then \
+	  missing=; for package in $(PACKAGES); do \
+	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+	  if [ -n "$$missing" ]; then \
+	    echo "Installing:$$missing"; \
+	    if [ "$$(id -u)" = 0 ]; then root=; else root=sudo; fi; \
+	    $$root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$root apt-get install -y -qq --no-install-recommends $$missing; fi; \
+	else \
+	  echo "Install what your system calls these Debian packages: $(PACKAGES)"; fi
+
+build: setup ## The program, in .build/release
+	@swift build -c release --product zoetrope $(FLAGS)
+
+test: setup ## All tests
+	swift test $(FLAGS)
+
+lint: ## Formatting
+	swift format lint --strict --recursive Sources Tests Package.swift
+
+demo: build ## Generated clips to trained classifiers, in demo/
+	@$(ZOETROPE) demo $(ARGS)
+
+extract: build ## Stage 1: make extract PIPELINE=pipelines/….yaml
+	@$(ZOETROPE) extract "$${PIPELINE:?name a file: make extract PIPELINE=pipelines/….yaml}" --cache "$$CACHE" $(ARGS)
+
+sequence: build ## Stage 2: make sequence PIPELINE=pipelines/….yaml
+	@$(ZOETROPE) sequence "$${PIPELINE:?name a file: make sequence PIPELINE=pipelines/….yaml}" --cache "$$CACHE" --runs "$$RUNS" $(ARGS)
+
+evaluate: build ## A run closely: make evaluate RUN=runs/…
+	@$(ZOETROPE) evaluate "$${RUN:?name a run: make evaluate RUN=runs/…}" $(ARGS)
+
+predict: build ## A new video: make predict RUN=runs/… VIDEO=….mp4
+	@$(ZOETROPE) predict "$${RUN:?name a run: make predict RUN=runs/… VIDEO=….mp4}" "$${VIDEO:?name a video: VIDEO=….mp4}" $(ARGS)
+
+query: setup ## Ask the cache: make query SQL='SELECT …'
+	@test -f "$$CACHE" || { echo "There is no cache at $$CACHE; name it with CACHE=…" >&2; exit 1; }
+	@sqlite3 -readonly -box "$$CACHE" "$${SQL:?write a query: make query SQL='SELECT …'}"
+
+PEERS ?= $(HOME)/.cache/zoetrope/peers
+bench: setup ## Speed beside OpenVINO (installs Python peers in PEERS)
+	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && \
+	  $(PEERS)/bin/pip install --quiet torch torchvision openvino numpy; }
+	@swift build -c release --product Benchmarks $(FLAGS)
+	@$(PEERS)/bin/python Tests/Benchmarks/bench.py --binary $(BUILT)/Benchmarks $(ARGS)
+
+clean: ## Remove what was built
+	rm -rf .build
