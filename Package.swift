@@ -49,9 +49,13 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Backbones"], path: "Tests/Benchmarks", sources: ["main.swift"]),
+            name: "Benchmarks", dependencies: ["Backbones"], path: "Tests/Benchmarks", exclude: ["bench.py"]),
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
+        .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache"]),
+        .testTarget(name: "PipelinesTests", dependencies: ["Pipelines"]),
+        .testTarget(name: "VideoTests", dependencies: ["Video"], resources: [.copy("Fixtures")]),
         .testTarget(name: "BackbonesTests", dependencies: ["Backbones"], resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6]

@@ -25,21 +25,24 @@ public struct PipelineError: LocalizedError, Equatable {
 public func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
     let ranked = candidates.map { (candidate: $0, distance: editDistance(word.lowercased(), $0.lowercased())) }
     guard let best = ranked.min(by: { ($0.distance, $0.candidate) < ($1.distance, $1.candidate) }) else { return nil }
-    return best.distance <= max(2, word.count / 2) ? best.candidate : nil
+    return best.distance <= max(2, max(word.count, best.candidate.count) / 2) ? best.candidate : nil
 }
 
-/// Levenshtein's distance: insertions, deletions and replacements.
+/// Insertions, deletions, replacements and swaps of neighbours (Damerau's distance, restricted).
 private func editDistance(_ first: String, _ second: String) -> Int {
-    let second = Array(second)
-    var row = Array(0...second.count)
-    for (i, character) in first.enumerated() {
-        var diagonal = row[0]
-        row[0] = i + 1
+    let (first, second) = (Array(first), Array(second))
+    var table = [Array(0...second.count)]
+    for i in first.indices {
+        var row = [i + 1]
         for j in second.indices {
-            let replaced = diagonal + (character == second[j] ? 0 : 1)
-            diagonal = row[j + 1]
-            row[j + 1] = min(replaced, row[j + 1] + 1, row[j] + 1)
+            let replaced = table[i][j] + (first[i] == second[j] ? 0 : 1)
+            var best = min(replaced, table[i][j + 1] + 1, row[j] + 1)
+            if i > 0, j > 0, first[i] == second[j - 1], first[i - 1] == second[j] {
+                best = min(best, table[i - 1][j - 1] + 1)
+            }
+            row.append(best)
         }
+        table.append(row)
     }
-    return row[second.count]
+    return table[first.count][second.count]
 }

@@ -40,10 +40,15 @@ import Testing
         let kind: String
         let lr: Double
         let momentum: Double?
-        let weight_decay: Double?
+        let weightDecay: Double?
         let eps: Double?
         let parameters: [Float]
-        var testDescription: String { "\(kind), momentum \(momentum ?? 0), weight decay \(weight_decay ?? 0)" }
+
+        enum CodingKeys: String, CodingKey {
+            case kind, lr, momentum, eps, parameters
+            case weightDecay = "weight_decay"
+        }
+        var testDescription: String { "\(kind), momentum \(momentum ?? 0), weight decay \(weightDecay ?? 0)" }
     }
 
     static let fixture: Goldens = {
@@ -137,7 +142,7 @@ import Testing
         let target = Self.around("target", [8], spread: 1).values
         let optimizer = Optimizer(
             kind: golden.kind == "adam" ? .adam : .sgd, learningRate: golden.lr, momentum: golden.momentum ?? 0,
-            weightDecay: golden.weight_decay ?? 0, epsilon: golden.eps ?? 1e-8)
+            weightDecay: golden.weightDecay ?? 0, epsilon: golden.eps ?? 1e-8)
         var state = Optimizer.State()
         for _ in 0..<20 {
             var gradient = ParameterVector(zerosFor: graph)

@@ -1,0 +1,279 @@
+import Foundation
+import GRDB
+import Testing
+
+@testable import FeatureCache
+
+final class ScratchFolder {
+    let path: String
+
+    init() throws {
+        path = NSTemporaryDirectory() + "zoetrope-test-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+enum Example {
+    static func extraction(_ name: String = "tiny", digest: String = "d1", maxFrames: Int = 4) -> ExtractionRecord {
+        ExtractionRecord(
+            digest: digest, name: name, backbone: "resnet18", weights: "random", weightsDigest: nil, tap: "pooled",
+            imageSize: 64, maxFrames: maxFrames, featureShape: [3], precision: "f32", recipe: "{}", version: "test")
+    }
+
+    static func video(_ name: String) -> VideoRecord {
+        VideoRecord(
+            digest: "digest of \(name)", path: name,
+            details: .init(width: 8, height: 6, frameCount: 50, frameRate: 25, duration: 2, codec: "h264"))
+    }
+
+    static func sequence(length: Int = 2, start: Float = 1) -> SequenceRecord {
+        SequenceRecord(
+            frameIndices: (0..<length).map { $0 * 5 }, frameTimes: (0..<length).map { Double($0) * 0.2 },
+            decodeErrors: 0, features: (0..<length * 3).map { start + Float($0) })
+    }
+
+    /// A cache with two videos of two labels under one recipe.
+    static func cache(in folder: ScratchFolder) throws -> (cache: CacheFile, extraction: Int64) {
+        let cache = try CacheFile(path: folder.path + "/cache.sqlite")
+        let id = try cache.addExtraction(extraction())
+        let samples = [("b.mp4", "run", "train"), ("a.mp4", "it's \"odd\" ✓", "test")]
+        try cache.registerSamples(
+            samples.map { name, label, split in
+                (video(name), SampleRecord(dataset: "demo", label: label, split: split, group: nil))
+            })
+        for (index, sample) in samples.enumerated() {
+            try cache.store(
+                sequence(length: index + 2, start: Float(10 * index)), video: video(sample.0), extraction: id,
+                maxFrames: 4, featureSize: 3)
+        }
+        return (cache, id)
+    }
+}
+
+@Suite struct CacheFileTests {
+    let scratch: ScratchFolder
+
+    init() throws { scratch = try ScratchFolder() }
+
+    @Test("what is stored is loaded: valid rows, labels and order by path")
+    func storeAndLoad() throws {
+        let (cache, extraction) = try Example.cache(in: scratch)
+        let features = try cache.features(dataset: "demo", extraction: extraction)
+        #expect(features.examples.map(\.path) == ["a.mp4", "b.mp4"])
+        #expect(features.examples.map(\.label) == ["it's \"odd\" ✓", "run"])
+        #expect(features.examples.map(\.length) == [3, 2])
+        #expect(features.examples.map(\.firstRow) == [0, 3])
+        let expected: [Float] = [10, 11, 12, 13, 14, 15, 16, 17, 18, 0, 1, 2, 3, 4, 5]
+        #expect(features.rows == expected)
+        let one = try cache.features(dataset: "demo", extraction: extraction, labels: ["run"])
+        #expect(one.examples.map(\.path) == ["b.mp4"])
+        #expect(one.examples[0].firstRow == 0)
+    }
+
+    @Test("garbage in padded rows of the file is never read")
+    func paddedRowsAreNotRead() throws {
+        let (cache, extraction) = try Example.cache(in: scratch)
+        let before = try cache.features(dataset: "demo", extraction: extraction)
+        try cache.write { database in
+            for row in try Row.fetchAll(database, sql: "SELECT rowid, length, features FROM sequence") {
+                var blob: Data = row["features"]
+                for byte in (row["length"] as Int) * 12..<blob.count { blob[byte] = 0xFF }  // NaN
+                try database.execute(
+                    sql: "UPDATE sequence SET features = ? WHERE rowid = ?", arguments: [blob, row["rowid"] as Int64])
+            }
+        }
+        #expect(try cache.features(dataset: "demo", extraction: extraction).rows == before.rows)
+    }
+
+    @Test("the tables and views are those of the design")
+    func schema() throws {
+        let (cache, _) = try Example.cache(in: scratch)
+        func columns(_ table: String) throws -> [String] {
+            try cache.read { try String.fetchAll($0, sql: "SELECT name FROM pragma_table_info(?)", arguments: [table]) }
+        }
+        #expect(
+            try columns("sequence") == [
+                "extraction_id", "video_id", "view", "length", "mask", "frame_indices", "frame_times", "decode_errors",
+                "checksum", "features",
+            ])
+        #expect(
+            try columns("frame_feature").prefix(8) == [
+                "extraction", "path", "label", "position", "frame_index", "time", "mask", "feature",
+            ])
+        #expect(
+            try columns("coverage") == [
+                "dataset", "extraction", "split", "label", "videos", "frames", "mean_length", "failures",
+            ])
+        #expect(try columns("confusion") == ["run", "split", "label", "predicted", "videos"])
+        #expect(try columns("class_accuracy") == ["run", "split", "label", "videos", "correct", "accuracy"])
+        let settings = try cache.read { database in
+            try ["user_version", "application_id", "journal_mode", "foreign_keys", "synchronous"].map {
+                try String.fetchOne(database, sql: "PRAGMA \($0)") ?? ""
+            }
+        }
+        #expect(settings == ["1", "\(0x5A4F_4554)", "wal", "1", "2"])
+    }
+
+    @Test("a row of frame_feature is a frame: its index, time and float blob")
+    func frameFeature() throws {
+        let (cache, _) = try Example.cache(in: scratch)
+        let rows = try cache.read {
+            try Row.fetchAll($0, sql: "SELECT * FROM frame_feature WHERE path = 'a.mp4' ORDER BY position")
+        }
+        #expect(rows.count == 3)
+        #expect(rows.map { $0["frame_index"] as Int } == [0, 5, 10])
+        #expect(rows.map { $0["time"] as Double } == [0, 0.2, 0.4])
+        #expect(rows.map { $0["mask"] as Int } == [1, 1, 1])
+        #expect(Set(rows.map { $0["label"] as String }) == ["it's \"odd\" ✓"])
+        let second: Data = rows[1]["feature"]
+        #expect(second.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) } == [13, 14, 15])
+    }
+
+    @Test("masks, padding and checksums stand in the file as documented")
+    func sequenceRow() throws {
+        let (cache, _) = try Example.cache(in: scratch)
+        let row = try #require(
+            try cache.read {
+                try Row.fetchOne($0, sql: "SELECT * FROM sequence JOIN video ON id = video_id WHERE path = 'b.mp4'")
+            })
+        #expect(row["mask"] as String == "1100")
+        #expect(row["frame_indices"] as String == "[0,5]")
+        #expect(row["frame_times"] as String == "[0.0,0.2]")
+        let blob: Data = row["features"]
+        #expect(blob.count == 4 * 3 * 4)
+        #expect(blob.suffix(24) == Data(count: 24))
+        #expect(row["checksum"] as String == hexDigest(blob))
+    }
+
+    @Test("coverage counts videos, frames and failures of each label")
+    func coverage() throws {
+        let (cache, extraction) = try Example.cache(in: scratch)
+        try cache.registerSamples([
+            (VideoRecord(digest: "x", path: "bad.mp4"), .init(dataset: "demo", label: "run", split: "train", group: nil))
+        ])
+        try cache.recordFailure(path: "bad.mp4", error: "broken", extraction: extraction)
+        let row = try #require(
+            try cache.read { try Row.fetchOne($0, sql: "SELECT * FROM coverage WHERE label = 'run'") })
+        #expect(row["videos"] as Int == 1)
+        #expect(row["frames"] as Int == 2)
+        #expect(row["failures"] as Int == 1)
+    }
+
+    @Test("success removes an earlier failure")
+    func failureIsForgotten() throws {
+        let (cache, extraction) = try Example.cache(in: scratch)
+        try cache.recordFailure(path: "c.mp4", error: "broken", extraction: extraction)
+        #expect(try cache.failures(extraction: extraction).keys.sorted() == ["c.mp4"])
+        try cache.store(
+            Example.sequence(), video: Example.video("c.mp4"), extraction: extraction, maxFrames: 4, featureSize: 3)
+        #expect(try cache.failures(extraction: extraction).isEmpty)
+    }
+
+    @Test("several recipes stand side by side; the same recipe keeps its row")
+    func recipes() throws {
+        let (cache, extraction) = try Example.cache(in: scratch)
+        let other = try cache.addExtraction(Example.extraction("other", digest: "d2"))
+        #expect(other != extraction)
+        #expect(try cache.addExtraction(Example.extraction("renamed")) == extraction)
+        #expect(try cache.extractedDigests(extraction: extraction).count == 2)
+        #expect(try cache.extractedDigests(extraction: other).isEmpty)
+        #expect(try cache.extractions().map(\.record.name) == ["other", "tiny"])
+    }
+
+    @Test("runs, epochs and predictions fill the views")
+    func runs() throws {
+        let (cache, extraction) = try Example.cache(in: scratch)
+        let run = try cache.addRun(
+            name: "r1", extraction: extraction, dataset: "demo", model: "gru 8", configuration: "{}", seed: 1)
+        #expect(throws: CacheError.runExists(name: "r1")) {
+            try cache.addRun(
+                name: "r1", extraction: extraction, dataset: "demo", model: "", configuration: "", seed: 0)
+        }
+        try cache.addEpoch(
+            EpochRecord(
+                epoch: 1, learningRate: 0.1, trainLoss: 2, trainAccuracy: 0.5, validationLoss: nil,
+                validationAccuracy: nil, seconds: 0.01), run: run)
+        let predictions = [(Int64(1), "run", "run"), (2, "run", "jump")].map { video, label, predicted in
+            PredictionRecord(
+                videoID: video, split: "test", label: label, predicted: predicted, probability: 0.75,
+                probabilities: [0.25, 0.75])
+        }
+        try cache.store(predictions, run: run)
+        #expect(try cache.predictions(run: run, split: "test") == predictions)
+        let accuracy = try cache.read { try Row.fetchOne($0, sql: "SELECT * FROM class_accuracy") }
+        #expect(accuracy?["videos"] as Int? == 2)
+        #expect(accuracy?["correct"] as Int? == 1)
+        #expect(accuracy?["accuracy"] as Double? == 0.5)
+        #expect(try cache.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM confusion") } == 2)
+    }
+
+    @Test("a file that is no cache is refused and left as it is")
+    func notACache() throws {
+        let text = scratch.path + "/notes.sqlite"
+        try Data(repeating: UInt8(ascii: "x"), count: 5000).write(to: URL(fileURLWithPath: text))
+        #expect(throws: CacheError.notSQLite(path: text)) { try CacheFile(path: text) }
+        #expect(FileManager.default.contents(atPath: text) == Data(repeating: UInt8(ascii: "x"), count: 5000))
+
+        let other = scratch.path + "/other.sqlite"
+        try DatabaseQueue(path: other).write { try $0.execute(sql: "CREATE TABLE t (x)") }
+        #expect(throws: CacheError.notCache(path: other)) { try CacheFile(path: other) }
+        #expect(throws: CacheError.notSQLite(path: scratch.path)) { try CacheFile(path: scratch.path) }
+        let missing = scratch.path + "/missing.sqlite"
+        #expect(throws: CacheError.missing(path: missing)) { try CacheFile(path: missing, create: false) }
+        #expect(!FileManager.default.fileExists(atPath: missing))
+    }
+
+    @Test("a cache of another schema version is refused and left as it is")
+    func otherVersion() throws {
+        let path = scratch.path + "/cache.sqlite"
+        do {
+            let (cache, _) = try Example.cache(in: scratch)
+            try cache.write { try $0.execute(sql: "PRAGMA user_version = 7") }
+        }
+        #expect(throws: CacheError.otherVersion(path: path, found: 7, expected: 1)) { try CacheFile(path: path) }
+        let videos = try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM video") }
+        #expect(videos == 2)
+    }
+
+    @Test("a full disk is named, and what was stored before stays whole")
+    func fullDisk() throws {
+        let (cache, extraction) = try Example.cache(in: scratch)
+        try cache.database.writeWithoutTransaction { database in
+            let pages = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
+            try database.execute(sql: "PRAGMA max_page_count = \(pages)")
+        }
+        #expect(throws: CacheError.full(path: cache.path)) {
+            for index in 0..<100 {
+                let large = SequenceRecord(
+                    frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: Array(repeating: 1, count: 3000))
+                try cache.store(
+                    large, video: Example.video("v\(index)"), extraction: extraction, maxFrames: 1, featureSize: 3000)
+            }
+        }
+        #expect(try cache.read { try String.fetchOne($0, sql: "PRAGMA integrity_check") } == "ok")
+        #expect(try cache.features(dataset: "demo", extraction: extraction).examples.count == 2)
+    }
+
+    @Test("a truncated blob is named with its video")
+    func truncatedBlob() throws {
+        let (cache, extraction) = try Example.cache(in: scratch)
+        try cache.write { try $0.execute(sql: "UPDATE sequence SET features = substr(features, 1, 7)") }
+        #expect(throws: CacheError.damagedSequence(path: cache.path, video: "a.mp4")) {
+            try cache.features(dataset: "demo", extraction: extraction)
+        }
+    }
+
+    @Test("only one extraction at a time holds a cache; the next may follow")
+    func lock() throws {
+        let path = scratch.path + "/cache.sqlite"
+        do {
+            let lock = try ExtractionLock(cache: path)
+            #expect(throws: CacheError.beingExtracted(path: path)) { try ExtractionLock(cache: path) }
+            withExtendedLifetime(lock) {}
+        }
+        _ = try ExtractionLock(cache: path)
+        #expect(!FileManager.default.fileExists(atPath: path + ".lock"))
+    }
+}

@@ -1,0 +1,152 @@
+import Datasets
+import Extraction
+import Foundation
+import SequenceModels
+import Testing
+import Video
+
+@testable import Pipelines
+
+@Suite struct PipelineTests {
+    static let text = """
+        name: ucf101-resnet152-bilstm
+        dataset:
+          layout: ucf101
+          root: data/UCF-101
+          splits: data/ucfTrainTestlist
+          split: 2
+          validation: 0.25
+          classes: {top: 5}
+        extract:
+          backbone: resnet152
+          weights: weights/resnet152.safetensors
+          tap: pooled
+          image_size: 224
+          sampling: {policy: stride, every: 10, start: random, frames: 5}
+          views: 1
+          precision: f32
+          store: float32
+        sequence:
+          model: {kind: bilstm, projection: 512, hidden: 256, layers: 2, dropout: 0}
+          standardize: false
+          loss: cross_entropy
+          optimizer: {kind: adam, learning_rate: 5e-4}
+          batch_size: 32
+          epochs: 100
+          early_stopping: {monitor: validation_loss, patience: 15}
+          seed: 42
+        """
+
+    static func parse(_ text: String, _ overrides: [String] = []) throws -> Pipeline {
+        try Pipeline(text: text, file: "test.yaml", overrides: overrides)
+    }
+
+    /// The error of a file in which one line was changed, and that line's number.
+    static func error(replacing old: String, by new: String) -> (error: PipelineError?, line: Int) {
+        let lines = text.components(separatedBy: "\n")
+        let line = (lines.firstIndex { $0.contains(old) } ?? -1) + 1
+        precondition(line > 0)
+        let changed = text.replacingOccurrences(of: old, with: new)
+        return (#expect(throws: PipelineError.self) { try parse(changed) }, line)
+    }
+
+    @Test("the design's example becomes typed values")
+    func example() throws {
+        let pipeline = try Self.parse(Self.text)
+        #expect(pipeline.name == "ucf101-resnet152-bilstm")
+        #expect(pipeline.dataset.layout == .ucf101)
+        #expect(pipeline.dataset.name == "UCF-101/split2")
+        #expect(pipeline.dataset.classes == .top(5))
+        #expect(pipeline.extraction.backbone.name == "resnet152")
+        #expect(pipeline.extraction.weights == .file("weights/resnet152.safetensors"))
+        #expect(pipeline.extraction.sampling == .stride(every: 10, start: .random, frames: 5))
+        let training = try #require(pipeline.training)
+        #expect(training.model == HeadConfiguration(kind: .bilstm, hidden: [256, 256], projection: 512))
+        #expect(training.optimizer.learningRate == 5e-4)
+        #expect(training.earlyStopping == .init(monitor: .validationLoss, patience: 15))
+        #expect(training.validation == 0.25)
+    }
+
+    @Test("what is left out has the documented default")
+    func defaults() throws {
+        let pipeline = try Self.parse("dataset: {root: data/mine}\nextract: {backbone: resnet18, weights: random}")
+        #expect(pipeline.name == "test")
+        #expect(pipeline.dataset.layout == .folders)
+        #expect(pipeline.dataset.name == "mine")
+        #expect(pipeline.dataset.validation == 0.2)
+        #expect(pipeline.extraction.imageSize == 224)
+        #expect(pipeline.extraction.sampling == .uniform(frames: 20))
+        #expect(pipeline.extraction.tap == "pooled")
+        #expect(pipeline.training == nil)
+    }
+
+    @Test(
+        "an unknown key or value is named with its line and the nearest known one",
+        arguments: [
+            ("  backbone: resnet152", "  backbon: resnet152", ["`extract.backbon`", "`backbone`"]),
+            ("  backbone: resnet152", "  backbone: resnet125", ["resnet125", "`resnet152`"]),
+            ("kind: adam", "kind: adm", ["sequence.optimizer.kind", "`adam`"]),
+            ("  seed: 42", "  sead: 42", ["`sequence.sead`", "`seed`"]),
+            ("policy: stride", "policy: strde", ["extract.sampling.policy", "`stride`"]),
+            ("layout: ucf101", "layout: ucf", ["dataset.layout", "`ucf101`"]),
+        ])
+    func unknown(old: String, new: String, words: [String]) {
+        let (error, line) = Self.error(replacing: old, by: new)
+        #expect(error?.line == line)
+        for word in words { #expect(error?.message.contains(word) == true, "\(error?.message ?? "")") }
+        #expect(error?.localizedDescription.hasPrefix("test.yaml, line \(line): ") == true)
+    }
+
+    @Test(
+        "a wrong type or an impossible value is an error at its line",
+        arguments: [
+            ("image_size: 224", "image_size: 8"), ("image_size: 224", "image_size: large"),
+            ("batch_size: 32", "batch_size: 0"), ("learning_rate: 5e-4", "learning_rate: -1"),
+            ("validation: 0.25", "validation: 1.5"), ("standardize: false", "standardize: maybe"),
+            ("patience: 15", "patience: 0"), ("every: 10", "every: 0"), ("split: 2", "split: 4"),
+            ("dropout: 0", "dropout: 1"), ("views: 1", "views: 3"), ("precision: f32", "precision: int8"),
+            ("classes: {top: 5}", "classes: {top: 0}"), ("classes: {top: 5}", "classes: some"),
+            ("policy: stride", "policy: uniform"), ("hidden: 256, layers: 2", "hidden: [256, 128], layers: 3"),
+        ])
+    func impossible(old: String, new: String) {
+        let (error, line) = Self.error(replacing: old, by: new)
+        #expect(error?.line == line)
+    }
+
+    @Test("missing parts, broken YAML and an empty file are errors")
+    func broken() {
+        for text in ["", "name: x", "dataset: {root: a}", "- a\n- b", "a: [", "dataset: 3\nextract: 4"] {
+            #expect(throws: PipelineError.self) { try Self.parse(text) }
+        }
+        #expect(throws: PipelineError.self) { try Pipeline(file: "/no/such/pipeline.yaml") }
+    }
+
+    @Test("overrides replace and add keys, and are checked like the file")
+    func overrides() throws {
+        let pipeline = try Self.parse(
+            Self.text,
+            ["sequence.optimizer.learning_rate=1e-2", "sequence.model={kind: gru, hidden: [16, 8]}", "name=other"])
+        #expect(pipeline.training?.optimizer.learningRate == 1e-2)
+        #expect(pipeline.training?.model == HeadConfiguration(kind: .gru, hidden: [16, 8]))
+        #expect(pipeline.name == "other")
+        #expect(try Self.parse(Self.text, ["dataset.name=mine"]).dataset.name == "mine")
+        #expect(throws: PipelineError.self) { try Self.parse(Self.text, ["sequence.optimiser.kind=sgd"]) }
+        #expect(throws: PipelineError.self) { try Self.parse(Self.text, ["sequence.seed"]) }
+    }
+
+    @Test("every file in pipelines/ is valid")
+    func published() throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../pipelines")
+            .standardizedFileURL.path
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
+        #expect(!files.isEmpty)
+        for file in files { _ = try Pipeline(file: folder + "/" + file) }
+    }
+
+    @Test("the nearest word is found, and none where nothing is near")
+    func nearestWord() {
+        #expect(nearest(to: "resnet125", among: ["resnet18", "resnet152"]) == "resnet152")
+        #expect(nearest(to: "Resnet18", among: ["resnet18", "resnet152"]) == "resnet18")
+        #expect(nearest(to: "x", among: ["learning_rate"]) == nil)
+    }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import Testing
+
+@testable import Video
+
+/// Real videos, where they are at hand: in the folder `ZOETROPE_CLIPS`, or beside the checkout.
+enum SampleClips {
+    static let folder: String = ProcessInfo.processInfo.environment["ZOETROPE_CLIPS"]
+        ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/clips")
+        .standardizedFileURL.path
+
+    static let arePresent = FileManager.default.fileExists(atPath: folder + "/mm_test.avi")
+}
+
+@Suite("real clips", .enabled(if: SampleClips.arePresent, "no sample clips here"))
+struct ClipTests {
+    struct Golden: Decodable, CustomTestStringConvertible {
+        struct Frame: Decodable {
+            let index: Int
+            let pixels: [UInt8]
+        }
+        let name: String
+        let width: Int
+        let height: Int
+        let count: Int
+        let times: [Double]
+        let step: Int
+        let frames: [Frame]
+        var testDescription: String { name }
+    }
+
+    static let goldens: [Golden] = {
+        guard let url = Bundle.module.url(forResource: "Fixtures/clips", withExtension: "json"),
+            let data = try? Data(contentsOf: url)
+        else { return [] }
+        return (try? JSONDecoder().decode([Golden].self, from: data)) ?? []
+    }()
+
+    @Test("frame counts, sizes and times are those that ffprobe finds", arguments: goldens)
+    func information(golden: Golden) throws {
+        let information = try VideoReader(path: SampleClips.folder + "/" + golden.name).information
+        #expect(information.frameCount == golden.count)
+        #expect(information.width == golden.width)
+        #expect(information.height == golden.height)
+        for (ours, theirs) in zip(information.frameTimes, golden.times) { #expect(abs(ours - theirs) < 1e-5) }
+    }
+
+    @Test("pixels are those of ffmpeg -pix_fmt rgb24", arguments: goldens)
+    func pixels(golden: Golden) throws {
+        let reader = try VideoReader(path: SampleClips.folder + "/" + golden.name)
+        let last = golden.frames.map(\.index).max()!
+        let frames = try reader.sample(.first(frames: last + 1), seed: 0, framing: .full).frames
+        try #require(frames.count == last + 1)
+        for expected in golden.frames {
+            let frame = frames[expected.index]
+            #expect(frame.index == expected.index)
+            var sum = 0
+            for (position, value) in expected.pixels.enumerated() {
+                let pixel = position / 3 * golden.step
+                sum += abs(Int(frame.pixels[pixel * 3 + position % 3]) - Int(value))
+            }
+            let meanError = Double(sum) / Double(expected.pixels.count)
+            #expect(meanError <= 1.5, "frame \(expected.index): mean absolute error \(meanError) of 255")
+        }
+    }
+
+    @Test("uniform sampling gives 20 frames spread over what is really there", arguments: goldens)
+    func uniform(golden: Golden) throws {
+        let reader = try VideoReader(path: SampleClips.folder + "/" + golden.name)
+        let frames = try reader.sample(.uniform(frames: 20), seed: 0, framing: .centerSquare(size: 64)).frames
+        let expected = (0..<20).map { (2 * $0 + 1) * golden.count / 40 }
+        #expect(frames.map(\.index) == (golden.count < 20 ? Array(0..<golden.count) : expected))
+        #expect(frames.allSatisfy { $0.pixels.count == 64 * 64 * 3 })
+    }
+}
