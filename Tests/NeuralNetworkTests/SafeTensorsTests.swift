@@ -1,0 +1,96 @@
+import Foundation
+import Testing
+
+@testable import NeuralNetwork
+
+@Suite struct SafeTensorsTests {
+    static func file(_ header: String, body: Int = 64, length: UInt64? = nil) -> Data {
+        let json = Data(header.utf8)
+        return withUnsafeBytes(of: (length ?? UInt64(json.count)).littleEndian) { Data($0) } + json + Data(count: body)
+    }
+
+    static func read(_ data: Data) throws -> SafeTensorsFile { try SafeTensorsFile(data: data, path: "test.safetensors") }
+
+    @Test("what is written is read back to the bit")
+    func roundTrip() throws {
+        let tensors = [
+            "b.weight": Tensor(shape: [2, 3], values: [1, -2, .pi, 1e-30, 0, .infinity]),
+            "a": Tensor(shape: [], values: [7]), "empty": Tensor(shape: [0, 4], values: []),
+        ]
+        let path = NSTemporaryDirectory() + UUID().uuidString + ".safetensors"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try SafeTensorsWriter.write(tensors, metadata: ["format": "pt"], to: path)
+        let file = try SafeTensorsFile(path: path)
+        #expect(file.metadata == ["format": "pt"])
+        #expect(file.shapes == tensors.mapValues(\.shape))
+        for (name, tensor) in tensors { #expect(file.tensor(named: name) == tensor) }
+        #expect(file.tensor(named: "c") == nil)
+    }
+
+    @Test("half, bfloat16, double and integer tensors become floats")
+    func conversions() throws {
+        func bytes<Value: FixedWidthInteger>(_ values: [Value]) -> Data {
+            values.reduce(into: Data()) { data, value in withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) } }
+        }
+        let cases: [(String, Data, [Float])] = [
+            ("F16", bytes([0x3C00, 0xC000, 0x0001, 0x7C00, 0x3555] as [UInt16]), [1, -2, 0x1p-24, .infinity, 0.333_251_95]),
+            ("BF16", bytes([0x3F80, 0xC000] as [UInt16]), [1, -2]),
+            ("F64", bytes([(0.1 as Double).bitPattern]), [0.1]),
+            ("I64", bytes([3, -4] as [Int64]), [3, -4]), ("U8", Data([0, 255]), [0, 255]),
+        ]
+        for (type, data, expected) in cases {
+            let header = "{\"x\":{\"dtype\":\"\(type)\",\"shape\":[\(expected.count)],\"data_offsets\":[0,\(data.count)]}}"
+            let file = try Self.read(Self.file(header, body: 0) + data)
+            #expect(file.tensor(named: "x")?.values == expected, "\(type)")
+        }
+    }
+
+    @Test(
+        "a header that lies is refused",
+        arguments: [
+            ("{\"x\":{\"dtype\":\"F32\",\"shape\":[100],\"data_offsets\":[0,400]}}", "claims bytes 0 to 400"),
+            ("{\"x\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,12]}}", "of 16 bytes claims"),
+            ("{\"x\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[-16,0]}}", "claims bytes"),
+            ("{\"x\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[16,0]}}", "claims bytes"),
+            ("{\"x\":{\"dtype\":\"F32\",\"shape\":[-4],\"data_offsets\":[0,16]}}", "has the shape"),
+            (
+                "{\"x\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4611686018427387904],\"data_offsets\":[0,16]}}",
+                "has the shape"
+            ),
+            ("{\"x\":{\"dtype\":\"C64\",\"shape\":[1],\"data_offsets\":[0,8]}}", "unknown type C64"),
+            ("{\"x\":{\"shape\":[1]}}", "lacks dtype"), ("{\"x\":3}", "is not an object"), ("[1,2]", "not a JSON object"),
+            ("{\"x\":", "not a JSON object"),
+            (
+                "{\"x\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]},\"y\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[4,12]}}",
+                "overlaps"
+            ),
+        ])
+    func lies(header: String, words: String) throws {
+        let error = #expect(throws: WeightsError.self) { try Self.read(Self.file(header)) }
+        #expect(error?.localizedDescription.contains(words) == true, "\(error?.localizedDescription ?? "")")
+        #expect(error?.localizedDescription.contains("test.safetensors") == true)
+    }
+
+    @Test("a file too short, too long a header and a missing file are errors")
+    func truncated() {
+        #expect(throws: WeightsError.self) { try Self.read(Data([1, 2, 3])) }
+        #expect(throws: WeightsError.self) { try Self.read(Self.file("{}", length: 1 << 40)) }
+        #expect(throws: WeightsError.self) { try Self.read(Self.file("{}", length: .max)) }
+        #expect(throws: WeightsError.self) { try SafeTensorsFile(path: "/no/such/file.safetensors") }
+    }
+
+    @Test("weights that do not fit list what is missing, unexpected and wrongly shaped, the first few")
+    func mismatch() throws {
+        var builder = GraphBuilder()
+        let logits = builder.linear("fc", builder.input(.vector(4)), out: 2)
+        let graph = builder.build(outputs: ["logits": logits])
+        let data = try SafeTensorsWriter.data(
+            ["fc.weight": Tensor(shape: [2, 5]), "other": Tensor(shape: [1])], metadata: [:])
+        let file = try Self.read(data)
+        let error = #expect(throws: WeightsError.self) { try file.validate(for: graph.parameters) }
+        let text = error?.localizedDescription ?? ""
+        #expect(text.contains("1 missing (fc.bias)"))
+        #expect(text.contains("fc.weight: [2, 5] instead of [2, 4]"))
+        #expect(text.contains("1 unexpected (other)"))
+    }
+}

@@ -1,0 +1,210 @@
+import Datasets
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import Testing
+
+@testable import SequenceModels
+
+/// Sequences of two classes that hold the same rows in opposite order, so that only their order tells.
+enum OrderProblem {
+    static func features(_ count: Int, size: Int = 4, splits: [String] = ["train", "train", "train", "test"]) -> FeatureSet {
+        let random = RandomParameters(seed: 9)
+        var rows: [Float] = []
+        var examples: [FeatureSet.Example] = []
+        for index in 0..<count {
+            let length = 3 + index % 5
+            let noise = random.uniform("noise \(index / 2)", count: length * size).map { 0.2 * ($0 - 0.5) }
+            let isUp = index % 2 == 0
+            for step in 0..<length {
+                let place = isUp ? step : length - 1 - step
+                let level = Float(place) / Float(length - 1) - 0.5
+                for column in 0..<size {
+                    rows.append(noise[place * size + column] + (column % 2 == 0 ? level : 0.5 - level) + 3)
+                }
+            }
+            examples.append(
+                .init(
+                    videoID: Int64(index + 1), path: "clip\(index)", label: isUp ? "up" : "down",
+                    split: splits[index / 2 % splits.count], group: nil, length: length, firstRow: rows.count / size - length))
+        }
+        return FeatureSet(examples: examples, featureSize: size, rows: rows)
+    }
+
+    static func training(_ kind: HeadConfiguration.Kind, epochs: Int = 40) -> TrainingConfiguration {
+        TrainingConfiguration(
+            model: HeadConfiguration(kind: kind, hidden: kind == .average ? [] : [12]), standardize: true,
+            optimizer: Optimizer(kind: .adam, learningRate: 1e-2), batchSize: 8, epochs: epochs, seed: 1)
+    }
+
+    static func train(_ configuration: TrainingConfiguration, _ features: FeatureSet) throws -> (Trainer.Result, Metrics, [EpochRecord]) {
+        let partition = Partition(features, validation: configuration.validation, seed: configuration.seed)
+        var epochs: [EpochRecord] = []
+        let result = try Trainer(configuration).train(features, partition) { epochs.append($0) }
+        let metrics = try #require(Evaluation(result.head, features, partition.test, split: .test).metrics)
+        return (result, metrics, epochs)
+    }
+}
+
+@Suite struct TrainerTests {
+    @Test("recurrent heads learn what only the order tells", arguments: [HeadConfiguration.Kind.gru, .lstm, .bilstm])
+    func learnsOrder(kind: HeadConfiguration.Kind) throws {
+        let (_, metrics, epochs) = try OrderProblem.train(OrderProblem.training(kind), OrderProblem.features(96))
+        #expect(metrics.accuracy > 0.95)
+        #expect(epochs.last!.trainLoss < epochs[0].trainLoss / 3)
+    }
+
+    @Test("the average of frames cannot know the order")
+    func averageCannot() throws {
+        let (_, metrics, _) = try OrderProblem.train(OrderProblem.training(.average), OrderProblem.features(96))
+        #expect(metrics.accuracy < 0.75)
+    }
+
+    @Test("the same seed gives the same weights to the bit; another seed others")
+    func deterministic() throws {
+        var configuration = OrderProblem.training(.gru, epochs: 4)
+        configuration.model.dropout = 0.3
+        configuration.model.dense = 6
+        configuration.model.projection = 5
+        let features = OrderProblem.features(40)
+        func weights() throws -> [UInt32] {
+            try OrderProblem.train(configuration, features).0.head.parameters.values.map(\.bitPattern)
+        }
+        let first = try weights()
+        #expect(try weights() == first)
+        configuration.seed = 2
+        #expect(try weights() != first)
+    }
+
+    @Test("early stopping ends when patience does, and the best epoch's weights are kept")
+    func earlyStopping() throws {
+        var configuration = OrderProblem.training(.gru, epochs: 200)
+        configuration.earlyStopping = .init(monitor: .validationAccuracy, patience: 5)
+        let features = OrderProblem.features(48)
+        let partition = Partition(features, validation: 0.2, seed: configuration.seed)
+        var epochs: [EpochRecord] = []
+        let result = try Trainer(configuration).train(features, partition) { epochs.append($0) }
+        let accuracies = epochs.compactMap(\.validationAccuracy)
+        let best = try #require(accuracies.firstIndex(of: accuracies.max() ?? 0))
+        #expect(epochs.count < 200)
+        #expect(result.bestEpoch == best + 1)
+        #expect(result.epochs == result.bestEpoch + 5)
+        let kept = try #require(Evaluation(result.head, features, partition.validation, split: .validation).metrics)
+        #expect(kept.accuracy == accuracies[best])
+        #expect(abs(kept.loss - (epochs[best].validationLoss ?? 0)) < 1e-6)
+    }
+
+    @Test("watching validation without one, one class, and NaN features are errors")
+    func errors() throws {
+        var configuration = OrderProblem.training(.gru, epochs: 2)
+        configuration.validation = 0
+        configuration.earlyStopping = .init(monitor: .validationAccuracy, patience: 2)
+        let features = OrderProblem.features(16)
+        #expect(throws: SequenceError.noValidation(monitor: "validation_accuracy")) {
+            try OrderProblem.train(configuration, features)
+        }
+        configuration.earlyStopping = nil
+        let single = FeatureSet(
+            examples: features.examples.filter { $0.label == "up" }, featureSize: 4, rows: features.rows)
+        #expect(throws: SequenceError.oneClass("up")) { try OrderProblem.train(configuration, single) }
+        var rows = features.rows
+        rows[features.examples[3].firstRow * 4 + 1] = .nan
+        let damaged = FeatureSet(examples: features.examples, featureSize: 4, rows: rows)
+        #expect(throws: SequenceError.notFinite(video: "clip3")) { try OrderProblem.train(configuration, damaged) }
+        configuration.standardize = false
+        configuration.optimizer = Optimizer(kind: .sgd, learningRate: 1e38)
+        configuration.epochs = 20
+        let error = #expect(throws: SequenceError.self) { _ = try OrderProblem.train(configuration, features) }
+        #expect(error?.localizedDescription.contains("smaller") == true)
+    }
+
+    @Test("standardised training rows have mean 0 and deviation 1; constants stay constant")
+    func standardization() {
+        let rows: [Float] = [1, 5, 2, 5, 3, 5, 100, 100]
+        let examples = [(2, 0), (1, 2), (1, 3)].map { length, first in
+            FeatureSet.Example(
+                videoID: 1, path: "", label: "", split: "", group: nil, length: length, firstRow: first)
+        }
+        let scaling = Standardization(FeatureSet(examples: examples, featureSize: 2, rows: rows), examples: [0, 1])
+        #expect(scaling.mean == [2, 5])
+        #expect(abs(scaling.scale[0] - Float(1 / (2.0 / 3).squareRoot())) < 1e-6)
+        #expect(scaling.scale[1] == 1)
+    }
+
+    @Test("the GRU and LSTM heads of the published Keras recipe have as many parameters as theirs")
+    func publishedParameterCounts() {
+        let gru = HeadConfiguration(kind: .gru, hidden: [16, 8], dropout: 0.4, dense: 8)
+        #expect(gru.graph(featureSize: 2048, classes: 5).parameterCount == 99_909)
+        // PyTorch's LSTM has two bias vectors where Keras has one: 4 · (16 + 8) more.
+        let lstm = HeadConfiguration(kind: .lstm, hidden: [16, 8], dropout: 0.4, dense: 8)
+        #expect(lstm.graph(featureSize: 2560, classes: 5).parameterCount == 165_845 + 96)
+    }
+}
+
+@Suite struct PartitionTests {
+    @Test("the dataset's own validation part is used, and nothing is carved out of train")
+    func ownValidation() {
+        let features = OrderProblem.features(24, splits: ["train", "validation", "test"])
+        let partition = Partition(features, validation: 0.5, seed: 1)
+        #expect(partition.train.count == 8 && partition.validation.count == 8 && partition.test.count == 8)
+    }
+
+    @Test("a carved validation part is stratified and disjoint")
+    func carved() {
+        let features = OrderProblem.features(80)
+        let partition = Partition(features, validation: 0.2, seed: 1)
+        #expect(partition.test.count == 20)
+        #expect(partition.train.count == 48 && partition.validation.count == 12)
+        #expect(Set(partition.train).isDisjoint(with: partition.validation))
+        #expect(partition.validation.filter { features.examples[$0].label == "up" }.count == 6)
+        #expect(Partition(features, validation: 0, seed: 1).validation.isEmpty)
+    }
+}
+
+@Suite struct MetricsTests {
+    @Test("accuracy, top-k, classes and confusion are counted right")
+    func counts() {
+        let logits = Tensor(shape: [4, 3], values: [3, 2, 1, 1, 2, 3, 3, 2, 1, 0, 0, 0])
+        let metrics = Metrics(logits: logits, targets: [0, 1, 2, 0], labels: ["a", "b", "c"])
+        #expect(metrics.confusion == [[2, 0, 0], [0, 0, 1], [1, 0, 0]])
+        #expect(metrics.accuracy == 0.5)
+        #expect(metrics.accuracy(top: 2) == 0.75)
+        #expect(metrics.accuracy(top: 9) == 1)
+        #expect(metrics.perClass(0) == (2, 2))
+        #expect(metrics.perClass(2) == (1, 0))
+    }
+}
+
+@Suite struct RunDirectoryTests {
+    @Test("a saved head gives the same probabilities to the bit when loaded")
+    func roundTrip() throws {
+        let folder = NSTemporaryDirectory() + UUID().uuidString
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let features = OrderProblem.features(24)
+        let configuration = OrderProblem.training(.bilstm, epochs: 2)
+        let (result, _, _) = try OrderProblem.train(configuration, features)
+        let directory = RunDirectory(path: folder + "/it's a run")
+        #expect(!directory.exists)
+        try directory.save(
+            result.head,
+            .init(
+                name: "r", version: "1", labels: result.head.labels, featureSize: 4, training: configuration,
+                recipe: "{}", recipeDigest: "d", weights: "random", cache: "c", dataset: "x", bestEpoch: 1))
+        #expect(directory.exists)
+        let (head, loaded) = try directory.load()
+        #expect(loaded.training == configuration)
+        #expect(head.labels == ["down", "up"])
+        let rows = Array(features.rows[0..<12])
+        #expect(head.probabilities(of: rows) == result.head.probabilities(of: rows))
+    }
+
+    @Test("a missing or damaged run is an error that says so")
+    func damaged() throws {
+        let folder = NSTemporaryDirectory() + UUID().uuidString
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        #expect(throws: SequenceError.self) { try RunDirectory(path: folder).load() }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try Data("{".utf8).write(to: URL(fileURLWithPath: folder + "/config.json"))
+        #expect(throws: SequenceError.self) { try RunDirectory(path: folder).load() }
+    }
+}
