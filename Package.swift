@@ -54,6 +54,10 @@ let package = Package(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork"], resources: [.copy("Fixtures")]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
         .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache"]),
+        .testTarget(
+            name: "CommandTests", dependencies: ["zoetrope", .product(name: "GRDB", package: "GRDB.swift")]),
+        .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
+        .testTarget(name: "ExtractionTests", dependencies: ["Extraction"]),
         .testTarget(name: "SequenceModelsTests", dependencies: ["SequenceModels"]),
         .testTarget(name: "PipelinesTests", dependencies: ["Pipelines"]),
         .testTarget(name: "VideoTests", dependencies: ["Video"], resources: [.copy("Fixtures")]),

@@ -24,7 +24,8 @@ import Testing
         #expect(try graph.featureShape(of: "spatial") == [7, 7, channels])
         #expect(try graph.featureShape(of: "logits") == [1000])
         // Every tap is there at the smallest size too.
-        #expect(try backbone.graph(imageSize: backbone.minimumImageSize).featureShape(of: "spatial") == [1, 1, channels])
+        #expect(
+            try backbone.graph(imageSize: backbone.minimumImageSize).featureShape(of: "spatial") == [1, 1, channels])
     }
 
     @Test("parameter names are unique and torchvision's")
@@ -40,7 +41,8 @@ import Testing
     func untrainedFeaturesDependOnThePicture() throws {
         let backbone = try #require(Backbone.named("resnet18"))
         let plan = try InferencePlan(
-            graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2, weights: PackedWeights(RandomParameters()))
+            graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2, weights: PackedWeights(RandomParameters())
+        )
         let pixels = (0..<2).flatMap { ResNetTests.picture($0, size: 64) }
         let normalization = backbone.inputConvention.normalization
         let first = try plan.run(pixels: pixels, normalization: normalization)

@@ -68,7 +68,8 @@ final class ScratchFolder {
 
     @Test("UCF101's official lists are followed, and the groups of one source recognised")
     func ucf101() throws {
-        try scratch.file("lists/trainlist02.txt", "Archery/v_Archery_g08_c01.avi 3\r\nDiving/v_Diving_g08_c02.avi 26\n\n")
+        try scratch.file(
+            "lists/trainlist02.txt", "Archery/v_Archery_g08_c01.avi 3\r\nDiving/v_Diving_g08_c02.avi 26\n\n")
         try scratch.file("lists/testlist02.txt", "Archery/v_Archery_g01_c01.avi\n")
         try FileManager.default.createDirectory(
             atPath: scratch.path + "/UCF-101", withIntermediateDirectories: true)

@@ -151,7 +151,10 @@ enum Example {
     func coverage() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.registerSamples([
-            (VideoRecord(digest: "x", path: "bad.mp4"), .init(dataset: "demo", label: "run", split: "train", group: nil))
+            (
+                VideoRecord(digest: "x", path: "bad.mp4"),
+                .init(dataset: "demo", label: "run", split: "train", group: nil)
+            )
         ])
         try cache.recordFailure(path: "bad.mp4", error: "broken", extraction: extraction)
         let row = try #require(

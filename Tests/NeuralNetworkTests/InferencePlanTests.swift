@@ -50,7 +50,8 @@ import Testing
             }
             let mean = Double(values["bn.running_mean"]![channel])
             let variance = Double(values["bn.running_var"]![channel])
-            sum = (sum - mean) / (variance + 1e-3).squareRoot() * Double(values["bn.weight"]![channel])
+            sum =
+                (sum - mean) / (variance + 1e-3).squareRoot() * Double(values["bn.weight"]![channel])
                 + Double(values["bn.bias"]![channel])
             let expected = sum / (1 + exp(-sum))
             #expect(abs(Double(output.values[(y * 4 + x) * 2 + channel]) - expected) < 1e-5)
@@ -161,7 +162,9 @@ import Testing
     @Test("buffers that live together never overlap; others share memory")
     func memoryPlanner() {
         var requests: [MemoryPlanner.Request] = []
-        for index in 0..<40 { requests.append(.init(bytes: 100 + index * 37 % 400, lifetime: index...(index + index % 5))) }
+        for index in 0..<40 {
+            requests.append(.init(bytes: 100 + index * 37 % 400, lifetime: index...(index + index % 5)))
+        }
         let (offsets, bytes) = MemoryPlanner.place(requests)
         for a in requests.indices {
             #expect(offsets[a] % 64 == 0)

@@ -9,7 +9,9 @@ import Testing
         return withUnsafeBytes(of: (length ?? UInt64(json.count)).littleEndian) { Data($0) } + json + Data(count: body)
     }
 
-    static func read(_ data: Data) throws -> SafeTensorsFile { try SafeTensorsFile(data: data, path: "test.safetensors") }
+    static func read(_ data: Data) throws -> SafeTensorsFile {
+        try SafeTensorsFile(data: data, path: "test.safetensors")
+    }
 
     @Test("what is written is read back to the bit")
     func roundTrip() throws {
@@ -30,16 +32,22 @@ import Testing
     @Test("half, bfloat16, double and integer tensors become floats")
     func conversions() throws {
         func bytes<Value: FixedWidthInteger>(_ values: [Value]) -> Data {
-            values.reduce(into: Data()) { data, value in withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) } }
+            values.reduce(into: Data()) { data, value in
+                withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) }
+            }
         }
         let cases: [(String, Data, [Float])] = [
-            ("F16", bytes([0x3C00, 0xC000, 0x0001, 0x7C00, 0x3555] as [UInt16]), [1, -2, 0x1p-24, .infinity, 0.333_251_95]),
+            (
+                "F16", bytes([0x3C00, 0xC000, 0x0001, 0x7C00, 0x3555] as [UInt16]),
+                [1, -2, 0x1p-24, .infinity, 0.333_251_95]
+            ),
             ("BF16", bytes([0x3F80, 0xC000] as [UInt16]), [1, -2]),
             ("F64", bytes([(0.1 as Double).bitPattern]), [0.1]),
             ("I64", bytes([3, -4] as [Int64]), [3, -4]), ("U8", Data([0, 255]), [0, 255]),
         ]
         for (type, data, expected) in cases {
-            let header = "{\"x\":{\"dtype\":\"\(type)\",\"shape\":[\(expected.count)],\"data_offsets\":[0,\(data.count)]}}"
+            let header =
+                "{\"x\":{\"dtype\":\"\(type)\",\"shape\":[\(expected.count)],\"data_offsets\":[0,\(data.count)]}}"
             let file = try Self.read(Self.file(header, body: 0) + data)
             #expect(file.tensor(named: "x")?.values == expected, "\(type)")
         }
@@ -58,7 +66,8 @@ import Testing
                 "has the shape"
             ),
             ("{\"x\":{\"dtype\":\"C64\",\"shape\":[1],\"data_offsets\":[0,8]}}", "unknown type C64"),
-            ("{\"x\":{\"shape\":[1]}}", "lacks dtype"), ("{\"x\":3}", "is not an object"), ("[1,2]", "not a JSON object"),
+            ("{\"x\":{\"shape\":[1]}}", "lacks dtype"), ("{\"x\":3}", "is not an object"),
+            ("[1,2]", "not a JSON object"),
             ("{\"x\":", "not a JSON object"),
             (
                 "{\"x\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]},\"y\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[4,12]}}",

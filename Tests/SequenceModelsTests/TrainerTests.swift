@@ -8,7 +8,9 @@ import Testing
 
 /// Sequences of two classes that hold the same rows in opposite order, so that only their order tells.
 enum OrderProblem {
-    static func features(_ count: Int, size: Int = 4, splits: [String] = ["train", "train", "train", "test"]) -> FeatureSet {
+    static func features(_ count: Int, size: Int = 4, splits: [String] = ["train", "train", "train", "test"])
+        -> FeatureSet
+    {
         let random = RandomParameters(seed: 9)
         var rows: [Float] = []
         var examples: [FeatureSet.Example] = []
@@ -26,7 +28,8 @@ enum OrderProblem {
             examples.append(
                 .init(
                     videoID: Int64(index + 1), path: "clip\(index)", label: isUp ? "up" : "down",
-                    split: splits[index / 2 % splits.count], group: nil, length: length, firstRow: rows.count / size - length))
+                    split: splits[index / 2 % splits.count], group: nil, length: length,
+                    firstRow: rows.count / size - length))
         }
         return FeatureSet(examples: examples, featureSize: size, rows: rows)
     }
@@ -37,7 +40,9 @@ enum OrderProblem {
             optimizer: Optimizer(kind: .adam, learningRate: 1e-2), batchSize: 8, epochs: epochs, seed: 1)
     }
 
-    static func train(_ configuration: TrainingConfiguration, _ features: FeatureSet) throws -> (Trainer.Result, Metrics, [EpochRecord]) {
+    static func train(_ configuration: TrainingConfiguration, _ features: FeatureSet) throws -> (
+        Trainer.Result, Metrics, [EpochRecord]
+    ) {
         let partition = Partition(features, validation: configuration.validation, seed: configuration.seed)
         var epochs: [EpochRecord] = []
         let result = try Trainer(configuration).train(features, partition) { epochs.append($0) }

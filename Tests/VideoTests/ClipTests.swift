@@ -5,7 +5,8 @@ import Testing
 
 /// Real videos, where they are at hand: in the folder `ZOETROPE_CLIPS`, or beside the checkout.
 enum SampleClips {
-    static let folder: String = ProcessInfo.processInfo.environment["ZOETROPE_CLIPS"]
+    static let folder: String =
+        ProcessInfo.processInfo.environment["ZOETROPE_CLIPS"]
         ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/clips")
         .standardizedFileURL.path
 

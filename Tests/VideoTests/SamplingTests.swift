@@ -54,6 +54,7 @@ import Testing
         // A faster clock than the clip's shows each frame once.
         #expect(Sampling.rate(framesPerSecond: 50, frames: 100).indices(times: Self.times(4), seed: 0) == [0, 1, 2, 3])
         // Uneven frames: at 0.4 s the frame of 0.1 s is still on show, and is not taken twice.
-        #expect(Sampling.rate(framesPerSecond: 5, frames: 10).indices(times: [0, 0.1, 0.5, 0.6], seed: 0) == [0, 1, 3])
+        #expect(
+            Sampling.rate(framesPerSecond: 5, frames: 10).indices(times: [0, 0.1, 0.5, 0.6], seed: 0) == [0, 1, 3])
     }
 }

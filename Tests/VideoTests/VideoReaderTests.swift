@@ -182,7 +182,8 @@ enum TestMovie {
     @Test("odd sizes are read", arguments: [(1, 1), (3, 5000), (5000, 3), (7, 9)])
     func oddSizes(width: Int, height: Int) throws {
         let path = try scratch.file("odd.y4m", TestMovie.y4m(width: width, height: height, frames: 2))
-        let sampled = try VideoReader(path: path).sample(.uniform(frames: 20), seed: 0, framing: .centerSquare(size: 32))
+        let sampled = try VideoReader(path: path).sample(
+            .uniform(frames: 20), seed: 0, framing: .centerSquare(size: 32))
         #expect(sampled.frames.count == 2)
         #expect(sampled.frames.allSatisfy { $0.pixels.count == 32 * 32 * 3 })
         #expect(sampled.frames[0].pixels.allSatisfy { (40...75).contains($0) })

@@ -1,0 +1,283 @@
+import Foundation
+import GRDB
+import Testing
+
+/// The built program, run as a user runs it.
+struct Program {
+    struct Output {
+        let status: Int32
+        let out: String
+        let error: String
+    }
+
+    static let path: String = {
+        // The test bundle lies beside the program it was built with.
+        let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        let candidates = [bundle, Bundle.main.bundleURL, Bundle.main.bundleURL.deletingLastPathComponent()]
+        return candidates.map { $0.appending(path: "zoetrope").path }
+            .first { FileManager.default.isExecutableFile(atPath: $0) } ?? "zoetrope"
+    }()
+
+    static func start(_ arguments: [String], in folder: String) throws -> (process: Process, out: Pipe, error: Pipe) {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = arguments
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        let (out, error) = (Pipe(), Pipe())
+        process.standardOutput = out
+        process.standardError = error
+        try process.run()
+        return (process, out, error)
+    }
+
+    @discardableResult
+    static func run(_ arguments: String..., in folder: String) throws -> Output {
+        let (process, out, error) = try start(arguments, in: folder)
+        let output = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let messages = String(decoding: error.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return Output(status: process.terminationStatus, out: output, error: messages)
+    }
+}
+
+/// Tiny uncompressed clips of two labels and a pipeline for them.
+final class Workplace {
+    let path: String
+
+    init(clips: Int = 8) throws {
+        path = NSTemporaryDirectory() + "zoetrope-test-" + UUID().uuidString
+        for index in 0..<clips {
+            let split = index % 4 == 3 ? "test" : "train"
+            try add("clips/\(split)/\(["jump up", "run's"][index % 2])/\(index).y4m", Self.clip(index))
+        }
+        try add("p.yaml", Data(Self.pipeline.utf8))
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    static let pipeline = """
+        name: tiny
+        dataset: {root: clips}
+        extract:
+          backbone: resnet18
+          weights: random
+          image_size: 32
+          sampling: {policy: uniform, frames: 4}
+        sequence:
+          model: {kind: gru, hidden: 8}
+          standardize: true
+          epochs: 3
+        """
+
+    func add(_ name: String, _ data: Data) throws {
+        let file = path + "/" + name
+        let folder = (file as NSString).deletingLastPathComponent
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try data.write(to: URL(fileURLWithPath: file))
+    }
+
+    static func clip(_ index: Int) -> Data {
+        var data = Data("YUV4MPEG2 W24 H16 F25:1 Ip A1:1 C444\n".utf8)
+        for frame in 0..<6 {
+            data.append(Data("FRAME\n".utf8))
+            data.append(Data((0..<24 * 16).map { UInt8(($0 * (index % 7 + 3) + 20 * frame + index) % 200 + 20) }))
+            data.append(Data(repeating: UInt8(100 + index % 50), count: 2 * 24 * 16))
+        }
+        return data
+    }
+
+    func run(_ arguments: String...) throws -> Program.Output {
+        let (process, out, error) = try Program.start(arguments, in: path)
+        let output = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let messages = String(decoding: error.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return .init(status: process.terminationStatus, out: output, error: messages)
+    }
+
+    func query<Value: DatabaseValueConvertible>(_ sql: String, cache: String = "features.sqlite") throws -> [Value] {
+        var configuration = Configuration()
+        configuration.readonly = true
+        return try DatabaseQueue(path: path + "/" + cache, configuration: configuration).read {
+            try Value.fetchAll($0, sql: sql)
+        }
+    }
+}
+
+@Suite struct CommandTests {
+    @Test("extract, sequence, evaluate and predict work one after the other, and skip what is done")
+    func wholePath() throws {
+        let place = try Workplace()
+        let extract = try place.run("extract", "p.yaml")
+        #expect(extract.status == 0, "\(extract.error)")
+        #expect(extract.out.contains("Extracted 8 videos (32 frames)"))
+        let again = try place.run("extract", "p.yaml")
+        #expect(again.status == 0)
+        #expect(again.out.contains("Extracted 0 videos (0 frames); 8 skipped, already in the cache; 0 failed."))
+
+        // Training opens no video: they are gone.
+        try FileManager.default.moveItem(atPath: place.path + "/clips", toPath: place.path + "/elsewhere")
+        let train = try place.run("sequence", "p.yaml", "--set", "dataset.validation=0")
+        #expect(train.status == 0, "\(train.error)")
+        #expect(train.error.contains("untrained (random) resnet18"))
+        #expect(train.out.contains("Run: runs/tiny"))
+        let second = try place.run("sequence", "p.yaml", "--set", "sequence.model={kind: average}")
+        #expect(second.out.contains("Run: runs/tiny-2"), "\(second.error)")
+        let taken = try place.run("sequence", "p.yaml", "--name", "tiny")
+        #expect(taken.status == 1)
+        #expect(taken.error.contains("already in the cache"))
+
+        let evaluate = try place.run("evaluate", "runs/tiny")
+        #expect(evaluate.status == 0, "\(evaluate.error)")
+        #expect(evaluate.out.contains("split test"))
+        #expect(evaluate.out.contains("jump up") && evaluate.out.contains("run's"))
+        let json = try place.run("evaluate", "runs/tiny", "--split", "train", "--json")
+        let parsed = try JSONSerialization.jsonObject(with: Data(json.out.utf8)) as? [String: Any]
+        #expect(parsed?["clips"] as? Int == 6)
+
+        let video = "elsewhere/test/run's/3.y4m"
+        let predict = try place.run("predict", "runs/tiny", video, "--json")
+        #expect(predict.status == 0, "\(predict.error)")
+        let predictions = try JSONSerialization.jsonObject(with: Data(predict.out.utf8)) as? [[String: Any]]
+        let classes = try #require(predictions?.first?["classes"] as? [[String: Any]])
+        let probabilities = classes.compactMap { $0["probability"] as? Double }
+        #expect(probabilities.count == 2 && abs(probabilities.reduce(0, +) - 1) < 1e-6)
+        #expect(probabilities == probabilities.sorted(by: >))
+        // The prediction for the file is the one made from the cache.
+        let stored: [Double] = try place.query(
+            "SELECT probability FROM prediction JOIN video ON video.id = video_id WHERE run_id = 1 AND path LIKE '%/3.y4m'"
+        )
+        #expect(abs(try #require(stored.first) - probabilities[0]) < 1e-4)
+        let partly = try place.run("predict", "runs/tiny", video, "no such.mp4")
+        #expect(partly.status == 3)
+        #expect(partly.error.contains("no such.mp4 does not exist"))
+    }
+
+    @Test("the queries of the README answer")
+    func queries() throws {
+        let place = try Workplace()
+        _ = try place.run("extract", "p.yaml")
+        _ = try place.run("sequence", "p.yaml", "--set", "dataset.validation=0")
+        #expect(
+            try place.query("SELECT label FROM coverage WHERE split = 'train' ORDER BY label") == ["jump up", "run's"])
+        let bytes: [Int] = try place.query("SELECT length(feature) FROM frame_feature WHERE path LIKE '%/0.y4m'")
+        #expect(bytes == Array(repeating: 512 * 4, count: 4))
+        #expect(try place.query("SELECT round(time, 2) FROM frame_feature LIMIT 2") == [0.0, 0.08])
+        #expect(try place.query("SELECT sum(videos) FROM confusion WHERE run = 'tiny' AND split = 'test'") == [2])
+        #expect(try place.query("SELECT state FROM run") == ["finished"])
+        #expect(try place.query("SELECT max(epoch) FROM epoch") == [3])
+    }
+
+    @Test("SIGKILL in the middle loses nothing: the rest is extracted, byte for byte as if uninterrupted")
+    func survivesKill() throws {
+        let place = try Workplace(clips: 60)
+        let (process, _, _) = try Program.start(
+            ["extract", "p.yaml", "--cache", "killed.sqlite", "--workers", "1"], in: place.path)
+        let deadline = Date.now.addingTimeInterval(60)
+        func stored() -> Int {
+            let counts: [Int]? = try? place.query("SELECT count(*) FROM sequence", cache: "killed.sqlite")
+            return counts?.first ?? 0
+        }
+        while stored() < 5, process.isRunning, Date.now < deadline { usleep(2000) }
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        let before = stored()
+        #expect((5..<60).contains(before))
+        #expect(try place.query("PRAGMA integrity_check", cache: "killed.sqlite") == ["ok"])
+
+        let resumed = try place.run("extract", "p.yaml", "--cache", "killed.sqlite")
+        #expect(resumed.status == 0, "\(resumed.error)")
+        #expect(resumed.out.contains("\(before) skipped"))
+        _ = try place.run("extract", "p.yaml", "--cache", "whole.sqlite")
+        let sql =
+            "SELECT path || length || mask || frame_indices || frame_times || checksum || hex(features) "
+            + "FROM sequence JOIN video ON id = video_id ORDER BY path"
+        let (killed, whole): ([String], [String]) = (
+            try place.query(sql, cache: "killed.sqlite"), try place.query(sql, cache: "whole.sqlite")
+        )
+        #expect(whole.count == 60)
+        #expect(killed == whole)
+    }
+
+    @Test("Ctrl-C ends cleanly and says how to go on")
+    func interrupted() throws {
+        let place = try Workplace(clips: 60)
+        let (process, out, error) = try Program.start(["extract", "p.yaml", "--workers", "1"], in: place.path)
+        let deadline = Date.now.addingTimeInterval(60)
+        func stored() -> Int { ((try? place.query("SELECT count(*) FROM sequence")) as [Int]?)?.first ?? 0 }
+        while stored() < 3, process.isRunning, Date.now < deadline { usleep(2000) }
+        kill(process.processIdentifier, SIGINT)
+        process.waitUntilExit()
+        let messages = String(decoding: error.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        #expect(process.terminationStatus == 130)
+        #expect(messages.contains("the same command goes on from here"))
+        #expect(String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self).contains("Extracted"))
+        #expect((3..<60).contains(stored()))
+    }
+
+    @Test("two extractions at once on one cache: the second is told, the first is not disturbed")
+    func twoAtOnce() throws {
+        let place = try Workplace(clips: 60)
+        let (process, _, _) = try Program.start(["extract", "p.yaml", "--workers", "1"], in: place.path)
+        let deadline = Date.now.addingTimeInterval(60)
+        while !FileManager.default.fileExists(atPath: place.path + "/features.sqlite.lock"), process.isRunning,
+            Date.now < deadline
+        { usleep(2000) }
+        let second = try place.run("extract", "p.yaml")
+        #expect(second.status == 1)
+        #expect(second.error.contains("Another `zoetrope extract` is writing"))
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        #expect(try place.query("SELECT count(*) FROM sequence") == [60])
+    }
+
+    @Test("broken videos are listed, the rest is done, and the exit code is 3")
+    func brokenVideos() throws {
+        let place = try Workplace(clips: 4)
+        try place.add("clips/train/run's/empty.mp4", Data())
+        try place.add("clips/train/run's/läufer \"x\".avi", Data(repeating: 7, count: 3000))
+        let output = try place.run("extract", "p.yaml")
+        #expect(output.status == 3)
+        #expect(output.out.contains("Extracted 4 videos") && output.out.contains("2 failed"))
+        #expect(output.error.contains("failed: train/run's/empty.mp4"))
+        #expect(try place.query("SELECT count(*) FROM failure") == [2])
+    }
+
+    @Test(
+        "bad use is refused with a hint and the right exit code",
+        arguments: [
+            (["describe", "resnet125"], 64, "Did you mean resnet152?"),
+            (["extract", "none.yaml"], 2, "none.yaml: the pipeline file does not exist"),
+            (["extract", "p.yaml", "--set", "extract.backbone=resnet19"], 2, "did you mean `resnet18`?"),
+            (["extract", "p.yaml", "--set", "dataset.root=nowhere"], 1, "The dataset folder nowhere does not exist"),
+            (["extract", "p.yaml", "--workers", "0"], 64, "--workers must be at least 1"),
+            (["extract", "p.yaml", "--set", "extract.weights=w.pth"], 1, "w.pth"),
+            (["extract", "p.yaml", "--cache", "clips"], 1, "clips is not an SQLite file"),
+            (["extract", "p.yaml", "--cache", "p.yaml"], 1, "p.yaml is not an SQLite file"),
+            (["sequence", "p.yaml"], 1, "There is no cache at features.sqlite"),
+            (["evaluate", "runs/none"], 1, "Train one with `zoetrope sequence`"),
+            (["predict", "runs/none", "x.mp4"], 1, "Train one with `zoetrope sequence`"),
+            (["evaluate", "runs/none", "--split", "tset"], 64, "train, validation or test"),
+            (["frobnicate"], 64, "frobnicate"),
+        ])
+    func misuse(arguments: [String], status: Int32, words: String) throws {
+        let place = try Workplace(clips: 2)
+        let (process, out, error) = try Program.start(arguments, in: place.path)
+        _ = out.fileHandleForReading.readDataToEndOfFile()
+        let messages = String(decoding: error.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == status)
+        #expect(messages.contains(words), "\(messages)")
+        #expect(FileManager.default.contents(atPath: place.path + "/p.yaml") == Data(Workplace.pipeline.utf8))
+    }
+
+    @Test("describe prints the published size of ResNet-152")
+    func describe() throws {
+        let output = try Program.run("describe", "resnet152", in: NSTemporaryDirectory())
+        #expect(output.status == 0)
+        #expect(output.out.contains("60.19 M parameters, 11.5 G multiply-adds at 224×224"))
+        #expect(output.out.contains("layer3.35.conv3"))
+        #expect(output.out.contains("2048×7×7"))
+        let all = try Program.run("describe", in: NSTemporaryDirectory())
+        #expect(all.out.contains("resnet18") && all.out.contains("resnet152"))
+    }
+}

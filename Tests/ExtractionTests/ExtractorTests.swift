@@ -1,0 +1,297 @@
+import Backbones
+import Datasets
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import Synchronization
+import Testing
+import Video
+
+@testable import Extraction
+
+/// A data set of tiny uncompressed clips in a folder of its own.
+final class TinyDataset {
+    let path: String
+    var root: String { path + "/clips" }
+
+    init(clips: Int = 4) throws {
+        path = NSTemporaryDirectory() + "zoetrope-test-" + UUID().uuidString
+        for index in 0..<clips {
+            try add("\(["jump", "run"][index % 2])/clip \(index).y4m", Self.clip(index, frames: 3 + index % 4))
+        }
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func add(_ name: String, _ data: Data) throws {
+        let file = root + "/" + name
+        let folder = (file as NSString).deletingLastPathComponent
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try data.write(to: URL(fileURLWithPath: file))
+    }
+
+    /// A 24 × 16 movie whose brightness depends on `index` and the frame.
+    static func clip(_ index: Int, frames: Int) -> Data {
+        var data = Data("YUV4MPEG2 W24 H16 F25:1 Ip A1:1 C444\n".utf8)
+        for frame in 0..<frames {
+            data.append(Data("FRAME\n".utf8))
+            data.append(Data((0..<24 * 16).map { UInt8(($0 * (index + 3) + 20 * frame) % 200 + 20) }))
+            data.append(Data(repeating: UInt8(100 + index), count: 2 * 24 * 16))
+        }
+        return data
+    }
+
+    var configuration: ExtractionConfiguration {
+        ExtractionConfiguration(
+            backbone: Backbone.named("resnet18")!, weights: .random, tap: "pooled", imageSize: 32,
+            sampling: .uniform(frames: 5))
+    }
+
+    func extractor(workers: Int = 2) -> Extractor {
+        Extractor(
+            name: "tiny", dataset: DatasetConfiguration(layout: .folders, root: root), configuration: configuration,
+            workers: workers, version: "test")
+    }
+
+    func cache(_ name: String = "cache") throws -> CacheFile { try CacheFile(path: "\(path)/\(name).sqlite") }
+}
+
+extension CacheFile {
+    /// Features by path of the only recipe.
+    func rowsByPath(dataset: String = "clips") throws -> [String: [Float]] {
+        let features = try features(dataset: dataset, extraction: try #require(extractions().first).id)
+        return Dictionary(
+            uniqueKeysWithValues: features.examples.map { example in
+                let start = example.firstRow * features.featureSize
+                return (example.path, Array(features.rows[start..<start + example.length * features.featureSize]))
+            })
+    }
+}
+
+@Suite struct ExtractorTests {
+    @Test("every clip gets its sequence: length, indices, times and labels")
+    func extracts() throws {
+        let dataset = try TinyDataset()
+        let cache = try dataset.cache()
+        let summary = try dataset.extractor().run(into: cache) { _ in }
+        #expect(summary.extracted == 4 && summary.failed == 0 && summary.skipped == 0)
+        let features = try cache.features(dataset: "clips", extraction: 1)
+        #expect(features.featureSize == 512)
+        #expect(
+            features.examples.map(\.path) == ["jump/clip 0.y4m", "jump/clip 2.y4m", "run/clip 1.y4m", "run/clip 3.y4m"])
+        #expect(features.examples.map(\.label) == ["jump", "jump", "run", "run"])
+        // Clips of 3, 5, 4 and 6 frames, at most 5 of which are sampled.
+        #expect(features.examples.map(\.length) == [3, 5, 4, 5])
+        #expect(features.rows.allSatisfy { $0.isFinite })
+        #expect(summary.frames == 17)
+    }
+
+    @Test("features do not depend on the number of workers, nor on the other videos")
+    func independentOfWorkers() throws {
+        let dataset = try TinyDataset()
+        let (one, three) = (try dataset.cache("one"), try dataset.cache("three"))
+        _ = try dataset.extractor(workers: 1).run(into: one) { _ in }
+        _ = try dataset.extractor(workers: 3).run(into: three) { _ in }
+        let (first, second) = (try one.rowsByPath(), try three.rowsByPath())
+        #expect(first.count == 4)
+        #expect(first == second)
+    }
+
+    @Test("a second run extracts nothing, renamed clips are known, and new ones alone are worked on")
+    func resumes() throws {
+        let dataset = try TinyDataset()
+        let cache = try dataset.cache()
+        _ = try dataset.extractor().run(into: cache) { _ in }
+        let again = try dataset.extractor().run(into: cache) { _ in }
+        #expect(again.extracted == 0 && again.skipped == 4)
+        try FileManager.default.moveItem(atPath: dataset.root + "/run", toPath: dataset.root + "/sprint")
+        try dataset.add("sprint/new.y4m", TinyDataset.clip(9, frames: 4))
+        let renamed = try dataset.extractor().run(into: cache) { _ in }
+        #expect(renamed.extracted == 1 && renamed.skipped == 4)
+        let labels = Set(try cache.features(dataset: "clips", extraction: 1).examples.map(\.label))
+        #expect(labels == ["jump", "sprint"])
+    }
+
+    @Test("another recipe stands beside the first; what does not change features does not make one")
+    func recipes() throws {
+        let dataset = try TinyDataset(clips: 2)
+        let cache = try dataset.cache()
+        var extractor = dataset.extractor()
+        _ = try extractor.run(into: cache) { _ in }
+        extractor.name = "another name"
+        #expect(try extractor.run(into: cache) { _ in }.skipped == 2)
+        extractor.configuration.sampling = .first(frames: 2)
+        #expect(try extractor.run(into: cache) { _ in }.extracted == 2)
+        #expect(try cache.extractions().map(\.record.maxFrames) == [2, 5])
+        #expect(dataset.configuration.stored(in: try cache.extractions())?.id == 1)
+        #expect(extractor.configuration.stored(in: try cache.extractions())?.id == 2)
+        extractor.configuration.tap = "spatial"
+        #expect(extractor.configuration.stored(in: try cache.extractions()) == nil)
+    }
+
+    @Test("broken clips become failures, the rest goes on, and they are tried again when asked or changed")
+    func failures() throws {
+        let dataset = try TinyDataset()
+        try dataset.add("run/empty.mp4", Data())
+        try dataset.add("run/text.avi", Data(String(repeating: "no video ", count: 200).utf8))
+        try dataset.add("jump/it's \"odd\".y4m", TinyDataset.clip(20, frames: 1))
+        let cache = try dataset.cache()
+        var failed: [String] = []
+        let summary = try dataset.extractor().run(into: cache) { event in
+            if case .failed(let path, _) = event { failed.append(path) }
+        }
+        #expect(summary.extracted == 5 && summary.failed == 2)
+        #expect(failed.sorted() == ["run/empty.mp4", "run/text.avi"])
+        #expect(try cache.failures(extraction: 1).keys.sorted() == ["run/empty.mp4", "run/text.avi"])
+
+        let again = try dataset.extractor().run(into: cache) { _ in }
+        #expect(again.extracted == 0 && again.failed == 2 && again.skipped == 5)
+        // The empty file is fetched again, whole this time.
+        try dataset.add("run/empty.mp4", TinyDataset.clip(21, frames: 3))
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date.now.addingTimeInterval(60)], ofItemAtPath: dataset.root + "/run/empty.mp4")
+        let mended = try dataset.extractor().run(into: cache) { _ in }
+        #expect(mended.extracted == 1 && mended.failed == 1)
+        var retrying = dataset.extractor()
+        retrying.retriesFailed = true
+        let retried = try retrying.run(into: cache) { _ in }
+        #expect(retried.failed == 1 && retried.skipped == 6)
+    }
+
+    @Test("the same bytes under two names are used once, and said")
+    func duplicates() throws {
+        let dataset = try TinyDataset(clips: 2)
+        try dataset.add("run/copy.y4m", TinyDataset.clip(0, frames: 3))
+        var notes: [String] = []
+        let summary = try dataset.extractor().run(into: try dataset.cache()) { event in
+            if case .note(let text) = event { notes.append(text) }
+        }
+        #expect(summary.extracted == 2)
+        #expect(notes.count == 1)
+        #expect(notes.first?.contains("run/copy.y4m holds the same bytes as jump/clip 0.y4m") == true)
+    }
+
+    @Test("a cancelled extraction keeps what was done and goes on from there")
+    func cancels() throws {
+        let dataset = try TinyDataset(clips: 12)
+        let cache = try dataset.cache()
+        let box = StopBox()
+        let summary = try dataset.extractor(workers: 1).run(into: cache, isCancelled: { box.isStopped }) { event in
+            if case .extracted(let done, _, _) = event, done == 3 { box.stop() }
+        }
+        #expect(summary.wasCancelled)
+        #expect((3...8).contains(summary.extracted))
+        let rest = try dataset.extractor().run(into: cache) { _ in }
+        #expect(rest.skipped == summary.extracted && rest.extracted == 12 - summary.extracted)
+        let whole = try dataset.cache("whole")
+        _ = try dataset.extractor().run(into: whole) { _ in }
+        #expect(try cache.rowsByPath() == whole.rowsByPath())
+    }
+
+    @Test("weights from a file give the features of the same weights made at random, and are named by digest")
+    func weightFile() throws {
+        let dataset = try TinyDataset(clips: 2)
+        let backbone = try #require(Backbone.named("resnet18"))
+        let path = dataset.path + "/resnet18.safetensors"
+        let tensors = backbone.graph(imageSize: 32).parameters.map { ($0.name, RandomParameters().tensor(for: $0)) }
+        try SafeTensorsWriter.write(Dictionary(uniqueKeysWithValues: tensors), to: path)
+        let (random, file) = (try dataset.cache("random"), try dataset.cache("file"))
+        _ = try dataset.extractor().run(into: random) { _ in }
+        var extractor = dataset.extractor()
+        extractor.configuration.weights = .file(path)
+        _ = try extractor.run(into: file) { _ in }
+        #expect(try random.rowsByPath() == file.rowsByPath())
+        let record = try #require(try file.extractions().first).record
+        #expect(record.weightsDigest == (try FileDigest.sha256(path: path)))
+        #expect(try random.extractions().first?.record.weightsDigest == nil)
+
+        // Another network's weights are refused before anything is stored.
+        extractor.configuration.backbone = try #require(Backbone.named("resnet34"))
+        #expect(throws: WeightsError.self) { try extractor.run(into: file) { _ in } }
+        #expect(try file.extractions().count == 1)
+        // The weight file may be gone when only the stored recipe is looked up.
+        try FileManager.default.removeItem(atPath: path)
+        extractor.configuration.backbone = backbone
+        #expect(extractor.configuration.stored(in: try file.extractions())?.id == 1)
+    }
+
+    @Test("a recipe survives its JSON")
+    func recipeJSON() throws {
+        var configuration = try TinyDataset(clips: 0).configuration
+        for sampling in [
+            Sampling.first(frames: 3), .uniform(frames: 20), .rate(framesPerSecond: 2.5, frames: 8),
+            .stride(every: 10, start: .random, frames: 5), .stride(every: 2, start: .at(7), frames: 5),
+        ] {
+            configuration.sampling = sampling
+            let recipe = ExtractionRecipe(configuration, weights: "random")
+            #expect(try ExtractionRecipe(json: recipe.json) == recipe)
+            #expect(recipe.digest.count == 64)
+        }
+    }
+}
+
+/// A flag two threads share.
+private final class StopBox: Sendable {
+    private let flag = Atomic<Bool>(false)
+    var isStopped: Bool { flag.load(ordering: .relaxed) }
+    func stop() { flag.store(true, ordering: .relaxed) }
+}
+
+@Suite struct WorkQueueTests {
+    struct Broken: Error {}
+
+    @Test("every job is done once and its result consumed", arguments: [1, 2, 7])
+    func allJobs(workers: Int) throws {
+        var results: [Int: Int] = [:]
+        try runJobs(count: 50, workers: workers) {
+            { $0 * $0 }
+        } consume: { index, result in
+            #expect(results[index] == nil)
+            results[index] = result
+        }
+        #expect(results == Dictionary(uniqueKeysWithValues: (0..<50).map { ($0, $0 * $0) }))
+    }
+
+    @Test("errors of workers and of the consumer end the work")
+    func errors() {
+        #expect(throws: Broken.self) {
+            try runJobs(count: 50, workers: 3) {
+                { index in if index == 20 { throw Broken() } }
+            } consume: { _, _ in
+            }
+        }
+        #expect(throws: Broken.self) {
+            try runJobs(count: 50, workers: 3) {
+                { $0 }
+            } consume: { index, _ in
+                if index == 5 { throw Broken() }
+            }
+        }
+        #expect(throws: Broken.self) {
+            try runJobs(count: 5, workers: 2, makeWorker: { () throws -> (Int) -> Int in throw Broken() }) { _, _ in }
+        }
+    }
+
+    @Test("no jobs need no workers")
+    func nothing() throws {
+        try runJobs(count: 0, workers: 2, makeWorker: { { $0 } }) { _, _ in Issue.record("nothing to consume") }
+    }
+}
+
+@Suite struct DemoDatasetTests {
+    @Test("clips are made once, the same on every run")
+    func write() throws {
+        let folder = NSTemporaryDirectory() + UUID().uuidString
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        #expect(try DemoDataset.write(to: folder, trainClips: 1, testClips: 0, workers: 2) == 8)
+        #expect(try DemoDataset.write(to: folder, trainClips: 1, testClips: 0, workers: 2) == 0)
+        let clip = folder + "/train/grow/grow-00.mp4"
+        let information = try VideoReader(path: clip).information
+        #expect(information.frameCount == 50 && information.frameRate == 25)
+        #expect(information.width == 160 && information.height == 120 && information.duration == 2)
+        let bytes = FileManager.default.contents(atPath: clip)
+        try FileManager.default.removeItem(atPath: clip)
+        #expect(try DemoDataset.write(to: folder, trainClips: 1, testClips: 0, workers: 1) == 1)
+        #expect(FileManager.default.contents(atPath: clip) == bytes)
+    }
+}
