@@ -32,7 +32,14 @@ enum Interruption {
 
     static func install() {
         _ = isRequested  // The flag exists before a handler can touch it.
-        for number in [SIGINT, SIGTERM] { signal(number, noteInterruption) }
+        // Whoever started us may have had the signals blocked.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for number in [SIGINT, SIGTERM] {
+            signal(number, noteInterruption)
+            sigaddset(&signals, number)
+        }
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 }
 
