@@ -23,8 +23,8 @@ FORMULAE := onednn ffmpeg pkg-config
 
 # Another oneDNN than the system's gets a build folder of its own.
 ifdef ONEDNN
-  FLAGS := --scratch-path .build/onednn -Xcc -I$(ONEDNN)/include -Xlinker -L$(ONEDNN)/lib \
-    -Xlinker -rpath -Xlinker $(ONEDNN)/lib
+  export ONEDNN
+  FLAGS := --scratch-path .build/onednn
   BUILT := .build/onednn/release
 else
   BUILT := .build/release

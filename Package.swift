@@ -1,6 +1,17 @@
 // swift-tools-version: 6.0
 import PackageDescription
 
+// ONEDNN names the prefix of another oneDNN than the system's: <prefix>/include, <prefix>/lib.
+let oneDNN: (c: [CSetting], linker: [LinkerSetting]) =
+    if let prefix = Context.environment["ONEDNN"], !prefix.isEmpty {
+        (
+            [.unsafeFlags(["-I\(prefix)/include"])],
+            [.unsafeFlags(["\(prefix)/lib/libdnnl.so", "-Xlinker", "-rpath", "-Xlinker", "\(prefix)/lib"])]
+        )
+    } else {
+        ([], [.linkedLibrary("dnnl")])
+    }
+
 let package = Package(
     name: "zoetrope",
     platforms: [.macOS(.v15)],
@@ -18,7 +29,7 @@ let package = Package(
                 .apt(["libavformat-dev", "libavcodec-dev", "libavutil-dev", "libswscale-dev"]),
                 .brew(["ffmpeg"]),
             ]),
-        .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")]),
+        .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
         .target(name: "NeuralNetwork", dependencies: ["COneDNN"]),
         .target(name: "Backbones", dependencies: ["NeuralNetwork"]),
         .target(name: "Datasets"),
