@@ -75,7 +75,9 @@ public final class CacheFile: Sendable {
     }
 
     /// Now, as the cache writes times: ISO 8601 in UTC with milliseconds.
-    public static func now() -> String { Date.now.formatted(.iso8601.time(includingFractionalSeconds: true)) }
+    public static func now() -> String { Date.now.formatted(timeStyle) }
+
+    static let timeStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
 }
 
 /// Held while an extraction writes to a cache. Released by the system when the process dies.

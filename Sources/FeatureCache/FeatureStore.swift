@@ -45,8 +45,7 @@ extension CacheFile {
             let rows = try Row.fetchAll(
                 database, sql: "SELECT path, at FROM failure WHERE extraction_id = ?", arguments: [extraction])
             return rows.reduce(into: [:]) { result, row in
-                let at = try? Date(row["at"] as String, strategy: .iso8601.time(includingFractionalSeconds: true))
-                result[row["path"]] = at ?? .distantPast
+                result[row["path"]] = (try? Date(row["at"] as String, strategy: Self.timeStyle)) ?? .distantPast
             }
         }
     }

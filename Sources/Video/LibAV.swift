@@ -24,7 +24,9 @@ final class InputFile {
             throw FileManager.default.fileExists(atPath: path)
                 ? VideoError.unreadable(path: path, reason: reason) : VideoError.missing(path: path)
         }
+        let isEmpty = (try? file.seekToEnd()) == 0
         try? file.close()
+        if isEmpty { throw VideoError.notVideo(path: path, reason: "it is empty") }
         // Only local files: a playlist or a "concat" file must not make us open anything else.
         var options: OpaquePointer?
         av_dict_set(&options, "protocol_whitelist", "file", 0)

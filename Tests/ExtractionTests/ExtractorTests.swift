@@ -144,8 +144,12 @@ extension CacheFile {
         #expect(failed.sorted() == ["run/empty.mp4", "run/text.avi"])
         #expect(try cache.failures(extraction: 1).keys.sorted() == ["run/empty.mp4", "run/text.avi"])
 
-        let again = try dataset.extractor().run(into: cache) { _ in }
+        var leftOut: [String] = []
+        let again = try dataset.extractor().run(into: cache) { event in
+            if case .note(let text) = event { leftOut.append(text) }
+        }
         #expect(again.extracted == 0 && again.failed == 2 && again.skipped == 5)
+        #expect(leftOut.count == 2 && leftOut.allSatisfy { $0.contains("failed before and is left out") })
         // The empty file is fetched again, whole this time.
         try dataset.add("run/empty.mp4", TinyDataset.clip(21, frames: 3))
         try FileManager.default.setAttributes(
