@@ -49,7 +49,7 @@ setup: ## Install the libraries that are missing (uses sudo when not root)
 	  if [ -n "$$missing" ]; then \
 	    echo "Installing:$$missing"; \
 	    if [ "$$(id -u)" = 0 ]; then root=; else root=sudo; fi; \
-	    $$root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$root apt-get install -y -qq --no-install-recommends $$missing; fi; \
+	    $$root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi; \
 	else \
 	  echo "Install what your system calls these Debian packages: $(PACKAGES)"; fi
 

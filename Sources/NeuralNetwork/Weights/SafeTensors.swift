@@ -60,6 +60,9 @@ public struct SafeTensorsFile: ParameterSource {
 
     init(data: Data, path: String) throws {
         func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
+        if let format = Self.foreignFormat(data) {
+            throw malformed("it is \(format), which must be saved as .safetensors first")
+        }
         guard data.count >= 8 else { throw malformed("it has \(data.count) bytes") }
         let length = data.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * $1.offset) }
         guard length <= Self.maximumHeader, Int(length) <= data.count - 8 else {
@@ -80,6 +83,15 @@ public struct SafeTensorsFile: ParameterSource {
         self.data = data.dropFirst(body)
         self.entries = entries
         self.metadata = json["__metadata__"] as? [String: String] ?? [:]
+    }
+
+    /// What the file is where it begins like a format that other programs write.
+    private static func foreignFormat(_ data: Data) -> String? {
+        let formats: [([UInt8], String)] = [
+            ([0x50, 0x4B, 0x03, 0x04], "a PyTorch file or another zip archive"),
+            ([0x80, 0x02, 0x8A, 0x0A], "an old PyTorch file"), ([0x89, 0x48, 0x44, 0x46], "an HDF5 file (Keras)"),
+        ]
+        return formats.first { data.starts(with: $0.0) }?.1
     }
 
     private static func entry(
