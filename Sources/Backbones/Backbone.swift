@@ -54,5 +54,6 @@ public struct InputConvention: Sendable, Equatable, Codable {
     /// Mean and deviation of ImageNet, as torchvision's weights expect.
     public static let imageNet = InputConvention(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
 
+    /// As the plan applies it: one multiplication and one addition a value.
     public var normalization: PixelNormalization { PixelNormalization(mean: mean, deviation: deviation) }
 }

@@ -28,10 +28,13 @@ public struct ResNet: Sendable {
         var expansion: Int { isBottleneck ? 4 : 1 }
     }
 
+    /// Which of the five networks.
     public let depth: Depth
+    /// Outputs of `fc`.
     public var classes = 1000
     private static let epsilon: Float = 1e-5
 
+    /// The network of that depth, with the 1,000 classes of ImageNet.
     public init(_ depth: Depth) { self.depth = depth }
 
     /// Outputs `spatial` `[512 or 2048, size / 32, size / 32]`, `pooled` `[512 or 2048]`, `logits`.

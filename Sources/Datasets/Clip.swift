@@ -2,11 +2,14 @@
 public struct Clip: Sendable, Equatable {
     /// Relative to the dataset's root.
     public let path: String
+    /// Class of the clip.
     public let label: String
+    /// Part that the dataset itself puts it in.
     public let split: Split
     /// Clips of one group come from one source and must stay on one side of any split we make.
     public let group: String?
 
+    /// A clip at `path` below the root.
     public init(path: String, label: String, split: Split, group: String? = nil) {
         self.path = path
         self.label = label

@@ -2,6 +2,7 @@ import Foundation
 
 /// The `dataset` part of a pipeline.
 public struct DatasetConfiguration: Sendable, Equatable {
+    /// How the files lie on disk.
     public enum Layout: String, Sendable, CaseIterable {
         /// `<root>/<label>/<video>`, or the same under `train`, `validation` and `test`.
         case folders
@@ -9,6 +10,7 @@ public struct DatasetConfiguration: Sendable, Equatable {
         case ucf101
     }
 
+    /// Which classes are used.
     public enum Classes: Sendable, Equatable {
         case all
         case named([String])
@@ -16,6 +18,7 @@ public struct DatasetConfiguration: Sendable, Equatable {
         case top(Int)
     }
 
+    /// How the files lie on disk.
     public var layout: Layout
     /// Folder of the videos.
     public var root: String
@@ -25,9 +28,11 @@ public struct DatasetConfiguration: Sendable, Equatable {
     public var split: Int
     /// Share of train that `sequence` sets aside where the dataset has no validation part, from 0 to below 1.
     public var validation: Double
+    /// Which classes are used.
     public var classes: Classes
     private let givenName: String?
 
+    /// A dataset; what is left out has the default of a pipeline file.
     public init(
         layout: Layout, root: String, splits: String? = nil, split: Int = 1, validation: Double = 0.2,
         classes: Classes = .all, name: String? = nil
@@ -89,6 +94,7 @@ public enum DatasetError: LocalizedError, Equatable {
     case needsSplits
     case unknownClass(String, available: [String])
 
+    /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
         case .missingFolder(let path): "The dataset folder \(path) does not exist or is not a folder (`dataset.root`)."

@@ -27,9 +27,13 @@ public enum DemoAction: String, CaseIterable, Sendable {
 
 /// One generated clip: plain dark ground, bright objects near the centre, mild noise.
 public struct DemoScene: Sendable {
+    /// Pixels in a row.
     public static let width = 160
+    /// Rows.
     public static let height = 120
+    /// Frames a second.
     public static let frameRate = 25
+    /// Frames in a clip: two seconds.
     public static let frameCount = 50
 
     private let action: DemoAction

@@ -4,7 +4,9 @@ import Video
 
 /// Writes the demo data set as MP4 files: `<root>/<train|test>/<action>/<action>-NN.mp4`.
 public enum DemoDataset {
+    /// Training clips of each action.
     public static let trainClips = 32
+    /// Test clips of each action, of other seeds.
     public static let testClips = 12
 
     /// Makes the clips that are missing, on `workers` threads. The same files on every machine.

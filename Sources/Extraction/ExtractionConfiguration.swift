@@ -6,6 +6,7 @@ import Video
 
 /// The `extract` part of a pipeline.
 public struct ExtractionConfiguration: Sendable {
+    /// Where the parameters come from.
     public enum Weights: Sendable, Equatable {
         /// Untrained, the same on every machine; named so wherever the features go.
         case random
@@ -20,14 +21,18 @@ public struct ExtractionConfiguration: Sendable {
         }
     }
 
+    /// The network that sees the frames.
     public var backbone: Backbone
+    /// Its parameters.
     public var weights: Weights
     /// One of `Backbone.taps`.
     public var tap: String
     /// Side of the square picture the network sees, in pixels.
     public var imageSize: Int
+    /// Which frames are looked at.
     public var sampling: Sampling
 
+    /// A configuration; `imageSize` in pixels, `tap` one of `Backbone.taps`.
     public init(backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling) {
         self.backbone = backbone
         self.weights = weights
@@ -55,6 +60,7 @@ public struct ExtractionConfiguration: Sendable {
 
 /// A backbone's weights, checked and hashed once, ready to be shared by all workers.
 public struct LoadedWeights: Sendable {
+    /// Parameters as plans take them.
     public let packed: PackedWeights
     /// SHA-256 of the file, hex; nil for random weights.
     public let digest: String?

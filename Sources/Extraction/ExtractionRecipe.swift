@@ -9,16 +9,25 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     /// Raised when the program computes other numbers from the same recipe.
     public static let currentFeatureVersion = 1
 
+    /// Name of the network.
     public var backbone: String
     /// SHA-256 of the weight file, hex, or `random`.
     public var weights: String
+    /// Where features are taken.
     public var tap: String
+    /// Side of the square picture, in pixels.
     public var imageSize: Int
+    /// Which frames are looked at.
     public var sampling: Sampling
+    /// What is cut out of a frame.
     public var crop = "center_square"
+    /// Filter of the resize.
     public var resize = "bilinear"
+    /// How pixels become the input of the network.
     public var input: InputConvention
+    /// Arithmetic of the network.
     public var precision = "f32"
+    /// `currentFeatureVersion` when the features were made.
     public var featureVersion = currentFeatureVersion
 
     enum CodingKeys: String, CodingKey {
@@ -57,6 +66,7 @@ extension Sampling: Codable {
         case framesPerSecond = "frames_per_second"
     }
 
+    /// As a pipeline file writes it.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(frames, forKey: .frames)
@@ -76,6 +86,7 @@ extension Sampling: Codable {
         }
     }
 
+    /// From what `encode` wrote.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let frames = try container.decode(Int.self, forKey: .frames)

@@ -8,7 +8,9 @@ import Video
 public struct Extractor: Sendable {
     /// The pipeline's name, kept with a new recipe.
     public var name: String
+    /// The clips.
     public var dataset: DatasetConfiguration
+    /// What is done with them.
     public var configuration: ExtractionConfiguration
     /// Threads, each with its own plan and video.
     public var workers: Int
@@ -17,6 +19,7 @@ public struct Extractor: Sendable {
     /// Version of the program, kept with a new recipe.
     public var version: String
 
+    /// An extraction of one dataset with one recipe.
     public init(
         name: String, dataset: DatasetConfiguration, configuration: ExtractionConfiguration, workers: Int,
         version: String
@@ -38,9 +41,11 @@ public struct Extractor: Sendable {
         case note(String)
     }
 
+    /// What was done, and what was not.
     public struct Summary: Sendable, Equatable {
         /// Videos extracted now, and frames in them.
         public var extracted = 0
+        /// Frames in the videos extracted now.
         public var frames = 0
         /// Videos that had their features already.
         public var skipped = 0
@@ -48,6 +53,7 @@ public struct Extractor: Sendable {
         public var failed = 0
         /// Damaged stretches skipped inside videos.
         public var decodeErrors = 0
+        /// Whether it was stopped before the end.
         public var wasCancelled = false
         /// Seconds of extraction, without hashing and planning.
         public var seconds = 0.0

@@ -9,6 +9,7 @@ import Video
 public final class FeatureExtractor {
     /// Shape of one frame's features.
     public var featureShape: [Int] { plan.outputShape }
+    /// Numbers in the features of one frame.
     public var featureSize: Int { featureShape.reduce(1, *) }
 
     private let recipe: ExtractionRecipe
@@ -17,12 +18,15 @@ public final class FeatureExtractor {
 
     /// Stands for "stop": thrown when `isCancelled` says so.
     public struct Cancelled: Error {
+        /// The error.
         public init() {}
     }
 
     /// What a clip gave.
     public struct Result: Sendable {
+        /// What probing found.
         public let details: VideoRecord.Details
+        /// Features of the sampled frames.
         public let sequence: SequenceRecord
     }
 

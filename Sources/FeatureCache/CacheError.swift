@@ -15,6 +15,7 @@ public enum CacheError: LocalizedError, Equatable {
     case damagedSequence(path: String, video: String)
     case runExists(name: String)
 
+    /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
         case .missing(let path): "There is no cache at \(path). Run `zoetrope extract` first, or name it with --cache."

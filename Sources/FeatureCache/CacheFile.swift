@@ -5,6 +5,7 @@ import GRDB
 ///
 /// Safe to use from several threads: writes are serialised, each is one transaction.
 public final class CacheFile: Sendable {
+    /// As it was opened.
     public let path: String
     let database: DatabaseQueue
 

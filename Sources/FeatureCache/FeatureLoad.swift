@@ -5,17 +5,22 @@ import GRDB
 public struct FeatureSet: Sendable {
     /// One video of a dataset.
     public struct Example: Sendable, Equatable {
+        /// Row of `video`.
         public let videoID: Int64
+        /// Relative to the dataset root.
         public let path: String
+        /// Class.
         public let label: String
         /// As the dataset says; `sequence` carves validation out of train where it lacks one.
         public let split: String
+        /// Source that clips have in common, or nil.
         public let group: String?
         /// Valid rows.
         public let length: Int
         /// Index of its first row in `rows`.
         public let firstRow: Int
 
+        /// All parts, as they are.
         public init(
             videoID: Int64, path: String, label: String, split: String, group: String?, length: Int, firstRow: Int
         ) {
@@ -29,12 +34,14 @@ public struct FeatureSet: Sendable {
         }
     }
 
+    /// In the order of their paths.
     public let examples: [Example]
     /// Numbers in a row.
     public let featureSize: Int
     /// `[row, feature]` of all examples.
     public let rows: [Float]
 
+    /// All parts, as they are.
     public init(examples: [Example], featureSize: Int, rows: [Float]) {
         self.examples = examples
         self.featureSize = featureSize

@@ -7,19 +7,25 @@ public struct VideoRecord: Sendable, Equatable {
     public let digest: String
     /// Relative to the dataset's root.
     public let path: String
+    /// What probing found, where it could.
     public var details: Details?
 
     /// What probing found; unknown for a video that could not be opened.
     public struct Details: Sendable, Equatable {
+        /// Pixels in a row, as shown.
         public let width: Int
+        /// Rows, as shown.
         public let height: Int
+        /// Frames that are really there.
         public let frameCount: Int
         /// Frames per second.
         public let frameRate: Double
         /// Seconds.
         public let duration: Double
+        /// Such as `h264`.
         public let codec: String
 
+        /// All parts, as they are.
         public init(width: Int, height: Int, frameCount: Int, frameRate: Double, duration: Double, codec: String) {
             self.width = width
             self.height = height
@@ -30,6 +36,7 @@ public struct VideoRecord: Sendable, Equatable {
         }
     }
 
+    /// All parts, as they are.
     public init(digest: String, path: String, details: Details? = nil) {
         self.digest = digest
         self.path = path
@@ -39,13 +46,16 @@ public struct VideoRecord: Sendable, Equatable {
 
 /// A video's place in a dataset.
 public struct SampleRecord: Sendable, Equatable {
+    /// Name of the dataset.
     public let dataset: String
+    /// Class.
     public let label: String
     /// `train`, `validation` or `test`, as the dataset itself says.
     public let split: String
     /// Clips of one group come from one source and stay on one side of a split.
     public let group: String?
 
+    /// All parts, as they are.
     public init(dataset: String, label: String, split: String, group: String?) {
         self.dataset = dataset
         self.label = label
@@ -60,17 +70,21 @@ public struct ExtractionRecord: Sendable, Equatable {
     public let digest: String
     /// The pipeline's name when the recipe was first used.
     public let name: String
+    /// Name of the network.
     public let backbone: String
     /// The weight file as the pipeline names it, or `random`.
     public let weights: String
     /// SHA-256 of the weight file, hex; nil for random weights.
     public let weightsDigest: String?
+    /// `pooled` or `spatial`.
     public let tap: String
+    /// Side of the square picture, in pixels.
     public let imageSize: Int
     /// Rows of every sequence.
     public let maxFrames: Int
     /// Such as `[2048]`, or `[7, 7, 512]`.
     public let featureShape: [Int]
+    /// Such as `f32`.
     public let precision: String
     /// The whole recipe as JSON.
     public let recipe: String
@@ -80,6 +94,7 @@ public struct ExtractionRecord: Sendable, Equatable {
     /// Numbers in one row.
     public var featureSize: Int { featureShape.reduce(1, *) }
 
+    /// All parts, as they are.
     public init(
         digest: String, name: String, backbone: String, weights: String, weightsDigest: String?, tap: String,
         imageSize: Int, maxFrames: Int, featureShape: [Int], precision: String, recipe: String, version: String
@@ -101,10 +116,13 @@ public struct ExtractionRecord: Sendable, Equatable {
 
 /// The features of one video under one recipe.
 public struct SequenceRecord: Sendable, Equatable {
+    /// 0 is the plain view.
     public let view: Int
+    /// Places of the sampled frames in the clip, ascending.
     public let frameIndices: [Int]
     /// Seconds.
     public let frameTimes: [Double]
+    /// Damaged stretches passed over.
     public let decodeErrors: Int
     /// `[length, feature]`, valid rows only; padding is added when stored.
     public let features: [Float]
@@ -112,6 +130,7 @@ public struct SequenceRecord: Sendable, Equatable {
     /// Valid rows.
     public var length: Int { frameIndices.count }
 
+    /// All parts, as they are.
     public init(view: Int = 0, frameIndices: [Int], frameTimes: [Double], decodeErrors: Int, features: [Float]) {
         self.view = view
         self.frameIndices = frameIndices

@@ -8,15 +8,22 @@ public enum RunState: String, Sendable {
 
 /// One epoch's figures.
 public struct EpochRecord: Sendable, Equatable, Codable {
+    /// From 1.
     public let epoch: Int
+    /// In force during the epoch.
     public let learningRate: Double
+    /// Mean cross-entropy over the epoch, in nats, dropout included.
     public let trainLoss: Double
+    /// Share of training clips named rightly while they were trained on.
     public let trainAccuracy: Double
     /// Nil where there is no validation part.
     public let validationLoss: Double?
+    /// Share of validation clips named rightly; nil without validation.
     public let validationAccuracy: Double?
+    /// Wall-clock time of the epoch, validation included.
     public let seconds: Double
 
+    /// All parts, as they are.
     public init(
         epoch: Int, learningRate: Double, trainLoss: Double, trainAccuracy: Double, validationLoss: Double?,
         validationAccuracy: Double?, seconds: Double
@@ -33,14 +40,20 @@ public struct EpochRecord: Sendable, Equatable, Codable {
 
 /// What a head said of one video.
 public struct PredictionRecord: Sendable, Equatable {
+    /// Row of `video`.
     public let videoID: Int64
+    /// `train`, `validation` or `test`, as the run used it.
     public let split: String
+    /// True class.
     public let label: String
+    /// Most probable class.
     public let predicted: String
+    /// Of the predicted class.
     public let probability: Double
     /// In the order of the run's labels.
     public let probabilities: [Double]
 
+    /// All parts, as they are.
     public init(
         videoID: Int64, split: String, label: String, predicted: String, probability: Double, probabilities: [Double]
     ) {
@@ -77,6 +90,7 @@ extension CacheFile {
         }
     }
 
+    /// Stores the figures of an epoch, replacing earlier ones of the same number.
     public func addEpoch(_ epoch: EpochRecord, run: Int64) throws {
         try write { database in
             try database.execute(
@@ -102,6 +116,7 @@ extension CacheFile {
         }
     }
 
+    /// Notes how a run ended, and when.
     public func finishRun(_ run: Int64, state: RunState) throws {
         try write { database in
             try database.execute(

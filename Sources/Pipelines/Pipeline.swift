@@ -9,8 +9,11 @@ import Yams
 
 /// A pipeline file as typed, validated values: what `extract` and `sequence` are told.
 public struct Pipeline: Sendable {
+    /// The file's `name`, or its file name without the ending.
     public var name: String
+    /// Where the clips are.
     public var dataset: DatasetConfiguration
+    /// What stage 1 does.
     public var extraction: ExtractionConfiguration
     /// Absent from a file that is only extracted.
     public var training: TrainingConfiguration?

@@ -2,9 +2,11 @@ import Foundation
 
 /// What is wrong with a pipeline file, where, and what was probably meant.
 public struct PipelineError: LocalizedError, Equatable {
+    /// The pipeline file, or `--set`.
     public let file: String
     /// From 1; nil where the fault is not in one place.
     public let line: Int?
+    /// What is wrong, and what was probably meant.
     public let message: String
 
     init(file: String, line: Int?, message: String) {
@@ -16,6 +18,7 @@ public struct PipelineError: LocalizedError, Equatable {
     /// A fault of the file as a whole.
     public init(file: String, _ message: String) { self.init(file: file, line: nil, message: message) }
 
+    /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         line.map { "\(file), line \($0): \(message)" } ?? "\(file): \(message)"
     }

@@ -6,11 +6,15 @@ import SequenceModels
 
 /// What a run says of one video.
 public struct Prediction: Sendable, Encodable {
+    /// A class and how probable it is.
     public struct Entry: Sendable, Encodable {
+        /// Class.
         public let label: String
+        /// From 0 to 1.
         public let probability: Double
     }
 
+    /// As it was named.
     public let video: String
     /// Frames that were looked at.
     public let frames: Int
@@ -60,6 +64,7 @@ public final class Predictor {
 public enum PredictorError: LocalizedError, Equatable {
     case otherWeights(file: String, run: String)
 
+    /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
         case .otherWeights(let file, let run):

@@ -1,5 +1,6 @@
 /// Rows of text in aligned columns, for the terminal.
 public struct TextTable: Sendable {
+    /// Side on which cells are flush.
     public enum Alignment: Sendable {
         case left, right
     }
@@ -13,6 +14,7 @@ public struct TextTable: Sendable {
         rows = [columns.map(\.heading)]
     }
 
+    /// Adds a row with as many cells as there are columns.
     public mutating func append(_ row: [String]) { rows.append(row) }
 
     /// The table, each line indented by two spaces.

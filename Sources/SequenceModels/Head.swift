@@ -3,10 +3,15 @@ import NeuralNetwork
 
 /// A head with its parameters and everything needed to apply it: labels in order, feature scaling.
 public struct Head: Sendable {
+    /// Its architecture.
     public let configuration: HeadConfiguration
+    /// Classes in the order of the outputs.
     public let labels: [String]
+    /// Numbers in a row of its input.
     public let featureSize: Int
+    /// What training changes.
     public var parameters: ParameterVector
+    /// Scaling of the features; nil leaves them as they are.
     public let standardization: Standardization?
     let plan: TrainingPlan
 

@@ -2,12 +2,14 @@ import NeuralNetwork
 
 /// The `sequence.model` part of a pipeline: what turns a sequence of features into class scores.
 public struct HeadConfiguration: Sendable, Equatable, Codable {
+    /// The heads there are.
     public enum Kind: String, Sendable, CaseIterable, Codable {
         /// Mean over the frames, then linear.
         case average
         case gru, lstm, bilstm
     }
 
+    /// Which head.
     public var kind: Kind
     /// Hidden size of each recurrent layer.
     public var hidden: [Int]
@@ -18,6 +20,7 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
     /// Linear layer with ReLU between the final state and the class scores.
     public var dense: Int?
 
+    /// What is left out has the default of a pipeline file.
     public init(
         kind: Kind, hidden: [Int] = [64], projection: Int? = nil, dropout: Double = 0, dense: Int? = nil
     ) {

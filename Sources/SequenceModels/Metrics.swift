@@ -4,7 +4,9 @@ import NeuralNetwork
 public struct Metrics: Sendable, Equatable {
     /// Mean cross-entropy, in nats.
     public let loss: Double
+    /// Examples.
     public let count: Int
+    /// Classes in the order of `confusion`.
     public let labels: [String]
     /// `confusion[true][predicted]`.
     public let confusion: [[Int]]

@@ -6,7 +6,9 @@ import FeatureCache
 public struct Partition: Sendable, Equatable {
     /// Indices into `FeatureSet.examples`, by split.
     public let train: [Int]
+    /// Decides which epoch is best.
     public let validation: [Int]
+    /// Never trained on, nor used to choose an epoch.
     public let test: [Int]
 
     /// - Parameters:

@@ -5,25 +5,35 @@ import NeuralNetwork
 /// A trained head on disk: `model.safetensors` and `config.json`, which holds all that is needed to
 /// rebuild the head and to preprocess a new video.
 public struct RunDirectory: Sendable {
+    /// Where it is, or will be.
     public let path: String
 
     /// The content of `config.json`.
     public struct Configuration: Codable, Sendable {
+        /// Of the run.
         public var name: String
+        /// Of the program that trained it.
         public var version: String
         /// Classes in the order of the head's outputs.
         public var labels: [String]
+        /// Numbers in a row of features.
         public var featureSize: Int
+        /// How it was trained.
         public var training: TrainingConfiguration
         /// The recipe of the features, as JSON text, and its digest.
         public var recipe: String
+        /// SHA-256 of the recipe, as in the cache.
         public var recipeDigest: String
         /// The backbone's weight file as the pipeline named it, or `random`.
         public var weights: String
+        /// Path of the cache it was trained from.
         public var cache: String
+        /// Name of the dataset in the cache.
         public var dataset: String
+        /// Epoch whose weights are kept, from 1.
         public var bestEpoch: Int
 
+        /// All parts, as they are.
         public init(
             name: String, version: String, labels: [String], featureSize: Int, training: TrainingConfiguration,
             recipe: String, recipeDigest: String, weights: String, cache: String, dataset: String, bestEpoch: Int
@@ -45,6 +55,7 @@ public struct RunDirectory: Sendable {
     private static let meanName = "standardization.mean"
     private static let scaleName = "standardization.scale"
 
+    /// The directory at `path`, which need not exist.
     public init(path: String) { self.path = path }
 
     private var modelPath: String { path + "/model.safetensors" }

@@ -4,7 +4,9 @@ import NeuralNetwork
 
 /// A trained run applied to a split of the cached features it was trained on.
 public struct RunEvaluation: Sendable {
+    /// The split that was evaluated.
     public let split: Split
+    /// Over its clips.
     public let metrics: Metrics
 
     /// - Parameters:

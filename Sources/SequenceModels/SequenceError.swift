@@ -13,6 +13,7 @@ public enum SequenceError: LocalizedError, Equatable {
     case runDirectory(path: String, reason: String)
     case noSplit(String, available: [String])
 
+    /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
         case .notExtracted(let cache, let recipe, let available):

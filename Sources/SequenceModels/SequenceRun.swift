@@ -5,13 +5,18 @@ import NeuralNetwork
 
 /// One training run from cache to run directory, recorded on the way.
 public struct SequenceRun: Sendable {
+    /// Of the run, and of its directory.
     public var name: String
+    /// Name of the dataset in the cache.
     public var dataset: String
+    /// How to train.
     public var training: TrainingConfiguration
     /// Directory that holds the runs.
     public var runs: String
+    /// Of the program.
     public var version: String
 
+    /// All parts, as they are.
     public init(name: String, dataset: String, training: TrainingConfiguration, runs: String, version: String) {
         self.name = name
         self.dataset = dataset
@@ -20,18 +25,25 @@ public struct SequenceRun: Sendable {
         self.version = version
     }
 
+    /// What is going on, for whoever shows it.
     public enum Event: Sendable {
         case loaded(train: Int, validation: Int, test: Int, classes: Int, parameters: Int)
         case epoch(EpochRecord)
     }
 
+    /// What training gave.
     public struct Summary: Sendable {
+        /// The run directory.
         public let directory: String
+        /// Epoch whose weights are kept, from 1.
         public let bestEpoch: Int
+        /// Epochs that were trained.
         public let epochs: Int
+        /// Wall-clock time of training.
         public let seconds: Double
         /// By split; splits without clips are left out.
         public let metrics: [Split: Metrics]
+        /// Whether it was stopped before the end.
         public let wasCancelled: Bool
     }
 
@@ -135,8 +147,10 @@ public struct SequenceRun: Sendable {
 public struct Evaluation: Sendable {
     /// Over examples whose label the head knows; nil where there are none.
     public let metrics: Metrics?
+    /// One for each example.
     public let predictions: [PredictionRecord]
 
+    /// Applies the head to the chosen examples.
     public init(_ head: Head, _ features: FeatureSet, _ indices: [Int], split: Split) {
         let logits = head.logits(features, indices)
         let probabilities = softmax(logits)

@@ -3,10 +3,12 @@ import NeuralNetwork
 
 /// Scales each feature to mean 0 and deviation 1 over the training rows.
 public struct Standardization: Sendable, Equatable {
+    /// Of each feature.
     public let mean: [Float]
     /// Reciprocal of the deviation; 1 for a feature that never changes.
     public let scale: [Float]
 
+    /// Given mean and reciprocal deviation of each feature.
     public init(mean: [Float], scale: [Float]) {
         self.mean = mean
         self.scale = scale

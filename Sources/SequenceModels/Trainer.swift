@@ -4,16 +4,21 @@ import NeuralNetwork
 
 /// The training loop of stage 2.
 public struct Trainer: Sendable {
+    /// How to train.
     public let configuration: TrainingConfiguration
 
+    /// A trainer; it has no state.
     public init(_ configuration: TrainingConfiguration) { self.configuration = configuration }
 
     /// What training gave.
     public struct Result: Sendable {
         /// The head with the weights of the best epoch.
         public let head: Head
+        /// From 1; 0 where no epoch was trained.
         public let bestEpoch: Int
+        /// Epochs that were trained.
         public let epochs: Int
+        /// Whether it was stopped before the end.
         public let wasCancelled: Bool
     }
 

@@ -12,7 +12,9 @@ public struct VideoFrame: Sendable, Equatable {
     public let index: Int
     /// Presentation time in seconds.
     public let time: Double
+    /// Pixels in a row.
     public let width: Int
+    /// Rows.
     public let height: Int
     /// `[height, width, 3]`, red, green, blue.
     public let pixels: [UInt8]

@@ -4,7 +4,9 @@ import Foundation
 /// A folder whose images, in natural order of their names, are the frames of a clip (`rgb2.png` before
 /// `rgb10.png`). Nothing says how fast they follow each other; 25 a second is assumed, as FFmpeg does.
 public struct ImageFolder: ClipReader {
+    /// The folder.
     public let path: String
+    /// Size of the first image; times at 25 images a second.
     public let information: VideoInformation
     private let files: [String]
 
@@ -42,6 +44,7 @@ public struct ImageFolder: ClipReader {
             frameTimes: files.indices.map { Double($0) / Self.frameRate })
     }
 
+    /// Unreadable images are counted as decode errors and left out.
     public func sample(_ sampling: Sampling, seed: UInt64, framing: Framing) throws -> SampledFrames {
         var frames: [VideoFrame] = []
         var errors = 0

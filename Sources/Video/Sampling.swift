@@ -9,6 +9,7 @@ public enum Sampling: Sendable, Equatable {
     /// `framesPerSecond` frames a second from the first frame on, at most `frames` of them.
     case rate(framesPerSecond: Double, frames: Int)
 
+    /// Where a stride begins.
     public enum Start: Sendable, Equatable {
         case at(Int)
         /// Drawn for each video from its own seed, so that all `frames` fit where the clip is long enough.

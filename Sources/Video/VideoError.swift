@@ -12,6 +12,7 @@ public enum VideoError: LocalizedError, Equatable {
     case scaling(path: String, reason: String)
     case writing(path: String, reason: String)
 
+    /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
         case .missing(let path): "\(path) does not exist."

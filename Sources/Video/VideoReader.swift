@@ -5,6 +5,7 @@ import Foundation
 public struct VideoInformation: Sendable, Equatable {
     /// Size as it is shown, after rotation, in pixels.
     public let width: Int
+    /// Rows, as shown.
     public let height: Int
     /// Frames that are really there.
     public let frameCount: Int
@@ -20,6 +21,7 @@ public struct VideoInformation: Sendable, Equatable {
 
 /// What a sampling pass gives.
 public struct SampledFrames: Sendable, Equatable {
+    /// In order of presentation.
     public let frames: [VideoFrame]
     /// Damaged packets that were skipped on the way.
     public let decodeErrors: Int
@@ -49,7 +51,9 @@ public func openClip(path: String) throws -> any ClipReader {
 
 /// A video file read through libavformat and libavcodec.
 public final class VideoReader: ClipReader {
+    /// The file.
     public let path: String
+    /// Of the frames that are really there.
     public private(set) var information: VideoInformation
     private var table: FrameTable
     private let quarterTurns: Int
@@ -78,6 +82,7 @@ public final class VideoReader: ClipReader {
             codec: String(cString: avcodec_get_name(parameters.codec_id)), frameTimes: table.times)
     }
 
+    /// Decodes the frames that `sampling` picks; again from what is really there, where packets promised more.
     public func sample(_ sampling: Sampling, seed: UInt64, framing: Framing) throws -> SampledFrames {
         let wanted = sampling.indices(times: table.times, seed: seed)
         let sampled = try decode(wanted, framing)

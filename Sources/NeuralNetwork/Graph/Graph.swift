@@ -10,6 +10,7 @@ public struct Graph: Sendable, Equatable {
 
     /// A node's place in `nodes`.
     public struct NodeID: Hashable, Sendable {
+        /// Place in `nodes`.
         public let index: Int
     }
 
@@ -17,7 +18,9 @@ public struct Graph: Sendable, Equatable {
     public struct Node: Sendable, Equatable {
         /// The published module name, such as `layer1.0.conv1`; made up where none is published.
         public let name: String
+        /// What it does.
         public let operation: Operation
+        /// Nodes whose values it reads.
         public let inputs: [NodeID]
         /// The value's shape, without the batch dimension.
         public let shape: Shape
@@ -32,6 +35,7 @@ public struct Graph: Sendable, Equatable {
         /// One vector a time step; lengths differ from example to example.
         case sequence(Int)
 
+        /// Such as `64×56×56`, or `T×512` for a sequence.
         public var description: String {
             switch self {
             case .image(let channels, let height, let width): "\(channels)×\(height)×\(width)"
@@ -51,21 +55,27 @@ public struct Graph: Sendable, Equatable {
 
     /// A learned tensor or a running statistic.
     public struct Parameter: Sendable, Equatable {
+        /// As in the published checkpoint.
         public let name: String
+        /// As in the published checkpoint, outermost dimension first.
         public let shape: [Int]
         /// How `weights: random` fills it.
         public let initializer: Initializer
         /// False for running statistics, which are stored in checkpoints but not counted as parameters.
         public let isTrainable: Bool
 
+        /// Numbers in it.
         public var count: Int { shape.reduce(1, *) }
     }
 
     /// Parameters are drawn evenly from `centre ± spread`; see `RandomParameters`.
     public struct Initializer: Sendable, Equatable {
+        /// Middle of the range.
         public let centre: Float
+        /// Half the width of the range.
         public let spread: Float
 
+        /// Evenly from `centre − spread` to `centre + spread`.
         public init(centre: Float = 0, spread: Float) {
             self.centre = centre
             self.spread = spread

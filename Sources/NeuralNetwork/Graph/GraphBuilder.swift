@@ -6,9 +6,11 @@
 ///     let image = builder.input(.image(channels: 3, height: 224, width: 224))
 ///     let stem = builder.convolution("conv1", image, Convolution(outChannels: 64, window: window))
 public struct GraphBuilder {
+    /// A node of the graph under construction.
     public typealias NodeID = Graph.NodeID
     private var graph = Graph()
 
+    /// A builder without nodes.
     public init() {}
 
     /// The finished graph, with the values that plans may be asked for. Mutating, so that nodes made in
@@ -19,8 +21,10 @@ public struct GraphBuilder {
         return result
     }
 
+    /// Shape of the value of a node, without the batch.
     public func shape(of node: NodeID) -> Graph.Shape { graph[node].shape }
 
+    /// The value that a plan is given.
     public mutating func input(_ shape: Graph.Shape, name: String = "input") -> NodeID {
         append(name, .input, [], shape)
     }
@@ -58,25 +62,30 @@ public struct GraphBuilder {
         return append(name, .batchNormalization(epsilon: epsilon), [input], shape(of: input), parameters)
     }
 
+    /// The activation of every number; named after its input.
     public mutating func activation(_ activation: Activation, _ input: NodeID) -> NodeID {
         append(graph[input].name + "." + activation.rawValue, .activation(activation), [input], shape(of: input))
     }
 
+    /// The sum of two values of one shape.
     public mutating func add(_ name: String, _ first: NodeID, _ second: NodeID) -> NodeID {
         precondition(shape(of: first) == shape(of: second), "\(name): \(shape(of: first)) + \(shape(of: second))")
         return append(name, .add, [first, second], shape(of: first))
     }
 
+    /// Largest value in each window: `[channels, height, width]` → the same channels.
     public mutating func maxPooling(_ name: String, _ input: NodeID, _ window: Window) -> NodeID {
         append(name, .maxPooling(window), [input], pooled(input, window))
     }
 
+    /// Mean of each window; `countsPadding` divides by the whole window at the borders too.
     public mutating func averagePooling(
         _ name: String, _ input: NodeID, _ window: Window, countsPadding: Bool
     ) -> NodeID {
         append(name, .averagePooling(window, countsPadding: countsPadding), [input], pooled(input, window))
     }
 
+    /// Mean over height and width: image `[channels, height, width]` → vector `[channels]`.
     public mutating func globalAveragePooling(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .globalAveragePooling, [input], .vector(image(input).channels))
     }
@@ -90,10 +99,12 @@ public struct GraphBuilder {
         return append(name, .linear(out: out), [input], resized(input, to: out), parameters)
     }
 
+    /// Zeroes a share of the values while training, from 0 to below 1.
     public mutating func dropout(_ name: String, _ input: NodeID, rate: Float) -> NodeID {
         append(name, .dropout(rate: rate), [input], shape(of: input))
     }
 
+    /// Mean over the valid steps: sequence `[T, feature]` → vector `[feature]`.
     public mutating func sequenceMean(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .sequenceMean, [input], .vector(shape(of: input).size))
     }

@@ -48,26 +48,33 @@ public enum Operation: Sendable, Equatable {
     }
 }
 
+/// A function of every number by itself.
 public enum Activation: String, Sendable, Equatable {
     case relu, sigmoid, tanh, silu
 }
 
 /// Height and width of something, in pixels.
 public struct Extent: Sendable, Equatable {
+    /// Rows.
     public let height: Int
+    /// Columns.
     public let width: Int
 
+    /// All parts, as they are.
     public init(_ height: Int, _ width: Int) {
         self.height = height
         self.width = width
     }
 
+    /// All parts, as they are.
     public init(_ side: Int) { self.init(side, side) }
 }
 
 /// A sliding window over an image.
 public struct Window: Sendable, Equatable {
+    /// Size of the window.
     public let kernel: Extent
+    /// Pixels from one window to the next.
     public let stride: Extent
     /// Zeros before the first row and column.
     public let leading: Extent
@@ -90,12 +97,18 @@ public struct Window: Sendable, Equatable {
     }
 }
 
+/// A convolution, without its input.
 public struct Convolution: Sendable, Equatable {
+    /// Filters.
     public let outChannels: Int
+    /// Kernel, stride and padding.
     public let window: Window
+    /// Parts that channels are split into; as many as channels for a depthwise convolution.
     public let groups: Int
+    /// Whether a number is added to each filter's output.
     public let hasBias: Bool
 
+    /// All parts, as they are.
     public init(outChannels: Int, window: Window, groups: Int = 1, hasBias: Bool = false) {
         self.outChannels = outChannels
         self.window = window
@@ -104,6 +117,7 @@ public struct Convolution: Sendable, Equatable {
     }
 }
 
+/// A recurrent layer in one or both directions.
 public struct Recurrence: Sendable, Equatable {
     /// Cell equations are PyTorch's: the GRU applies the reset gate after the recurrent product
     /// (Keras `reset_after=True`).
@@ -114,10 +128,14 @@ public struct Recurrence: Sendable, Equatable {
         public var gates: Int { self == .gru ? 3 : 4 }
     }
 
+    /// Equations of a step.
     public let cell: Cell
+    /// Numbers in the state of one direction.
     public let hiddenSize: Int
+    /// Whether a second direction reads from the end.
     public let isBidirectional: Bool
 
+    /// All parts, as they are.
     public init(cell: Cell, hiddenSize: Int, isBidirectional: Bool = false) {
         self.cell = cell
         self.hiddenSize = hiddenSize

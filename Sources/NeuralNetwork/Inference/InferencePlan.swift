@@ -90,7 +90,9 @@ public final class InferencePlan {
 
 /// How 8-bit RGB becomes a network's input: value · scale + offset, for each channel.
 public struct PixelNormalization: Sendable, Equatable {
+    /// Factor of red, green, blue.
     public let scale: [Float]
+    /// Summand of red, green, blue.
     public let offset: [Float]
 
     /// (value / 255 − mean) / deviation for red, green, blue.

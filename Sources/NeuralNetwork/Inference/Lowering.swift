@@ -210,6 +210,7 @@ public enum PlanError: LocalizedError, Equatable {
     case unsupported(node: String)
     case unknownOutput(String, available: [String])
 
+    /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
         case .unsupported(let node):

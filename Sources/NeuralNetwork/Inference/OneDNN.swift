@@ -7,6 +7,7 @@ import Foundation
 public struct ArithmeticError: LocalizedError {
     let node: String
     let status: String
+    /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         "oneDNN cannot compute \(node): \(status). Try a smaller batch or another image size."
     }

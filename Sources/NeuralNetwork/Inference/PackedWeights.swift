@@ -10,6 +10,7 @@ public final class PackedWeights: Sendable {
     private let source: any ParameterSource
     private let layers = Mutex<[Layer]>([])
 
+    /// Nothing is read before a plan needs it.
     public init(_ source: any ParameterSource) { self.source = source }
 
     /// One layer's weights and bias.

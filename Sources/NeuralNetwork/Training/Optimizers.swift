@@ -2,6 +2,7 @@ import Foundation
 
 /// How parameters follow their gradients; formulas and defaults are PyTorch's.
 public struct Optimizer: Sendable, Equatable, Codable {
+    /// Which rule.
     public enum Kind: String, Sendable, Equatable, Codable, CaseIterable {
         /// Robbins and Monro 1951, with Polyak's momentum.
         case sgd
@@ -9,7 +10,9 @@ public struct Optimizer: Sendable, Equatable, Codable {
         case adam
     }
 
+    /// Which rule.
     public var kind: Kind
+    /// Above 0.
     public var learningRate: Double
     /// SGD only, from 0 to below 1.
     public var momentum: Double
@@ -17,9 +20,12 @@ public struct Optimizer: Sendable, Equatable, Codable {
     public var weightDecay: Double
     /// Adam only.
     public var beta1: Double
+    /// Adam only: decay of the mean of squares.
     public var beta2: Double
+    /// Adam only: added to the root of the mean of squares.
     public var epsilon: Double
 
+    /// What is left out has PyTorch's default.
     public init(
         kind: Kind, learningRate: Double, momentum: Double = 0, weightDecay: Double = 0, beta1: Double = 0.9,
         beta2: Double = 0.999, epsilon: Double = 1e-8
@@ -35,10 +41,12 @@ public struct Optimizer: Sendable, Equatable, Codable {
 
     /// What an optimiser remembers between steps.
     public struct State: Sendable {
+        /// Steps taken.
         public fileprivate(set) var step = 0
         fileprivate var first: [Float] = []
         fileprivate var second: [Float] = []
 
+        /// What is left out has PyTorch's default.
         public init() {}
     }
 

@@ -3,11 +3,15 @@
 public struct ParameterVector: Sendable, Equatable {
     /// One parameter's place.
     public struct Slot: Sendable, Equatable {
+        /// What stands here.
         public let parameter: Graph.Parameter
+        /// Index of its first number in `values`.
         public let offset: Int
     }
 
+    /// Every parameter of the graph, in its order.
     public let slots: [Slot]
+    /// All parameters, one after the other.
     public var values: [Float]
 
     /// Zeros for every parameter of the graph.

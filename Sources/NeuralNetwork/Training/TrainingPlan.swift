@@ -1,6 +1,7 @@
 /// Executes a head forward and backward on batches of sequences. Padding never takes part: batches are
 /// packed, so outputs and gradients cannot depend on it.
 public struct TrainingPlan: Sendable {
+    /// The head.
     public let graph: Graph
     private let output: Graph.NodeID
     private let order: [Graph.NodeID]

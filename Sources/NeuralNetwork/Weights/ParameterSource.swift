@@ -8,10 +8,13 @@ extension RandomParameters: ParameterSource {}
 
 /// Parameters held in memory, by name.
 public struct NamedTensors: ParameterSource {
+    /// By parameter name.
     public var tensors: [String: Tensor]
 
+    /// Parameters held in memory.
     public init(_ tensors: [String: Tensor]) { self.tensors = tensors }
 
+    /// - Throws: `WeightsError.mismatch` where it is missing or has another shape.
     public func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         guard let tensor = tensors[parameter.name], tensor.shape == parameter.shape else {
             throw WeightsError.mismatch(

@@ -4,8 +4,10 @@
 /// time in any order: the state goes through SplitMix64's finaliser (Steele et al. 2014) and its top
 /// 24 bits make an exact `Float` in [0, 1).
 public struct RandomParameters: Sendable {
+    /// Another seed gives other numbers everywhere.
     public let seed: UInt64
 
+    /// A generator; it has no state.
     public init(seed: UInt64 = 0) { self.seed = seed }
 
     private static let increment: UInt64 = 0x9E37_79B9_7F4A_7C15

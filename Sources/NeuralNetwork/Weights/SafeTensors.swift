@@ -136,6 +136,7 @@ public struct SafeTensorsFile: ParameterSource {
         return Tensor(shape: entry.shape, values: Self.floats(bytes, entry.type))
     }
 
+    /// - Throws: `WeightsError.mismatch` where it is missing or has another shape.
     public func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         guard let tensor = tensor(named: parameter.name), tensor.shape == parameter.shape else {
             throw WeightsError.mismatch(file: path, WeightsMismatch(expected: [parameter], found: shapes))

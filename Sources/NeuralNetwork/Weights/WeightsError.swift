@@ -6,6 +6,7 @@ public enum WeightsError: LocalizedError, Equatable {
     case malformed(file: String, reason: String)
     case mismatch(file: String, WeightsMismatch)
 
+    /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
         case .unreadable(let file, let reason): "Cannot read the weights \(file): \(reason)."
@@ -18,7 +19,9 @@ public enum WeightsError: LocalizedError, Equatable {
 
 /// How the tensors of a file differ from what a network asks for.
 public struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
+    /// Names the network needs and the file lacks.
     public let missing: [String]
+    /// Names the file has and the network lacks, sorted.
     public let unexpected: [String]
     /// `name: [found] instead of [expected]`.
     public let wronglyShaped: [String]
@@ -34,8 +37,10 @@ public struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// Whether the network can be filled; unexpected tensors do not prevent that.
     public var isEmpty: Bool { missing.isEmpty && wronglyShaped.isEmpty }
 
+    /// How many of each kind, and the first few names.
     public var description: String {
         let parts = [("missing", missing), ("wrongly shaped", wronglyShaped), ("unexpected", unexpected)]
         return parts.filter { !$0.1.isEmpty }
