@@ -61,18 +61,21 @@ let package = Package(
             ]),
         .executableTarget(
             name: "Benchmarks", dependencies: ["Backbones"], path: "Tests/Benchmarks", exclude: ["bench.py"]),
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(
-            name: "NeuralNetworkTests", dependencies: ["NeuralNetwork"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
-        .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache"]),
+            name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
+        .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache", "TestSupport"]),
         .testTarget(
-            name: "CommandTests", dependencies: ["zoetrope", .product(name: "GRDB", package: "GRDB.swift")]),
+            name: "CommandTests",
+            dependencies: ["zoetrope", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
-        .testTarget(name: "ExtractionTests", dependencies: ["Extraction"]),
+        .testTarget(name: "ExtractionTests", dependencies: ["Extraction", "TestSupport"]),
         .testTarget(name: "SequenceModelsTests", dependencies: ["SequenceModels"]),
         .testTarget(name: "PipelinesTests", dependencies: ["Pipelines"]),
-        .testTarget(name: "VideoTests", dependencies: ["Video"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "BackbonesTests", dependencies: ["Backbones"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "VideoTests", dependencies: ["Video", "TestSupport"], resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "BackbonesTests", dependencies: ["Backbones", "TestSupport"], resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -47,7 +47,7 @@ public struct DemoScene: Sendable {
     /// - Parameter seed: each gives another clip, the same one every time.
     public init(_ action: DemoAction, seed: UInt64) {
         // The two actions of a pair draw from one distribution; only the direction of time differs.
-        var generator = DemoGenerator(state: seed)
+        var generator = SplitMix64(seed: seed)
         self.action = action
         let shade = generator.next(10...30)
         ground = (0..<3).map { _ in shade + generator.next(-4...4) }
@@ -56,14 +56,14 @@ public struct DemoScene: Sendable {
         radius = generator.next(30...42)
         let middle = centre
         dots = (0..<40).map { _ in (middle.x + generator.next(-44...44), middle.y + generator.next(-44...44)) }
-        noiseSeed = generator.nextBits()
+        noiseSeed = generator.next()
     }
 
     /// `[height, width, 3]` pixels of frame `index`, from 0 to `frameCount - 1`.
     public func frame(_ index: Int) -> [UInt8] {
         let step = Float(index) / Float(Self.frameCount - 1)
         let progress = action.isBackwards ? 1 - step : step
-        var noise = DemoGenerator(state: noiseSeed &+ UInt64(index) &* 0x9E37_79B9)
+        var noise = SplitMix64(seed: noiseSeed &+ UInt64(index) &* 0x9E37_79B9)
         var pixels = [UInt8](repeating: 0, count: Self.width * Self.height * 3)
         pixels.withUnsafeMutableBufferPointer { buffer in
             var position = 0
@@ -105,22 +105,5 @@ public struct DemoScene: Sendable {
         let squared = dx * dx + dy * dy
         if squared > (radius + 1) * (radius + 1) { return 0 }
         return max(0, min(1, radius + 0.5 - squared.squareRoot()))
-    }
-}
-
-/// SplitMix64.
-private struct DemoGenerator {
-    var state: UInt64
-
-    mutating func nextBits() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func next(_ range: ClosedRange<Float>) -> Float {
-        range.lowerBound + (range.upperBound - range.lowerBound) * (Float(nextBits() >> 40) * 0x1p-24)
     }
 }

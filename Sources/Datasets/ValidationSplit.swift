@@ -18,7 +18,9 @@ public enum ValidationSplit {
             members[example.group.map { "group " + $0 } ?? "clip " + example.name, default: []].append(index)
         }
         var isChosen = Array(repeating: false, count: examples.count)
-        for (_, indices) in members.sorted(by: { (rank($0.key, seed), $0.key) < (rank($1.key, seed), $1.key) }) {
+        for (_, indices) in members.sorted(by: {
+            (SplitMix64.hash($0.key, seed: seed), $0.key) < (SplitMix64.hash($1.key, seed: seed), $1.key)
+        }) {
             let counts = indices.reduce(into: [String: Double]()) { $0[examples[$1].label, default: 0] += 1 }
             let before = counts.keys.reduce(0) { $0 + abs(wanted[$1]!) }
             let after = counts.reduce(0) { $0 + abs(wanted[$1.key]! - $1.value) }
@@ -27,14 +29,5 @@ public enum ValidationSplit {
             for index in indices { isChosen[index] = true }
         }
         return isChosen
-    }
-
-    /// FNV-1a of the name, stirred with the seed by SplitMix64's finaliser.
-    private static func rank(_ name: String, _ seed: UInt64) -> UInt64 {
-        var z = name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-        z ^= (seed &+ 1) &* 0x9E37_79B9_7F4A_7C15
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,3 +1,4 @@
+import Datasets
 import FeatureCache
 import Foundation
 import NeuralNetwork
@@ -39,7 +40,7 @@ public struct Trainer: Sendable {
         let validation = partition.validation.filter { targets[$0] >= 0 }
 
         var state = Optimizer.State()
-        var generator = SeededGenerator(seed: configuration.seed)
+        var generator = SplitMix64(seed: UInt64(bitPattern: Int64(configuration.seed)))
         var best = (parameters: head.parameters, value: Double.infinity, epoch: 0)
         var epoch = 0
         while epoch < configuration.epochs, !isCancelled() {
@@ -72,7 +73,7 @@ public struct Trainer: Sendable {
 
     private func trainEpoch(
         _ head: inout Head, _ features: FeatureSet, _ order: [Int], _ targets: [Int], _ state: inout Optimizer.State,
-        _ generator: inout SeededGenerator
+        _ generator: inout SplitMix64
     ) -> (loss: Double, accuracy: Double) {
         var (loss, correct) = (0.0, 0)
         for start in stride(from: 0, to: order.count, by: configuration.batchSize) {
@@ -115,20 +116,5 @@ public struct Trainer: Sendable {
         return try Head(
             configuration.model, labels: labels, featureSize: features.featureSize, standardization: standardization,
             from: RandomParameters(seed: UInt64(bitPattern: Int64(configuration.seed))))
-    }
-}
-
-/// SplitMix64 (Steele et al. 2014): the same numbers on every machine.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: Int) { state = UInt64(bitPattern: Int64(seed)) }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

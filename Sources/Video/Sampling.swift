@@ -27,7 +27,7 @@ public enum Sampling: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - times: of every frame of the clip in seconds, ascending.
-    ///   - seed: makes `start: random` the same each time for the same video.
+    ///   - seed: evenly spread bits, such as a part of the video's digest; decides `start: random`.
     public func indices(times: [Double], seed: UInt64) -> [Int] {
         let count = times.count
         guard count > 0 else { return [] }
@@ -39,7 +39,7 @@ public enum Sampling: Sendable, Equatable {
             let first: Int
             switch start {
             case .at(let index): first = min(index, count - 1)
-            case .random: first = Int(Self.mix(seed) % UInt64(last + 1))
+            case .random: first = Int(seed % UInt64(last + 1))
             }
             return Array(Swift.stride(from: first, to: count, by: every).prefix(frames))
         case .uniform(let frames):
@@ -63,13 +63,5 @@ public enum Sampling: Sendable, Equatable {
             if result.last != index { result.append(index) }
         }
         return result
-    }
-
-    /// SplitMix64's finaliser.
-    private static func mix(_ seed: UInt64) -> UInt64 {
-        var z = seed &+ 0x9E37_79B9_7F4A_7C15
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

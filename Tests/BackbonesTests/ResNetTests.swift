@@ -1,6 +1,7 @@
 import Backbones
 import Foundation
 import NeuralNetwork
+import TestSupport
 import Testing
 
 @Suite struct ResNetTests {
@@ -19,10 +20,7 @@ import Testing
         var testDescription: String { "\(backbone) \(tap) at \(imageSize)" }
     }
 
-    static let goldens: [Golden] = {
-        let url = Bundle.module.url(forResource: "Fixtures/resnet", withExtension: "json")!
-        return try! JSONDecoder().decode(Goldens.self, from: Data(contentsOf: url)).goldens
-    }()
+    static let goldens = (fixture("resnet", in: Bundle.module) as Goldens).goldens
 
     /// `pixels` of Tests/Parity/parameters.py.
     static func picture(_ index: Int, size: Int) -> [UInt8] {

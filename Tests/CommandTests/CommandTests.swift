@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 
 /// The built program, run as a user runs it.
@@ -31,7 +32,7 @@ struct Program {
     }
 
     @discardableResult
-    static func run(_ arguments: String..., in folder: String) throws -> Output {
+    static func run(_ arguments: [String], in folder: String) throws -> Output {
         let (process, out, error) = try start(arguments, in: folder)
         let output = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         let messages = String(decoding: error.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
@@ -42,18 +43,17 @@ struct Program {
 
 /// Tiny uncompressed clips of two labels and a pipeline for them.
 final class Workplace {
-    let path: String
+    private let scratch: ScratchFolder
+    var path: String { scratch.path }
 
     init(clips: Int = 8) throws {
-        path = NSTemporaryDirectory() + "zoetrope-test-" + UUID().uuidString
+        scratch = try ScratchFolder()
         for index in 0..<clips {
             let split = index % 4 == 3 ? "test" : "train"
-            try add("clips/\(split)/\(["jump up", "run's"][index % 2])/\(index).y4m", Self.clip(index))
+            try add("clips/\(split)/\(["jump up", "run's"][index % 2])/\(index).y4m", TinyClip.numbered(index))
         }
         try add("p.yaml", Data(Self.pipeline.utf8))
     }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
 
     static let pipeline = """
         name: tiny
@@ -69,30 +69,9 @@ final class Workplace {
           epochs: 3
         """
 
-    func add(_ name: String, _ data: Data) throws {
-        let file = path + "/" + name
-        let folder = (file as NSString).deletingLastPathComponent
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try data.write(to: URL(fileURLWithPath: file))
-    }
+    func add(_ name: String, _ data: Data) throws { try scratch.file(name, data) }
 
-    static func clip(_ index: Int) -> Data {
-        var data = Data("YUV4MPEG2 W24 H16 F25:1 Ip A1:1 C444\n".utf8)
-        for frame in 0..<6 {
-            data.append(Data("FRAME\n".utf8))
-            data.append(Data((0..<24 * 16).map { UInt8(($0 * (index % 7 + 3) + 20 * frame + index) % 200 + 20) }))
-            data.append(Data(repeating: UInt8(100 + index % 50), count: 2 * 24 * 16))
-        }
-        return data
-    }
-
-    func run(_ arguments: String...) throws -> Program.Output {
-        let (process, out, error) = try Program.start(arguments, in: path)
-        let output = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        let messages = String(decoding: error.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return .init(status: process.terminationStatus, out: output, error: messages)
-    }
+    func run(_ arguments: String...) throws -> Program.Output { try Program.run(arguments, in: path) }
 
     func query<Value: DatabaseValueConvertible>(_ sql: String, cache: String = "features.sqlite") throws -> [Value] {
         var configuration = Configuration()
@@ -261,23 +240,20 @@ final class Workplace {
         ])
     func misuse(arguments: [String], status: Int32, words: String) throws {
         let place = try Workplace(clips: 2)
-        let (process, out, error) = try Program.start(arguments, in: place.path)
-        _ = out.fileHandleForReading.readDataToEndOfFile()
-        let messages = String(decoding: error.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        #expect(process.terminationStatus == status)
-        #expect(messages.contains(words), "\(messages)")
+        let output = try Program.run(arguments, in: place.path)
+        #expect(output.status == status)
+        #expect(output.error.contains(words), "\(output.error)")
         #expect(FileManager.default.contents(atPath: place.path + "/p.yaml") == Data(Workplace.pipeline.utf8))
     }
 
     @Test("describe prints the published size of ResNet-152")
     func describe() throws {
-        let output = try Program.run("describe", "resnet152", in: NSTemporaryDirectory())
+        let output = try Program.run(["describe", "resnet152"], in: NSTemporaryDirectory())
         #expect(output.status == 0)
         #expect(output.out.contains("60.19 M parameters, 11.5 G multiply-adds at 224×224"))
         #expect(output.out.contains("layer3.35.conv3"))
         #expect(output.out.contains("2048×7×7"))
-        let all = try Program.run("describe", in: NSTemporaryDirectory())
+        let all = try Program.run(["describe"], in: NSTemporaryDirectory())
         #expect(all.out.contains("resnet18") && all.out.contains("resnet152"))
     }
 }

@@ -4,6 +4,7 @@ import FeatureCache
 import Foundation
 import NeuralNetwork
 import Synchronization
+import TestSupport
 import Testing
 import Video
 
@@ -11,35 +12,17 @@ import Video
 
 /// A data set of tiny uncompressed clips in a folder of its own.
 final class TinyDataset {
-    let path: String
+    private let scratch = try? ScratchFolder()
+    var path: String { scratch?.path ?? "" }
     var root: String { path + "/clips" }
 
     init(clips: Int = 4) throws {
-        path = NSTemporaryDirectory() + "zoetrope-test-" + UUID().uuidString
         for index in 0..<clips {
-            try add("\(["jump", "run"][index % 2])/clip \(index).y4m", Self.clip(index, frames: 3 + index % 4))
+            try add("\(["jump", "run"][index % 2])/clip \(index).y4m", TinyClip.numbered(index, frames: 3 + index % 4))
         }
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func add(_ name: String, _ data: Data) throws {
-        let file = root + "/" + name
-        let folder = (file as NSString).deletingLastPathComponent
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try data.write(to: URL(fileURLWithPath: file))
-    }
-
-    /// A 24 × 16 movie whose brightness depends on `index` and the frame.
-    static func clip(_ index: Int, frames: Int) -> Data {
-        var data = Data("YUV4MPEG2 W24 H16 F25:1 Ip A1:1 C444\n".utf8)
-        for frame in 0..<frames {
-            data.append(Data("FRAME\n".utf8))
-            data.append(Data((0..<24 * 16).map { UInt8(($0 * (index + 3) + 20 * frame) % 200 + 20) }))
-            data.append(Data(repeating: UInt8(100 + index), count: 2 * 24 * 16))
-        }
-        return data
-    }
+    func add(_ name: String, _ data: Data) throws { try scratch?.file("clips/" + name, data) }
 
     var configuration: ExtractionConfiguration {
         ExtractionConfiguration(
@@ -105,7 +88,7 @@ extension CacheFile {
         let again = try dataset.extractor().run(into: cache) { _ in }
         #expect(again.extracted == 0 && again.skipped == 4)
         try FileManager.default.moveItem(atPath: dataset.root + "/run", toPath: dataset.root + "/sprint")
-        try dataset.add("sprint/new.y4m", TinyDataset.clip(9, frames: 4))
+        try dataset.add("sprint/new.y4m", TinyClip.numbered(9, frames: 4))
         let renamed = try dataset.extractor().run(into: cache) { _ in }
         #expect(renamed.extracted == 1 && renamed.skipped == 4)
         let labels = Set(try cache.features(dataset: "clips", extraction: 1).examples.map(\.label))
@@ -134,7 +117,7 @@ extension CacheFile {
         let dataset = try TinyDataset()
         try dataset.add("run/empty.mp4", Data())
         try dataset.add("run/text.avi", Data(String(repeating: "no video ", count: 200).utf8))
-        try dataset.add("jump/it's \"odd\".y4m", TinyDataset.clip(20, frames: 1))
+        try dataset.add("jump/it's \"odd\".y4m", TinyClip.numbered(20, frames: 1))
         let cache = try dataset.cache()
         var failed: [String] = []
         let summary = try dataset.extractor().run(into: cache) { event in
@@ -151,7 +134,7 @@ extension CacheFile {
         #expect(again.extracted == 0 && again.failed == 2 && again.skipped == 5)
         #expect(leftOut.count == 2 && leftOut.allSatisfy { $0.contains("failed before and is left out") })
         // The empty file is fetched again, whole this time.
-        try dataset.add("run/empty.mp4", TinyDataset.clip(21, frames: 3))
+        try dataset.add("run/empty.mp4", TinyClip.numbered(21, frames: 3))
         try FileManager.default.setAttributes(
             [.modificationDate: Date.now.addingTimeInterval(60)], ofItemAtPath: dataset.root + "/run/empty.mp4")
         let mended = try dataset.extractor().run(into: cache) { _ in }
@@ -165,7 +148,7 @@ extension CacheFile {
     @Test("the same bytes under two names are used once, and said")
     func duplicates() throws {
         let dataset = try TinyDataset(clips: 2)
-        try dataset.add("run/copy.y4m", TinyDataset.clip(0, frames: 3))
+        try dataset.add("run/copy.y4m", TinyClip.numbered(0, frames: 3))
         var notes: [String] = []
         let summary = try dataset.extractor().run(into: try dataset.cache()) { event in
             if case .note(let text) = event { notes.append(text) }

@@ -1,19 +1,9 @@
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 
 @testable import FeatureCache
-
-final class ScratchFolder {
-    let path: String
-
-    init() throws {
-        path = NSTemporaryDirectory() + "zoetrope-test-" + UUID().uuidString
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-}
 
 enum Example {
     static func extraction(_ name: String = "tiny", digest: String = "d1", maxFrames: Int = 4) -> ExtractionRecord {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import NeuralNetwork
@@ -51,10 +52,7 @@ import Testing
         var testDescription: String { "\(kind), momentum \(momentum ?? 0), weight decay \(weightDecay ?? 0)" }
     }
 
-    static let fixture: Goldens = {
-        let url = Bundle.module.url(forResource: "Fixtures/recurrent", withExtension: "json")!
-        return try! JSONDecoder().decode(Goldens.self, from: Data(contentsOf: url))
-    }()
+    static let golden: Goldens = fixture("recurrent", in: Bundle.module)
 
     /// `around` of Tests/Parity/parameters.py.
     static func around(_ name: String, _ shape: [Int], spread: Float) -> Tensor {
@@ -68,16 +66,16 @@ import Testing
         return zip(ours, expected).map { abs($0 - $1) }.max()! / max(largest, 1e-12)
     }
 
-    @Test("outputs and every gradient equal PyTorch's packed-sequence result", arguments: fixture.goldens)
+    @Test("outputs and every gradient equal PyTorch's packed-sequence result", arguments: golden.goldens)
     func equalsPyTorch(golden: Golden) throws {
-        let fixture = Self.fixture
-        let plan = try golden.plan(size: fixture.size, classes: fixture.classes)
+        let setup = Self.golden
+        let plan = try golden.plan(size: setup.size, classes: setup.classes)
         let parameters = try ParameterVector(plan.graph, from: RandomParameters())
-        let input = Self.around("input", [fixture.lengths.count, fixture.steps, fixture.size], spread: 1.5)
-        let pass = plan.forward(PackedSequences(padded: input, lengths: fixture.lengths), parameters)
+        let input = Self.around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
+        let pass = plan.forward(PackedSequences(padded: input, lengths: setup.lengths), parameters)
         #expect(Self.relativeError(pass.output.values, golden.logits) < 1e-5)
 
-        let (loss, gradient, _) = crossEntropy(pass.output, targets: fixture.targets)
+        let (loss, gradient, _) = crossEntropy(pass.output, targets: setup.targets)
         #expect(abs(loss - golden.loss) < 1e-5)
         let gradients = plan.backward(pass, outputGradient: gradient, parameters).tensors
         #expect(Set(gradients.keys) == Set(golden.gradients.keys))
@@ -87,24 +85,24 @@ import Testing
         }
     }
 
-    @Test("what stands in padded rows changes no output and no gradient by a bit", arguments: fixture.goldens)
+    @Test("what stands in padded rows changes no output and no gradient by a bit", arguments: golden.goldens)
     func ignoresPadding(golden: Golden) throws {
-        let fixture = Self.fixture
-        let plan = try golden.plan(size: fixture.size, classes: fixture.classes)
+        let setup = Self.golden
+        let plan = try golden.plan(size: setup.size, classes: setup.classes)
         let parameters = try ParameterVector(plan.graph, from: RandomParameters())
-        let clean = Self.around("input", [fixture.lengths.count, fixture.steps, fixture.size], spread: 1.5)
+        let clean = Self.around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
         var garbage = clean
-        for (index, length) in fixture.lengths.enumerated() {
-            for step in length..<fixture.steps {
-                for column in 0..<fixture.size {
+        for (index, length) in setup.lengths.enumerated() {
+            for step in length..<setup.steps {
+                for column in 0..<setup.size {
                     let noise: Float = [.nan, .infinity, -1e30, 42][(step + column) % 4]
-                    garbage.values[(index * fixture.steps + step) * fixture.size + column] = noise
+                    garbage.values[(index * setup.steps + step) * setup.size + column] = noise
                 }
             }
         }
         func run(_ input: Tensor) -> (output: [UInt32], gradient: [UInt32]) {
-            let pass = plan.forward(PackedSequences(padded: input, lengths: fixture.lengths), parameters)
-            let gradient = crossEntropy(pass.output, targets: fixture.targets).gradient
+            let pass = plan.forward(PackedSequences(padded: input, lengths: setup.lengths), parameters)
+            let gradient = crossEntropy(pass.output, targets: setup.targets).gradient
             let gradients = plan.backward(pass, outputGradient: gradient, parameters)
             return (pass.output.values.map(\.bitPattern), gradients.values.map(\.bitPattern))
         }
@@ -116,23 +114,23 @@ import Testing
 
     @Test("the order of the batch does not matter to each sequence's output")
     func batchOrder() throws {
-        let fixture = Self.fixture
-        let plan = try fixture.goldens[2].plan(size: fixture.size, classes: fixture.classes)
+        let setup = Self.golden
+        let plan = try setup.goldens[2].plan(size: setup.size, classes: setup.classes)
         let parameters = try ParameterVector(plan.graph, from: RandomParameters())
-        let input = Self.around("input", [fixture.lengths.count, fixture.steps, fixture.size], spread: 1.5)
-        let all = plan.forward(PackedSequences(padded: input, lengths: fixture.lengths), parameters).output
-        let stride = fixture.steps * fixture.size
-        for (index, length) in fixture.lengths.enumerated() {
+        let input = Self.around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
+        let all = plan.forward(PackedSequences(padded: input, lengths: setup.lengths), parameters).output
+        let stride = setup.steps * setup.size
+        for (index, length) in setup.lengths.enumerated() {
             let own = Tensor(
-                shape: [1, fixture.steps, fixture.size],
+                shape: [1, setup.steps, setup.size],
                 values: Array(input.values[index * stride..<(index + 1) * stride]))
             let alone = plan.forward(PackedSequences(padded: own, lengths: [length]), parameters).output
-            let together = Array(all.values[index * fixture.classes..<(index + 1) * fixture.classes])
+            let together = Array(all.values[index * setup.classes..<(index + 1) * setup.classes])
             #expect(Self.relativeError(alone.values, together) < 1e-5)
         }
     }
 
-    @Test("twenty optimiser steps equal PyTorch's", arguments: fixture.optimizers)
+    @Test("twenty optimiser steps equal PyTorch's", arguments: golden.optimizers)
     func optimizers(golden: OptimizerGolden) throws {
         var builder = GraphBuilder()
         let logits = builder.linear("fc", builder.input(.vector(4)), out: 2)

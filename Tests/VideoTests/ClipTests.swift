@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Video
@@ -30,12 +31,7 @@ struct ClipTests {
         var testDescription: String { name }
     }
 
-    static let goldens: [Golden] = {
-        guard let url = Bundle.module.url(forResource: "Fixtures/clips", withExtension: "json"),
-            let data = try? Data(contentsOf: url)
-        else { return [] }
-        return (try? JSONDecoder().decode([Golden].self, from: data)) ?? []
-    }()
+    static let goldens: [Golden] = fixture("clips", in: Bundle.module)
 
     @Test("frame counts, sizes and times are those that ffprobe finds", arguments: goldens)
     func information(golden: Golden) throws {

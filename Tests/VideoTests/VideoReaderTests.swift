@@ -1,27 +1,8 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Video
-
-/// A folder of its own for each test, removed afterwards.
-final class ScratchFolder {
-    let path: String
-
-    init() throws {
-        path = NSTemporaryDirectory() + "zoetrope-test-" + UUID().uuidString
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func file(_ name: String, _ data: Data = Data()) throws -> String {
-        let file = path + "/" + name
-        let folder = (file as NSString).deletingLastPathComponent
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try data.write(to: URL(fileURLWithPath: file))
-        return file
-    }
-}
 
 enum TestMovie {
     /// Frame `index` of a movie whose left half brightens; the right half is blue.
@@ -35,17 +16,6 @@ enum TestMovie {
         try MovieWriter.write(
             frames: (0..<frames).map { frame($0, width: width, height: height) }, width: width, height: height,
             frameRate: 25, to: path)
-    }
-
-    /// An uncompressed 4:4:4 movie of any size (YUV4MPEG2), all grey.
-    static func y4m(width: Int, height: Int, frames: Int) -> Data {
-        var data = Data("YUV4MPEG2 W\(width) H\(height) F25:1 Ip A1:1 C444\n".utf8)
-        for index in 0..<frames {
-            data.append(Data("FRAME\n".utf8))
-            data.append(Data(repeating: UInt8(60 + index), count: width * height))
-            data.append(Data(repeating: 128, count: 2 * width * height))
-        }
-        return data
     }
 
     /// A binary PPM picture.
@@ -181,7 +151,8 @@ enum TestMovie {
 
     @Test("odd sizes are read", arguments: [(1, 1), (3, 5000), (5000, 3), (7, 9)])
     func oddSizes(width: Int, height: Int) throws {
-        let path = try scratch.file("odd.y4m", TestMovie.y4m(width: width, height: height, frames: 2))
+        let path = try scratch.file(
+            "odd.y4m", TinyClip.y4m(width: width, height: height, frames: 2) { _, frame in UInt8(60 + frame) })
         let sampled = try VideoReader(path: path).sample(
             .uniform(frames: 20), seed: 0, framing: .centerSquare(size: 32))
         #expect(sampled.frames.count == 2)
@@ -191,7 +162,7 @@ enum TestMovie {
 
     @Test("a file cut off gives the frames that are left")
     func truncated() throws {
-        let data = TestMovie.y4m(width: 32, height: 32, frames: 30)
+        let data = TinyClip.y4m(width: 32, height: 32, frames: 30) { _, frame in UInt8(60 + frame) }
         let cut = try scratch.file("cut.y4m", data.prefix(data.count / 2))
         let sampled = try VideoReader(path: cut).sample(.uniform(frames: 10), seed: 0, framing: .full)
         #expect(sampled.frames.count == 10)

@@ -1,0 +1,64 @@
+import Foundation
+
+/// A folder of its own for a test, removed with the last reference to it.
+public final class ScratchFolder: Sendable {
+    /// Where it is.
+    public let path: String
+
+    /// Makes an empty folder.
+    public init() throws {
+        path = NSTemporaryDirectory() + "zoetrope-test-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// Writes a file, making the folders on the way.
+    ///
+    /// - Returns: its path.
+    @discardableResult
+    public func file(_ name: String, _ data: Data) throws -> String {
+        let file = path + "/" + name
+        let folder = (file as NSString).deletingLastPathComponent
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try data.write(to: URL(fileURLWithPath: file))
+        return file
+    }
+
+    /// Writes a text file.
+    @discardableResult
+    public func file(_ name: String, _ text: String = "x") throws -> String { try file(name, Data(text.utf8)) }
+}
+
+/// Generated clips that need no encoder: uncompressed 4:4:4 YUV4MPEG2.
+public enum TinyClip {
+    /// - Parameters:
+    ///   - luma: brightness of a pixel, from its place in the frame and the frame's index.
+    ///   - chroma: of every pixel; 128 is grey.
+    public static func y4m(
+        width: Int, height: Int, frames: Int, chroma: UInt8 = 128, luma: (_ pixel: Int, _ frame: Int) -> UInt8
+    ) -> Data {
+        var data = Data("YUV4MPEG2 W\(width) H\(height) F25:1 Ip A1:1 C444\n".utf8)
+        for frame in 0..<frames {
+            data.append(Data("FRAME\n".utf8))
+            data.append(Data((0..<width * height).map { luma($0, frame) }))
+            data.append(Data(repeating: chroma, count: 2 * width * height))
+        }
+        return data
+    }
+
+    /// A 24 × 16 clip that no other index gives.
+    public static func numbered(_ index: Int, frames: Int = 6) -> Data {
+        y4m(width: 24, height: 16, frames: frames, chroma: UInt8(100 + index % 50)) { pixel, frame in
+            UInt8((pixel * (index % 7 + 3) + 20 * frame + index) % 200 + 20)
+        }
+    }
+}
+
+/// What a parity script wrote. A fixture that cannot be read ends the tests: nothing would be checked.
+public func fixture<Value: Decodable>(_ name: String, in bundle: Bundle) -> Value {
+    guard let url = bundle.url(forResource: "Fixtures/" + name, withExtension: "json"),
+        let data = try? Data(contentsOf: url), let value = try? JSONDecoder().decode(Value.self, from: data)
+    else { preconditionFailure("the fixture \(name).json is missing or damaged") }
+    return value
+}
