@@ -35,7 +35,7 @@ struct onednn_layout {
 #endif
 };
 
-enum { MAXIMUM_ARGUMENTS = 6 };
+enum { MAXIMUM_SOURCES = 8, MAXIMUM_ARGUMENTS = MAXIMUM_SOURCES + 2 };
 
 struct onednn_operation {
   dnnl_engine_t engine; // borrowed from the context
@@ -380,6 +380,31 @@ done:
   return status;
 }
 
+int onednn_concatenation_create(
+    onednn_context *context, int count, const onednn_layout *const *sources,
+    onednn_operation **out) {
+  int status = dnnl_success;
+  dnnl_primitive_attr_t attributes = NULL;
+  dnnl_primitive_desc_t description = NULL;
+  if (count < 1 || count > MAXIMUM_SOURCES) return dnnl_invalid_arguments;
+  CHECK(make_attributes(&attributes, false, ONEDNN_IDENTITY));
+#if API3
+  const_dnnl_memory_desc_t descriptors[MAXIMUM_SOURCES];
+  for (int i = 0; i < count; i++) descriptors[i] = sources[i]->value;
+  CHECK(dnnl_concat_primitive_desc_create(
+      &description, context->engine, NULL, count, 1, descriptors, attributes));
+#else
+  dnnl_memory_desc_t descriptors[MAXIMUM_SOURCES];
+  for (int i = 0; i < count; i++) descriptors[i] = sources[i]->value[0];
+  CHECK(dnnl_concat_primitive_desc_create(
+      &description, NULL, count, 1, descriptors, attributes, context->engine));
+#endif
+  status = finish(context, description, out);
+done:
+  if (attributes) dnnl_primitive_attr_destroy(attributes);
+  return status;
+}
+
 static void release_arguments(onednn_operation *operation) {
   for (int i = 0; i < operation->argument_count; i++)
     dnnl_memory_destroy(operation->arguments[i].memory);
@@ -447,6 +472,22 @@ int onednn_operation_bind(
         operation, DNNL_ARG_WEIGHTS, query(operation, dnnl_query_weights_md, 0), weights));
     CHECK(add_argument(operation, DNNL_ARG_BIAS, query(operation, dnnl_query_weights_md, 1), bias));
   }
+  CHECK(add_argument(operation, DNNL_ARG_DST, query(operation, dnnl_query_dst_md, 0), destination));
+  if (onednn_operation_scratchpad_bytes(operation) > 0)
+    CHECK(add_argument(
+        operation, DNNL_ARG_SCRATCHPAD, query(operation, dnnl_query_scratchpad_md, 0), scratchpad));
+done:
+  return status;
+}
+
+int onednn_concatenation_bind(
+    onednn_operation *operation, int count, void *const *sources, void *destination,
+    void *scratchpad) {
+  int status = dnnl_success;
+  release_arguments(operation);
+  for (int i = 0; i < count; i++)
+    CHECK(add_argument(
+        operation, DNNL_ARG_MULTIPLE_SRC + i, query(operation, dnnl_query_src_md, i), sources[i]));
   CHECK(add_argument(operation, DNNL_ARG_DST, query(operation, dnnl_query_dst_md, 0), destination));
   if (onednn_operation_scratchpad_bytes(operation) > 0)
     CHECK(add_argument(

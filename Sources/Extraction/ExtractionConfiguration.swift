@@ -25,16 +25,22 @@ public struct ExtractionConfiguration: Sendable {
     public var backbone: Backbone
     /// Its parameters.
     public var weights: Weights
-    /// One of `Backbone.taps`.
+    /// Whose arithmetic the network follows.
+    public var numerics: Numerics
+    /// One of the backbone's taps.
     public var tap: String
     /// Side of the square picture the network sees, in pixels.
     public var imageSize: Int
     /// Which frames are looked at.
     public var sampling: Sampling
 
-    /// A configuration; `imageSize` in pixels, `tap` one of `Backbone.taps`.
-    public init(backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling) {
+    /// A configuration; `imageSize` in pixels, `tap` one of the backbone's; its first
+    /// numerics where none are named.
+    public init(
+        backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling, numerics: Numerics? = nil
+    ) {
         self.backbone = backbone
+        self.numerics = numerics ?? backbone.numerics[0]
         self.weights = weights
         self.tap = tap
         self.imageSize = imageSize
@@ -65,17 +71,16 @@ public struct LoadedWeights: Sendable {
     /// SHA-256 of the file, hex; nil for random weights.
     public let digest: String?
 
-    /// - Throws: `WeightsError` where the file cannot be read or does not fit the backbone.
-    public init(_ weights: ExtractionConfiguration.Weights, for backbone: Backbone, tap: String, imageSize: Int) throws
-    {
+    /// - Parameter parameters: what the file must hold.
+    /// - Throws: `WeightsError` where the file cannot be read or does not fit.
+    public init(_ weights: ExtractionConfiguration.Weights, parameters: [Graph.Parameter]) throws {
         switch weights {
         case .random:
             packed = PackedWeights(RandomParameters())
             digest = nil
         case .file(let path):
             let file = try SafeTensorsFile(path: path)
-            let graph = backbone.graph(imageSize: imageSize)
-            try file.validate(for: graph.parameters(for: tap))
+            try file.validate(for: parameters)
             packed = PackedWeights(file)
             digest = try FileDigest.sha256(path: path)
         }

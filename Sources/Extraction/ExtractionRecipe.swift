@@ -1,6 +1,7 @@
 import Backbones
 import FeatureCache
 import Foundation
+import NeuralNetwork
 import Video
 
 /// Everything that changes a feature. Two extractions with equal recipes share their features; a change
@@ -11,6 +12,8 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
 
     /// Name of the network.
     public var backbone: String
+    /// Whose arithmetic the network follows.
+    public var numerics: Numerics
     /// SHA-256 of the weight file, hex, or `random`.
     public var weights: String
     /// Where features are taken.
@@ -31,7 +34,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     public var featureVersion = currentFeatureVersion
 
     enum CodingKeys: String, CodingKey {
-        case backbone, weights, tap, sampling, crop, resize, input, precision
+        case backbone, numerics, weights, tap, sampling, crop, resize, input, precision
         case imageSize = "image_size"
         case featureVersion = "feature_version"
     }
@@ -50,13 +53,34 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     /// The recipe stored as JSON.
     public init(json: String) throws { self = try JSONDecoder().decode(Self.self, from: Data(json.utf8)) }
 
+    /// The network that the recipe names, with its taps as outputs.
+    ///
+    /// - Throws: `RecipeError.unknownBackbone`.
+    public func graph() throws -> Graph {
+        guard let network = Backbone.named(backbone) else { throw RecipeError.unknownBackbone(backbone) }
+        return network.graph(imageSize: imageSize, numerics: numerics)
+    }
+
     init(_ configuration: ExtractionConfiguration, weights: String) {
         backbone = configuration.backbone.name
+        numerics = configuration.numerics
         self.weights = weights
         tap = configuration.tap
         imageSize = configuration.imageSize
         sampling = configuration.sampling
-        input = configuration.backbone.inputConvention
+        input = configuration.backbone.inputConvention(configuration.numerics)
+    }
+}
+
+/// Why a stored recipe cannot be followed.
+public enum RecipeError: LocalizedError, Equatable {
+    case unknownBackbone(String)
+
+    /// What happened, where, and what to do about it.
+    public var errorDescription: String? {
+        switch self {
+        case .unknownBackbone(let name): "The backbone \(name) is unknown to this version. Update Zoetrope."
+        }
     }
 }
 

@@ -74,13 +74,13 @@ public struct Extractor: Sendable {
         into cache: CacheFile, isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void
     ) throws -> Summary {
         let clips = try dataset.clips()
-        let backbone = configuration.backbone
-        let weights = try LoadedWeights(
-            configuration.weights, for: backbone, tap: configuration.tap, imageSize: configuration.imageSize)
+        let graph = configuration.backbone.graph(
+            imageSize: configuration.imageSize, numerics: configuration.numerics)
+        let weights = try LoadedWeights(configuration.weights, parameters: graph.parameters(for: configuration.tap))
         let recipe = ExtractionRecipe(configuration, weights: weights.digest ?? "random")
         let lock = try ExtractionLock(cache: cache.path)
         defer { withExtendedLifetime(lock) {} }
-        let record = try self.record(recipe, weights)
+        let record = try self.record(recipe, weights, featureShape: graph.featureShape(of: recipe.tap))
         let extraction = try cache.addExtraction(record)
 
         var summary = Summary()
@@ -90,7 +90,7 @@ public struct Extractor: Sendable {
         let root = dataset.root
         var done = 0
         try runJobs(count: jobs.count, workers: workers) {
-            let extractor = try FeatureExtractor(recipe, backbone: backbone, weights: weights.packed, threads: 1)
+            let extractor = try FeatureExtractor(recipe, weights: weights.packed, threads: 1)
             return { index in
                 if isCancelled() { return Outcome.cancelled }
                 do {
@@ -133,12 +133,13 @@ public struct Extractor: Sendable {
         case cancelled
     }
 
-    private func record(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> ExtractionRecord {
-        let graph = configuration.backbone.graph(imageSize: recipe.imageSize)
-        return ExtractionRecord(
+    private func record(
+        _ recipe: ExtractionRecipe, _ weights: LoadedWeights, featureShape: [Int]
+    ) -> ExtractionRecord {
+        ExtractionRecord(
             digest: recipe.digest, name: name, backbone: recipe.backbone, weights: configuration.weights.name,
             weightsDigest: weights.digest, tap: recipe.tap, imageSize: recipe.imageSize,
-            maxFrames: recipe.sampling.frames, featureShape: try graph.featureShape(of: recipe.tap),
+            maxFrames: recipe.sampling.frames, featureShape: featureShape,
             precision: recipe.precision, recipe: recipe.json, version: version)
     }
 

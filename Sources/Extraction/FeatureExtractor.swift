@@ -34,12 +34,11 @@ public final class FeatureExtractor {
     ///   - weights: shared with other extractors of the same recipe.
     ///   - threads: used inside the network; 1 where every core has its own extractor.
     /// - Throws: `PlanError`, `WeightsError`.
-    public init(_ recipe: ExtractionRecipe, backbone: Backbone, weights: PackedWeights, threads: Int) throws {
+    public init(_ recipe: ExtractionRecipe, weights: PackedWeights, threads: Int) throws {
         ArithmeticLibrary.setThreadsOfCallingThread(threads)
         self.recipe = recipe
         plan = try InferencePlan(
-            graph: backbone.graph(imageSize: recipe.imageSize), output: recipe.tap,
-            batch: Self.batch(for: recipe.sampling.frames), weights: weights)
+            graph: recipe.graph(), output: recipe.tap, batch: Self.batch(for: recipe.sampling.frames), weights: weights)
         normalization = recipe.input.normalization
     }
 

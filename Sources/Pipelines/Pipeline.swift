@@ -85,10 +85,11 @@ public struct Pipeline: Sendable {
     // MARK: - extract
 
     private static func extraction(_ reader: PipelineReader) throws -> ExtractionConfiguration {
-        let keys = ["backbone", "weights", "tap", "image_size", "sampling", "views", "precision", "store"]
+        let keys = ["backbone", "numerics", "weights", "tap", "image_size", "sampling", "views", "precision", "store"]
         let section = try reader.required("extract") { try reader.section($0, keys: keys) }
         let name = try section.required("backbone") { try section.choice($0, Backbone.all.map(\.name)) }
         guard let backbone = Backbone.named(name) else { throw section.invalid("backbone", "is unknown") }
+        let numerics = try section.choice("numerics", backbone.numerics.map(\.rawValue)).flatMap(Numerics.init)
         let weights = try section.required("weights", section.string)
         _ = try section.integer("views", in: 1...1)
         _ = try section.choice("precision", ["f32"])
@@ -96,9 +97,9 @@ public struct Pipeline: Sendable {
         let range = backbone.minimumImageSize...4096
         return ExtractionConfiguration(
             backbone: backbone, weights: weights == "random" ? .random : .file(weights),
-            tap: try section.choice("tap", Backbone.taps) ?? "pooled",
+            tap: try section.choice("tap", backbone.taps) ?? "pooled",
             imageSize: try section.integer("image_size", in: range) ?? backbone.nativeImageSize,
-            sampling: try sampling(section))
+            sampling: try sampling(section), numerics: numerics)
     }
 
     private static func sampling(_ section: PipelineReader) throws -> Sampling {

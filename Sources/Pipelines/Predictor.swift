@@ -1,4 +1,3 @@
-import Backbones
 import Extraction
 import Foundation
 import NeuralNetwork
@@ -33,20 +32,16 @@ public final class Predictor {
     public init(_ directory: RunDirectory, weights path: String? = nil) throws {
         let (head, configuration) = try directory.load()
         let recipe = try ExtractionRecipe(json: configuration.recipe)
-        guard let backbone = Backbone.named(recipe.backbone) else {
-            throw SequenceError.runDirectory(
-                path: directory.path, reason: "its backbone \(recipe.backbone) is unknown to this version")
-        }
         let isRandom = recipe.weights == "random"
         let weights = try LoadedWeights(
-            isRandom ? .random : .file(path ?? configuration.weights), for: backbone, tap: recipe.tap,
-            imageSize: recipe.imageSize)
+            isRandom ? .random : .file(path ?? configuration.weights),
+            parameters: recipe.graph().parameters(for: recipe.tap))
         guard isRandom || weights.digest == recipe.weights else {
             throw PredictorError.otherWeights(file: path ?? configuration.weights, run: directory.path)
         }
         self.head = head
         extractor = try FeatureExtractor(
-            recipe, backbone: backbone, weights: weights.packed, threads: ProcessInfo.processInfo.activeProcessorCount)
+            recipe, weights: weights.packed, threads: ProcessInfo.processInfo.activeProcessorCount)
     }
 
     /// - Throws: `VideoError`.

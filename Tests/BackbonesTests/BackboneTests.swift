@@ -7,25 +7,39 @@ import Testing
         "parameters and multiply-adds are those published by torchvision",
         arguments: [
             ("resnet18", 11_689_512, 1.8), ("resnet34", 21_797_672, 3.7), ("resnet50", 25_557_032, 4.1),
-            ("resnet101", 44_549_160, 7.8), ("resnet152", 60_192_808, 11.5),
+            ("resnet101", 44_549_160, 7.8), ("resnet152", 60_192_808, 11.5), ("efficientnet_b0", 5_288_548, 0.39),
+            ("efficientnet_b4", 19_341_616, 4.39), ("efficientnet_b7", 66_347_960, 37.75),
+            // 27,161,264 with the auxiliary classifier.
+            ("inceptionv3", 23_834_568, 5.71),
         ])
     func sizes(name: String, parameters: Int, billions: Double) throws {
-        let graph = try #require(Backbone.named(name)).graph(imageSize: 224)
+        let backbone = try #require(Backbone.named(name))
+        let graph = backbone.graph(imageSize: backbone.nativeImageSize)
         #expect(graph.parameterCount == parameters)
         #expect(abs(Double(graph.multiplyAdds) / 1e9 - billions) < 0.06)
     }
 
-    @Test("taps have the documented shapes", arguments: Backbone.all.map(\.name))
+    @Test(
+        "taps have the documented shapes, at the native and at the smallest size", arguments: Backbone.all.map(\.name))
     func taps(name: String) throws {
         let backbone = try #require(Backbone.named(name))
-        let channels = ["resnet18", "resnet34"].contains(name) ? 512 : 2048
-        let graph = backbone.graph(imageSize: 224)
-        #expect(try graph.featureShape(of: "pooled") == [channels])
-        #expect(try graph.featureShape(of: "spatial") == [7, 7, channels])
-        #expect(try graph.featureShape(of: "logits") == [1000])
-        // Every tap is there at the smallest size too.
-        #expect(
-            try backbone.graph(imageSize: backbone.minimumImageSize).featureShape(of: "spatial") == [1, 1, channels])
+        let channels: [String: Int] = [
+            "resnet18": 512, "resnet34": 512, "vgg16": 512, "small_cnn": 512, "efficientnet_b0": 1280,
+            "efficientnet_b1": 1280, "efficientnet_b2": 1408, "efficientnet_b3": 1536, "efficientnet_b4": 1792,
+            "efficientnet_b5": 2048, "efficientnet_b6": 2304, "efficientnet_b7": 2560,
+        ]
+        let expected = channels[name] ?? 2048
+        for numerics in backbone.numerics {
+            for size in [backbone.nativeImageSize, backbone.minimumImageSize] {
+                let graph = backbone.graph(imageSize: size, numerics: numerics)
+                let spatial = try graph.featureShape(of: "spatial")
+                #expect(try graph.featureShape(of: "pooled") == [expected])
+                #expect(spatial.count == 3 && spatial[0] == spatial[1] && spatial[0] >= 1 && spatial[2] == expected)
+                if backbone.taps.contains("flatten") {
+                    #expect(try graph.featureShape(of: "flatten") == [spatial.reduce(1, *)])
+                }
+            }
+        }
     }
 
     @Test("parameter names are unique and torchvision's")
@@ -43,8 +57,8 @@ import Testing
         let plan = try InferencePlan(
             graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2, weights: PackedWeights(RandomParameters())
         )
-        let pixels = (0..<2).flatMap { ResNetTests.picture($0, size: 64) }
-        let normalization = backbone.inputConvention.normalization
+        let pixels = (0..<2).flatMap { ParityTests.picture($0, size: 64) }
+        let normalization = backbone.inputConvention().normalization
         let first = try plan.run(pixels: pixels, normalization: normalization)
         #expect(first.shape == [2, 512])
         let again = try plan.run(pixels: pixels, normalization: normalization)

@@ -35,7 +35,7 @@ for _ in 0..<workers {
             let plan = try InferencePlan(
                 graph: backbone.graph(imageSize: size), output: "pooled", batch: batch, weights: weights)
             let pixels = (0..<batch * size * size * 3).map { UInt8(truncatingIfNeeded: $0 &* 37) }
-            let normalization = backbone.inputConvention.normalization
+            let normalization = backbone.inputConvention().normalization
             _ = try plan.run(pixels: pixels, normalization: normalization)
             ready.leave()
             go.wait()

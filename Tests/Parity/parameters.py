@@ -4,6 +4,8 @@ Value i of a parameter depends on its name, the seed and i alone: the 64-bit sta
 fnv1a(name) ^ (seed + 1) * M + (i + 1) * M goes through SplitMix64's finaliser and its top 24 bits make u in [0, 1).
 """
 
+import re
+
 import numpy as np
 
 M = np.uint64(0x9E3779B97F4A7C15)
@@ -43,3 +45,59 @@ def pixels(index, height, width):
     columns = np.arange(width) * tiles // width
     mixed = np.float32(231) * coarse[rows][:, columns] + np.float32(24) * fine
     return mixed.astype(np.uint8)
+
+
+def fill(shapes):
+    """Values for every parameter, as the initialisers in `Backbones` make them; names are torchvision's.
+
+    `shapes`: name → shape. Linear layers have two dimensions, convolutions four.
+    """
+    values = {}
+    for name, shape in shapes.items():
+        module, leaf = name.rsplit(".", 1)
+        weight = shapes.get(module + ".weight", shape)
+        fan = int(np.prod(weight[1:]))
+        if leaf == "running_mean":
+            values[name] = around(name, shape, 0, 0.1)
+        elif leaf == "running_var":
+            values[name] = around(name, shape, 1, 0.3)
+        elif leaf == "weight" and len(shape) == 4 and not module.endswith(("fc1", "fc2")):  # excitation starts mild
+            values[name] = around(name, shape, 0, np.sqrt(6 / fan))
+        elif len(weight) >= 2:  # linear weights, and the biases of linear layers and convolutions
+            values[name] = around(name, shape, 0, 1 / np.sqrt(fan))
+        elif leaf == "weight":
+            scale = residual_scale(name, shapes)
+            values[name] = around(name, shape, scale, np.float32(scale) / np.float32(5))
+        else:
+            values[name] = around(name, shape, 0, 0.1)
+    return values
+
+
+def residual_scale(name, shapes):
+    """Batch normalisations that end a block: below 1 in a ResNet's residual branch; above 1 after squeeze-excitation."""
+    if re.match(r"layer\d", name):
+        last = "bn3" if name.replace(name.split(".")[2], "bn3") in shapes else "bn2"
+        return 0.25 if f".{last}." in name else 1
+    block = re.match(r"features\.(\d)\.(\d+)\.block\.(\d)\.1\.weight", name)
+    if block:
+        stage, index, part = map(int, block.groups())
+        if part == (2 if stage == 1 else 3):
+            return 0.2 if index > 0 else 1.5
+    return 1
+
+
+def spread_of(features):
+    """How far two pictures' features differ, as a share of the largest; refuses goldens that prove nothing."""
+    spread = np.abs(features[0] - features[1]).max() / np.abs(features).max()
+    assert spread >= 0.1, f"the features hardly depend on the picture ({100 * spread:.0f} %)"
+    return f"largest {np.abs(features).max():.3g}, two pictures differ by {100 * spread:.0f} %"
+
+
+def record(backbone, numerics, size, tap, features):
+    """A golden: every n-th feature is proof enough and keeps the file small."""
+    stride = max(1, features.shape[1] // 128)
+    return {
+        "backbone": backbone, "numerics": numerics, "imageSize": size, "tap": tap, "largest": float(np.abs(features).max()),
+        "stride": stride, "featureSize": features.shape[1],
+        "features": [[float(f"{v:.8g}") for v in row[::stride]] for row in features],
+    }

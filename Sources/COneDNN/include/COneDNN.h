@@ -91,6 +91,11 @@ int onednn_binary_create(
     onednn_context *context, onednn_binary_kind kind, const onednn_layout *first,
     const onednn_layout *second, onednn_operation **operation);
 
+/// Joins tensors of four dimensions along the channels.
+int onednn_concatenation_create(
+    onednn_context *context, int count, const onednn_layout *const *sources,
+    onednn_operation **operation);
+
 void onednn_operation_destroy(onednn_operation *operation);
 /// New handles, owned by the caller; null where the operation has no such argument.
 onednn_layout *onednn_operation_source(const onednn_operation *operation);
@@ -104,6 +109,10 @@ const char *onednn_operation_kernel(const onednn_operation *operation);
 int onednn_operation_bind(
     onednn_operation *operation, void *source, void *second, void *weights, void *bias,
     void *destination, void *scratchpad);
+/// The same for a concatenation; `sources` holds one buffer for each tensor it was made for.
+int onednn_concatenation_bind(
+    onednn_operation *operation, int count, void *const *sources, void *destination,
+    void *scratchpad);
 int onednn_operation_execute(onednn_context *context, onednn_operation *operation);
 
 /// Row-major C[m,n] = alpha · op(A)[m,k] · op(B)[k,n] + beta · C; `lda` etc. are row strides in elements.

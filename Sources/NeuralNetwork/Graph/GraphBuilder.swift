@@ -29,8 +29,10 @@ public struct GraphBuilder {
         append(name, .input, [], shape)
     }
 
-    /// Convolution of an image; weights drawn by He's rule when random.
-    public mutating func convolution(_ name: String, _ input: NodeID, _ options: Convolution) -> NodeID {
+    /// Convolution of an image; random weights are drawn by He's rule unless `initializer` says otherwise.
+    public mutating func convolution(
+        _ name: String, _ input: NodeID, _ options: Convolution, initializer: Graph.Initializer? = nil
+    ) -> NodeID {
         let (channels, height, width) = image(input)
         precondition(channels % options.groups == 0, "\(name): \(channels) channels in \(options.groups) groups")
         let kernel = options.window.kernel
@@ -38,7 +40,8 @@ public struct GraphBuilder {
         let fanIn = perGroup * kernel.height * kernel.width
         var parameters = [
             parameter(
-                name + ".weight", [options.outChannels, perGroup, kernel.height, kernel.width], .he(fanIn: fanIn))
+                name + ".weight", [options.outChannels, perGroup, kernel.height, kernel.width],
+                initializer ?? .he(fanIn: fanIn))
         ]
         if options.hasBias { parameters.append(parameter(name + ".bias", [options.outChannels], .fan(fanIn))) }
         let output = options.window.output(height: height, width: width)
@@ -50,16 +53,20 @@ public struct GraphBuilder {
     /// Batch normalisation with running statistics. `scale` centres the random weights: residual
     /// branches end below 1 so that deep untrained networks stay well-scaled.
     public mutating func batchNormalization(
-        _ name: String, _ input: NodeID, epsilon: Float, scale: Float = 1
+        _ name: String, _ input: NodeID, epsilon: Float, scale: Float = 1, hasScale: Bool = true
     ) -> NodeID {
         let (channels, _, _) = image(input)
-        let parameters = [
-            parameter(name + ".weight", [channels], .init(centre: scale, spread: scale / 5)),
+        var parameters: [Int] = []
+        if hasScale {
+            parameters.append(parameter(name + ".weight", [channels], .init(centre: scale, spread: scale / 5)))
+        }
+        parameters += [
             parameter(name + ".bias", [channels], .init(spread: 0.1)),
             parameter(name + ".running_mean", [channels], .init(spread: 0.1), isTrainable: false),
             parameter(name + ".running_var", [channels], .init(centre: 1, spread: 0.3), isTrainable: false),
         ]
-        return append(name, .batchNormalization(epsilon: epsilon), [input], shape(of: input), parameters)
+        return append(
+            name, .batchNormalization(epsilon: epsilon, hasScale: hasScale), [input], shape(of: input), parameters)
     }
 
     /// The activation of every number; named after its input.
@@ -71,6 +78,26 @@ public struct GraphBuilder {
     public mutating func add(_ name: String, _ first: NodeID, _ second: NodeID) -> NodeID {
         precondition(shape(of: first) == shape(of: second), "\(name): \(shape(of: first)) + \(shape(of: second))")
         return append(name, .add, [first, second], shape(of: first))
+    }
+
+    /// Each channel of `input` times the number of that channel in `factors` `[channels, 1, 1]`.
+    public mutating func scaleChannels(_ name: String, _ input: NodeID, by factors: NodeID) -> NodeID {
+        precondition(shape(of: factors) == .image(channels: image(input).channels, height: 1, width: 1), name)
+        return append(name, .scaleChannels, [input, factors], shape(of: input))
+    }
+
+    /// Images of one size joined along the channels, in the order given.
+    public mutating func concatenation(_ name: String, _ inputs: [NodeID]) -> NodeID {
+        precondition((2...8).contains(inputs.count), name)
+        let (_, height, width) = image(inputs[0])
+        precondition(inputs.allSatisfy { image($0).height == height && image($0).width == width }, name)
+        let channels = inputs.reduce(0) { $0 + image($1).channels }
+        return append(name, .concatenation, inputs, .image(channels: channels, height: height, width: width))
+    }
+
+    /// Image `[channels, height, width]` → vector, stored as height, width, channels.
+    public mutating func flatten(_ name: String, _ input: NodeID) -> NodeID {
+        append(name, .flatten, [input], .vector(shape(of: input).size))
     }
 
     /// Largest value in each window: `[channels, height, width]` → the same channels.

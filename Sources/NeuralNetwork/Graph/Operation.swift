@@ -3,14 +3,20 @@ public enum Operation: Sendable, Equatable {
     case input
     /// weight `[out, in / groups, height, width]`, then bias `[out]` where `hasBias`.
     case convolution(Convolution)
-    /// weight, bias, running mean, running variance, each `[channels]`.
-    case batchNormalization(epsilon: Float)
+    /// weight (where `hasScale`), bias, running mean, running variance, each `[channels]`.
+    case batchNormalization(epsilon: Float, hasScale: Bool)
     case activation(Activation)
     case add
+    /// Each channel of an image times its number in an image of one pixel.
+    case scaleChannels
+    /// Images of one size joined along the channels.
+    case concatenation
     case maxPooling(Window)
     case averagePooling(Window, countsPadding: Bool)
     /// Mean over height and width: image → vector.
     case globalAveragePooling
+    /// Image → vector, in the order in which features are stored: height, width, channels.
+    case flatten
     /// weight `[out, in]`, bias `[out]`.
     case linear(out: Int)
     /// Zeroes values while training, and scales the rest by 1 / (1 − rate).
@@ -29,15 +35,19 @@ public enum Operation: Sendable, Equatable {
         switch self {
         case .input: "input"
         case .convolution(let options):
-            "convolution \(options.window.kernel.height)×\(options.window.kernel.width)"
+            (options.groups > 1 ? "depthwise " : "")
+                + "convolution \(options.window.kernel.height)×\(options.window.kernel.width)"
                 + (options.window.stride.height > 1 ? " /\(options.window.stride.height)" : "")
         case .batchNormalization: "batch normalisation"
         case .activation(let activation): activation.rawValue
         case .add: "add"
+        case .scaleChannels: "scale channels"
+        case .concatenation: "concatenation"
         case .maxPooling(let window): "max pooling \(window.kernel.height)×\(window.kernel.width)"
         case .averagePooling(let window, _):
             "average pooling \(window.kernel.height)×\(window.kernel.width)"
         case .globalAveragePooling: "global average pooling"
+        case .flatten: "flatten"
         case .linear: "linear"
         case .dropout(let rate): "dropout \(rate)"
         case .sequenceMean: "mean over time"

@@ -49,8 +49,14 @@ public final class InferencePlan {
             }
         }
         for operation in operations {
+            if operation.sources.count > 1 {
+                try operation.primitive.bind(
+                    sources: operation.sources.map(pointer), destination: pointer(operation.destination),
+                    scratchpad: scratchpad.pointer)
+                continue
+            }
             try operation.primitive.bind(
-                source: pointer(operation.source), second: operation.second.map(pointer),
+                source: pointer(operation.sources[0]), second: operation.second.map(pointer),
                 weights: operation.layer?.weights.pointer, bias: operation.layer?.bias.pointer,
                 destination: pointer(operation.destination), scratchpad: scratchpad.pointer)
         }
@@ -95,8 +101,12 @@ public struct PixelNormalization: Sendable, Equatable {
     /// Summand of red, green, blue.
     public let offset: [Float]
 
+    /// Whether the network's first channel is blue.
+    public let isBlueFirst: Bool
+
     /// (value / 255 − mean) / deviation for red, green, blue.
-    public init(mean: [Float], deviation: [Float]) {
+    public init(mean: [Float], deviation: [Float], isBlueFirst: Bool = false) {
+        self.isBlueFirst = isBlueFirst
         scale = deviation.map { 1 / (255 * $0) }
         offset = zip(mean, deviation).map { -$0 / $1 }
     }
@@ -117,6 +127,10 @@ public struct PixelNormalization: Sendable, Equatable {
                 }
                 for index in whole..<pixels.count {
                     output[index] = Float(pixels[index]) * factors[index - whole] + offsets[index - whole]
+                }
+                guard isBlueFirst else { return }
+                for index in stride(from: 0, to: pixels.count, by: 3) {
+                    (output[index], output[index + 2]) = (output[index + 2], output[index])
                 }
             }
         }

@@ -11,7 +11,8 @@ struct Lowering {
         case convolution(ConvolutionStep)
         case pooling(name: String, PoolingStep, input: Value, output: Value)
         case activation(name: String, Activation, input: Value, output: Value)
-        case add(name: String, first: Value, second: Value, output: Value)
+        case binary(name: String, BinaryOperation, first: Value, second: Value, output: Value)
+        case concatenation(name: String, inputs: [Value], output: Value)
     }
 
     private(set) var steps: [Step] = []
@@ -45,14 +46,16 @@ struct Lowering {
         case .convolution(let options):
             return appendConvolution(node, options, input: value[input]!)
         case .linear:
+            // A linear layer over a flattened image would need its weights permuted; nobody asks for one yet.
+            if graph[input].operation == .flatten { throw PlanError.unsupported(node: node.name) }
             let whole = Convolution(
                 outChannels: node.shape.size, window: Window(kernel: Extent(1)), hasBias: true)
             return appendConvolution(node, whole, input: value[input]!)
-        case .batchNormalization(let epsilon):
+        case .batchNormalization(let epsilon, let hasScale):
             guard case .convolution(var step)? = fusible(input), step.isBare else {
                 throw PlanError.unsupported(node: node.name)
             }
-            step.normalization = (node.parameters, epsilon)
+            step.normalization = (node.parameters, epsilon, hasScale)
             return replace(step)
         case .activation(let activation):
             if case .convolution(var step)? = fusible(input), step.activation == nil {
@@ -63,6 +66,14 @@ struct Lowering {
             return append(node.shape) { .activation(name: node.name, activation, input: source, output: $0) }
         case .add:
             return lowerAdd(id, node)
+        case .scaleChannels:
+            let (first, second) = (value[input]!, value[node.inputs[1]]!)
+            return append(node.shape) {
+                .binary(name: node.name, .multiply, first: first, second: second, output: $0)
+            }
+        case .concatenation:
+            let inputs = node.inputs.map { value[$0]! }
+            return append(node.shape) { .concatenation(name: node.name, inputs: inputs, output: $0) }
         case .maxPooling(let window):
             return appendPooling(node, PoolingStep(kind: .max, window: window))
         case .averagePooling(let window, let countsPadding):
@@ -71,7 +82,7 @@ struct Lowering {
             let shape = shapes[value[input]!]
             let window = Window(kernel: Extent(shape.height, shape.width))
             return appendPooling(node, PoolingStep(kind: .average(countsPadding: false), window: window))
-        case .dropout:
+        case .dropout, .flatten:
             return value[input]!
         case .input, .sequenceMean, .recurrent, .finalState:
             throw PlanError.unsupported(node: node.name)
@@ -94,7 +105,7 @@ struct Lowering {
             return replace(step)
         }
         let (first, second) = (value[node.inputs[0]]!, value[node.inputs[1]]!)
-        return append(node.shape) { .add(name: node.name, first: first, second: second, output: $0) }
+        return append(node.shape) { .binary(name: node.name, .add, first: first, second: second, output: $0) }
     }
 
     /// The step that made `node`'s value, where `node` has one reader only.
@@ -133,7 +144,9 @@ extension Lowering.Step {
     var output: Lowering.Value {
         switch self {
         case .convolution(let step): step.output
-        case .pooling(_, _, _, let output), .activation(_, _, _, let output), .add(_, _, _, let output): output
+        case .pooling(_, _, _, let output), .activation(_, _, _, let output), .binary(_, _, _, _, let output),
+            .concatenation(_, _, let output):
+            output
         }
     }
 
@@ -141,7 +154,8 @@ extension Lowering.Step {
         switch self {
         case .convolution(let step): [step.input] + (step.accumulated.map { [$0] } ?? [])
         case .pooling(_, _, let input, _), .activation(_, _, let input, _): [input]
-        case .add(_, let first, let second, _): [first, second]
+        case .binary(_, _, let first, let second, _): [first, second]
+        case .concatenation(_, let inputs, _): inputs
         }
     }
 }
@@ -154,7 +168,7 @@ struct ConvolutionStep {
     let parameters: [Int]
     let input: Lowering.Value
     let output: Lowering.Value
-    var normalization: (parameters: [Int], epsilon: Float)?
+    var normalization: (parameters: [Int], epsilon: Float, hasScale: Bool)?
     /// The value it is added to, in place.
     var accumulated: Lowering.Value?
     var activation: Activation?
@@ -178,6 +192,10 @@ struct ConvolutionStep {
         if options.groups == 1 { return [shape[0], shape[1]] + kernel }
         return [options.groups, shape[0] / options.groups, shape[1]] + kernel
     }
+}
+
+enum BinaryOperation {
+    case add, multiply
 }
 
 struct PoolingStep {

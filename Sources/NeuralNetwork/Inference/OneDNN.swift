@@ -97,6 +97,14 @@ final class Primitive {
         try check(onednn_operation_bind(handle, source, second, weights, bias, destination, scratchpad), name)
     }
 
+    /// For a concatenation.
+    func bind(
+        sources: [UnsafeMutableRawPointer], destination: UnsafeMutableRawPointer, scratchpad: UnsafeMutableRawPointer?
+    ) throws {
+        let sources: [UnsafeMutableRawPointer?] = sources
+        try check(onednn_concatenation_bind(handle, Int32(sources.count), sources, destination, scratchpad), name)
+    }
+
     func execute(in context: Context) throws {
         try check(onednn_operation_execute(context.handle, handle), name)
     }

@@ -68,7 +68,9 @@ public final class PackedWeights: Sendable {
         guard let normalization = step.normalization else { return (weights, bias) }
 
         let statistics = try normalization.parameters.map { try tensor($0).values }
-        let (gamma, beta, mean, variance) = (statistics[0], statistics[1], statistics[2], statistics[3])
+        let gamma = normalization.hasScale ? statistics[0] : Array(repeating: 1, count: channels)
+        let last = statistics.count - 3
+        let (beta, mean, variance) = (statistics[last], statistics[last + 1], statistics[last + 2])
         let stride = weights.count / channels
         for channel in 0..<channels {
             let deviation = (Double(variance[channel]) + Double(normalization.epsilon)).squareRoot()

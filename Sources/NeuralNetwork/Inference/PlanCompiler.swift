@@ -10,7 +10,8 @@ struct PlanCompiler {
 
     struct Operation {
         let primitive: Primitive
-        let source: Buffer
+        /// More than one for a concatenation.
+        let sources: [Buffer]
         var second: Buffer?
         let destination: Buffer
         var layer: PackedWeights.Layer?
@@ -64,13 +65,25 @@ struct PlanCompiler {
                 onednn_eltwise_create(context.handle, activation.code, source.layout.handle, $0)
             }
             append(primitive, source, output: output)
-        case .add(let name, let first, let second, let output):
+        case .binary(let name, let operation, let first, let second, let output):
             let (a, b) = (values[first]!, values[second]!)
+            let kind = operation == .add ? ONEDNN_ADD : ONEDNN_MULTIPLY
             let primitive = try Primitive(name) {
-                onednn_binary_create(context.handle, ONEDNN_ADD, a.layout.handle, b.layout.handle, $0)
+                onednn_binary_create(context.handle, kind, a.layout.handle, b.layout.handle, $0)
             }
             touch(b.buffer)
             append(primitive, a, second: b.buffer, output: output)
+        case .concatenation(let name, let inputs, let output):
+            let sources = inputs.map { values[$0]! }
+            let layouts: [OpaquePointer?] = sources.map(\.layout.handle)
+            let primitive = try Primitive(name) {
+                onednn_concatenation_create(context.handle, Int32(layouts.count), layouts, $0)
+            }
+            for source in sources { touch(source.buffer) }
+            let destination = newBuffer(primitive.destination.bytes)
+            operations.append(
+                Operation(primitive: primitive, sources: sources.map(\.buffer), destination: destination))
+            values[output] = Placed(buffer: destination, layout: primitive.destination)
         }
     }
 
@@ -131,7 +144,7 @@ struct PlanCompiler {
         let destination = existing ?? newBuffer(layout.bytes)
         operations.append(
             Operation(
-                primitive: primitive, source: source.buffer, second: second, destination: destination, layer: layer))
+                primitive: primitive, sources: [source.buffer], second: second, destination: destination, layer: layer))
         values[output] = Placed(buffer: destination, layout: layout)
     }
 
@@ -148,7 +161,7 @@ struct PlanCompiler {
             onednn_reorder_create(context.handle, source.layout.handle, layout.handle, $0)
         }
         touch(source.buffer)
-        operations.append(Operation(primitive: primitive, source: source.buffer, destination: destination))
+        operations.append(Operation(primitive: primitive, sources: [source.buffer], destination: destination))
     }
 
     private mutating func newBuffer(_ bytes: Int) -> Buffer {

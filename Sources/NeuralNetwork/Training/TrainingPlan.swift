@@ -79,7 +79,8 @@ public struct TrainingPlan: Sendable {
             }
             pass.states[id] = states
             return joined(outputs, hidden: recurrence.hiddenSize)
-        case .convolution, .batchNormalization, .maxPooling, .averagePooling, .globalAveragePooling:
+        case .convolution, .batchNormalization, .maxPooling, .averagePooling, .globalAveragePooling, .scaleChannels,
+            .concatenation, .flatten:
             preconditionFailure("image nodes were refused when the plan was made")
         }
     }
@@ -158,7 +159,8 @@ public struct TrainingPlan: Sendable {
                 if let share { sum = sum.map { zip($0, share).map(+) } ?? share }
             }
             return [sum.map { Tensor(shape: input().shape, values: $0) }]
-        case .convolution, .batchNormalization, .maxPooling, .averagePooling, .globalAveragePooling:
+        case .convolution, .batchNormalization, .maxPooling, .averagePooling, .globalAveragePooling, .scaleChannels,
+            .concatenation, .flatten:
             preconditionFailure("image nodes were refused when the plan was made")
         }
     }

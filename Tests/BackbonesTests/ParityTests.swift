@@ -4,23 +4,24 @@ import NeuralNetwork
 import TestSupport
 import Testing
 
-@Suite struct ResNetTests {
+@Suite struct ParityTests {
     struct Goldens: Decodable {
         let goldens: [Golden]
     }
 
     struct Golden: Decodable, CustomTestStringConvertible {
         let backbone: String
+        let numerics: Numerics
         let imageSize: Int
         let tap: String
         let largest: Float
         let stride: Int
         let featureSize: Int
         let features: [[Float]]
-        var testDescription: String { "\(backbone) \(tap) at \(imageSize)" }
+        var testDescription: String { "\(numerics.rawValue) \(backbone) \(tap) at \(imageSize)" }
     }
 
-    static let goldens = (fixture("resnet", in: Bundle.module) as Goldens).goldens
+    static let goldens = ["torchvision", "keras"].flatMap { (fixture($0, in: Bundle.module) as Goldens).goldens }
 
     /// `pixels` of Tests/Parity/parameters.py.
     static func picture(_ index: Int, size: Int) -> [UInt8] {
@@ -35,14 +36,15 @@ import Testing
         }
     }
 
-    @Test("features equal torchvision's for the same parameters and pixels", arguments: goldens)
-    func featuresEqualTorchvision(golden: Golden) throws {
+    @Test("features equal the publisher's for the same parameters and pixels", arguments: goldens)
+    func featuresEqualPublishers(golden: Golden) throws {
         let backbone = try #require(Backbone.named(golden.backbone))
         let plan = try InferencePlan(
-            graph: backbone.graph(imageSize: golden.imageSize), output: golden.tap, batch: 2,
+            graph: backbone.graph(imageSize: golden.imageSize, numerics: golden.numerics), output: golden.tap, batch: 2,
             weights: PackedWeights(RandomParameters()))
         let pixels = (0..<2).flatMap { Self.picture($0, size: golden.imageSize) }
-        let features = try plan.run(pixels: pixels, normalization: backbone.inputConvention.normalization)
+        let features = try plan.run(
+            pixels: pixels, normalization: backbone.inputConvention(golden.numerics).normalization)
         try #require(features.count == 2 * golden.featureSize)
         var worst: Float = 0
         for (picture, expected) in golden.features.enumerated() {

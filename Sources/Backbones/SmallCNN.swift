@@ -1,0 +1,28 @@
+import NeuralNetwork
+
+/// The small CNN of the published ten-class UCF101 recipe, made to be trained from scratch: four
+/// convolutions without bias, each with batch normalisation and ReLU.
+public struct SmallCNN: Sendable {
+    /// The network.
+    public init() {}
+
+    /// Outputs `spatial` `[512, size / 32, size / 32]` and `pooled` `[512]`.
+    public func graph(imageSize: Int) -> Graph {
+        var builder = GraphBuilder()
+        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        for (index, channels) in [64, 128, 256, 512].enumerated() {
+            let kernel = index == 0 ? 7 : 3
+            let window = Window(kernel: Extent(kernel), stride: Extent(2), padding: Extent(kernel / 2))
+            x = builder.convolution("conv\(index + 1)", x, Convolution(outChannels: channels, window: window))
+            x = builder.batchNormalization("bn\(index + 1)", x, epsilon: 1e-5)
+            x = builder.activation(.relu, x)
+            if index == 0 {
+                let pooling = Window(kernel: Extent(3), stride: Extent(2), padding: Extent(1))
+                x = builder.maxPooling("maxpool", x, pooling)
+            }
+        }
+        x = builder.dropout("dropout", x, rate: 0.5)
+        let pooled = builder.globalAveragePooling("avgpool", x)
+        return builder.build(outputs: ["spatial": x, "pooled": pooled])
+    }
+}
