@@ -29,8 +29,10 @@ let package = Package(
                 .apt(["libavformat-dev", "libavcodec-dev", "libavutil-dev", "libswscale-dev"]),
                 .brew(["ffmpeg"]),
             ]),
+        .systemLibrary(
+            name: "CLibzip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"]), .brew(["libzip"])]),
         .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
-        .target(name: "NeuralNetwork", dependencies: ["COneDNN"]),
+        .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CLibzip"]),
         .target(name: "Backbones", dependencies: ["NeuralNetwork"]),
         .target(name: "Datasets"),
         .target(name: "Video", dependencies: ["CFFmpeg"]),

@@ -79,7 +79,7 @@ public struct LoadedWeights: Sendable {
             packed = PackedWeights(RandomParameters())
             digest = nil
         case .file(let path):
-            let file = try SafeTensorsFile(path: path)
+            let file = try openCheckpoint(path: path)
             try file.validate(for: parameters)
             packed = PackedWeights(file)
             digest = try FileDigest.sha256(path: path)

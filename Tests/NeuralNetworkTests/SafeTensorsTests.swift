@@ -88,12 +88,11 @@ import Testing
         #expect(throws: WeightsError.self) { try SafeTensorsFile(path: "/no/such/file.safetensors") }
     }
 
-    @Test("files of other programs are named for what they are")
+    @Test("a file of Keras is named for what it is")
     func foreign() {
-        for (bytes, words) in [([0x50, 0x4B, 3, 4] as [UInt8], "PyTorch"), ([0x89, 0x48, 0x44, 0x46, 0x0D], "HDF5")] {
-            let error = #expect(throws: WeightsError.self) { try Self.read(Data(bytes) + Data(count: 100)) }
-            #expect(error?.localizedDescription.contains(words) == true)
-        }
+        let data = Data([0x89, 0x48, 0x44, 0x46, 0x0D]) + Data(count: 100)
+        let error = #expect(throws: WeightsError.self) { try Self.read(data) }
+        #expect(error?.localizedDescription.contains("HDF5") == true)
     }
 
     @Test("weights that do not fit list what is missing, unexpected and wrongly shaped, the first few")

@@ -5,9 +5,11 @@ import Foundation
 ///
 /// The file is mapped, not loaded; a tensor costs memory only while somebody holds it. Nothing the
 /// header says is believed before it was checked against the file.
-public struct SafeTensorsFile: ParameterSource {
+public struct SafeTensorsFile: Checkpoint {
     /// The path it was read from.
     public let path: String
+    /// How the file is written.
+    public let format = "safetensors"
     /// Free text stored under `__metadata__`.
     public let metadata: [String: String]
     /// Shape of every tensor, by name.
@@ -22,27 +24,10 @@ public struct SafeTensorsFile: ParameterSource {
         let range: Range<Int>
     }
 
-    enum ElementType: String, Sendable {
-        case f64 = "F64"
-        case f32 = "F32"
-        case f16 = "F16"
-        case bf16 = "BF16"
-        case i64 = "I64"
-        case i32 = "I32"
-        case i16 = "I16"
-        case i8 = "I8"
-        case u8 = "U8"
-        case bool = "BOOL"
-
-        var bytes: Int {
-            switch self {
-            case .f64, .i64: 8
-            case .f32, .i32: 4
-            case .f16, .bf16, .i16: 2
-            case .i8, .u8, .bool: 1
-            }
-        }
-    }
+    private static let types: [String: ElementType] = [
+        "F64": .float64, "F32": .float32, "F16": .float16, "BF16": .bfloat16, "I64": .int64, "I32": .int32,
+        "I16": .int16, "I8": .int8, "U8": .uint8, "BOOL": .uint8,
+    ]
 
     /// Headers over this size are refused, as the reference reader does.
     private static let maximumHeader = 100_000_000
@@ -60,8 +45,8 @@ public struct SafeTensorsFile: ParameterSource {
 
     init(data: Data, path: String) throws {
         func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
-        if let format = Self.foreignFormat(data) {
-            throw malformed("it is \(format), which must be saved as .safetensors first")
+        if data.starts(with: [0x89, 0x48, 0x44, 0x46]) {
+            throw malformed("it is an HDF5 file (Keras), which must be saved as .safetensors first")
         }
         guard data.count >= 8 else { throw malformed("it has \(data.count) bytes") }
         let length = data.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * $1.offset) }
@@ -85,22 +70,13 @@ public struct SafeTensorsFile: ParameterSource {
         self.metadata = json["__metadata__"] as? [String: String] ?? [:]
     }
 
-    /// What the file is where it begins like a format that other programs write.
-    private static func foreignFormat(_ data: Data) -> String? {
-        let formats: [([UInt8], String)] = [
-            ([0x50, 0x4B, 0x03, 0x04], "a PyTorch file or another zip archive"),
-            ([0x80, 0x02, 0x8A, 0x0A], "an old PyTorch file"), ([0x89, 0x48, 0x44, 0x46], "an HDF5 file (Keras)"),
-        ]
-        return formats.first { data.starts(with: $0.0) }?.1
-    }
-
     private static func entry(
         _ name: String, _ fields: [String: Any], bodyBytes: Int, _ malformed: (String) -> WeightsError
     ) throws -> Entry {
         guard let typeName = fields["dtype"] as? String, let shape = fields["shape"] as? [Int],
             let offsets = fields["data_offsets"] as? [Int], offsets.count == 2
         else { throw malformed("entry \(name) lacks dtype, shape or data_offsets") }
-        guard let type = ElementType(rawValue: typeName) else {
+        guard let type = types[typeName] else {
             throw malformed("tensor \(name) has the unknown type \(typeName)")
         }
         var bytes = type.bytes
@@ -133,59 +109,7 @@ public struct SafeTensorsFile: ParameterSource {
         guard let entry = entries[name] else { return nil }
         let bytes = data.subdata(
             in: data.startIndex + entry.range.lowerBound..<data.startIndex + entry.range.upperBound)
-        return Tensor(shape: entry.shape, values: Self.floats(bytes, entry.type))
-    }
-
-    /// - Throws: `WeightsError.mismatch` where it is missing or has another shape.
-    public func tensor(for parameter: Graph.Parameter) throws -> Tensor {
-        guard let tensor = tensor(named: parameter.name), tensor.shape == parameter.shape else {
-            throw WeightsError.mismatch(file: path, WeightsMismatch(expected: [parameter], found: shapes))
-        }
-        return tensor
-    }
-
-    /// - Throws: `WeightsError.mismatch` where a parameter is missing or has another shape. Tensors
-    ///   that the network does not use are accepted.
-    public func validate(for parameters: [Graph.Parameter]) throws {
-        let mismatch = WeightsMismatch(expected: parameters, found: shapes)
-        if !mismatch.isEmpty { throw WeightsError.mismatch(file: path, mismatch) }
-    }
-
-    private static func floats(_ bytes: Data, _ type: ElementType) -> [Float] {
-        func map<Stored>(_: Stored.Type, _ convert: (Stored) -> Float) -> [Float] {
-            bytes.withUnsafeBytes { raw in
-                (0..<raw.count / MemoryLayout<Stored>.size).map {
-                    convert(raw.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Stored>.size, as: Stored.self))
-                }
-            }
-        }
-        switch type {
-        case .f32:
-            return [Float](unsafeUninitializedCapacity: bytes.count / 4) { buffer, count in
-                bytes.copyBytes(to: UnsafeMutableRawBufferPointer(buffer))
-                count = bytes.count / 4
-            }
-        case .f64: return map(Double.self) { Float($0) }
-        case .f16: return map(UInt16.self, Self.half)
-        case .bf16: return map(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
-        case .i64: return map(Int64.self) { Float($0) }
-        case .i32: return map(Int32.self) { Float($0) }
-        case .i16: return map(Int16.self) { Float($0) }
-        case .i8: return map(Int8.self) { Float($0) }
-        case .u8, .bool: return map(UInt8.self) { Float($0) }
-        }
-    }
-
-    /// IEEE 754 binary16, by hand because `Float16` does not exist on every platform.
-    static func half(_ bits: UInt16) -> Float {
-        let sign: Float = bits & 0x8000 == 0 ? 1 : -1
-        let exponent = Int(bits >> 10) & 0x1F
-        let fraction = Float(bits & 0x3FF)
-        switch exponent {
-        case 0: return sign * fraction * 0x1p-24
-        case 0x1F: return fraction == 0 ? sign * .infinity : .nan
-        default: return sign * (1024 + fraction) * Float(sign: .plus, exponent: exponent - 25, significand: 1)
-        }
+        return Tensor(shape: entry.shape, values: entry.type.floats(bytes))
     }
 
     private static func reason(_ error: any Error) -> String {

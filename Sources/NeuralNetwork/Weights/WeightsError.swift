@@ -11,7 +11,7 @@ public enum WeightsError: LocalizedError, Equatable {
         switch self {
         case .unreadable(let file, let reason): "Cannot read the weights \(file): \(reason)."
         case .malformed(let file, let reason):
-            "\(file) is not a usable .safetensors file: \(reason). Fetch or write it again."
+            "\(file) is not a usable weight file: \(reason). Fetch or write it again."
         case .mismatch(let file, let mismatch): "The weights in \(file) do not fit the network: \(mismatch)"
         }
     }

@@ -1,0 +1,45 @@
+import Foundation
+
+/// A weight file: named tensors, read one at a time.
+public protocol Checkpoint: ParameterSource {
+    /// The path it was read from.
+    var path: String { get }
+    /// Such as `safetensors`.
+    var format: String { get }
+    /// Shape of every tensor, by name.
+    var shapes: [String: [Int]] { get }
+    /// The tensor called `name` as `Float`, or nil.
+    func tensor(named name: String) throws -> Tensor?
+}
+
+extension Checkpoint {
+    /// - Throws: `WeightsError.mismatch` where it is missing or has another shape.
+    public func tensor(for parameter: Graph.Parameter) throws -> Tensor {
+        guard let tensor = try tensor(named: parameter.name), tensor.shape == parameter.shape else {
+            throw WeightsError.mismatch(file: path, WeightsMismatch(expected: [parameter], found: shapes))
+        }
+        return tensor
+    }
+
+    /// - Throws: `WeightsError.mismatch` where a parameter is missing or has another shape. Tensors
+    ///   that the network does not use are accepted.
+    public func validate(for parameters: [Graph.Parameter]) throws {
+        let mismatch = WeightsMismatch(expected: parameters, found: shapes)
+        if !mismatch.isEmpty { throw WeightsError.mismatch(file: path, mismatch) }
+    }
+}
+
+/// Opens a weight file by its content, whatever it is called.
+///
+/// - Throws: `WeightsError`.
+public func openCheckpoint(path: String) throws -> any Checkpoint {
+    guard let file = FileHandle(forReadingAtPath: path) else {
+        throw WeightsError.unreadable(file: path, reason: String(cString: strerror(errno)))
+    }
+    let start = [UInt8]((try? file.read(upToCount: 8)) ?? Data())
+    try? file.close()
+    if start.starts(with: [0x50, 0x4B, 0x03, 0x04]) { return try PyTorchArchive(path: path) }
+    // A pickle of protocol 2 or later that begins with torch's magic number.
+    if start.count > 3, start[0] == 0x80, start[2] == 0x8A { return try PyTorchLegacyFile(path: path) }
+    return try SafeTensorsFile(path: path)
+}

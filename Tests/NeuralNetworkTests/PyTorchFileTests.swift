@@ -1,0 +1,106 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import NeuralNetwork
+
+@Suite struct PyTorchFileTests {
+    static func fixture(_ name: String) throws -> String {
+        try #require(Bundle.module.url(forResource: "Fixtures/weights/" + name, withExtension: "bin")).path
+    }
+
+    static func around(_ name: String, _ count: Int) -> [Float] {
+        RandomParameters().uniform(name, count: count).map { 2 * $0 - 1 }
+    }
+
+    @Test(
+        "torch.save's files give their tensors, whatever their type, stride or wrapper",
+        arguments: [
+            ("zip", "PyTorch (zip)"), ("legacy", "PyTorch (before 1.6)"), ("wrapped", "PyTorch (zip)"),
+        ])
+    func tensors(name: String, format: String) throws {
+        let file = try openCheckpoint(path: Self.fixture(name))
+        #expect(file.format == format)
+        #expect(
+            file.shapes == [
+                "conv.weight": [2, 3, 3, 3], "half": [6, 4], "bfloat": [6, 4], "double": [6, 4], "transposed": [4, 6],
+                "slice": [3, 2], "scalar": [], "parameter": [3], "empty": [0, 4],
+            ])
+        let base = Self.around("base", 24)
+        func values(_ name: String) throws -> [Float] { try #require(try file.tensor(named: name)).values }
+        #expect(try values("conv.weight") == Self.around("conv.weight", 54))
+        #expect(try values("double") == base)
+        #expect(try values("transposed") == (0..<24).map { base[$0 % 6 * 4 + $0 / 6] })
+        #expect(try values("slice") == [9, 10, 13, 14, 17, 18].map { base[$0] })
+        #expect(try values("scalar") == [7])
+        #expect(try values("parameter") == [1, 1, 1])
+        #expect(try values("empty") == [])
+        for (index, value) in base.enumerated() {
+            #expect(abs(try values("half")[index] - value) < 1e-3)
+            #expect(abs(try values("bfloat")[index] - value) < 8e-3)
+        }
+        #expect(try file.tensor(named: "absent") == nil)
+    }
+
+    @Test(
+        "a pickle that wants to run something, is nested without end or unpacks to more than it says is refused",
+        arguments: [("evil", "os.system"), ("deep", "nested too deeply"), ("bomb", "claims 50000000 bytes")])
+    func hostile(name: String, words: String) throws {
+        let path = try Self.fixture(name)
+        let error = #expect(throws: WeightsError.self) {
+            let file = try openCheckpoint(path: path)
+            for name in file.shapes.keys { _ = try file.tensor(named: name) }
+        }
+        let text = (error?.localizedDescription ?? "").replacingOccurrences(of: "posix.", with: "os.")
+        #expect(text.contains(words), "\(text)")
+    }
+
+    @Test(
+        "a file cut off anywhere, or with any byte changed, is an error or gives its tensors; it never crashes",
+        arguments: ["zip", "legacy"])
+    func damaged(name: String) throws {
+        let scratch = try ScratchFolder()
+        let whole = try Data(contentsOf: URL(fileURLWithPath: Self.fixture(name)))
+        func survives(_ data: Data) throws -> Bool {
+            let path = try scratch.file("damaged.bin", data)
+            do {
+                let file = try openCheckpoint(path: path)
+                for name in file.shapes.keys { _ = try file.tensor(named: name) }
+                return true
+            } catch is WeightsError {
+                return false
+            }
+        }
+        #expect(try survives(whole))
+        for length in stride(from: 0, to: whole.count - 1, by: 61) {
+            #expect(try !survives(whole.prefix(length)), "\(length) of \(whole.count) bytes")
+        }
+        let noise = RandomParameters().uniform("damage", count: whole.count)
+        for position in stride(from: 0, to: whole.count, by: 7) {
+            var data = whole
+            data[position] = UInt8(noise[position] * 256)
+            _ = try survives(data)
+        }
+    }
+
+    @Test("a tensor larger than its storage is refused")
+    func lyingTensor() {
+        // ((storage 'FloatStorage' '0' 'cpu' 4), offset 2, shape (3,), strides (1,)) through the pickle's own opcodes.
+        func pickle(offset: UInt8, length: UInt8, stride: UInt8) -> Data {
+            var data = Data([0x80, 2]) + Data("ctorch._utils\n_rebuild_tensor_v2\n((".utf8)
+            data += Data([0x8C, 7]) + Data("storage".utf8) + Data("ctorch\nFloatStorage\n".utf8)
+            data += Data([0x8C, 1]) + Data("0".utf8) + Data([0x8C, 3]) + Data("cpu".utf8) + Data("K".utf8) + Data([4])
+            data += Data("tQK".utf8) + Data([offset]) + Data("K".utf8) + Data([length, 0x85]) + Data("K".utf8)
+            return data + Data([stride, 0x85, 0x89, 0x4E]) + Data("tR.".utf8)
+        }
+        func load(_ data: Data) throws {
+            var unpickler = Unpickler(data)
+            _ = try unpickler.load()
+        }
+        #expect(throws: Never.self) { try load(pickle(offset: 1, length: 3, stride: 1)) }
+        #expect(throws: Unpickler.Refusal.self) { try load(pickle(offset: 2, length: 3, stride: 1)) }
+        #expect(throws: Unpickler.Refusal.self) { try load(pickle(offset: 0, length: 3, stride: 2)) }
+        // A stride of zero would make a tensor of any size from four numbers.
+        #expect(throws: Unpickler.Refusal.self) { try load(pickle(offset: 0, length: 200, stride: 0)) }
+    }
+}
