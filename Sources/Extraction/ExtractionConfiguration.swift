@@ -80,7 +80,12 @@ public struct LoadedWeights: Sendable {
             digest = nil
         case .file(let path):
             let file = try openCheckpoint(path: path)
-            try file.validate(for: parameters)
+            do {
+                try file.validate(for: parameters)
+            } catch WeightsError.mismatch(let path, var mismatch) {
+                mismatch.hint = Backbone.looking(like: file.shapes).map { "This looks like \($0.name)." }
+                throw WeightsError.mismatch(file: path, mismatch)
+            }
             packed = PackedWeights(file)
             digest = try FileDigest.sha256(path: path)
         }

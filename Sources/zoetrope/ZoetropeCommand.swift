@@ -17,6 +17,6 @@ struct ZoetropeCommand: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Extract.self, TrainSequence.self, Evaluate.self, Predict.self, Describe.self, Demo.self,
+            Extract.self, TrainSequence.self, Evaluate.self, Predict.self, Describe.self, Weights.self, Demo.self,
         ])
 }

@@ -42,6 +42,15 @@ import Testing
         }
     }
 
+    @Test("a file's tensors tell which backbone they are of", arguments: Backbone.all.map(\.name))
+    func guess(name: String) throws {
+        let backbone = try #require(Backbone.named(name))
+        let parameters = backbone.graph(imageSize: backbone.nativeImageSize).parameters
+        let shapes = Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.shape) })
+        #expect(Backbone.looking(like: shapes)?.name == name)
+        #expect(Backbone.looking(like: shapes.filter { $0.key != parameters[0].name }) == nil)
+    }
+
     @Test("parameter names are unique and torchvision's")
     func names() throws {
         let names = try #require(Backbone.named("resnet50")).graph(imageSize: 224).parameters.map(\.name)

@@ -246,6 +246,23 @@ final class Workplace {
         #expect(FileManager.default.contents(atPath: place.path + "/p.yaml") == Data(Workplace.pipeline.utf8))
     }
 
+    @Test("weights are inspected and converted, and what is none is an error")
+    func weights() throws {
+        let place = try Workplace(clips: 0)
+        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appending(path: "../NeuralNetworkTests/Fixtures/weights/legacy.bin").standardizedFileURL.path
+        let inspected = try place.run("weights", "inspect", fixture)
+        #expect(inspected.status == 0, "\(inspected.error)")
+        #expect(inspected.out.contains("conv.weight  2×3×3×3       54"))
+        #expect(inspected.out.contains("PyTorch (before 1.6), 9 tensors"))
+        let converted = try place.run("weights", "convert", fixture, "out.safetensors")
+        #expect(converted.status == 0, "\(converted.error)")
+        let again = try place.run("weights", "inspect", "out.safetensors")
+        #expect(again.out.contains("safetensors, 9 tensors"))
+        #expect(try place.run("weights", "inspect", "p.yaml").status == 1)
+        #expect(try place.run("weights", "convert", fixture, "out.pth").status == 64)
+    }
+
     @Test("describe prints the published size of ResNet-152")
     func describe() throws {
         let output = try Program.run(["describe", "resnet152"], in: NSTemporaryDirectory())

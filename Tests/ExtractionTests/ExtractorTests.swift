@@ -194,7 +194,9 @@ extension CacheFile {
 
         // Another network's weights are refused before anything is stored.
         extractor.configuration.backbone = try #require(Backbone.named("resnet34"))
-        #expect(throws: WeightsError.self) { try extractor.run(into: file) { _ in } }
+        let error = #expect(throws: WeightsError.self) { try extractor.run(into: file) { _ in } }
+        #expect(error?.localizedDescription.contains("layer1.2.conv1.weight") == true)
+        #expect(error?.localizedDescription.hasSuffix("This looks like resnet18.") == true)
         #expect(try file.extractions().count == 1)
         // The weight file may be gone when only the stored recipe is looked up.
         try FileManager.default.removeItem(atPath: path)

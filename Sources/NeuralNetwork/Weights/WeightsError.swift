@@ -26,6 +26,9 @@ public struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
     /// `name: [found] instead of [expected]`.
     public let wronglyShaped: [String]
 
+    /// What the file seems to be instead, such as "this looks like resnet101".
+    public var hint: String?
+
     /// Compares the parameters a network needs with the shapes that were found.
     public init(expected: [Graph.Parameter], found: [String: [Int]]) {
         let names = Set(expected.map(\.name))
@@ -45,7 +48,7 @@ public struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
         let parts = [("missing", missing), ("wrongly shaped", wronglyShaped), ("unexpected", unexpected)]
         return parts.filter { !$0.1.isEmpty }
             .map { "\($0.1.count) \($0.0) (\(Self.first(of: $0.1)))" }
-            .joined(separator: "; ") + "."
+            .joined(separator: "; ") + "." + (hint.map { " " + $0 } ?? "")
     }
 
     private static func first(of names: [String]) -> String {
