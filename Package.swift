@@ -21,6 +21,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+        .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     ],
     targets: [
         .systemLibrary(
@@ -34,7 +35,7 @@ let package = Package(
         .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
         .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CLibzip"]),
         .target(name: "Backbones", dependencies: ["NeuralNetwork"]),
-        .target(name: "Datasets"),
+        .target(name: "Datasets", dependencies: [.product(name: "SwiftCSV", package: "SwiftCSV")]),
         .target(name: "Video", dependencies: ["CFFmpeg"]),
         .target(
             name: "FeatureCache",

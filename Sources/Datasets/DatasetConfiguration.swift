@@ -8,6 +8,17 @@ public struct DatasetConfiguration: Sendable, Equatable {
         case folders
         /// UCF101 as it unpacks, with its official lists.
         case ucf101
+        /// HMDB51 as it unpacks, with its official lists.
+        case hmdb51
+        /// GTEA61 as folders of frames.
+        case gtea61
+        /// Clips listed in CSV files, Kinetics' among them.
+        case csv
+
+        /// Whether the data set has numbered official splits.
+        public var hasNumberedSplits: Bool { self == .ucf101 || self == .hmdb51 }
+        /// Whether `splits` names lists.
+        public var hasLists: Bool { hasNumberedSplits || self == .csv }
     }
 
     /// Which classes are used.
@@ -50,7 +61,7 @@ public struct DatasetConfiguration: Sendable, Equatable {
     public var name: String {
         if let givenName { return givenName }
         let folder = URL(fileURLWithPath: root).standardizedFileURL.lastPathComponent
-        return layout == .ucf101 ? "\(folder)/split\(split)" : folder
+        return layout.hasNumberedSplits ? "\(folder)/split\(split)" : folder
     }
 
     /// The clips of the chosen classes, ordered by path.
@@ -61,6 +72,9 @@ public struct DatasetConfiguration: Sendable, Equatable {
             switch layout {
             case .folders: try FolderLayout(root: root).clips()
             case .ucf101: try UCF101Layout(root: root, splits: splits, split: split).clips()
+            case .hmdb51: try HMDB51Layout(root: root, splits: splits, split: split).clips()
+            case .gtea61: try GTEA61Layout(root: root).clips()
+            case .csv: try CSVLayout(root: root, splits: splits).clips()
             }
         let labels = try chosenLabels(from: all.map { ($0.label, $0.split) })
         return all.filter { labels.contains($0.label) }.sorted { $0.path < $1.path }
@@ -91,7 +105,9 @@ public enum DatasetError: LocalizedError, Equatable {
     case noVideos(String)
     case missingList(String)
     case malformedList(file: String, line: Int, text: String)
-    case needsSplits
+    case malformedRow(file: String, row: Int, reason: String)
+    case missingColumn(file: String, String, header: [String])
+    case needsSplits(layout: String, example: String)
     case unknownClass(String, available: [String])
 
     /// What happened, where, and what to do about it.
@@ -103,8 +119,12 @@ public enum DatasetError: LocalizedError, Equatable {
                 + "<root>/test/<label>/<video>; a folder of images counts as one clip."
         case .missingList(let path): "The split list \(path) cannot be read (`dataset.splits`, `dataset.split`)."
         case .malformedList(let file, let line, let text):
-            "\(file), line \(line): expected `Class/video.avi`, found \"\(text)\"."
-        case .needsSplits: "The ucf101 layout needs `dataset.splits`, the folder of trainlist01.txt and its kin."
+            "\(file), line \(line): \"\(text)\" is not of the form of the official lists."
+        case .malformedRow(let file, let row, let reason): "\(file), row \(row): \(reason)."
+        case .missingColumn(let file, let column, let header):
+            "\(file) has no column \(column). Its header row is: \(header.joined(separator: ", "))."
+        case .needsSplits(let layout, let example):
+            "The layout \(layout) needs `dataset.splits`: where \(example) and its kin are."
         case .unknownClass(let name, let available):
             "`dataset.classes` names \"\(name)\", which the dataset does not have. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."

@@ -54,13 +54,23 @@ struct FolderLayout {
 
     /// Visible entries of a folder, sorted by name.
     private static func entries(of path: String) throws -> [Entry] {
+        try names(in: path).map { name in
+            Entry(name: name, path: path + "/" + name, isFolder: isFolder(path + "/" + name))
+        }
+    }
+
+    /// Names of the visible entries of a folder, sorted.
+    ///
+    /// - Throws: `DatasetError.missingFolder`.
+    static func names(in path: String) throws -> [String] {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
             throw DatasetError.missingFolder(path)
         }
-        return names.filter { !$0.hasPrefix(".") }.sorted().map { name in
-            var isFolder: ObjCBool = false
-            _ = FileManager.default.fileExists(atPath: path + "/" + name, isDirectory: &isFolder)
-            return Entry(name: name, path: path + "/" + name, isFolder: isFolder.boolValue)
-        }
+        return names.filter { !$0.hasPrefix(".") }.sorted()
+    }
+
+    static func isFolder(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
     }
 }

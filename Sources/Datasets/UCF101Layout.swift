@@ -8,29 +8,20 @@ struct UCF101Layout {
     let split: Int
 
     func clips() throws -> [Clip] {
-        guard let splits else { throw DatasetError.needsSplits }
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: root, isDirectory: &isFolder), isFolder.boolValue else {
-            throw DatasetError.missingFolder(root)
-        }
+        guard let splits else { throw DatasetError.needsSplits(layout: "ucf101", example: "trainlist01.txt") }
+        guard FolderLayout.isFolder(root) else { throw DatasetError.missingFolder(root) }
         return try Self.clips(in: "\(splits)/trainlist0\(split).txt", .train)
             + Self.clips(in: "\(splits)/testlist0\(split).txt", .test)
     }
 
     private static func clips(in file: String, _ split: Split) throws -> [Clip] {
-        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-            throw DatasetError.missingList(file)
-        }
-        return try text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
-            .compactMap { number, line in
-                let line = line.trimmingCharacters(in: .whitespaces)
-                if line.isEmpty { return nil }
-                guard let match = line.wholeMatch(of: /([^\/]+)\/([^\/]+?\.\w+)(?:\s+\d+)?/) else {
-                    throw DatasetError.malformedList(file: file, line: number + 1, text: line)
-                }
-                let (label, name) = (String(match.1), String(match.2))
-                return Clip(path: "\(label)/\(name)", label: label, split: split, group: group(of: name, label))
+        try SplitList.lines(of: file).map { number, line in
+            guard let match = line.wholeMatch(of: /([^\/]+)\/([^\/]+?\.\w+)(?:\s+\d+)?/) else {
+                throw DatasetError.malformedList(file: file, line: number, text: line)
             }
+            let (label, name) = (String(match.1), String(match.2))
+            return Clip(path: "\(label)/\(name)", label: label, split: split, group: group(of: name, label))
+        }
     }
 
     /// `v_ApplyEyeMakeup_g08_c01.avi` → `ApplyEyeMakeup_g08`: g08 of another class is another source.

@@ -63,8 +63,9 @@ public struct Pipeline: Sendable {
             try reader.section($0, keys: ["layout", "root", "splits", "split", "validation", "classes", "name"])
         }
         let layout = try section.choice("layout", DatasetConfiguration.Layout.self) ?? .folders
-        if layout == .folders {
-            try section.forbid(["splits", "split"], "has no meaning for the layout `folders`")
+        if !layout.hasLists { try section.forbid(["splits"], "has no meaning for the layout `\(layout.rawValue)`") }
+        if !layout.hasNumberedSplits {
+            try section.forbid(["split"], "has no meaning for the layout `\(layout.rawValue)`")
         }
         var classes = DatasetConfiguration.Classes.all
         if let names = try? section.strings("classes") {

@@ -26,7 +26,12 @@ public struct PipelineError: LocalizedError, Equatable {
 
 /// The candidate most like `word`, or nil where none is near enough to have been meant.
 public func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
-    let ranked = candidates.map { (candidate: $0, distance: editDistance(word.lowercased(), $0.lowercased())) }
+    let word = word.lowercased()
+    let ranked = candidates.map { candidate in
+        // A beginning is as near as one slip: "ucf" means ucf101.
+        let isBeginning = word.count > 1 && candidate.lowercased().hasPrefix(word)
+        return (candidate: candidate, distance: isBeginning ? 1 : editDistance(word, candidate.lowercased()))
+    }
     guard let best = ranked.min(by: { ($0.distance, $0.candidate) < ($1.distance, $1.candidate) }) else { return nil }
     return best.distance <= max(2, max(word.count, best.candidate.count) / 2) ? best.candidate : nil
 }

@@ -17,6 +17,7 @@ struct ZoetropeCommand: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Extract.self, TrainSequence.self, Evaluate.self, Predict.self, Describe.self, Weights.self, Demo.self,
+            Extract.self, TrainSequence.self, Evaluate.self, Predict.self, Dataset.self, Describe.self, Weights.self,
+            Demo.self,
         ])
 }

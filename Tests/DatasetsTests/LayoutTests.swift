@@ -74,6 +74,99 @@ import Testing
         #expect(throws: DatasetError.malformedList(file: list, line: 2, text: "nonsense")) { try dataset.clips() }
     }
 
+    @Test("HMDB51's lists say train, test or unused, and names tell the source")
+    func hmdb51() throws {
+        try scratch.file(
+            "lists/brush_hair_test_split1.txt",
+            "April_09_brush_hair_u_nm_np1_ba_goo_0.avi 1 \nAtrium_brush_hair_x_1.avi 2 \nUnused_brush_hair_y_2.avi 0 \n"
+        )
+        try scratch.file("lists/wave_test_split1.txt", "a_wave_b.avi 2\n")
+        try scratch.file("lists/wave_test_split2.txt", "a_wave_b.avi 1\n")
+        var dataset = DatasetConfiguration(
+            layout: .hmdb51, root: scratch.path + "/hmdb51", splits: scratch.path + "/lists")
+        #expect(dataset.name == "hmdb51/split1")
+        #expect(
+            try dataset.clips() == [
+                Clip(
+                    path: "brush_hair/April_09_brush_hair_u_nm_np1_ba_goo_0.avi", label: "brush_hair", split: .train,
+                    group: "brush_hair_April_09"),
+                Clip(
+                    path: "brush_hair/Atrium_brush_hair_x_1.avi", label: "brush_hair", split: .test,
+                    group: "brush_hair_Atrium"),
+                Clip(path: "wave/a_wave_b.avi", label: "wave", split: .test, group: "wave_a"),
+            ])
+        dataset.split = 2
+        #expect(try dataset.clips().map(\.split) == [.train])
+        dataset.split = 3
+        #expect(throws: DatasetError.self) { try dataset.clips() }
+        try scratch.file("lists/bad_test_split3.txt", "x.avi 7\n")
+        #expect(throws: DatasetError.self) { try dataset.clips() }
+    }
+
+    @Test("GTEA61 is folders of frames by user; S2 is the test set and flow is ignored")
+    func gtea61() throws {
+        for clip in ["S1/open_jam/1", "S2/open_jam/1", "S3/close_jam/2"] {
+            try scratch.file("g/processed_frames2/\(clip)/rgb/rgb0001.png")
+            try scratch.file("g/flow_x_processed/\(clip)/flow_x_0001.png")
+        }
+        let clips = try DatasetConfiguration(layout: .gtea61, root: scratch.path + "/g").clips()
+        #expect(
+            clips.map(\.path) == [
+                "processed_frames2/S1/open_jam/1/rgb", "processed_frames2/S2/open_jam/1/rgb",
+                "processed_frames2/S3/close_jam/2/rgb",
+            ])
+        #expect(clips.map(\.split) == [.train, .test, .train])
+        let inner = DatasetConfiguration(layout: .gtea61, root: scratch.path + "/g/processed_frames2")
+        #expect(try inner.clips().map(\.label) == ["open_jam", "open_jam", "close_jam"])
+    }
+
+    @Test("CSV lists are read with BOM, CRLF, quotes and empty lines; files are found under split and label")
+    func csv() throws {
+        try scratch.file("root/train/a.avi")
+        try scratch.file("root/jump, high/b.avi")
+        try scratch.file("lists/train.csv", "\u{FEFF}video_name,tag\r\na.avi,run\r\n\r\n\"b.avi\",\"jump, high\"\r\n")
+        try scratch.file("lists/test.csv", "video_name,tag\nmissing.avi,run\n")
+        try scratch.file("lists/notes.txt", "no list")
+        let dataset = DatasetConfiguration(
+            layout: .csv, root: scratch.path + "/root", splits: scratch.path + "/lists")
+        #expect(
+            try dataset.clips() == [
+                Clip(path: "jump, high/b.avi", label: "jump, high", split: .train),
+                Clip(path: "missing.avi", label: "run", split: .test),
+                Clip(path: "train/a.avi", label: "run", split: .train),
+            ])
+    }
+
+    @Test("one CSV file may hold splits and groups, and Kinetics' columns name files")
+    func csvColumns() throws {
+        let list = try scratch.file(
+            "k.csv",
+            "label,youtube_id,time_start,time_end,split\nabseiling,-3B32lodo2M,59,69,train\nzumba,x_y,0,10,val\n")
+        let kinetics = DatasetConfiguration(layout: .csv, root: scratch.path, splits: list)
+        #expect(try kinetics.clips().map(\.path) == ["-3B32lodo2M_000059_000069.mp4", "x_y_000000_000010.mp4"])
+        #expect(try kinetics.clips().map(\.split) == [.train, .validation])
+        let grouped = try scratch.file("g.csv", "Path, Class ,group,SPLIT\nv/1.mp4,a,g1,test\nv/1.mp4,a,g1,test\n")
+        let clips = try DatasetConfiguration(layout: .csv, root: scratch.path, splits: grouped).clips()
+        #expect(clips == [Clip(path: "v/1.mp4", label: "a", split: .test, group: "g1")])
+    }
+
+    @Test(
+        "a CSV row that cannot be meant is an error with its number",
+        arguments: [
+            ("name,label\na,b\n", "no column path"), ("path,name\na,b\n", "no column label"),
+            ("path,label\n../secret.mp4,a\n", "row 2: ../secret.mp4 leads out"),
+            ("path,label\nx.mp4,a\n/etc/passwd,a\n", "row 3: /etc/passwd leads out"),
+            ("path,label\nx.mp4,\n", "row 2: the label is empty"),
+            ("path,label,split\nx.mp4,a,tset\n", "row 2: the split tset"),
+            ("path,label\nx.mp4,a\nx.mp4,b\n", "row 3: x.mp4 is b"),
+        ])
+    func csvErrors(text: String, words: String) throws {
+        let list = try scratch.file("list.csv", text)
+        let dataset = DatasetConfiguration(layout: .csv, root: scratch.path, splits: list)
+        let error = #expect(throws: DatasetError.self) { try dataset.clips() }
+        #expect(error?.localizedDescription.contains(words) == true, "\(error?.localizedDescription ?? "")")
+    }
+
     @Test("the true UCF101 lists have 9,537 training and 3,783 test clips", .enabled(if: OfficialLists.arePresent))
     func officialLists() throws {
         let dataset = DatasetConfiguration(layout: .ucf101, root: scratch.path, splits: OfficialLists.folder)

@@ -1,0 +1,56 @@
+import Datasets
+import Foundation
+import Video
+
+/// What a data set holds and what is wrong with it, found before hours of extraction.
+public struct DatasetCheck: Sendable {
+    /// Clips of each class in each split.
+    public let counts: [String: [Split: Int]]
+    /// Paths that are missing or cannot be read, with the reason.
+    public let unreadable: [(path: String, reason: String)]
+    /// Classes that train or test lacks, where the data set has both.
+    public let onlyInOneSplit: [(label: String, missing: Split)]
+    /// Clips of the same bytes, two or more each, ordered by path.
+    public let duplicates: [[Clip]]
+
+    /// Duplicates that stand in different splits: what is tested was trained on.
+    public var leaks: [[Clip]] { duplicates.filter { Set($0.map(\.split)).count > 1 } }
+    /// Whether nothing was found.
+    public var isClean: Bool { unreadable.isEmpty && onlyInOneSplit.isEmpty && duplicates.isEmpty }
+
+    /// Reads every clip once.
+    ///
+    /// - Parameter report: called as clips are read.
+    /// - Throws: `DatasetError`.
+    public init(
+        _ dataset: DatasetConfiguration, workers: Int, report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws {
+        let clips = try dataset.clips()
+        var counts: [String: [Split: Int]] = [:]
+        for clip in clips { counts[clip.label, default: [:]][clip.split, default: 0] += 1 }
+        let splits = Set(clips.map(\.split))
+        let missing: [(label: String, missing: Split)] = counts.keys.sorted().flatMap { label in
+            [Split.train, .test].filter { splits.contains($0) && counts[label]?[$0] == nil }.map { (label, $0) }
+        }
+        onlyInOneSplit = splits.count > 1 ? missing : []
+
+        var unreadable: [(path: String, reason: String)] = []
+        var byDigest: [String: [Clip]] = [:]
+        var done = 0
+        let root = dataset.root
+        try runJobs(count: clips.count, workers: workers) {
+            { index in Result { try FileDigest.clip(path: root + "/" + clips[index].path) } }
+        } consume: { (index: Int, digest: Result<String, any Error>) in
+            switch digest {
+            case .success(let digest): byDigest[digest, default: []].append(clips[index])
+            case .failure(let error): unreadable.append((clips[index].path, error.localizedDescription))
+            }
+            done += 1
+            report(done, clips.count)
+        }
+        self.counts = counts
+        self.unreadable = unreadable.sorted { $0.path < $1.path }
+        duplicates = byDigest.values.filter { $0.count > 1 }.map { $0.sorted { $0.path < $1.path } }
+            .sorted { $0[0].path < $1[0].path }
+    }
+}
