@@ -32,8 +32,10 @@ let package = Package(
             ]),
         .systemLibrary(
             name: "CLibzip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"]), .brew(["libzip"])]),
+        .systemLibrary(
+            name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
         .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
-        .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CLibzip"]),
+        .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CLibzip", "CHDF5"]),
         .target(name: "Backbones", dependencies: ["NeuralNetwork"]),
         .target(name: "Datasets", dependencies: [.product(name: "SwiftCSV", package: "SwiftCSV")]),
         .target(name: "Video", dependencies: ["CFFmpeg"]),

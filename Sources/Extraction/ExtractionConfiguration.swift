@@ -1,7 +1,5 @@
 import Backbones
 import FeatureCache
-import Foundation
-import NeuralNetwork
 import Video
 
 /// The `extract` part of a pipeline.
@@ -25,8 +23,8 @@ public struct ExtractionConfiguration: Sendable {
     public var backbone: Backbone
     /// Its parameters.
     public var weights: Weights
-    /// Whose arithmetic the network follows.
-    public var numerics: Numerics
+    /// Whose arithmetic the network follows; nil follows the weights.
+    public var numerics: Numerics?
     /// One of the backbone's taps.
     public var tap: String
     /// Side of the square picture the network sees, in pixels.
@@ -34,13 +32,12 @@ public struct ExtractionConfiguration: Sendable {
     /// Which frames are looked at.
     public var sampling: Sampling
 
-    /// A configuration; `imageSize` in pixels, `tap` one of the backbone's; its first
-    /// numerics where none are named.
+    /// A configuration; `imageSize` in pixels, `tap` one of the backbone's.
     public init(
         backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling, numerics: Numerics? = nil
     ) {
         self.backbone = backbone
-        self.numerics = numerics ?? backbone.numerics[0]
+        self.numerics = numerics
         self.weights = weights
         self.tap = tap
         self.imageSize = imageSize
@@ -54,40 +51,14 @@ public struct ExtractionConfiguration: Sendable {
     )? {
         extractions.filter { _, record in
             guard let recipe = try? ExtractionRecipe(json: record.recipe) else { return false }
-            return recipe == ExtractionRecipe(self, weights: recipe.weights)
+            let own = ExtractionRecipe(
+                self, weights: recipe.weights, numerics: numerics ?? recipe.numerics, input: recipe.input)
+            return recipe == own
                 && (recipe.weights == "random") == (weights == .random)
         }
         .max { first, second in
             (first.record.weights == weights.name ? 1 : 0, first.id)
                 < (second.record.weights == weights.name ? 1 : 0, second.id)
-        }
-    }
-}
-
-/// A backbone's weights, checked and hashed once, ready to be shared by all workers.
-public struct LoadedWeights: Sendable {
-    /// Parameters as plans take them.
-    public let packed: PackedWeights
-    /// SHA-256 of the file, hex; nil for random weights.
-    public let digest: String?
-
-    /// - Parameter parameters: what the file must hold.
-    /// - Throws: `WeightsError` where the file cannot be read or does not fit.
-    public init(_ weights: ExtractionConfiguration.Weights, parameters: [Graph.Parameter]) throws {
-        switch weights {
-        case .random:
-            packed = PackedWeights(RandomParameters())
-            digest = nil
-        case .file(let path):
-            let file = try openCheckpoint(path: path)
-            do {
-                try file.validate(for: parameters)
-            } catch WeightsError.mismatch(let path, var mismatch) {
-                mismatch.hint = Backbone.looking(like: file.shapes).map { "This looks like \($0.name)." }
-                throw WeightsError.mismatch(file: path, mismatch)
-            }
-            packed = PackedWeights(file)
-            digest = try FileDigest.sha256(path: path)
         }
     }
 }

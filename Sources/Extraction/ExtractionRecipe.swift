@@ -61,25 +61,44 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         return network.graph(imageSize: imageSize, numerics: numerics)
     }
 
-    init(_ configuration: ExtractionConfiguration, weights: String) {
+    /// What the configuration comes to with these weights.
+    ///
+    /// - Throws: `RecipeError.otherNumerics` where the weights are for another arithmetic than asked for.
+    public init(_ configuration: ExtractionConfiguration, _ weights: LoadedWeights) throws {
+        let backbone = configuration.backbone
+        if let own = weights.numerics, let wanted = configuration.numerics, own != wanted {
+            throw RecipeError.otherNumerics(weights: configuration.weights.name, own: own, wanted: wanted)
+        }
+        let numerics = [configuration.numerics, weights.numerics].compactMap { $0 }.first(
+            where: backbone.numerics.contains)
+        self.init(
+            configuration, weights: weights.digest ?? "random", numerics: numerics ?? backbone.numerics[0],
+            input: weights.inputConvention ?? backbone.inputConvention(numerics))
+    }
+
+    init(_ configuration: ExtractionConfiguration, weights: String, numerics: Numerics, input: InputConvention) {
         backbone = configuration.backbone.name
-        numerics = configuration.numerics
+        self.numerics = numerics
         self.weights = weights
         tap = configuration.tap
         imageSize = configuration.imageSize
         sampling = configuration.sampling
-        input = configuration.backbone.inputConvention(configuration.numerics)
+        self.input = input
     }
 }
 
-/// Why a stored recipe cannot be followed.
+/// Why a recipe cannot be followed.
 public enum RecipeError: LocalizedError, Equatable {
     case unknownBackbone(String)
+    case otherNumerics(weights: String, own: Numerics, wanted: Numerics)
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
         case .unknownBackbone(let name): "The backbone \(name) is unknown to this version. Update Zoetrope."
+        case .otherNumerics(let weights, let own, let wanted):
+            "\(weights) holds weights for the arithmetic of \(own.rawValue), but `extract.numerics` says "
+                + "\(wanted.rawValue). Leave the key out: it follows the weights."
         }
     }
 }

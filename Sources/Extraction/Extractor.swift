@@ -74,10 +74,10 @@ public struct Extractor: Sendable {
         into cache: CacheFile, isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void
     ) throws -> Summary {
         let clips = try dataset.clips()
-        let graph = configuration.backbone.graph(
-            imageSize: configuration.imageSize, numerics: configuration.numerics)
-        let weights = try LoadedWeights(configuration.weights, parameters: graph.parameters(for: configuration.tap))
-        let recipe = ExtractionRecipe(configuration, weights: weights.digest ?? "random")
+        let weights = try LoadedWeights(configuration.weights)
+        let recipe = try ExtractionRecipe(configuration, weights)
+        let graph = try recipe.graph()
+        try weights.validate(for: graph.parameters(for: recipe.tap))
         let lock = try ExtractionLock(cache: cache.path)
         defer { withExtendedLifetime(lock) {} }
         let record = try self.record(recipe, weights, featureShape: graph.featureShape(of: recipe.tap))

@@ -33,9 +33,8 @@ public final class Predictor {
         let (head, configuration) = try directory.load()
         let recipe = try ExtractionRecipe(json: configuration.recipe)
         let isRandom = recipe.weights == "random"
-        let weights = try LoadedWeights(
-            isRandom ? .random : .file(path ?? configuration.weights),
-            parameters: recipe.graph().parameters(for: recipe.tap))
+        let weights = try LoadedWeights(isRandom ? .random : .file(path ?? configuration.weights))
+        try weights.validate(for: recipe.graph().parameters(for: recipe.tap))
         guard isRandom || weights.digest == recipe.weights else {
             throw PredictorError.otherWeights(file: path ?? configuration.weights, run: directory.path)
         }

@@ -14,12 +14,12 @@ struct Weights: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Format, tensors and shapes of a weight file, and the backbone it fits.")
 
-        @Argument(help: "A weight file: .pth, .pt or .safetensors, known by its content.")
+        @Argument(help: "A weight file: .pth, .pt, .h5 or .safetensors, known by its content.")
         var file: String
 
         func run() throws {
             try Console.perform {
-                let checkpoint = try openCheckpoint(path: file)
+                let checkpoint = try openWeights(path: file)
                 var table = TextTable([("tensor", .left), ("shape", .left), ("numbers", .right)])
                 let shapes = checkpoint.shapes.sorted { $0.key.compare($1.key, options: .numeric) == .orderedAscending }
                 for (name, shape) in shapes {
@@ -56,7 +56,7 @@ struct Weights: ParsableCommand {
 
         func run() throws {
             try Console.perform {
-                let checkpoint = try openCheckpoint(path: file)
+                let checkpoint = try openWeights(path: file)
                 try SafeTensorsWriter.convert(checkpoint, to: output)
                 print("\(output): \(grouped(checkpoint.shapes.count)) tensors from \(checkpoint.format)")
             }

@@ -212,7 +212,8 @@ extension CacheFile {
             .stride(every: 10, start: .random, frames: 5), .stride(every: 2, start: .at(7), frames: 5),
         ] {
             configuration.sampling = sampling
-            let recipe = ExtractionRecipe(configuration, weights: "random")
+            let recipe = ExtractionRecipe(
+                configuration, weights: "random", numerics: .torchvision, input: .imageNet)
             #expect(try ExtractionRecipe(json: recipe.json) == recipe)
             #expect(recipe.digest.count == 64)
         }

@@ -88,13 +88,6 @@ import Testing
         #expect(throws: WeightsError.self) { try SafeTensorsFile(path: "/no/such/file.safetensors") }
     }
 
-    @Test("a file of Keras is named for what it is")
-    func foreign() {
-        let data = Data([0x89, 0x48, 0x44, 0x46, 0x0D]) + Data(count: 100)
-        let error = #expect(throws: WeightsError.self) { try Self.read(data) }
-        #expect(error?.localizedDescription.contains("HDF5") == true)
-    }
-
     @Test("weights that do not fit list what is missing, unexpected and wrongly shaped, the first few")
     func mismatch() throws {
         var builder = GraphBuilder()

@@ -45,9 +45,6 @@ public struct SafeTensorsFile: Checkpoint {
 
     init(data: Data, path: String) throws {
         func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
-        if data.starts(with: [0x89, 0x48, 0x44, 0x46]) {
-            throw malformed("it is an HDF5 file (Keras), which must be saved as .safetensors first")
-        }
         guard data.count >= 8 else { throw malformed("it has \(data.count) bytes") }
         let length = data.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * $1.offset) }
         guard length <= Self.maximumHeader, Int(length) <= data.count - 8 else {

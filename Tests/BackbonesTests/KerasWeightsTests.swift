@@ -1,0 +1,74 @@
+import Foundation
+import NeuralNetwork
+import TestSupport
+import Testing
+
+@testable import Backbones
+
+@Suite struct KerasWeightsTests {
+    static func fixture(_ name: String) throws -> String {
+        try #require(Bundle.module.url(forResource: "Fixtures/" + name, withExtension: "h5")).path
+    }
+
+    static func around(_ name: String, _ count: Int) -> [Float] {
+        RandomParameters().uniform(name, count: count).map { 2 * $0 - 1 }
+    }
+
+    @Test(
+        "files of Keras 2 and 3 give torchvision's names, shapes and order of numbers", arguments: ["keras2", "keras3"])
+    func tensors(name: String) throws {
+        let file = try openWeights(path: Self.fixture(name))
+        #expect(file.format == "Keras (HDF5)")
+        #expect(
+            file.shapes == [
+                "features.0.0.weight": [4, 3, 3, 3], "features.0.1.weight": [4], "features.0.1.bias": [4],
+                "features.0.1.running_mean": [4], "features.0.1.running_var": [4],
+                "features.1.0.block.0.0.weight": [4, 1, 3, 3], "features.1.0.block.1.fc1.weight": [2, 4, 1, 1],
+                "features.1.0.block.1.fc1.bias": [2],
+            ])
+        for (name, shape) in file.shapes {
+            #expect(try file.tensor(named: name)?.values == Self.around(name, shape.reduce(1, *)), "\(name)")
+        }
+        let convention = try #require((file as? KerasWeights)?.inputConvention)
+        #expect(convention.mean == [0.5, 0.4, 0.3])
+        for (ours, expected) in zip(convention.deviation, [0.2, 0.3, 0.4] as [Float]) {
+            #expect(abs(ours - expected) < 1e-6)
+        }
+    }
+
+    @Test(
+        "every layer of InceptionV3 and EfficientNet has its module, wherever the count began", arguments: [0, 1, 94])
+    func inceptionNames(first: Int) throws {
+        let parameters = InceptionV3(.keras).graph(imageSize: 299).parameters(for: "pooled").map(\.name)
+        let modules = Set(parameters.map { $0.split(separator: ".").dropLast().joined(separator: ".") })
+        func name(_ kind: String, _ index: Int) -> String { index == 0 ? kind : "\(kind)_\(index)" }
+        let layers = (first..<first + 94).flatMap { [name("conv2d", $0), name("batch_normalization", $0)] }
+        let names = try #require(KerasNames.modules(of: layers.shuffled()))
+        #expect(Set(names.values) == modules)
+        #expect(names[name("conv2d", first)] == "Conv2d_1a_3x3.conv")
+        #expect(KerasNames.modules(of: Array(layers.dropLast(2))) == nil)
+    }
+
+    @Test("a web page and a cut-off file are errors")
+    func damaged() throws {
+        let scratch = try ScratchFolder()
+        func survives(_ data: Data) throws -> Bool {
+            let path = try scratch.file("x.h5", data)
+            do {
+                let file = try openWeights(path: path)
+                for name in file.shapes.keys { _ = try file.tensor(named: name) }
+                return true
+            } catch is WeightsError {
+                return false
+            }
+        }
+        #expect(try !survives(Data("<!DOCTYPE html><html><body>404 Not Found</body></html>".utf8)))
+        for name in ["keras2", "keras3"] {
+            let whole = try Data(contentsOf: URL(fileURLWithPath: Self.fixture(name)))
+            #expect(try survives(whole))
+            for length in stride(from: 0, to: whole.count - 1, by: whole.count / 40) {
+                #expect(try !survives(whole.prefix(length)))
+            }
+        }
+    }
+}
