@@ -18,7 +18,7 @@ SQL ?=
 ARGS ?=
 export CACHE RUNS PIPELINE RUN VIDEO SQL
 
-PACKAGES := libdnnl-dev libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libzip-dev libhdf5-dev libsqlite3-dev pkg-config sqlite3
+PACKAGES := libdnnl-dev libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libzip-dev libhdf5-dev libsqlite3-dev pkg-config sqlite3 curl
 FORMULAE := onednn ffmpeg libzip hdf5 pkg-config
 
 # Another oneDNN than the system's gets a build folder of its own.

@@ -36,7 +36,8 @@ let package = Package(
             name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
         .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
         .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CLibzip", "CHDF5"]),
-        .target(name: "Backbones", dependencies: ["NeuralNetwork"]),
+        .target(
+            name: "Backbones", dependencies: ["NeuralNetwork", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "Datasets", dependencies: [.product(name: "SwiftCSV", package: "SwiftCSV")]),
         .target(name: "Video", dependencies: ["CFFmpeg"]),
         .target(
@@ -80,7 +81,9 @@ let package = Package(
         .testTarget(name: "PipelinesTests", dependencies: ["Pipelines"]),
         .testTarget(name: "VideoTests", dependencies: ["Video", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "BackbonesTests", dependencies: ["Backbones", "TestSupport"], resources: [.copy("Fixtures")]),
+            name: "BackbonesTests",
+            dependencies: ["Backbones", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -2,12 +2,70 @@ import ArgumentParser
 import Backbones
 import Foundation
 import NeuralNetwork
+import Pipelines
 import Reports
 
 /// Weight files.
 struct Weights: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look into weight files, and convert them.", subcommands: [Inspect.self, Convert.self])
+        abstract: "Look into weight files, and convert them.",
+        subcommands: [List.self, Fetch.self, Inspect.self, Convert.self])
+
+    /// What can be fetched.
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Published weight files: size, source, checksum, licence, accuracy on ImageNet as published.")
+
+        func run() throws {
+            var table = TextTable([
+                ("backbone", .left), ("file", .left), ("from", .left), ("MB", .right), ("checksum", .left),
+                ("licence", .left), ("top-1", .right),
+            ])
+            for weights in PublishedWeights.all {
+                let checksum =
+                    switch weights.checksum {
+                    case .sha256(let prefix): "sha256 \(prefix)…"
+                    case .md5(let digits): "md5 \(digits.prefix(8))…"
+                    }
+                table.append([
+                    weights.backbone, weights.file, weights.publisher.rawValue,
+                    weights.megabytes.map { decimal($0, 1) } ?? "–", checksum, weights.licence,
+                    decimal(weights.top1, 1) + " %",
+                ])
+            }
+            print(table.text)
+        }
+    }
+
+    /// Downloads a file.
+    struct Fetch: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Download published weights; goes on where an earlier try broke off, and checks them.")
+
+        @Argument(help: "A file that `weights list` names, or a backbone: then the most accurate of its files.")
+        var name: String
+
+        @Option(help: "Folder for the file.")
+        var folder = "weights"
+
+        @Option(help: "Fetch from this address instead of the publisher's.")
+        var mirror: String?
+
+        func run() throws {
+            guard let weights = PublishedWeights.named(name) else {
+                let known = PublishedWeights.all.flatMap { [$0.file, $0.backbone] }
+                let hint = nearest(to: name, among: known).map { " Did you mean \($0)?" }
+                throw ValidationError("No published weights are called '\(name)'." + (hint ?? " See `weights list`."))
+            }
+            try Console.perform {
+                let address = mirror.map { $0.hasSuffix("/") ? $0 : $0 + "/" }
+                var fetcher = WeightsFetcher(mirror: address)
+                fetcher.showsProgress = Console.isTerminal
+                let (path, wasThere) = try fetcher.fetch(weights, to: folder)
+                print(wasThere ? "\(path) is there already, and whole." : "\(path): fetched and checked.")
+            }
+        }
+    }
 
     /// What is in a file.
     struct Inspect: ParsableCommand {
