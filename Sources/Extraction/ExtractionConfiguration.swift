@@ -25,6 +25,8 @@ public struct ExtractionConfiguration: Sendable {
     public var weights: Weights
     /// Whose arithmetic the network follows; nil follows the weights.
     public var numerics: Numerics?
+    /// How pixels become the network's input; nil follows the weights.
+    public var input: InputConvention?
     /// One of the backbone's taps.
     public var tap: String
     /// Side of the square picture the network sees, in pixels.
@@ -34,8 +36,11 @@ public struct ExtractionConfiguration: Sendable {
 
     /// A configuration; `imageSize` in pixels, `tap` one of the backbone's.
     public init(
-        backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling, numerics: Numerics? = nil
+        backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling,
+        numerics: Numerics? = nil,
+        input: InputConvention? = nil
     ) {
+        self.input = input
         self.backbone = backbone
         self.numerics = numerics
         self.weights = weights
@@ -52,7 +57,7 @@ public struct ExtractionConfiguration: Sendable {
         extractions.filter { _, record in
             guard let recipe = try? ExtractionRecipe(json: record.recipe) else { return false }
             let own = ExtractionRecipe(
-                self, weights: recipe.weights, numerics: numerics ?? recipe.numerics, input: recipe.input)
+                self, weights: recipe.weights, numerics: numerics ?? recipe.numerics, input: input ?? recipe.input)
             return recipe == own
                 && (recipe.weights == "random") == (weights == .random)
         }

@@ -73,7 +73,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
             where: backbone.numerics.contains)
         self.init(
             configuration, weights: weights.digest ?? "random", numerics: numerics ?? backbone.numerics[0],
-            input: weights.inputConvention ?? backbone.inputConvention(numerics))
+            input: configuration.input ?? weights.inputConvention ?? backbone.inputConvention(numerics))
     }
 
     init(_ configuration: ExtractionConfiguration, weights: String, numerics: Numerics, input: InputConvention) {

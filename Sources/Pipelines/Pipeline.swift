@@ -86,7 +86,9 @@ public struct Pipeline: Sendable {
     // MARK: - extract
 
     private static func extraction(_ reader: PipelineReader) throws -> ExtractionConfiguration {
-        let keys = ["backbone", "numerics", "weights", "tap", "image_size", "sampling", "views", "precision", "store"]
+        let keys = [
+            "backbone", "numerics", "weights", "tap", "image_size", "input", "sampling", "views", "precision", "store",
+        ]
         let section = try reader.required("extract") { try reader.section($0, keys: keys) }
         let name = try section.required("backbone") { try section.choice($0, Backbone.all.map(\.name)) }
         guard let backbone = Backbone.named(name) else { throw section.invalid("backbone", "is unknown") }
@@ -100,7 +102,21 @@ public struct Pipeline: Sendable {
             backbone: backbone, weights: weights == "random" ? .random : .file(weights),
             tap: try section.choice("tap", backbone.taps) ?? "pooled",
             imageSize: try section.integer("image_size", in: range) ?? backbone.nativeImageSize,
-            sampling: try sampling(section), numerics: numerics)
+            sampling: try sampling(section), numerics: numerics, input: try input(section))
+    }
+
+    /// One of the known conventions by name, or mean and deviation of red, green, blue.
+    private static func input(_ section: PipelineReader) throws -> InputConvention? {
+        guard section.has("input") else { return nil }
+        let known: [String: InputConvention] = ["imagenet": .imageNet, "symmetric": .symmetric, "caffe": .caffe]
+        if (try? section.string("input")) != nil {
+            return known[try section.choice("input", known.keys.sorted()) ?? ""]
+        }
+        guard let reader = try section.section("input", keys: ["mean", "deviation", "blue_first"]) else { return nil }
+        return InputConvention(
+            mean: try reader.required("mean") { try reader.numbers($0, count: 3) { _ in true } },
+            deviation: try reader.required("deviation") { try reader.numbers($0, count: 3) { $0 > 0 } },
+            isBlueFirst: try reader.boolean("blue_first") ?? false)
     }
 
     private static func sampling(_ section: PipelineReader) throws -> Sampling {

@@ -94,6 +94,17 @@ struct PipelineReader {
         return value
     }
 
+    /// A list of exactly `count` numbers.
+    func numbers(_ key: String, count: Int, _ isValid: (Float) -> Bool) throws -> [Float]? {
+        guard let node = mapping[key] else { return nil }
+        let values = node.sequence?.compactMap { $0.scalar.flatMap { Float($0.string) } } ?? []
+        guard values.count == count, node.sequence?.count == count, values.allSatisfy({ $0.isFinite && isValid($0) })
+        else {
+            throw wrong(key, node, "a list of \(count) possible numbers")
+        }
+        return values
+    }
+
     func boolean(_ key: String) throws -> Bool? {
         guard let node = mapping[key] else { return nil }
         guard let value = node.bool else { throw wrong(key, node, "true or false") }

@@ -1,3 +1,4 @@
+import Backbones
 import Datasets
 import Extraction
 import Foundation
@@ -111,6 +112,24 @@ import Video
     func impossible(old: String, new: String) {
         let (error, line) = Self.error(replacing: old, by: new)
         #expect(error?.line == line)
+    }
+
+    @Test("the input convention is named or spelled out; left out it follows the weights")
+    func input() throws {
+        func input(_ value: String) throws -> InputConvention? {
+            try Self.parse(Self.text, ["extract.input=" + value]).extraction.input
+        }
+        #expect(try Self.parse(Self.text).extraction.input == nil)
+        #expect(try input("caffe") == .caffe)
+        #expect(
+            try input("{mean: [0, 0, 0], deviation: [1, 1, 0.5]}")
+                == InputConvention(mean: [0, 0, 0], deviation: [1, 1, 0.5]))
+        for wrong in [
+            "cafe", "{mean: [0, 0, 0]}", "{mean: [0, 0], deviation: [1, 1, 1]}", "[1, 2]",
+            "{mean: [a, b, c], deviation: [1, 1, 1]}", "{mean: [0, 0, 0], deviation: [1, 0, 1]}",
+        ] {
+            #expect(throws: PipelineError.self, "\(wrong)") { try input(wrong) }
+        }
     }
 
     @Test("missing parts, broken YAML and an empty file are errors")
