@@ -54,7 +54,7 @@ setup: ## Install the libraries that are missing (uses sudo when not root)
 	  echo "Install what your system calls these Debian packages: $(PACKAGES)"; fi
 
 build: setup ## The program, in .build/release
-	@swift build -c release --product zoetrope $(FLAGS)
+	@swift build -c release --product zoetrope $(FLAGS) >&2
 
 test: setup ## All tests
 	swift test $(FLAGS)
@@ -85,7 +85,7 @@ PEERS ?= $(HOME)/.cache/zoetrope/peers
 bench: setup ## Speed beside OpenVINO (installs Python peers in PEERS)
 	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && \
 	  $(PEERS)/bin/pip install --quiet torch torchvision openvino numpy; }
-	@swift build -c release --product Benchmarks $(FLAGS)
+	@swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Benchmarks/bench.py --binary $(BUILT)/Benchmarks $(ARGS)
 
 clean: ## Remove what was built
