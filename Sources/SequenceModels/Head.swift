@@ -32,21 +32,9 @@ public struct Head: Sendable {
     /// Packs the chosen examples, scaled.
     func batch(_ features: FeatureSet, _ indices: some Collection<Int>) -> PackedSequences {
         let examples = indices.map { features.examples[$0] }
-        let size = featureSize
-        return features.rows.withUnsafeBufferPointer { rows in
-            PackedSequences(lengths: examples.map(\.length), featureSize: size) { index, step, row in
-                let start = (examples[index].firstRow + step) * size
-                if let standardization {
-                    for column in 0..<size {
-                        row[column] =
-                            (rows[start + column] - standardization.mean[column])
-                            * standardization.scale[column]
-                    }
-                } else {
-                    for column in 0..<size { row[column] = rows[start + column] }
-                }
-            }
-        }
+        return PackedSequences(
+            rows: features.rows, featureSize: featureSize, firstRows: examples.map(\.firstRow),
+            lengths: examples.map(\.length), scaling: standardization.map { ($0.mean, $0.scale) })
     }
 
     /// Class scores `[example, class]` of the chosen examples.

@@ -19,7 +19,7 @@ public struct PackedSequences: Sendable {
     /// - Parameters:
     ///   - lengths: of each sequence, at least 1.
     ///   - copyRow: writes row `step` of sequence `index` into the buffer of `featureSize` numbers.
-    public init(
+    init(
         lengths: [Int], featureSize: Int,
         copyRow: (_ index: Int, _ step: Int, _ row: UnsafeMutableBufferPointer<Float>) -> Void
     ) {
@@ -44,6 +44,33 @@ public struct PackedSequences: Sendable {
             initialized = count * featureSize
         }
         rows = Tensor(shape: [count, featureSize], values: values)
+    }
+
+    /// Packs sequences that lie one after the other in an array, each row as (row − shift) · scale.
+    ///
+    /// - Parameters:
+    ///   - rows: `[row, feature]`.
+    ///   - firstRows: the row at which each sequence begins.
+    ///   - lengths: rows of each sequence, at least 1.
+    ///   - scaling: `shift` and `scale`, one number a feature; nil copies.
+    public init(
+        rows: [Float], featureSize: Int, firstRows: [Int], lengths: [Int],
+        scaling: (shift: [Float], scale: [Float])? = nil
+    ) {
+        precondition(zip(firstRows, lengths).allSatisfy { $0 >= 0 && ($0 + $1) * featureSize <= rows.count })
+        precondition(scaling.map { $0.shift.count == featureSize && $0.scale.count == featureSize } ?? true)
+        self = rows.withUnsafeBufferPointer { rows in
+            PackedSequences(lengths: lengths, featureSize: featureSize) { index, step, row in
+                let start = (firstRows[index] + step) * featureSize
+                guard let scaling else {
+                    _ = row.update(from: rows[start..<start + featureSize])
+                    return
+                }
+                for column in 0..<featureSize {
+                    row[column] = (rows[start + column] - scaling.shift[column]) * scaling.scale[column]
+                }
+            }
+        }
     }
 
     /// Packs a padded batch, reading the valid rows only.
