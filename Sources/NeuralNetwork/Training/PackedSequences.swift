@@ -59,15 +59,20 @@ public struct PackedSequences: Sendable {
     ) {
         precondition(zip(firstRows, lengths).allSatisfy { $0 >= 0 && ($0 + $1) * featureSize <= rows.count })
         precondition(scaling.map { $0.shift.count == featureSize && $0.scale.count == featureSize } ?? true)
+        // An empty shift stands for none: the buffers then have no elements and are not read.
         self = rows.withUnsafeBufferPointer { rows in
-            PackedSequences(lengths: lengths, featureSize: featureSize) { index, step, row in
-                let start = (firstRows[index] + step) * featureSize
-                guard let scaling else {
-                    _ = row.update(from: rows[start..<start + featureSize])
-                    return
-                }
-                for column in 0..<featureSize {
-                    row[column] = (rows[start + column] - scaling.shift[column]) * scaling.scale[column]
+            (scaling?.shift ?? []).withUnsafeBufferPointer { shift in
+                (scaling?.scale ?? []).withUnsafeBufferPointer { scale in
+                    PackedSequences(lengths: lengths, featureSize: featureSize) { index, step, row in
+                        let start = (firstRows[index] + step) * featureSize
+                        if shift.isEmpty {
+                            _ = row.update(from: rows[start..<start + featureSize])
+                        } else {
+                            for column in 0..<featureSize {
+                                row[column] = (rows[start + column] - shift[column]) * scale[column]
+                            }
+                        }
+                    }
                 }
             }
         }
