@@ -27,28 +27,39 @@ enum Console {
 }
 
 /// Ctrl-C asks the work to end; a second one ends the process.
+///
+/// The signals are blocked everywhere and awaited by a thread of their own: a handler would run on top of
+/// whatever a computing thread is doing, generated kernels with stacks of their own among it.
 enum Interruption {
     static var isRequested: Bool { interruptionFlag.load(ordering: .relaxed) }
 
-    static func install() {
-        _ = isRequested  // The flag exists before a handler can touch it.
-        // Whoever started us may have had the signals blocked.
+    /// Call before other threads are made: they inherit which signals are blocked.
+    static func install() { installed }
+
+    /// Runs once, however often it is asked for.
+    private static let installed: Void = {
         var signals = sigset_t()
         sigemptyset(&signals)
         for number in [SIGINT, SIGTERM] {
-            signal(number, noteInterruption)
+            // Whoever started us may have had them ignored.
+            signal(number, SIG_DFL)
             sigaddset(&signals, number)
         }
-        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-    }
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        let awaited = signals
+        Thread.detachNewThread {
+            var awaited = awaited
+            var number: Int32 = 0
+            guard sigwait(&awaited, &number) == 0 else { return }
+            interruptionFlag.store(true, ordering: .relaxed)
+            pthread_sigmask(SIG_UNBLOCK, &awaited, nil)
+            // Stays, so that a second Ctrl-C finds a thread that takes it.
+            while true { sleep(3600) }
+        }
+    }()
 }
 
 private let interruptionFlag = Atomic<Bool>(false)
-
-private func noteInterruption(_ number: Int32) {
-    interruptionFlag.store(true, ordering: .relaxed)
-    signal(number, SIG_DFL)
-}
 
 /// One line that is redrawn on a terminal; now and then a plain line elsewhere.
 final class ProgressLine {

@@ -193,6 +193,23 @@ final class Workplace {
         #expect((3..<60).contains(stored()))
     }
 
+    @Test("Ctrl-C during training keeps the best weights, the epochs and the predictions so far")
+    func interruptedTraining() throws {
+        let place = try Workplace()
+        _ = try place.run("extract", "p.yaml")
+        let (process, _, _) = try Program.start(
+            ["sequence", "p.yaml", "--set", "sequence.epochs=1000000", "--set", "dataset.validation=0"], in: place.path)
+        let deadline = Date.now.addingTimeInterval(60)
+        func epochs() -> Int { ((try? place.query("SELECT count(*) FROM epoch")) as [Int]?)?.first ?? 0 }
+        while epochs() < 3, process.isRunning, Date.now < deadline { usleep(2000) }
+        kill(process.processIdentifier, SIGINT)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 130)
+        #expect(try place.query("SELECT state FROM run") == ["interrupted"])
+        #expect(try place.query("SELECT count(*) FROM prediction") == [8])
+        #expect(try place.run("evaluate", "runs/tiny").status == 0)
+    }
+
     @Test("two extractions at once on one cache: the second is told, the first is not disturbed")
     func twoAtOnce() throws {
         let place = try Workplace(clips: 60)
