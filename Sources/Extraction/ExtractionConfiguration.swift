@@ -33,14 +33,16 @@ public struct ExtractionConfiguration: Sendable {
     public var imageSize: Int
     /// Which frames are looked at.
     public var sampling: Sampling
+    /// How frames become pictures of `imageSize`.
+    public var resize: ResizeFilter
 
     /// A configuration; `imageSize` in pixels, `tap` one of the backbone's.
     public init(
         backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling,
-        numerics: Numerics? = nil,
-        input: InputConvention? = nil
+        numerics: Numerics? = nil, input: InputConvention? = nil, resize: ResizeFilter = .antialias
     ) {
         self.input = input
+        self.resize = resize
         self.backbone = backbone
         self.numerics = numerics
         self.weights = weights

@@ -8,7 +8,7 @@ import Video
 /// of anything here never mixes with what was stored before.
 public struct ExtractionRecipe: Sendable, Equatable, Codable {
     /// Raised when the program computes other numbers from the same recipe.
-    public static let currentFeatureVersion = 1
+    public static let currentFeatureVersion = 2
 
     /// Name of the network.
     public var backbone: String
@@ -25,7 +25,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     /// What is cut out of a frame.
     public var crop = "center_square"
     /// Filter of the resize.
-    public var resize = "bilinear"
+    public var resize: ResizeFilter
     /// How pixels become the input of the network.
     public var input: InputConvention
     /// Arithmetic of the network.
@@ -83,7 +83,17 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         tap = configuration.tap
         imageSize = configuration.imageSize
         sampling = configuration.sampling
+        resize = configuration.resize
         self.input = input
+    }
+
+    /// What the recipe wants of a clip.
+    ///
+    /// - Parameter digest: of the clip, hex; seeds `start: random`.
+    public func request(digest: String) -> SampleRequest {
+        SampleRequest(
+            sampling, seed: UInt64(digest.prefix(16), radix: 16) ?? 0,
+            framing: .centerSquare(size: imageSize, filter: resize))
     }
 }
 

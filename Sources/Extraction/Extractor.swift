@@ -10,8 +10,8 @@ public struct Extractor: Sendable {
     public var name: String
     /// The clips.
     public var dataset: DatasetConfiguration
-    /// What is done with them.
-    public var configuration: ExtractionConfiguration
+    /// What is done with them; each clip is decoded once for all.
+    public var configurations: [ExtractionConfiguration]
     /// Threads, each with its own plan and video.
     public var workers: Int
     /// Whether clips that failed before are tried again.
@@ -19,14 +19,14 @@ public struct Extractor: Sendable {
     /// Version of the program, kept with a new recipe.
     public var version: String
 
-    /// An extraction of one dataset with one recipe.
+    /// An extraction of one dataset.
     public init(
-        name: String, dataset: DatasetConfiguration, configuration: ExtractionConfiguration, workers: Int,
+        name: String, dataset: DatasetConfiguration, configurations: [ExtractionConfiguration], workers: Int,
         version: String
     ) {
         self.name = name
         self.dataset = dataset
-        self.configuration = configuration
+        self.configurations = configurations
         self.workers = workers
         self.version = version
     }
@@ -43,11 +43,11 @@ public struct Extractor: Sendable {
 
     /// What was done, and what was not.
     public struct Summary: Sendable, Equatable {
-        /// Videos extracted now, and frames in them.
+        /// Videos extracted now.
         public var extracted = 0
-        /// Frames in the videos extracted now.
+        /// Frames that a network saw.
         public var frames = 0
-        /// Videos that had their features already.
+        /// Videos that had all their features already.
         public var skipped = 0
         /// Clips that could not be used, now or before.
         public var failed = 0
@@ -62,6 +62,16 @@ public struct Extractor: Sendable {
     private struct Job: Sendable {
         let clip: Clip
         let digest: String
+        /// Places of the recipes whose features are missing.
+        let recipes: [Int]
+    }
+
+    /// A recipe with its row in the cache.
+    private struct Target: Sendable {
+        let recipe: ExtractionRecipe
+        let weights: LoadedWeights
+        let record: ExtractionRecord
+        let id: Int64
     }
 
     /// Extracts what is missing. What was stored stays stored, whatever happens.
@@ -74,29 +84,28 @@ public struct Extractor: Sendable {
         into cache: CacheFile, isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void
     ) throws -> Summary {
         let clips = try dataset.clips()
-        let weights = try LoadedWeights(configuration.weights)
-        let recipe = try ExtractionRecipe(configuration, weights)
-        let graph = try recipe.graph()
-        try weights.validate(for: graph.parameters(for: recipe.tap))
+        let checked = try configurations.map { try check($0, report) }
         let lock = try ExtractionLock(cache: cache.path)
         defer { withExtendedLifetime(lock) {} }
-        let record = try self.record(recipe, weights, featureShape: graph.featureShape(of: recipe.tap))
-        let extraction = try cache.addExtraction(record)
-
+        let targets = try checked.map { recipe, weights, record in
+            Target(recipe: recipe, weights: weights, record: record, id: try cache.addExtraction(record))
+        }
         var summary = Summary()
-        let jobs = try plan(clips, extraction, cache, isCancelled, &summary, report)
+        let jobs = try plan(clips, targets, cache, isCancelled, &summary, report)
         report(.planned(remaining: jobs.count, skipped: summary.skipped))
         let begin = ContinuousClock.now
         let root = dataset.root
         var done = 0
         try runJobs(count: jobs.count, workers: workers) {
-            let extractor = try FeatureExtractor(recipe, weights: weights.packed, threads: 1)
+            let extractor = try FeatureExtractor(targets.map { ($0.recipe, $0.weights.packed) }, threads: 1)
             return { index in
                 if isCancelled() { return Outcome.cancelled }
+                let job = jobs[index]
                 do {
-                    let path = root + "/" + jobs[index].clip.path
                     return .done(
-                        try extractor.extract(path: path, digest: jobs[index].digest, isCancelled: isCancelled))
+                        try extractor.extract(
+                            path: root + "/" + job.clip.path, digest: job.digest, recipes: job.recipes,
+                            isCancelled: isCancelled))
                 } catch is FeatureExtractor.Cancelled {
                     return .cancelled
                 } catch let error as VideoError {
@@ -107,15 +116,9 @@ public struct Extractor: Sendable {
             let job = jobs[index]
             switch outcome {
             case .done(let result):
-                let video = VideoRecord(digest: job.digest, path: job.clip.path, details: result.details)
-                try cache.store(
-                    result.sequence, video: video, extraction: extraction, maxFrames: record.maxFrames,
-                    featureSize: record.featureSize)
-                summary.extracted += 1
-                summary.frames += result.sequence.length
-                summary.decodeErrors += result.sequence.decodeErrors
+                try store(result, of: job, targets, cache, &summary)
             case .failed(let error):
-                try fail(job.clip, error, extraction, cache, &summary, report)
+                try fail(job.clip, error, job.recipes.map { targets[$0].id }, cache, &summary, report)
             case .cancelled:
                 summary.wasCancelled = true
                 return
@@ -127,37 +130,59 @@ public struct Extractor: Sendable {
         return summary
     }
 
+    private func store(
+        _ result: FeatureExtractor.Result, of job: Job, _ targets: [Target], _ cache: CacheFile,
+        _ summary: inout Summary
+    ) throws {
+        let video = VideoRecord(digest: job.digest, path: job.clip.path, details: result.details)
+        for (place, sequence) in zip(job.recipes, result.sequences) {
+            let target = targets[place]
+            try cache.store(
+                sequence, video: video, extraction: target.id, maxFrames: target.record.maxFrames,
+                featureSize: target.record.featureSize)
+            summary.frames += sequence.length
+        }
+        summary.extracted += 1
+        summary.decodeErrors += result.sequences.first?.decodeErrors ?? 0
+    }
+
     private enum Outcome: Sendable {
         case done(FeatureExtractor.Result)
         case failed(VideoError)
         case cancelled
     }
 
-    private func record(
-        _ recipe: ExtractionRecipe, _ weights: LoadedWeights, featureShape: [Int]
-    ) -> ExtractionRecord {
-        ExtractionRecord(
+    /// Loads weights and sees that they fit, before anything is written.
+    private func check(
+        _ configuration: ExtractionConfiguration, _ report: (Event) -> Void
+    ) throws -> (ExtractionRecipe, LoadedWeights, ExtractionRecord) {
+        let weights = try LoadedWeights(configuration.weights)
+        let recipe = try ExtractionRecipe(configuration, weights)
+        let graph = try recipe.graph()
+        try weights.validate(for: graph.parameters(for: recipe.tap))
+        let record = ExtractionRecord(
             digest: recipe.digest, name: name, backbone: recipe.backbone, weights: configuration.weights.name,
             weightsDigest: weights.digest, tap: recipe.tap, imageSize: recipe.imageSize,
-            maxFrames: recipe.sampling.frames, featureShape: featureShape,
+            maxFrames: recipe.sampling.frames, featureShape: try graph.featureShape(of: recipe.tap),
             precision: recipe.precision, recipe: recipe.json, version: version)
+        return (recipe, weights, record)
     }
 
     /// Hashes the clips, notes them in the cache, and leaves what still needs work.
     private func plan(
-        _ clips: [Clip], _ extraction: Int64, _ cache: CacheFile, _ isCancelled: @escaping @Sendable () -> Bool,
+        _ clips: [Clip], _ targets: [Target], _ cache: CacheFile, _ isCancelled: @escaping @Sendable () -> Bool,
         _ summary: inout Summary, _ report: (Event) -> Void
     ) throws -> [Job] {
         let digests = try hash(clips, isCancelled, report)
-        let known = try cache.extractedDigests(extraction: extraction)
-        let failures = try cache.failures(extraction: extraction)
+        let known = try targets.map { try cache.extractedDigests(extraction: $0.id) }
+        let failures = try targets.map { try cache.failures(extraction: $0.id) }
         var firstPath: [String: String] = [:]
         var samples: [(video: VideoRecord, sample: SampleRecord)] = []
         var jobs: [Job] = []
         for (clip, digest) in zip(clips, digests) {
             switch digest {
             case nil: summary.wasCancelled = true
-            case .failure(let error)?: try fail(clip, error, extraction, cache, &summary, report)
+            case .failure(let error)?: try fail(clip, error, targets.map(\.id), cache, &summary, report)
             case .success(let digest)?:
                 if let first = firstPath[digest] {
                     report(.note("\(clip.path) holds the same bytes as \(first) and is used once, as the latter."))
@@ -167,13 +192,17 @@ public struct Extractor: Sendable {
                 let sample = SampleRecord(
                     dataset: dataset.name, label: clip.label, split: clip.split.rawValue, group: clip.group)
                 samples.append((VideoRecord(digest: digest, path: clip.path), sample))
-                if known.contains(digest) {
+                let missing = targets.indices.filter { !known[$0].contains(digest) }
+                let wanted = missing.filter { place in
+                    retriesFailed || failures[place][clip.path].map { isNewer(clip, than: $0) } ?? true
+                }
+                if missing.isEmpty {
                     summary.skipped += 1
-                } else if let failed = failures[clip.path], !retriesFailed, !isNewer(clip, than: failed) {
+                } else if wanted.isEmpty {
                     report(.note("\(clip.path) failed before and is left out; --retry-failed tries it again."))
                     summary.failed += 1
                 } else {
-                    jobs.append(Job(clip: clip, digest: digest))
+                    jobs.append(Job(clip: clip, digest: digest, recipes: wanted))
                 }
             }
         }
@@ -210,10 +239,12 @@ public struct Extractor: Sendable {
     }
 
     private func fail(
-        _ clip: Clip, _ error: VideoError, _ extraction: Int64, _ cache: CacheFile, _ summary: inout Summary,
+        _ clip: Clip, _ error: VideoError, _ extractions: [Int64], _ cache: CacheFile, _ summary: inout Summary,
         _ report: (Event) -> Void
     ) throws {
-        try cache.recordFailure(path: clip.path, error: error.localizedDescription, extraction: extraction)
+        for extraction in extractions {
+            try cache.recordFailure(path: clip.path, error: error.localizedDescription, extraction: extraction)
+        }
         summary.failed += 1
         report(.failed(path: clip.path, error: error.localizedDescription))
     }

@@ -4,17 +4,17 @@ import Foundation
 import NeuralNetwork
 import Video
 
-/// Turns one clip after the other into features: sample, decode, crop, resize, infer. Belongs to the
-/// thread that made it.
+/// Turns one clip after the other into features of one or several recipes: sample, decode, crop, resize,
+/// infer. A clip is decoded once, and resized once for each size. Belongs to the thread that made it.
 public final class FeatureExtractor {
-    /// Shape of one frame's features.
-    public var featureShape: [Int] { plan.outputShape }
-    /// Numbers in the features of one frame.
-    public var featureSize: Int { featureShape.reduce(1, *) }
+    private let networks: [Network]
 
-    private let recipe: ExtractionRecipe
-    private let plan: InferencePlan
-    private let normalization: PixelNormalization
+    /// One recipe and its plan.
+    private struct Network {
+        let recipe: ExtractionRecipe
+        let plan: InferencePlan
+        let normalization: PixelNormalization
+    }
 
     /// Stands for "stop": thrown when `isCancelled` says so.
     public struct Cancelled: Error {
@@ -26,20 +26,22 @@ public final class FeatureExtractor {
     public struct Result: Sendable {
         /// What probing found.
         public let details: VideoRecord.Details
-        /// Features of the sampled frames.
-        public let sequence: SequenceRecord
+        /// Features of the sampled frames, one sequence for each recipe asked for.
+        public let sequences: [SequenceRecord]
     }
 
     /// - Parameters:
-    ///   - weights: shared with other extractors of the same recipe.
-    ///   - threads: used inside the network; 1 where every core has its own extractor.
+    ///   - recipes: each with its weights, which other extractors may share.
+    ///   - threads: used inside the networks; 1 where every core has its own extractor.
     /// - Throws: `PlanError`, `WeightsError`.
-    public init(_ recipe: ExtractionRecipe, weights: PackedWeights, threads: Int) throws {
+    public init(_ recipes: [(recipe: ExtractionRecipe, weights: PackedWeights)], threads: Int) throws {
         ArithmeticLibrary.setThreadsOfCallingThread(threads)
-        self.recipe = recipe
-        plan = try InferencePlan(
-            graph: recipe.graph(), output: recipe.tap, batch: Self.batch(for: recipe.sampling.frames), weights: weights)
-        normalization = recipe.input.normalization
+        networks = try recipes.map { recipe, weights in
+            let plan = try InferencePlan(
+                graph: recipe.graph(), output: recipe.tap, batch: Self.batch(for: recipe.sampling.frames),
+                weights: weights)
+            return Network(recipe: recipe, plan: plan, normalization: recipe.input.normalization)
+        }
     }
 
     /// Equal parts of at most 16 frames: large enough to reuse each weight while it is in cache, small
@@ -54,28 +56,46 @@ public final class FeatureExtractor {
     /// - Throws: `VideoError`.
     public func digest(of path: String) throws -> String { try FileDigest.clip(path: path) }
 
-    /// - Parameter digest: of the clip; seeds `start: random`.
+    /// - Parameters:
+    ///   - digest: of the clip; seeds `start: random`.
+    ///   - recipes: places of the recipes that are wanted of this clip; nil for all.
     /// - Throws: `VideoError`, or `Cancelled`.
-    public func extract(path: String, digest: String, isCancelled: () -> Bool = { false }) throws -> Result {
+    public func extract(
+        path: String, digest: String, recipes: [Int]? = nil, isCancelled: () -> Bool = { false }
+    ) throws -> Result {
+        let networks = (recipes ?? Array(self.networks.indices)).map { self.networks[$0] }
         let clip = try openClip(path: path)
-        let sampled = try clip.sample(
-            recipe.sampling, seed: UInt64(digest.prefix(16), radix: 16) ?? 0,
-            framing: .centerSquare(size: recipe.imageSize))
-        guard !sampled.frames.isEmpty else { throw VideoError.noFrames(path: path) }
-        var features: [Float] = []
-        features.reserveCapacity(sampled.frames.count * featureSize)
-        for start in stride(from: 0, to: sampled.frames.count, by: plan.batch) {
-            if isCancelled() { throw Cancelled() }
-            let part = sampled.frames[start..<min(start + plan.batch, sampled.frames.count)]
-            features += try plan.run(pixels: part.flatMap(\.pixels), normalization: normalization).values
+        let requests = networks.map { $0.recipe.request(digest: digest) }
+        let distinct = Array(Set(requests))
+        let sampled = Dictionary(uniqueKeysWithValues: zip(distinct, try clip.sample(distinct)))
+        let sequences = try zip(networks, requests).map { network, request in
+            guard let frames = sampled[request], !frames.frames.isEmpty else { throw VideoError.noFrames(path: path) }
+            return SequenceRecord(
+                frameIndices: frames.frames.map(\.index), frameTimes: frames.frames.map(\.time),
+                decodeErrors: frames.decodeErrors, features: try features(of: frames.frames, network, isCancelled))
         }
-        let information = clip.information
-        return Result(
-            details: .init(
-                width: information.width, height: information.height, frameCount: information.frameCount,
-                frameRate: information.frameRate, duration: information.duration, codec: information.codec),
-            sequence: SequenceRecord(
-                frameIndices: sampled.frames.map(\.index), frameTimes: sampled.frames.map(\.time),
-                decodeErrors: sampled.decodeErrors, features: features))
+        return Result(details: .init(clip.information), sequences: sequences)
+    }
+
+    private func features(
+        of frames: [VideoFrame], _ network: Network, _ isCancelled: () -> Bool
+    ) throws -> [Float] {
+        let plan = network.plan
+        var features: [Float] = []
+        features.reserveCapacity(frames.count * plan.outputShape.reduce(1, *))
+        for start in stride(from: 0, to: frames.count, by: plan.batch) {
+            if isCancelled() { throw Cancelled() }
+            let part = frames[start..<min(start + plan.batch, frames.count)]
+            features += try plan.run(pixels: part.flatMap(\.pixels), normalization: network.normalization).values
+        }
+        return features
+    }
+}
+
+extension VideoRecord.Details {
+    init(_ information: VideoInformation) {
+        self.init(
+            width: information.width, height: information.height, frameCount: information.frameCount,
+            frameRate: information.frameRate, duration: information.duration, codec: information.codec)
     }
 }

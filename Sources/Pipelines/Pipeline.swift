@@ -13,8 +13,10 @@ public struct Pipeline: Sendable {
     public var name: String
     /// Where the clips are.
     public var dataset: DatasetConfiguration
-    /// What stage 1 does.
-    public var extraction: ExtractionConfiguration
+    /// What stage 1 does, one for each backbone.
+    public var extractions: [ExtractionConfiguration]
+    /// What stage 2 trains on: one of `extractions`; nil where there are several and `sequence.backbone` names none.
+    public var trainedOn: ExtractionConfiguration?
     /// Absent from a file that is only extracted.
     public var training: TrainingConfiguration?
 
@@ -52,7 +54,8 @@ public struct Pipeline: Sendable {
             throw reader.invalid("name", "must be usable as a folder's name")
         }
         dataset = try Self.dataset(reader)
-        extraction = try Self.extraction(reader)
+        extractions = try Self.extractions(reader)
+        trainedOn = try Self.trainedOn(reader, extractions)
         training = try Self.training(reader, validation: dataset.validation)
     }
 
@@ -85,24 +88,51 @@ public struct Pipeline: Sendable {
 
     // MARK: - extract
 
-    private static func extraction(_ reader: PipelineReader) throws -> ExtractionConfiguration {
+    private static func extractions(_ reader: PipelineReader) throws -> [ExtractionConfiguration] {
         let keys = [
-            "backbone", "numerics", "weights", "tap", "image_size", "input", "sampling", "views", "precision", "store",
+            "backbone", "numerics", "weights", "tap", "image_size", "resize", "input", "sampling", "views", "precision",
+            "store",
         ]
         let section = try reader.required("extract") { try reader.section($0, keys: keys) }
-        let name = try section.required("backbone") { try section.choice($0, Backbone.all.map(\.name)) }
-        guard let backbone = Backbone.named(name) else { throw section.invalid("backbone", "is unknown") }
-        let numerics = try section.choice("numerics", backbone.numerics.map(\.rawValue)).flatMap(Numerics.init)
-        let weights = try section.required("weights", section.string)
+        let names = try section.required("backbone") { try section.choices($0, Backbone.all.map(\.name)) }
+        let backbones = names.compactMap(Backbone.named)
+        guard Set(names).count == names.count else { throw section.invalid("backbone", "names one twice") }
+        let weights = try section.required("weights", section.stringOrStrings)
         _ = try section.integer("views", in: 1...1)
         _ = try section.choice("precision", ["f32"])
         _ = try section.choice("store", ["float32"])
-        let range = backbone.minimumImageSize...4096
-        return ExtractionConfiguration(
-            backbone: backbone, weights: weights == "random" ? .random : .file(weights),
-            tap: try section.choice("tap", backbone.taps) ?? "pooled",
-            imageSize: try section.integer("image_size", in: range) ?? backbone.nativeImageSize,
-            sampling: try sampling(section), numerics: numerics, input: try input(section))
+        let minimum = backbones.map(\.minimumImageSize).max() ?? 1
+        let sizes = try section.integers("image_size", in: minimum...4096)
+        let taps = names.count == 1 ? backbones[0].taps : ["pooled", "spatial"]
+        let tap = try section.choice("tap", taps) ?? "pooled"
+        let (sampling, input) = (try sampling(section), try input(section))
+        let resize = try section.choice("resize", ResizeFilter.self) ?? .antialias
+        let numerics = try section.choice("numerics", Numerics.self)
+        return try backbones.enumerated().map { index, backbone in
+            if let numerics, !backbone.numerics.contains(numerics) {
+                throw section.invalid(
+                    "numerics",
+                    "cannot be `\(numerics.rawValue)` for \(backbone.name), which knows "
+                        + backbone.numerics.map(\.rawValue).joined(separator: ", "))
+            }
+            let file = try section.entry(weights, of: "weights", at: index, of: backbones.count)
+            return ExtractionConfiguration(
+                backbone: backbone, weights: file == "random" ? .random : .file(file), tap: tap,
+                imageSize: try sizes.map { try section.entry($0, of: "image_size", at: index, of: backbones.count) }
+                    ?? backbone.nativeImageSize,
+                sampling: sampling, numerics: numerics, input: input, resize: resize)
+        }
+    }
+
+    /// What `sequence.backbone` picks.
+    private static func trainedOn(
+        _ reader: PipelineReader, _ extractions: [ExtractionConfiguration]
+    ) throws -> ExtractionConfiguration? {
+        guard let section = try reader.section("sequence", keys: sequenceKeys), section.has("backbone") else {
+            return extractions.count == 1 ? extractions[0] : nil
+        }
+        let name = try section.choice("backbone", extractions.map(\.backbone.name))
+        return extractions.first { $0.backbone.name == name }
     }
 
     /// One of the known conventions by name, or mean and deviation of red, green, blue.
@@ -155,11 +185,12 @@ public struct Pipeline: Sendable {
 
     // MARK: - sequence
 
+    private static let sequenceKeys = [
+        "backbone", "model", "standardize", "loss", "optimizer", "batch_size", "epochs", "early_stopping", "seed",
+    ]
+
     private static func training(_ reader: PipelineReader, validation: Double) throws -> TrainingConfiguration? {
-        let keys = [
-            "model", "standardize", "loss", "optimizer", "batch_size", "epochs", "early_stopping", "seed",
-        ]
-        guard let section = try reader.section("sequence", keys: keys) else { return nil }
+        guard let section = try reader.section("sequence", keys: sequenceKeys) else { return nil }
         _ = try section.choice("loss", ["cross_entropy"])
         return TrainingConfiguration(
             model: try head(section), standardize: try section.boolean("standardize") ?? false,

@@ -62,6 +62,21 @@ struct PipelineReader {
         }
     }
 
+    /// A list of texts, or one.
+    func stringOrStrings(_ key: String) throws -> [String]? {
+        guard mapping[key]?.sequence != nil else { return try string(key).map { [$0] } }
+        return try strings(key)
+    }
+
+    /// The entry for one of `total` backbones: one value is for all of them.
+    func entry<Value>(_ values: [Value], of key: String, at index: Int, of total: Int) throws -> Value {
+        if values.count == 1 { return values[0] }
+        guard values.count == total else {
+            throw invalid(key, "lists \(values.count), but `\(full("backbone"))` lists \(total)")
+        }
+        return values[index]
+    }
+
     func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
         guard let node = mapping[key] else { return nil }
         guard let value = node.int, range.contains(value) else {
@@ -119,12 +134,25 @@ struct PipelineReader {
     func choice(_ key: String, _ names: [String]) throws -> String? {
         guard let node = mapping[key] else { return nil }
         let value = try string(key) ?? ""
+        try check(value, key, node, names)
+        return value
+    }
+
+    /// A list of names, or one.
+    func choices(_ key: String, _ names: [String]) throws -> [String]? {
+        guard let node = mapping[key], let nodes = node.sequence else { return try choice(key, names).map { [$0] } }
+        let values = try strings(key) ?? []
+        if values.isEmpty { throw wrong(key, node, "a name or a list of names") }
+        for (value, node) in zip(values, nodes) { try check(value, key, node, names) }
+        return values
+    }
+
+    private func check(_ value: String, _ key: String, _ node: Node, _ names: [String]) throws {
         guard names.contains(value) else {
             let hint = nearest(to: value, among: names).map { "did you mean `\($0)`? " } ?? ""
             throw error(
                 at: node, "`\(full(key))` cannot be `\(value)`; \(hint)known are \(names.joined(separator: ", "))")
         }
-        return value
     }
 
     /// An error at the value of `key`.

@@ -40,12 +40,12 @@ public final class Predictor {
         }
         self.head = head
         extractor = try FeatureExtractor(
-            recipe, weights: weights.packed, threads: ProcessInfo.processInfo.activeProcessorCount)
+            [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
     }
 
     /// - Throws: `VideoError`.
     public func predict(_ video: String) throws -> Prediction {
-        let sequence = try extractor.extract(path: video, digest: extractor.digest(of: video)).sequence
+        let sequence = try extractor.extract(path: video, digest: extractor.digest(of: video)).sequences[0]
         let probabilities = head.probabilities(of: sequence.features)
         let entries = zip(head.labels, probabilities)
             .map { Prediction.Entry(label: $0, probability: Double($1)) }

@@ -23,33 +23,44 @@ final class FrameScaler {
         let shown = isTurned ? (width: height, height: width) : (width: width, height: height)
         var crop = Crop(x: 0, y: 0, width: shown.width, height: shown.height)
         var size = (width: shown.width, height: shown.height)
-        if case .centerSquare(let side) = framing {
+        var filter = ResizeFilter.antialias
+        if case .centerSquare(let side, let wanted) = framing {
             crop = .centerSquare(width: shown.width, height: shown.height)
             size = (side, side)
+            filter = wanted
         }
         crop = crop.stored(quarterTurns: quarterTurns, width: width, height: height)
         let stored = isTurned ? (width: size.height, height: size.width) : size
-        let pixels = try scaled(picture, crop, to: stored)
+        var pixels: [UInt8]
+        if filter == .bilinear {
+            // libswscale knows no filter that leaves pixels out where it shrinks.
+            pixels = try scaled(picture, crop, to: (crop.width, crop.height), filter)
+            pixels = resizedBilinear(pixels, from: (crop.width, crop.height), to: stored)
+        } else {
+            pixels = try scaled(picture, crop, to: stored, filter)
+        }
         return VideoFrame(
             index: index, time: time, width: size.width, height: size.height,
             pixels: turned(pixels, width: stored.width, height: stored.height, quarterTurns: quarterTurns))
     }
 
-    private func scaled(_ picture: Picture, _ crop: Crop, to size: (width: Int, height: Int)) throws -> [UInt8] {
+    private func scaled(
+        _ picture: Picture, _ crop: Crop, to size: (width: Int, height: Int), _ filter: ResizeFilter
+    ) throws -> [UInt8] {
         let source = Scaler.Source(picture.pointer.pointee)
         if let planes = source.planes(picture.pointer.pointee, at: crop) {
-            let scaler = try self.scaler(source, crop, size)
+            let scaler = try self.scaler(source, crop, size, filter)
             return try scaler.scale(planes, strides: picture.pointer.pointee.strides)
         }
         // The crop begins between two chroma samples: convert the whole picture first, then crop RGB.
         let whole = Crop(x: 0, y: 0, width: source.width, height: source.height)
         if converter?.source != source {
-            converter = try Scaler(source, whole, (source.width, source.height), path: path)
+            converter = try Scaler(source, whole, (source.width, source.height), filter, path: path)
         }
         let planes = source.planes(picture.pointer.pointee, at: whole)!
         let converted = try converter!.scale(planes, strides: picture.pointer.pointee.strides)
         let rgb = Scaler.Source.rgb(width: source.width, height: source.height)
-        let scaler = try self.scaler(rgb, crop, size)
+        let scaler = try self.scaler(rgb, crop, size, filter)
         return try converted.withUnsafeBufferPointer { buffer in
             let start = UnsafeMutablePointer(mutating: buffer.baseAddress! + (crop.y * source.width + crop.x) * 3)
             return try scaler.scale([start, nil, nil, nil], strides: [Int32(source.width * 3), 0, 0, 0])
@@ -57,10 +68,10 @@ final class FrameScaler {
     }
 
     private func scaler(
-        _ source: Scaler.Source, _ crop: Crop, _ size: (width: Int, height: Int)
+        _ source: Scaler.Source, _ crop: Crop, _ size: (width: Int, height: Int), _ filter: ResizeFilter
     ) throws -> Scaler {
         if let scaler, scaler.source == source, scaler.crop == crop { return scaler }
-        let made = try Scaler(source, crop, size, path: path)
+        let made = try Scaler(source, crop, size, filter, path: path)
         scaler = made
         return made
     }
@@ -87,17 +98,22 @@ final class Scaler {
     private let size: (width: Int, height: Int)
     private let context: OpaquePointer
 
-    init(_ source: Source, _ crop: Crop, _ size: (width: Int, height: Int), path: String) throws {
+    init(
+        _ source: Source, _ crop: Crop, _ size: (width: Int, height: Int), _ filter: ResizeFilter, path: String
+    ) throws {
         self.source = source
         self.crop = crop
         self.size = size
         self.path = path
-        // Bilinear as OpenCV's default; exact chroma interpolation and rounding cost little and matter.
-        let flags = SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP
+        // Exact chroma interpolation and rounding cost little and matter.
+        let flags = SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP
+        // B and C of the cubic: a = −C.
+        let cubic = [0, 0.5]
         guard
             let context = sws_getContext(
                 Int32(crop.width), Int32(crop.height), source.format, Int32(size.width), Int32(size.height),
-                AV_PIX_FMT_RGB24, Int32(flags), nil, nil, nil)
+                AV_PIX_FMT_RGB24, Int32(flags | (filter == .bicubic ? SWS_BICUBIC : SWS_BILINEAR)), nil, nil,
+                filter == .bicubic ? cubic : nil)
         else {
             throw VideoError.scaling(
                 path: path, reason: "\(crop.width)×\(crop.height) to \(size.width)×\(size.height) is not supported")

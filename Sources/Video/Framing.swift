@@ -1,9 +1,22 @@
 /// What happens to a picture between decoder and network.
-public enum Framing: Sendable, Equatable {
+public enum Framing: Sendable, Hashable {
     /// The whole picture, as it is shown.
     case full
     /// The largest centred square, resized to `size` × `size` pixels.
-    case centerSquare(size: Int)
+    case centerSquare(size: Int, filter: ResizeFilter = .antialias)
+}
+
+/// How a picture is resized.
+public enum ResizeFilter: String, Sendable, CaseIterable, Codable {
+    /// Linear weights over every pixel that a smaller picture's pixel covers: PIL's and torchvision's
+    /// bilinear, with which the published weights were trained. Nothing flickers where a large frame
+    /// shrinks, which is why it is the default.
+    case antialias
+    /// Between the two by two nearest pixels, however much the picture shrinks: OpenCV's and TensorFlow's
+    /// bilinear with half-pixel centres.
+    case bilinear
+    /// Cubic weights (a = −0.5) over every pixel covered: PIL's and timm's bicubic.
+    case bicubic
 }
 
 /// One decoded picture.

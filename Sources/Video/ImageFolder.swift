@@ -45,22 +45,24 @@ public struct ImageFolder: ClipReader {
     }
 
     /// Unreadable images are counted as decode errors and left out.
-    public func sample(_ sampling: Sampling, seed: UInt64, framing: Framing) throws -> SampledFrames {
-        var frames: [VideoFrame] = []
-        var errors = 0
-        for index in sampling.indices(times: information.frameTimes, seed: seed) {
-            do {
-                let image = try VideoReader(path: files[index]).sample(.first(frames: 1), seed: 0, framing: framing)
-                guard let frame = image.frames.first else { throw VideoError.noFrames(path: files[index]) }
-                frames.append(
+    public func sample(_ requests: [SampleRequest]) throws -> [SampledFrames] {
+        let wanted = requests.map { $0.sampling.indices(times: information.frameTimes, seed: $0.seed) }
+        var frames = requests.map { _ in [VideoFrame]() }
+        var errors = requests.map { _ in 0 }
+        for index in Set(wanted.joined()).sorted() {
+            let wanting = requests.indices.filter { wanted[$0].contains(index) }
+            let images = try? VideoReader(path: files[index]).sample(
+                wanting.map { SampleRequest(.first(frames: 1), framing: requests[$0].framing) })
+            for (request, image) in zip(wanting, images ?? []) {
+                frames[request] += image.frames.map {
                     VideoFrame(
-                        index: index, time: information.frameTimes[index], width: frame.width, height: frame.height,
-                        pixels: frame.pixels))
-            } catch is VideoError {
-                errors += 1
+                        index: index, time: information.frameTimes[index], width: $0.width, height: $0.height,
+                        pixels: $0.pixels)
+                }
             }
+            if images == nil { for request in wanting { errors[request] += 1 } }
         }
-        guard !frames.isEmpty else { throw VideoError.noFrames(path: path) }
-        return SampledFrames(frames: frames, decodeErrors: errors)
+        guard frames.allSatisfy({ !$0.isEmpty }) else { throw VideoError.noFrames(path: path) }
+        return zip(frames, errors).map { SampledFrames(frames: $0, decodeErrors: $1) }
     }
 }

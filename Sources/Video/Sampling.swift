@@ -1,5 +1,5 @@
 /// Which frames of a clip are looked at. Decided from the table of frames, before anything is decoded.
-public enum Sampling: Sendable, Equatable {
+public enum Sampling: Sendable, Hashable {
     /// The first `frames` frames.
     case first(frames: Int)
     /// Every `every`-th frame from `start` on, at most `frames` of them.
@@ -10,7 +10,7 @@ public enum Sampling: Sendable, Equatable {
     case rate(framesPerSecond: Double, frames: Int)
 
     /// Where a stride begins.
-    public enum Start: Sendable, Equatable {
+    public enum Start: Sendable, Hashable {
         case at(Int)
         /// Drawn for each video from its own seed, so that all `frames` fit where the clip is long enough.
         case random

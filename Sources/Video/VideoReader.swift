@@ -19,6 +19,23 @@ public struct VideoInformation: Sendable, Equatable {
     public let frameTimes: [Double]
 }
 
+/// Frames that are wanted of a clip, and how.
+public struct SampleRequest: Sendable, Hashable {
+    /// Which frames.
+    public var sampling: Sampling
+    /// Decides `start: random`.
+    public var seed: UInt64
+    /// What is cut out of them.
+    public var framing: Framing
+
+    /// Frames picked by `sampling`; `seed` decides `start: random`.
+    public init(_ sampling: Sampling, seed: UInt64 = 0, framing: Framing) {
+        self.sampling = sampling
+        self.seed = seed
+        self.framing = framing
+    }
+}
+
 /// What a sampling pass gives.
 public struct SampledFrames: Sendable, Equatable {
     /// In order of presentation.
@@ -31,11 +48,21 @@ public struct SampledFrames: Sendable, Equatable {
 public protocol ClipReader {
     var information: VideoInformation { get }
 
+    /// Decodes the clip once for all requests.
+    ///
+    /// - Returns: the frames of each request, in the order of the requests.
+    /// - Throws: `VideoError`.
+    func sample(_ requests: [SampleRequest]) throws -> [SampledFrames]
+}
+
+extension ClipReader {
     /// Decodes the frames that `sampling` picks.
     ///
     /// - Parameter seed: decides `start: random`.
     /// - Throws: `VideoError`.
-    func sample(_ sampling: Sampling, seed: UInt64, framing: Framing) throws -> SampledFrames
+    public func sample(_ sampling: Sampling, seed: UInt64 = 0, framing: Framing) throws -> SampledFrames {
+        try sample([SampleRequest(sampling, seed: seed, framing: framing)])[0]
+    }
 }
 
 /// Opens a clip by what stands at `path`.
@@ -82,11 +109,10 @@ public final class VideoReader: ClipReader {
             codec: String(cString: avcodec_get_name(parameters.codec_id)), frameTimes: table.times)
     }
 
-    /// Decodes the frames that `sampling` picks; again from what is really there, where packets promised more.
-    public func sample(_ sampling: Sampling, seed: UInt64, framing: Framing) throws -> SampledFrames {
-        let wanted = sampling.indices(times: table.times, seed: seed)
-        let sampled = try decode(wanted, framing)
-        if sampled.frames.count == wanted.count { return sampled }
+    /// Decodes the frames that the requests pick; again from what is really there, where packets promised more.
+    public func sample(_ requests: [SampleRequest]) throws -> [SampledFrames] {
+        let (sampled, isWhole) = try decode(requests)
+        if isWhole { return sampled }
         // The packets promised frames that the decoder did not give (a damaged file, or an AVI whose
         // B-frames are packed two to a packet): sample again from those that there are.
         let file = try InputFile(path: path)
@@ -98,24 +124,33 @@ public final class VideoReader: ClipReader {
         guard !presented.isEmpty else { throw VideoError.noFrames(path: path) }
         table = FrameTable(decoded: presented, file: file)
         information = Self.information(file, table, quarterTurns: quarterTurns)
-        return try decode(sampling.indices(times: table.times, seed: seed), framing)
+        return try decode(requests).sampled
     }
 
     /// Decodes from the start to the last wanted frame, converting the wanted ones only.
-    private func decode(_ wanted: [Int], _ framing: Framing) throws -> SampledFrames {
+    ///
+    /// - Returns: the frames, and whether the decoder gave all that were wanted.
+    private func decode(_ requests: [SampleRequest]) throws -> (sampled: [SampledFrames], isWhole: Bool) {
         let file = try InputFile(path: path)
-        let scaler = FrameScaler(path: path, framing: framing, quarterTurns: quarterTurns)
-        let isWanted = Set(wanted)
-        var frames: [VideoFrame] = []
-        var presented = 0
+        let wanted = requests.map { $0.sampling.indices(times: table.times, seed: $0.seed) }
+        let last = wanted.compactMap(\.last).max() ?? -1
+        var wanting: [Int: [Int]] = [:]
+        for (request, indices) in wanted.enumerated() { for index in indices { wanting[index, default: []].append(request) } }
+        let scalers = requests.map { FrameScaler(path: path, framing: $0.framing, quarterTurns: quarterTurns) }
+        var frames = requests.map { _ in [VideoFrame]() }
+        var (presented, previous) = (0, -1)
         let errors = try forEachPicture(of: file) { picture in
             let index = table.index(of: picture.timestamp, counted: presented)
             presented += 1
-            guard let index, isWanted.contains(index), index > frames.last?.index ?? -1 else { return true }
-            frames.append(try scaler.frame(picture, index: index, time: table.times[index]))
-            return frames.count < wanted.count && index < wanted[wanted.count - 1]
+            guard let index, index > previous else { return true }
+            for request in wanting[index] ?? [] {
+                frames[request].append(try scalers[request].frame(picture, index: index, time: table.times[index]))
+                previous = index
+            }
+            return index < last
         }
-        return SampledFrames(frames: frames, decodeErrors: errors)
+        let isWhole = zip(frames, wanted).allSatisfy { $0.count == $1.count }
+        return (frames.map { SampledFrames(frames: $0, decodeErrors: errors) }, isWhole)
     }
 
     /// Damaged packets in a row after which a decoder counts as stuck.

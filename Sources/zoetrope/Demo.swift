@@ -85,7 +85,7 @@ struct Demo: ParsableCommand {
 
     private func extract(_ pipeline: Pipeline, _ cache: CacheFile) throws {
         let extractor = Extractor(
-            name: "demo-resnet18", dataset: pipeline.dataset, configuration: pipeline.extraction,
+            name: "demo-resnet18", dataset: pipeline.dataset, configurations: pipeline.extractions,
             workers: workers.count, version: ZoetropeCommand.version)
         let summary = try Extract.extract(extractor, into: cache)
         print(summary.text)

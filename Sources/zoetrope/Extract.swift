@@ -25,7 +25,7 @@ struct Extract: ParsableCommand {
         try Console.perform {
             let pipeline = try Pipeline(file: pipeline, overrides: overrides)
             var extractor = Extractor(
-                name: pipeline.name, dataset: pipeline.dataset, configuration: pipeline.extraction,
+                name: pipeline.name, dataset: pipeline.dataset, configurations: pipeline.extractions,
                 workers: workers.count, version: ZoetropeCommand.version)
             extractor.retriesFailed = retryFailed
             let summary = try Self.extract(extractor, into: CacheFile(path: cache.path))

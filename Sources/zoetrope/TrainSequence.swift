@@ -51,12 +51,17 @@ struct TrainSequence: ParsableCommand {
         guard let training = pipeline.training else {
             throw PipelineError(file: file, "`sequence` is missing: there is nothing to train")
         }
+        guard let features = pipeline.trainedOn else {
+            let names = pipeline.extractions.map(\.backbone.name).joined(separator: ", ")
+            throw PipelineError(
+                file: file, "`extract.backbone` lists several (\(names)): say with `sequence.backbone` on which to train")
+        }
         let stored = try cache.extractions()
-        guard let extraction = pipeline.extraction.stored(in: stored) else {
+        guard let extraction = features.stored(in: stored) else {
             let known = stored.map { "\($0.record.backbone) \($0.record.tap) at \($0.record.imageSize)" }
             let wanted =
-                "\(pipeline.extraction.backbone.name) \(pipeline.extraction.tap) at "
-                + "\(pipeline.extraction.imageSize), \(pipeline.extraction.sampling.frames) frames"
+                "\(features.backbone.name) \(features.tap) at "
+                + "\(features.imageSize), \(features.sampling.frames) frames"
             throw SequenceError.notExtracted(
                 cache: cache.path, recipe: wanted, available: Set(known).sorted())
         }

@@ -32,7 +32,7 @@ final class TinyDataset {
 
     func extractor(workers: Int = 2) -> Extractor {
         Extractor(
-            name: "tiny", dataset: DatasetConfiguration(layout: .folders, root: root), configuration: configuration,
+            name: "tiny", dataset: DatasetConfiguration(layout: .folders, root: root), configurations: [configuration],
             workers: workers, version: "test")
     }
 
@@ -95,6 +95,34 @@ extension CacheFile {
         #expect(labels == ["jump", "sprint"])
     }
 
+    @Test("several backbones share one pass over a clip and get what each gets alone; only what lacks is done")
+    func severalBackbones() throws {
+        let dataset = try TinyDataset()
+        let cache = try dataset.cache()
+        var small = dataset.configuration
+        small.backbone = try #require(Backbone.named("small_cnn"))
+        small.imageSize = 48
+        var sharp = dataset.configuration
+        sharp.resize = .bilinear
+        var extractor = dataset.extractor()
+        _ = try extractor.run(into: cache) { _ in }
+        extractor.configurations = [dataset.configuration, small, sharp]
+        try dataset.add("run/new.y4m", TinyClip.numbered(7, frames: 4))
+        let summary = try extractor.run(into: cache) { _ in }
+        #expect(summary.extracted == 5 && summary.skipped == 0 && summary.frames == 2 * 21 + 4)
+        let together = try (1...3).map { try cache.features(dataset: "clips", extraction: $0).rows }
+        #expect(together.map(\.count) == [21 * 512, 21 * 512, 21 * 512])
+        #expect(together[0] != together[2])
+        for (place, configuration) in extractor.configurations.enumerated() {
+            let alone = try dataset.cache("alone \(place)")
+            var extractor = dataset.extractor()
+            extractor.configurations = [configuration]
+            _ = try extractor.run(into: alone) { _ in }
+            #expect(try alone.features(dataset: "clips", extraction: 1).rows == together[place])
+        }
+        #expect(try extractor.run(into: cache) { _ in }.skipped == 5)
+    }
+
     @Test("another recipe stands beside the first; what does not change features does not make one")
     func recipes() throws {
         let dataset = try TinyDataset(clips: 2)
@@ -103,13 +131,13 @@ extension CacheFile {
         _ = try extractor.run(into: cache) { _ in }
         extractor.name = "another name"
         #expect(try extractor.run(into: cache) { _ in }.skipped == 2)
-        extractor.configuration.sampling = .first(frames: 2)
+        extractor.configurations[0].sampling = .first(frames: 2)
         #expect(try extractor.run(into: cache) { _ in }.extracted == 2)
         #expect(try cache.extractions().map(\.record.maxFrames) == [2, 5])
         #expect(dataset.configuration.stored(in: try cache.extractions())?.id == 1)
-        #expect(extractor.configuration.stored(in: try cache.extractions())?.id == 2)
-        extractor.configuration.tap = "spatial"
-        #expect(extractor.configuration.stored(in: try cache.extractions()) == nil)
+        #expect(extractor.configurations[0].stored(in: try cache.extractions())?.id == 2)
+        extractor.configurations[0].tap = "spatial"
+        #expect(extractor.configurations[0].stored(in: try cache.extractions()) == nil)
     }
 
     @Test("broken clips become failures, the rest goes on, and they are tried again when asked or changed")
@@ -185,7 +213,7 @@ extension CacheFile {
         let (random, file) = (try dataset.cache("random"), try dataset.cache("file"))
         _ = try dataset.extractor().run(into: random) { _ in }
         var extractor = dataset.extractor()
-        extractor.configuration.weights = .file(path)
+        extractor.configurations[0].weights = .file(path)
         _ = try extractor.run(into: file) { _ in }
         #expect(try random.rowsByPath() == file.rowsByPath())
         let record = try #require(try file.extractions().first).record
@@ -193,15 +221,15 @@ extension CacheFile {
         #expect(try random.extractions().first?.record.weightsDigest == nil)
 
         // Another network's weights are refused before anything is stored.
-        extractor.configuration.backbone = try #require(Backbone.named("resnet34"))
+        extractor.configurations[0].backbone = try #require(Backbone.named("resnet34"))
         let error = #expect(throws: WeightsError.self) { try extractor.run(into: file) { _ in } }
         #expect(error?.localizedDescription.contains("layer1.2.conv1.weight") == true)
         #expect(error?.localizedDescription.hasSuffix("This looks like resnet18.") == true)
         #expect(try file.extractions().count == 1)
         // The weight file may be gone when only the stored recipe is looked up.
         try FileManager.default.removeItem(atPath: path)
-        extractor.configuration.backbone = backbone
-        #expect(extractor.configuration.stored(in: try file.extractions())?.id == 1)
+        extractor.configurations[0].backbone = backbone
+        #expect(extractor.configurations[0].stored(in: try file.extractions())?.id == 1)
     }
 
     @Test("a recipe survives its JSON")

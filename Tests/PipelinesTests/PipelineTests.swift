@@ -58,9 +58,9 @@ import Video
         #expect(pipeline.dataset.layout == .ucf101)
         #expect(pipeline.dataset.name == "UCF-101/split2")
         #expect(pipeline.dataset.classes == .top(5))
-        #expect(pipeline.extraction.backbone.name == "resnet152")
-        #expect(pipeline.extraction.weights == .file("weights/resnet152.safetensors"))
-        #expect(pipeline.extraction.sampling == .stride(every: 10, start: .random, frames: 5))
+        #expect(pipeline.extractions[0].backbone.name == "resnet152")
+        #expect(pipeline.extractions[0].weights == .file("weights/resnet152.safetensors"))
+        #expect(pipeline.extractions[0].sampling == .stride(every: 10, start: .random, frames: 5))
         let training = try #require(pipeline.training)
         #expect(training.model == HeadConfiguration(kind: .bilstm, hidden: [256, 256], projection: 512))
         #expect(training.optimizer.learningRate == 5e-4)
@@ -75,9 +75,9 @@ import Video
         #expect(pipeline.dataset.layout == .folders)
         #expect(pipeline.dataset.name == "mine")
         #expect(pipeline.dataset.validation == 0.2)
-        #expect(pipeline.extraction.imageSize == 224)
-        #expect(pipeline.extraction.sampling == .uniform(frames: 20))
-        #expect(pipeline.extraction.tap == "pooled")
+        #expect(pipeline.extractions[0].imageSize == 224)
+        #expect(pipeline.extractions[0].sampling == .uniform(frames: 20))
+        #expect(pipeline.extractions[0].tap == "pooled")
         #expect(pipeline.training == nil)
     }
 
@@ -117,9 +117,9 @@ import Video
     @Test("the input convention is named or spelled out; left out it follows the weights")
     func input() throws {
         func input(_ value: String) throws -> InputConvention? {
-            try Self.parse(Self.text, ["extract.input=" + value]).extraction.input
+            try Self.parse(Self.text, ["extract.input=" + value]).extractions[0].input
         }
-        #expect(try Self.parse(Self.text).extraction.input == nil)
+        #expect(try Self.parse(Self.text).extractions[0].input == nil)
         #expect(try input("caffe") == .caffe)
         #expect(
             try input("{mean: [0, 0, 0], deviation: [1, 1, 0.5]}")
@@ -167,5 +167,40 @@ import Video
         #expect(nearest(to: "resnet125", among: ["resnet18", "resnet152"]) == "resnet152")
         #expect(nearest(to: "Resnet18", among: ["resnet18", "resnet152"]) == "resnet18")
         #expect(nearest(to: "x", among: ["learning_rate"]) == nil)
+    }
+
+    @Test("a list of backbones has one weight file and perhaps one size each; `sequence` must say which it trains on")
+    func severalBackbones() throws {
+        let list = ["extract.backbone=[resnet18, inceptionv3]"]
+        let random = try Self.parse(Self.text, list + ["extract.weights=random"])
+        #expect(random.extractions.map(\.backbone.name) == ["resnet18", "inceptionv3"])
+        #expect(random.extractions.allSatisfy { $0.weights == .random })
+        #expect(random.trainedOn == nil)
+        let named = try Self.parse(
+            Self.text,
+            list + ["extract.weights=[a.pth, b.h5]", "extract.image_size=[224, 299]", "sequence.backbone=inceptionv3"])
+        #expect(named.extractions.map(\.weights) == [.file("a.pth"), .file("b.h5")])
+        #expect(named.extractions.map(\.imageSize) == [224, 299])
+        #expect(named.trainedOn?.backbone.name == "inceptionv3")
+        #expect(try Self.parse(Self.text).trainedOn?.backbone.name == "resnet152")
+        for (override, part) in [
+            ("extract.weights=[a.pth, b.pth, c.pth]", "`extract.weights` lists 3, but `extract.backbone` lists 2"),
+            ("extract.backbone=[resnet18, resnet18]", "names one twice"),
+            ("extract.backbone=[resnet18, resnet19]", "did you mean `resnet18`?"),
+            ("extract.backbone=[]", "a name or a list of names"),
+            ("extract.image_size=64", "from 75"),
+            ("sequence.backbone=vgg16", "known are resnet18, inceptionv3"),
+            ("extract.numerics=keras", "cannot be `keras` for resnet18"),
+        ] {
+            let error = #expect(throws: PipelineError.self) { try Self.parse(Self.text, list + [override]) }
+            #expect(error?.message.contains(part) == true, "\(override): \(error?.message ?? "")")
+        }
+    }
+
+    @Test("the resize filter has a default and a name")
+    func resize() throws {
+        #expect(try Self.parse(Self.text).extractions[0].resize == .antialias)
+        #expect(try Self.parse(Self.text, ["extract.resize=bilinear"]).extractions[0].resize == .bilinear)
+        #expect(throws: PipelineError.self) { try Self.parse(Self.text, ["extract.resize=linear"]) }
     }
 }
