@@ -3,7 +3,7 @@ import NeuralNetwork
 /// Whose arithmetic a network follows: publishers of one architecture differ in padding, pooling and
 /// normalisation, and their weights fit their own arithmetic only.
 public enum Numerics: String, Sendable, CaseIterable, Codable {
-    case torchvision, keras
+    case torchvision, keras, timm
 }
 
 /// A published image network that turns a picture into features.
@@ -57,8 +57,8 @@ public struct Backbone: Sendable {
 
     private static let efficientNets = EfficientNet.Size.allCases.map { size in
         Backbone(
-            name: "efficientnet_\(size)", source: "Tan and Le 2019, torchvision and Keras",
-            nativeImageSize: size.scaling.imageSize, minimumImageSize: 32, numerics: [.torchvision, .keras],
+            name: "efficientnet_\(size)", source: "Tan and Le 2019, torchvision, Keras and timm",
+            nativeImageSize: size.scaling.imageSize, minimumImageSize: 32, numerics: [.torchvision, .keras, .timm],
             taps: ["pooled", "spatial"],
             makeGraph: { imageSize, numerics in EfficientNet(size, numerics).graph(imageSize: imageSize) },
             makeConvention: { _ in .imageNet })

@@ -4,7 +4,8 @@ import NeuralNetwork
 /// (arXiv:1905.11946).
 ///
 /// torchvision pads symmetrically, Keras puts the odd pixel after the picture (TensorFlow's "same"); the
-/// epsilon of batch normalisation differs for the small networks. Parameter names are torchvision's.
+/// epsilon of batch normalisation differs: 1e-3 in Keras, 1e-5 in timm, and in torchvision one or the other
+/// by size. Parameter names are torchvision's.
 public struct EfficientNet: Sendable {
     /// Width, depth and picture size grow together from B0 to B7.
     public enum Size: Int, CaseIterable, Sendable {
@@ -42,7 +43,13 @@ public struct EfficientNet: Sendable {
         (6, 320, 1, 1, 3),
     ]
 
-    private var epsilon: Float { numerics == .torchvision && size.rawValue < Size.b5.rawValue ? 1e-5 : 1e-3 }
+    private var epsilon: Float {
+        switch numerics {
+        case .torchvision: size.rawValue < Size.b5.rawValue ? 1e-5 : 1e-3
+        case .keras: 1e-3
+        case .timm: 1e-5
+        }
+    }
 
     /// Outputs `spatial` (the last convolution), `pooled` `[1280 … 2560]`, `logits`.
     public func graph(imageSize: Int) -> Graph {

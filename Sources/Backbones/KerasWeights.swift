@@ -174,5 +174,6 @@ public func openWeights(path: String) throws -> any Checkpoint {
         try? file.close()
         if KerasFile.recognizes(start) { return try KerasWeights(path: path) }
     }
-    return try openCheckpoint(path: path)
+    let checkpoint = try openCheckpoint(path: path)
+    return TimmWeights(checkpoint) ?? checkpoint
 }

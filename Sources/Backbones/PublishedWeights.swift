@@ -10,6 +10,11 @@ public struct PublishedWeights: Sendable, Equatable {
         case md5(String)
     }
 
+    /// Who publishes weights.
+    public enum Publisher: String, Sendable {
+        case torchvision, keras
+    }
+
     /// The backbone it is for.
     public let backbone: String
     /// The file's name, without folders.
@@ -17,7 +22,7 @@ public struct PublishedWeights: Sendable, Equatable {
     /// Where it is below the publisher's address.
     public let path: String
     /// Who publishes it.
-    public let publisher: Numerics
+    public let publisher: Publisher
     /// Size where the publisher states it, in millions of bytes.
     public let megabytes: Double?
     /// How the file is checked.

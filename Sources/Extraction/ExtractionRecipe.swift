@@ -66,14 +66,14 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     /// - Throws: `RecipeError.otherNumerics` where the weights are for another arithmetic than asked for.
     public init(_ configuration: ExtractionConfiguration, _ weights: LoadedWeights) throws {
         let backbone = configuration.backbone
-        if let own = weights.numerics, let wanted = configuration.numerics, own != wanted {
+        let possible = weights.traits.numerics
+        if let own = possible.first, let wanted = configuration.numerics, !possible.contains(wanted) {
             throw RecipeError.otherNumerics(weights: configuration.weights.name, own: own, wanted: wanted)
         }
-        let numerics = [configuration.numerics, weights.numerics].compactMap { $0 }.first(
-            where: backbone.numerics.contains)
+        let numerics = ([configuration.numerics].compactMap { $0 } + possible).first(where: backbone.numerics.contains)
         self.init(
             configuration, weights: weights.digest ?? "random", numerics: numerics ?? backbone.numerics[0],
-            input: configuration.input ?? weights.inputConvention ?? backbone.inputConvention(numerics))
+            input: configuration.input ?? weights.traits.input ?? backbone.inputConvention(numerics))
     }
 
     init(_ configuration: ExtractionConfiguration, weights: String, numerics: Numerics, input: InputConvention) {

@@ -96,6 +96,7 @@ public struct Extractor: Sendable {
         let begin = ContinuousClock.now
         let root = dataset.root
         var done = 0
+        var warned: Set<String> = []
         try runJobs(count: jobs.count, workers: workers) {
             let extractor = try FeatureExtractor(targets.map { ($0.recipe, $0.weights.packed) }, threads: 1)
             return { index in
@@ -113,6 +114,8 @@ public struct Extractor: Sendable {
                 }
             }
         } consume: { index, outcome in
+            for warning in targets.compactMap({ $0.weights.warning(name: $0.record.weights) })
+            where warned.insert(warning).inserted { report(.note(warning)) }
             let job = jobs[index]
             switch outcome {
             case .done(let result):

@@ -8,10 +8,8 @@ public struct LoadedWeights: Sendable {
     public let packed: PackedWeights
     /// SHA-256 of the file, hex; nil for random weights.
     public let digest: String?
-    /// Whose arithmetic the file's format says the weights are for.
-    public let numerics: Numerics?
-    /// What the file itself says of the network's input.
-    public let inputConvention: InputConvention?
+    /// What the file says of the network it is for.
+    public let traits: WeightsTraits
     private let file: (any Checkpoint)?
 
     /// - Throws: `WeightsError` where the file cannot be read.
@@ -19,14 +17,12 @@ public struct LoadedWeights: Sendable {
         switch weights {
         case .random:
             packed = PackedWeights(RandomParameters())
-            (digest, numerics, inputConvention, file) = (nil, nil, nil, nil)
+            (digest, traits, file) = (nil, .unknown, nil)
         case .file(let path):
             let checkpoint = try openWeights(path: path)
-            let keras = checkpoint as? KerasWeights
             packed = PackedWeights(checkpoint)
             digest = try FileDigest.sha256(path: path)
-            numerics = keras == nil ? nil : .keras
-            inputConvention = keras?.inputConvention
+            traits = WeightsTraits(of: checkpoint)
             file = checkpoint
         }
     }
@@ -40,5 +36,13 @@ public struct LoadedWeights: Sendable {
             mismatch.hint = Backbone.looking(like: file.shapes).map { "This looks like \($0.name)." }
             throw WeightsError.mismatch(file: path, mismatch)
         }
+    }
+
+    /// What is wrong with the parameters that plans have read so far, or nil.
+    public func warning(name: String) -> String? {
+        let layers = packed.nonFiniteLayers
+        guard !layers.isEmpty else { return nil }
+        return "\(name) holds numbers that are NaN or infinite (\(layers.prefix(3).joined(separator: ", "))"
+            + "\(layers.count > 3 ? ", …" : "")): features made with it are worth nothing"
     }
 }

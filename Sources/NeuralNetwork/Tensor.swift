@@ -20,3 +20,14 @@ public struct Tensor: Sendable, Equatable {
     /// Number of elements.
     public var count: Int { values.count }
 }
+
+extension [Float] {
+    /// Whether none is NaN or infinite. Compares bit patterns, which vectorises.
+    public var areFinite: Bool {
+        withUnsafeBufferPointer { values in
+            var largest: UInt32 = 0
+            for value in values { largest = Swift.max(largest, value.bitPattern & 0x7FFF_FFFF) }
+            return largest < Float.infinity.bitPattern
+        }
+    }
+}

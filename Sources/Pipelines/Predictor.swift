@@ -24,6 +24,8 @@ public struct Prediction: Sendable, Encodable {
 /// Joins the two stages for new videos: the run's recipe, then its head. A lone video gets all cores
 /// inside the network.
 public final class Predictor {
+    /// What is wrong with the backbone's weights, or nil.
+    public let warning: String?
     private let head: Head
     private let extractor: FeatureExtractor
 
@@ -41,6 +43,7 @@ public final class Predictor {
         self.head = head
         extractor = try FeatureExtractor(
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
+        warning = weights.warning(name: path ?? configuration.weights)
     }
 
     /// - Throws: `VideoError`.

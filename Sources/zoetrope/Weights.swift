@@ -87,6 +87,10 @@ struct Weights: ParsableCommand {
                 let count = shapes.reduce(0) { $0 + $1.value.reduce(1, *) }
                 print(table.text)
                 print("\n\(file): \(checkpoint.format), \(grouped(shapes.count)) tensors, \(grouped(count)) numbers")
+                let damaged = try shapes.map(\.key).filter { try checkpoint.tensor(named: $0)?.values.areFinite == false }
+                if !damaged.isEmpty {
+                    print("\(grouped(damaged.count)) tensors hold NaN or infinity: \(damaged.prefix(5).joined(separator: ", "))")
+                }
                 if let backbone = Backbone.looking(like: checkpoint.shapes) {
                     print("This looks like \(backbone.name).")
                 } else {
@@ -115,7 +119,8 @@ struct Weights: ParsableCommand {
         func run() throws {
             try Console.perform {
                 let checkpoint = try openWeights(path: file)
-                try SafeTensorsWriter.convert(checkpoint, to: output)
+                try SafeTensorsWriter.convert(
+                    checkpoint, metadata: WeightsTraits(of: checkpoint).metadata, to: output)
                 print("\(output): \(grouped(checkpoint.shapes.count)) tensors from \(checkpoint.format)")
             }
         }

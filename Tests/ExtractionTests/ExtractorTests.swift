@@ -123,6 +123,32 @@ extension CacheFile {
         #expect(try extractor.run(into: cache) { _ in }.skipped == 5)
     }
 
+    @Test("weights that hold NaN are used, but not silently")
+    func notANumber() throws {
+        let dataset = try TinyDataset()
+        let graph = try #require(Backbone.named("small_cnn")).graph(imageSize: 48)
+        var tensors = Dictionary(
+            uniqueKeysWithValues: graph.parameters.map { ($0.name, RandomParameters().tensor(for: $0)) })
+        func notes(_ name: String) throws -> [String] {
+            let path = dataset.path + "/\(name).safetensors"
+            try SafeTensorsWriter.write(tensors, to: path)
+            var extractor = dataset.extractor()
+            extractor.configurations[0].backbone = try #require(Backbone.named("small_cnn"))
+            extractor.configurations[0].weights = .file(path)
+            var notes: [String] = []
+            let summary = try extractor.run(into: try dataset.cache(name)) { event in
+                if case .note(let text) = event { notes.append(text) }
+            }
+            #expect(summary.extracted == 4)
+            return notes
+        }
+        #expect(try notes("sound") == [])
+        let name = try #require(graph.parameters.first { $0.shape.count == 4 }).name
+        tensors[name]?.values[3] = .nan
+        let found = try notes("broken")
+        #expect(found.count == 1 && found[0].contains("NaN or infinite"), "\(found)")
+    }
+
     @Test("another recipe stands beside the first; what does not change features does not make one")
     func recipes() throws {
         let dataset = try TinyDataset(clips: 2)

@@ -22,10 +22,15 @@ public final class PackedWeights: Sendable {
         let layout: Layout
         let weights: AlignedBuffer
         let bias: AlignedBuffer
+        /// Whether every weight and bias is a finite number.
+        let isFinite: Bool
     }
 
     /// Bytes held so far.
     public var bytes: Int { layers.withLock { $0.reduce(0) { $0 + $1.weights.bytes + $1.bias.bytes } } }
+
+    /// Layers read so far that hold NaN or infinity.
+    public var nonFiniteLayers: [String] { layers.withLock { $0.filter { !$0.isFinite }.map(\.name) } }
 
     /// The layer in the layout wanted, packed now if nobody did before.
     func layer(_ step: ConvolutionStep, in graph: Graph, layout: Layout, context: Context) throws -> Layer {
@@ -54,7 +59,9 @@ public final class PackedWeights: Sendable {
         }
         let boundBias = AlignedBuffer(bytes: bias.count * 4)
         bias.withUnsafeBytes { boundBias.pointer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
-        return Layer(name: step.name, layout: layout, weights: bound, bias: boundBias)
+        return Layer(
+            name: step.name, layout: layout, weights: bound, bias: boundBias,
+            isFinite: weights.values.areFinite && bias.areFinite)
     }
 
     /// Weights and bias with the batch normalisation that follows multiplied in:

@@ -117,13 +117,15 @@ public struct SafeTensorsFile: Checkpoint {
 
 /// Writes `.safetensors`, tensors in the order of their names, as `float32`.
 public enum SafeTensorsWriter {
-    /// Writes every tensor of a file in another format.
+    /// Writes every tensor of a file in another format, with `metadata` as free text.
     ///
     /// - Throws: what reading throws; nothing is then written.
-    public static func convert(_ checkpoint: any Checkpoint, to path: String) throws {
+    public static func convert(
+        _ checkpoint: any Checkpoint, metadata: [String: String] = [:], to path: String
+    ) throws {
         var tensors: [String: Tensor] = [:]
         for name in checkpoint.shapes.keys { tensors[name] = try checkpoint.tensor(named: name) }
-        try write(tensors, to: path)
+        try write(tensors, metadata: metadata, to: path)
     }
 
     /// Replaces `path` in one step: whoever reads it sees the old file or the new one, whole.

@@ -1,0 +1,60 @@
+import NeuralNetwork
+
+/// An EfficientNet with the tensor names of timm, under torchvision's. timm's other networks that are known
+/// here (ResNet, InceptionV3, VGG16) have torchvision's names already.
+public struct TimmWeights: Checkpoint {
+    /// The path it was read from.
+    public var path: String { file.path }
+    /// How the file is written.
+    public var format: String { file.format + ", names of timm" }
+    /// Shape of every tensor, by torchvision's name.
+    public let shapes: [String: [Int]]
+
+    let file: any Checkpoint
+    private let originals: [String: String]
+
+    /// Nil where the names are not those of timm's EfficientNet.
+    init?(_ file: any Checkpoint) {
+        let found = file.shapes
+        guard found["conv_stem.weight"] != nil, found["blocks.0.0.conv_dw.weight"] != nil else { return nil }
+        var shapes: [String: [Int]] = [:]
+        var originals: [String: String] = [:]
+        for (name, shape) in found {
+            let translated = Self.translated(name) ?? name
+            shapes[translated] = shape
+            originals[translated] = name
+        }
+        self.file = file
+        self.shapes = shapes
+        self.originals = originals
+    }
+
+    /// The tensor that torchvision calls `name`, or nil.
+    public func tensor(named name: String) throws -> Tensor? {
+        try originals[name].flatMap { try file.tensor(named: $0) }
+    }
+
+    /// torchvision's name of a tensor; nil where it has none.
+    static func translated(_ name: String) -> String? {
+        guard let dot = name.lastIndex(of: ".") else { return nil }
+        let (module, leaf) = (String(name[..<dot]), name[dot...])
+        if let module = ends[module] { return module + leaf }
+        guard let match = module.wholeMatch(of: /blocks\.(\d+)\.(\d+)\.(.+)/), let stage = Int(match.1),
+            let part = (stage == 0 ? unexpanded : expanded)[String(match.3)]
+        else { return nil }
+        return "features.\(stage + 1).\(match.2).block.\(part)\(leaf)"
+    }
+
+    private static let ends = [
+        "conv_stem": "features.0.0", "bn1": "features.0.1", "conv_head": "features.8.0", "bn2": "features.8.1",
+        "classifier": "classifier.1",
+    ]
+    private static let unexpanded = [
+        "conv_dw": "0.0", "bn1": "0.1", "se.conv_reduce": "1.fc1", "se.conv_expand": "1.fc2", "conv_pw": "2.0",
+        "bn2": "2.1",
+    ]
+    private static let expanded = [
+        "conv_pw": "0.0", "bn1": "0.1", "conv_dw": "1.0", "bn2": "1.1", "se.conv_reduce": "2.fc1",
+        "se.conv_expand": "2.fc2", "conv_pwl": "3.0", "bn3": "3.1",
+    ]
+}

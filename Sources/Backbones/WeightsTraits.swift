@@ -1,0 +1,49 @@
+import Foundation
+import NeuralNetwork
+
+/// What a weight file says of the network it is for, beyond the tensors.
+public struct WeightsTraits: Sendable, Equatable {
+    /// The arithmetics that the weights may be for, the most likely first; empty where the file does not say.
+    public let numerics: [Numerics]
+    /// What the network is fed; nil where the file does not say.
+    public let input: InputConvention?
+
+    /// Nothing is known.
+    public static let unknown = WeightsTraits(numerics: [], input: nil)
+
+    init(numerics: [Numerics], input: InputConvention?) {
+        self.numerics = numerics
+        self.input = input
+    }
+
+    /// What can be told from the file's format, names and notes.
+    public init(of checkpoint: any Checkpoint) {
+        switch checkpoint {
+        case let keras as KerasWeights: self.init(numerics: [.keras], input: keras.inputConvention)
+        // timm's `tf_efficientnet` files have the same names and need Keras' arithmetic.
+        case is TimmWeights: self.init(numerics: [.timm, .keras], input: nil)
+        case let file as SafeTensorsFile: self.init(metadata: file.metadata)
+        default: self = .unknown
+        }
+    }
+
+    private init(metadata: [String: String]) {
+        let input = metadata["input"].flatMap {
+            try? JSONDecoder().decode(InputConvention.self, from: Data($0.utf8))
+        }
+        let isUsable = input.map { $0.mean.count == 3 && $0.deviation.count == 3 } ?? false
+        self.init(
+            numerics: metadata["numerics"].flatMap(Numerics.init).map { [$0] } ?? [], input: isUsable ? input : nil)
+    }
+
+    /// What `weights convert` notes in the new file, so that nothing is lost.
+    public var metadata: [String: String] {
+        var result: [String: String] = [:]
+        // Where the old file left a choice, the new one leaves it too.
+        if numerics.count == 1 { result["numerics"] = numerics[0].rawValue }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        if let input, let json = try? encoder.encode(input) { result["input"] = String(decoding: json, as: UTF8.self) }
+        return result
+    }
+}
