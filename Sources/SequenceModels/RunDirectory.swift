@@ -97,7 +97,7 @@ public struct RunDirectory: Sendable {
         }
         let file = try SafeTensorsFile(path: modelPath)
         var standardization: Standardization?
-        if let mean = file.tensor(named: Self.meanName), let scale = file.tensor(named: Self.scaleName) {
+        if let mean = try file.tensor(named: Self.meanName), let scale = try file.tensor(named: Self.scaleName) {
             standardization = Standardization(mean: mean.values, scale: scale.values)
         }
         let graph = configuration.training.model.graph(

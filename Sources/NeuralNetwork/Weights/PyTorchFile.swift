@@ -53,7 +53,7 @@ public struct PyTorchLegacyFile: Checkpoint {
     public let format = "PyTorch (before 1.6)"
     /// Shape of every tensor, by name.
     public let shapes: [String: [Int]]
-    private let data: Data
+    private let file: FileBytes
     private let tensors: [String: Unpickler.TensorReference]
     /// Where each storage's numbers lie, by key.
     private let storages: [String: Range<Int>]
@@ -73,7 +73,7 @@ public struct PyTorchLegacyFile: Checkpoint {
             return try unpickler.load()
         }
         self.path = path
-        self.data = data
+        file = try FileBytes(path: path)
         var keys: [String] = []
         tensors = try stateDictionary(path) {
             guard case .bytes(Self.magic) = try next(), case .integer(1001) = try next() else {
@@ -118,8 +118,7 @@ public struct PyTorchLegacyFile: Checkpoint {
         guard let range = storages[reference.storage.key] else {
             throw WeightsError.malformed(file: path, reason: "the numbers of \(name) are missing")
         }
-        return reference.tensor(
-            from: data.subdata(in: data.startIndex + range.lowerBound..<data.startIndex + range.upperBound))
+        return reference.tensor(from: try file.read(range))
     }
 }
 

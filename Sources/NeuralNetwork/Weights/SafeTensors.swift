@@ -3,8 +3,8 @@ import Foundation
 /// Reads the `.safetensors` format (huggingface/safetensors): eight bytes of little-endian header length,
 /// a JSON header `name → {dtype, shape, data_offsets}`, then the tensors' bytes.
 ///
-/// The file is mapped, not loaded; a tensor costs memory only while somebody holds it. Nothing the
-/// header says is believed before it was checked against the file.
+/// Only the header is held; a tensor costs memory while somebody holds it. Nothing the header says
+/// is believed before it was checked against the file.
 public struct SafeTensorsFile: Checkpoint {
     /// The path it was read from.
     public let path: String
@@ -15,7 +15,8 @@ public struct SafeTensorsFile: Checkpoint {
     /// Shape of every tensor, by name.
     public var shapes: [String: [Int]] { entries.mapValues(\.shape) }
 
-    private let data: Data
+    private let file: FileBytes
+    private let body: Int
     private let entries: [String: Entry]
 
     private struct Entry: Sendable {
@@ -34,35 +35,27 @@ public struct SafeTensorsFile: Checkpoint {
 
     /// - Throws: `WeightsError` where the file is missing or not what it says it is.
     public init(path: String) throws {
-        let data: Data
-        do {
-            data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
-        } catch {
-            throw WeightsError.unreadable(file: path, reason: Self.reason(error))
-        }
-        try self.init(data: data, path: path)
-    }
-
-    init(data: Data, path: String) throws {
         func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
-        guard data.count >= 8 else { throw malformed("it has \(data.count) bytes") }
-        let length = data.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * $1.offset) }
-        guard length <= Self.maximumHeader, Int(length) <= data.count - 8 else {
-            throw malformed("its header claims \(length) bytes in a file of \(data.count)")
+        let file = try FileBytes(path: path)
+        guard file.count >= 8 else { throw malformed("it has \(file.count) bytes") }
+        let length = try file.read(0..<8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * $1.offset) }
+        guard length <= Self.maximumHeader, Int(length) <= file.count - 8 else {
+            throw malformed("its header claims \(length) bytes in a file of \(file.count)")
         }
         let body = 8 + Int(length)
-        let header = data.subdata(in: 8..<body)
+        let header = try file.read(8..<body)
         guard let json = try? JSONSerialization.jsonObject(with: header) as? [String: Any] else {
             throw malformed("its header is not a JSON object")
         }
         var entries: [String: Entry] = [:]
         for (name, value) in json where name != "__metadata__" {
             guard let fields = value as? [String: Any] else { throw malformed("entry \(name) is not an object") }
-            entries[name] = try Self.entry(name, fields, bodyBytes: data.count - body, malformed)
+            entries[name] = try Self.entry(name, fields, bodyBytes: file.count - body, malformed)
         }
         try Self.checkOverlap(entries, malformed)
         self.path = path
-        self.data = data.dropFirst(body)
+        self.file = file
+        self.body = body
         self.entries = entries
         self.metadata = json["__metadata__"] as? [String: String] ?? [:]
     }
@@ -102,16 +95,10 @@ public struct SafeTensorsFile: Checkpoint {
     }
 
     /// The tensor called `name` as `Float`, or nil.
-    public func tensor(named name: String) -> Tensor? {
+    public func tensor(named name: String) throws -> Tensor? {
         guard let entry = entries[name] else { return nil }
-        let bytes = data.subdata(
-            in: data.startIndex + entry.range.lowerBound..<data.startIndex + entry.range.upperBound)
+        let bytes = try file.read(body + entry.range.lowerBound..<body + entry.range.upperBound)
         return Tensor(shape: entry.shape, values: entry.type.floats(bytes))
-    }
-
-    private static func reason(_ error: any Error) -> String {
-        let code = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-        return code.map { String(cString: strerror(Int32($0.code))) } ?? error.localizedDescription
     }
 }
 
