@@ -23,8 +23,8 @@ public struct PublishedWeights: Sendable, Equatable {
     public let path: String
     /// Who publishes it.
     public let publisher: Publisher
-    /// Size where the publisher states it, in millions of bytes.
-    public let megabytes: Double?
+    /// Size in millions of bytes.
+    public let megabytes: Double
     /// How the file is checked.
     public let checksum: Checksum
     /// Accuracy on ImageNet as published, in percent.
@@ -73,18 +73,35 @@ public struct PublishedWeights: Sendable, Equatable {
         .torchvision("efficientnet_b7", "efficientnet_b7_lukemelas-c5b4e57e.pth", megabytes: 267.0, top1: 84.12),
         .torchvision("vgg16", "vgg16-397923af.pth", megabytes: 553.4, top1: 71.59),
         .keras(
-            "inceptionv3", "inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
+            "inceptionv3", "inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5", megabytes: 87.9,
             md5: "bcbd6486424b2319ff4ef7d526e38f63", top1: 77.9),
-        .keras("efficientnet_b0", "efficientnetb0_notop.h5", md5: "50bc09e76180e00e4465e1a485ddc09d", top1: 77.1),
-        .keras("efficientnet_b1", "efficientnetb1_notop.h5", md5: "74c4e6b3e1f6a1eea24c589628592432", top1: 79.1),
-        .keras("efficientnet_b2", "efficientnetb2_notop.h5", md5: "111f8e2ac8aa800a7a99e3239f7bfb39", top1: 80.1),
-        .keras("efficientnet_b3", "efficientnetb3_notop.h5", md5: "af6d107764bb5b1abb91932881670226", top1: 81.6),
-        .keras("efficientnet_b4", "efficientnetb4_notop.h5", md5: "ebc24e6d6c33eaebbd558eafbeedf1ba", top1: 82.9),
-        .keras("efficientnet_b5", "efficientnetb5_notop.h5", md5: "38879255a25d3c92d5e44e04ae6cec6f", top1: 83.6),
-        .keras("efficientnet_b6", "efficientnetb6_notop.h5", md5: "9ecce42647a20130c1f39a5d4cb75743", top1: 84.0),
-        .keras("efficientnet_b7", "efficientnetb7_notop.h5", md5: "cbcfe4450ddf6f3ad90b1b398090fe4a", top1: 84.3),
         .keras(
-            "vgg16", "vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", md5: "6d6bbae143d832006294945121d1f1fc",
+            "efficientnet_b0", "efficientnetb0_notop.h5", megabytes: 16.7, md5: "50bc09e76180e00e4465e1a485ddc09d",
+            top1: 77.1),
+        .keras(
+            "efficientnet_b1", "efficientnetb1_notop.h5", megabytes: 27.0, md5: "74c4e6b3e1f6a1eea24c589628592432",
+            top1: 79.1),
+        .keras(
+            "efficientnet_b2", "efficientnetb2_notop.h5", megabytes: 31.8, md5: "111f8e2ac8aa800a7a99e3239f7bfb39",
+            top1: 80.1),
+        .keras(
+            "efficientnet_b3", "efficientnetb3_notop.h5", megabytes: 43.9, md5: "af6d107764bb5b1abb91932881670226",
+            top1: 81.6),
+        .keras(
+            "efficientnet_b4", "efficientnetb4_notop.h5", megabytes: 71.7, md5: "ebc24e6d6c33eaebbd558eafbeedf1ba",
+            top1: 82.9),
+        .keras(
+            "efficientnet_b5", "efficientnetb5_notop.h5", megabytes: 115.3, md5: "38879255a25d3c92d5e44e04ae6cec6f",
+            top1: 83.6),
+        .keras(
+            "efficientnet_b6", "efficientnetb6_notop.h5", megabytes: 165.2, md5: "9ecce42647a20130c1f39a5d4cb75743",
+            top1: 84.0),
+        .keras(
+            "efficientnet_b7", "efficientnetb7_notop.h5", megabytes: 258.1, md5: "cbcfe4450ddf6f3ad90b1b398090fe4a",
+            top1: 84.3),
+        .keras(
+            "vgg16", "vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", megabytes: 58.9,
+            md5: "6d6bbae143d832006294945121d1f1fc",
             top1: 71.3),
     ]
 
@@ -98,10 +115,12 @@ public struct PublishedWeights: Sendable, Equatable {
             checksum: .sha256(prefix: digits), top1: top1, licence: "BSD-3-Clause")
     }
 
-    private static func keras(_ backbone: String, _ path: String, md5: String, top1: Double) -> PublishedWeights {
+    private static func keras(_ backbone: String, _ path: String, megabytes: Double, md5: String, top1: Double)
+        -> PublishedWeights
+    {
         PublishedWeights(
             backbone: backbone, file: path.split(separator: "/").last.map(String.init) ?? path, path: path,
-            publisher: .keras, megabytes: nil, checksum: .md5(md5), top1: top1,
+            publisher: .keras, megabytes: megabytes, checksum: .md5(md5), top1: top1,
             licence: backbone == "vgg16" ? "CC-BY-4.0" : "Apache-2.0")
     }
 }

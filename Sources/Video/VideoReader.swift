@@ -135,7 +135,9 @@ public final class VideoReader: ClipReader {
         let wanted = requests.map { $0.sampling.indices(times: table.times, seed: $0.seed) }
         let last = wanted.compactMap(\.last).max() ?? -1
         var wanting: [Int: [Int]] = [:]
-        for (request, indices) in wanted.enumerated() { for index in indices { wanting[index, default: []].append(request) } }
+        for (request, indices) in wanted.enumerated() {
+            for index in indices { wanting[index, default: []].append(request) }
+        }
         let scalers = requests.map { FrameScaler(path: path, framing: $0.framing, quarterTurns: quarterTurns) }
         var frames = requests.map { _ in [VideoFrame]() }
         var (presented, previous) = (0, -1)

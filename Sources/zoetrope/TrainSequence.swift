@@ -54,7 +54,8 @@ struct TrainSequence: ParsableCommand {
         guard let features = pipeline.trainedOn else {
             let names = pipeline.extractions.map(\.backbone.name).joined(separator: ", ")
             throw PipelineError(
-                file: file, "`extract.backbone` lists several (\(names)): say with `sequence.backbone` on which to train")
+                file: file,
+                "`extract.backbone` lists several (\(names)): say with `sequence.backbone` on which to train")
         }
         let stored = try cache.extractions()
         guard let extraction = features.stored(in: stored) else {

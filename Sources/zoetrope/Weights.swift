@@ -29,7 +29,7 @@ struct Weights: ParsableCommand {
                     }
                 table.append([
                     weights.backbone, weights.file, weights.publisher.rawValue,
-                    weights.megabytes.map { decimal($0, 1) } ?? "–", checksum, weights.licence,
+                    decimal(weights.megabytes, 1), checksum, weights.licence,
                     decimal(weights.top1, 1) + " %",
                 ])
             }
@@ -87,9 +87,13 @@ struct Weights: ParsableCommand {
                 let count = shapes.reduce(0) { $0 + $1.value.reduce(1, *) }
                 print(table.text)
                 print("\n\(file): \(checkpoint.format), \(grouped(shapes.count)) tensors, \(grouped(count)) numbers")
-                let damaged = try shapes.map(\.key).filter { try checkpoint.tensor(named: $0)?.values.areFinite == false }
+                let damaged = try shapes.map(\.key).filter {
+                    try checkpoint.tensor(named: $0)?.values.areFinite == false
+                }
                 if !damaged.isEmpty {
-                    print("\(grouped(damaged.count)) tensors hold NaN or infinity: \(damaged.prefix(5).joined(separator: ", "))")
+                    print(
+                        "\(grouped(damaged.count)) tensors hold NaN or infinity: \(damaged.prefix(5).joined(separator: ", "))"
+                    )
                 }
                 if let backbone = Backbone.looking(like: checkpoint.shapes) {
                     print("This looks like \(backbone.name).")

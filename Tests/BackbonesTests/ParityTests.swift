@@ -21,7 +21,9 @@ import Testing
         var testDescription: String { "\(numerics.rawValue) \(backbone) \(tap) at \(imageSize)" }
     }
 
-    static let goldens = ["torchvision", "keras", "timm"].flatMap { (fixture($0, in: Bundle.module) as Goldens).goldens }
+    static let goldens = ["torchvision", "keras", "timm"].flatMap {
+        (fixture($0, in: Bundle.module) as Goldens).goldens
+    }
 
     /// `pixels` of Tests/Parity/parameters.py.
     static func picture(_ index: Int, size: Int) -> [UInt8] {

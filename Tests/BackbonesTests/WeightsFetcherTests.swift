@@ -101,7 +101,7 @@ private final class TestServer: Sendable {
         let digits = SHA256.hash(data: content).prefix(4).map { String(format: "%02x", $0) }.joined()
         return PublishedWeights(
             backbone: "resnet18", file: "w-\(digits).pth", path: "w-\(digits).pth", publisher: .torchvision,
-            megabytes: nil,
+            megabytes: 1,
             checksum: checksum ?? .sha256(prefix: digits), top1: 0, licence: "")
     }
 

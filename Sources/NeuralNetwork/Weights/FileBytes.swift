@@ -11,7 +11,9 @@ final class FileBytes: Sendable {
     init(path: String) throws {
         self.path = path
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw WeightsError.unreadable(file: path, reason: String(cString: strerror(errno))) }
+        guard descriptor >= 0 else {
+            throw WeightsError.unreadable(file: path, reason: String(cString: strerror(errno)))
+        }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             close(descriptor)
