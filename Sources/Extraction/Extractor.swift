@@ -6,7 +6,7 @@ import Video
 
 /// Stage 1: every clip of a dataset, once, into the cache.
 public struct Extractor: Sendable {
-    /// The pipeline's name, kept with a new recipe.
+    /// The pipeline's name, kept with a new recipe; with the backbone's where there are several.
     public var name: String
     /// The clips.
     public var dataset: DatasetConfiguration
@@ -164,7 +164,8 @@ public struct Extractor: Sendable {
         let graph = try recipe.graph()
         try weights.validate(for: graph.parameters(for: recipe.tap))
         let record = ExtractionRecord(
-            digest: recipe.digest, name: name, backbone: recipe.backbone, weights: configuration.weights.name,
+            digest: recipe.digest, name: configurations.count == 1 ? name : "\(name)-\(recipe.backbone)",
+            backbone: recipe.backbone, weights: configuration.weights.name,
             weightsDigest: weights.digest, tap: recipe.tap, imageSize: recipe.imageSize,
             maxFrames: recipe.sampling.frames, featureShape: try graph.featureShape(of: recipe.tap),
             precision: recipe.precision, recipe: recipe.json, version: version)

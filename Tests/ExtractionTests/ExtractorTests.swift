@@ -113,6 +113,7 @@ extension CacheFile {
         let together = try (1...3).map { try cache.features(dataset: "clips", extraction: $0).rows }
         #expect(together.map(\.count) == [21 * 512, 21 * 512, 21 * 512])
         #expect(together[0] != together[2])
+        #expect(try cache.extractions().map(\.record.name) == ["tiny-resnet18", "tiny-small_cnn", "tiny"])
         for (place, configuration) in extractor.configurations.enumerated() {
             let alone = try dataset.cache("alone \(place)")
             var extractor = dataset.extractor()
