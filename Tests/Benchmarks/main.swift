@@ -6,10 +6,15 @@ import Synchronization
 // Measures a backbone alone, as `extract` runs it: one single-threaded plan a worker, shared weights.
 //
 //     Benchmarks BACKBONE [WORKERS] [BATCH] [SECONDS]
+//     Benchmarks head gru|bilstm [EPOCHS]
 //
 // Prints one JSON object.
 
 let arguments = CommandLine.arguments
+if arguments.count > 2, arguments[1] == "head" {
+    try HeadBenchmark.run(arguments[2], epochs: arguments.count > 3 ? Int(arguments[3]) ?? 5 : 5)
+    exit(0)
+}
 guard arguments.count > 1, let backbone = Backbone.named(arguments[1]) else {
     print("usage: Benchmarks BACKBONE [WORKERS] [BATCH] [SECONDS]")
     exit(2)

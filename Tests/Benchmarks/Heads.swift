@@ -1,0 +1,35 @@
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import SequenceModels
+
+/// Seconds an epoch of a published head on generated features, as `sequence` trains it.
+enum HeadBenchmark {
+    static func run(_ name: String, epochs: Int) throws {
+        let isGRU = name == "gru"
+        let (count, size, classes) = isGRU ? (594, 2048, 5) : (1024, 2048, 101)
+        let model =
+            isGRU
+            ? HeadConfiguration(kind: .gru, hidden: [16, 8], dropout: 0.4, dense: 8)
+            : HeadConfiguration(kind: .bilstm, hidden: [256, 256], projection: 512)
+        let random = RandomParameters()
+        // Lengths 5 to 20, as in the peers' scripts.
+        let lengths = random.uniform("lengths", count: count).map { 5 + Int($0 * 16) }
+        let rows = random.uniform("rows", count: lengths.reduce(0, +) * size)
+        var first = 0
+        let examples = lengths.enumerated().map { index, length in
+            defer { first += length }
+            return FeatureSet.Example(
+                videoID: Int64(index), path: "\(index)", label: "class \(index % classes)", split: "train", group: nil,
+                length: length, firstRow: first)
+        }
+        let features = FeatureSet(examples: examples, featureSize: size, rows: rows)
+        let configuration = TrainingConfiguration(
+            model: model, batchSize: isGRU ? 64 : 32, epochs: epochs, validation: 0)
+        var seconds: [Double] = []
+        _ = try Trainer(configuration).train(features, Partition(features, validation: 0, seed: 1)) {
+            seconds.append($0.seconds)
+        }
+        print("{\"head\": \"\(name)\", \"seconds\": \(seconds), \"rows\": \(lengths.reduce(0, +))}")
+    }
+}
