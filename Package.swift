@@ -66,7 +66,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Backbones", "SequenceModels"], path: "Tests/Benchmarks", exclude: ["bench.py"]),
+            name: "Benchmarks", dependencies: ["Backbones", "SequenceModels"], path: "Tests/Benchmarks", exclude: ["bench.py", "heads.py"]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"], resources: [.copy("Fixtures")]),

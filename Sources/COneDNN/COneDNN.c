@@ -1,6 +1,10 @@
 #include "COneDNN.h"
 
 #include <dlfcn.h>
+#include <stdatomic.h>
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
 #include <dnnl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,10 +86,33 @@ const char *onednn_status_text(int status) {
   }
 }
 
+typedef void (*set_threads_function)(int);
+
+// Looked up rather than linked: oneDNN brings its own OpenMP (libgomp, libomp), or none at all.
+static set_threads_function find_set_threads(void) {
+  static _Atomic(set_threads_function) found;
+  static atomic_bool looked_up;
+  if (!atomic_load(&looked_up)) {
+    atomic_store(&found, (set_threads_function)dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
+    atomic_store(&looked_up, true);
+  }
+  return atomic_load(&found);
+}
+
 void onednn_set_threads(int count) {
-  // Looked up rather than linked: oneDNN brings its own OpenMP (libgomp, libomp), or none at all.
-  void (*set_threads)(int) = (void (*)(int))dlsym(RTLD_DEFAULT, "omp_set_num_threads");
+  set_threads_function set_threads = find_set_threads();
   if (set_threads && count > 0) set_threads(count);
+}
+
+void onednn_prepare_thread(void) {
+  onednn_set_threads(1);
+#if defined(__SSE2__)
+  _mm_setcsr(_mm_getcsr() | 0x8040);  // flush to zero, denormals are zero
+#elif defined(__aarch64__)
+  uint64_t control;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+  __asm__ volatile("msr fpcr, %0" : : "r"(control | (1u << 24)));
+#endif
 }
 
 int onednn_context_create(onednn_context **out) {

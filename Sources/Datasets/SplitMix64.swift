@@ -1,6 +1,7 @@
 /// SplitMix64 (Steele, Lea, Flood 2014): the same numbers on every machine.
 public struct SplitMix64: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+    /// Where the stream stands; a generator made with it goes on there.
+    public private(set) var state: UInt64
 
     /// Every seed gives another stream.
     public init(seed: UInt64) { state = seed }

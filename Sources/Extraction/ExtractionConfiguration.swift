@@ -35,14 +35,17 @@ public struct ExtractionConfiguration: Sendable {
     public var sampling: Sampling
     /// How frames become pictures of `imageSize`.
     public var resize: ResizeFilter
+    /// How many views of each video: the plain one, and others randomly begun, cropped and mirrored.
+    public var views: Int
 
     /// A configuration; `imageSize` in pixels, `tap` one of the backbone's.
     public init(
         backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling,
-        numerics: Numerics? = nil, input: InputConvention? = nil, resize: ResizeFilter = .antialias
+        numerics: Numerics? = nil, input: InputConvention? = nil, resize: ResizeFilter = .antialias, views: Int = 1
     ) {
         self.input = input
         self.resize = resize
+        self.views = views
         self.backbone = backbone
         self.numerics = numerics
         self.weights = weights

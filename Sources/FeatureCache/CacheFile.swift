@@ -108,6 +108,14 @@ public final class ExtractionLock {
         }
     }
 
+    /// Whether a process extracts into the cache at this moment.
+    public static func isHeld(cache path: String) -> Bool {
+        let opened = open(path + ".lock", O_RDONLY | O_CLOEXEC)
+        guard opened >= 0 else { return false }
+        defer { close(opened) }
+        return flock(opened, LOCK_SH | LOCK_NB) != 0
+    }
+
     deinit {
         unlink(lockPath)
         close(descriptor)

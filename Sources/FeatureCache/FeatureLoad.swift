@@ -1,8 +1,33 @@
 import Foundation
 import GRDB
 
-/// Sequences as stage 2 trains on them: valid rows only, one after the other.
+/// Sequences as stage 2 trains on them: valid rows only, in memory or read when they are asked for.
 public struct FeatureSet: Sendable {
+    /// Where the rows of one view of one video are.
+    public struct Span: Sendable, Equatable {
+        /// Row of `video`.
+        public let videoID: Int64
+        /// 0 is the plain view.
+        public let view: Int
+        /// Index of its first row among the rows in memory; inside its own sequence where rows are streamed.
+        public let firstRow: Int
+        /// Valid rows.
+        public let length: Int
+
+        /// All parts, as they are.
+        public init(videoID: Int64, view: Int = 0, firstRow: Int, length: Int) {
+            self.videoID = videoID
+            self.view = view
+            self.firstRow = firstRow
+            self.length = length
+        }
+
+        /// Each row as a span of its own.
+        public var frames: [Span] {
+            (0..<length).map { Span(videoID: videoID, view: view, firstRow: firstRow + $0, length: 1) }
+        }
+    }
+
     /// One video of a dataset.
     public struct Example: Sendable, Equatable {
         /// Row of `video`.
@@ -15,37 +40,73 @@ public struct FeatureSet: Sendable {
         public let split: String
         /// Source that clips have in common, or nil.
         public let group: String?
-        /// Valid rows.
-        public let length: Int
-        /// Index of its first row in `rows`.
-        public let firstRow: Int
+        /// One for each cached view, the plain one first.
+        public let views: [Span]
 
         /// All parts, as they are.
-        public init(
-            videoID: Int64, path: String, label: String, split: String, group: String?, length: Int, firstRow: Int
-        ) {
+        public init(videoID: Int64, path: String, label: String, split: String, group: String?, views: [Span]) {
             self.videoID = videoID
             self.path = path
             self.label = label
             self.split = split
             self.group = group
-            self.length = length
-            self.firstRow = firstRow
+            self.views = views
         }
+
+        /// With the plain view alone.
+        public init(
+            videoID: Int64, path: String, label: String, split: String, group: String?, length: Int, firstRow: Int
+        ) {
+            self.init(
+                videoID: videoID, path: path, label: label, split: split, group: group,
+                views: [Span(videoID: videoID, firstRow: firstRow, length: length)])
+        }
+
+        /// Valid rows of the plain view.
+        public var length: Int { views[0].length }
+        /// First row of the plain view.
+        public var firstRow: Int { views[0].firstRow }
+    }
+
+    /// Where the numbers are.
+    public enum Storage: Sendable {
+        /// `[row, feature]` of all examples.
+        case memory([Float])
+        /// In the cache.
+        case streamed(SequenceReader)
     }
 
     /// In the order of their paths.
     public let examples: [Example]
     /// Numbers in a row.
     public let featureSize: Int
-    /// `[row, feature]` of all examples.
-    public let rows: [Float]
+    /// Where the numbers are.
+    public let storage: Storage
+
+    /// All rows, where they are in memory; else none.
+    public var rows: [Float] { if case .memory(let rows) = storage { rows } else { [] } }
 
     /// All parts, as they are.
-    public init(examples: [Example], featureSize: Int, rows: [Float]) {
+    public init(examples: [Example], featureSize: Int, storage: Storage) {
         self.examples = examples
         self.featureSize = featureSize
-        self.rows = rows
+        self.storage = storage
+    }
+
+    /// With all rows in memory.
+    public init(examples: [Example], featureSize: Int, rows: [Float]) {
+        self.init(examples: examples, featureSize: featureSize, storage: .memory(rows))
+    }
+
+    /// Rows `[row, feature]` that hold the spans, and at which row each begins. Copies nothing where all are in
+    /// memory. May be called from any thread.
+    ///
+    /// - Throws: `CacheError`, where rows are streamed.
+    public func gather(_ spans: [Span]) throws -> (rows: [Float], firstRows: [Int]) {
+        switch storage {
+        case .memory(let rows): return (rows, spans.map(\.firstRow))
+        case .streamed(let reader): return try reader.read(spans, featureSize: featureSize)
+        }
     }
 }
 
@@ -71,67 +132,123 @@ extension CacheFile {
         try read { try String.fetchAll($0, sql: "SELECT DISTINCT dataset FROM sample ORDER BY dataset") }
     }
 
-    /// All sequences (view 0) of a dataset under a recipe, ordered by path so that nothing depends on the
-    /// order of extraction.
+    /// All sequences of a dataset under a recipe, ordered by path so that nothing depends on the order of
+    /// extraction. Videos without the plain view are left out.
     ///
-    /// - Parameter labels: classes to keep; nil keeps all.
+    /// - Parameters:
+    ///   - labels: classes to keep; nil keeps all.
+    ///   - views: how many views of each video, the plain one included.
+    ///   - memory: bytes that the features may take; where they need more they are read batch by batch.
     /// - Throws: `CacheError.damagedSequence` where a row's blob is not as long as its recipe says.
-    public func features(dataset: String, extraction: Int64, labels: Set<String>? = nil) throws -> FeatureSet {
+    public func features(
+        dataset: String, extraction: Int64, labels: Set<String>? = nil, views: Int = 1, memory: Int = .max
+    ) throws -> FeatureSet {
         try read { database in
             let size =
                 try Int.fetchOne(
                     database, sql: "SELECT feature_size FROM extraction WHERE id = ?", arguments: [extraction]) ?? 0
-            let source = """
-                FROM sample JOIN sequence ON sequence.video_id = sample.video_id AND sequence.view = 0
-                  JOIN video ON video.id = sample.video_id
-                WHERE sample.dataset = ? AND sequence.extraction_id = ?
-                """
-            let count =
-                try Int.fetchOne(
-                    database, sql: "SELECT sum(length) \(source)", arguments: [dataset, extraction]) ?? 0
+            let videos = try Self.videos(dataset, extraction, labels, views, in: database)
+            let count = videos.reduce(0) { $0 + $1.views.reduce(0) { $0 + $1.length } }
+            if count * size * 4 > memory {
+                let reader = try SequenceReader(path: path, extraction: extraction)
+                return FeatureSet(examples: videos, featureSize: size, storage: .streamed(reader))
+            }
             var examples: [FeatureSet.Example] = []
-            var rows: [Float] = []
-            rows.reserveCapacity(count * size)
-            let cursor = try Row.fetchCursor(
-                database,
-                sql: """
-                    SELECT sample.video_id, video.path, label, split, "group", length, features \(source)
-                    ORDER BY video.path, video.digest
-                    """,
-                arguments: [dataset, extraction])
-            while let row = try cursor.next() {
-                let label: String = row[2]
-                if let labels, !labels.contains(label) { continue }
-                let length: Int = row[5]
-                let isWhole = try row.withUnsafeData(atIndex: 6) { data in
-                    guard let data, length > 0, data.count >= length * size * 4 else { return false }
-                    Self.append(data.prefix(length * size * 4), to: &rows)
-                    return true
+            examples.reserveCapacity(videos.count)
+            let statement = try database.makeStatement(sql: Self.blobQuery)
+            var first = 0
+            let rows = try [Float](unsafeUninitializedCapacity: count * size) { buffer, initialized in
+                for video in videos {
+                    let spans = try video.views.map { view in
+                        let target = UnsafeMutableRawBufferPointer(
+                            rebasing: UnsafeMutableRawBufferPointer(buffer)[
+                                first * size * 4..<(first + view.length) * size * 4])
+                        guard try Self.copyBlob(statement, extraction, view, from: 0, into: target) else {
+                            throw CacheError.damagedSequence(path: path, video: video.path)
+                        }
+                        defer { first += view.length }
+                        return FeatureSet.Span(
+                            videoID: view.videoID, view: view.view, firstRow: first, length: view.length)
+                    }
+                    examples.append(
+                        .init(
+                            videoID: video.videoID, path: video.path, label: video.label, split: video.split,
+                            group: video.group, views: spans))
                 }
-                guard isWhole else { throw CacheError.damagedSequence(path: path, video: row[1]) }
-                examples.append(
-                    .init(
-                        videoID: row[0], path: row[1], label: label, split: row[3], group: row[4], length: length,
-                        firstRow: rows.count / max(1, size) - length))
+                initialized = first * size
             }
             return FeatureSet(examples: examples, featureSize: size, rows: rows)
         }
     }
 
-    private static func append(_ bytes: Data, to rows: inout [Float]) {
-        bytes.withUnsafeBytes { raw in
-            // A blob in SQLite's page need not be aligned; copying bytes does not care.
-            let count = raw.count / 4
-            rows.append(
-                contentsOf: [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-                    UnsafeMutableRawBufferPointer(buffer).copyMemory(from: raw)
-                    initialized = count
-                })
+    /// The videos of a dataset with their views; rows counted inside each sequence.
+    private static func videos(
+        _ dataset: String, _ extraction: Int64, _ labels: Set<String>?, _ views: Int, in database: Database
+    ) throws -> [FeatureSet.Example] {
+        let cursor = try Row.fetchCursor(
+            database,
+            sql: """
+                SELECT sample.video_id, video.path, label, split, "group", sequence.view, length
+                FROM sample JOIN sequence ON sequence.video_id = sample.video_id
+                  JOIN video ON video.id = sample.video_id
+                WHERE sample.dataset = ? AND sequence.extraction_id = ? AND sequence.view < ? AND length > 0
+                ORDER BY video.path, video.digest, sequence.view
+                """,
+            arguments: [dataset, extraction, views])
+        var examples: [FeatureSet.Example] = []
+        while let row = try cursor.next() {
+            let label: String = row[2]
+            if let labels, !labels.contains(label) { continue }
+            let span = FeatureSet.Span(videoID: row[0], view: row[5], firstRow: 0, length: row[6])
+            if span.view > 0, let last = examples.last {
+                guard last.videoID == span.videoID else { continue }
+                examples[examples.count - 1] = .init(
+                    videoID: last.videoID, path: last.path, label: last.label, split: last.split, group: last.group,
+                    views: last.views + [span])
+            } else if span.view == 0 {
+                examples.append(
+                    .init(
+                        videoID: span.videoID, path: row[1], label: label, split: row[3], group: row[4], views: [span]))
+            }
+        }
+        return examples
+    }
+
+    static let blobQuery = "SELECT features FROM sequence WHERE extraction_id = ? AND video_id = ? AND view = ?"
+
+    /// Copies a part of a sequence's blob; false where the blob is shorter.
+    ///
+    /// - Parameter offset: bytes to leave out.
+    static func copyBlob(
+        _ statement: Statement, _ extraction: Int64, _ span: FeatureSet.Span, from offset: Int,
+        into target: UnsafeMutableRawBufferPointer
+    ) throws -> Bool {
+        let cursor = try Row.fetchCursor(statement, arguments: [extraction, span.videoID, span.view])
+        guard let row = try cursor.next(), span.length > 0 else { return false }
+        return try row.withUnsafeData(atIndex: 0) { data in
+            guard let data, data.count >= offset + target.count else { return false }
+            data.withUnsafeBytes { blob in
+                target.copyMemory(from: UnsafeRawBufferPointer(rebasing: blob[offset..<offset + target.count]))
+            }
+            return true
         }
     }
 }
 
 extension CacheFile {
+    /// Videos of a dataset whose sequence holds no valid frame.
+    public func emptySequences(dataset: String, extraction: Int64) throws -> Int {
+        try read { database in
+            try Int.fetchOne(
+                database,
+                sql: """
+                    SELECT count(*) FROM sequence JOIN sample USING (video_id)
+                    WHERE dataset = ? AND extraction_id = ? AND view = 0 AND length = 0
+                    """,
+                arguments: [dataset, extraction]) ?? 0
+        }
+    }
+
     /// Label and split of every sample of a dataset.
     public func samples(dataset: String) throws -> [(label: String, split: String)] {
         try read { database in

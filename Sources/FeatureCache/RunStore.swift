@@ -3,7 +3,7 @@ import GRDB
 
 /// How a run stands.
 public enum RunState: String, Sendable {
-    case running, finished, interrupted, failed
+    case running, finished, interrupted, failed, diverged
 }
 
 /// One epoch's figures.
@@ -87,6 +87,15 @@ extension CacheFile {
                     name, extraction, dataset, model, configuration, seed, RunState.running.rawValue, Self.now(),
                 ])
             return database.lastInsertedRowID
+        }
+    }
+
+    /// Says that a run goes on.
+    public func resumeRun(_ run: Int64) throws {
+        try write { database in
+            try database.execute(
+                sql: "UPDATE run SET state = ?, finished_at = NULL WHERE id = ?",
+                arguments: [RunState.running.rawValue, run])
         }
     }
 

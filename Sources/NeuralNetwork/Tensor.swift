@@ -22,12 +22,15 @@ public struct Tensor: Sendable, Equatable {
 }
 
 extension [Float] {
+    /// Whether none is NaN or infinite.
+    public var areFinite: Bool { withUnsafeBufferPointer(\.areFinite) }
+}
+
+extension UnsafeBufferPointer<Float> {
     /// Whether none is NaN or infinite. Compares bit patterns, which vectorises.
     public var areFinite: Bool {
-        withUnsafeBufferPointer { values in
-            var largest: UInt32 = 0
-            for value in values { largest = Swift.max(largest, value.bitPattern & 0x7FFF_FFFF) }
-            return largest < Float.infinity.bitPattern
-        }
+        var largest: UInt32 = 0
+        for value in self { largest = Swift.max(largest, value.bitPattern & 0x7FFF_FFFF) }
+        return largest < Float.infinity.bitPattern
     }
 }

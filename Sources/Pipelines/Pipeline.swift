@@ -55,8 +55,9 @@ public struct Pipeline: Sendable {
         }
         dataset = try Self.dataset(reader)
         extractions = try Self.extractions(reader)
+        let views = extractions.map(\.views).max() ?? 1
         trainedOn = try Self.trainedOn(reader, extractions)
-        training = try Self.training(reader, validation: dataset.validation)
+        training = try TrainingConfiguration(reader, validation: dataset.validation, views: views)
     }
 
     // MARK: - dataset
@@ -98,7 +99,7 @@ public struct Pipeline: Sendable {
         let backbones = names.compactMap(Backbone.named)
         guard Set(names).count == names.count else { throw section.invalid("backbone", "names one twice") }
         let weights = try section.required("weights", section.stringOrStrings)
-        _ = try section.integer("views", in: 1...1)
+        let views = try section.integer("views", in: 1...1000) ?? 1
         _ = try section.choice("precision", ["f32"])
         _ = try section.choice("store", ["float32"])
         let minimum = backbones.map(\.minimumImageSize).max() ?? 1
@@ -120,7 +121,7 @@ public struct Pipeline: Sendable {
                 backbone: backbone, weights: file == "random" ? .random : .file(file), tap: tap,
                 imageSize: try sizes.map { try section.entry($0, of: "image_size", at: index, of: backbones.count) }
                     ?? backbone.nativeImageSize,
-                sampling: sampling, numerics: numerics, input: input, resize: resize)
+                sampling: sampling, numerics: numerics, input: input, resize: resize, views: views)
         }
     }
 
@@ -128,7 +129,8 @@ public struct Pipeline: Sendable {
     private static func trainedOn(
         _ reader: PipelineReader, _ extractions: [ExtractionConfiguration]
     ) throws -> ExtractionConfiguration? {
-        guard let section = try reader.section("sequence", keys: sequenceKeys), section.has("backbone") else {
+        guard let section = try reader.section("sequence", keys: TrainingConfiguration.keys), section.has("backbone")
+        else {
             return extractions.count == 1 ? extractions[0] : nil
         }
         let name = try section.choice("backbone", extractions.map(\.backbone.name))
@@ -180,100 +182,6 @@ public struct Pipeline: Sendable {
             return .stride(
                 every: try reader.required("every") { try reader.integer($0, in: 1...1_000_000) },
                 start: start.map(Sampling.Start.at) ?? .random, frames: frames)
-        }
-    }
-
-    // MARK: - sequence
-
-    private static let sequenceKeys = [
-        "backbone", "model", "standardize", "loss", "optimizer", "batch_size", "epochs", "early_stopping", "seed",
-    ]
-
-    private static func training(_ reader: PipelineReader, validation: Double) throws -> TrainingConfiguration? {
-        guard let section = try reader.section("sequence", keys: sequenceKeys) else { return nil }
-        _ = try section.choice("loss", ["cross_entropy"])
-        return TrainingConfiguration(
-            model: try head(section), standardize: try section.boolean("standardize") ?? false,
-            optimizer: try optimizer(section), batchSize: try section.integer("batch_size", in: 1...100_000) ?? 32,
-            epochs: try section.integer("epochs", in: 1...1_000_000) ?? 20, earlyStopping: try earlyStopping(section),
-            seed: try section.integer("seed", in: 0...Int.max) ?? 42, validation: validation)
-    }
-
-    private static func head(_ section: PipelineReader) throws -> HeadConfiguration {
-        let keys = ["kind", "hidden", "layers", "projection", "dropout", "dense"]
-        let reader = try section.required("model") { try section.section($0, keys: keys) }
-        let kind = try reader.required("kind") { try reader.choice($0, HeadConfiguration.Kind.self) }
-        let sizes = 1...65_536
-        if kind == .average { try reader.forbid(["hidden", "layers"], "has no meaning for the head `average`") }
-        var hidden = try reader.integers("hidden", in: sizes) ?? [64]
-        if let layers = try reader.integer("layers", in: 1...64) {
-            if hidden.count == 1 { hidden = Array(repeating: hidden[0], count: layers) }
-            if hidden.count != layers {
-                throw reader.invalid("layers", "is \(layers), but `hidden` lists \(hidden.count)")
-            }
-        }
-        return HeadConfiguration(
-            kind: kind, hidden: kind == .average ? [] : hidden, projection: try reader.integer("projection", in: sizes),
-            dropout: try reader.number("dropout", { (0..<1).contains($0) }, "from 0 to below 1") ?? 0,
-            dense: try reader.integer("dense", in: sizes))
-    }
-
-    private static func optimizer(_ section: PipelineReader) throws -> Optimizer {
-        let keys = ["kind", "learning_rate", "momentum", "weight_decay", "epsilon"]
-        guard let reader = try section.section("optimizer", keys: keys) else {
-            return Optimizer(kind: .adam, learningRate: 1e-3)
-        }
-        let kind = try reader.choice("kind", Optimizer.Kind.self) ?? .adam
-        switch kind {
-        case .adam: try reader.forbid(["momentum"], "has no meaning for `adam`")
-        case .sgd: try reader.forbid(["epsilon"], "has no meaning for `sgd`")
-        }
-        return Optimizer(
-            kind: kind,
-            learningRate: try reader.number("learning_rate", { $0 > 0 }, "above 0") ?? (kind == .adam ? 1e-3 : 1e-2),
-            momentum: try reader.number("momentum", { (0..<1).contains($0) }, "from 0 to below 1") ?? 0,
-            weightDecay: try reader.number("weight_decay", { $0 >= 0 }, "of at least 0") ?? 0,
-            epsilon: try reader.number("epsilon", { $0 > 0 }, "above 0") ?? 1e-8)
-    }
-
-    private static func earlyStopping(_ section: PipelineReader) throws -> TrainingConfiguration.EarlyStopping? {
-        guard let reader = try section.section("early_stopping", keys: ["monitor", "patience"]) else { return nil }
-        return .init(
-            monitor: try reader.choice("monitor", TrainingConfiguration.Monitor.self) ?? .validationLoss,
-            patience: try reader.required("patience") { try reader.integer($0, in: 1...Int.max) })
-    }
-}
-
-extension Node {
-    /// Sets `a.b.c=value`; mappings on the way are made where they are missing.
-    fileprivate mutating func apply(_ override: String) throws {
-        let parts = override.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        let keys = parts[0].split(separator: ".").map(String.init)
-        guard parts.count == 2, !keys.isEmpty else {
-            throw PipelineError(
-                file: "--set", line: nil,
-                message: "`\(override)` is not of the form key=value, such as sequence.optimizer.learning_rate=1e-4")
-        }
-        guard let value = try? Yams.compose(yaml: String(parts[1])) else {
-            throw PipelineError(file: "--set", line: nil, message: "`\(parts[1])` is not a YAML value")
-        }
-        self = setting(keys[...], to: value.withoutMark)
-    }
-
-    private func setting(_ keys: ArraySlice<String>, to value: Node) -> Node {
-        guard let key = keys.first else { return value }
-        var mapping = self.mapping ?? Node.Mapping([])
-        mapping[Node(key)] = (mapping[key] ?? .mapping(Mapping([]))).setting(keys.dropFirst(), to: value)
-        return .mapping(mapping)
-    }
-
-    /// The value without its place in the text it was parsed from, which is not the file.
-    private var withoutMark: Node {
-        switch self {
-        case .scalar(let scalar): .scalar(Scalar(scalar.string, scalar.tag, scalar.style))
-        case .sequence(let sequence): .sequence(Sequence(sequence.map(\.withoutMark)))
-        case .mapping(let mapping): .mapping(Mapping(mapping.map { ($0.key.withoutMark, $0.value.withoutMark) }))
-        default: self
         }
     }
 }

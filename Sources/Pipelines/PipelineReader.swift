@@ -9,8 +9,8 @@ struct PipelineReader {
     private let mapping: Node.Mapping
     private let line: Int?
 
-    /// - Parameter keys: all that may stand in the mapping.
-    init(_ node: Node, file: String, path: String, keys: [String]) throws {
+    /// - Parameter keys: all that may stand in the mapping; nil for any.
+    init(_ node: Node, file: String, path: String, keys: [String]?) throws {
         self.file = file
         self.path = path
         line = node.mark?.line
@@ -23,7 +23,7 @@ struct PipelineReader {
         var seen: Set<String> = []
         for (key, _) in mapping {
             let name = key.string ?? ""
-            guard keys.contains(name) else {
+            if let keys, !keys.contains(name) {
                 let hint = nearest(to: name, among: keys).map { "; did you mean `\($0)`?" }
                 throw error(
                     at: key, "unknown key `\(full(name))`" + (hint ?? "; known are \(keys.joined(separator: ", "))"))
@@ -32,10 +32,13 @@ struct PipelineReader {
         }
     }
 
+    /// The keys that stand in the mapping.
+    var names: [String] { mapping.map { $0.key.string ?? "" } }
+
     func has(_ key: String) -> Bool { mapping[key] != nil }
 
     /// The nested mapping under `key`.
-    func section(_ key: String, keys: [String]) throws -> PipelineReader? {
+    func section(_ key: String, keys: [String]?) throws -> PipelineReader? {
         guard let node = mapping[key] else { return nil }
         return try PipelineReader(node, file: file, path: full(key), keys: keys)
     }

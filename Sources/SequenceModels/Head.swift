@@ -1,4 +1,5 @@
 import FeatureCache
+import Foundation
 import NeuralNetwork
 
 /// A head with its parameters and everything needed to apply it: labels in order, feature scaling.
@@ -7,51 +8,100 @@ public struct Head: Sendable {
     public let configuration: HeadConfiguration
     /// Classes in the order of the outputs.
     public let labels: [String]
-    /// Numbers in a row of its input.
-    public let featureSize: Int
+    /// What it reads.
+    public let input: HeadConfiguration.Input
     /// What training changes.
     public var parameters: ParameterVector
     /// Scaling of the features; nil leaves them as they are.
     public let standardization: Standardization?
-    let plan: TrainingPlan
+    var plan: TrainingPlan
 
     /// - Parameter source: of the parameters.
     /// - Throws: `WeightsError` where the source does not fit.
     public init(
-        _ configuration: HeadConfiguration, labels: [String], featureSize: Int, standardization: Standardization?,
-        from source: any ParameterSource
+        _ configuration: HeadConfiguration, labels: [String], input: HeadConfiguration.Input,
+        standardization: Standardization?, from source: any ParameterSource
     ) throws {
         self.configuration = configuration
         self.labels = labels
-        self.featureSize = featureSize
+        self.input = input
         self.standardization = standardization
-        plan = try TrainingPlan(graph: configuration.graph(featureSize: featureSize, classes: labels.count))
+        plan = try TrainingPlan(graph: configuration.graph(input, classes: labels.count))
         parameters = try ParameterVector(plan.graph, from: source)
     }
 
-    /// Packs the chosen examples, scaled.
-    func batch(_ features: FeatureSet, _ indices: some Collection<Int>) -> PackedSequences {
-        let examples = indices.map { features.examples[$0] }
+    /// Packs the chosen rows, scaled.
+    ///
+    /// - Throws: `CacheError`, where rows are streamed.
+    func batch(_ features: FeatureSet, _ spans: [FeatureSet.Span]) throws -> PackedSequences {
+        let (rows, firstRows) = try features.gather(spans)
         return PackedSequences(
-            rows: features.rows, featureSize: featureSize, firstRows: examples.map(\.firstRow),
-            lengths: examples.map(\.length), scaling: standardization.map { ($0.mean, $0.scale) })
+            rows: rows, featureSize: input.featureSize, firstRows: firstRows, lengths: spans.map(\.length),
+            scaling: standardization.map { ($0.mean, $0.scale) })
     }
 
-    /// Class scores `[example, class]` of the chosen examples.
-    public func logits(_ features: FeatureSet, _ indices: [Int]) -> Tensor {
+    /// Sequences that are computed at a time when nothing is learned.
+    private static let batchSize = 256
+
+    /// Class scores `[span, class]`. Those of the frame head are logarithms of the mean of its frames'
+    /// probabilities.
+    ///
+    /// - Throws: `CacheError`, where rows are streamed.
+    public func logits(_ features: FeatureSet, spans: [FeatureSet.Span]) throws -> Tensor {
         var values: [Float] = []
-        for start in stride(from: 0, to: indices.count, by: 256) {
-            let part = indices[start..<min(start + 256, indices.count)]
-            values += plan.forward(batch(features, part), parameters).output.values
+        for start in stride(from: 0, to: spans.count, by: Self.batchSize) {
+            let part = Array(spans[start..<min(start + Self.batchSize, spans.count)])
+            if configuration.kind == .frame {
+                let frames = part.flatMap(\.frames)
+                let probabilities = softmax(plan.forward(try batch(features, frames), parameters).output)
+                values += Self.logMean(probabilities, lengths: part.map(\.length))
+            } else {
+                values += plan.forward(try batch(features, part), parameters).output.values
+            }
         }
-        return Tensor(shape: [indices.count, labels.count], values: values)
+        return Tensor(shape: [spans.count, labels.count], values: values)
+    }
+
+    /// Class scores `[example, class]` of the chosen examples: of the plain view, or the logarithm of the mean
+    /// of all views' probabilities.
+    ///
+    /// - Throws: `CacheError`, where rows are streamed.
+    public func logits(_ features: FeatureSet, _ indices: [Int], averagingViews: Bool = false) throws -> Tensor {
+        let examples = indices.map { features.examples[$0] }
+        guard averagingViews else { return try logits(features, spans: examples.map { $0.views[0] }) }
+        let all = try logits(features, spans: examples.flatMap(\.views))
+        let means = Self.logMean(softmax(all), lengths: examples.map(\.views.count))
+        return Tensor(shape: [indices.count, labels.count], values: means)
+    }
+
+    /// Logarithm of the mean of each run of `lengths` rows.
+    private static func logMean(_ probabilities: Tensor, lengths: [Int]) -> [Float] {
+        let size = probabilities.shape[1]
+        var result: [Float] = []
+        var row = 0
+        for length in lengths {
+            result += (0..<size).map { column in
+                let sum = (row..<row + length).reduce(0.0) { $0 + Double(probabilities.values[$1 * size + column]) }
+                return Float(log(max(sum / Double(length), 1e-30)))
+            }
+            row += length
+        }
+        return result
     }
 
     /// Class probabilities of one sequence `[length, feature]`.
     public func probabilities(of rows: [Float]) -> [Float] {
-        let example = FeatureSet.Example(
-            videoID: 0, path: "", label: "", split: "", group: nil, length: rows.count / featureSize, firstRow: 0)
-        let features = FeatureSet(examples: [example], featureSize: featureSize, rows: rows)
-        return softmax(logits(features, [0])).values
+        let features = FeatureSet(examples: [], featureSize: input.featureSize, rows: rows)
+        let span = FeatureSet.Span(videoID: 0, firstRow: 0, length: rows.count / input.featureSize)
+        // Rows in memory are always there.
+        return (try? logits(features, spans: [span])).map { softmax($0).values } ?? []
+    }
+
+    /// The weight that the attention head gives each frame of a sequence `[length, feature]`; nil for other heads.
+    public func attention(of rows: [Float]) -> [Float]? {
+        let packed = PackedSequences(
+            rows: rows, featureSize: input.featureSize, firstRows: [0], lengths: [rows.count / input.featureSize],
+            scaling: standardization.map { ($0.mean, $0.scale) })
+        return plan.forward(packed, parameters).attention?[0]
     }
 }

@@ -32,8 +32,17 @@ public struct Metrics: Sendable, Equatable {
         self.labels = labels
         self.confusion = confusion
         count = targets.count
-        loss = targets.isEmpty ? .nan : crossEntropy(logits, targets: targets).loss
+        loss = targets.isEmpty ? .nan : CrossEntropy()(logits, targets: targets).loss
         correctWithin = ranks.indices.map { ranks[0...$0].reduce(0, +) }
+    }
+
+    /// Rows of logits `[example, class]` whose first largest number is that of the target.
+    static func correct(_ logits: Tensor, targets: [Int]) -> Int {
+        let classes = logits.shape[1]
+        return targets.enumerated().count { row, target in
+            let scores = logits.values[row * classes..<(row + 1) * classes]
+            return scores.firstIndex(of: scores.max() ?? 0) == row * classes + target
+        }
     }
 
     /// Share of examples whose class is the most probable.

@@ -16,8 +16,8 @@ public struct RunDirectory: Sendable {
         public var version: String
         /// Classes in the order of the head's outputs.
         public var labels: [String]
-        /// Numbers in a row of features.
-        public var featureSize: Int
+        /// What the head reads.
+        public var input: HeadConfiguration.Input
         /// How it was trained.
         public var training: TrainingConfiguration
         /// The recipe of the features, as JSON text, and its digest.
@@ -35,13 +35,14 @@ public struct RunDirectory: Sendable {
 
         /// All parts, as they are.
         public init(
-            name: String, version: String, labels: [String], featureSize: Int, training: TrainingConfiguration,
+            name: String, version: String, labels: [String], input: HeadConfiguration.Input,
+            training: TrainingConfiguration,
             recipe: String, recipeDigest: String, weights: String, cache: String, dataset: String, bestEpoch: Int
         ) {
             self.name = name
             self.version = version
             self.labels = labels
-            self.featureSize = featureSize
+            self.input = input
             self.training = training
             self.recipe = recipe
             self.recipeDigest = recipeDigest
@@ -60,27 +61,35 @@ public struct RunDirectory: Sendable {
 
     private var modelPath: String { path + "/model.safetensors" }
     private var configurationPath: String { path + "/config.json" }
+    var checkpointPath: String { path + "/last.safetensors" }
 
-    /// Whether a run stands here already.
-    public var exists: Bool { FileManager.default.fileExists(atPath: configurationPath) }
+    /// Whether a run stands here already, be it unfinished.
+    public var exists: Bool {
+        [configurationPath, checkpointPath].contains(where: FileManager.default.fileExists)
+    }
 
     /// - Throws: `SequenceError.runDirectory`.
     public func save(_ head: Head, _ configuration: Configuration) throws {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-            var tensors = head.parameters.tensors
-            if let standardization = head.standardization {
-                let shape = [standardization.mean.count]
-                tensors[Self.meanName] = Tensor(shape: shape, values: standardization.mean)
-                tensors[Self.scaleName] = Tensor(shape: shape, values: standardization.scale)
-            }
-            try SafeTensorsWriter.write(tensors, to: modelPath)
+            try SafeTensorsWriter.write(Self.tensors(of: head), to: modelPath)
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             try encoder.encode(configuration).write(to: URL(fileURLWithPath: configurationPath), options: .atomic)
         } catch {
             throw SequenceError.runDirectory(path: path, reason: "it cannot be written (\(error.localizedDescription))")
         }
+    }
+
+    /// Parameters, and the scaling of the features where there is one.
+    static func tensors(of head: Head) -> [String: Tensor] {
+        var tensors = head.parameters.tensors
+        if let standardization = head.standardization {
+            let shape = [standardization.mean.count]
+            tensors[meanName] = Tensor(shape: shape, values: standardization.mean)
+            tensors[scaleName] = Tensor(shape: shape, values: standardization.scale)
+        }
+        return tensors
     }
 
     /// - Throws: `SequenceError.runDirectory` or `WeightsError`.
@@ -100,11 +109,10 @@ public struct RunDirectory: Sendable {
         if let mean = try file.tensor(named: Self.meanName), let scale = try file.tensor(named: Self.scaleName) {
             standardization = Standardization(mean: mean.values, scale: scale.values)
         }
-        let graph = configuration.training.model.graph(
-            featureSize: configuration.featureSize, classes: configuration.labels.count)
+        let graph = configuration.training.model.graph(configuration.input, classes: configuration.labels.count)
         try file.validate(for: graph.parameters)
         let head = try Head(
-            configuration.training.model, labels: configuration.labels, featureSize: configuration.featureSize,
+            configuration.training.model, labels: configuration.labels, input: configuration.input,
             standardization: standardization, from: file)
         return (head, configuration)
     }

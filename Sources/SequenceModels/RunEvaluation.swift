@@ -21,14 +21,17 @@ public struct RunEvaluation: Sendable {
             throw SequenceError.notExtracted(cache: cache.path, recipe: configuration.recipe, available: [])
         }
         let features = try cache.features(
-            dataset: configuration.dataset, extraction: extraction.id, labels: Set(head.labels))
+            dataset: configuration.dataset, extraction: extraction.id, labels: Set(head.labels),
+            views: configuration.training.views)
         let partition = Partition(
             features, validation: configuration.training.validation, seed: configuration.training.seed)
         let available = [Split.test, .validation, .train].filter { !partition[$0].isEmpty }
         guard let chosen = split ?? available.first, available.contains(chosen) else {
             throw SequenceError.noSplit(split?.rawValue ?? "test", available: available.map(\.rawValue))
         }
-        guard let metrics = Evaluation(head, features, partition[chosen], split: chosen).metrics else {
+        let evaluation = try Evaluation(
+            head, features, partition[chosen], split: chosen, averagingViews: configuration.training.averagesViews)
+        guard let metrics = evaluation.metrics else {
             throw SequenceError.noSplit(chosen.rawValue, available: available.map(\.rawValue))
         }
         self.split = chosen

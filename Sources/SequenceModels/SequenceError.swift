@@ -7,6 +7,8 @@ public enum SequenceError: LocalizedError, Equatable {
     case noTraining(dataset: String)
     case oneClass(String)
     case notVectors(shape: [Int], head: String)
+    case notMaps(shape: [Int], head: String)
+    case otherConfiguration(run: String, differences: [String])
     case noValidation(monitor: String)
     case diverged(epoch: Int)
     case notFinite(video: String)
@@ -28,6 +30,11 @@ public enum SequenceError: LocalizedError, Equatable {
         case .oneClass(let label): "All training clips have the label \"\(label)\"; a classifier needs two classes."
         case .notVectors(let shape, let head):
             "The head \(head) needs one vector a frame, but these features have the shape \(shape). Use `tap: pooled`."
+        case .notMaps(let shape, let head):
+            "The head \(head) needs maps, but these features have the shape \(shape). Use `tap: spatial`."
+        case .otherConfiguration(let run, let differences):
+            "The run \(run) was begun with another configuration, so it cannot go on with this one: "
+                + differences.joined(separator: "; ") + ". Train under another --name."
         case .noValidation(let monitor):
             "Early stopping watches \(monitor), but there is no validation part. Set `dataset.validation` above 0."
         case .diverged(let epoch):

@@ -15,6 +15,12 @@ public struct SequenceRun: Sendable {
     public var runs: String
     /// Of the program.
     public var version: String
+    /// Threads that share the work; the result does not depend on it.
+    public var threads = 1
+    /// Bytes that the features may take; larger sets are read batch by batch.
+    public var memory = Int.max
+    /// Whether a run of this name goes on from its last checkpoint.
+    public var resumes = false
 
     /// All parts, as they are.
     public init(name: String, dataset: String, training: TrainingConfiguration, runs: String, version: String) {
@@ -28,7 +34,10 @@ public struct SequenceRun: Sendable {
     /// What is going on, for whoever shows it.
     public enum Event: Sendable {
         case loaded(train: Int, validation: Int, test: Int, classes: Int, parameters: Int)
+        /// Epochs that were trained before.
+        case resumed(epochs: Int)
         case epoch(EpochRecord)
+        case note(String)
     }
 
     /// What training gave.
@@ -43,8 +52,10 @@ public struct SequenceRun: Sendable {
         public let seconds: Double
         /// By split; splits without clips are left out.
         public let metrics: [Split: Metrics]
+        /// How training ended.
+        public let ending: Trainer.Ending
         /// Whether it was stopped before the end.
-        public let wasCancelled: Bool
+        public var wasCancelled: Bool { ending == .cancelled }
     }
 
     /// A name that no run has yet: `name`, or `name-2` and so on.
@@ -58,7 +69,7 @@ public struct SequenceRun: Sendable {
         return candidate
     }
 
-    /// Trains, predicts validation and test, and writes run, epochs, predictions and the run directory.
+    /// Trains, predicts all splits, and writes run, epochs, predictions and the run directory.
     ///
     /// - Parameters:
     ///   - labels: classes to use, given those of the dataset.
@@ -66,72 +77,145 @@ public struct SequenceRun: Sendable {
     public func run(
         cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord),
         labels: ([(label: String, split: Split)]) throws -> Set<String> = { Set($0.map(\.label)) },
-        isCancelled: () -> Bool = { false }, report: (Event) -> Void
+        isCancelled: @escaping () -> Bool = { false }, report: @escaping (Event) -> Void
     ) throws -> Summary {
-        let features = try load(cache, extraction, labels)
+        let features = try load(cache, extraction, labels, report)
         let partition = Partition(features, validation: training.validation, seed: training.seed)
         if partition.train.isEmpty { throw SequenceError.noTraining(dataset: dataset) }
+        let classes = Set(partition.train.map { features.examples[$0].label }).sorted()
+        let input = HeadConfiguration.Input(
+            shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames)
+        let configuration = RunDirectory.Configuration(
+            name: name, version: version, labels: classes, input: input, training: training,
+            recipe: extraction.record.recipe, recipeDigest: extraction.record.digest,
+            weights: extraction.record.weights, cache: cache.path, dataset: dataset, bestEpoch: 0)
         let directory = RunDirectory(path: runs + "/" + name)
-        if directory.exists { throw CacheError.runExists(name: name) }
-        let run = try cache.addRun(
-            name: name, extraction: extraction.id, dataset: dataset, model: training.model.summary,
-            configuration: Self.json(training), seed: training.seed)
+        let run = try begin(configuration, directory, cache, extraction.id)
         do {
-            let classes = Set(partition.train.map { features.examples[$0].label }).count
-            let graph = training.model.graph(featureSize: features.featureSize, classes: classes)
+            let graph = training.model.graph(input, classes: classes.count)
             report(
                 .loaded(
                     train: partition.train.count, validation: partition.validation.count, test: partition.test.count,
-                    classes: classes, parameters: graph.parameterCount))
+                    classes: classes.count, parameters: graph.parameterCount))
             let begin = ContinuousClock.now
-            let result = try Trainer(training).train(features, partition, isCancelled: isCancelled) { epoch in
+            var hooks = Trainer.Hooks()
+            hooks.isCancelled = isCancelled
+            hooks.report = { epoch in
                 try cache.addEpoch(epoch, run: run)
                 report(.epoch(epoch))
             }
-            let seconds = (ContinuousClock.now - begin) / .seconds(1)
-            var metrics: [Split: Metrics] = [:]
-            for split in [Split.train, .validation, .test] where !partition[split].isEmpty {
-                metrics[split] = try predict(result.head, features, partition[split], split, cache, run)
-            }
-            try directory.save(
-                result.head,
-                .init(
-                    name: name, version: version, labels: result.head.labels, featureSize: features.featureSize,
-                    training: training, recipe: extraction.record.recipe, recipeDigest: extraction.record.digest,
-                    weights: extraction.record.weights, cache: cache.path, dataset: dataset,
-                    bestEpoch: result.bestEpoch))
-            try cache.finishRun(run, state: result.wasCancelled ? .interrupted : .finished)
-            return Summary(
-                directory: directory.path, bestEpoch: result.bestEpoch, epochs: result.epochs, seconds: seconds,
-                metrics: metrics, wasCancelled: result.wasCancelled)
+            hooks.checkpoint = { state, head in try directory.saveCheckpoint(state, head, configuration) }
+            let result = try Trainer(training, threads: threads).train(
+                features, partition, input: input,
+                resuming: resumes ? { try resume($0, directory, report) } : nil, hooks: hooks)
+            return try finish(
+                result, features, partition, configuration, directory, cache, run,
+                seconds: (ContinuousClock.now - begin) / .seconds(1))
         } catch {
             try? cache.finishRun(run, state: .failed)
             throw error
         }
     }
 
+    /// The run's row in the cache: a new one, or that of the run that goes on.
+    private func begin(
+        _ configuration: RunDirectory.Configuration, _ directory: RunDirectory, _ cache: CacheFile, _ extraction: Int64
+    ) throws -> Int64 {
+        if resumes {
+            let earlier = try directory.checkpointConfiguration()
+            let differences = earlier.differences(from: configuration)
+            guard differences.isEmpty else {
+                throw SequenceError.otherConfiguration(run: directory.path, differences: differences)
+            }
+            if let run = try cache.run(named: name) {
+                try cache.resumeRun(run)
+                return run
+            }
+        } else if directory.exists {
+            throw CacheError.runExists(name: name)
+        }
+        return try cache.addRun(
+            name: name, extraction: extraction, dataset: dataset, model: training.model.summary,
+            configuration: Self.json(training), seed: training.seed)
+    }
+
+    private func resume(
+        _ head: Head, _ directory: RunDirectory, _ report: (Event) -> Void
+    ) throws -> TrainingState {
+        let state = try directory.loadCheckpoint(head)
+        report(.resumed(epochs: state.epoch))
+        return state
+    }
+
+    private func finish(
+        _ result: Trainer.Result, _ features: FeatureSet, _ partition: Partition,
+        _ configuration: RunDirectory.Configuration, _ directory: RunDirectory, _ cache: CacheFile, _ run: Int64,
+        seconds: Double
+    ) throws -> Summary {
+        var metrics: [Split: Metrics] = [:]
+        for split in [Split.train, .validation, .test] where !partition[split].isEmpty {
+            metrics[split] = try predict(result.head, features, partition[split], split, cache, run)
+        }
+        var configuration = configuration
+        configuration.bestEpoch = result.bestEpoch
+        try directory.save(result.head, configuration)
+        let state: RunState =
+            switch result.ending {
+            case .finished, .stoppedEarly: .finished
+            case .cancelled: .interrupted
+            case .diverged: .diverged
+            }
+        try cache.finishRun(run, state: state)
+        return Summary(
+            directory: directory.path, bestEpoch: result.bestEpoch, epochs: result.epochs, seconds: seconds,
+            metrics: metrics, ending: result.ending)
+    }
+
     private func load(
         _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord),
-        _ labels: ([(label: String, split: Split)]) throws -> Set<String>
+        _ labels: ([(label: String, split: Split)]) throws -> Set<String>, _ report: (Event) -> Void
     ) throws -> FeatureSet {
-        if extraction.record.featureShape.count != 1 {
-            throw SequenceError.notVectors(shape: extraction.record.featureShape, head: training.model.kind.rawValue)
-        }
+        let (shape, head) = (extraction.record.featureShape, training.model.kind)
+        if head.readsMaps && shape.count != 3 { throw SequenceError.notMaps(shape: shape, head: head.rawValue) }
+        if !head.readsMaps && shape.count != 1 { throw SequenceError.notVectors(shape: shape, head: head.rawValue) }
         let samples = try cache.samples(dataset: dataset).compactMap { sample in
             Split(rawValue: sample.split).map { (label: sample.label, split: $0) }
         }
         let chosen = samples.isEmpty ? [] : try labels(samples)
-        let features = try cache.features(dataset: dataset, extraction: extraction.id, labels: chosen)
+        let features = try cache.features(
+            dataset: dataset, extraction: extraction.id, labels: chosen, views: training.views, memory: memory)
         if features.examples.isEmpty {
             throw SequenceError.noSamples(dataset: dataset, available: try cache.datasets())
         }
+        for note in try notes(cache, extraction.id, features) { report(.note(note)) }
         return features
+    }
+
+    /// What the user should know of the features.
+    private func notes(_ cache: CacheFile, _ extraction: Int64, _ features: FeatureSet) throws -> [String] {
+        var notes: [String] = []
+        let empty = try cache.emptySequences(dataset: dataset, extraction: extraction)
+        if empty > 0 { notes.append("\(empty) videos have no valid frame and are left out") }
+        if ExtractionLock.isHeld(cache: cache.path) {
+            notes.append(
+                "an extraction is filling \(cache.path): only the \(features.examples.count) videos there now count")
+        }
+        let short = features.examples.count { $0.views.count < training.views }
+        if short > 0 {
+            notes.append(
+                "\(short) videos have fewer than \(training.views) views; extract with this pipeline to make them")
+        }
+        if case .streamed = features.storage {
+            notes.append("the features do not fit into the memory allowed and are read batch by batch")
+        }
+        return notes
     }
 
     private func predict(
         _ head: Head, _ features: FeatureSet, _ indices: [Int], _ split: Split, _ cache: CacheFile, _ run: Int64
     ) throws -> Metrics? {
-        let evaluation = Evaluation(head, features, indices, split: split)
+        let evaluation = try Evaluation(
+            head, features, indices, split: split, averagingViews: training.averagesViews)
         try cache.store(evaluation.predictions, run: run)
         return evaluation.metrics
     }
@@ -151,8 +235,12 @@ public struct Evaluation: Sendable {
     public let predictions: [PredictionRecord]
 
     /// Applies the head to the chosen examples.
-    public init(_ head: Head, _ features: FeatureSet, _ indices: [Int], split: Split) {
-        let logits = head.logits(features, indices)
+    ///
+    /// - Throws: `CacheError`, where rows are streamed.
+    public init(
+        _ head: Head, _ features: FeatureSet, _ indices: [Int], split: Split, averagingViews: Bool = false
+    ) throws {
+        let logits = try head.logits(features, indices, averagingViews: averagingViews)
         let probabilities = softmax(logits)
         let classes = head.labels.count
         let places = Dictionary(uniqueKeysWithValues: head.labels.enumerated().map { ($1, $0) })

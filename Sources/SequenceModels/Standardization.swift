@@ -14,19 +14,25 @@ public struct Standardization: Sendable, Equatable {
         self.scale = scale
     }
 
-    /// Over the valid rows of the chosen examples, in double precision.
-    init(_ features: FeatureSet, examples: [Int]) {
+    /// Over the valid rows of the chosen spans, in double precision.
+    ///
+    /// - Throws: `CacheError`, where rows are streamed.
+    init(_ features: FeatureSet, spans: [FeatureSet.Span]) throws {
         let size = features.featureSize
         var sums = [Double](repeating: 0, count: size)
         var squares = sums
         var count = 0
-        for example in examples.map({ features.examples[$0] }) {
-            count += example.length
-            for row in example.firstRow..<example.firstRow + example.length {
-                for column in 0..<size {
-                    let value = Double(features.rows[row * size + column])
-                    sums[column] += value
-                    squares[column] += value * value
+        try features.forEachSequence(spans) { _, rows in
+            count += rows.count / size
+            sums.withUnsafeMutableBufferPointer { sums in
+                squares.withUnsafeMutableBufferPointer { squares in
+                    for start in stride(from: 0, to: rows.count, by: size) {
+                        for column in 0..<size {
+                            let value = Double(rows[start + column])
+                            sums[column] += value
+                            squares[column] += value * value
+                        }
+                    }
                 }
             }
         }
@@ -37,6 +43,27 @@ public struct Standardization: Sendable, Equatable {
             let variance = square / total - mean * mean
             // Below a millionth of the mean square, rounding is all there is.
             return variance > 1e-12 * max(1, square / total) ? Float(1 / variance.squareRoot()) : 1
+        }
+    }
+}
+
+extension FeatureSet {
+    /// Calls `body` with the rows of each span, a bounded number of them in memory at a time.
+    ///
+    /// - Throws: `CacheError` where rows are streamed, or what `body` throws.
+    func forEachSequence(
+        _ spans: [Span], _ body: (_ index: Int, _ rows: UnsafeBufferPointer<Float>) throws -> Void
+    ) throws {
+        for start in stride(from: 0, to: spans.count, by: 64) {
+            let part = Array(spans[start..<min(start + 64, spans.count)])
+            let (rows, firstRows) = try gather(part)
+            try rows.withUnsafeBufferPointer { rows in
+                for (place, span) in part.enumerated() {
+                    let first = firstRows[place] * featureSize
+                    let own = UnsafeBufferPointer(rebasing: rows[first..<first + span.length * featureSize])
+                    try body(start + place, own)
+                }
+            }
         }
     }
 }

@@ -7,87 +7,194 @@ import NeuralNetwork
 public struct Trainer: Sendable {
     /// How to train.
     public let configuration: TrainingConfiguration
+    /// Threads that share the work; the result does not depend on it.
+    public var threads = 1
 
     /// A trainer; it has no state.
-    public init(_ configuration: TrainingConfiguration) { self.configuration = configuration }
+    public init(_ configuration: TrainingConfiguration, threads: Int = 1) {
+        self.configuration = configuration
+        self.threads = threads
+    }
 
     /// What training gave.
     public struct Result: Sendable {
         /// The head with the weights of the best epoch.
         public let head: Head
+        /// Weights after the last epoch, and what is needed to go on.
+        public let state: TrainingState
         /// From 1; 0 where no epoch was trained.
-        public let bestEpoch: Int
+        public var bestEpoch: Int { state.best.epoch }
         /// Epochs that were trained.
-        public let epochs: Int
-        /// Whether it was stopped before the end.
-        public let wasCancelled: Bool
+        public var epochs: Int { state.epoch }
+        /// Why it ended before all epochs, if it did.
+        public let ending: Ending
+    }
+
+    /// How training ended.
+    public enum Ending: Sendable, Equatable {
+        case finished, stoppedEarly, cancelled
+        /// The loss became infinite or NaN in the epoch after the last; the best weights are those from before.
+        case diverged
+    }
+
+    /// What is told on the way.
+    public struct Hooks {
+        /// Asked before each epoch.
+        public var isCancelled: () -> Bool = { false }
+        /// Called after each epoch.
+        public var report: (EpochRecord) throws -> Void = { _ in }
+        /// Called with what is needed to resume, every so many epochs and at the end.
+        public var checkpoint: (TrainingState, Head) throws -> Void = { _, _ in }
+
+        /// Nothing is told.
+        public init() {}
     }
 
     /// Trains a head on the training part and keeps the weights of the best epoch: the one with the best
     /// monitored value, or the lowest validation loss where nothing is monitored.
     ///
-    /// - Parameter report: called after each epoch.
-    /// - Throws: `SequenceError`, or what `report` throws.
+    /// - Parameters:
+    ///   - shape: of one frame's features; nil for vectors.
+    ///   - earlier: where to go on; nil begins.
+    /// - Throws: `SequenceError`, `CacheError`, or what a hook throws.
     public func train(
-        _ features: FeatureSet, _ partition: Partition, isCancelled: () -> Bool = { false },
-        report: (EpochRecord) throws -> Void
+        _ features: FeatureSet, _ partition: Partition, input: HeadConfiguration.Input? = nil,
+        resuming earlier: ((Head) throws -> TrainingState)? = nil, hooks: Hooks = Hooks()
     ) throws -> Result {
         let monitor = try self.monitor(partition)
-        var head = try makeHead(features, partition)
-        let classes = Dictionary(uniqueKeysWithValues: head.labels.enumerated().map { ($1, $0) })
-        let targets = features.examples.map { classes[$0.label] ?? -1 }
-        // A label that training lacks cannot be validated.
-        let validation = partition.validation.filter { targets[$0] >= 0 }
-
-        var state = Optimizer.State()
-        var generator = SplitMix64(seed: UInt64(bitPattern: Int64(configuration.seed)))
-        var best = (parameters: head.parameters, value: Double.infinity, epoch: 0)
-        var epoch = 0
-        while epoch < configuration.epochs, !isCancelled() {
-            epoch += 1
+        try checkFinite(features)
+        var head = try makeHead(features, partition, input)
+        head.plan.parallel = Parallel(threads: threads)
+        let task = Task(features, partition, head.labels, configuration)
+        var state = try earlier?(head) ?? TrainingState(head.parameters, seed: configuration.seed)
+        head.parameters = state.parameters
+        var ending = Ending.finished
+        while state.epoch < configuration.epochs {
+            if hasLostPatience(state) {
+                ending = .stoppedEarly
+                break
+            }
+            if hooks.isCancelled() {
+                ending = .cancelled
+                break
+            }
             let begin = ContinuousClock.now
-            let (loss, accuracy) = trainEpoch(
-                &head, features, partition.train.shuffled(using: &generator), targets, &state, &generator)
-            guard loss.isFinite else { throw SequenceError.diverged(epoch: epoch) }
-            let metrics = Metrics(
-                logits: head.logits(features, validation), targets: validation.map { targets[$0] }, labels: head.labels)
-            let hasValidation = !validation.isEmpty
-            try report(
-                EpochRecord(
-                    epoch: epoch, learningRate: configuration.optimizer.learningRate, trainLoss: loss,
-                    trainAccuracy: accuracy, validationLoss: hasValidation ? metrics.loss : nil,
-                    validationAccuracy: hasValidation ? metrics.accuracy : nil,
-                    seconds: (ContinuousClock.now - begin) / .seconds(1)))
-            let value =
-                switch monitor {
-                case .validationLoss: metrics.loss
-                case .validationAccuracy: -metrics.accuracy
-                case .trainLoss: loss
-                }
-            if value < best.value { best = (head.parameters, value, epoch) }
-            if let patience = configuration.earlyStopping?.patience, epoch - best.epoch >= patience { break }
+            let rate = configuration.schedule.rate(
+                epoch: state.epoch + 1, of: configuration.epochs, base: configuration.optimizer.learningRate,
+                state.schedule)
+            let (loss, accuracy) = try trainEpoch(&head, task, rate: rate, &state)
+            guard loss.isFinite, head.parameters.areFinite else {
+                guard state.best.epoch > 0 else { throw SequenceError.diverged(epoch: state.epoch + 1) }
+                ending = .diverged
+                break
+            }
+            state.epoch += 1
+            state.parameters = head.parameters
+            let metrics = try validate(head, task)
+            let record = EpochRecord(
+                epoch: state.epoch, learningRate: rate, trainLoss: loss, trainAccuracy: accuracy,
+                validationLoss: metrics?.loss, validationAccuracy: metrics?.accuracy,
+                seconds: (ContinuousClock.now - begin) / .seconds(1))
+            let value = record.value(monitor)
+            if value < state.best.value {
+                state.best = .init(parameters: head.parameters, value: value, epoch: state.epoch)
+            }
+            configuration.schedule.observe(
+                metrics?.loss ?? loss, epoch: state.epoch, base: configuration.optimizer.learningRate, &state.schedule)
+            try hooks.report(record)
+            if state.epoch % configuration.checkpoint == 0 { try hooks.checkpoint(state, head) }
         }
-        head.parameters = best.parameters
-        return Result(head: head, bestEpoch: best.epoch, epochs: epoch, wasCancelled: isCancelled())
+        try hooks.checkpoint(state, head)
+        head.parameters = state.best.parameters
+        return Result(head: head, state: state, ending: ending)
+    }
+
+    private func hasLostPatience(_ state: TrainingState) -> Bool {
+        guard let patience = configuration.earlyStopping?.patience else { return false }
+        return state.epoch > 0 && state.epoch - state.best.epoch >= patience
+    }
+
+    /// What does not change from epoch to epoch.
+    private struct Task {
+        let features: FeatureSet
+        let train: [Int]
+        /// Those whose label training knows: others cannot be validated.
+        let validation: [Int]
+        /// Class of each example; −1 where training does not know it.
+        let targets: [Int]
+        let labels: [String]
+        let loss: CrossEntropy
+
+        init(
+            _ features: FeatureSet, _ partition: Partition, _ labels: [String], _ configuration: TrainingConfiguration
+        ) {
+            let classes = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
+            let targets = features.examples.map { classes[$0.label] ?? -1 }
+            self.features = features
+            self.labels = labels
+            self.targets = targets
+            train = partition.train
+            validation = partition.validation.filter { targets[$0] >= 0 }
+            loss = CrossEntropy(
+                labelSmoothing: configuration.labelSmoothing,
+                classWeights: configuration.classWeights.values(
+                    labels, counts: partition.train.reduce(into: [:]) { $0[targets[$1], default: 0] += 1 }))
+        }
+    }
+
+    /// One sequence, or one frame, that is learned from.
+    private struct Sample {
+        let span: FeatureSet.Span
+        let target: Int
+    }
+
+    /// The samples of an epoch in their order: of each video one view, drawn anew.
+    private func samples(_ task: Task, _ generator: inout SplitMix64) -> [Sample] {
+        let all = task.train.flatMap { index -> [Sample] in
+            let views = task.features.examples[index].views
+            let span = views.count > 1 ? views[Int.random(in: 0..<views.count, using: &generator)] : views[0]
+            let spans = configuration.model.kind == .frame ? span.frames : [span]
+            return spans.map { Sample(span: $0, target: task.targets[index]) }
+        }
+        return all.shuffled(using: &generator)
     }
 
     private func trainEpoch(
-        _ head: inout Head, _ features: FeatureSet, _ order: [Int], _ targets: [Int], _ state: inout Optimizer.State,
-        _ generator: inout SplitMix64
-    ) -> (loss: Double, accuracy: Double) {
-        var (loss, correct) = (0.0, 0)
-        for start in stride(from: 0, to: order.count, by: configuration.batchSize) {
-            let indices = order[start..<min(start + configuration.batchSize, order.count)]
-            let wanted = indices.map { targets[$0] }
-            let dropout = RandomParameters(seed: generator.next())
-            let pass = head.plan.forward(head.batch(features, indices), head.parameters, dropout: dropout)
-            let (batchLoss, gradient, _) = crossEntropy(pass.output, targets: wanted)
-            let gradients = head.plan.backward(pass, outputGradient: gradient, head.parameters)
-            configuration.optimizer.update(&head.parameters, gradient: gradients, &state)
-            loss += batchLoss * Double(indices.count)
-            correct += Metrics(logits: pass.output, targets: wanted, labels: head.labels).correctWithin[0]
+        _ head: inout Head, _ task: Task, rate: Double, _ state: inout TrainingState
+    ) throws -> (loss: Double, accuracy: Double) {
+        let samples = samples(task, &state.generator)
+        let starts = Array(stride(from: 0, to: samples.count, by: configuration.batchSize))
+        func part(_ start: Int) -> ArraySlice<Sample> {
+            samples[start..<min(start + configuration.batchSize, samples.count)]
         }
-        return (loss / Double(order.count), Double(correct) / Double(order.count))
+        var gradient = ParameterVector(zerosFor: head.plan.graph)
+        var (loss, correct) = (0.0, 0)
+        let batches = BatchSource(head, task.features, spans: starts.map { part($0).map(\.span) })
+        for start in starts {
+            let targets = part(start).map(\.target)
+            let dropout = RandomParameters(seed: state.generator.next())
+            let pass = head.plan.forward(try batches.next(), head.parameters, dropout: dropout)
+            let (batchLoss, outputGradient) = task.loss(pass.output, targets: targets)
+            head.plan.backward(pass, outputGradient: outputGradient, head.parameters, into: &gradient)
+            configuration.optimizer.update(
+                &head.parameters, gradient: gradient, &state.optimizer, learningRate: rate, scale: clip(gradient),
+                parallel: head.plan.parallel)
+            loss += batchLoss * Double(targets.count)
+            correct += Metrics.correct(pass.output, targets: targets)
+        }
+        return (loss / Double(samples.count), Double(correct) / Double(samples.count))
+    }
+
+    /// What the gradient is multiplied by, as `torch.nn.utils.clip_grad_norm_` does.
+    private func clip(_ gradient: ParameterVector) -> Float {
+        guard let limit = configuration.clipNorm else { return 1 }
+        return Float(min(1, limit / (gradient.norm + 1e-6)))
+    }
+
+    private func validate(_ head: Head, _ task: Task) throws -> Metrics? {
+        if task.validation.isEmpty { return nil }
+        let logits = try head.logits(task.features, task.validation)
+        return Metrics(logits: logits, targets: task.validation.map { task.targets[$0] }, labels: task.labels)
     }
 
     /// What decides which epoch is best.
@@ -101,20 +208,60 @@ public struct Trainer: Sendable {
         return monitor
     }
 
-    /// A head with fresh parameters, its labels sorted.
-    private func makeHead(_ features: FeatureSet, _ partition: Partition) throws -> Head {
+    private func checkFinite(_ features: FeatureSet) throws {
+        let spans = features.examples.flatMap(\.views)
+        let paths = features.examples.flatMap { example in example.views.map { _ in example.path } }
+        try features.forEachSequence(spans) { index, rows in
+            if !rows.areFinite { throw SequenceError.notFinite(video: paths[index]) }
+        }
+    }
+
+    /// A head with its initial parameters, its labels sorted.
+    private func makeHead(
+        _ features: FeatureSet, _ partition: Partition, _ input: HeadConfiguration.Input?
+    ) throws -> Head {
         let labels = Set(partition.train.map { features.examples[$0].label }).sorted()
         guard labels.count > 1 else {
             throw labels.first.map(SequenceError.oneClass) ?? SequenceError.noTraining(dataset: "")
         }
-        for example in features.examples {
-            let rows = example.firstRow * features.featureSize
-            let values = features.rows[rows..<rows + example.length * features.featureSize]
-            if !values.allSatisfy(\.isFinite) { throw SequenceError.notFinite(video: example.path) }
-        }
-        let standardization = configuration.standardize ? Standardization(features, examples: partition.train) : nil
+        let longest = features.examples.flatMap(\.views).map(\.length).max() ?? 1
+        let input = input ?? .init(shape: [features.featureSize], maximumLength: longest)
+        let spans = partition.train.flatMap { features.examples[$0].views }
         return try Head(
-            configuration.model, labels: labels, featureSize: features.featureSize, standardization: standardization,
-            from: RandomParameters(seed: UInt64(bitPattern: Int64(configuration.seed))))
+            configuration.model, labels: labels, input: input,
+            standardization: configuration.standardize ? try Standardization(features, spans: spans) : nil,
+            from: try initialParameters())
+    }
+
+    private func initialParameters() throws -> any ParameterSource {
+        guard let path = configuration.initialWeights else {
+            return RandomParameters(seed: UInt64(bitPattern: Int64(configuration.seed)))
+        }
+        return try openHeadWeights(path: path)
+    }
+}
+
+extension EpochRecord {
+    /// Lower is better.
+    fileprivate func value(_ monitor: TrainingConfiguration.Monitor) -> Double {
+        switch monitor {
+        case .validationLoss: validationLoss ?? .infinity
+        case .validationAccuracy: -(validationAccuracy ?? 0)
+        case .trainLoss: trainLoss
+        case .trainAccuracy: -trainAccuracy
+        }
+    }
+}
+
+extension TrainingConfiguration.ClassWeights {
+    /// In the order of the labels; empty where all are equal.
+    func values(_ labels: [String], counts: [Int: Int]) -> [Double] {
+        switch self {
+        case .equal: return []
+        case .named(let weights): return labels.map { weights[$0] ?? 1 }
+        case .balanced:
+            let total = Double(counts.values.reduce(0, +))
+            return labels.indices.map { total / (Double(labels.count) * Double(counts[$0] ?? 1)) }
+        }
     }
 }

@@ -7,8 +7,9 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
         case validationLoss = "validation_loss"
         case validationAccuracy = "validation_accuracy"
         case trainLoss = "train_loss"
+        case trainAccuracy = "train_accuracy"
 
-        var wantsValidation: Bool { self != .trainLoss }
+        var wantsValidation: Bool { self == .validationLoss || self == .validationAccuracy }
     }
 
     /// Ends training when the monitored value has not improved for `patience` epochs.
@@ -25,18 +26,43 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
         }
     }
 
+    /// How much each class counts in the loss.
+    public enum ClassWeights: Sendable, Equatable, Codable {
+        case equal
+        /// Clips / (classes · clips of the class), as scikit-learn's `balanced`.
+        case balanced
+        /// By label; classes that are not named count 1.
+        case named([String: Double])
+    }
+
     /// The head.
     public var model: HeadConfiguration
     /// Scales features by the mean and deviation of the training rows.
     public var standardize: Bool
     /// How parameters follow their gradients.
     public var optimizer: Optimizer
-    /// Sequences in a step.
+    /// How the learning rate changes.
+    public var schedule: Schedule
+    /// Largest Euclidean length of the gradient; longer ones are shortened to it. Nil leaves them.
+    public var clipNorm: Double?
+    /// Share of each target that is spread over all classes, from 0 to below 1.
+    public var labelSmoothing: Double
+    /// How much each class counts.
+    public var classWeights: ClassWeights
+    /// Sequences in a step; frames for the frame head.
     public var batchSize: Int
-    /// At most so many passes over the training part.
+    /// At most so many passes over the training part; 0 applies the initial weights.
     public var epochs: Int
     /// Nil trains all epochs.
     public var earlyStopping: EarlyStopping?
+    /// Epochs between two checkpoints; training can be resumed from the last one.
+    public var checkpoint: Int
+    /// Cached views of each video that training draws from, the plain one included.
+    public var views: Int
+    /// Whether predictions average all views; else they are made from the plain one.
+    public var averagesViews: Bool
+    /// Weight file of the head to begin with; nil begins at random.
+    public var initialWeights: String?
     /// Of initial weights, order, dropout and the validation part.
     public var seed: Int
     /// Share of train set aside where the dataset has no validation part.
@@ -45,15 +71,25 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     /// What is left out has the default of a pipeline file.
     public init(
         model: HeadConfiguration, standardize: Bool = false,
-        optimizer: Optimizer = Optimizer(kind: .adam, learningRate: 1e-3), batchSize: Int = 32, epochs: Int = 20,
-        earlyStopping: EarlyStopping? = nil, seed: Int = 42, validation: Double = 0.2
+        optimizer: Optimizer = Optimizer(kind: .adam, learningRate: 1e-3), schedule: Schedule = Schedule(),
+        clipNorm: Double? = nil, labelSmoothing: Double = 0, classWeights: ClassWeights = .equal, batchSize: Int = 32,
+        epochs: Int = 20, earlyStopping: EarlyStopping? = nil, checkpoint: Int = 10, views: Int = 1,
+        averagesViews: Bool = false, initialWeights: String? = nil, seed: Int = 42, validation: Double = 0.2
     ) {
         self.model = model
         self.standardize = standardize
         self.optimizer = optimizer
+        self.schedule = schedule
+        self.clipNorm = clipNorm
+        self.labelSmoothing = labelSmoothing
+        self.classWeights = classWeights
         self.batchSize = batchSize
         self.epochs = epochs
         self.earlyStopping = earlyStopping
+        self.checkpoint = checkpoint
+        self.views = views
+        self.averagesViews = averagesViews
+        self.initialWeights = initialWeights
         self.seed = seed
         self.validation = validation
     }

@@ -25,6 +25,11 @@ struct TrainSequence: ParsableCommand {
     @Option(help: "Name of the run (default: the pipeline's, numbered where it is taken).")
     var name: String?
 
+    @Flag(help: "Go on with the run of that name from its last checkpoint, to the bit as if it had never stopped.")
+    var resume = false
+
+    @OptionGroup var resources: TrainingResources
+
     @Option(name: .customLong("set"), help: "Override a key, such as sequence.optimizer.learning_rate=1e-4.")
     var overrides: [String] = []
 
@@ -38,7 +43,9 @@ struct TrainSequence: ParsableCommand {
         try Console.perform {
             let pipeline = try Pipeline(file: pipeline, overrides: overrides)
             let cache = try CacheFile(path: cache.path, create: false)
-            let summary = try Self.train(pipeline, file: self.pipeline, cache: cache, runs: runs, name: name)
+            let summary = try Self.train(
+                pipeline, file: self.pipeline, cache: cache, runs: runs, name: resume ? name ?? pipeline.name : name,
+                resources: resources, resumes: resume)
             if summary.wasCancelled { throw Console.interrupted }
         }
     }
@@ -46,7 +53,8 @@ struct TrainSequence: ParsableCommand {
     /// Trains, printing epochs and the result.
     @discardableResult
     static func train(
-        _ pipeline: Pipeline, file: String, cache: CacheFile, runs: String, name: String?
+        _ pipeline: Pipeline, file: String, cache: CacheFile, runs: String, name: String?,
+        resources: TrainingResources? = nil, resumes: Bool = false
     ) throws -> SequenceRun.Summary {
         guard let training = pipeline.training else {
             throw PipelineError(file: file, "`sequence` is missing: there is nothing to train")
@@ -70,9 +78,12 @@ struct TrainSequence: ParsableCommand {
             Console.message("note: the features come from an untrained (random) \(extraction.record.backbone)")
         }
         let runName = try name ?? SequenceRun.freeName(pipeline.name, in: cache, runs: runs)
-        let run = SequenceRun(
+        var run = SequenceRun(
             name: runName, dataset: pipeline.dataset.name, training: training, runs: runs,
             version: ZoetropeCommand.version)
+        run.threads = resources?.threads ?? ProcessInfo.processInfo.activeProcessorCount
+        run.memory = resources?.bytes ?? TrainingResources.defaultBytes
+        run.resumes = resumes
         Interruption.install()
         let line = ProgressLine()
         let summary = try run.run(
@@ -92,6 +103,8 @@ struct TrainSequence: ParsableCommand {
             Console.message(
                 "\(run.name): \(run.training.model.summary), \(grouped(parameters)) parameters, \(classes) classes; "
                     + "\(train) training, \(validation) validation, \(test) test clips")
+        case .note(let text): Console.message("note: " + text)
+        case .resumed(let epochs): Console.message("\(run.name): goes on after epoch \(epochs)")
         case .epoch(let epoch):
             var text =
                 "epoch \(epoch.epoch)/\(run.training.epochs)  loss \(decimal(epoch.trainLoss, 4))  "
@@ -117,9 +130,47 @@ struct TrainSequence: ParsableCommand {
         let seconds = decimal(summary.seconds, 2)
         return """
             \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), trained in \(seconds) s\
-            \(summary.wasCancelled ? " (interrupted)" : "")
+            \(ending(summary.ending))
             \(table.text)
             Run: \(summary.directory)
             """
+    }
+
+    private static func ending(_ ending: Trainer.Ending) -> String {
+        switch ending {
+        case .finished: ""
+        case .stoppedEarly: " (stopped early)"
+        case .cancelled: " (interrupted; --resume goes on)"
+        case .diverged: " (then the loss became infinite or NaN: try a smaller learning rate or standardize: true)"
+        }
+    }
+}
+
+/// How much of the machine training may take.
+struct TrainingResources: ParsableArguments {
+    @Option(help: "Threads that share the work (default: one a core). The result does not depend on it.")
+    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+
+    @Option(help: "Memory for features, such as 4GB or 500MB (default: half of the machine's); more is streamed.")
+    var memory: String?
+
+    static let defaultBytes = Int(clamping: ProcessInfo.processInfo.physicalMemory / 2)
+
+    /// Bytes that features may take.
+    var bytes: Int { memory.flatMap(Self.bytes) ?? Self.defaultBytes }
+
+    func validate() throws {
+        if threads < 1 { throw ValidationError("--threads must be at least 1.") }
+        if let memory, Self.bytes(memory) == nil {
+            throw ValidationError("--memory is a number with KB, MB, GB or TB, such as 4GB, not '\(memory)'.")
+        }
+    }
+
+    private static func bytes(_ text: String) -> Int? {
+        guard let match = text.uppercased().wholeMatch(of: /(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?/),
+            let number = Double(match.1)
+        else { return nil }
+        let exponent = ["": 0, "K": 1, "M": 2, "G": 3, "T": 4][String(match.2)] ?? 0
+        return Int(exactly: (number * pow(1024, Double(exponent))).rounded())
     }
 }

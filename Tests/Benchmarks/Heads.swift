@@ -27,9 +27,11 @@ enum HeadBenchmark {
         let configuration = TrainingConfiguration(
             model: model, batchSize: isGRU ? 64 : 32, epochs: epochs, validation: 0)
         var seconds: [Double] = []
-        _ = try Trainer(configuration).train(features, Partition(features, validation: 0, seed: 1)) {
-            seconds.append($0.seconds)
-        }
+        var hooks = Trainer.Hooks()
+        hooks.report = { seconds.append($0.seconds) }
+        let threads = ProcessInfo.processInfo.activeProcessorCount
+        _ = try Trainer(configuration, threads: threads).train(
+            features, Partition(features, validation: 0, seed: 1), hooks: hooks)
         print("{\"head\": \"\(name)\", \"seconds\": \(seconds), \"rows\": \(lengths.reduce(0, +))}")
     }
 }

@@ -45,8 +45,10 @@ enum OrderProblem {
     ) {
         let partition = Partition(features, validation: configuration.validation, seed: configuration.seed)
         var epochs: [EpochRecord] = []
-        let result = try Trainer(configuration).train(features, partition) { epochs.append($0) }
-        let metrics = try #require(Evaluation(result.head, features, partition.test, split: .test).metrics)
+        var hooks = Trainer.Hooks()
+        hooks.report = { epochs.append($0) }
+        let result = try Trainer(configuration).train(features, partition, hooks: hooks)
+        let metrics = try #require(try Evaluation(result.head, features, partition.test, split: .test).metrics)
         return (result, metrics, epochs)
     }
 }
@@ -88,13 +90,15 @@ enum OrderProblem {
         let features = OrderProblem.features(48)
         let partition = Partition(features, validation: 0.2, seed: configuration.seed)
         var epochs: [EpochRecord] = []
-        let result = try Trainer(configuration).train(features, partition) { epochs.append($0) }
+        var hooks = Trainer.Hooks()
+        hooks.report = { epochs.append($0) }
+        let result = try Trainer(configuration).train(features, partition, hooks: hooks)
         let accuracies = epochs.compactMap(\.validationAccuracy)
         let best = try #require(accuracies.firstIndex(of: accuracies.max() ?? 0))
         #expect(epochs.count < 200)
         #expect(result.bestEpoch == best + 1)
         #expect(result.epochs == result.bestEpoch + 5)
-        let kept = try #require(Evaluation(result.head, features, partition.validation, split: .validation).metrics)
+        let kept = try #require(try Evaluation(result.head, features, partition.validation, split: .validation).metrics)
         #expect(kept.accuracy == accuracies[best])
         #expect(abs(kept.loss - (epochs[best].validationLoss ?? 0)) < 1e-6)
     }
@@ -119,18 +123,24 @@ enum OrderProblem {
         configuration.standardize = false
         configuration.optimizer = Optimizer(kind: .sgd, learningRate: 1e38)
         configuration.epochs = 20
+        let (diverged, _, epochs) = try OrderProblem.train(configuration, features)
+        #expect(diverged.ending == .diverged && epochs.count < 20)
+        #expect(diverged.bestEpoch > 0 && diverged.head.parameters.areFinite)
+        configuration.optimizer = Optimizer(kind: .sgd, learningRate: 1e300)
         let error = #expect(throws: SequenceError.self) { _ = try OrderProblem.train(configuration, features) }
         #expect(error?.localizedDescription.contains("smaller") == true)
     }
 
     @Test("standardised training rows have mean 0 and deviation 1; constants stay constant")
-    func standardization() {
+    func standardization() throws {
         let rows: [Float] = [1, 5, 2, 5, 3, 5, 100, 100]
         let examples = [(2, 0), (1, 2), (1, 3)].map { length, first in
             FeatureSet.Example(
                 videoID: 1, path: "", label: "", split: "", group: nil, length: length, firstRow: first)
         }
-        let scaling = Standardization(FeatureSet(examples: examples, featureSize: 2, rows: rows), examples: [0, 1])
+        let scaling = try Standardization(
+            FeatureSet(examples: examples, featureSize: 2, rows: rows),
+            spans: [examples[0].views[0], examples[1].views[0]])
         #expect(scaling.mean == [2, 5])
         #expect(abs(scaling.scale[0] - Float(1 / (2.0 / 3).squareRoot())) < 1e-6)
         #expect(scaling.scale[1] == 1)
@@ -193,7 +203,8 @@ enum OrderProblem {
         try directory.save(
             result.head,
             .init(
-                name: "r", version: "1", labels: result.head.labels, featureSize: 4, training: configuration,
+                name: "r", version: "1", labels: result.head.labels, input: .init(shape: [4], maximumLength: 8),
+                training: configuration,
                 recipe: "{}", recipeDigest: "d", weights: "random", cache: "c", dataset: "x", bestEpoch: 1))
         #expect(directory.exists)
         let (head, loaded) = try directory.load()

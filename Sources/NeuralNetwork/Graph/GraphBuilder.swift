@@ -136,6 +136,70 @@ public struct GraphBuilder {
         append(name, .sequenceMean, [input], .vector(shape(of: input).size))
     }
 
+    /// Largest value over the valid steps: sequence `[T, feature]` → vector `[feature]`.
+    public mutating func sequenceMax(_ name: String, _ input: NodeID) -> NodeID {
+        append(name, .sequenceMax, [input], .vector(shape(of: input).size))
+    }
+
+    /// Mean over the valid steps weighted by the softmax of `scores` `[T, 1]`: sequence → vector.
+    public mutating func attentionPooling(_ name: String, _ input: NodeID, scores: NodeID) -> NodeID {
+        precondition(shape(of: scores) == .sequence(1), name)
+        return append(name, .attentionPooling, [input, scores], .vector(shape(of: input).size))
+    }
+
+    /// Adds a learned vector to each of at most `maximum` steps.
+    public mutating func positions(_ name: String, _ input: NodeID, maximum: Int) -> NodeID {
+        let size = shape(of: input).size
+        let table = parameter(name, [maximum, size], .init(spread: 0.02))
+        return append(name, .positions(maximum: maximum), [input], shape(of: input), [table])
+    }
+
+    /// Attention between steps with its projections, named as `torch.nn.MultiheadAttention`.
+    public mutating func selfAttention(_ name: String, _ input: NodeID, heads: Int) -> NodeID {
+        let size = shape(of: input).size
+        precondition(size % heads == 0, "\(name): \(size) numbers for \(heads) heads")
+        let parameters = [
+            parameter(name + ".in_proj_weight", [3 * size, size], .fan(size)),
+            parameter(name + ".in_proj_bias", [3 * size], .init(spread: 0)),
+        ]
+        let projected = append(name + ".in_proj", .linear(out: 3 * size), [input], .sequence(3 * size), parameters)
+        let mixed = append(name, .selfAttention(heads: heads), [projected], .sequence(size))
+        return linear(name + ".out_proj", mixed, out: size)
+    }
+
+    /// Each step, or the vector, to mean 0 and variance 1, then a learned scale and shift.
+    public mutating func layerNormalization(_ name: String, _ input: NodeID, epsilon: Float = 1e-5) -> NodeID {
+        let size = shape(of: input).size
+        let parameters = [
+            parameter(name + ".weight", [size], .init(centre: 1, spread: 0)),
+            parameter(name + ".bias", [size], .init(spread: 0)),
+        ]
+        return append(name, .layerNormalization(epsilon: epsilon), [input], shape(of: input), parameters)
+    }
+
+    /// A convolutional LSTM over the graph's input, whose rows are maps `[height, width, channel]`.
+    public mutating func convolutionalRecurrent(
+        _ name: String, _ input: NodeID, _ options: ConvolutionalRecurrence
+    ) -> NodeID {
+        precondition(graph[input].operation == .input, "\(name) reads maps from the cache only")
+        precondition(shape(of: input).size == options.height * options.width * options.channels, name)
+        let (gates, inputs) = (4 * options.hiddenChannels, options.channels + options.hiddenChannels)
+        let fan = inputs * options.kernel * options.kernel
+        let parameters = [
+            parameter(name + ".weight", [gates, inputs, options.kernel, options.kernel], .fan(fan)),
+            parameter(name + ".bias", [gates], .fan(fan)),
+        ]
+        return append(
+            name, .convolutionalRecurrent(options), [input],
+            .sequence(options.height * options.width * options.hiddenChannels), parameters)
+    }
+
+    /// Mean over a map: vector `[height · width · channels]` → vector `[channels]`.
+    public mutating func spatialMean(_ name: String, _ input: NodeID, channels: Int) -> NodeID {
+        precondition(shape(of: input).size % channels == 0, name)
+        return append(name, .spatialMean(channels: channels), [input], .vector(channels))
+    }
+
     /// One recurrent layer named as layer `layer` of a `torch.nn.GRU` or `LSTM` called `name`.
     public mutating func recurrent(
         _ name: String, layer: Int = 0, _ input: NodeID, _ recurrence: Recurrence

@@ -23,6 +23,21 @@ public enum Operation: Sendable, Equatable {
     case dropout(rate: Float)
     /// Mean over the valid steps: sequence → vector.
     case sequenceMean
+    /// Largest value over the valid steps: sequence → vector.
+    case sequenceMax
+    /// Mean over the valid steps weighted by the softmax of a score a step: two sequences → vector.
+    case attentionPooling
+    /// Adds a learned vector to each step by its place: `[maximum, feature]`.
+    case positions(maximum: Int)
+    /// Attention between the steps of a sequence; its input holds query, key and value side by side.
+    case selfAttention(heads: Int)
+    /// weight, bias `[feature]`.
+    case layerNormalization(epsilon: Float)
+    /// A convolutional LSTM over maps `[height, width, channel]`: weight
+    /// `[4 · hidden, channels + hidden, kernel, kernel]`, bias `[4 · hidden]`; gates input, forget, cell, output.
+    case convolutionalRecurrent(ConvolutionalRecurrence)
+    /// Mean over a map `[height, width, channel]`: vector → vector `[channel]`.
+    case spatialMean(channels: Int)
     /// A recurrent layer, sequence → sequence. For each direction: weight_ih `[gates·hidden, in]`,
     /// weight_hh `[gates·hidden, hidden]`, bias_ih, bias_hh `[gates·hidden]`, gates in PyTorch's order.
     case recurrent(Recurrence)
@@ -54,6 +69,13 @@ public enum Operation: Sendable, Equatable {
         case .recurrent(let recurrence):
             (recurrence.isBidirectional ? "bidirectional " : "") + recurrence.cell.rawValue
         case .finalState: "final state"
+        case .sequenceMax: "maximum over time"
+        case .attentionPooling: "attention pooling"
+        case .positions(let maximum): "positions, at most \(maximum)"
+        case .selfAttention(let heads): "self-attention, \(heads) heads"
+        case .layerNormalization: "layer normalisation"
+        case .convolutionalRecurrent(let options): "convolutional lstm \(options.kernel)×\(options.kernel)"
+        case .spatialMean: "mean over the map"
         }
     }
 }
@@ -153,4 +175,28 @@ public struct Recurrence: Sendable, Equatable {
     }
 
     var directions: Int { isBidirectional ? 2 : 1 }
+}
+
+/// A convolutional LSTM layer over maps of one size.
+public struct ConvolutionalRecurrence: Sendable, Equatable {
+    /// Rows of the map.
+    public let height: Int
+    /// Columns of the map.
+    public let width: Int
+    /// Channels of the input map.
+    public let channels: Int
+    /// Channels of the state.
+    public let hiddenChannels: Int
+    /// Side of the kernel, odd; the border is padded with zeros.
+    public let kernel: Int
+
+    /// All parts, as they are.
+    public init(height: Int, width: Int, channels: Int, hiddenChannels: Int, kernel: Int = 3) {
+        precondition(kernel % 2 == 1, "the kernel has no centre")
+        self.height = height
+        self.width = width
+        self.channels = channels
+        self.hiddenChannels = hiddenChannels
+        self.kernel = kernel
+    }
 }

@@ -84,7 +84,9 @@ struct Lowering {
             return appendPooling(node, PoolingStep(kind: .average(countsPadding: false), window: window))
         case .dropout, .flatten:
             return value[input]!
-        case .input, .sequenceMean, .recurrent, .finalState:
+        case .input, .sequenceMean, .sequenceMax, .recurrent, .finalState, .attentionPooling, .positions,
+            .selfAttention,
+            .layerNormalization, .convolutionalRecurrent, .spatialMean:
             throw PlanError.unsupported(node: node.name)
         }
     }

@@ -29,23 +29,23 @@ func sigmoid(_ x: Float) -> Float { 1 / (1 + exponential(-x)) }
 func hyperbolicTangent(_ x: Float) -> Float { 2 / (1 + exponential(-2 * x)) - 1 }
 
 extension Activation {
-    func apply(_ values: [Float]) -> [Float] {
+    func apply(_ input: Matrix) -> Matrix {
         switch self {
-        case .relu: values.map { max(0, $0) }
-        case .sigmoid: values.map(NeuralNetwork.sigmoid)
-        case .tanh: values.map(hyperbolicTangent)
-        case .silu: values.map { $0 * NeuralNetwork.sigmoid($0) }
+        case .relu: input.map { max(0, $0) }
+        case .sigmoid: input.map(NeuralNetwork.sigmoid)
+        case .tanh: input.map(hyperbolicTangent)
+        case .silu: input.map { $0 * NeuralNetwork.sigmoid($0) }
         }
     }
 
     /// Derivative times `gradient`, from the input and the output.
-    func backward(_ gradient: [Float], input: [Float], output: [Float]) -> [Float] {
+    func backward(_ gradient: Matrix, input: Matrix, output: Matrix) -> Matrix {
         switch self {
-        case .relu: zip(gradient, input).map { $1 > 0 ? $0 : 0 }
-        case .sigmoid: zip(gradient, output).map { $0 * $1 * (1 - $1) }
-        case .tanh: zip(gradient, output).map { $0 * (1 - $1 * $1) }
+        case .relu: gradient.combined(input) { $1 > 0 ? $0 : 0 }
+        case .sigmoid: gradient.combined(output) { $0 * $1 * (1 - $1) }
+        case .tanh: gradient.combined(output) { $0 * (1 - $1 * $1) }
         case .silu:
-            zip(gradient, input).map { gradient, x in
+            gradient.combined(input) { gradient, x in
                 let s = NeuralNetwork.sigmoid(x)
                 return gradient * (s + x * s * (1 - s))
             }
@@ -53,14 +53,17 @@ extension Activation {
     }
 }
 
-/// Row-major C[m,n] = op(A)·op(B) + beta·C through oneDNN; the leading dimensions are those of dense rows.
+/// Row-major C[m,n] = op(A)·op(B) + beta·C through oneDNN, in the calling thread.
+///
+/// - Parameter rowStrideA: numbers from one stored row of A to the next; nil where rows are dense. B and C are.
 func multiply(
-    _ a: UnsafePointer<Float>, transposingA transposeA: Bool = false, by b: UnsafePointer<Float>,
-    transposingB transposeB: Bool = false, into c: UnsafeMutablePointer<Float>, m: Int, n: Int, k: Int, beta: Float = 0
+    _ a: UnsafePointer<Float>, transposingA transposeA: Bool = false, rowStrideA: Int? = nil,
+    by b: UnsafePointer<Float>, transposingB transposeB: Bool = false, into c: UnsafeMutablePointer<Float>, m: Int,
+    n: Int, k: Int, beta: Float = 0
 ) {
     guard m > 0, n > 0, k > 0 else { return }
     let status = onednn_matrix_multiply(
-        transposeA, transposeB, Int64(m), Int64(n), Int64(k), 1, a, Int64(transposeA ? m : k), b,
+        transposeA, transposeB, Int64(m), Int64(n), Int64(k), 1, a, Int64(rowStrideA ?? (transposeA ? m : k)), b,
         Int64(transposeB ? k : n), beta, c, Int64(n))
     precondition(status == 0, "oneDNN refused a \(m)×\(k) by \(k)×\(n) product")
 }
@@ -70,10 +73,35 @@ func broadcast(_ bias: UnsafePointer<Float>, into rows: UnsafeMutablePointer<Flo
     for row in 0..<count { (rows + row * size).update(from: bias, count: size) }
 }
 
-/// sums += the rows, column by column.
-func addColumns(_ rows: UnsafePointer<Float>, count: Int, size: Int, to sums: UnsafeMutablePointer<Float>) {
+/// Adds the bias to every row.
+func add(_ bias: UnsafePointer<Float>, toRows rows: UnsafeMutablePointer<Float>, count: Int, size: Int) {
+    for row in 0..<count {
+        let target = rows + row * size
+        for column in 0..<size { target[column] += bias[column] }
+    }
+}
+
+/// sums = the rows added up, column by column.
+func sumColumns(_ rows: UnsafePointer<Float>, count: Int, size: Int, into sums: UnsafeMutablePointer<Float>) {
+    sums.update(repeating: 0, count: size)
     for row in 0..<count {
         let start = rows + row * size
         for column in 0..<size { sums[column] += start[column] }
+    }
+}
+
+/// `[rows, columns]` → `[columns, rows]`, in blocks that stay in the nearest cache.
+func transpose(
+    _ matrix: UnsafePointer<Float>, rows: Int, columns: Int, into target: UnsafeMutablePointer<Float>
+) {
+    let block = 16
+    for firstRow in stride(from: 0, to: rows, by: block) {
+        for firstColumn in stride(from: 0, to: columns, by: block) {
+            for column in firstColumn..<min(firstColumn + block, columns) {
+                for row in firstRow..<min(firstRow + block, rows) {
+                    target[column * rows + row] = matrix[row * columns + column]
+                }
+            }
+        }
     }
 }

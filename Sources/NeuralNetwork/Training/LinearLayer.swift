@@ -1,42 +1,47 @@
 /// y = x·Wᵀ + b on rows. W is `[out, in]`, b `[out]`.
 enum LinearLayer {
     /// - Returns: `[row, out]`.
-    static func forward(_ input: Tensor, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, out: Int) -> Tensor {
-        let (rows, size) = (input.shape[0], input.shape[1])
-        var output = Tensor(shape: [rows, out])
-        output.values.withUnsafeMutableBufferPointer { y in
-            input.values.withUnsafeBufferPointer { x in
-                broadcast(bias, into: y.baseAddress!, count: rows, size: out)
-                multiply(
-                    x.baseAddress!, by: weight, transposingB: true, into: y.baseAddress!, m: rows, n: out, k: size,
-                    beta: 1)
-            }
+    static func forward(
+        _ input: Matrix, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, out: Int, _ parallel: Parallel
+    ) -> Matrix {
+        let size = input.columns
+        let chunks = Parallel.halves(input.rows)
+        let output = Matrix(input.rows, out)
+        parallel.run(chunks.count) { index in
+            let chunk = chunks[index]
+            let target = output.pointer + chunk.lowerBound * out
+            broadcast(bias, into: target, count: chunk.count, size: out)
+            multiply(
+                input.pointer + chunk.lowerBound * size, by: weight, transposingB: true, into: target, m: chunk.count,
+                n: out, k: size, beta: 1)
         }
         return output
     }
 
-    /// Adds to the parameters' gradients.
+    /// Writes the parameters' gradients.
     ///
     /// - Returns: the gradient of the input, where it is wanted.
     static func backward(
-        _ gradient: Tensor, input: Tensor, weight: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>,
-        biasGradient: UnsafeMutablePointer<Float>, wantsInput: Bool
-    ) -> Tensor? {
-        let (rows, size, out) = (input.shape[0], input.shape[1], gradient.shape[1])
-        return gradient.values.withUnsafeBufferPointer { dy in
-            input.values.withUnsafeBufferPointer { x in
+        _ gradient: Matrix, input: Matrix, weight: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>,
+        biasGradient: UnsafeMutablePointer<Float>, wantsInput: Bool, _ parallel: Parallel
+    ) -> Matrix? {
+        let (rows, size, out) = (input.rows, input.columns, gradient.columns)
+        let (outs, chunks) = (Parallel.halves(out), Parallel.halves(rows))
+        let inputGradient = wantsInput ? Matrix(rows, size) : nil
+        sumColumns(gradient.pointer, count: rows, size: out, into: biasGradient)
+        parallel.run(outs.count + (wantsInput ? chunks.count : 0)) { index in
+            if index < outs.count {
+                let part = outs[index]
                 multiply(
-                    dy.baseAddress!, transposingA: true, by: x.baseAddress!, into: weightGradient, m: out, n: size,
-                    k: rows,
-                    beta: 1)
+                    gradient.pointer + part.lowerBound, transposingA: true, rowStrideA: out, by: input.pointer,
+                    into: weightGradient + part.lowerBound * size, m: part.count, n: size, k: rows)
+            } else if let inputGradient {
+                let chunk = chunks[index - outs.count]
+                multiply(
+                    gradient.pointer + chunk.lowerBound * out, by: weight,
+                    into: inputGradient.pointer + chunk.lowerBound * size, m: chunk.count, n: size, k: out)
             }
-            addColumns(dy.baseAddress!, count: rows, size: out, to: biasGradient)
-            guard wantsInput else { return nil }
-            var inputGradient = Tensor(shape: [rows, size])
-            inputGradient.values.withUnsafeMutableBufferPointer { dx in
-                multiply(dy.baseAddress!, by: weight, into: dx.baseAddress!, m: rows, n: size, k: out)
-            }
-            return inputGradient
         }
+        return inputGradient
     }
 }

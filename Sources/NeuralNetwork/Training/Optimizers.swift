@@ -4,92 +4,186 @@ import Foundation
 public struct Optimizer: Sendable, Equatable, Codable {
     /// Which rule.
     public enum Kind: String, Sendable, Equatable, Codable, CaseIterable {
-        /// Robbins and Monro 1951, with Polyak's momentum.
+        /// Robbins and Monro 1951, with Polyak's or Nesterov's momentum.
         case sgd
-        /// Kingma and Ba 2015.
+        /// Kingma and Ba 2015 (arXiv:1412.6980); weight decay is added to the gradient.
         case adam
+        /// Loshchilov and Hutter 2019 (arXiv:1711.05101): Adam with weight decay apart from the gradient.
+        case adamw
+        /// Hinton's lecture 6e, with momentum as in PyTorch.
+        case rmsprop
     }
 
     /// Which rule.
     public var kind: Kind
-    /// Above 0.
+    /// Above 0; schedules multiply it.
     public var learningRate: Double
-    /// SGD only, from 0 to below 1.
+    /// SGD and RMSprop, from 0 to below 1.
     public var momentum: Double
-    /// Added to the gradient: λ times the parameter (L2).
+    /// SGD only: looks ahead along the momentum.
+    public var nesterov: Bool
+    /// λ; added to the gradient as λ times the parameter (L2), except by AdamW.
     public var weightDecay: Double
-    /// Adam only.
+    /// Adam and AdamW: decay of the mean of gradients.
     public var beta1: Double
-    /// Adam only: decay of the mean of squares.
+    /// Adam and AdamW: decay of the mean of squares.
     public var beta2: Double
-    /// Adam only: added to the root of the mean of squares.
+    /// RMSprop: decay of the mean of squares.
+    public var alpha: Double
+    /// Adam, AdamW and RMSprop: added to the root of the mean of squares.
     public var epsilon: Double
 
     /// What is left out has PyTorch's default.
     public init(
-        kind: Kind, learningRate: Double, momentum: Double = 0, weightDecay: Double = 0, beta1: Double = 0.9,
-        beta2: Double = 0.999, epsilon: Double = 1e-8
+        kind: Kind, learningRate: Double, momentum: Double = 0, nesterov: Bool = false, weightDecay: Double = 0,
+        beta1: Double = 0.9, beta2: Double = 0.999, alpha: Double = 0.99, epsilon: Double = 1e-8
     ) {
         self.kind = kind
         self.learningRate = learningRate
         self.momentum = momentum
+        self.nesterov = nesterov
         self.weightDecay = weightDecay
         self.beta1 = beta1
         self.beta2 = beta2
+        self.alpha = alpha
         self.epsilon = epsilon
     }
 
     /// What an optimiser remembers between steps.
-    public struct State: Sendable {
+    public struct State: Sendable, Equatable {
         /// Steps taken.
-        public fileprivate(set) var step = 0
-        fileprivate var first: [Float] = []
-        fileprivate var second: [Float] = []
+        public var step = 0
+        /// SGD and RMSprop: velocities. Adam: means of gradients. Nil before the first step.
+        public var first: ParameterVector?
+        /// Adam and RMSprop: means of squares. Nil before the first step, and for SGD.
+        public var second: ParameterVector?
 
-        /// What is left out has PyTorch's default.
+        /// Before the first step.
         public init() {}
+
+        /// Where a rule has no squares, the second pointer is the first.
+        fileprivate mutating func withMutablePointers(
+            _ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+        ) {
+            guard second != nil else {
+                first?.withMutablePointer { body($0, $0) }
+                return
+            }
+            first?.withMutablePointer { m in second?.withMutablePointer { v in body(m, v) } }
+        }
     }
+
+    /// Numbers that one thread updates at a time: 7 arrays of them stay in its cache.
+    private static let piece = 16_384
 
     /// One step: changes the parameters and the state.
-    public func update(_ parameters: inout ParameterVector, gradient: ParameterVector, _ state: inout State) {
+    ///
+    /// - Parameters:
+    ///   - learningRate: in place of the optimiser's own; nil takes that.
+    ///   - scale: multiplies the gradient (clipping).
+    public func update(
+        _ parameters: inout ParameterVector, gradient: ParameterVector, _ state: inout State,
+        learningRate: Double? = nil, scale: Float = 1, parallel: Parallel = .none
+    ) {
+        let count = parameters.paddedCount
+        precondition(gradient.paddedCount == count)
+        if state.first == nil { state.first = parameters.zeros }
+        if state.second == nil && kind != .sgd { state.second = parameters.zeros }
         state.step += 1
-        switch kind {
-        case .sgd: updateSGD(&parameters.values, gradient.values, &state)
-        case .adam: updateAdam(&parameters.values, gradient.values, &state)
+        let rule = Rule(self, rate: learningRate ?? self.learningRate, step: state.step, scale: scale)
+        parameters.withMutablePointer { p in
+            gradient.withPointer { g in
+                state.withMutablePointers { m, v in
+                    parallel.run((count + Self.piece - 1) / Self.piece) { index in
+                        let start = index * Self.piece
+                        rule.update(p + start, g + start, m + start, v + start, count: min(Self.piece, count - start))
+                    }
+                }
+            }
         }
     }
 
-    private func updateSGD(_ parameters: inout [Float], _ gradient: [Float], _ state: inout State) {
-        let (rate, momentum, decay) = (Float(learningRate), Float(momentum), Float(weightDecay))
-        let isFirst = state.first.isEmpty
-        if isFirst { state.first = Array(repeating: 0, count: parameters.count) }
-        for index in parameters.indices {
-            let slope = gradient[index] + decay * parameters[index]
-            let velocity = momentum * state.first[index] + slope
-            state.first[index] = velocity
-            parameters[index] -= rate * velocity
+    /// The numbers of one step, in the precision of the parameters.
+    private struct Rule {
+        let kind: Kind
+        let isFirst, nesterov: Bool
+        let rate, scale, momentum, decay, shrink, beta1, rest1, beta2, rest2, stepSize, scale2, alpha, rest,
+            epsilon: Float
+
+        init(_ optimizer: Optimizer, rate: Double, step: Int, scale: Float) {
+            kind = optimizer.kind
+            isFirst = step == 1
+            nesterov = optimizer.nesterov
+            self.rate = Float(rate)
+            self.scale = scale
+            momentum = Float(optimizer.momentum)
+            decay = optimizer.kind == .adamw ? 0 : Float(optimizer.weightDecay)
+            shrink = optimizer.kind == .adamw ? Float(1 - rate * optimizer.weightDecay) : 1
+            // Float(1 − β) rather than 1 − Float(β): β₂ = 0.999 would lose four digits.
+            (beta1, rest1) = (Float(optimizer.beta1), Float(1 - optimizer.beta1))
+            (beta2, rest2) = (Float(optimizer.beta2), Float(1 - optimizer.beta2))
+            (alpha, rest) = (Float(optimizer.alpha), Float(1 - optimizer.alpha))
+            stepSize = Float(rate / (1 - pow(optimizer.beta1, Double(step))))
+            scale2 = Float(1 / (1 - pow(optimizer.beta2, Double(step))).squareRoot())
+            epsilon = Float(optimizer.epsilon)
+        }
+
+        func update(
+            _ p: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>, _ m: UnsafeMutablePointer<Float>,
+            _ v: UnsafeMutablePointer<Float>, count: Int
+        ) {
+            switch kind {
+            case .sgd:
+                forEachPiece(count) { i, length in
+                    let old = load(p + i, length)
+                    let slope = load(g + i, length) * scale + decay * old
+                    let velocity = isFirst ? slope : momentum * load(m + i, length) + slope
+                    store(velocity, m + i, length)
+                    store(old - rate * (nesterov ? slope + momentum * velocity : velocity), p + i, length)
+                }
+            case .adam, .adamw:
+                forEachPiece(count) { i, length in
+                    let old = load(p + i, length) * shrink
+                    let slope = load(g + i, length) * scale + decay * old
+                    let first = beta1 * load(m + i, length) + rest1 * slope
+                    let second = beta2 * load(v + i, length) + rest2 * slope * slope
+                    store(first, m + i, length)
+                    store(second, v + i, length)
+                    store(old - stepSize * first / (second.squareRoot() * scale2 + epsilon), p + i, length)
+                }
+            case .rmsprop:
+                forEachPiece(count) { i, length in
+                    let old = load(p + i, length)
+                    let slope = load(g + i, length) * scale + decay * old
+                    let second = alpha * load(v + i, length) + rest * slope * slope
+                    let velocity = momentum * load(m + i, length) + slope / (second.squareRoot() + epsilon)
+                    store(second, v + i, length)
+                    store(velocity, m + i, length)
+                    store(old - rate * velocity, p + i, length)
+                }
+            }
         }
     }
+}
 
-    private func updateAdam(_ parameters: inout [Float], _ gradient: [Float], _ state: inout State) {
-        if state.first.isEmpty {
-            state.first = Array(repeating: 0, count: parameters.count)
-            state.second = state.first
-        }
-        let correction1 = 1 - pow(beta1, Double(state.step))
-        let correction2 = 1 - pow(beta2, Double(state.step))
-        let stepSize = Float(learningRate / correction1)
-        let root = Float(correction2.squareRoot())
-        let (beta1, beta2, epsilon, decay) = (Float(beta1), Float(beta2), Float(epsilon), Float(weightDecay))
-        // Float(1 − β) rather than 1 − Float(β): β₂ = 0.999 would lose four digits.
-        let (rest1, rest2) = (Float(1 - self.beta1), Float(1 - self.beta2))
-        for index in parameters.indices {
-            let slope = gradient[index] + decay * parameters[index]
-            let first = beta1 * state.first[index] + rest1 * slope
-            let second = beta2 * state.second[index] + rest2 * slope * slope
-            state.first[index] = first
-            state.second[index] = second
-            parameters[index] -= stepSize * first / (second.squareRoot() / root + epsilon)
+extension ParameterVector {
+    /// As many zeros.
+    fileprivate var zeros: ParameterVector {
+        var result = self
+        result.withMutablePointer { $0.update(repeating: 0, count: paddedCount) }
+        return result
+    }
+
+    /// Euclidean length, in double precision.
+    public var norm: Double {
+        withPointer { values in
+            // Eight sums, so that they can be added at once.
+            var sums = SIMD8<Double>(repeating: 0)
+            forEachPiece(paddedCount) { start, length in
+                let part = SIMD8<Double>(load(values + start, length))
+                sums += part * part
+            }
+            return sums.sum().squareRoot()
         }
     }
 }

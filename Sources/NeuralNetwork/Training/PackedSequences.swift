@@ -3,7 +3,9 @@
 /// Sequences are sorted by length, longest first, and stored step by step: all first steps, then all
 /// second steps of those that have one, and so on (PyTorch's `PackedSequence`). Work is done for valid
 /// steps only, and nothing that stands in padded rows can be read.
-public struct PackedSequences: Sendable {
+///
+/// `@unchecked Sendable`: the rows are written before the value leaves its initialiser and only read after.
+public struct PackedSequences: @unchecked Sendable {
     /// For each packed sequence, its place in the batch as given.
     public let order: [Int]
     /// Sequences that have a step t, descending.
@@ -11,8 +13,7 @@ public struct PackedSequences: Sendable {
     /// The row at which step t begins.
     public let firstRows: [Int]
     /// `[row, feature]`.
-    public var rows: Tensor
-
+    let rows: Matrix
     /// Valid steps of each packed sequence, descending.
     public let lengths: [Int]
 
@@ -32,18 +33,13 @@ public struct PackedSequences: Sendable {
         batchSizes = (0..<steps).map { step in sorted.prefix { $0 > step }.count }
         firstRows = batchSizes.reduce(into: [0]) { $0.append($0.last! + $1) }.dropLast()
         let count = batchSizes.reduce(0, +)
-        let (order, batchSizes, firstRows) = (order, batchSizes, firstRows)
-        let values = [Float](unsafeUninitializedCapacity: count * featureSize) { buffer, initialized in
-            for step in batchSizes.indices {
-                for place in 0..<batchSizes[step] {
-                    let start = (firstRows[step] + place) * featureSize
-                    let row = UnsafeMutableBufferPointer(rebasing: buffer[start..<start + featureSize])
-                    copyRow(order[place], step, row)
-                }
+        rows = Matrix(count, featureSize)
+        for step in batchSizes.indices {
+            for place in 0..<batchSizes[step] {
+                let start = rows.pointer + (firstRows[step] + place) * featureSize
+                copyRow(order[place], step, UnsafeMutableBufferPointer(start: start, count: featureSize))
             }
-            initialized = count * featureSize
         }
-        rows = Tensor(shape: [count, featureSize], values: values)
     }
 
     /// Packs sequences that lie one after the other in an array, each row as (row − shift) · scale.
@@ -85,6 +81,16 @@ public struct PackedSequences: Sendable {
         let (steps, size) = (padded.shape[1], padded.shape[2])
         self.init(lengths: lengths, featureSize: size) { index, step, row in
             for column in 0..<size { row[column] = padded.values[(index * steps + step) * size + column] }
+        }
+    }
+
+    /// Valid steps of all sequences.
+    public var rowCount: Int { lengths.reduce(0, +) }
+
+    /// Calls `body` for every valid step, in the order of the rows.
+    func forEachRow(_ body: (_ place: Int, _ row: Int) -> Void) {
+        for (step, count) in batchSizes.enumerated() {
+            for place in 0..<count { body(place, firstRows[step] + place) }
         }
     }
 

@@ -1,13 +1,16 @@
-/// One direction of a GRU or LSTM layer over packed sequences; equations and gate order are PyTorch's.
+/// A GRU or LSTM layer, in one or both directions, over packed sequences; equations and gate order are
+/// PyTorch's.
 ///
-/// The input's share of the gates is one matrix product over all rows; the recurrent share is one a
-/// step, over the sequences that have that step.
+/// The input's share of the gates is one matrix product over all rows; the recurrent share is one a step,
+/// over the sequences that have that step. Directions, or two halves of the batch, are independent pieces.
 struct RecurrentLayer {
     let recurrence: Recurrence
-    let isReversed: Bool
-    private var hidden: Int { recurrence.hiddenSize }
-    private var gates: Int { recurrence.cell.gates * recurrence.hiddenSize }
+    let parallel: Parallel
+    var hidden: Int { recurrence.hiddenSize }
+    var gates: Int { recurrence.cell.gates * recurrence.hiddenSize }
+    private var directions: Int { recurrence.directions }
 
+    /// Of one direction.
     struct Weights {
         let input: UnsafePointer<Float>
         let recurrent: UnsafePointer<Float>
@@ -15,6 +18,7 @@ struct RecurrentLayer {
         let recurrentBias: UnsafePointer<Float>
     }
 
+    /// Of one direction.
     struct Gradients {
         let input: UnsafeMutablePointer<Float>
         let recurrent: UnsafeMutablePointer<Float>
@@ -22,263 +26,238 @@ struct RecurrentLayer {
         let recurrentBias: UnsafeMutablePointer<Float>
     }
 
-    /// What the backward pass needs, row by row.
-    struct State {
+    /// What the backward pass of one direction needs, row by row.
+    final class State {
         /// Gates after their activations `[row, gates]`.
-        var gates: [Float]
+        let gates: FloatBuffer
         /// The state each step began with `[row, hidden]`.
-        var previous: [Float]
+        let previous: FloatBuffer
         /// GRU: the recurrent share of the new gate. LSTM: the cell each step began with. `[row, hidden]`.
-        var extra: [Float]
-        /// LSTM: tanh of the new cell `[row, hidden]`; empty for a GRU.
-        var cellTanh: [Float]
+        let extra: FloatBuffer
+        /// LSTM: tanh of the new cell `[row, hidden]`; nothing for a GRU.
+        let cellTanh: FloatBuffer
+
+        init(rows: Int, gates: Int, hidden: Int, isLSTM: Bool) {
+            self.gates = FloatBuffer(rows * gates)
+            previous = FloatBuffer(rows * hidden)
+            extra = FloatBuffer(rows * hidden)
+            cellTanh = FloatBuffer(isLSTM ? rows * hidden : 0)
+        }
     }
 
-    /// - Returns: the hidden state after each step `[row, hidden]`, and what `backward` needs.
-    func forward(_ input: Tensor, _ packed: PackedSequences, _ weights: Weights) -> (output: [Float], State) {
-        let (rows, size, hidden, gates) = (input.shape[0], input.shape[1], hidden, gates)
-        let isLSTM = recurrence.cell == .lstm
-        var activated = [Float](repeating: 0, count: rows * gates)
-        var previous = [Float](repeating: 0, count: rows * hidden)
-        var extra = previous
-        var cellTanh = isLSTM ? previous : []
-        var output = previous
-        let batch = packed.batchSizes.first ?? 0
-        var state = [Float](repeating: 0, count: batch * hidden)
-        var cell = state
-        var recurrent = [Float](repeating: 0, count: batch * gates)
+    /// A direction and the sequences of a piece, which are neighbours in packed order.
+    private struct Piece {
+        let direction: Int
+        let places: Range<Int>
+    }
 
-        activated.withUnsafeMutableBufferPointer { activated in
-            input.values.withUnsafeBufferPointer { x in
-                broadcast(weights.inputBias, into: activated.baseAddress!, count: rows, size: gates)
-                multiply(
-                    x.baseAddress!, by: weights.input, transposingB: true, into: activated.baseAddress!, m: rows,
-                    n: gates,
-                    k: size, beta: 1)
+    private func pieces(_ packed: PackedSequences) -> [Piece] {
+        let count = packed.lengths.count
+        if directions > 1 { return (0..<directions).map { Piece(direction: $0, places: 0..<count) } }
+        // Longer sequences stand first: cut where half of the steps are done.
+        let half = packed.lengths.reduce(0, +) / 2
+        var (cut, steps) = (0, 0)
+        while cut < count, steps < half {
+            steps += packed.lengths[cut]
+            cut += 1
+        }
+        return [0..<cut, cut..<count].filter { !$0.isEmpty }.map { Piece(direction: 0, places: $0) }
+    }
+
+    /// Calls `body` for each step that the piece's direction reads, with the first row and the number of
+    /// the piece's sequences that have it.
+    private func forEachStep(
+        _ piece: Piece, _ packed: PackedSequences, isBackward: Bool = false,
+        _ body: (_ first: Int, _ count: Int) -> Void
+    ) {
+        let steps = packed.batchSizes.count
+        let isDescending = (piece.direction == 1) != isBackward
+        for index in 0..<steps {
+            let step = isDescending ? steps - 1 - index : index
+            let count = min(packed.batchSizes[step], piece.places.upperBound) - piece.places.lowerBound
+            if count > 0 { body(packed.firstRows[step] + piece.places.lowerBound, count) }
+        }
+    }
+
+    // MARK: - Forward
+
+    /// - Returns: the hidden state after each step, directions side by side `[row, directions · hidden]`, and
+    ///   what `backward` needs of each direction.
+    func forward(_ input: Matrix, _ packed: PackedSequences, _ weights: [Weights]) -> (output: Matrix, [State]) {
+        let (rows, size, hidden, gates) = (input.rows, input.columns, hidden, gates)
+        let isLSTM = recurrence.cell == .lstm
+        let states = (0..<directions).map { _ in State(rows: rows, gates: gates, hidden: hidden, isLSTM: isLSTM) }
+        let transposed = (0..<directions).map { _ in FloatBuffer(hidden * gates) }
+        let chunks = Parallel.halves(rows)
+        parallel.run(directions * (chunks.count + 1)) { index in
+            let direction = index % directions
+            guard index / directions < chunks.count else {
+                return transpose(
+                    weights[direction].recurrent, rows: gates, columns: hidden, into: transposed[direction].pointer)
             }
-            for step in steps(packed) {
-                let (first, count) = (packed.firstRows[step], packed.batchSizes[step])
-                let length = count * hidden
-                recurrent.withUnsafeMutableBufferPointer { recurrent in
-                    state.withUnsafeBufferPointer { state in
-                        broadcast(weights.recurrentBias, into: recurrent.baseAddress!, count: count, size: gates)
-                        multiply(
-                            state.baseAddress!, by: weights.recurrent, transposingB: true, into: recurrent.baseAddress!,
-                            m: count, n: gates, k: hidden, beta: 1)
-                    }
-                }
-                previous.replaceSubrange(first * hidden..<first * hidden + length, with: state[0..<length])
-                state.withUnsafeMutableBufferPointer { state in
-                    recurrent.withUnsafeBufferPointer { recurrent in
-                        let gate = activated.baseAddress! + first * gates
-                        if isLSTM {
-                            extra.replaceSubrange(first * hidden..<first * hidden + length, with: cell[0..<length])
-                            cell.withUnsafeMutableBufferPointer { cell in
-                                cellTanh.withUnsafeMutableBufferPointer { saved in
-                                    stepLSTM(
-                                        count, gate, recurrent.baseAddress!, state.baseAddress!, cell.baseAddress!,
-                                        saved.baseAddress! + first * hidden)
-                                }
-                            }
-                        } else {
-                            extra.withUnsafeMutableBufferPointer { saved in
-                                stepGRU(
-                                    count, gate, recurrent.baseAddress!, state.baseAddress!,
-                                    saved.baseAddress! + first * hidden)
-                            }
-                        }
-                    }
-                }
-                output.replaceSubrange(first * hidden..<first * hidden + length, with: state[0..<length])
+            let chunk = chunks[index / directions]
+            let target = states[direction].gates.pointer + chunk.lowerBound * gates
+            broadcast(weights[direction].inputBias, into: target, count: chunk.count, size: gates)
+            multiply(
+                input.pointer + chunk.lowerBound * size, by: weights[direction].input, transposingB: true, into: target,
+                m: chunk.count, n: gates, k: size, beta: 1)
+        }
+        let output = Matrix(rows, directions * hidden)
+        let pieces = pieces(packed)
+        parallel.run(pieces.count) { index in
+            let piece = pieces[index]
+            let (direction, start) = (piece.direction, output.pointer + piece.direction * hidden)
+            if isLSTM {
+                walkLSTM(piece, packed, weights[direction], transposed[direction], states[direction], start)
+            } else {
+                walkGRU(piece, packed, weights[direction], transposed[direction], states[direction], start)
             }
         }
-        return (output, State(gates: activated, previous: previous, extra: extra, cellTanh: cellTanh))
+        return (output, states)
     }
 
-    /// Adds to the parameters' gradients.
+    private func walkLSTM(
+        _ piece: Piece, _ packed: PackedSequences, _ weights: Weights, _ recurrent: FloatBuffer, _ saved: State,
+        _ output: UnsafeMutablePointer<Float>
+    ) {
+        let (hidden, gates) = (hidden, gates)
+        let (state, cell) = (FloatBuffer(piece.places.count * hidden, 0), FloatBuffer(piece.places.count * hidden, 0))
+        forEachStep(piece, packed) { first, count in
+            let gate = saved.gates.pointer + first * gates
+            add(weights.recurrentBias, toRows: gate, count: count, size: gates)
+            multiply(
+                state.pointer, by: recurrent.pointer, into: gate, m: count, n: gates, k: hidden, beta: 1)
+            (saved.previous.pointer + first * hidden).update(from: state.pointer, count: count * hidden)
+            (saved.extra.pointer + first * hidden).update(from: cell.pointer, count: count * hidden)
+            LSTMCell.forward(
+                count, hidden, gate, state.pointer, cell.pointer, saved.cellTanh.pointer + first * hidden)
+            copy(state.pointer, to: output + first * directions * hidden, stride: directions * hidden, rows: count)
+        }
+    }
+
+    private func walkGRU(
+        _ piece: Piece, _ packed: PackedSequences, _ weights: Weights, _ recurrent: FloatBuffer, _ saved: State,
+        _ output: UnsafeMutablePointer<Float>
+    ) {
+        let (hidden, gates) = (hidden, gates)
+        let state = FloatBuffer(piece.places.count * hidden, 0)
+        let share = FloatBuffer(piece.places.count * gates)
+        forEachStep(piece, packed) { first, count in
+            broadcast(weights.recurrentBias, into: share.pointer, count: count, size: gates)
+            multiply(
+                state.pointer, by: recurrent.pointer, into: share.pointer, m: count, n: gates, k: hidden, beta: 1)
+            (saved.previous.pointer + first * hidden).update(from: state.pointer, count: count * hidden)
+            GRUCell.forward(
+                count, hidden, saved.gates.pointer + first * gates, share.pointer, state.pointer,
+                saved.extra.pointer + first * hidden)
+            copy(state.pointer, to: output + first * directions * hidden, stride: directions * hidden, rows: count)
+        }
+    }
+
+    /// Copies dense rows of `hidden` numbers to rows that lie `stride` apart.
+    private func copy(
+        _ rows: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, stride: Int, rows count: Int
+    ) {
+        for row in 0..<count { (target + row * stride).update(from: rows + row * hidden, count: hidden) }
+    }
+
+    // MARK: - Backward
+
+    /// Writes the parameters' gradients.
     ///
-    /// - Parameter gradient: of the output `[row, hidden]`.
+    /// - Parameter gradient: of the output `[row, directions · hidden]`.
     /// - Returns: the gradient of the input `[row, feature]`, where it is wanted.
     func backward(
-        _ gradient: [Float], input: Tensor, _ packed: PackedSequences, _ state: State, _ weights: Weights,
-        _ gradients: Gradients, wantsInput: Bool
-    ) -> [Float]? {
-        let (rows, size, hidden, gates) = (input.shape[0], input.shape[1], hidden, gates)
-        let batch = packed.batchSizes.first ?? 0
-        // Gradients of the gates before their activations: the input's share and the recurrent share,
-        // which differ only in the GRU's new gate.
-        var inputShare = [Float](repeating: 0, count: rows * gates)
-        var recurrentShare = recurrence.cell == .gru ? inputShare : []
-        var stateGradient = [Float](repeating: 0, count: batch * hidden)
-        var cellGradient = stateGradient
+        _ gradient: Matrix, input: Matrix, _ packed: PackedSequences, _ states: [State], _ weights: [Weights],
+        _ gradients: [Gradients], wantsInput: Bool
+    ) -> Matrix? {
+        let (rows, gates) = (input.rows, gates)
+        // Gradients of the gates before their activations: the input's share and the recurrent share, which
+        // differ only in the GRU's new gate.
+        let inputShares = (0..<directions).map { _ in FloatBuffer(rows * gates) }
+        let isGRU = recurrence.cell == .gru
+        let ownShares = isGRU ? (0..<directions).map { _ in FloatBuffer(rows * gates) } : inputShares
+        let pieces = pieces(packed)
+        parallel.run(pieces.count) { index in
+            let piece = pieces[index]
+            let direction = piece.direction
+            walkBack(
+                piece, packed, gradient.pointer + direction * hidden, states[direction], weights[direction],
+                inputShares[direction].pointer, ownShares[direction].pointer)
+        }
+        return products(input, states, weights, gradients, inputShares, ownShares, wantsInput: wantsInput)
+    }
 
-        for step in steps(packed).reversed() {
-            let (first, count) = (packed.firstRows[step], packed.batchSizes[step])
-            stateGradient.withUnsafeMutableBufferPointer { dh in
-                for index in 0..<count * hidden { dh[index] += gradient[first * hidden + index] }
-                inputShare.withUnsafeMutableBufferPointer { inputShare in
-                    let share = inputShare.baseAddress! + first * gates
-                    if recurrence.cell == .lstm {
-                        cellGradient.withUnsafeMutableBufferPointer { dc in
-                            backwardLSTM(count, first, state, dh.baseAddress!, dc.baseAddress!, share)
-                        }
-                        multiply(share, by: weights.recurrent, into: dh.baseAddress!, m: count, n: hidden, k: gates)
-                    } else {
-                        recurrentShare.withUnsafeMutableBufferPointer { recurrentShare in
-                            let own = recurrentShare.baseAddress! + first * gates
-                            // Leaves z·dh in `dh`, to which the recurrent product is added.
-                            backwardGRU(count, first, state, dh.baseAddress!, share, own)
-                            multiply(
-                                own, by: weights.recurrent, into: dh.baseAddress!, m: count, n: hidden, k: gates,
-                                beta: 1)
-                        }
-                    }
-                }
+    private func walkBack(
+        _ piece: Piece, _ packed: PackedSequences, _ gradient: UnsafePointer<Float>, _ saved: State, _ weights: Weights,
+        _ inputShare: UnsafeMutablePointer<Float>, _ ownShare: UnsafeMutablePointer<Float>
+    ) {
+        let (hidden, gates, stride) = (hidden, gates, directions * hidden)
+        let stateGradient = FloatBuffer(piece.places.count * hidden, 0)
+        let cellGradient = FloatBuffer(piece.places.count * hidden, 0)
+        forEachStep(piece, packed, isBackward: true) { first, count in
+            // Taken here, so that the buffer lives as long as the closure that holds it.
+            let dh = stateGradient.pointer
+            for row in 0..<count {
+                let (target, source) = (dh + row * hidden, gradient + (first + row) * stride)
+                for column in 0..<hidden { target[column] += source[column] }
+            }
+            let share = inputShare + first * gates
+            if recurrence.cell == .lstm {
+                LSTMCell.backward(
+                    count, hidden, saved.gates.pointer + first * gates, saved.extra.pointer + first * hidden,
+                    saved.cellTanh.pointer + first * hidden, dh, cellGradient.pointer, share)
+                multiply(share, by: weights.recurrent, into: dh, m: count, n: hidden, k: gates)
+            } else {
+                let own = ownShare + first * gates
+                // Leaves z·dh in `dh`, to which the recurrent product is added.
+                GRUCell.backward(
+                    count, hidden, saved.gates.pointer + first * gates, saved.previous.pointer + first * hidden,
+                    saved.extra.pointer + first * hidden, dh, share, own)
+                multiply(own, by: weights.recurrent, into: dh, m: count, n: hidden, k: gates, beta: 1)
             }
         }
-        let own = recurrence.cell == .gru ? recurrentShare : inputShare
-        own.withUnsafeBufferPointer { own in
-            state.previous.withUnsafeBufferPointer { previous in
+    }
+
+    /// The matrix products over all rows, as independent pieces, large ones first.
+    private func products(
+        _ input: Matrix, _ states: [State], _ weights: [Weights], _ gradients: [Gradients],
+        _ inputShares: [FloatBuffer], _ ownShares: [FloatBuffer], wantsInput: Bool
+    ) -> Matrix? {
+        let (rows, size, hidden, gates) = (input.rows, input.columns, hidden, gates)
+        var work: [() -> Void] = []
+        for direction in 0..<directions {
+            let (share, own) = (inputShares[direction].pointer, ownShares[direction].pointer)
+            let target = gradients[direction]
+            for chunk in Parallel.halves(gates) {
+                work.append {
+                    multiply(
+                        share + chunk.lowerBound, transposingA: true, rowStrideA: gates, by: input.pointer,
+                        into: target.input + chunk.lowerBound * size, m: chunk.count, n: size, k: rows)
+                }
+            }
+            work.append {
                 multiply(
-                    own.baseAddress!, transposingA: true, by: previous.baseAddress!, into: gradients.recurrent,
-                    m: gates,
-                    n: hidden, k: rows, beta: 1)
-            }
-            addColumns(own.baseAddress!, count: rows, size: gates, to: gradients.recurrentBias)
-        }
-        return inputShare.withUnsafeBufferPointer { share in
-            input.values.withUnsafeBufferPointer { x in
-                multiply(
-                    share.baseAddress!, transposingA: true, by: x.baseAddress!, into: gradients.input, m: gates,
-                    n: size,
-                    k: rows, beta: 1)
-            }
-            addColumns(share.baseAddress!, count: rows, size: gates, to: gradients.inputBias)
-            guard wantsInput else { return nil }
-            var inputGradient = [Float](repeating: 0, count: rows * size)
-            inputGradient.withUnsafeMutableBufferPointer { dx in
-                multiply(share.baseAddress!, by: weights.input, into: dx.baseAddress!, m: rows, n: size, k: gates)
-            }
-            return inputGradient
-        }
-    }
-
-    /// Steps in the order in which this direction reads them.
-    private func steps(_ packed: PackedSequences) -> [Int] {
-        isReversed ? packed.batchSizes.indices.reversed() : Array(packed.batchSizes.indices)
-    }
-}
-
-// MARK: - Cells
-// Pointers begin at the step's first row; `gate` holds the input's share and receives the activations.
-
-extension RecurrentLayer {
-    /// r = σ(xr + hr), z = σ(xz + hz), n = tanh(xn + r·hn), h ← (1 − z)·n + z·h.
-    private func stepGRU(
-        _ count: Int, _ gate: UnsafeMutablePointer<Float>, _ recurrent: UnsafePointer<Float>,
-        _ state: UnsafeMutablePointer<Float>, _ saved: UnsafeMutablePointer<Float>
-    ) {
-        let hidden = recurrence.hiddenSize
-        for row in 0..<count {
-            let (g, u) = (gate + row * 3 * hidden, recurrent + row * 3 * hidden)
-            let (h, s) = (state + row * hidden, saved + row * hidden)
-            for i in 0..<hidden {
-                let r = sigmoid(g[i] + u[i])
-                let z = sigmoid(g[hidden + i] + u[hidden + i])
-                let n = hyperbolicTangent(g[2 * hidden + i] + r * u[2 * hidden + i])
-                s[i] = u[2 * hidden + i]
-                g[i] = r
-                g[hidden + i] = z
-                g[2 * hidden + i] = n
-                h[i] = (1 - z) * n + z * h[i]
+                    own, transposingA: true, by: states[direction].previous.pointer, into: target.recurrent, m: gates,
+                    n: hidden, k: rows)
+                sumColumns(share, count: rows, size: gates, into: target.inputBias)
+                sumColumns(own, count: rows, size: gates, into: target.recurrentBias)
             }
         }
-    }
-
-    /// i, f, o = σ; g = tanh; c ← f·c + i·g; h ← o·tanh(c).
-    private func stepLSTM(
-        _ count: Int, _ gate: UnsafeMutablePointer<Float>, _ recurrent: UnsafePointer<Float>,
-        _ state: UnsafeMutablePointer<Float>, _ cell: UnsafeMutablePointer<Float>, _ saved: UnsafeMutablePointer<Float>
-    ) {
-        let hidden = recurrence.hiddenSize
-        for row in 0..<count {
-            let (g, u) = (gate + row * 4 * hidden, recurrent + row * 4 * hidden)
-            let (h, c, s) = (state + row * hidden, cell + row * hidden, saved + row * hidden)
-            for j in 0..<hidden {
-                let i = sigmoid(g[j] + u[j])
-                let f = sigmoid(g[hidden + j] + u[hidden + j])
-                let n = hyperbolicTangent(g[2 * hidden + j] + u[2 * hidden + j])
-                let o = sigmoid(g[3 * hidden + j] + u[3 * hidden + j])
-                c[j] = f * c[j] + i * n
-                s[j] = hyperbolicTangent(c[j])
-                g[j] = i
-                g[hidden + j] = f
-                g[2 * hidden + j] = n
-                g[3 * hidden + j] = o
-                h[j] = o * s[j]
-            }
-        }
-    }
-
-    private func backwardGRU(
-        _ count: Int, _ first: Int, _ state: State, _ stateGradient: UnsafeMutablePointer<Float>,
-        _ inputShare: UnsafeMutablePointer<Float>, _ recurrentShare: UnsafeMutablePointer<Float>
-    ) {
-        let hidden = recurrence.hiddenSize
-        state.gates.withUnsafeBufferPointer { gates in
-            state.previous.withUnsafeBufferPointer { previous in
-                state.extra.withUnsafeBufferPointer { extra in
-                    for row in 0..<count {
-                        let g = gates.baseAddress! + (first + row) * 3 * hidden
-                        let before = previous.baseAddress! + (first + row) * hidden
-                        let u = extra.baseAddress! + (first + row) * hidden
-                        let dh = stateGradient + row * hidden
-                        let (dx, du) = (inputShare + row * 3 * hidden, recurrentShare + row * 3 * hidden)
-                        for i in 0..<hidden {
-                            let (r, z, n) = (g[i], g[hidden + i], g[2 * hidden + i])
-                            let new = dh[i] * (1 - z) * (1 - n * n)
-                            let update = dh[i] * (before[i] - n) * z * (1 - z)
-                            let reset = new * u[i] * r * (1 - r)
-                            dx[i] = reset
-                            dx[hidden + i] = update
-                            dx[2 * hidden + i] = new
-                            du[i] = reset
-                            du[hidden + i] = update
-                            du[2 * hidden + i] = new * r
-                            dh[i] *= z
-                        }
+        let inputGradient = wantsInput ? Matrix(rows, size) : nil
+        if let inputGradient {
+            for chunk in Parallel.halves(rows) {
+                work.append {
+                    for direction in 0..<directions {
+                        multiply(
+                            inputShares[direction].pointer + chunk.lowerBound * gates, by: weights[direction].input,
+                            into: inputGradient.pointer + chunk.lowerBound * size, m: chunk.count, n: size, k: gates,
+                            beta: direction == 0 ? 0 : 1)
                     }
                 }
             }
         }
-    }
-
-    private func backwardLSTM(
-        _ count: Int, _ first: Int, _ state: State, _ stateGradient: UnsafeMutablePointer<Float>,
-        _ cellGradient: UnsafeMutablePointer<Float>, _ share: UnsafeMutablePointer<Float>
-    ) {
-        let hidden = recurrence.hiddenSize
-        state.gates.withUnsafeBufferPointer { gates in
-            state.extra.withUnsafeBufferPointer { cells in
-                state.cellTanh.withUnsafeBufferPointer { tanhs in
-                    for row in 0..<count {
-                        let g = gates.baseAddress! + (first + row) * 4 * hidden
-                        let before = cells.baseAddress! + (first + row) * hidden
-                        let t = tanhs.baseAddress! + (first + row) * hidden
-                        let (dh, dc) = (stateGradient + row * hidden, cellGradient + row * hidden)
-                        let dx = share + row * 4 * hidden
-                        for j in 0..<hidden {
-                            let (i, f, n, o) = (g[j], g[hidden + j], g[2 * hidden + j], g[3 * hidden + j])
-                            let cell = dc[j] + dh[j] * o * (1 - t[j] * t[j])
-                            dx[j] = cell * n * i * (1 - i)
-                            dx[hidden + j] = cell * before[j] * f * (1 - f)
-                            dx[2 * hidden + j] = cell * i * (1 - n * n)
-                            dx[3 * hidden + j] = dh[j] * t[j] * o * (1 - o)
-                            dc[j] = cell * f
-                        }
-                    }
-                }
-            }
-        }
+        parallel.run(work.count) { work[$0]() }
+        return inputGradient
     }
 }

@@ -1,58 +1,84 @@
 /// Sequence → vector: the mean over the valid steps.
 enum SequenceMeanLayer {
     /// - Returns: `[sequence, feature]` in packed order.
-    static func forward(_ input: Tensor, _ packed: PackedSequences) -> Tensor {
-        let size = input.shape[1]
-        var output = Tensor(shape: [packed.lengths.count, size])
-        for step in packed.batchSizes.indices {
-            for place in 0..<packed.batchSizes[step] {
-                let row = packed.row(place, step) * size
-                for column in 0..<size { output.values[place * size + column] += input.values[row + column] }
+    static func forward(_ input: Matrix, _ packed: PackedSequences) -> Matrix {
+        let size = input.columns
+        let output = Matrix(packed.lengths.count, size, 0)
+        packed.forEachRow { place, row in
+            let share = 1 / Float(packed.lengths[place])
+            let (target, source) = (output.pointer + place * size, input.pointer + row * size)
+            forEachPiece(size) { column, length in
+                store(load(target + column, length) + load(source + column, length) * share, target + column, length)
             }
-        }
-        for (place, length) in packed.lengths.enumerated() {
-            for column in 0..<size { output.values[place * size + column] /= Float(length) }
         }
         return output
     }
 
-    static func backward(_ gradient: Tensor, _ packed: PackedSequences) -> Tensor {
-        let size = gradient.shape[1]
-        var input = Tensor(shape: [packed.rows.shape[0], size])
-        for step in packed.batchSizes.indices {
-            for place in 0..<packed.batchSizes[step] {
-                let row = packed.row(place, step) * size
-                let share = 1 / Float(packed.lengths[place])
-                for column in 0..<size { input.values[row + column] = gradient.values[place * size + column] * share }
+    static func backward(_ gradient: Matrix, _ packed: PackedSequences) -> Matrix {
+        let size = gradient.columns
+        let result = Matrix(packed.rowCount, size)
+        packed.forEachRow { place, row in
+            let share = 1 / Float(packed.lengths[place])
+            for column in 0..<size {
+                result.pointer[row * size + column] = gradient.pointer[place * size + column] * share
             }
         }
-        return input
+        return result
+    }
+}
+
+/// Sequence → vector: the largest value of each feature over the valid steps.
+enum SequenceMaxLayer {
+    static func forward(_ input: Matrix, _ packed: PackedSequences) -> Matrix {
+        let size = input.columns
+        let output = Matrix(packed.lengths.count, size, -.infinity)
+        packed.forEachRow { place, row in
+            let (target, source) = (output.pointer + place * size, input.pointer + row * size)
+            for column in 0..<size { target[column] = max(target[column], source[column]) }
+        }
+        return output
+    }
+
+    /// The gradient goes to the first step that has the largest value.
+    static func backward(_ gradient: Matrix, input: Matrix, output: Matrix, _ packed: PackedSequences) -> Matrix {
+        let size = gradient.columns
+        let (result, left) = (Matrix(input.rows, size, 0), gradient.map { $0 })
+        packed.forEachRow { place, row in
+            for column in 0..<size {
+                let (at, from) = (row * size + column, place * size + column)
+                guard input.pointer[at] == output.pointer[from] else { continue }
+                result.pointer[at] = left.pointer[from]
+                left.pointer[from] = 0
+            }
+        }
+        return result
     }
 }
 
 /// Sequence → vector: the state after everything was read. Forward states are taken at the last valid
 /// step, backward states (the second half of the features) at the first.
 enum FinalStateLayer {
-    static func forward(_ input: Tensor, _ packed: PackedSequences, bidirectional: Bool) -> Tensor {
-        var output = Tensor(shape: [packed.lengths.count, input.shape[1]])
-        forEachRow(packed, size: input.shape[1], bidirectional) { columns, row, place in
-            for column in columns {
-                output.values[place * input.shape[1] + column] = input.values[row * input.shape[1] + column]
-            }
+    static func forward(_ input: Matrix, _ packed: PackedSequences, bidirectional: Bool) -> Matrix {
+        let size = input.columns
+        let output = Matrix(packed.lengths.count, size)
+        forEachPart(packed, size: size, bidirectional) { columns, row, place in
+            (output.pointer + place * size + columns.lowerBound).update(
+                from: input.pointer + row * size + columns.lowerBound, count: columns.count)
         }
         return output
     }
 
-    static func backward(_ gradient: Tensor, _ packed: PackedSequences, bidirectional: Bool) -> Tensor {
-        let size = gradient.shape[1]
-        var input = Tensor(shape: [packed.rows.shape[0], size])
-        forEachRow(packed, size: size, bidirectional) { columns, row, place in
-            for column in columns { input.values[row * size + column] = gradient.values[place * size + column] }
+    static func backward(_ gradient: Matrix, _ packed: PackedSequences, bidirectional: Bool) -> Matrix {
+        let size = gradient.columns
+        let result = Matrix(packed.rowCount, size, 0)
+        forEachPart(packed, size: size, bidirectional) { columns, row, place in
+            (result.pointer + row * size + columns.lowerBound).update(
+                from: gradient.pointer + place * size + columns.lowerBound, count: columns.count)
         }
-        return input
+        return result
     }
 
-    private static func forEachRow(
+    private static func forEachPart(
         _ packed: PackedSequences, size: Int, _ bidirectional: Bool, _ body: (Range<Int>, Int, Int) -> Void
     ) {
         let forward = bidirectional ? size / 2 : size
@@ -60,5 +86,57 @@ enum FinalStateLayer {
             body(0..<forward, packed.row(place, length - 1), place)
             body(forward..<size, packed.row(place, 0), place)
         }
+    }
+}
+
+/// Adds a learned vector to each step, by the step's place in its sequence `[place, feature]`.
+enum PositionLayer {
+    static func forward(_ input: Matrix, _ packed: PackedSequences, table: UnsafePointer<Float>) -> Matrix {
+        let size = input.columns
+        let output = input.map { $0 }
+        for (step, count) in packed.batchSizes.enumerated() {
+            add(table + step * size, toRows: output.pointer + packed.firstRows[step] * size, count: count, size: size)
+        }
+        return output
+    }
+
+    static func backward(
+        _ gradient: Matrix, _ packed: PackedSequences, places: Int, tableGradient: UnsafeMutablePointer<Float>
+    ) {
+        let size = gradient.columns
+        tableGradient.update(repeating: 0, count: places * size)
+        for (step, count) in packed.batchSizes.enumerated() {
+            sumColumns(
+                gradient.pointer + packed.firstRows[step] * size, count: count, size: size,
+                into: tableGradient + step * size)
+        }
+    }
+}
+
+/// Vector of a map `[height, width, channel]` → vector `[channel]`: the mean over the map.
+enum SpatialMeanLayer {
+    static func forward(_ input: Matrix, channels: Int) -> Matrix {
+        let pixels = input.columns / channels
+        let output = Matrix(input.rows, channels)
+        for row in 0..<input.rows {
+            let target = output.pointer + row * channels
+            sumColumns(input.pointer + row * input.columns, count: pixels, size: channels, into: target)
+            for channel in 0..<channels { target[channel] /= Float(pixels) }
+        }
+        return output
+    }
+
+    static func backward(_ gradient: Matrix, pixels: Int) -> Matrix {
+        let channels = gradient.columns
+        let result = Matrix(gradient.rows, pixels * channels)
+        for row in 0..<gradient.rows {
+            for pixel in 0..<pixels {
+                let target = result.pointer + (row * pixels + pixel) * channels
+                for channel in 0..<channels {
+                    target[channel] = gradient.pointer[row * channels + channel] / Float(pixels)
+                }
+            }
+        }
+        return result
     }
 }

@@ -3,6 +3,8 @@
 public struct TrainingPlan: Sendable {
     /// The head.
     public let graph: Graph
+    /// How many threads share the work; results do not depend on it.
+    public var parallel = Parallel.none
     private let output: Graph.NodeID
     private let order: [Graph.NodeID]
 
@@ -20,176 +22,197 @@ public struct TrainingPlan: Sendable {
     }
 
     /// Values of every node for one batch, and what the backward pass needs besides.
-    public struct ForwardPass: Sendable {
-        fileprivate var values: [Graph.NodeID: Tensor] = [:]
-        fileprivate var states: [Graph.NodeID: [RecurrentLayer.State]] = [:]
-        fileprivate var masks: [Graph.NodeID: [Float]] = [:]
-        fileprivate var packed: PackedSequences
+    public struct ForwardPass {
+        fileprivate var values: [Graph.NodeID: Matrix] = [:]
+        fileprivate var saved: [Graph.NodeID: Saved] = [:]
+        fileprivate let packed: PackedSequences
         /// `[batch, class]`, in the order in which the batch was given.
         public fileprivate(set) var output: Tensor
+        /// The weight of each step of each sequence where the head pools by attention, in the order in which
+        /// the batch was given; nil for other heads.
+        public fileprivate(set) var attention: [[Float]]?
+    }
+
+    /// What an operation keeps from its forward pass.
+    fileprivate enum Saved {
+        case recurrent([RecurrentLayer.State])
+        case convolutional(ConvolutionalLSTMLayer.State)
+        case mask(Matrix)
+        case attention(SelfAttentionLayer.Weights)
+        case pooling([Float])
+        case normalized(Matrix, scales: [Float])
     }
 
     /// - Parameter dropout: decides what dropout zeroes; nil evaluates.
     public func forward(
         _ batch: PackedSequences, _ parameters: ParameterVector, dropout: RandomParameters? = nil
     ) -> ForwardPass {
-        var pass = ForwardPass(packed: batch, output: batch.rows)
-        parameters.values.withUnsafeBufferPointer { values in
-            for id in order { pass.values[id] = evaluate(id, &pass, values.baseAddress, parameters.slots, dropout) }
+        var pass = ForwardPass(packed: batch, output: Tensor(shape: [0, 0]))
+        parameters.withPointer { values in
+            for id in order { pass.values[id] = evaluate(id, &pass, values, parameters.slots, dropout) }
         }
-        pass.output = batch.unpacked(pass.values[output]!)
-        pass.packed.rows = Tensor(shape: [batch.rows.shape[0], 0])
+        pass.output = batch.unpacked(pass.values[output]!.tensor)
+        for case .pooling(let weights) in pass.saved.values { pass.attention = batch.unpacked(weights) }
         return pass
     }
 
     private func evaluate(
-        _ id: Graph.NodeID, _ pass: inout ForwardPass, _ parameters: UnsafePointer<Float>?,
+        _ id: Graph.NodeID, _ pass: inout ForwardPass, _ parameters: UnsafePointer<Float>,
         _ slots: [ParameterVector.Slot], _ dropout: RandomParameters?
-    ) -> Tensor {
+    ) -> Matrix {
         let node = graph[id]
-        func input(_ index: Int = 0) -> Tensor { pass.values[node.inputs[index]]! }
-        func parameter(_ index: Int) -> UnsafePointer<Float> { parameters! + slots[node.parameters[index]].offset }
+        let values = pass.values
+        func input(_ index: Int = 0) -> Matrix { values[node.inputs[index]]! }
+        func parameter(_ index: Int) -> UnsafePointer<Float> { parameters + slots[node.parameters[index]].offset }
         switch node.operation {
         case .input: return pass.packed.rows
         case .linear(let out):
-            return LinearLayer.forward(input(), weight: parameter(0), bias: parameter(1), out: out)
+            return LinearLayer.forward(input(), weight: parameter(0), bias: parameter(1), out: out, parallel)
         case .activation(let activation):
-            return Tensor(shape: input().shape, values: activation.apply(input().values))
-        case .add:
-            return Tensor(shape: input().shape, values: zip(input(0).values, input(1).values).map(+))
+            return activation.apply(input())
+        case .add: return input(0).combined(input(1), +)
         case .dropout(let rate):
             guard let dropout, rate > 0 else { return input() }
-            let mask = dropout.uniform(node.name, count: input().count).map { $0 < rate ? 0 : 1 / (1 - rate) }
-            pass.masks[id] = mask
-            return Tensor(shape: input().shape, values: zip(input().values, mask).map(*))
+            let numbers = dropout.uniform(node.name, count: input().count)
+            let mask = Matrix(input().rows, input().columns)
+            for (index, number) in numbers.enumerated() { mask.pointer[index] = number < rate ? 0 : 1 / (1 - rate) }
+            pass.saved[id] = .mask(mask)
+            return input().combined(mask, *)
         case .sequenceMean: return SequenceMeanLayer.forward(input(), pass.packed)
+        case .sequenceMax: return SequenceMaxLayer.forward(input(), pass.packed)
         case .finalState(let bidirectional):
             return FinalStateLayer.forward(input(), pass.packed, bidirectional: bidirectional)
+        case .positions: return PositionLayer.forward(input(), pass.packed, table: parameter(0))
+        case .spatialMean(let channels): return SpatialMeanLayer.forward(input(), channels: channels)
+        case .attentionPooling:
+            let (output, weights) = AttentionPoolingLayer.forward(input(0), scores: input(1), pass.packed)
+            pass.saved[id] = .pooling(weights)
+            return output
+        case .selfAttention(let heads):
+            let layer = SelfAttentionLayer(heads: heads, parallel: parallel)
+            let (output, weights) = layer.forward(input(), pass.packed)
+            pass.saved[id] = .attention(weights)
+            return output
+        case .layerNormalization(let epsilon):
+            let (output, normalized, scales) = LayerNormalizationLayer.forward(
+                input(), epsilon: epsilon, weight: parameter(0), bias: parameter(1))
+            pass.saved[id] = .normalized(normalized, scales: scales)
+            return output
+        case .convolutionalRecurrent(let options):
+            let layer = ConvolutionalLSTMLayer(options: options, parallel: parallel)
+            let (output, state) = layer.forward(input(), pass.packed, weight: parameter(0), bias: parameter(1))
+            pass.saved[id] = .convolutional(state)
+            return output
         case .recurrent(let recurrence):
-            var outputs: [[Float]] = []
-            var states: [RecurrentLayer.State] = []
-            for direction in 0..<recurrence.directions {
-                let layer = RecurrentLayer(recurrence: recurrence, isReversed: direction == 1)
-                let weights = RecurrentLayer.Weights(
-                    input: parameter(4 * direction), recurrent: parameter(4 * direction + 1),
-                    inputBias: parameter(4 * direction + 2), recurrentBias: parameter(4 * direction + 3))
-                let (output, state) = layer.forward(input(), pass.packed, weights)
-                outputs.append(output)
-                states.append(state)
-            }
-            pass.states[id] = states
-            return joined(outputs, hidden: recurrence.hiddenSize)
+            let layer = RecurrentLayer(recurrence: recurrence, parallel: parallel)
+            let (output, states) = layer.forward(input(), pass.packed, weights(of: recurrence, parameter))
+            pass.saved[id] = .recurrent(states)
+            return output
         case .convolution, .batchNormalization, .maxPooling, .averagePooling, .globalAveragePooling, .scaleChannels,
             .concatenation, .flatten:
             preconditionFailure("image nodes were refused when the plan was made")
         }
     }
 
-    /// The gradient of a loss in every parameter.
+    /// The gradient of a loss in every parameter that the output depends on.
     ///
-    /// - Parameter outputGradient: of the loss in `pass.output`, `[batch, class]`.
+    /// - Parameters:
+    ///   - outputGradient: of the loss in `pass.output`, `[batch, class]`.
+    ///   - result: receives the gradient; what it held before does not matter.
     public func backward(
-        _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector
-    ) -> ParameterVector {
-        var result = ParameterVector(zerosFor: graph)
-        var gradients: [Graph.NodeID: Tensor] = [output: pass.packed.packed(outputGradient)]
+        _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector, into result: inout ParameterVector
+    ) {
+        var gradients: [Graph.NodeID: Matrix] = [output: Matrix(pass.packed.packed(outputGradient))]
         let slots = parameters.slots
-        result.values.withUnsafeMutableBufferPointer { target in
-            parameters.values.withUnsafeBufferPointer { values in
+        result.withMutablePointer { target in
+            parameters.withPointer { values in
                 for id in order.reversed() {
                     guard let gradient = gradients.removeValue(forKey: id) else { continue }
-                    let inputs = backward(id, gradient, pass, values.baseAddress, target.baseAddress, slots)
+                    let inputs = backward(id, gradient, pass, values, target, slots)
                     for (input, gradient) in zip(graph[id].inputs, inputs) {
                         guard let gradient else { continue }
-                        if var sum = gradients[input] {
-                            for index in sum.values.indices { sum.values[index] += gradient.values[index] }
-                            gradients[input] = sum
-                        } else {
-                            gradients[input] = gradient
-                        }
+                        gradients[input] = gradients[input].map { $0.combined(gradient, +) } ?? gradient
                     }
                 }
             }
         }
-        return result
     }
 
     /// Gradients of the node's inputs; nil for the graph's input, where nobody wants it.
     private func backward(
-        _ id: Graph.NodeID, _ gradient: Tensor, _ pass: ForwardPass, _ parameters: UnsafePointer<Float>?,
-        _ gradients: UnsafeMutablePointer<Float>?, _ slots: [ParameterVector.Slot]
-    ) -> [Tensor?] {
+        _ id: Graph.NodeID, _ gradient: Matrix, _ pass: ForwardPass, _ parameters: UnsafePointer<Float>,
+        _ gradients: UnsafeMutablePointer<Float>, _ slots: [ParameterVector.Slot]
+    ) -> [Matrix?] {
         let node = graph[id]
-        func input(_ index: Int = 0) -> Tensor { pass.values[node.inputs[index]]! }
-        func parameter(_ index: Int) -> UnsafePointer<Float> { parameters! + slots[node.parameters[index]].offset }
-        func target(_ index: Int) -> UnsafeMutablePointer<Float> { gradients! + slots[node.parameters[index]].offset }
+        func input(_ index: Int = 0) -> Matrix { pass.values[node.inputs[index]]! }
+        func parameter(_ index: Int) -> UnsafePointer<Float> { parameters + slots[node.parameters[index]].offset }
+        func target(_ index: Int) -> UnsafeMutablePointer<Float> { gradients + slots[node.parameters[index]].offset }
         var wantsInput: Bool { graph[node.inputs[0]].operation != .input }
-        switch node.operation {
-        case .input: return []
-        case .linear:
+        switch (node.operation, pass.saved[id]) {
+        case (.input, _): return []
+        case (.linear, _):
             return [
                 LinearLayer.backward(
                     gradient, input: input(), weight: parameter(0), weightGradient: target(0), biasGradient: target(1),
+                    wantsInput: wantsInput, parallel)
+            ]
+        case (.activation(let activation), _):
+            return [activation.backward(gradient, input: input(), output: pass.values[id]!)]
+        case (.add, _): return [gradient, gradient]
+        case (.dropout, .mask(let mask)):
+            return [gradient.combined(mask, *)]
+        case (.dropout, _): return [gradient]
+        case (.sequenceMean, _): return [SequenceMeanLayer.backward(gradient, pass.packed)]
+        case (.sequenceMax, _):
+            return [SequenceMaxLayer.backward(gradient, input: input(), output: pass.values[id]!, pass.packed)]
+        case (.finalState(let bidirectional), _):
+            return [FinalStateLayer.backward(gradient, pass.packed, bidirectional: bidirectional)]
+        case (.positions(let maximum), _):
+            PositionLayer.backward(gradient, pass.packed, places: maximum, tableGradient: target(0))
+            return [gradient]
+        case (.spatialMean(let channels), _):
+            return [SpatialMeanLayer.backward(gradient, pixels: input().columns / channels)]
+        case (.attentionPooling, .pooling(let weights)?):
+            let (inputs, scores) = AttentionPoolingLayer.backward(
+                gradient, input: input(0), weights: weights, pass.packed)
+            return [inputs, scores]
+        case (.selfAttention(let heads), .attention(let weights)?):
+            let layer = SelfAttentionLayer(heads: heads, parallel: parallel)
+            return [layer.backward(gradient, input: input(), weights, pass.packed)]
+        case (.layerNormalization, .normalized(let normalized, let scales)?):
+            return [
+                LayerNormalizationLayer.backward(
+                    gradient, normalized: normalized, scales: scales, weight: parameter(0), weightGradient: target(0),
+                    biasGradient: target(1))
+            ]
+        case (.convolutionalRecurrent(let options), .convolutional(let state)?):
+            ConvolutionalLSTMLayer(options: options, parallel: parallel).backward(
+                gradient, input: input(), pass.packed, state, weight: parameter(0), weightGradient: target(0),
+                biasGradient: target(1))
+            return [nil]
+        case (.recurrent(let recurrence), .recurrent(let states)?):
+            let gradients = (0..<recurrence.directions).map { direction in
+                RecurrentLayer.Gradients(
+                    input: target(4 * direction), recurrent: target(4 * direction + 1),
+                    inputBias: target(4 * direction + 2), recurrentBias: target(4 * direction + 3))
+            }
+            return [
+                RecurrentLayer(recurrence: recurrence, parallel: parallel).backward(
+                    gradient, input: input(), pass.packed, states, weights(of: recurrence, parameter), gradients,
                     wantsInput: wantsInput)
             ]
-        case .activation(let activation):
-            let values = activation.backward(gradient.values, input: input().values, output: pass.values[id]!.values)
-            return [Tensor(shape: gradient.shape, values: values)]
-        case .add: return [gradient, gradient]
-        case .dropout:
-            guard let mask = pass.masks[id] else { return [gradient] }
-            return [Tensor(shape: gradient.shape, values: zip(gradient.values, mask).map(*))]
-        case .sequenceMean: return [SequenceMeanLayer.backward(gradient, pass.packed)]
-        case .finalState(let bidirectional):
-            return [FinalStateLayer.backward(gradient, pass.packed, bidirectional: bidirectional)]
-        case .recurrent(let recurrence):
-            var sum: [Float]?
-            for direction in 0..<recurrence.directions {
-                let layer = RecurrentLayer(recurrence: recurrence, isReversed: direction == 1)
-                let base = 4 * direction
-                let share = layer.backward(
-                    half(gradient, direction, of: recurrence), input: input(), pass.packed, pass.states[id]![direction],
-                    .init(
-                        input: parameter(base), recurrent: parameter(base + 1), inputBias: parameter(base + 2),
-                        recurrentBias: parameter(base + 3)),
-                    .init(
-                        input: target(base), recurrent: target(base + 1), inputBias: target(base + 2),
-                        recurrentBias: target(base + 3)),
-                    wantsInput: wantsInput)
-                if let share { sum = sum.map { zip($0, share).map(+) } ?? share }
-            }
-            return [sum.map { Tensor(shape: input().shape, values: $0) }]
-        case .convolution, .batchNormalization, .maxPooling, .averagePooling, .globalAveragePooling, .scaleChannels,
-            .concatenation, .flatten:
-            preconditionFailure("image nodes were refused when the plan was made")
+        default: preconditionFailure("\(node.name) was not computed forward, or is an image node")
         }
     }
 
-    /// Puts the directions' outputs side by side.
-    private func joined(_ outputs: [[Float]], hidden: Int) -> Tensor {
-        let rows = outputs[0].count / hidden
-        if outputs.count == 1 { return Tensor(shape: [rows, hidden], values: outputs[0]) }
-        var result = Tensor(shape: [rows, 2 * hidden])
-        for row in 0..<rows {
-            for direction in 0..<2 {
-                let start = (2 * row + direction) * hidden
-                result.values.replaceSubrange(
-                    start..<start + hidden, with: outputs[direction][row * hidden..<(row + 1) * hidden])
-            }
+    private func weights(
+        of recurrence: Recurrence, _ parameter: (Int) -> UnsafePointer<Float>
+    ) -> [RecurrentLayer.Weights] {
+        (0..<recurrence.directions).map { direction in
+            RecurrentLayer.Weights(
+                input: parameter(4 * direction), recurrent: parameter(4 * direction + 1),
+                inputBias: parameter(4 * direction + 2), recurrentBias: parameter(4 * direction + 3))
         }
-        return result
-    }
-
-    private func half(_ gradient: Tensor, _ direction: Int, of recurrence: Recurrence) -> [Float] {
-        if !recurrence.isBidirectional { return gradient.values }
-        let hidden = recurrence.hiddenSize
-        var result: [Float] = []
-        result.reserveCapacity(gradient.count / 2)
-        for row in 0..<gradient.shape[0] {
-            let start = (2 * row + direction) * hidden
-            result += gradient.values[start..<start + hidden]
-        }
-        return result
     }
 }
 
@@ -201,6 +224,15 @@ extension PackedSequences {
         for (place, index) in order.enumerated() {
             result.values.replaceSubrange(
                 index * size..<(index + 1) * size, with: rows.values[place * size..<(place + 1) * size])
+        }
+        return result
+    }
+
+    /// One number a row → the numbers of each sequence, in the batch's order.
+    fileprivate func unpacked(_ numbers: [Float]) -> [[Float]] {
+        var result = Array(repeating: [Float](), count: order.count)
+        for (place, index) in order.enumerated() {
+            result[index] = (0..<lengths[place]).map { numbers[row(place, $0)] }
         }
         return result
     }

@@ -13,7 +13,8 @@ public final class KerasFile: Sendable {
         public let name: String
         /// As Keras stores it: a convolution's kernel is `[height, width, in, out]`.
         public let shape: [Int]
-        let dataset: String
+        /// Where it is in the file, such as `/layers/gru/cell/vars/0`.
+        public let dataset: String
     }
 
     /// The path it was read from.

@@ -1,0 +1,48 @@
+import GRDB
+
+/// Reads sequences from a cache when they are asked for, through a connection of its own.
+public final class SequenceReader: Sendable {
+    private let path: String
+    private let extraction: Int64
+    private let database: DatabaseQueue
+
+    /// - Throws: `CacheError`.
+    init(path: String, extraction: Int64) throws {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(30)
+        self.path = path
+        self.extraction = extraction
+        database = try CacheError.translating(path) { try DatabaseQueue(path: path, configuration: configuration) }
+    }
+
+    /// The rows of spans one after the other `[row, feature]`, and at which row each begins.
+    ///
+    /// - Throws: `CacheError`.
+    func read(_ spans: [FeatureSet.Span], featureSize: Int) throws -> (rows: [Float], firstRows: [Int]) {
+        var firstRows: [Int] = []
+        let count = spans.reduce(0) { $0 + $1.length }
+        let rows = try CacheError.translating(path) {
+            try database.read { database in
+                let statement = try database.makeStatement(sql: CacheFile.blobQuery)
+                return try [Float](unsafeUninitializedCapacity: count * featureSize) { buffer, initialized in
+                    let bytes = UnsafeMutableRawBufferPointer(buffer)
+                    let rowBytes = featureSize * 4
+                    var first = 0
+                    for span in spans {
+                        let target = UnsafeMutableRawBufferPointer(
+                            rebasing: bytes[first * rowBytes..<(first + span.length) * rowBytes])
+                        guard
+                            try CacheFile.copyBlob(
+                                statement, extraction, span, from: span.firstRow * rowBytes, into: target)
+                        else { throw CacheError.damagedSequence(path: path, video: "number \(span.videoID)") }
+                        firstRows.append(first)
+                        first += span.length
+                    }
+                    initialized = first * featureSize
+                }
+            }
+        }
+        return (rows, firstRows)
+    }
+}

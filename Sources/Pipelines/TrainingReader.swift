@@ -1,0 +1,146 @@
+import NeuralNetwork
+import SequenceModels
+
+/// The `sequence` part of a pipeline file.
+extension TrainingConfiguration {
+    static let keys = [
+        "backbone", "model", "standardize", "loss", "label_smoothing", "class_weights", "optimizer", "schedule",
+        "clip_norm", "batch_size", "epochs", "early_stopping", "checkpoint", "average_views", "weights", "seed",
+    ]
+
+    /// Nil where the file has no such part.
+    init?(_ reader: PipelineReader, validation: Double, views: Int) throws {
+        guard let section = try reader.section("sequence", keys: Self.keys) else { return nil }
+        _ = try section.choice("loss", ["cross_entropy"])
+        self.init(
+            model: try HeadConfiguration(section), standardize: try section.boolean("standardize") ?? false,
+            optimizer: try Optimizer(section), schedule: try Schedule(section),
+            clipNorm: try section.number("clip_norm", { $0 > 0 }, "above 0"),
+            labelSmoothing: try section.number("label_smoothing", { (0..<1).contains($0) }, "from 0 to below 1") ?? 0,
+            classWeights: try ClassWeights(section),
+            batchSize: try section.integer("batch_size", in: 1...1_000_000) ?? 32,
+            epochs: try section.integer("epochs", in: 0...1_000_000) ?? 20, earlyStopping: try EarlyStopping(section),
+            checkpoint: try section.integer("checkpoint", in: 1...1_000_000) ?? 10, views: views,
+            averagesViews: try section.boolean("average_views") ?? false,
+            initialWeights: try section.string("weights"), seed: try section.integer("seed", in: 0...Int.max) ?? 42,
+            validation: validation)
+        if averagesViews && views == 1 {
+            throw section.invalid("average_views", "needs `extract.views` above 1")
+        }
+    }
+}
+
+extension TrainingConfiguration.EarlyStopping {
+    init?(_ section: PipelineReader) throws {
+        guard let reader = try section.section("early_stopping", keys: ["monitor", "patience"]) else { return nil }
+        self.init(
+            monitor: try reader.choice("monitor", TrainingConfiguration.Monitor.self) ?? .validationLoss,
+            patience: try reader.required("patience") { try reader.integer($0, in: 1...Int.max) })
+    }
+}
+
+extension TrainingConfiguration.ClassWeights {
+    /// `balanced`, or a weight for each class.
+    init(_ section: PipelineReader) throws {
+        if (try? section.string("class_weights")) != nil {
+            self = try section.choice("class_weights", ["equal", "balanced"]) == "balanced" ? .balanced : .equal
+        } else if let reader = try section.section("class_weights", keys: nil) {
+            var weights: [String: Double] = [:]
+            for label in reader.names { weights[label] = try reader.number(label, { $0 > 0 }, "above 0") }
+            self = .named(weights)
+        } else {
+            self = .equal
+        }
+    }
+}
+
+extension HeadConfiguration {
+    init(_ section: PipelineReader) throws {
+        let keys = ["kind", "hidden", "layers", "projection", "dropout", "dense", "heads", "feed_forward"]
+        let reader = try section.required("model") { try section.section($0, keys: keys) }
+        let kind = try reader.required("kind") { try reader.choice($0, Kind.self) }
+        let meaningless = keys.filter { $0 != "kind" && !kind.options.contains($0) }
+        try reader.forbid(meaningless, "has no meaning for the head `\(kind.rawValue)`")
+        let sizes = 1...65_536
+        var hidden = try reader.integers("hidden", in: sizes) ?? [kind == .transformer ? 128 : 64]
+        if let layers = try reader.integer("layers", in: 1...64) {
+            if hidden.count == 1 { hidden = Array(repeating: hidden[0], count: layers) }
+            if hidden.count != layers {
+                throw reader.invalid("layers", "is \(layers), but `hidden` lists \(hidden.count)")
+            }
+        }
+        if !kind.options.contains("layers") && hidden.count > 1 {
+            throw reader.invalid("hidden", "must be one number for the head `\(kind.rawValue)`")
+        }
+        let heads = try reader.integer("heads", in: 1...1024)
+        if kind == .transformer {
+            if Set(hidden).count > 1 { throw reader.invalid("hidden", "must be the same in every layer") }
+            if hidden[0] % (heads ?? 4) != 0 {
+                throw reader.invalid("hidden", "is \(hidden[0]), which \(heads ?? 4) heads cannot share evenly")
+            }
+        }
+        self.init(
+            kind: kind, hidden: hidden, projection: try reader.integer("projection", in: sizes),
+            dropout: try reader.number("dropout", { (0..<1).contains($0) }, "from 0 to below 1") ?? 0,
+            dense: try reader.integer("dense", in: sizes), heads: heads,
+            feedForward: try reader.integer("feed_forward", in: sizes))
+    }
+}
+
+extension Optimizer {
+    /// Keys that mean something to each rule.
+    private static let options: [Kind: [String]] = [
+        .sgd: ["momentum", "nesterov"], .adam: ["epsilon", "betas"], .adamw: ["epsilon", "betas"],
+        .rmsprop: ["momentum", "alpha", "epsilon"],
+    ]
+
+    init(_ section: PipelineReader) throws {
+        let special = ["momentum", "nesterov", "betas", "alpha", "epsilon"]
+        let keys = ["kind", "learning_rate", "weight_decay"] + special
+        guard let reader = try section.section("optimizer", keys: keys) else {
+            self.init(kind: .adam, learningRate: 1e-3)
+            return
+        }
+        let kind = try reader.choice("kind", Kind.self) ?? .adam
+        let own = Self.options[kind] ?? []
+        try reader.forbid(special.filter { !own.contains($0) }, "has no meaning for `\(kind.rawValue)`")
+        func share(_ key: String) throws -> Double? {
+            try reader.number(key, { (0..<1).contains($0) }, "from 0 to below 1")
+        }
+        let betas = try reader.numbers("betas", count: 2) { (0..<1).contains($0) }
+        self.init(
+            kind: kind,
+            learningRate: try reader.number("learning_rate", { $0 > 0 }, "above 0") ?? (kind == .sgd ? 1e-2 : 1e-3),
+            momentum: try share("momentum") ?? 0, nesterov: try reader.boolean("nesterov") ?? false,
+            weightDecay: try reader.number("weight_decay", { $0 >= 0 }, "of at least 0") ?? (kind == .adamw ? 0.01 : 0),
+            beta1: betas.map { Double($0[0]) } ?? 0.9, beta2: betas.map { Double($0[1]) } ?? 0.999,
+            alpha: try share("alpha") ?? 0.99, epsilon: try reader.number("epsilon", { $0 > 0 }, "above 0") ?? 1e-8)
+        if nesterov && momentum == 0 { throw reader.invalid("nesterov", "needs `momentum` above 0") }
+    }
+}
+
+extension Schedule {
+    /// Keys that mean something to each rule.
+    private static let options: [Kind: [String]] = [
+        .constant: [], .step: ["every", "factor"], .plateau: ["factor", "patience", "minimum"], .cosine: ["minimum"],
+    ]
+
+    init(_ section: PipelineReader) throws {
+        let special = ["every", "factor", "patience", "minimum"]
+        guard let reader = try section.section("schedule", keys: ["kind", "warm_up"] + special) else {
+            self.init()
+            return
+        }
+        let kind = try reader.choice("kind", Kind.self) ?? .constant
+        let own = Self.options[kind] ?? []
+        try reader.forbid(special.filter { !own.contains($0) }, "has no meaning for `\(kind.rawValue)`")
+        let every = try reader.integer("every", in: 1...1_000_000)
+        if kind == .step && every == nil { _ = try reader.required("every") { _ in every } }
+        self.init(
+            kind: kind, every: every ?? 1,
+            factor: try reader.number("factor", { $0 > 0 && $0 < 1 }, "between 0 and 1") ?? 0.1,
+            patience: try reader.integer("patience", in: 0...1_000_000) ?? 10,
+            minimum: try reader.number("minimum", { $0 >= 0 }, "of at least 0") ?? 0,
+            warmUp: try reader.integer("warm_up", in: 0...1_000_000) ?? 0)
+    }
+}

@@ -1,0 +1,133 @@
+import Foundation
+import NeuralNetwork
+
+/// Opens weights for a head: a run's `model.safetensors`, a PyTorch file with the same names, or what Keras
+/// saved of a model of GRU, LSTM and dense layers.
+///
+/// - Throws: `WeightsError`.
+public func openHeadWeights(path: String) throws -> any ParameterSource {
+    let start = FileManager.default.contents(atPath: path)?.prefix(8) ?? Data()
+    return KerasFile.recognizes(start) ? try KerasHeadWeights(path: path) : try openCheckpoint(path: path)
+}
+
+/// A head trained by Keras under the names and in the shapes of `HeadConfiguration`.
+///
+/// Keras stores kernels as `[in, out]`, a GRU's gates as update, reset, new (with `reset_after=True`, its
+/// default, two rows of biases) and an LSTM's as input, forget, cell, output with one bias.
+public struct KerasHeadWeights: ParameterSource {
+    private let file: KerasFile
+    /// By layer, then direction.
+    private let recurrent: [[Group]]
+    private let dense: [Group]
+
+    /// The variables of one cell or layer, in Keras' order: kernel, recurrent kernel, bias.
+    private struct Group: Sendable {
+        let path: String
+        var variables: [KerasFile.Variable]
+    }
+
+    /// - Throws: `WeightsError`, also for files without recurrent or dense layers.
+    public init(path: String) throws {
+        file = try KerasFile(path: path)
+        var groups: [String: Group] = [:]
+        for variable in file.layers.values.joined() {
+            let parent = (variable.dataset as NSString).deletingLastPathComponent
+            groups[parent, default: Group(path: parent, variables: [])].variables.append(variable)
+        }
+        let ordered = groups.values
+            .map { Group(path: $0.path, variables: $0.variables.sorted { Self.rank($0) < Self.rank($1) }) }
+            .sorted { $0.path.compare($1.path, options: .numeric) == .orderedAscending }
+        dense = ordered.filter { $0.variables.map(\.shape.count) == [2, 1] }
+        let cells = ordered.filter { $0.variables.count == 3 && $0.variables[1].shape.count == 2 }
+        var layers: [String: [Group]] = [:]
+        var order: [String] = []
+        for cell in cells {
+            let layer = cell.path.split(separator: "/").first { $0 != "layers" && $0 != "model_weights" } ?? ""
+            if layers[String(layer)] == nil { order.append(String(layer)) }
+            layers[String(layer), default: []].append(cell)
+        }
+        recurrent = order.map { layer in
+            // The forward direction first.
+            (layers[layer] ?? []).sorted { !$0.path.contains("backward") && $1.path.contains("backward") }
+        }
+        guard !dense.isEmpty else {
+            throw WeightsError.malformed(file: path, reason: "it holds no dense layer, so no head of Keras")
+        }
+    }
+
+    private static func rank(_ variable: KerasFile.Variable) -> Int {
+        ["kernel": 0, "recurrent_kernel": 1, "bias": 2][variable.name] ?? Int(variable.name) ?? 3
+    }
+
+    /// The values of one parameter.
+    ///
+    /// - Throws: `WeightsError.mismatch` where the file has none of that shape.
+    public func tensor(for parameter: Graph.Parameter) throws -> Tensor {
+        if let tensor = try find(parameter), tensor.shape == parameter.shape { return tensor }
+        let shapes = file.layers.values.joined().map { ($0.dataset, $0.shape) }
+        throw WeightsError.mismatch(
+            file: file.path,
+            WeightsMismatch(expected: [parameter], found: Dictionary(shapes, uniquingKeysWith: { first, _ in first })))
+    }
+
+    private func find(_ parameter: Graph.Parameter) throws -> Tensor? {
+        let parts = parameter.name.split(separator: ".").map(String.init)
+        if parts[0] == "rnn", let match = parts[1].wholeMatch(of: /(\w+?)_(ih|hh)_l(\d+)(_reverse)?/),
+            let layer = Int(match.3), recurrent.indices.contains(layer)
+        {
+            let direction = match.4 == nil ? 0 : 1
+            guard recurrent[layer].indices.contains(direction) else { return nil }
+            let isInput = match.2 == "ih"
+            let cell = recurrent[layer][direction]
+            return match.1 == "weight" ? try kernel(cell, isInput: isInput) : try bias(cell, isInput: isInput)
+        }
+        let places = ["projection": 0, "dense": dense.count - 2, "fc": dense.count - 1]
+        guard let place = places[parts[0]], dense.indices.contains(place) else { return nil }
+        let variable = dense[place].variables[parts[1] == "weight" ? 0 : 1]
+        let values = try file.values(of: variable)
+        if parts[1] == "bias" { return Tensor(shape: variable.shape, values: values) }
+        return transposed(values, rows: variable.shape[0], blocks: [0], width: variable.shape[1])
+    }
+
+    private func kernel(_ cell: Group, isInput: Bool) throws -> Tensor? {
+        let variable = cell.variables[isInput ? 0 : 1]
+        let blocks = Self.blocks(cell)
+        guard variable.shape[1] % blocks.count == 0 else { return nil }
+        return transposed(
+            try file.values(of: variable), rows: variable.shape[0], blocks: blocks,
+            width: variable.shape[1] / blocks.count)
+    }
+
+    private func bias(_ cell: Group, isInput: Bool) throws -> Tensor? {
+        let variable = cell.variables[2]
+        let values = try file.values(of: variable)
+        let blocks = Self.blocks(cell)
+        if variable.shape.count == 1 {
+            // One bias: all of it on the input's side.
+            let own = isInput ? values : Array(repeating: 0, count: values.count)
+            return blocks.count == 4 ? Tensor(shape: variable.shape, values: own) : nil
+        }
+        let width = variable.shape[1] / blocks.count
+        let row = values[(isInput ? 0 : 1) * variable.shape[1]..<(isInput ? 1 : 2) * variable.shape[1]]
+        let ordered = blocks.flatMap { row.dropFirst($0 * width).prefix(width) }
+        return Tensor(shape: [variable.shape[1]], values: ordered)
+    }
+
+    /// Keras' place of each of our gates: reset, update, new of a GRU; an LSTM's are in order.
+    private static func blocks(_ cell: Group) -> [Int] {
+        cell.variables[1].shape[1] == 3 * cell.variables[1].shape[0] ? [1, 0, 2] : [0, 1, 2, 3]
+    }
+
+    /// `[in, blocks · width]` → `[blocks · width, in]`, blocks in the order given.
+    private func transposed(_ values: [Float], rows: Int, blocks: [Int], width: Int) -> Tensor {
+        let columns = values.count / max(1, rows)
+        var result: [Float] = []
+        result.reserveCapacity(values.count)
+        for block in blocks {
+            for column in block * width..<(block + 1) * width {
+                for row in 0..<rows { result.append(values[row * columns + column]) }
+            }
+        }
+        return Tensor(shape: [result.count / max(1, rows), rows], values: result)
+    }
+}

@@ -1,0 +1,147 @@
+import Datasets
+import Foundation
+import NeuralNetwork
+
+/// `last.safetensors` of a run: the last weights under their names, and beside them the best ones and
+/// everything else that training needs to go on.
+extension RunDirectory {
+    /// The part of a checkpoint that is no tensor.
+    private struct Progress: Codable {
+        var epoch: Int
+        var bestEpoch: Int
+        /// Nil before the first epoch.
+        var bestValue: Double?
+        var step: Int
+        var schedule: Schedule.State
+        /// A text, because JSON's numbers have no 64 bits.
+        var generator: String
+    }
+
+    private static let (best, first, second) = ("best.", "optimizer.first.", "optimizer.second.")
+
+    /// Replaces the checkpoint in one step.
+    ///
+    /// - Throws: `SequenceError.runDirectory`.
+    public func saveCheckpoint(_ state: TrainingState, _ head: Head, _ configuration: Configuration) throws {
+        var last = head
+        last.parameters = state.parameters
+        var tensors = Self.tensors(of: last)
+        func add(_ prefix: String, _ vector: ParameterVector?) {
+            for (name, tensor) in vector?.tensors ?? [:] { tensors[prefix + name] = tensor }
+        }
+        add(Self.best, state.best.parameters)
+        add(Self.first, state.optimizer.first)
+        add(Self.second, state.optimizer.second)
+        let progress = Progress(
+            epoch: state.epoch, bestEpoch: state.best.epoch,
+            bestValue: state.best.value.isFinite ? state.best.value : nil, step: state.optimizer.step,
+            schedule: state.schedule, generator: String(state.generator.state))
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            let metadata = ["progress": try Self.json(progress), "configuration": try Self.json(configuration)]
+            try SafeTensorsWriter.write(tensors, metadata: metadata, to: checkpointPath)
+        } catch {
+            throw SequenceError.runDirectory(path: path, reason: "it cannot be written (\(error.localizedDescription))")
+        }
+    }
+
+    /// What a checkpoint was trained with.
+    ///
+    /// - Throws: `SequenceError.runDirectory`, `WeightsError`.
+    public func checkpointConfiguration() throws -> Configuration {
+        let file = try checkpointFile()
+        guard let json = file.metadata["configuration"],
+            let configuration = try? JSONDecoder().decode(Configuration.self, from: Data(json.utf8))
+        else { throw damaged() }
+        return configuration
+    }
+
+    /// The state to go on from.
+    ///
+    /// - Parameter head: has the parameters' names and shapes.
+    /// - Throws: `SequenceError.runDirectory`, `WeightsError`.
+    public func loadCheckpoint(_ head: Head) throws -> TrainingState {
+        let file = try checkpointFile()
+        guard let json = file.metadata["progress"],
+            let progress = try? JSONDecoder().decode(Progress.self, from: Data(json.utf8)),
+            let generator = UInt64(progress.generator)
+        else { throw damaged() }
+        /// Nil where the file does not have all of them.
+        func vector(_ prefix: String) throws -> ParameterVector? {
+            var values: [Float] = []
+            for slot in head.parameters.slots {
+                guard let tensor = try file.tensor(named: prefix + slot.parameter.name),
+                    tensor.shape == slot.parameter.shape
+                else { return nil }
+                values += tensor.values
+            }
+            var vector = head.parameters
+            vector.values = values
+            return vector
+        }
+        var state = TrainingState(head.parameters, seed: 0)
+        guard let last = try vector(""), let best = try vector(Self.best) else { throw damaged() }
+        state.epoch = progress.epoch
+        state.parameters = last
+        state.best = .init(parameters: best, value: progress.bestValue ?? .infinity, epoch: progress.bestEpoch)
+        state.optimizer.step = progress.step
+        state.optimizer.first = try vector(Self.first)
+        state.optimizer.second = try vector(Self.second)
+        state.schedule = progress.schedule
+        state.generator = SplitMix64(seed: generator)
+        if progress.step > 0 && state.optimizer.first == nil { throw damaged() }
+        return state
+    }
+
+    private func checkpointFile() throws -> SafeTensorsFile {
+        guard FileManager.default.fileExists(atPath: checkpointPath) else {
+            throw SequenceError.runDirectory(
+                path: path, reason: "there is no last.safetensors to resume from. Train without --resume")
+        }
+        return try SafeTensorsFile(path: checkpointPath)
+    }
+
+    private func damaged() -> SequenceError {
+        .runDirectory(path: path, reason: "its last.safetensors is damaged")
+    }
+
+    private static func json(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+}
+
+extension RunDirectory.Configuration {
+    /// What keeps a run from going on under another configuration, one line a key; the number of epochs may grow
+    /// (where the schedule does not depend on it), and paths and checkpoints may change.
+    public func differences(from other: Self) -> [String] {
+        var (old, new) = (self, other)
+        if new.training.epochs >= old.training.epochs && new.training.schedule.kind != .cosine {
+            old.training.epochs = new.training.epochs
+        }
+        (old.training.checkpoint, old.cache, old.version) = (new.training.checkpoint, new.cache, new.version)
+        (old.weights, old.bestEpoch) = (new.weights, new.bestEpoch)
+        let (first, second) = (Self.flat(old), Self.flat(new))
+        return Set(first.keys).union(second.keys).sorted().compactMap { key in
+            first[key] == second[key] ? nil : "\(key): \(first[key] ?? "none") → \(second[key] ?? "none")"
+        }
+    }
+
+    /// Leaves of the JSON by their paths.
+    private static func flat(_ configuration: Self) -> [String: String] {
+        guard let data = try? JSONEncoder().encode(configuration),
+            let object = try? JSONSerialization.jsonObject(with: data)
+        else { return [:] }
+        var result: [String: String] = [:]
+        func walk(_ value: Any, _ path: String) {
+            if let object = value as? [String: Any] {
+                for (key, value) in object { walk(value, path.isEmpty ? key : path + "." + key) }
+            } else {
+                result[path] = "\(value)"
+            }
+        }
+        walk(object, "")
+        return result
+    }
+}

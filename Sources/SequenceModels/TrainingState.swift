@@ -1,0 +1,36 @@
+import Datasets
+import NeuralNetwork
+
+/// Everything that training remembers between two epochs: with it, training goes on as if it had never
+/// stopped.
+public struct TrainingState: Sendable {
+    /// The weights that were best so far.
+    public struct Best: Sendable {
+        /// The weights.
+        public var parameters: ParameterVector
+        /// The monitored value, lower is better.
+        public var value: Double
+        /// From 1; 0 before the first.
+        public var epoch: Int
+    }
+
+    /// Epochs that were trained.
+    public var epoch = 0
+    /// Weights after the last epoch.
+    public var parameters: ParameterVector
+    /// Weights after the best epoch.
+    public var best: Best
+    /// What the optimiser remembers.
+    public var optimizer = Optimizer.State()
+    /// What the schedule remembers.
+    public var schedule = Schedule.State()
+    /// Of order, views and dropout.
+    public var generator: SplitMix64
+
+    /// Before the first epoch.
+    init(_ parameters: ParameterVector, seed: Int) {
+        self.parameters = parameters
+        best = Best(parameters: parameters, value: .infinity, epoch: 0)
+        generator = SplitMix64(seed: UInt64(bitPattern: Int64(seed)))
+    }
+}

@@ -1,0 +1,136 @@
+"""Seconds an epoch of two published heads: Zoetrope beside PyTorch (packed sequences) and Keras (masked), in turns.
+
+    make bench-heads                    # makes the Python environments, builds, runs this
+
+The GRU head of InceptionV3+GRU on UCF101-top5 (594 clips, batch 64), and the bidirectional LSTM of ResNet-152 on
+UCF101 (1,024 clips, 101 classes, batch 32); 20 frames at most, 2,048 features, lengths 5 to 20. Each round is a process
+of each; its second epoch and those after count, medians are taken.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+HEADS = {"gru": (594, 5, 64), "bilstm": (1024, 101, 32)}
+
+
+def data(count, classes):
+    import numpy
+
+    rng = numpy.random.default_rng(0)
+    x = numpy.abs(rng.standard_normal((count, 20, 2048), dtype="f"))
+    lengths = rng.integers(5, 21, count)
+    mask = numpy.arange(20)[None] < lengths[:, None]
+    x[~mask] = 0
+    return x, lengths, mask, rng.integers(0, classes, count)
+
+
+def pytorch(head, epochs):
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(os.cpu_count())
+    torch.set_flush_denormal(True)
+    count, classes, batch = HEADS[head]
+    x, lengths, _, y = data(count, classes)
+    x, lengths, y = torch.from_numpy(x), torch.from_numpy(lengths), torch.from_numpy(y)
+
+    class Head(nn.Module):
+        def __init__(self):
+            super().__init__()
+            if head == "gru":
+                self.first, self.second = nn.GRU(2048, 16, batch_first=True), nn.GRU(16, 8, batch_first=True)
+                self.out = nn.Sequential(nn.Dropout(0.4), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, classes))
+            else:
+                self.projection = nn.Linear(2048, 512)
+                self.rnn = nn.LSTM(512, 256, 2, batch_first=True, bidirectional=True)
+                self.out = nn.Linear(512, classes)
+
+        def forward(self, x, lengths):
+            x = x if head == "gru" else self.projection(x)
+            x = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            if head == "gru":
+                return self.out(self.second(self.first(x)[0])[1][-1])
+            _, (state, _) = self.rnn(x)
+            return self.out(torch.cat([state[-2], state[-1]], 1))
+
+    model = Head()
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    seconds = []
+    for _ in range(epochs):
+        begin, order = time.perf_counter(), torch.randperm(count)
+        for start in range(0, count, batch):
+            b = order[start:start + batch]
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(x[b], lengths[b]), y[b]).backward()
+            optimizer.step()
+        seconds.append(time.perf_counter() - begin)
+    return seconds
+
+
+def keras_(head, epochs):
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import keras
+    from keras import layers
+
+    count, classes, batch = HEADS[head]
+    x, _, mask, y = data(count, classes)
+    features, valid = layers.Input((20, 2048)), layers.Input((20,), dtype="bool")
+    if head == "gru":
+        h = layers.GRU(8)(layers.GRU(16, return_sequences=True)(features, mask=valid), mask=valid)
+        h = layers.Dense(8, activation="relu")(layers.Dropout(0.4)(h))
+    else:
+        h = layers.Dense(512)(features)
+        h = layers.Bidirectional(layers.LSTM(256, return_sequences=True))(h, mask=valid)
+        h = layers.Bidirectional(layers.LSTM(256))(h, mask=valid)
+    model = keras.Model([features, valid], layers.Dense(classes, activation="softmax")(h))
+    model.compile("adam", "sparse_categorical_crossentropy")
+
+    class Clock(keras.callbacks.Callback):
+        seconds = []
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.begin = time.perf_counter()
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seconds.append(time.perf_counter() - self.begin)
+
+    model.fit([x, mask], y, batch_size=batch, epochs=epochs, verbose=0, callbacks=[Clock()])
+    return Clock.seconds
+
+
+def run(command):
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return statistics.median(json.loads(out.strip().splitlines()[-1])["seconds"][1:])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--peer", choices=["pytorch", "keras"])
+    parser.add_argument("--binary", default=".build/release/Benchmarks")
+    parser.add_argument("--keras", help="the Python of an environment with TensorFlow")
+    parser.add_argument("--heads", nargs="+", default=list(HEADS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=5)
+    a = parser.parse_args()
+    if a.peer:
+        print(json.dumps({"seconds": (pytorch if a.peer == "pytorch" else keras_)(a.heads[0], a.epochs)}))
+        sys.exit()
+    peers = {"PyTorch": [sys.executable, __file__, "--peer", "pytorch"]}
+    if a.keras:
+        peers["Keras"] = [a.keras, __file__, "--peer", "keras"]
+    for head in a.heads:
+        ours, theirs, ratios = [], {p: [] for p in peers}, {p: [] for p in peers}
+        for _ in range(a.rounds):
+            ours.append(run([a.binary, "head", head, str(a.epochs)]))
+            for peer, command in peers.items():
+                theirs[peer].append(run(command + ["--heads", head, "--epochs", str(a.epochs)]))
+                ratios[peer].append(theirs[peer][-1] / ours[-1])
+        print(f"{head}: Zoetrope {statistics.median(ours):.3f} s an epoch ({min(ours):.3f}–{max(ours):.3f})")
+        for peer in peers:
+            r = ratios[peer]
+            print(f"  {peer} {statistics.median(theirs[peer]):.3f} s; ratio {statistics.median(r):.2f} (median), {min(r):.2f}–{max(r):.2f}", flush=True)
