@@ -66,7 +66,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Backbones", "SequenceModels"], path: "Tests/Benchmarks", exclude: ["bench.py", "heads.py"]),
+            name: "Benchmarks", dependencies: ["Backbones", "SequenceModels"], path: "Tests/Benchmarks",
+            exclude: ["bench.py", "heads.py"]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"], resources: [.copy("Fixtures")]),
@@ -77,7 +78,8 @@ let package = Package(
             dependencies: ["zoetrope", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
         .testTarget(name: "ExtractionTests", dependencies: ["Extraction", "TestSupport"]),
-        .testTarget(name: "SequenceModelsTests", dependencies: ["SequenceModels"]),
+        .testTarget(
+            name: "SequenceModelsTests", dependencies: ["SequenceModels", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(name: "PipelinesTests", dependencies: ["Pipelines"]),
         .testTarget(name: "VideoTests", dependencies: ["Video", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(

@@ -81,12 +81,22 @@ public struct KerasHeadWeights: ParameterSource {
             let cell = recurrent[layer][direction]
             return match.1 == "weight" ? try kernel(cell, isInput: isInput) : try bias(cell, isInput: isInput)
         }
-        let places = ["projection": 0, "dense": dense.count - 2, "fc": dense.count - 1]
-        guard let place = places[parts[0]], dense.indices.contains(place) else { return nil }
-        let variable = dense[place].variables[parts[1] == "weight" ? 0 : 1]
+        guard let group = dense(parts[0], shape: parameter.shape, isBias: parts[1] == "bias") else { return nil }
+        let variable = group.variables[parts[1] == "weight" ? 0 : 1]
         let values = try file.values(of: variable)
         if parts[1] == "bias" { return Tensor(shape: variable.shape, values: values) }
         return transposed(values, rows: variable.shape[0], blocks: [0], width: variable.shape[1])
+    }
+
+    /// The dense layer of our name. Keras numbers layers as they are made, which need not be the order in which
+    /// they stand: of several, the one of the right shape is meant, and the order decides between equals.
+    private func dense(_ name: String, shape: [Int], isBias: Bool) -> Group? {
+        let fitting = dense.filter {
+            isBias ? $0.variables[1].shape == shape : $0.variables[0].shape == shape.reversed()
+        }
+        let place = ["projection": 0, "dense": fitting.count - 2, "fc": fitting.count - 1][name] ?? -1
+        if fitting.count == 1 { return fitting[0] }
+        return fitting.indices.contains(place) ? fitting[place] : nil
     }
 
     private func kernel(_ cell: Group, isInput: Bool) throws -> Tensor? {

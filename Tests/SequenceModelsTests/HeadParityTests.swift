@@ -1,0 +1,237 @@
+import Foundation
+import NeuralNetwork
+import TestSupport
+import Testing
+
+@testable import SequenceModels
+
+@Suite struct HeadParityTests {
+    struct Goldens: Decodable {
+        let lengths: [Int]
+        let targets: [Int]
+        let steps: Int
+        let size: Int
+        let classes: Int
+        let map: [Int]
+        let heads: [HeadGolden]
+        let optimizers: [OptimizerGolden]
+        let schedules: [ScheduleGolden]
+        let losses: [LossGolden]
+        let clips: [ClipGolden]
+    }
+
+    struct HeadGolden: Decodable, CustomTestStringConvertible {
+        let kind: HeadConfiguration.Kind
+        let hidden: [Int]
+        let logits: [Float]
+        let gradients: [String: [Float]]
+        var testDescription: String { kind.rawValue }
+
+        func plan(_ goldens: Goldens) throws -> TrainingPlan {
+            let head = HeadConfiguration(
+                kind: kind, hidden: hidden, heads: kind == .transformer ? 2 : nil,
+                feedForward: kind == .transformer ? 10 : nil)
+            let shape = kind.readsMaps ? goldens.map : [goldens.size]
+            return try TrainingPlan(
+                graph: head.graph(.init(shape: shape, maximumLength: goldens.steps), classes: goldens.classes))
+        }
+    }
+
+    struct OptimizerGolden: Decodable, CustomTestStringConvertible {
+        let kind: Optimizer.Kind
+        let lr: Double
+        let momentum: Double?
+        let nesterov: Bool?
+        let weightDecay: Double?
+        let alpha: Double?
+        let eps: Double?
+        let parameters: [Float]
+
+        enum CodingKeys: String, CodingKey {
+            case kind, lr, momentum, nesterov, alpha, eps, parameters
+            case weightDecay = "weight_decay"
+        }
+        var testDescription: String { "\(kind.rawValue), momentum \(momentum ?? 0), decay \(weightDecay ?? 0)" }
+
+        var optimizer: Optimizer {
+            Optimizer(
+                kind: kind, learningRate: lr, momentum: momentum ?? 0, nesterov: nesterov ?? false,
+                weightDecay: weightDecay ?? (kind == .adamw ? 0.01 : 0), alpha: alpha ?? 0.99, epsilon: eps ?? 1e-8)
+        }
+    }
+
+    struct ScheduleGolden: Decodable, CustomTestStringConvertible {
+        let kind: Schedule.Kind
+        let warmUp: Int
+        let every: Int?
+        let factor: Double?
+        let patience: Int?
+        let minimum: Double?
+        let losses: [Double]
+        let rates: [Double]
+
+        enum CodingKeys: String, CodingKey {
+            case kind, every, factor, patience, minimum, losses, rates
+            case warmUp = "warm_up"
+        }
+        var testDescription: String { "\(kind.rawValue) after \(warmUp)" }
+    }
+
+    struct LossGolden: Decodable {
+        let smoothing: Double
+        let weights: [Double]?
+        let loss: Double
+        let gradient: [Float]
+    }
+
+    struct ClipGolden: Decodable {
+        let limit: Double
+        let norm: Double
+        let gradient: [Float]
+    }
+
+    struct KerasGoldens: Decodable {
+        let lengths: [Int]
+        let steps: Int
+        let size: Int
+        let classes: Int
+        let probabilities: [String: [Float]]
+    }
+
+    static let goldens: Goldens = fixture("heads", in: Bundle.module)
+    static let keras: KerasGoldens = fixture("keras_heads", in: Bundle.module)
+
+    /// `around` of Tests/Parity/parameters.py.
+    static func around(_ name: String, _ shape: [Int], spread: Float) -> Tensor {
+        let values = RandomParameters().uniform(name, count: shape.reduce(1, *)).map { spread * (2 * $0 - 1) }
+        return Tensor(shape: shape, values: values)
+    }
+
+    /// Largest difference as a share of the largest expected value.
+    static func relativeError(_ ours: [Float], _ expected: [Float]) -> Float {
+        let largest = expected.map(abs).max() ?? 0
+        return zip(ours, expected).map { abs($0 - $1) }.max()! / max(largest, 1e-12)
+    }
+
+    static let input = around("input", [goldens.lengths.count, goldens.steps, goldens.size], spread: 1.5)
+
+    @Test("outputs and every gradient of a head equal PyTorch's on the masked batch", arguments: goldens.heads)
+    func heads(golden: HeadGolden) throws {
+        let setup = Self.goldens
+        let plan = try golden.plan(setup)
+        let parameters = try ParameterVector(plan.graph, from: RandomParameters())
+        let pass = plan.forward(PackedSequences(padded: Self.input, lengths: setup.lengths), parameters)
+        #expect(Self.relativeError(pass.output.values, golden.logits) < 1e-5)
+        var gradients = parameters
+        let slope = CrossEntropy()(pass.output, targets: setup.targets).gradient
+        plan.backward(pass, outputGradient: slope, parameters, into: &gradients)
+        let tensors = gradients.tensors
+        #expect(Set(tensors.keys) == Set(golden.gradients.keys))
+        for (name, expected) in golden.gradients {
+            let ours = try #require(tensors[name]).values
+            // Gradients that are zero but for rounding, such as that of a score's bias, cannot be compared.
+            guard expected.contains(where: { abs($0) > 1e-7 }) else {
+                #expect(ours.allSatisfy { abs($0) < 1e-6 }, "\(name)")
+                continue
+            }
+            #expect(Self.relativeError(ours, expected) < 1e-4, "\(name)")
+        }
+    }
+
+    @Test("padding changes nothing by a bit, nor does the number of threads", arguments: goldens.heads)
+    func paddingAndThreads(golden: HeadGolden) throws {
+        let setup = Self.goldens
+        var garbage = Self.input
+        for (index, length) in setup.lengths.enumerated() {
+            for place in length * setup.size..<setup.steps * setup.size {
+                garbage.values[index * setup.steps * setup.size + place] = [.nan, .infinity, -1e30][place % 3]
+            }
+        }
+        func run(_ input: Tensor, threads: Int) throws -> [UInt32] {
+            var plan = try golden.plan(setup)
+            plan.parallel = Parallel(threads: threads)
+            let parameters = try ParameterVector(plan.graph, from: RandomParameters())
+            let pass = plan.forward(PackedSequences(padded: input, lengths: setup.lengths), parameters)
+            var gradients = parameters
+            let slope = CrossEntropy()(pass.output, targets: setup.targets).gradient
+            plan.backward(pass, outputGradient: slope, parameters, into: &gradients)
+            return (pass.output.values + gradients.values).map(\.bitPattern)
+        }
+        let plain = try run(Self.input, threads: 1)
+        #expect(try run(garbage, threads: 1) == plain)
+        #expect(try run(Self.input, threads: 3) == plain)
+    }
+
+    @Test("fifty optimiser steps equal PyTorch's", arguments: goldens.optimizers)
+    func optimizers(golden: OptimizerGolden) throws {
+        var builder = GraphBuilder()
+        let logits = builder.linear("fc", builder.input(.vector(4)), out: 2)
+        let graph = builder.build(outputs: ["logits": logits])
+        var parameters = ParameterVector(zerosFor: graph)
+        parameters.values = Self.around("p", [8], spread: 1).values + [0, 0]
+        let target = Self.around("target", [8], spread: 1).values
+        var state = Optimizer.State()
+        for _ in 0..<50 {
+            var gradient = ParameterVector(zerosFor: graph)
+            let current = parameters.values
+            gradient.values = (0..<8).map { 4 * powf(current[$0] - target[$0], 3) } + [0, 0]
+            golden.optimizer.update(&parameters, gradient: gradient, &state)
+        }
+        #expect(Self.relativeError(Array(parameters.values[0..<8]), golden.parameters) < 1e-5)
+    }
+
+    @Test("the learning rate of fifty epochs equals PyTorch's", arguments: goldens.schedules)
+    func schedules(golden: ScheduleGolden) {
+        let schedule = Schedule(
+            kind: golden.kind, every: golden.every ?? 1, factor: golden.factor ?? 0.1, patience: golden.patience ?? 10,
+            minimum: golden.minimum ?? 0, warmUp: golden.warmUp)
+        var state = Schedule.State()
+        for (index, expected) in golden.rates.enumerated() {
+            let rate = schedule.rate(epoch: index + 1, of: 50, base: 0.1, state)
+            #expect(abs(rate - expected) <= 1e-5 * expected, "epoch \(index + 1)")
+            schedule.observe(golden.losses[index], epoch: index + 1, base: 0.1, &state)
+        }
+    }
+
+    @Test("label smoothing and class weights give PyTorch's loss and gradient", arguments: goldens.losses.indices)
+    func losses(index: Int) {
+        let golden = Self.goldens.losses[index]
+        let logits = Self.around("logits", [5, 3], spread: 3)
+        let loss = CrossEntropy(labelSmoothing: golden.smoothing, classWeights: golden.weights ?? [])
+        let (value, gradient) = loss(logits, targets: Self.goldens.targets)
+        #expect(abs(value - golden.loss) < 1e-6 * max(1, golden.loss))
+        #expect(Self.relativeError(gradient.values, golden.gradient) < 1e-5)
+    }
+
+    @Test("the gradient's length is PyTorch's, and clipping scales as it does", arguments: goldens.clips.indices)
+    func clipping(index: Int) {
+        let golden = Self.goldens.clips[index]
+        var builder = GraphBuilder()
+        let logits = builder.linear("fc", builder.input(.vector(3)), out: 6)
+        var vector = ParameterVector(zerosFor: builder.build(outputs: ["logits": logits]))
+        vector.values = Self.around("gradient", [24], spread: 1).values
+        #expect(abs(vector.norm - golden.norm) < 1e-5)
+        let scale = Float(min(1, golden.limit / (vector.norm + 1e-6)))
+        #expect(Self.relativeError(vector.values.map { $0 * scale }, golden.gradient) < 1e-6)
+    }
+
+    @Test(
+        "weights that Keras trained and saved predict the same here",
+        arguments: ["gru2", "gru3", "bilstm2", "bilstm3"])
+    func kerasWeights(name: String) throws {
+        let setup = Self.keras
+        let path = try #require(Bundle.module.url(forResource: "Fixtures/" + name, withExtension: "h5")).path
+        let configuration =
+            name.hasPrefix("gru")
+            ? HeadConfiguration(kind: .gru, hidden: [5, 4], dropout: 0.4, dense: 8)
+            : HeadConfiguration(kind: .bilstm, hidden: [4, 3], projection: 5)
+        let plan = try TrainingPlan(graph: configuration.graph(featureSize: setup.size, classes: setup.classes))
+        let parameters = try ParameterVector(plan.graph, from: openHeadWeights(path: path))
+        let input = Self.around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
+        let pass = plan.forward(PackedSequences(padded: input, lengths: setup.lengths), parameters)
+        let expected = try #require(setup.probabilities[String(name.dropLast())])
+        #expect(Self.relativeError(softmax(pass.output).values, expected) < 1e-5)
+        let other = HeadConfiguration(kind: .gru, hidden: [6]).graph(featureSize: setup.size, classes: setup.classes)
+        #expect(throws: WeightsError.self) { try ParameterVector(other, from: openHeadWeights(path: path)) }
+    }
+}
