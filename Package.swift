@@ -79,7 +79,8 @@ let package = Package(
         .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
         .testTarget(name: "ExtractionTests", dependencies: ["Extraction", "TestSupport"]),
         .testTarget(
-            name: "SequenceModelsTests", dependencies: ["SequenceModels", "TestSupport"], resources: [.copy("Fixtures")]),
+            name: "SequenceModelsTests", dependencies: ["SequenceModels", "TestSupport"],
+            resources: [.copy("Fixtures")]),
         .testTarget(name: "PipelinesTests", dependencies: ["Pipelines"]),
         .testTarget(name: "VideoTests", dependencies: ["Video", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(

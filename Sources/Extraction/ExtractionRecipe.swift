@@ -1,4 +1,5 @@
 import Backbones
+import Datasets
 import FeatureCache
 import Foundation
 import NeuralNetwork
@@ -89,11 +90,24 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
 
     /// What the recipe wants of a clip.
     ///
-    /// - Parameter digest: of the clip, hex; seeds `start: random`.
-    public func request(digest: String) -> SampleRequest {
-        SampleRequest(
-            sampling, seed: UInt64(digest.prefix(16), radix: 16) ?? 0,
-            framing: .centerSquare(size: imageSize, filter: resize))
+    /// Views after the plain one begin at random, show a square of seven eighths of the shorter side at a random
+    /// place (a crop of 224 from a picture whose shorter side is 256), and every other one is mirrored.
+    ///
+    /// - Parameters:
+    ///   - digest: of the clip, hex; with the view it decides what is random.
+    ///   - view: 0 is the plain view.
+    public func request(digest: String, view: Int = 0) -> SampleRequest {
+        let own = UInt64(digest.prefix(16), radix: 16) ?? 0
+        if view == 0 {
+            return SampleRequest(sampling, seed: own, framing: .centerSquare(size: imageSize, filter: resize))
+        }
+        var generator = SplitMix64(seed: own &+ UInt64(view))
+        let placement = Framing.Placement(
+            scale: 0.875, x: Double.random(in: 0...1, using: &generator),
+            y: Double.random(in: 0...1, using: &generator), isMirrored: Bool.random(using: &generator))
+        return SampleRequest(
+            sampling, seed: generator.next(), framing: .square(size: imageSize, filter: resize, placement: placement),
+            jitters: true)
     }
 }
 

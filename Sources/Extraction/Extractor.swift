@@ -62,8 +62,8 @@ public struct Extractor: Sendable {
     private struct Job: Sendable {
         let clip: Clip
         let digest: String
-        /// Places of the recipes whose features are missing.
-        let recipes: [Int]
+        /// Whose features are missing.
+        let views: [FeatureExtractor.View]
     }
 
     /// A recipe with its row in the cache.
@@ -72,6 +72,7 @@ public struct Extractor: Sendable {
         let weights: LoadedWeights
         let record: ExtractionRecord
         let id: Int64
+        let views: Int
     }
 
     /// Extracts what is missing. What was stored stays stored, whatever happens.
@@ -87,8 +88,11 @@ public struct Extractor: Sendable {
         let checked = try configurations.map { try check($0, report) }
         let lock = try ExtractionLock(cache: cache.path)
         defer { withExtendedLifetime(lock) {} }
-        let targets = try checked.map { recipe, weights, record in
-            Target(recipe: recipe, weights: weights, record: record, id: try cache.addExtraction(record))
+        let targets = try zip(checked, configurations).map { checked, configuration in
+            let (recipe, weights, record) = checked
+            return Target(
+                recipe: recipe, weights: weights, record: record, id: try cache.addExtraction(record),
+                views: configuration.views)
         }
         var summary = Summary()
         let jobs = try plan(clips, targets, cache, isCancelled, &summary, report)
@@ -105,7 +109,7 @@ public struct Extractor: Sendable {
                 do {
                     return .done(
                         try extractor.extract(
-                            path: root + "/" + job.clip.path, digest: job.digest, recipes: job.recipes,
+                            path: root + "/" + job.clip.path, digest: job.digest, views: job.views,
                             isCancelled: isCancelled))
                 } catch is FeatureExtractor.Cancelled {
                     return .cancelled
@@ -121,7 +125,8 @@ public struct Extractor: Sendable {
             case .done(let result):
                 try store(result, of: job, targets, cache, &summary)
             case .failed(let error):
-                try fail(job.clip, error, job.recipes.map { targets[$0].id }, cache, &summary, report)
+                let failed = Set(job.views.map(\.recipe)).sorted().map { targets[$0].id }
+                try fail(job.clip, error, failed, cache, &summary, report)
             case .cancelled:
                 summary.wasCancelled = true
                 return
@@ -138,8 +143,8 @@ public struct Extractor: Sendable {
         _ summary: inout Summary
     ) throws {
         let video = VideoRecord(digest: job.digest, path: job.clip.path, details: result.details)
-        for (place, sequence) in zip(job.recipes, result.sequences) {
-            let target = targets[place]
+        for (view, sequence) in zip(job.views, result.sequences) {
+            let target = targets[view.recipe]
             try cache.store(
                 sequence, video: video, extraction: target.id, maxFrames: target.record.maxFrames,
                 featureSize: target.record.featureSize)
@@ -178,7 +183,7 @@ public struct Extractor: Sendable {
         _ summary: inout Summary, _ report: (Event) -> Void
     ) throws -> [Job] {
         let digests = try hash(clips, isCancelled, report)
-        let known = try targets.map { try cache.extractedDigests(extraction: $0.id) }
+        let known = try targets.map { try cache.extractedViews(extraction: $0.id) }
         let failures = try targets.map { try cache.failures(extraction: $0.id) }
         var firstPath: [String: String] = [:]
         var samples: [(video: VideoRecord, sample: SampleRecord)] = []
@@ -196,9 +201,12 @@ public struct Extractor: Sendable {
                 let sample = SampleRecord(
                     dataset: dataset.name, label: clip.label, split: clip.split.rawValue, group: clip.group)
                 samples.append((VideoRecord(digest: digest, path: clip.path), sample))
-                let missing = targets.indices.filter { !known[$0].contains(digest) }
-                let wanted = missing.filter { place in
-                    retriesFailed || failures[place][clip.path].map { isNewer(clip, than: $0) } ?? true
+                let missing = targets.indices.flatMap { place in
+                    (0..<targets[place].views).filter { known[place][digest]?.contains($0) != true }
+                        .map { FeatureExtractor.View(recipe: place, view: $0) }
+                }
+                let wanted = missing.filter { view in
+                    retriesFailed || failures[view.recipe][clip.path].map { isNewer(clip, than: $0) } ?? true
                 }
                 if missing.isEmpty {
                     summary.skipped += 1
@@ -206,7 +214,7 @@ public struct Extractor: Sendable {
                     report(.note("\(clip.path) failed before and is left out; --retry-failed tries it again."))
                     summary.failed += 1
                 } else {
-                    jobs.append(Job(clip: clip, digest: digest, recipes: wanted))
+                    jobs.append(Job(clip: clip, digest: digest, views: wanted))
                 }
             }
         }

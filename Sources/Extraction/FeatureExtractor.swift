@@ -26,7 +26,7 @@ public final class FeatureExtractor {
     public struct Result: Sendable {
         /// What probing found.
         public let details: VideoRecord.Details
-        /// Features of the sampled frames, one sequence for each recipe asked for.
+        /// Features of the sampled frames, one sequence for each view asked for.
         public let sequences: [SequenceRecord]
     }
 
@@ -56,23 +56,33 @@ public final class FeatureExtractor {
     /// - Throws: `VideoError`.
     public func digest(of path: String) throws -> String { try FileDigest.clip(path: path) }
 
+    /// One view of a clip under one recipe.
+    public struct View: Sendable, Equatable {
+        /// Place among the extractor's recipes.
+        public let recipe: Int
+        /// 0 is the plain view.
+        public let view: Int
+    }
+
     /// - Parameters:
-    ///   - digest: of the clip; seeds `start: random`.
-    ///   - recipes: places of the recipes that are wanted of this clip; nil for all.
+    ///   - digest: of the clip; decides what is random.
+    ///   - views: what is wanted of this clip; nil for the plain view of all recipes.
     /// - Throws: `VideoError`, or `Cancelled`.
     public func extract(
-        path: String, digest: String, recipes: [Int]? = nil, isCancelled: () -> Bool = { false }
+        path: String, digest: String, views: [View]? = nil, isCancelled: () -> Bool = { false }
     ) throws -> Result {
-        let networks = (recipes ?? Array(self.networks.indices)).map { self.networks[$0] }
+        let views = views ?? networks.indices.map { View(recipe: $0, view: 0) }
         let clip = try openClip(path: path)
-        let requests = networks.map { $0.recipe.request(digest: digest) }
+        let requests = views.map { networks[$0.recipe].recipe.request(digest: digest, view: $0.view) }
         let distinct = Array(Set(requests))
         let sampled = Dictionary(uniqueKeysWithValues: zip(distinct, try clip.sample(distinct)))
-        let sequences = try zip(networks, requests).map { network, request in
+        let sequences = try zip(views, requests).map { view, request in
             guard let frames = sampled[request], !frames.frames.isEmpty else { throw VideoError.noFrames(path: path) }
             return SequenceRecord(
+                view: view.view,
                 frameIndices: frames.frames.map(\.index), frameTimes: frames.frames.map(\.time),
-                decodeErrors: frames.decodeErrors, features: try features(of: frames.frames, network, isCancelled))
+                decodeErrors: frames.decodeErrors,
+                features: try features(of: frames.frames, networks[view.recipe], isCancelled))
         }
         return Result(details: .init(clip.information), sequences: sequences)
     }

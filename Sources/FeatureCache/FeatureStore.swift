@@ -26,16 +26,19 @@ extension CacheFile {
         }
     }
 
-    /// Digests of the videos that already have view 0 under a recipe.
-    public func extractedDigests(extraction: Int64) throws -> Set<String> {
+    /// The views that each video has under a recipe, by the video's digest.
+    public func extractedViews(extraction: Int64) throws -> [String: Set<Int>] {
         try read { database in
-            try String.fetchSet(
+            let rows = try Row.fetchCursor(
                 database,
                 sql: """
-                    SELECT video.digest FROM sequence JOIN video ON video.id = sequence.video_id
-                    WHERE sequence.extraction_id = ? AND sequence.view = 0
+                    SELECT video.digest, sequence.view FROM sequence JOIN video ON video.id = sequence.video_id
+                    WHERE sequence.extraction_id = ?
                     """,
                 arguments: [extraction])
+            var views: [String: Set<Int>] = [:]
+            while let row = try rows.next() { views[row[0], default: []].insert(row[1]) }
+            return views
         }
     }
 

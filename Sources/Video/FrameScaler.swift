@@ -24,10 +24,11 @@ final class FrameScaler {
         var crop = Crop(x: 0, y: 0, width: shown.width, height: shown.height)
         var size = (width: shown.width, height: shown.height)
         var filter = ResizeFilter.antialias
-        if case .centerSquare(let side, let wanted) = framing {
-            crop = .centerSquare(width: shown.width, height: shown.height)
+        var isMirrored = false
+        if case .square(let side, let wanted, let placement) = framing {
+            crop = .square(placement, width: shown.width, height: shown.height)
             size = (side, side)
-            filter = wanted
+            (filter, isMirrored) = (wanted, placement.isMirrored)
         }
         crop = crop.stored(quarterTurns: quarterTurns, width: width, height: height)
         let stored = isTurned ? (width: size.height, height: size.width) : size
@@ -39,9 +40,9 @@ final class FrameScaler {
         } else {
             pixels = try scaled(picture, crop, to: stored, filter)
         }
-        return VideoFrame(
-            index: index, time: time, width: size.width, height: size.height,
-            pixels: turned(pixels, width: stored.width, height: stored.height, quarterTurns: quarterTurns))
+        pixels = turned(pixels, width: stored.width, height: stored.height, quarterTurns: quarterTurns)
+        if isMirrored { pixels = mirrored(pixels, width: size.width) }
+        return VideoFrame(index: index, time: time, width: size.width, height: size.height, pixels: pixels)
     }
 
     private func scaled(

@@ -2,8 +2,36 @@
 public enum Framing: Sendable, Hashable {
     /// The whole picture, as it is shown.
     case full
+    /// A square, resized to `size` × `size` pixels.
+    case square(size: Int, filter: ResizeFilter = .antialias, placement: Placement = .center)
+
     /// The largest centred square, resized to `size` × `size` pixels.
-    case centerSquare(size: Int, filter: ResizeFilter = .antialias)
+    public static func centerSquare(size: Int, filter: ResizeFilter = .antialias) -> Framing {
+        .square(size: size, filter: filter)
+    }
+
+    /// Which square of a picture.
+    public struct Placement: Sendable, Hashable {
+        /// Side as a share of the picture's shorter side, above 0, at most 1.
+        public var scale: Double
+        /// How far from left to right, from 0 to 1.
+        public var x: Double
+        /// How far from top to bottom, from 0 to 1.
+        public var y: Double
+        /// Whether left and right are swapped.
+        public var isMirrored: Bool
+
+        /// All parts, as they are.
+        public init(scale: Double, x: Double, y: Double, isMirrored: Bool) {
+            self.scale = scale
+            self.x = x
+            self.y = y
+            self.isMirrored = isMirrored
+        }
+
+        /// The largest centred square.
+        public static let center = Placement(scale: 1, x: 0.5, y: 0.5, isMirrored: false)
+    }
 }
 
 /// How a picture is resized.
@@ -46,6 +74,17 @@ struct Crop: Equatable {
         return Crop(x: width / 2 - side / 2, y: height / 2 - side / 2, width: side, height: side)
     }
 
+    /// The square of a picture of `width` × `height`.
+    static func square(_ placement: Framing.Placement, width: Int, height: Int) -> Crop {
+        if placement.scale == 1 && placement.x == 0.5 && placement.y == 0.5 {
+            return centerSquare(width: width, height: height)
+        }
+        let side = max(1, Int((Double(min(width, height)) * placement.scale).rounded()))
+        return Crop(
+            x: Int(Double(width - side) * placement.x), y: Int(Double(height - side) * placement.y), width: side,
+            height: side)
+    }
+
     /// Where the rectangle of a picture shown after `quarterTurns` clockwise turns lies in the stored
     /// picture of `width` × `height`.
     func stored(quarterTurns: Int, width: Int, height: Int) -> Crop {
@@ -75,6 +114,18 @@ func turned(_ pixels: [UInt8], width: Int, height: Int, quarterTurns: Int) -> [U
             result[to] = pixels[from]
             result[to + 1] = pixels[from + 1]
             result[to + 2] = pixels[from + 2]
+        }
+    }
+    return result
+}
+
+/// Swaps left and right of `[height, width, 3]` pixels.
+func mirrored(_ pixels: [UInt8], width: Int) -> [UInt8] {
+    var result = pixels
+    for row in stride(from: 0, to: pixels.count, by: width * 3) {
+        for column in 0..<width {
+            let (from, to) = (row + (width - 1 - column) * 3, row + column * 3)
+            for channel in 0..<3 { result[to + channel] = pixels[from + channel] }
         }
     }
     return result

@@ -46,7 +46,7 @@ public struct ImageFolder: ClipReader {
 
     /// Unreadable images are counted as decode errors and left out.
     public func sample(_ requests: [SampleRequest]) throws -> [SampledFrames] {
-        let wanted = requests.map { $0.sampling.indices(times: information.frameTimes, seed: $0.seed) }
+        let wanted = requests.map { $0.indices(times: information.frameTimes) }
         var frames = requests.map { _ in [VideoFrame]() }
         var errors = requests.map { _ in 0 }
         for index in Set(wanted.joined()).sorted() {

@@ -28,9 +28,12 @@ public enum Sampling: Sendable, Hashable {
     /// - Parameters:
     ///   - times: of every frame of the clip in seconds, ascending.
     ///   - seed: evenly spread bits, such as a part of the video's digest; decides `start: random`.
-    public func indices(times: [Double], seed: UInt64) -> [Int] {
+    ///   - jitters: whether every policy begins at random: a stride anywhere, each of the equal parts at any of
+    ///     its frames, the others as late as all frames still fit.
+    public func indices(times: [Double], seed: UInt64, jitters: Bool = false) -> [Int] {
         let count = times.count
         guard count > 0 else { return [] }
+        if jitters { return jittered(times: times, seed: seed) }
         switch self {
         case .first(let frames):
             return Array(0..<min(frames, count))
@@ -47,6 +50,31 @@ public enum Sampling: Sendable, Hashable {
             return (0..<frames).map { (2 * $0 + 1) * count / (2 * frames) }
         case .rate(let framesPerSecond, let frames):
             return Self.indices(times: times, framesPerSecond: framesPerSecond, frames: frames)
+        }
+    }
+
+    private func jittered(times: [Double], seed: UInt64) -> [Int] {
+        let count = times.count
+        switch self {
+        case .first(let frames):
+            let first = Int(seed % UInt64(max(1, count - frames + 1)))
+            return Array(first..<min(first + frames, count))
+        case .stride(let every, _, let frames):
+            return Sampling.stride(every: every, start: .random, frames: frames).indices(times: times, seed: seed)
+        case .uniform(let frames):
+            guard count > frames else { return Array(0..<count) }
+            return (0..<frames).map { part in
+                let range = part * count / frames..<(part + 1) * count / frames
+                // Another few of the seed's bits for each part.
+                let bits = (seed &+ UInt64(part) &* 0x9E37_79B9_7F4A_7C15) &* 0xBF58_476D_1CE4_E5B9
+                return range.lowerBound + Int((bits >> 32) % UInt64(range.count))
+            }
+        case .rate(let framesPerSecond, let frames):
+            let needed = Double(frames - 1) / framesPerSecond
+            let latest = times.lastIndex { $0 + needed <= times[count - 1] } ?? 0
+            let first = Int(seed % UInt64(latest + 1))
+            return Self.indices(times: Array(times[first...]), framesPerSecond: framesPerSecond, frames: frames)
+                .map { $0 + first }
         }
     }
 

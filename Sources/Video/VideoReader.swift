@@ -28,12 +28,19 @@ public struct SampleRequest: Sendable, Hashable {
     /// What is cut out of them.
     public var framing: Framing
 
-    /// Frames picked by `sampling`; `seed` decides `start: random`.
-    public init(_ sampling: Sampling, seed: UInt64 = 0, framing: Framing) {
+    /// Whether every policy begins at random.
+    public var jitters: Bool
+
+    /// Frames picked by `sampling`; `seed` decides what is random.
+    public init(_ sampling: Sampling, seed: UInt64 = 0, framing: Framing, jitters: Bool = false) {
         self.sampling = sampling
         self.seed = seed
         self.framing = framing
+        self.jitters = jitters
     }
+
+    /// Which frames of a clip.
+    func indices(times: [Double]) -> [Int] { sampling.indices(times: times, seed: seed, jitters: jitters) }
 }
 
 /// What a sampling pass gives.
@@ -132,7 +139,7 @@ public final class VideoReader: ClipReader {
     /// - Returns: the frames, and whether the decoder gave all that were wanted.
     private func decode(_ requests: [SampleRequest]) throws -> (sampled: [SampledFrames], isWhole: Bool) {
         let file = try InputFile(path: path)
-        let wanted = requests.map { $0.sampling.indices(times: table.times, seed: $0.seed) }
+        let wanted = requests.map { $0.indices(times: table.times) }
         let last = wanted.compactMap(\.last).max() ?? -1
         var wanting: [Int: [Int]] = [:]
         for (request, indices) in wanted.enumerated() {

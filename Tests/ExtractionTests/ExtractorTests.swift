@@ -124,6 +124,34 @@ extension CacheFile {
         #expect(try extractor.run(into: cache) { _ in }.skipped == 5)
     }
 
+    @Test("more views add to those that are there, are the same again, and differ from the plain one")
+    func views() throws {
+        let dataset = try TinyDataset()
+        let cache = try dataset.cache()
+        var extractor = dataset.extractor()
+        _ = try extractor.run(into: cache) { _ in }
+        let plain = try cache.features(dataset: "clips", extraction: 1, views: 3)
+        #expect(plain.examples.allSatisfy { $0.views.count == 1 })
+        extractor.configurations[0].views = 3
+        #expect(try extractor.run(into: cache) { _ in }.extracted == 4)
+        #expect(try cache.extractions().count == 1)
+        let all = try cache.features(dataset: "clips", extraction: 1, views: 3)
+        #expect(all.examples.allSatisfy { $0.views.map(\.view) == [0, 1, 2] })
+        #expect(try cache.features(dataset: "clips", extraction: 1).rows == plain.rows)
+        func rows(_ features: FeatureSet, _ example: Int, _ view: Int) throws -> [Float] {
+            let span = features.examples[example].views[view]
+            return Array(features.rows[span.firstRow * 512..<(span.firstRow + span.length) * 512])
+        }
+        for example in 0..<4 {
+            #expect(try rows(all, example, 0) == rows(plain, example, 0))
+            #expect(try rows(all, example, 1) != rows(all, example, 0))
+        }
+        let again = try dataset.cache("again")
+        _ = try extractor.run(into: again) { _ in }
+        #expect(try again.features(dataset: "clips", extraction: 1, views: 3).rows == all.rows)
+        #expect(try extractor.run(into: cache) { _ in }.skipped == 4)
+    }
+
     @Test("weights that hold NaN are used, but not silently")
     func notANumber() throws {
         let dataset = try TinyDataset()

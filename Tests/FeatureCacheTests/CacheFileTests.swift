@@ -172,8 +172,8 @@ enum Example {
         let other = try cache.addExtraction(Example.extraction("other", digest: "d2"))
         #expect(other != extraction)
         #expect(try cache.addExtraction(Example.extraction("renamed")) == extraction)
-        #expect(try cache.extractedDigests(extraction: extraction).count == 2)
-        #expect(try cache.extractedDigests(extraction: other).isEmpty)
+        #expect(try cache.extractedViews(extraction: extraction).count == 2)
+        #expect(try cache.extractedViews(extraction: other).isEmpty)
         #expect(try cache.extractions().map(\.record.name) == ["other", "tiny"])
     }
 

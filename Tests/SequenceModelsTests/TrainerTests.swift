@@ -83,6 +83,98 @@ enum OrderProblem {
         #expect(try weights() != first)
     }
 
+    @Test("training draws from all views, and predictions may average them")
+    func views() throws {
+        let plain = OrderProblem.features(24)
+        // The second view of each clip is the first one of its neighbour of the same class.
+        let examples = plain.examples.enumerated().map { index, example in
+            let other = plain.examples[(index + 2) % 24].views[0]
+            return FeatureSet.Example(
+                videoID: example.videoID, path: example.path, label: example.label, split: example.split,
+                group: example.group, views: [example.views[0], other])
+        }
+        let both = FeatureSet(examples: examples, featureSize: 4, rows: plain.rows)
+        let configuration = OrderProblem.training(.gru, epochs: 3)
+        let (one, _, _) = try OrderProblem.train(configuration, plain)
+        let (two, _, _) = try OrderProblem.train(configuration, both)
+        #expect(one.head.parameters != two.head.parameters)
+        let single = softmax(try two.head.logits(both, [5])).values
+        let other = softmax(try two.head.logits(both, [7])).values
+        let mean = softmax(try two.head.logits(both, [5], averagingViews: true)).values
+        for (index, value) in mean.enumerated() { #expect(abs(value - (single[index] + other[index]) / 2) < 1e-6) }
+    }
+
+    @Test("the frame head learns from single frames, and a clip gets the mean of its frames' probabilities")
+    func frameHead() throws {
+        let features = OrderProblem.features(48)
+        let (result, metrics, _) = try OrderProblem.train(OrderProblem.training(.frame, epochs: 5), features)
+        #expect(metrics.accuracy < 0.8)
+        let example = features.examples[3]
+        let frames = try result.head.logits(features, spans: example.views[0].frames)
+        let probabilities = softmax(frames)
+        let clip = softmax(try result.head.logits(features, [3])).values
+        for label in 0..<2 {
+            let mean = (0..<example.length).reduce(0) { $0 + probabilities.values[$1 * 2 + label] }
+            #expect(abs(clip[label] - mean / Float(example.length)) < 1e-5)
+        }
+    }
+
+    @Test("the other heads learn the order where they can", arguments: [HeadConfiguration.Kind.bigru, .transformer])
+    func otherHeads(kind: HeadConfiguration.Kind) throws {
+        var configuration = OrderProblem.training(kind)
+        if kind == .transformer { configuration.model = HeadConfiguration(kind: kind, hidden: [16], heads: 2) }
+        let (_, metrics, _) = try OrderProblem.train(configuration, OrderProblem.features(96))
+        #expect(metrics.accuracy > 0.95)
+    }
+
+    @Test("attention weighs every frame, sums to one, and only its head has weights")
+    func attention() throws {
+        let features = OrderProblem.features(24)
+        let (result, _, _) = try OrderProblem.train(OrderProblem.training(.attention, epochs: 2), features)
+        let weights = try #require(result.head.attention(of: Array(features.rows[0..<12])))
+        #expect(weights.count == 3 && abs(weights.reduce(0, +) - 1) < 1e-6 && weights.allSatisfy { $0 > 0 })
+        let (gru, _, _) = try OrderProblem.train(OrderProblem.training(.gru, epochs: 1), features)
+        #expect(gru.head.attention(of: Array(features.rows[0..<12])) == nil)
+    }
+
+    @Test("the number of threads changes no weight by a bit", arguments: [HeadConfiguration.Kind.gru, .bilstm])
+    func threads(kind: HeadConfiguration.Kind) throws {
+        let features = OrderProblem.features(40)
+        let partition = Partition(features, validation: 0.2, seed: 1)
+        func weights(_ threads: Int) throws -> [UInt32] {
+            try Trainer(OrderProblem.training(kind, epochs: 3), threads: threads).train(features, partition)
+                .head.parameters.values.map(\.bitPattern)
+        }
+        let one = try weights(1)
+        #expect(try weights(2) == one)
+        #expect(try weights(5) == one)
+    }
+
+    @Test("weights to begin with are applied as they are when no epoch is asked for")
+    func initialWeights() throws {
+        let folder = NSTemporaryDirectory() + UUID().uuidString
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let features = OrderProblem.features(24)
+        var configuration = OrderProblem.training(.gru, epochs: 2)
+        let (trained, _, _) = try OrderProblem.train(configuration, features)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try SafeTensorsWriter.write(trained.head.parameters.tensors, to: folder + "/head.safetensors")
+        configuration.initialWeights = folder + "/head.safetensors"
+        configuration.epochs = 0
+        let (applied, _, epochs) = try OrderProblem.train(configuration, features)
+        #expect(epochs.isEmpty && applied.head.parameters == trained.head.parameters)
+        configuration.model.hidden = [13]
+        #expect(throws: WeightsError.self) { try OrderProblem.train(configuration, features) }
+    }
+
+    @Test("class weights count as scikit-learn's, and named ones as they are named")
+    func classWeights() {
+        let counts = [0: 6, 1: 2]
+        #expect(TrainingConfiguration.ClassWeights.balanced.values(["a", "b"], counts: counts) == [8.0 / 12, 2])
+        #expect(TrainingConfiguration.ClassWeights.named(["b": 3]).values(["a", "b"], counts: counts) == [1, 3])
+        #expect(TrainingConfiguration.ClassWeights.equal.values(["a", "b"], counts: counts).isEmpty)
+    }
+
     @Test("early stopping ends when patience does, and the best epoch's weights are kept")
     func earlyStopping() throws {
         var configuration = OrderProblem.training(.gru, epochs: 200)

@@ -57,4 +57,26 @@ import Testing
         #expect(
             Sampling.rate(framesPerSecond: 5, frames: 10).indices(times: [0, 0.1, 0.5, 0.6], seed: 0) == [0, 1, 3])
     }
+
+    @Test("jittered samplings keep their frames and spacing, stay inside the clip, and differ from seed to seed")
+    func jitter() {
+        let times = (0..<100).map { Double($0) / 25 }
+        let samplings: [Sampling] = [
+            .first(frames: 10), .uniform(frames: 10), .stride(every: 5, start: .at(0), frames: 10),
+            .rate(framesPerSecond: 5, frames: 10),
+        ]
+        for sampling in samplings {
+            var starts: Set<[Int]> = []
+            for seed in 0..<40 as Range<UInt64> {
+                let indices = sampling.indices(times: times, seed: seed &* 0x9E37_79B9_7F4A_7C15, jitters: true)
+                #expect(indices.count == 10 && indices == indices.sorted() && Set(indices).count == 10)
+                #expect(indices.allSatisfy { (0..<100).contains($0) })
+                starts.insert(indices)
+            }
+            #expect(starts.count > 10, "\(sampling)")
+        }
+        #expect(Sampling.uniform(frames: 8).indices(times: [0, 1, 2], seed: 5, jitters: true) == [0, 1, 2])
+        #expect(Sampling.first(frames: 8).indices(times: [0, 1, 2], seed: 5, jitters: true) == [0, 1, 2])
+        #expect(Sampling.rate(framesPerSecond: 9, frames: 8).indices(times: [0], seed: 5, jitters: true) == [0])
+    }
 }

@@ -218,4 +218,25 @@ enum TestMovie {
         #expect(throws: VideoError.self) { try TestMovie.write(to: path) }
         #expect(!FileManager.default.fileExists(atPath: path + ".partial"))
     }
+
+    @Test("a placed square shows its part of the picture, mirrored where asked")
+    func placedSquare() throws {
+        // The red of a pixel is its column, the green its row.
+        var pixels: [UInt8] = []
+        for index in 0..<600 { pixels += [UInt8(index % 30 * 8), UInt8(index / 30 * 8), 0] }
+        let path = try scratch.file("p.ppm", TestMovie.ppm(pixels, width: 30, height: 20))
+        func show(_ placement: Framing.Placement) throws -> [UInt8] {
+            try VideoReader(path: path).sample(
+                .first(frames: 1), framing: .square(size: 10, filter: .bilinear, placement: placement)
+            ).frames[0].pixels
+        }
+        let corner = try show(.init(scale: 0.5, x: 1, y: 0, isMirrored: false))
+        #expect(corner[0] == 160 && corner[9 * 3] == 232 && corner[1] == 0 && corner[9 * 30 + 1] == 72)
+        let mirror = try show(.init(scale: 0.5, x: 1, y: 0, isMirrored: true))
+        #expect(mirror[0] == 232 && mirror[9 * 3] == 160)
+        let whole = try show(.center)
+        let framed = try VideoReader(path: path).sample(
+            .first(frames: 1), framing: .centerSquare(size: 10, filter: .bilinear))
+        #expect(whole == framed.frames[0].pixels)
+    }
 }

@@ -1,0 +1,168 @@
+import Datasets
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import TestSupport
+import Testing
+
+@testable import SequenceModels
+
+/// A cache that holds the order problem, and runs over it.
+final class RunPlace {
+    let scratch: ScratchFolder
+    let cache: CacheFile
+    let features = OrderProblem.features(48)
+
+    init() throws {
+        scratch = try ScratchFolder()
+        cache = try CacheFile(path: scratch.path + "/cache.sqlite")
+        let extraction = try cache.addExtraction(
+            ExtractionRecord(
+                digest: "d", name: "order", backbone: "resnet18", weights: "random", weightsDigest: nil, tap: "pooled",
+                imageSize: 32, maxFrames: 8, featureShape: [4], precision: "f32", recipe: "{}", version: "test"))
+        try cache.registerSamples(
+            features.examples.map { example in
+                (
+                    VideoRecord(digest: example.path, path: example.path),
+                    SampleRecord(dataset: "order", label: example.label, split: example.split, group: nil)
+                )
+            })
+        for example in features.examples {
+            let rows = features.rows[example.firstRow * 4..<(example.firstRow + example.length) * 4]
+            try cache.store(
+                SequenceRecord(
+                    frameIndices: Array(0..<example.length), frameTimes: (0..<example.length).map(Double.init),
+                    decodeErrors: 0, features: Array(rows)),
+                video: VideoRecord(digest: example.path, path: example.path), extraction: extraction, maxFrames: 8,
+                featureSize: 4)
+        }
+    }
+
+    func run(_ name: String, _ training: TrainingConfiguration, memory: Int = .max, resumes: Bool = false)
+        -> SequenceRun
+    {
+        var run = SequenceRun(
+            name: name, dataset: "order", training: training, runs: scratch.path + "/runs", version: "test")
+        (run.memory, run.resumes) = (memory, resumes)
+        return run
+    }
+
+    @discardableResult
+    func train(
+        _ run: SequenceRun, stopAfter: Int = .max, notes: ((String) -> Void)? = nil
+    ) throws -> SequenceRun.Summary {
+        let extraction = try #require(try cache.extractions().first)
+        var epochs = 0
+        return try run.run(cache: cache, extraction: extraction, isCancelled: { epochs >= stopAfter }) { event in
+            switch event {
+            case .epoch: epochs += 1
+            case .note(let text): notes?(text)
+            default: break
+            }
+        }
+    }
+
+    func weights(_ name: String) throws -> Data {
+        try Data(contentsOf: URL(fileURLWithPath: "\(scratch.path)/runs/\(name)/model.safetensors"))
+    }
+}
+
+@Suite struct SequenceRunTests {
+    static func training(_ kind: HeadConfiguration.Kind = .gru) -> TrainingConfiguration {
+        var training = OrderProblem.training(kind, epochs: 12)
+        training.model.dropout = 0.2
+        training.schedule = Schedule(kind: .plateau, factor: 0.5, patience: 1, warmUp: 2)
+        training.clipNorm = 1
+        return training
+    }
+
+    @Test("a run that was stopped and resumed ends as one that never stopped, to the bit", arguments: [1, 5, 11])
+    func resumes(stop: Int) throws {
+        let place = try RunPlace()
+        let whole = try place.train(place.run("whole", Self.training()))
+        let first = try place.train(place.run("parts", Self.training()), stopAfter: stop)
+        #expect(first.wasCancelled && first.epochs == stop)
+        let second = try place.train(place.run("parts", Self.training(), resumes: true))
+        #expect(second.epochs == 12 && second.bestEpoch == whole.bestEpoch)
+        #expect(try place.weights("parts") == place.weights("whole"))
+        #expect(second.metrics[.test] == whole.metrics[.test])
+        let last = try SafeTensorsFile(path: place.scratch.path + "/runs/parts/last.safetensors")
+        let other = try SafeTensorsFile(path: place.scratch.path + "/runs/whole/last.safetensors")
+        for name in other.shapes.keys { #expect(try last.tensor(named: name) == other.tensor(named: name), "\(name)") }
+    }
+
+    @Test("another configuration is refused with the difference, more epochs are not")
+    func otherConfiguration() throws {
+        let place = try RunPlace()
+        try place.train(place.run("run", Self.training()), stopAfter: 3)
+        var other = Self.training()
+        other.optimizer.learningRate = 0.5
+        other.batchSize = 4
+        let error = #expect(throws: SequenceError.self) { try place.train(place.run("run", other, resumes: true)) }
+        let text = error?.localizedDescription ?? ""
+        #expect(text.contains("training.batchSize: 8 → 4"), "\(text)")
+        #expect(text.contains("training.optimizer.learningRate: 0.01 → 0.5"), "\(text)")
+        var longer = Self.training()
+        longer.epochs = 14
+        #expect(try place.train(place.run("run", longer, resumes: true)).epochs == 14)
+        #expect(throws: SequenceError.self) { try place.train(place.run("none", longer, resumes: true)) }
+        #expect(throws: CacheError.self) { try place.train(place.run("run", longer)) }
+    }
+
+    @Test(
+        "features that do not fit into memory are streamed, and give the same weights",
+        arguments: [
+            HeadConfiguration.Kind.gru, .frame,
+        ])
+    func streams(kind: HeadConfiguration.Kind) throws {
+        let place = try RunPlace()
+        try place.train(place.run("memory", Self.training(kind)))
+        var notes: [String] = []
+        try place.train(place.run("stream", Self.training(kind), memory: 100)) { notes.append($0) }
+        #expect(notes.contains { $0.contains("batch by batch") })
+        #expect(try place.weights("stream") == place.weights("memory"))
+    }
+
+    @Test("heads on the wrong tap, and sequences without a valid frame")
+    func wrongFeatures() throws {
+        let place = try RunPlace()
+        #expect(throws: SequenceError.notMaps(shape: [4], head: "convlstm")) {
+            try place.train(place.run("maps", Self.training(.convlstm)))
+        }
+        try place.cache.registerSamples([
+            (
+                VideoRecord(digest: "empty", path: "empty"),
+                SampleRecord(dataset: "order", label: "up", split: "train", group: nil)
+            )
+        ])
+        try place.cache.store(
+            SequenceRecord(frameIndices: [], frameTimes: [], decodeErrors: 0, features: []),
+            video: VideoRecord(digest: "empty", path: "empty"), extraction: 1, maxFrames: 8, featureSize: 4)
+        var notes: [String] = []
+        try place.train(place.run("empty", Self.training())) { notes.append($0) }
+        #expect(notes == ["1 videos have no valid frame and are left out"])
+        let lock = try ExtractionLock(cache: place.cache.path)
+        notes = []
+        try place.train(place.run("filling", Self.training())) { notes.append($0) }
+        withExtendedLifetime(lock) {}
+        #expect(notes.contains { $0.contains("an extraction is filling") })
+    }
+
+    @Test("one clip a class, classes that training lacks, and a batch larger than the set work")
+    func smallSets() throws {
+        let place = try RunPlace()
+        var training = Self.training()
+        (training.batchSize, training.validation, training.epochs) = (1000, 0, 2)
+        #expect(try place.train(place.run("large", training)).epochs == 2)
+        let all = place.features
+        let few = FeatureSet(
+            examples: Array(all.examples.filter { $0.split == "train" }.prefix(2)) + [
+                .init(
+                    videoID: 99, path: "other", label: "sideways", split: "test", group: nil, length: 3, firstRow: 0)
+            ], featureSize: 4, storage: all.storage)
+        let partition = Partition(few, validation: 0, seed: 1)
+        let result = try Trainer(training).train(few, partition)
+        #expect(result.head.labels == ["down", "up"])
+        #expect(try Evaluation(result.head, few, partition.test, split: .test).metrics == nil)
+    }
+}
