@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint demo extract sequence evaluate predict describe query bench clean
+.PHONY: help setup build test lint demo extract sequence sweep compare runs evaluate predict query bench bench-heads clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -35,7 +35,7 @@ endif
 ZOETROPE := $(BUILT)/zoetrope
 
 help: ## This list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
 
 setup: ## Install the libraries that are missing (uses sudo when not root)
 	@if ! command -v swift >/dev/null; then \
@@ -71,6 +71,15 @@ extract: build ## Stage 1: make extract PIPELINE=pipelines/….yaml
 sequence: build ## Stage 2: make sequence PIPELINE=pipelines/….yaml
 	@$(ZOETROPE) sequence "$${PIPELINE:?name a file: make sequence PIPELINE=pipelines/….yaml}" --cache "$$CACHE" --runs "$$RUNS" $(ARGS)
 
+sweep: build ## Many settings: make sweep PIPELINE=pipelines/recurrence.yaml
+	@$(ZOETROPE) sweep "$${PIPELINE:?name a file: make sweep PIPELINE=pipelines/….yaml}" --cache "$$CACHE" --runs "$$RUNS" $(ARGS)
+
+compare: build ## Runs side by side: make compare RUN='runs/a runs/b'
+	@$(ZOETROPE) compare $${RUN:?name runs: make compare RUN='runs/a runs/b'} $(ARGS)
+
+runs: build ## The runs of a cache
+	@$(ZOETROPE) runs --cache "$$CACHE" $(ARGS)
+
 evaluate: build ## A run closely: make evaluate RUN=runs/…
 	@$(ZOETROPE) evaluate "$${RUN:?name a run: make evaluate RUN=runs/…}" $(ARGS)
 
@@ -87,6 +96,14 @@ bench: setup ## Speed beside OpenVINO (installs Python peers in PEERS)
 	  $(PEERS)/bin/pip install --quiet torch torchvision openvino numpy; }
 	@swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Benchmarks/bench.py --binary $(BUILT)/Benchmarks $(ARGS)
+
+bench-heads: setup ## Heads beside PyTorch and Keras (installs them in PEERS and PEERS-keras)
+	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && \
+	  $(PEERS)/bin/pip install --quiet torch torchvision openvino numpy; }
+	@test -x $(PEERS)-keras/bin/python || { python3 -m venv $(PEERS)-keras && \
+	  $(PEERS)-keras/bin/pip install --quiet tensorflow-cpu; }
+	@swift build -c release --product Benchmarks $(FLAGS) >&2
+	@$(PEERS)/bin/python Tests/Benchmarks/heads.py --binary $(BUILT)/Benchmarks --keras $(PEERS)-keras/bin/python $(ARGS)
 
 clean: ## Remove what was built
 	rm -rf .build

@@ -66,7 +66,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Backbones", "SequenceModels"], path: "Tests/Benchmarks",
+            name: "Benchmarks", dependencies: ["Backbones", "SequenceModels", "FeatureCache"], path: "Tests/Benchmarks",
             exclude: ["bench.py", "heads.py"]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(
@@ -81,7 +81,7 @@ let package = Package(
         .testTarget(
             name: "SequenceModelsTests", dependencies: ["SequenceModels", "TestSupport"],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "PipelinesTests", dependencies: ["Pipelines"]),
+        .testTarget(name: "PipelinesTests", dependencies: ["Pipelines", "TestSupport"]),
         .testTarget(name: "VideoTests", dependencies: ["Video", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(
             name: "BackbonesTests",

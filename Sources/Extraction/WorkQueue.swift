@@ -11,7 +11,7 @@ import Synchronization
 ///   - makeWorker: called once in each thread; gives the function that does one job.
 ///   - consume: gets each result in the calling thread; an error it throws stops the workers.
 /// - Throws: the first error that a worker or `consume` threw; the jobs under way are finished first.
-func runJobs<Output: Sendable>(
+public func runJobs<Output: Sendable>(
     count: Int, workers: Int, makeWorker: @escaping @Sendable () throws -> (Int) throws -> Output,
     consume: (Int, Output) throws -> Void
 ) throws {

@@ -1,5 +1,7 @@
+import Dispatch
 import Foundation
 import GRDB
+import Synchronization
 
 /// Sequences as stage 2 trains on them: valid rows only, in memory or read when they are asked for.
 public struct FeatureSet: Sendable {
@@ -143,42 +145,61 @@ extension CacheFile {
     public func features(
         dataset: String, extraction: Int64, labels: Set<String>? = nil, views: Int = 1, memory: Int = .max
     ) throws -> FeatureSet {
-        try read { database in
+        let (size, videos) = try read { database in
             let size =
                 try Int.fetchOne(
                     database, sql: "SELECT feature_size FROM extraction WHERE id = ?", arguments: [extraction]) ?? 0
-            let videos = try Self.videos(dataset, extraction, labels, views, in: database)
-            let count = videos.reduce(0) { $0 + $1.views.reduce(0) { $0 + $1.length } }
-            if count * size * 4 > memory {
-                let reader = try SequenceReader(path: path, extraction: extraction)
-                return FeatureSet(examples: videos, featureSize: size, storage: .streamed(reader))
-            }
-            var examples: [FeatureSet.Example] = []
-            examples.reserveCapacity(videos.count)
-            let statement = try database.makeStatement(sql: Self.blobQuery)
-            var first = 0
-            let rows = try [Float](unsafeUninitializedCapacity: count * size) { buffer, initialized in
-                for video in videos {
-                    let spans = try video.views.map { view in
-                        let target = UnsafeMutableRawBufferPointer(
-                            rebasing: UnsafeMutableRawBufferPointer(buffer)[
-                                first * size * 4..<(first + view.length) * size * 4])
-                        guard try Self.copyBlob(statement, extraction, view, from: 0, into: target) else {
-                            throw CacheError.damagedSequence(path: path, video: video.path)
-                        }
-                        defer { first += view.length }
-                        return FeatureSet.Span(
-                            videoID: view.videoID, view: view.view, firstRow: first, length: view.length)
-                    }
-                    examples.append(
-                        .init(
-                            videoID: video.videoID, path: video.path, label: video.label, split: video.split,
-                            group: video.group, views: spans))
-                }
-                initialized = first * size
-            }
-            return FeatureSet(examples: examples, featureSize: size, rows: rows)
+            return (size, try Self.videos(dataset, extraction, labels, views, in: database))
         }
+        let count = videos.reduce(0) { $0 + $1.views.reduce(0) { $0 + $1.length } }
+        if count * size * 4 > memory {
+            let reader = try SequenceReader(path: path, extraction: extraction)
+            return FeatureSet(examples: videos, featureSize: size, storage: .streamed(reader))
+        }
+        var first = 0
+        let examples = videos.map { video in
+            let spans = video.views.map { view in
+                defer { first += view.length }
+                return FeatureSet.Span(videoID: view.videoID, view: view.view, firstRow: first, length: view.length)
+            }
+            return FeatureSet.Example(
+                videoID: video.videoID, path: video.path, label: video.label, split: video.split, group: video.group,
+                views: spans)
+        }
+        let rows = try [Float](unsafeUninitializedCapacity: count * size) { buffer, initialized in
+            try fill(buffer, with: videos, extraction: extraction, featureSize: size)
+            initialized = count * size
+        }
+        return FeatureSet(examples: examples, featureSize: size, rows: rows)
+    }
+
+    /// Copies all sequences one after the other, by as many connections as there are cores: SQLite and the
+    /// page faults of fresh memory keep one busy.
+    private func fill(
+        _ buffer: UnsafeMutableBufferPointer<Float>, with videos: [FeatureSet.Example], extraction: Int64,
+        featureSize: Int
+    ) throws {
+        let lanes = max(1, min(ProcessInfo.processInfo.activeProcessorCount, videos.count / 64))
+        let parts = (0..<lanes).map { videos[$0 * videos.count / lanes..<($0 + 1) * videos.count / lanes] }
+        var firstRows: [Int] = []
+        var first = 0
+        for part in parts {
+            firstRows.append(first)
+            first += part.reduce(0) { $0 + $1.views.reduce(0) { $0 + $1.length } }
+        }
+        let failures = Mutex<[any Error]>([])
+        let starts = firstRows
+        // Safe: the parts are disjoint, and all are filled when `concurrentPerform` returns.
+        nonisolated(unsafe) let target = buffer
+        DispatchQueue.concurrentPerform(iterations: lanes) { lane in
+            do {
+                let reader = try SequenceReader(path: path, extraction: extraction)
+                try reader.read(parts[lane], featureSize: featureSize, into: target, from: starts[lane])
+            } catch {
+                failures.withLock { $0.append(error) }
+            }
+        }
+        if let error = failures.withLock({ $0.first }) { throw error }
     }
 
     /// The videos of a dataset with their views; rows counted inside each sequence.

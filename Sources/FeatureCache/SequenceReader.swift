@@ -45,4 +45,30 @@ public final class SequenceReader: Sendable {
         }
         return (rows, firstRows)
     }
+
+    /// Copies the views of videos one after the other, beginning at a row of the buffer.
+    ///
+    /// - Throws: `CacheError`.
+    func read(
+        _ videos: ArraySlice<FeatureSet.Example>, featureSize: Int, into buffer: UnsafeMutableBufferPointer<Float>,
+        from firstRow: Int
+    ) throws {
+        try CacheError.translating(path) {
+            try database.read { database in
+                let statement = try database.makeStatement(sql: CacheFile.blobQuery)
+                let bytes = UnsafeMutableRawBufferPointer(buffer)
+                var offset = firstRow * featureSize * 4
+                for video in videos {
+                    for view in video.views {
+                        let end = offset + view.length * featureSize * 4
+                        let target = UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<end])
+                        guard try CacheFile.copyBlob(statement, extraction, view, from: 0, into: target) else {
+                            throw CacheError.damagedSequence(path: path, video: video.path)
+                        }
+                        offset = end
+                    }
+                }
+            }
+        }
+    }
 }

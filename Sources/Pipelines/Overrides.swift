@@ -16,6 +16,11 @@ extension Node {
         self = setting(keys[...], to: value.withoutMark)
     }
 
+    /// Sets the value at a dotted path.
+    mutating func set(_ key: String, to value: Node) {
+        self = setting(key.split(separator: ".").map(String.init)[...], to: value)
+    }
+
     private func setting(_ keys: ArraySlice<String>, to value: Node) -> Node {
         guard let key = keys.first else { return value }
         var mapping = self.mapping ?? Node.Mapping([])

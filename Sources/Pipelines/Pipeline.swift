@@ -26,28 +26,39 @@ public struct Pipeline: Sendable {
     ///   the file is validated.
     /// - Throws: `PipelineError`.
     public init(file: String, overrides: [String] = []) throws {
+        try self.init(Self.parse(file: file, overrides: overrides), file: file)
+    }
+
+    /// - Parameter file: named in errors.
+    public init(text: String, file: String, overrides: [String] = []) throws {
+        try self.init(Self.parse(text: text, file: file, overrides: overrides), file: file)
+    }
+
+    static func parse(file: String, overrides: [String]) throws -> Node {
         guard let data = FileManager.default.contents(atPath: file) else {
             throw PipelineError(file: file, line: nil, message: "the pipeline file does not exist or cannot be read")
         }
         guard let text = String(data: data, encoding: .utf8) else {
             throw PipelineError(file: file, line: nil, message: "the pipeline file is not UTF-8 text")
         }
-        try self.init(text: text, file: file, overrides: overrides)
+        return try parse(text: text, file: file, overrides: overrides)
     }
 
-    /// - Parameter file: named in errors.
-    public init(text: String, file: String, overrides: [String] = []) throws {
-        let node: Node
+    private static func parse(text: String, file: String, overrides: [String]) throws -> Node {
         do {
             guard var parsed = try Yams.compose(yaml: text) else {
                 throw PipelineError(file: file, line: nil, message: "the pipeline file is empty")
             }
             for override in overrides { try parsed.apply(override) }
-            node = parsed
+            return parsed
         } catch let error as YamlError {
             throw PipelineError(file: file, line: nil, message: "this is not YAML: \(error)")
         }
-        let reader = try PipelineReader(node, file: file, path: "", keys: ["name", "dataset", "extract", "sequence"])
+    }
+
+    init(_ node: Node, file: String) throws {
+        let keys = ["name", "dataset", "extract", "sequence", "sweep"]
+        let reader = try PipelineReader(node, file: file, path: "", keys: keys)
         let fallback = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
         name = try reader.string("name") ?? fallback
         if name.isEmpty || name.contains("/") || name.hasPrefix(".") {

@@ -32,6 +32,8 @@ struct PipelineReader {
         }
     }
 
+    func node(_ key: String) -> Node? { mapping[key] }
+
     /// The keys that stand in the mapping.
     var names: [String] { mapping.map { $0.key.string ?? "" } }
 

@@ -19,6 +19,9 @@ extension RunDirectory {
 
     private static let (best, first, second) = ("best.", "optimizer.first.", "optimizer.second.")
 
+    /// Whether there is something to resume.
+    public var hasCheckpoint: Bool { FileManager.default.fileExists(atPath: checkpointPath) }
+
     /// Replaces the checkpoint in one step.
     ///
     /// - Throws: `SequenceError.runDirectory`.

@@ -14,6 +14,7 @@ public enum SequenceError: LocalizedError, Equatable {
     case notFinite(video: String)
     case runDirectory(path: String, reason: String)
     case noSplit(String, available: [String])
+    case unknownRun(String, cache: String)
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
@@ -43,6 +44,8 @@ public enum SequenceError: LocalizedError, Equatable {
         case .notFinite(let video):
             "The features of \(video) hold NaN or infinity: the weights may be damaged. Nothing was trained."
         case .runDirectory(let path, let reason): "The run \(path) cannot be used: \(reason)."
+        case .unknownRun(let name, let cache):
+            "\(cache) knows no run called \"\(name)\". Name its cache with --cache."
         case .noSplit(let split, let available):
             "The run has no clips in the split \"\(split)\"; there is \(available.joined(separator: ", "))."
         }

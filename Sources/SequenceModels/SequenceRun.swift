@@ -72,14 +72,23 @@ public struct SequenceRun: Sendable {
     /// Trains, predicts all splits, and writes run, epochs, predictions and the run directory.
     ///
     /// - Parameters:
+    ///   - features: what `load` gave, where several runs share it; nil loads.
     ///   - labels: classes to use, given those of the dataset.
     /// - Throws: `SequenceError`, `CacheError`; the run's state in the cache then says `failed`.
     public func run(
-        cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord),
+        cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), features: FeatureSet? = nil,
         labels: ([(label: String, split: Split)]) throws -> Set<String> = { Set($0.map(\.label)) },
         isCancelled: @escaping () -> Bool = { false }, report: @escaping (Event) -> Void
     ) throws -> Summary {
-        let features = try load(cache, extraction, labels, report)
+        let shape = extraction.record.featureShape
+        let head = training.model.kind
+        if head.readsMaps && shape.count != 3 { throw SequenceError.notMaps(shape: shape, head: head.rawValue) }
+        if !head.readsMaps && shape.count != 1 { throw SequenceError.notVectors(shape: shape, head: head.rawValue) }
+        let features =
+            try features
+            ?? Self.load(
+                cache, dataset: dataset, extraction: extraction, labels: labels, views: training.views, memory: memory)
+        for note in try notes(cache, extraction.id, features) { report(.note(note)) }
         let partition = Partition(features, validation: training.validation, seed: training.seed)
         if partition.train.isEmpty { throw SequenceError.noTraining(dataset: dataset) }
         let classes = Set(partition.train.map { features.examples[$0].label }).sorted()
@@ -171,23 +180,22 @@ public struct SequenceRun: Sendable {
             metrics: metrics, ending: result.ending)
     }
 
-    private func load(
-        _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord),
-        _ labels: ([(label: String, split: Split)]) throws -> Set<String>, _ report: (Event) -> Void
+    /// The features of a dataset.
+    ///
+    /// - Throws: `SequenceError.noSamples`, `CacheError`, or what `labels` throws.
+    public static func load(
+        _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord),
+        labels: ([(label: String, split: Split)]) throws -> Set<String>, views: Int, memory: Int
     ) throws -> FeatureSet {
-        let (shape, head) = (extraction.record.featureShape, training.model.kind)
-        if head.readsMaps && shape.count != 3 { throw SequenceError.notMaps(shape: shape, head: head.rawValue) }
-        if !head.readsMaps && shape.count != 1 { throw SequenceError.notVectors(shape: shape, head: head.rawValue) }
         let samples = try cache.samples(dataset: dataset).compactMap { sample in
             Split(rawValue: sample.split).map { (label: sample.label, split: $0) }
         }
         let chosen = samples.isEmpty ? [] : try labels(samples)
         let features = try cache.features(
-            dataset: dataset, extraction: extraction.id, labels: chosen, views: training.views, memory: memory)
+            dataset: dataset, extraction: extraction.id, labels: chosen, views: views, memory: memory)
         if features.examples.isEmpty {
             throw SequenceError.noSamples(dataset: dataset, available: try cache.datasets())
         }
-        for note in try notes(cache, extraction.id, features) { report(.note(note)) }
         return features
     }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Backbones
 import Pipelines
 import Reports
+import SequenceModels
 
 /// Prints a network.
 struct Describe: ParsableCommand {
@@ -14,7 +15,14 @@ struct Describe: ParsableCommand {
     @Option(help: "Side of the picture in pixels (default: the backbone's own).")
     var imageSize: Int?
 
+    @Flag(help: "The heads instead: what each is, and its options.")
+    var heads = false
+
     func run() throws {
+        if heads {
+            print(Self.headTable)
+            return
+        }
         guard let name = backbone else {
             print(Self.overview)
             return
@@ -33,6 +41,16 @@ struct Describe: ParsableCommand {
         print(graph.layerTable)
         let (parameters, adds) = (Double(graph.parameterCount) / 1e6, Double(graph.multiplyAdds) / 1e9)
         print("\n\(decimal(parameters, 2)) M parameters, \(decimal(adds, 1)) G multiply-adds at \(size)×\(size)")
+    }
+
+    private static var headTable: String {
+        var table = TextTable([("head", .left), ("reads", .left), ("options", .left), ("what it is", .left)])
+        for kind in HeadConfiguration.Kind.allCases {
+            table.append([
+                kind.rawValue, kind.readsMaps ? "maps" : "vectors", kind.options.joined(separator: ", "), kind.summary,
+            ])
+        }
+        return table.text
     }
 
     private static var overview: String {

@@ -59,21 +59,7 @@ struct TrainSequence: ParsableCommand {
         guard let training = pipeline.training else {
             throw PipelineError(file: file, "`sequence` is missing: there is nothing to train")
         }
-        guard let features = pipeline.trainedOn else {
-            let names = pipeline.extractions.map(\.backbone.name).joined(separator: ", ")
-            throw PipelineError(
-                file: file,
-                "`extract.backbone` lists several (\(names)): say with `sequence.backbone` on which to train")
-        }
-        let stored = try cache.extractions()
-        guard let extraction = features.stored(in: stored) else {
-            let known = stored.map { "\($0.record.backbone) \($0.record.tap) at \($0.record.imageSize)" }
-            let wanted =
-                "\(features.backbone.name) \(features.tap) at "
-                + "\(features.imageSize), \(features.sampling.frames) frames"
-            throw SequenceError.notExtracted(
-                cache: cache.path, recipe: wanted, available: Set(known).sorted())
-        }
+        let extraction = try Self.extraction(of: pipeline, file: file, in: cache)
         if extraction.record.weights == "random" {
             Console.message("note: the features come from an untrained (random) \(extraction.record.backbone)")
         }
@@ -95,6 +81,31 @@ struct TrainSequence: ParsableCommand {
         line.clear()
         print(text(summary, run))
         return summary
+    }
+
+    /// The stored recipe that the pipeline trains on.
+    static func extraction(
+        of pipeline: Pipeline, file: String, in cache: CacheFile
+    ) throws -> (id: Int64, record: ExtractionRecord) {
+        guard pipeline.training != nil else {
+            throw PipelineError(file: file, "`sequence` is missing: there is nothing to train")
+        }
+        guard let features = pipeline.trainedOn else {
+            let names = pipeline.extractions.map(\.backbone.name).joined(separator: ", ")
+            throw PipelineError(
+                file: file,
+                "`extract.backbone` lists several (\(names)): say with `sequence.backbone` on which to train")
+        }
+        let stored = try cache.extractions()
+        guard let extraction = features.stored(in: stored) else {
+            let known = stored.map { "\($0.record.backbone) \($0.record.tap) at \($0.record.imageSize)" }
+            let wanted =
+                "\(features.backbone.name) \(features.tap) at "
+                + "\(features.imageSize), \(features.sampling.frames) frames"
+            throw SequenceError.notExtracted(
+                cache: cache.path, recipe: wanted, available: Set(known).sorted())
+        }
+        return extraction
     }
 
     private static func show(_ event: SequenceRun.Event, _ run: SequenceRun, _ line: ProgressLine) {
@@ -157,16 +168,23 @@ struct TrainingResources: ParsableArguments {
     static let defaultBytes = Int(clamping: ProcessInfo.processInfo.physicalMemory / 2)
 
     /// Bytes that features may take.
-    var bytes: Int { memory.flatMap(Self.bytes) ?? Self.defaultBytes }
+    var bytes: Int { (try? Self.bytes(of: memory)) ?? Self.defaultBytes }
 
     func validate() throws {
         if threads < 1 { throw ValidationError("--threads must be at least 1.") }
-        if let memory, Self.bytes(memory) == nil {
-            throw ValidationError("--memory is a number with KB, MB, GB or TB, such as 4GB, not '\(memory)'.")
-        }
+        _ = try Self.bytes(of: memory)
     }
 
-    private static func bytes(_ text: String) -> Int? {
+    /// What `--memory` says; half of the machine's where it says nothing.
+    static func bytes(of text: String?) throws -> Int {
+        guard let text else { return defaultBytes }
+        guard let bytes = parsed(text) else {
+            throw ValidationError("--memory is a number with KB, MB, GB or TB, such as 4GB, not '\(text)'.")
+        }
+        return bytes
+    }
+
+    private static func parsed(_ text: String) -> Int? {
         guard let match = text.uppercased().wholeMatch(of: /(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?/),
             let number = Double(match.1)
         else { return nil }

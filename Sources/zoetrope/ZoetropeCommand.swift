@@ -17,7 +17,8 @@ struct ZoetropeCommand: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Extract.self, TrainSequence.self, Evaluate.self, Predict.self, Dataset.self, Describe.self, Weights.self,
-            Demo.self,
+            Extract.self, TrainSequence.self, Sweep.self, Evaluate.self, Compare.self, Runs.self, Predict.self,
+            Dataset.self,
+            Describe.self, Weights.self, Demo.self,
         ])
 }

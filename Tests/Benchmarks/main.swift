@@ -7,12 +7,17 @@ import Synchronization
 //
 //     Benchmarks BACKBONE [WORKERS] [BATCH] [SECONDS]
 //     Benchmarks head gru|bilstm [EPOCHS]
+//     Benchmarks load GIGABYTES CACHE            makes the cache where it is not there
 //
 // Prints one JSON object.
 
 let arguments = CommandLine.arguments
 if arguments.count > 2, arguments[1] == "head" {
     try HeadBenchmark.run(arguments[2], epochs: arguments.count > 3 ? Int(arguments[3]) ?? 5 : 5)
+    exit(0)
+}
+if arguments.count > 3, arguments[1] == "load" {
+    try LoadingBenchmark.run(gigabytes: Double(arguments[2]) ?? 2, path: arguments[3])
     exit(0)
 }
 guard arguments.count > 1, let backbone = Backbone.named(arguments[1]) else {

@@ -210,6 +210,61 @@ final class Workplace {
         #expect(try place.run("evaluate", "runs/tiny").status == 0)
     }
 
+    @Test("a sweep trains what is missing, selects on validation, compares, and writes a table")
+    func sweep() throws {
+        let place = try Workplace(clips: 16)
+        try place.add(
+            "s.yaml",
+            Data((Workplace.pipeline + "\nsweep: {sequence.model.hidden: [4, 6], sequence.seed: [1, 2]}\n").utf8))
+        #expect(try place.run("extract", "s.yaml").status == 0)
+        let first = try place.run("sweep", "s.yaml")
+        #expect(first.status == 0, "\(first.error)")
+        #expect(first.out.contains("Best on validation: tiny-s0") && first.out.contains("McNemar"))
+        let models = try place.query("SELECT model FROM run ORDER BY name") as [String]
+        #expect(models == ["gru 4", "gru 4", "gru 6", "gru 6"])
+        let table = try String(contentsOfFile: place.path + "/runs/tiny-sweep.csv", encoding: .utf8)
+        #expect(table.hasPrefix("run,sequence.model.hidden,sequence.seed,best_epoch,"))
+        #expect(table.split(separator: "\n").count == 5 && table.contains("\ntiny-s03,6,1,"))
+        let started = try place.query("SELECT sum(seconds) FROM epoch") as [Double]
+        let again = try place.run("sweep", "s.yaml")
+        #expect(again.status == 0 && again.out == first.out)
+        #expect(try place.query("SELECT sum(seconds) FROM epoch") as [Double] == started)
+
+        let listed = try place.run("runs", "--where", "model=gru 6", "--sort", "validation-loss")
+        #expect(listed.out.contains("tiny-s03") && !listed.out.contains("tiny-s01"))
+        let compared = try place.run("compare", "runs/tiny-s01", "runs/tiny-s03", "--json")
+        #expect(compared.status == 0 && compared.out.contains("\"onlyFirst\""))
+        #expect(try place.run("compare", "runs/none").status == 1)
+        #expect(try place.run("runs", "--where", "colour=red").status == 64)
+        #expect(try place.run("sweep", "p.yaml").status == 2)
+    }
+
+    @Test("training killed in the middle is resumed to the same weights")
+    func resumesAfterKill() throws {
+        let place = try Workplace()
+        try place.add(
+            "long.yaml",
+            Data(Workplace.pipeline.replacing("epochs: 3", with: "epochs: 400\n  checkpoint: 20").utf8))
+        #expect(try place.run("extract", "long.yaml").status == 0)
+        #expect(try place.run("sequence", "long.yaml", "--name", "whole").status == 0)
+        let (process, _, _) = try Program.start(["sequence", "long.yaml", "--name", "killed"], in: place.path)
+        let checkpoint = place.path + "/runs/killed/last.safetensors"
+        while process.isRunning, !FileManager.default.fileExists(atPath: checkpoint) { usleep(1000) }
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        let resumed = try place.run("sequence", "long.yaml", "--name", "killed", "--resume")
+        #expect(resumed.status == 0, "\(resumed.error)")
+        #expect(resumed.error.contains("goes on after epoch"))
+        let weights = try ["whole", "killed"].map {
+            try Data(contentsOf: URL(fileURLWithPath: "\(place.path)/runs/\($0)/model.safetensors"))
+        }
+        #expect(weights[0] == weights[1])
+        #expect(try place.query("SELECT count(*) FROM epoch GROUP BY run_id") as [Int] == [400, 400])
+        let other = try place.run(
+            "sequence", "long.yaml", "--name", "killed", "--resume", "--set", "sequence.batch_size=3")
+        #expect(other.status == 1 && other.error.contains("training.batchSize: 32 → 3"))
+    }
+
     @Test("two extractions at once on one cache: the second is told, the first is not disturbed")
     func twoAtOnce() throws {
         let place = try Workplace(clips: 60)

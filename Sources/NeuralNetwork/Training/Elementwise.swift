@@ -55,16 +55,19 @@ extension Activation {
 
 /// Row-major C[m,n] = op(A)·op(B) + beta·C through oneDNN, in the calling thread.
 ///
-/// - Parameter rowStrideA: numbers from one stored row of A to the next; nil where rows are dense. B and C are.
+/// - Parameters:
+///   - rowStrideA: numbers from one stored row of A to the next; nil where rows are dense.
+///   - rowStrideB: the same of B.
+///   - rowStrideC: the same of C.
 func multiply(
     _ a: UnsafePointer<Float>, transposingA transposeA: Bool = false, rowStrideA: Int? = nil,
-    by b: UnsafePointer<Float>, transposingB transposeB: Bool = false, into c: UnsafeMutablePointer<Float>, m: Int,
-    n: Int, k: Int, beta: Float = 0
+    by b: UnsafePointer<Float>, transposingB transposeB: Bool = false, rowStrideB: Int? = nil,
+    into c: UnsafeMutablePointer<Float>, rowStrideC: Int? = nil, m: Int, n: Int, k: Int, beta: Float = 0
 ) {
     guard m > 0, n > 0, k > 0 else { return }
     let status = onednn_matrix_multiply(
         transposeA, transposeB, Int64(m), Int64(n), Int64(k), 1, a, Int64(rowStrideA ?? (transposeA ? m : k)), b,
-        Int64(transposeB ? k : n), beta, c, Int64(n))
+        Int64(rowStrideB ?? (transposeB ? k : n)), beta, c, Int64(rowStrideC ?? n))
     precondition(status == 0, "oneDNN refused a \(m)×\(k) by \(k)×\(n) product")
 }
 

@@ -1,19 +1,23 @@
 /// y = x·Wᵀ + b on rows. W is `[out, in]`, b `[out]`.
+///
+/// Pieces are halves of the columns, not of the rows: each thread then lays out half of the weights for the
+/// processor, which are larger than a batch's rows.
 enum LinearLayer {
     /// - Returns: `[row, out]`.
     static func forward(
         _ input: Matrix, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, out: Int, _ parallel: Parallel
     ) -> Matrix {
         let size = input.columns
-        let chunks = Parallel.halves(input.rows)
+        let parts = Parallel.halves(out)
         let output = Matrix(input.rows, out)
-        parallel.run(chunks.count) { index in
-            let chunk = chunks[index]
-            let target = output.pointer + chunk.lowerBound * out
-            broadcast(bias, into: target, count: chunk.count, size: out)
+        parallel.run(parts.count) { index in
+            let part = parts[index]
+            for row in 0..<input.rows {
+                (output.pointer + row * out + part.lowerBound).update(from: bias + part.lowerBound, count: part.count)
+            }
             multiply(
-                input.pointer + chunk.lowerBound * size, by: weight, transposingB: true, into: target, m: chunk.count,
-                n: out, k: size, beta: 1)
+                input.pointer, by: weight + part.lowerBound * size, transposingB: true,
+                into: output.pointer + part.lowerBound, rowStrideC: out, m: input.rows, n: part.count, k: size, beta: 1)
         }
         return output
     }
@@ -26,20 +30,20 @@ enum LinearLayer {
         biasGradient: UnsafeMutablePointer<Float>, wantsInput: Bool, _ parallel: Parallel
     ) -> Matrix? {
         let (rows, size, out) = (input.rows, input.columns, gradient.columns)
-        let (outs, chunks) = (Parallel.halves(out), Parallel.halves(rows))
+        let (outs, columns) = (Parallel.halves(out), Parallel.halves(size))
         let inputGradient = wantsInput ? Matrix(rows, size) : nil
         sumColumns(gradient.pointer, count: rows, size: out, into: biasGradient)
-        parallel.run(outs.count + (wantsInput ? chunks.count : 0)) { index in
+        parallel.run(outs.count + (wantsInput ? columns.count : 0)) { index in
             if index < outs.count {
                 let part = outs[index]
                 multiply(
                     gradient.pointer + part.lowerBound, transposingA: true, rowStrideA: out, by: input.pointer,
                     into: weightGradient + part.lowerBound * size, m: part.count, n: size, k: rows)
             } else if let inputGradient {
-                let chunk = chunks[index - outs.count]
+                let part = columns[index - outs.count]
                 multiply(
-                    gradient.pointer + chunk.lowerBound * out, by: weight,
-                    into: inputGradient.pointer + chunk.lowerBound * size, m: chunk.count, n: size, k: out)
+                    gradient.pointer, by: weight + part.lowerBound, rowStrideB: size,
+                    into: inputGradient.pointer + part.lowerBound, rowStrideC: size, m: rows, n: part.count, k: out)
             }
         }
         return inputGradient

@@ -1,18 +1,65 @@
+import Synchronization
+
 /// Memory for `count` numbers, not filled unless a value is given. It begins at a cache line: matrix products
 /// over memory that does not are a third slower.
 final class FloatBuffer {
     let pointer: UnsafeMutablePointer<Float>
     let count: Int
-    private let memory: UnsafeMutableRawPointer
+    private let memory: FloatMemory
 
     init(_ count: Int, _ value: Float? = nil) {
         self.count = count
-        memory = .allocate(byteCount: max(64, count * 4), alignment: 64)
-        pointer = memory.bindMemory(to: Float.self, capacity: max(16, count))
+        memory = FloatMemory.take(count)
+        pointer = memory.start
         if let value { pointer.initialize(repeating: value, count: count) }
     }
 
-    deinit { memory.deallocate() }
+    deinit { memory.giveBack() }
+}
+
+/// Memory that buffers share in turn. Every step needs the same sizes again: memory that was used a moment ago
+/// is in the cache, and needs not be cleared by the system.
+///
+/// `@unchecked Sendable`: whoever holds it is its only user.
+private struct FloatMemory: @unchecked Sendable {
+    let start: UnsafeMutablePointer<Float>
+    /// Numbers, rounded up so that sizes recur.
+    let capacity: Int
+
+    private static let free = Mutex<(bySize: [Int: [FloatMemory]], count: Int)>(([:], 0))
+    /// Numbers that are kept at most: 256 MB.
+    private static let limit = 64 << 20
+    /// Smaller pieces are the system's business.
+    private static let smallest = 16_384
+
+    static func take(_ count: Int) -> FloatMemory {
+        if count < smallest { return FloatMemory(capacity: max(16, count)) }
+        // Eight sizes from one power of two to the next.
+        let step = 1 << (Int.bitWidth - count.leadingZeroBitCount - 4)
+        let capacity = (count + step - 1) / step * step
+        let kept = free.withLock { free in
+            let memory = free.bySize[capacity]?.popLast()
+            if memory != nil { free.count -= capacity }
+            return memory
+        }
+        return kept ?? FloatMemory(capacity: capacity)
+    }
+
+    private init(capacity: Int) {
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: capacity * 4, alignment: 64)
+        start = memory.bindMemory(to: Float.self, capacity: capacity)
+        self.capacity = capacity
+    }
+
+    func giveBack() {
+        let isKept = Self.free.withLock { free in
+            guard capacity >= Self.smallest, free.count + capacity <= Self.limit else { return false }
+            free.bySize[capacity, default: []].append(self)
+            free.count += capacity
+            return true
+        }
+        if !isKept { UnsafeMutableRawPointer(start).deallocate() }
+    }
 }
 
 /// Rows of numbers inside a training plan. Written once, by whoever makes it.

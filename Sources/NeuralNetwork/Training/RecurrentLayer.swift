@@ -88,19 +88,22 @@ struct RecurrentLayer {
         let isLSTM = recurrence.cell == .lstm
         let states = (0..<directions).map { _ in State(rows: rows, gates: gates, hidden: hidden, isLSTM: isLSTM) }
         let transposed = (0..<directions).map { _ in FloatBuffer(hidden * gates) }
-        let chunks = Parallel.halves(rows)
-        parallel.run(directions * (chunks.count + 1)) { index in
+        // As in `LinearLayer`: pieces of the weights, here directions or halves of the gates.
+        let parts = directions > 1 ? [0..<gates] : Parallel.halves(gates)
+        parallel.run(directions * (parts.count + 1)) { index in
             let direction = index % directions
-            guard index / directions < chunks.count else {
+            guard index / directions < parts.count else {
                 return transpose(
                     weights[direction].recurrent, rows: gates, columns: hidden, into: transposed[direction].pointer)
             }
-            let chunk = chunks[index / directions]
-            let target = states[direction].gates.pointer + chunk.lowerBound * gates
-            broadcast(weights[direction].inputBias, into: target, count: chunk.count, size: gates)
+            let part = parts[index / directions]
+            let target = states[direction].gates.pointer + part.lowerBound
+            for row in 0..<rows {
+                (target + row * gates).update(from: weights[direction].inputBias + part.lowerBound, count: part.count)
+            }
             multiply(
-                input.pointer + chunk.lowerBound * size, by: weights[direction].input, transposingB: true, into: target,
-                m: chunk.count, n: gates, k: size, beta: 1)
+                input.pointer, by: weights[direction].input + part.lowerBound * size, transposingB: true, into: target,
+                rowStrideC: gates, m: rows, n: part.count, k: size, beta: 1)
         }
         let output = Matrix(rows, directions * hidden)
         let pieces = pieces(packed)
@@ -122,11 +125,15 @@ struct RecurrentLayer {
     ) {
         let (hidden, gates) = (hidden, gates)
         let (state, cell) = (FloatBuffer(piece.places.count * hidden, 0), FloatBuffer(piece.places.count * hidden, 0))
+        var hasState = false
         forEachStep(piece, packed) { first, count in
             let gate = saved.gates.pointer + first * gates
             add(weights.recurrentBias, toRows: gate, count: count, size: gates)
-            multiply(
-                state.pointer, by: recurrent.pointer, into: gate, m: count, n: gates, k: hidden, beta: 1)
+            // Before the first step the state is zero.
+            if hasState {
+                multiply(state.pointer, by: recurrent.pointer, into: gate, m: count, n: gates, k: hidden, beta: 1)
+            }
+            hasState = true
             (saved.previous.pointer + first * hidden).update(from: state.pointer, count: count * hidden)
             (saved.extra.pointer + first * hidden).update(from: cell.pointer, count: count * hidden)
             LSTMCell.forward(
@@ -246,13 +253,13 @@ struct RecurrentLayer {
         }
         let inputGradient = wantsInput ? Matrix(rows, size) : nil
         if let inputGradient {
-            for chunk in Parallel.halves(rows) {
+            for part in Parallel.halves(size) {
                 work.append {
                     for direction in 0..<directions {
                         multiply(
-                            inputShares[direction].pointer + chunk.lowerBound * gates, by: weights[direction].input,
-                            into: inputGradient.pointer + chunk.lowerBound * size, m: chunk.count, n: size, k: gates,
-                            beta: direction == 0 ? 0 : 1)
+                            inputShares[direction].pointer, by: weights[direction].input + part.lowerBound,
+                            rowStrideB: size, into: inputGradient.pointer + part.lowerBound, rowStrideC: size, m: rows,
+                            n: part.count, k: gates, beta: direction == 0 ? 0 : 1)
                     }
                 }
             }

@@ -1,0 +1,96 @@
+import Foundation
+import GRDB
+
+/// A run in one line.
+public struct RunSummary: Sendable, Equatable, Encodable {
+    /// Of the run.
+    public let name: String
+    /// Its head, in one line.
+    public let model: String
+    /// Name of the dataset.
+    public let dataset: String
+    /// The network that made the features.
+    public let backbone: String
+    /// Of initial weights, order, dropout and the validation part.
+    public let seed: Int
+    /// `running`, `finished`, `interrupted`, `failed` or `diverged`.
+    public let state: String
+    /// ISO 8601, UTC.
+    public let startedAt: String
+    /// Epochs that were trained.
+    public let epochs: Int
+    /// Wall-clock time of all epochs.
+    public let seconds: Double
+    /// Lowest of all epochs; nil without validation.
+    public let validationLoss: Double?
+    /// Of the weights that were kept; nil without validation.
+    public let validationAccuracy: Double?
+    /// Of the weights that were kept; nil without test clips.
+    public let testAccuracy: Double?
+
+    /// All parts, as they are.
+    public init(
+        name: String, model: String, dataset: String, backbone: String, seed: Int, state: String, startedAt: String,
+        epochs: Int, seconds: Double, validationLoss: Double?, validationAccuracy: Double?, testAccuracy: Double?
+    ) {
+        self.name = name
+        self.model = model
+        self.dataset = dataset
+        self.backbone = backbone
+        self.seed = seed
+        self.state = state
+        self.startedAt = startedAt
+        self.epochs = epochs
+        self.seconds = seconds
+        self.validationLoss = validationLoss
+        self.validationAccuracy = validationAccuracy
+        self.testAccuracy = testAccuracy
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case name, model, dataset, backbone, seed, state, epochs, seconds
+        case startedAt = "started_at"
+        case validationLoss = "validation_loss"
+        case validationAccuracy = "validation_accuracy"
+        case testAccuracy = "test_accuracy"
+    }
+}
+
+extension CacheFile {
+    /// Every run, oldest first.
+    public func runs() throws -> [RunSummary] {
+        try read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT run.name, model, dataset, backbone, seed, state, started_at,
+                      (SELECT count(*) FROM epoch WHERE run_id = run.id) AS epochs,
+                      (SELECT coalesce(sum(seconds), 0) FROM epoch WHERE run_id = run.id) AS seconds,
+                      (SELECT min(validation_loss) FROM epoch WHERE run_id = run.id) AS validation_loss,
+                      (SELECT avg(label = predicted) FROM prediction WHERE run_id = run.id AND split = 'validation')
+                        AS validation_accuracy,
+                      (SELECT avg(label = predicted) FROM prediction WHERE run_id = run.id AND split = 'test')
+                        AS test_accuracy
+                    FROM run LEFT JOIN extraction ON extraction.id = run.extraction_id ORDER BY run.id
+                    """
+            ).map { row in
+                RunSummary(
+                    name: row["name"], model: row["model"], dataset: row["dataset"] ?? "",
+                    backbone: row["backbone"] ?? "", seed: row["seed"] ?? 0, state: row["state"],
+                    startedAt: row["started_at"] ?? "", epochs: row["epochs"], seconds: row["seconds"],
+                    validationLoss: row["validation_loss"], validationAccuracy: row["validation_accuracy"],
+                    testAccuracy: row["test_accuracy"])
+            }
+        }
+    }
+
+    /// The source of each video of a dataset that has one, by the video's row.
+    public func groups(dataset: String) throws -> [Int64: String] {
+        try read { database in
+            let rows = try Row.fetchAll(
+                database, sql: "SELECT video_id, \"group\" FROM sample WHERE dataset = ? AND \"group\" IS NOT NULL",
+                arguments: [dataset])
+            return Dictionary(rows.map { ($0[0], $0[1]) }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import FeatureCache
+import Foundation
+import SequenceModels
+
+extension Comparison {
+    /// Tables for the terminal.
+    public var text: String {
+        var parts = [
+            "\(grouped(clips)) clips"
+                + (leftOut > 0 ? " (\(grouped(leftOut)) that not all runs know are left out)" : "")
+        ]
+        parts[0] += "\n" + entryTable
+        if !families.isEmpty { parts.append("Over seeds:\n" + familyTable) }
+        if !pairs.isEmpty { parts.append("Gains, with McNemar's exact test:\n" + pairTable) }
+        if entries.count > 1, let gains = gainTable { parts.append(gains) }
+        return parts.joined(separator: "\n\n")
+    }
+
+    private var entryTable: String {
+        var table = TextTable([
+            ("run", .left), ("head", .left), ("accuracy", .right), ("95 % interval", .left), ("epochs", .right),
+            ("seconds", .right),
+        ])
+        for entry in entries {
+            table.append([
+                entry.run.name, entry.run.model, percent(entry.accuracy), Self.text(entry.interval),
+                "\(entry.run.epochs)", decimal(entry.run.seconds, 1),
+            ])
+        }
+        return table.text
+    }
+
+    private var familyTable: String {
+        var table = TextTable([("head", .left), ("runs", .right), ("accuracy", .right), ("deviation", .right)])
+        for family in families {
+            table.append([
+                family.model, "\(family.runs.count)", percent(family.mean), family.deviation.map(percent) ?? "–",
+            ])
+        }
+        return table.text
+    }
+
+    private var pairTable: String {
+        var table = TextTable([
+            ("from", .left), ("to", .left), ("gain", .right), ("95 % interval", .left), ("lost", .right),
+            ("won", .right), ("p", .right),
+        ])
+        for pair in pairs {
+            table.append([
+                pair.first, pair.second, percent(pair.gain), Self.text(pair.interval), "\(pair.onlyFirst)",
+                "\(pair.onlySecond)", pair.probability < 0.001 ? "< 0.001" : decimal(pair.probability, 3),
+            ])
+        }
+        return table.text
+    }
+
+    /// The five classes that win and the five that lose most; nil where nothing changes.
+    private var gainTable: String? {
+        let changed = classGains.filter { $0.best != $0.first }
+        guard !changed.isEmpty, let best = entries.max(by: { $0.accuracy < $1.accuracy }) else { return nil }
+        let shown = changed.count <= 10 ? changed : Array(changed.prefix(5) + changed.suffix(5))
+        var table = TextTable([
+            ("class", .left), ("clips", .right), (entries[0].run.name, .right), (best.run.name, .right),
+        ])
+        for gain in shown {
+            table.append([gain.label, "\(gain.clips)", percent(gain.first), percent(gain.best)])
+        }
+        return "Classes that change most:\n" + table.text
+    }
+
+    private static func text(_ interval: Statistics.Interval) -> String {
+        "\(percent(interval.lower)) to \(percent(interval.upper))"
+    }
+
+    /// The comparison as a JSON object.
+    public func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+}

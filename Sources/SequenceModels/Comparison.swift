@@ -1,0 +1,209 @@
+import Datasets
+import FeatureCache
+import Foundation
+
+/// Runs beside each other on the same clips.
+public struct Comparison: Sendable, Encodable {
+    /// What a run said, as comparing needs it.
+    public struct Run: Sendable {
+        /// Name, head and figures.
+        public let summary: RunSummary
+        /// Says which runs differ in their seed alone.
+        public let family: String
+        /// Of one split, by the clip's digest or row.
+        public let predictions: [Int64: PredictionRecord]
+
+        /// All parts, as they are.
+        public init(summary: RunSummary, family: String, predictions: [Int64: PredictionRecord]) {
+            self.summary = summary
+            self.family = family
+            self.predictions = predictions
+        }
+    }
+
+    /// One run's figures.
+    public struct Entry: Sendable, Encodable {
+        /// Name, head, epochs, seconds.
+        public let run: RunSummary
+        /// Share of clips named rightly.
+        public let accuracy: Double
+        /// Of the accuracy, over sources.
+        public let interval: Statistics.Interval
+    }
+
+    /// Two runs on the same clips.
+    public struct Pair: Sendable, Encodable {
+        /// Names.
+        public let first, second: String
+        /// Clips that one alone names rightly.
+        public let onlyFirst, onlySecond: Int
+        /// Accuracy of the second less that of the first.
+        public let gain: Double
+        /// Of the gain, over sources.
+        public let interval: Statistics.Interval
+        /// McNemar's exact test.
+        public let probability: Double
+    }
+
+    /// How much better or worse the second of two runs names a class.
+    public struct ClassGain: Sendable, Encodable {
+        /// Class.
+        public let label: String
+        /// Clips of it.
+        public let clips: Int
+        /// Share named rightly by the first and by the best run.
+        public let first, best: Double
+    }
+
+    /// Runs that differ in their seed alone.
+    public struct Family: Sendable, Encodable {
+        /// Their head.
+        public let model: String
+        /// Their names.
+        public let runs: [String]
+        /// Of their accuracies.
+        public let mean: Double
+        /// Of their accuracies; nil for a single run.
+        public let deviation: Double?
+    }
+
+    /// In the order given.
+    public let entries: [Entry]
+    /// Each run after the first beside the first, and the two best beside each other.
+    public let pairs: [Pair]
+    /// Of the best run against the first, largest first.
+    public let classGains: [ClassGain]
+    /// Most accurate first; empty where no two runs differ in their seed alone.
+    public let families: [Family]
+    /// Clips that all runs predicted.
+    public let clips: Int
+    /// Clips that some run did not predict, and which are left out.
+    public let leftOut: Int
+
+    /// - Parameters:
+    ///   - groups: source of each clip that has one.
+    /// - Precondition: at least one run.
+    public init(_ runs: [Run], groups: [Int64: String]) {
+        let common = runs.dropFirst().reduce(Set(runs[0].predictions.keys)) { $0.intersection($1.predictions.keys) }
+        let videos = common.sorted()
+        clips = videos.count
+        leftOut = Set(runs.flatMap(\.predictions.keys)).count - videos.count
+        let correct = runs.map { run in
+            videos.map { run.predictions[$0].map { $0.label == $0.predicted } == true }
+        }
+        let places = Self.places(videos, groups)
+        let accuracies = correct.map { Double($0.count { $0 }) / Double(max(1, videos.count)) }
+        entries = runs.indices.map { index in
+            Entry(
+                run: runs[index].summary, accuracy: accuracies[index],
+                interval: Self.interval(correct[index].map { $0 ? 1 : 0 }, places))
+        }
+        func pair(_ first: Int, _ second: Int) -> Pair {
+            let both = zip(correct[first], correct[second])
+            let (onlyFirst, onlySecond) = (both.count { $0 && !$1 }, both.count { !$0 && $1 })
+            return Pair(
+                first: runs[first].summary.name, second: runs[second].summary.name, onlyFirst: onlyFirst,
+                onlySecond: onlySecond, gain: accuracies[second] - accuracies[first],
+                interval: Self.interval(both.map { ($1 ? 1 : 0) - ($0 ? 1 : 0) }, places),
+                probability: Statistics.mcNemar(onlyFirst: onlyFirst, onlySecond: onlySecond))
+        }
+        // A stable order: of equals the first stands first.
+        let ranked = runs.indices.sorted { (-accuracies[$0], $0) < (-accuracies[$1], $1) }
+        var pairs = runs.indices.dropFirst().map { pair(0, $0) }
+        if ranked.count > 2, ranked[0] != 0, ranked[1] != 0 { pairs.append(pair(ranked[1], ranked[0])) }
+        self.pairs = pairs
+        classGains = Self.gains(runs[0], correct[0], correct[ranked[0]], videos)
+        families = Self.families(runs, accuracies)
+    }
+
+    /// The group of each clip as a number; a clip without a source is a group of its own.
+    private static func places(_ videos: [Int64], _ groups: [Int64: String]) -> [Int] {
+        var numbers: [String: Int] = [:]
+        return videos.map { video in
+            let name = groups[video].map { "group " + $0 } ?? "clip \(video)"
+            let number = numbers[name] ?? numbers.count
+            numbers[name] = number
+            return number
+        }
+    }
+
+    private static func interval(_ values: [Double], _ places: [Int]) -> Statistics.Interval {
+        let count = (places.max() ?? -1) + 1
+        var (sums, counts) = ([Double](repeating: 0, count: count), [Double](repeating: 0, count: count))
+        for (value, place) in zip(values, places) {
+            sums[place] += value
+            counts[place] += 1
+        }
+        return Statistics.bootstrap(values: sums, counts: counts)
+    }
+
+    private static func gains(_ run: Run, _ first: [Bool], _ best: [Bool], _ videos: [Int64]) -> [ClassGain] {
+        var counts: [String: (clips: Int, first: Int, best: Int)] = [:]
+        for (index, video) in videos.enumerated() {
+            let label = run.predictions[video]?.label ?? ""
+            let old = counts[label] ?? (0, 0, 0)
+            counts[label] = (old.clips + 1, old.first + (first[index] ? 1 : 0), old.best + (best[index] ? 1 : 0))
+        }
+        return counts.map { label, count in
+            ClassGain(
+                label: label, clips: count.clips, first: Double(count.first) / Double(count.clips),
+                best: Double(count.best) / Double(count.clips))
+        }
+        .sorted { ($1.best - $1.first, $0.label) < ($0.best - $0.first, $1.label) }
+    }
+
+    private static func families(_ runs: [Run], _ accuracies: [Double]) -> [Family] {
+        let members = Dictionary(grouping: runs.indices, by: { runs[$0].family })
+        guard members.values.contains(where: { $0.count > 1 }) else { return [] }
+        return members.values.map { indices in
+            let (mean, deviation) = Statistics.meanAndDeviation(indices.map { accuracies[$0] })
+            return Family(
+                model: runs[indices[0]].summary.model, runs: indices.map { runs[$0].summary.name }, mean: mean,
+                deviation: deviation)
+        }
+        .sorted { ($1.mean, $0.runs[0]) < ($0.mean, $1.runs[0]) }
+    }
+
+    /// Reads the runs' predictions.
+    ///
+    /// - Parameters:
+    ///   - split: nil for test where all runs have it, else validation.
+    ///   - cache: path of the cache; nil is where the first run left it.
+    /// - Throws: `SequenceError`, `CacheError`.
+    public init(_ directories: [RunDirectory], split: Split? = nil, cache path: String? = nil) throws {
+        let configurations = try directories.map { try $0.load().configuration }
+        let cache = try CacheFile(path: path ?? configurations[0].cache, create: false)
+        let summaries = try cache.runs()
+        var runs: [Run] = []
+        var splits: [Split] = split.map { [$0] } ?? [.test, .validation]
+        while runs.isEmpty, let wanted = splits.first {
+            splits.removeFirst()
+            runs = try configurations.compactMap { configuration in
+                guard let summary = summaries.first(where: { $0.name == configuration.name }),
+                    let id = try cache.run(named: configuration.name)
+                else { throw SequenceError.unknownRun(configuration.name, cache: cache.path) }
+                let predictions = try cache.predictions(run: id, split: wanted.rawValue)
+                if predictions.isEmpty { return nil }
+                return Run(
+                    summary: summary, family: configuration.family,
+                    predictions: Dictionary(predictions.map { ($0.videoID, $0) }, uniquingKeysWith: { a, _ in a }))
+            }
+            if runs.count < configurations.count { runs = [] }
+        }
+        guard !runs.isEmpty else {
+            throw SequenceError.noSplit(split?.rawValue ?? "test", available: Split.allCases.map(\.rawValue))
+        }
+        self.init(runs, groups: try cache.groups(dataset: configurations[0].dataset))
+    }
+}
+
+extension RunDirectory.Configuration {
+    /// The same for runs that differ in their seed alone.
+    var family: String {
+        var training = training
+        (training.seed, training.checkpoint) = (0, 1)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return (try? encoder.encode(training)).map { String(decoding: $0, as: UTF8.self) + recipeDigest } ?? name
+    }
+}

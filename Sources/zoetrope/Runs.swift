@@ -1,0 +1,93 @@
+import ArgumentParser
+import FeatureCache
+import Foundation
+import Reports
+
+/// Lists runs.
+struct Runs: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "The runs of a cache: head, data set, accuracy, time; sorted and filtered.")
+
+    @OptionGroup var cache: CacheOption
+
+    @Option(help: "name, started, validation-loss, validation-accuracy, test-accuracy or seconds; best first.")
+    var sort = Order.started
+
+    @Option(
+        name: .customLong("where"),
+        help: "Only runs whose column contains the text, such as model=gru or state=finished; may be repeated.")
+    var filters: [String] = []
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    /// What runs are sorted by.
+    enum Order: String, ExpressibleByArgument, CaseIterable {
+        case name, started, seconds
+        case validationLoss = "validation-loss"
+        case validationAccuracy = "validation-accuracy"
+        case testAccuracy = "test-accuracy"
+    }
+
+    private static let columns: [String: @Sendable (RunSummary) -> String] = [
+        "name": \.name, "model": \.model, "dataset": \.dataset, "backbone": \.backbone, "state": \.state,
+        "seed": { "\($0.seed)" }, "started": \.startedAt,
+    ]
+
+    func validate() throws {
+        for filter in filters {
+            let parts = filter.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, Self.columns[String(parts[0])] != nil else {
+                let known = Self.columns.keys.sorted().joined(separator: ", ")
+                throw ValidationError("--where is column=text with one of \(known), not '\(filter)'.")
+            }
+        }
+    }
+
+    func run() throws {
+        try Console.perform {
+            let runs = sorted(try CacheFile(path: cache.path, create: false).runs().filter(isWanted))
+            if json {
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+                print(String(decoding: try encoder.encode(runs), as: UTF8.self))
+            } else {
+                print(runs.isEmpty ? "No runs." : Self.table(runs))
+            }
+        }
+    }
+
+    private func isWanted(_ run: RunSummary) -> Bool {
+        filters.allSatisfy { filter in
+            let parts = filter.split(separator: "=", maxSplits: 1).map(String.init)
+            return Self.columns[parts[0]]?(run).localizedCaseInsensitiveContains(parts[1]) ?? false
+        }
+    }
+
+    private func sorted(_ runs: [RunSummary]) -> [RunSummary] {
+        switch sort {
+        case .started: runs
+        case .name: runs.sorted { $0.name.compare($1.name, options: .numeric) == .orderedAscending }
+        case .seconds: runs.sorted { $0.seconds < $1.seconds }
+        case .validationLoss: runs.sorted { $0.validationLoss ?? .infinity < $1.validationLoss ?? .infinity }
+        case .validationAccuracy: runs.sorted { $0.validationAccuracy ?? -1 > $1.validationAccuracy ?? -1 }
+        case .testAccuracy: runs.sorted { $0.testAccuracy ?? -1 > $1.testAccuracy ?? -1 }
+        }
+    }
+
+    private static func table(_ runs: [RunSummary]) -> String {
+        var table = TextTable([
+            ("run", .left), ("head", .left), ("dataset", .left), ("backbone", .left), ("seed", .right),
+            ("state", .left), ("epochs", .right), ("seconds", .right), ("validation loss", .right),
+            ("validation", .right), ("test", .right),
+        ])
+        for run in runs {
+            table.append([
+                run.name, run.model, run.dataset, run.backbone, "\(run.seed)", run.state, "\(run.epochs)",
+                decimal(run.seconds, 1), run.validationLoss.map { decimal($0, 4) } ?? "–",
+                run.validationAccuracy.map(percent) ?? "–", run.testAccuracy.map(percent) ?? "–",
+            ])
+        }
+        return table.text
+    }
+}

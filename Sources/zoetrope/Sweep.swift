@@ -1,0 +1,134 @@
+import ArgumentParser
+import FeatureCache
+import Foundation
+import Pipelines
+import Reports
+import SequenceModels
+
+/// Many runs of one pipeline.
+struct Sweep: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Train a grid or a random choice of settings, one run a core at a time; select on validation.",
+        discussion: """
+            The pipeline's `sweep` part gives keys and the values they take. What is trained already is not trained \
+            again, so an interrupted sweep goes on where it stopped. Results are also written as CSV, one line a run.
+            """)
+
+    @Argument(help: "A pipeline file (YAML) with a `sweep` part.")
+    var pipeline: String
+
+    @OptionGroup var cache: CacheOption
+
+    @Option(help: "Folder that holds the runs.")
+    var runs = "runs"
+
+    @Option(help: "Runs trained at the same time (default: one a core).")
+    var workers = ProcessInfo.processInfo.activeProcessorCount
+
+    @Option(help: "Memory for features, such as 4GB (default: half of the machine's); more is streamed.")
+    var memory: String?
+
+    @Option(name: .customLong("set"), help: "Override a key, such as sequence.epochs=10.")
+    var overrides: [String] = []
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func validate() throws {
+        if workers < 1 { throw ValidationError("--workers must be at least 1.") }
+        _ = try TrainingResources.bytes(of: memory)
+    }
+
+    func run() throws {
+        try Console.perform {
+            let plan = try SweepPlan(file: pipeline, overrides: overrides)
+            let cache = try CacheFile(path: cache.path, create: false)
+            let extraction = try TrainSequence.extraction(of: plan.points[0].pipeline, file: pipeline, in: cache)
+            let sweep = SweepRun(
+                plan: plan, runs: runs, version: ZoetropeCommand.version, workers: workers,
+                memory: try TrainingResources.bytes(of: memory))
+            Interruption.install()
+            Console.message("\(plan.points.count) runs over \(plan.keys.joined(separator: ", "))")
+            let line = ProgressLine()
+            let result = try sweep.run(
+                cache: cache, extraction: extraction, isCancelled: { Interruption.isRequested }
+            ) { done, outcome in
+                let loss = outcome.validationLoss.map { decimal($0, 4) } ?? outcome.failure ?? "–"
+                line.show(
+                    force: done == plan.points.count,
+                    ProgressLine.bar(done, of: plan.points.count) + "  \(outcome.name)  validation \(loss)")
+            }
+            line.clear()
+            let path = "\(runs)/\(plan.points[0].pipeline.name)-sweep.csv"
+            try csv(plan, result).write(toFile: path, atomically: true, encoding: .utf8)
+            try show(plan, result, path)
+            if result.wasCancelled {
+                Console.message("Interrupted. The same command goes on from here.")
+                throw Console.interrupted
+            }
+        }
+    }
+
+    private func show(_ plan: SweepPlan, _ result: SweepRun.Result, _ path: String) throws {
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            print(String(decoding: try encoder.encode(result.outcomes), as: UTF8.self))
+            return
+        }
+        print(table(plan, result))
+        for outcome in result.outcomes { if let failure = outcome.failure { print("\(outcome.name): \(failure)") } }
+        if let best = result.best {
+            print(
+                "\nBest on validation: \(best.name)"
+                    + (best.testAccuracy.map { ", test accuracy " + percent($0) } ?? ""))
+        }
+        let trained = result.outcomes.filter { $0.failure == nil }
+        if trained.count > 1, trained.count <= Self.compared {
+            let directories = trained.map { RunDirectory(path: runs + "/" + $0.name) }
+            print("\n" + (try Comparison(directories, cache: cache.path)).text)
+        }
+        print("\nAs a table for plots: \(path)")
+    }
+
+    /// More runs than these are not compared one by one.
+    private static let compared = 24
+
+    private func table(_ plan: SweepPlan, _ result: SweepRun.Result) -> String {
+        let names = plan.keys.map { (heading: Self.short($0), alignment: TextTable.Alignment.left) }
+        var table = TextTable(
+            [("run", .left)] + names + [
+                ("epoch", .right), ("validation loss", .right), ("validation", .right), ("test", .right),
+            ])
+        let ranked = result.outcomes.sorted { $0.validationLoss ?? .infinity < $1.validationLoss ?? .infinity }
+        for outcome in ranked {
+            table.append(
+                [outcome.name] + outcome.values + [
+                    "\(outcome.bestEpoch)", outcome.validationLoss.map { decimal($0, 4) } ?? "–",
+                    outcome.validationAccuracy.map(percent) ?? "–", outcome.testAccuracy.map(percent) ?? "–",
+                ])
+        }
+        return table.text
+    }
+
+    /// The last part of a key that says enough.
+    private static func short(_ key: String) -> String { key.split(separator: ".").last.map(String.init) ?? key }
+
+    private func csv(_ plan: SweepPlan, _ result: SweepRun.Result) -> String {
+        func quoted(_ text: String) -> String {
+            text.contains { ",\"\n".contains($0) } ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
+        }
+        func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
+        let header =
+            ["run"] + plan.keys + [
+                "best_epoch", "epochs", "validation_loss", "validation_accuracy", "test_accuracy",
+            ]
+        let lines = result.outcomes.map { outcome in
+            [outcome.name] + outcome.values + [
+                "\(outcome.bestEpoch)", "\(outcome.epochs)", number(outcome.validationLoss),
+                number(outcome.validationAccuracy), number(outcome.testAccuracy),
+            ]
+        }
+        return ([header] + lines).map { $0.map(quoted).joined(separator: ",") }.joined(separator: "\n") + "\n"
+    }
+}

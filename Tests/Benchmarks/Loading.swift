@@ -1,0 +1,45 @@
+import FeatureCache
+import Foundation
+
+/// Gigabytes a second that `sequence` loads from a cache of generated features, and the memory it takes.
+enum LoadingBenchmark {
+    private static let (frames, size) = (20, 2048)
+
+    static func run(gigabytes: Double, path: String) throws {
+        let count = Int(gigabytes * 1e9 / Double(frames * size * 4))
+        if !FileManager.default.fileExists(atPath: path) { try write(count, to: path) }
+        let cache = try CacheFile(path: path, create: false)
+        var seconds: [Double] = []
+        for _ in 0..<3 {
+            let begin = ContinuousClock.now
+            let features = try cache.features(dataset: "generated", extraction: 1)
+            seconds.append((ContinuousClock.now - begin) / .seconds(1))
+            precondition(features.rows.count == count * frames * size)
+        }
+        let bytes = Double(count * frames * size * 4)
+        print(
+            """
+            {"gigabytes": \(bytes / 1e9), "seconds": \(seconds), "gigabytes_per_second": \(bytes / 1e9 / seconds.min()!), \
+            "peak_over_features": \(peakMemory() * 1_048_576 / bytes)}
+            """)
+    }
+
+    private static func write(_ count: Int, to path: String) throws {
+        let cache = try CacheFile(path: path)
+        let extraction = try cache.addExtraction(
+            ExtractionRecord(
+                digest: "d", name: "generated", backbone: "resnet50", weights: "random", weightsDigest: nil,
+                tap: "pooled", imageSize: 224, maxFrames: frames, featureShape: [size], precision: "f32", recipe: "{}",
+                version: "bench"))
+        for index in 0..<count {
+            let video = VideoRecord(digest: "\(index)", path: "\(index)")
+            let sample = SampleRecord(dataset: "generated", label: "\(index % 10)", split: "train", group: nil)
+            try cache.registerSamples([(video, sample)])
+            try cache.store(
+                SequenceRecord(
+                    frameIndices: Array(0..<frames), frameTimes: Array(repeating: 0, count: frames), decodeErrors: 0,
+                    features: [Float](repeating: Float(index), count: frames * size)),
+                video: video, extraction: extraction, maxFrames: frames, featureSize: size)
+        }
+    }
+}

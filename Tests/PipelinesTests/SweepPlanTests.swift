@@ -1,0 +1,64 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Pipelines
+
+@Suite struct SweepPlanTests {
+    static let base = """
+        name: tiny
+        dataset: {root: clips}
+        extract: {backbone: resnet18, weights: random}
+        sequence: {model: {kind: gru, hidden: 8}, epochs: 3}
+
+        """
+
+    static func plan(_ sweep: String) throws -> SweepPlan {
+        let scratch = try ScratchFolder()
+        return try SweepPlan(file: scratch.file("p.yaml", base + sweep))
+    }
+
+    @Test("a grid holds every combination, the last key varying fastest, each a whole pipeline")
+    func grid() throws {
+        let plan = try Self.plan(
+            "sweep: {sequence.optimizer.learning_rate: [1e-2, 1e-3], sequence.model: [{kind: average}, {kind: lstm, hidden: 4}]}"
+        )
+        #expect(plan.keys == ["sequence.optimizer.learning_rate", "sequence.model"])
+        #expect(plan.points.map(\.name) == ["tiny-s01", "tiny-s02", "tiny-s03", "tiny-s04"])
+        #expect(plan.points[1].values == ["1e-2", "{kind: lstm, hidden: 4}"])
+        let rates = plan.points.compactMap { $0.pipeline.training?.optimizer.learningRate }
+        #expect(rates == [0.01, 0.01, 0.001, 0.001])
+        #expect(plan.points.map { $0.pipeline.training?.model.kind } == [.average, .lstm, .average, .lstm])
+    }
+
+    @Test("a random choice draws from lists and ranges, the same each time")
+    func random() throws {
+        let text = """
+            sweep:
+              random: 40
+              sequence.batch_size: [8, 16]
+              sequence.optimizer.learning_rate: {from: 1e-5, to: 1e-1, scale: log}
+            """
+        let plan = try Self.plan(text)
+        let rates = plan.points.compactMap { $0.pipeline.training?.optimizer.learningRate }
+        #expect(rates.count == 40 && rates.allSatisfy { (1e-5...1e-1).contains($0) })
+        #expect((8...32).contains(rates.count { $0 < 1e-3 }))
+        #expect(Set(plan.points.compactMap { $0.pipeline.training?.batchSize }) == [8, 16])
+        #expect(try Self.plan(text).points.map(\.values) == plan.points.map(\.values))
+    }
+
+    @Test(
+        "what cannot be swept is an error that says why",
+        arguments: [
+            ("", "`sweep` is missing"), ("sweep: {}", "names no key"),
+            ("sweep: {extract.image_size: [64]}", "only keys of `sequence`"),
+            ("sweep: {sequence.seed: 3}", "must be a list"), ("sweep: {sequence.seed: []}", "must not be empty"),
+            ("sweep: {sequence.lerning_rate: [1]}", "unknown key `sequence.lerning_rate`"),
+            ("sweep: {sequence.epochs: [3, many]}", "`sequence.epochs` must be a whole number"),
+            ("sweep: {sequence.seed: {from: 1, to: 2}}", "must be a list"),
+        ])
+    func mistakes(sweep: String, words: String) {
+        let error = #expect(throws: PipelineError.self) { try Self.plan(sweep) }
+        #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+    }
+}

@@ -1,0 +1,82 @@
+import FeatureCache
+import Foundation
+import Testing
+
+@testable import SequenceModels
+
+@Suite struct ComparisonTests {
+    @Test(
+        "McNemar's exact test gives SciPy's binomial test",
+        arguments: [
+            (9, 16, 0.22952), (0, 5, 0.0625), (30, 10, 0.0022214), (200, 260, 0.0058839), (3, 3, 1), (0, 0, 1),
+        ])
+    func mcNemar(first: Int, second: Int, expected: Double) {
+        #expect(abs(Statistics.mcNemar(onlyFirst: first, onlySecond: second) - expected) < 1e-5)
+        #expect(abs(Statistics.mcNemar(onlyFirst: second, onlySecond: first) - expected) < 1e-5)
+    }
+
+    @Test("quantiles are NumPy's, deviations those of a sample")
+    func quantiles() {
+        let sorted: [Double] = [1, 1, 2, 3, 4, 5, 6, 9]
+        #expect(Statistics.quantile(sorted, 0.025) == 1)
+        #expect(abs(Statistics.quantile(sorted, 0.975) - 8.475) < 1e-12)
+        let (mean, deviation) = Statistics.meanAndDeviation([0.5, 0.6, 0.8])
+        #expect(abs(mean - 19.0 / 30) < 1e-12 && abs((deviation ?? 0) - 0.15275252) < 1e-7)
+        #expect(Statistics.meanAndDeviation([0.5]).deviation == nil)
+    }
+
+    @Test("an interval is as wide as the normal approximation says, and wider where clips come in groups")
+    func bootstrap() {
+        let values = (0..<400).map { $0 % 4 == 0 ? 0.0 : 1 }
+        let single = Statistics.bootstrap(values: values, counts: Array(repeating: 1, count: 400))
+        let half = 1.96 * (0.75 * 0.25 / 400).squareRoot()
+        #expect(abs(single.lower - (0.75 - half)) < 0.006 && abs(single.upper - (0.75 + half)) < 0.006)
+        // The same clips in 40 groups that are right or wrong as a whole.
+        let grouped = Statistics.bootstrap(
+            values: (0..<40).map { $0 % 4 == 0 ? 0 : 10 }, counts: Array(repeating: 10, count: 40))
+        #expect(grouped.upper - grouped.lower > 2.5 * (single.upper - single.lower))
+        #expect(Statistics.bootstrap(values: [3], counts: [4]) == .init(lower: 0.75, upper: 0.75))
+    }
+
+    static func run(_ name: String, family: String, right: (Int64) -> Bool, videos: Range<Int64>) -> Comparison.Run {
+        let summary = RunSummary(
+            name: name, model: family, dataset: "d", backbone: "b", seed: 1, state: "finished", startedAt: "",
+            epochs: 3,
+            seconds: 1, validationLoss: nil, validationAccuracy: nil, testAccuracy: nil)
+        let predictions = videos.map { video in
+            let label = video % 2 == 0 ? "even" : "odd"
+            return PredictionRecord(
+                videoID: video, split: "test", label: label, predicted: right(video) ? label : "other", probability: 1,
+                probabilities: [1])
+        }
+        return .init(
+            summary: summary, family: family,
+            predictions: Dictionary(uniqueKeysWithValues: predictions.map { ($0.videoID, $0) }))
+    }
+
+    @Test("clips that all runs know are compared: accuracies, pairs, classes, seeds")
+    func compares() {
+        let weak = Self.run("weak", family: "average", right: { $0 % 2 == 0 }, videos: 0..<100)
+        let first = Self.run("first", family: "gru", right: { $0 % 10 != 1 }, videos: 0..<100)
+        let second = Self.run("second", family: "gru", right: { $0 % 5 != 1 }, videos: 0..<110)
+        let groups = Dictionary(uniqueKeysWithValues: (0..<100 as Range<Int64>).map { ($0, "g\($0 / 4)") })
+        let comparison = Comparison([weak, first, second], groups: groups)
+        #expect(comparison.clips == 100 && comparison.leftOut == 10)
+        #expect(comparison.entries.map(\.accuracy) == [0.5, 0.9, 0.8])
+        for entry in comparison.entries {
+            #expect(entry.interval.lower <= entry.accuracy && entry.accuracy <= entry.interval.upper)
+        }
+        #expect(
+            comparison.pairs.map { [$0.first, $0.second] } == [
+                ["weak", "first"], ["weak", "second"], ["second", "first"],
+            ])
+        let pair = comparison.pairs[1]
+        #expect(
+            pair.onlyFirst == 10 && pair.onlySecond == 40 && abs(pair.gain - 0.3) < 1e-12 && pair.probability < 1e-4)
+        #expect(comparison.classGains.map(\.label) == ["odd", "even"])
+        #expect(comparison.classGains[0].first == 0 && comparison.classGains[0].best == 0.8)
+        #expect(comparison.families.map(\.model) == ["gru", "average"])
+        #expect(abs(comparison.families[0].mean - 0.85) < 1e-12 && comparison.families[0].runs == ["first", "second"])
+        #expect(Comparison([weak, first], groups: [:]).families.count == 0)
+    }
+}
