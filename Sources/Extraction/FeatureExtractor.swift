@@ -62,6 +62,12 @@ public final class FeatureExtractor {
         public let recipe: Int
         /// 0 is the plain view.
         public let view: Int
+
+        /// All parts, as they are.
+        public init(recipe: Int, view: Int) {
+            self.recipe = recipe
+            self.view = view
+        }
     }
 
     /// - Parameters:

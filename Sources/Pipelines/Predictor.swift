@@ -28,6 +28,8 @@ public final class Predictor {
     public let warning: String?
     private let head: Head
     private let extractor: FeatureExtractor
+    /// Views whose probabilities are averaged.
+    private let views: [FeatureExtractor.View]
 
     /// - Parameter weights: the backbone's weight file, where it is not where the run left it.
     /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
@@ -41,6 +43,8 @@ public final class Predictor {
             throw PredictorError.otherWeights(file: path ?? configuration.weights, run: directory.path)
         }
         self.head = head
+        let count = configuration.training.averagesViews ? configuration.training.views : 1
+        views = (0..<count).map { FeatureExtractor.View(recipe: 0, view: $0) }
         extractor = try FeatureExtractor(
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
         warning = weights.warning(name: path ?? configuration.weights)
@@ -48,12 +52,17 @@ public final class Predictor {
 
     /// - Throws: `VideoError`.
     public func predict(_ video: String) throws -> Prediction {
-        let sequence = try extractor.extract(path: video, digest: extractor.digest(of: video)).sequences[0]
-        let probabilities = head.probabilities(of: sequence.features)
-        let entries = zip(head.labels, probabilities)
-            .map { Prediction.Entry(label: $0, probability: Double($1)) }
+        let sequences = try extractor.extract(path: video, digest: extractor.digest(of: video), views: views).sequences
+        var sums = [Double](repeating: 0, count: head.labels.count)
+        for sequence in sequences {
+            for (index, value) in head.probabilities(of: sequence.features).enumerated() {
+                sums[index] += Double(value)
+            }
+        }
+        let entries = zip(head.labels, sums)
+            .map { Prediction.Entry(label: $0, probability: $1 / Double(sequences.count)) }
             .sorted { ($1.probability, $0.label) < ($0.probability, $1.label) }
-        return Prediction(video: video, frames: sequence.length, classes: entries)
+        return Prediction(video: video, frames: sequences[0].length, classes: entries)
     }
 }
 
