@@ -19,6 +19,16 @@ public struct Prediction: Sendable, Encodable {
     public let frames: Int
     /// Most probable first.
     public let classes: [Entry]
+    /// How much each frame counted, where the head pools by attention.
+    public let attention: [Attention]?
+
+    /// A frame and its weight.
+    public struct Attention: Sendable, Encodable {
+        /// Seconds.
+        public let time: Double
+        /// From 0 to 1; all frames together 1.
+        public let weight: Double
+    }
 }
 
 /// Joins the two stages for new videos: the run's recipe, then its head. A lone video gets all cores
@@ -62,7 +72,10 @@ public final class Predictor {
         let entries = zip(head.labels, sums)
             .map { Prediction.Entry(label: $0, probability: $1 / Double(sequences.count)) }
             .sorted { ($1.probability, $0.label) < ($0.probability, $1.label) }
-        return Prediction(video: video, frames: sequences[0].length, classes: entries)
+        let attention = head.attention(of: sequences[0].features).map { weights in
+            zip(sequences[0].frameTimes, weights).map { Prediction.Attention(time: $0, weight: Double($1)) }
+        }
+        return Prediction(video: video, frames: sequences[0].length, classes: entries, attention: attention)
     }
 }
 

@@ -69,7 +69,8 @@ public struct Comparison: Sendable, Encodable {
 
     /// In the order given.
     public let entries: [Entry]
-    /// Each run after the first beside the first, and the two best beside each other.
+    /// Each run after the first beside the first, and the two best beside each other; of runs that differ in
+    /// their seed alone the first stands for all.
     public let pairs: [Pair]
     /// Of the best run against the first, largest first.
     public let classGains: [ClassGain]
@@ -107,9 +108,12 @@ public struct Comparison: Sendable, Encodable {
                 interval: Self.interval(both.map { ($1 ? 1 : 0) - ($0 ? 1 : 0) }, places),
                 probability: Statistics.mcNemar(onlyFirst: onlyFirst, onlySecond: onlySecond))
         }
+        var seen: Set<String> = []
+        var shown = runs.indices.filter { seen.insert(runs[$0].family).inserted }
+        if shown.count == 1 { shown = Array(runs.indices) }
         // A stable order: of equals the first stands first.
-        let ranked = runs.indices.sorted { (-accuracies[$0], $0) < (-accuracies[$1], $1) }
-        var pairs = runs.indices.dropFirst().map { pair(0, $0) }
+        let ranked = shown.sorted { (-accuracies[$0], $0) < (-accuracies[$1], $1) }
+        var pairs = shown.dropFirst().map { pair(0, $0) }
         if ranked.count > 2, ranked[0] != 0, ranked[1] != 0 { pairs.append(pair(ranked[1], ranked[0])) }
         self.pairs = pairs
         classGains = Self.gains(runs[0], correct[0], correct[ranked[0]], videos)

@@ -37,6 +37,7 @@ struct Demo: ParsableCommand {
                 results.append((head, metrics, summary.directory))
             }
             print("\n" + comparison(results))
+            try writeSweep()
             if let last = results.last { print("\n" + next(run: last.run)) }
         }
     }
@@ -50,6 +51,26 @@ struct Demo: ParsableCommand {
         }
         line.clear()
         if made > 0 { Console.message("\(made) clips drawn in \(directory)/clips") }
+    }
+
+    /// A sweep over heads and seeds on the same features, for the user to start.
+    private func writeSweep() throws {
+        let path = path(of: "heads")
+        guard !FileManager.default.fileExists(atPath: path) else { return }
+        let text = try String(contentsOfFile: self.path(of: "gru"), encoding: .utf8)
+            .replacing("name: demo-gru", with: "name: demo-heads")
+        let sweep = """
+            sweep:
+              sequence.model:
+                - {kind: frame}
+                - {kind: average}
+                - {kind: attention}
+                - {kind: gru, hidden: 64}
+                - {kind: bilstm, hidden: 64}
+              sequence.seed: [1, 2, 3]
+
+            """
+        try (text + sweep).write(toFile: path, atomically: true, encoding: .utf8)
     }
 
     /// Writes the pipeline as a file, so that the user can go on from it, and reads it back.
@@ -124,6 +145,7 @@ struct Demo: ParsableCommand {
           make evaluate RUN=\(run)
           make predict RUN=\(run) VIDEO=\(directory)/clips/test/grow/grow-00.mp4
           make query CACHE=\(directory)/features.sqlite SQL='SELECT * FROM class_accuracy'
+          make sweep PIPELINE=\(path(of: "heads")) CACHE=\(directory)/features.sqlite RUNS=\(directory)/runs
           make extract PIPELINE=my.yaml        # your own folder of videos: see the README
         """
     }

@@ -66,13 +66,13 @@ import Testing
         for entry in comparison.entries {
             #expect(entry.interval.lower <= entry.accuracy && entry.accuracy <= entry.interval.upper)
         }
-        #expect(
-            comparison.pairs.map { [$0.first, $0.second] } == [
-                ["weak", "first"], ["weak", "second"], ["second", "first"],
-            ])
-        let pair = comparison.pairs[1]
-        #expect(
-            pair.onlyFirst == 10 && pair.onlySecond == 40 && abs(pair.gain - 0.3) < 1e-12 && pair.probability < 1e-4)
+        #expect(comparison.pairs.map { [$0.first, $0.second] } == [["weak", "first"]])
+        let pair = comparison.pairs[0]
+        #expect(pair.onlyFirst == 0 && pair.onlySecond == 40 && abs(pair.gain - 0.4) < 1e-12)
+        #expect(pair.probability < 1e-4 && pair.interval.lower < 0.4 && pair.interval.upper > 0.4)
+        let other = Self.run("other", family: "lstm", right: { $0 % 5 != 1 }, videos: 0..<100)
+        let three = Comparison([weak, first, other], groups: groups).pairs.map { [$0.first, $0.second] }
+        #expect(three == [["weak", "first"], ["weak", "other"], ["other", "first"]])
         #expect(comparison.classGains.map(\.label) == ["odd", "even"])
         #expect(comparison.classGains[0].first == 0 && comparison.classGains[0].best == 0.8)
         #expect(comparison.families.map(\.model) == ["gru", "average"])
