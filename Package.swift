@@ -35,7 +35,8 @@ let package = Package(
         .systemLibrary(
             name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
         .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
-        .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CLibzip", "CHDF5"]),
+        .target(name: "CElementwise"),
+        .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CElementwise", "CLibzip", "CHDF5"]),
         .target(
             name: "Backbones", dependencies: ["NeuralNetwork", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "Datasets", dependencies: [.product(name: "SwiftCSV", package: "SwiftCSV")]),

@@ -1,3 +1,4 @@
+import CElementwise
 import Foundation
 
 /// How parameters follow their gradients; formulas and defaults are PyTorch's.
@@ -142,15 +143,10 @@ public struct Optimizer: Sendable, Equatable, Codable {
                     store(old - rate * (nesterov ? slope + momentum * velocity : velocity), p + i, length)
                 }
             case .adam, .adamw:
-                forEachPiece(count) { i, length in
-                    let old = load(p + i, length) * shrink
-                    let slope = load(g + i, length) * scale + decay * old
-                    let first = beta1 * load(m + i, length) + rest1 * slope
-                    let second = beta2 * load(v + i, length) + rest2 * slope * slope
-                    store(first, m + i, length)
-                    store(second, v + i, length)
-                    store(old - stepSize * first / (second.squareRoot() * scale2 + epsilon), p + i, length)
-                }
+                var adam = elementwise_adam(
+                    scale: scale, decay: decay, shrink: shrink, beta1: beta1, rest1: rest1, beta2: beta2, rest2: rest2,
+                    step_size: stepSize, root_scale: scale2, epsilon: epsilon)
+                elementwise_adam_step(&adam, count, p, g, m, v)
             case .rmsprop:
                 forEachPiece(count) { i, length in
                     let old = load(p + i, length)

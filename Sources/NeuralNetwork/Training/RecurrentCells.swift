@@ -1,3 +1,5 @@
+import CElementwise
+
 // One step of a cell, forward and backward. Pointers begin at the step's first row; `gate` holds the sum that
 // enters the activations and receives what leaves them.
 
@@ -55,32 +57,15 @@ enum GRUCell {
     }
 }
 
-/// i, f, o = σ; g = tanh; c ← f·c + i·g; h ← o·tanh(c).
+/// i, f, o = σ; g = tanh; c ← f·c + i·g; h ← o·tanh(c). The loops are C: Swift's
+/// portable code takes four numbers at a time, they take as many as the processor can.
 enum LSTMCell {
     /// - Parameter saved: receives tanh of the new cell `[row, hidden]`.
     static func forward(
         _ count: Int, _ hidden: Int, _ gate: UnsafeMutablePointer<Float>, _ state: UnsafeMutablePointer<Float>,
         _ cell: UnsafeMutablePointer<Float>, _ saved: UnsafeMutablePointer<Float>
     ) {
-        for row in 0..<count {
-            let g = gate + row * 4 * hidden
-            let (h, c, s) = (state + row * hidden, cell + row * hidden, saved + row * hidden)
-            forEachPiece(hidden) { j, length in
-                let i = sigmoid(load(g + j, length))
-                let f = sigmoid(load(g + hidden + j, length))
-                let n = hyperbolicTangent(load(g + 2 * hidden + j, length))
-                let o = sigmoid(load(g + 3 * hidden + j, length))
-                let new = f * load(c + j, length) + i * n
-                let t = hyperbolicTangent(new)
-                store(new, c + j, length)
-                store(t, s + j, length)
-                store(i, g + j, length)
-                store(f, g + hidden + j, length)
-                store(n, g + 2 * hidden + j, length)
-                store(o, g + 3 * hidden + j, length)
-                store(o * t, h + j, length)
-            }
-        }
+        elementwise_lstm_forward(count, hidden, gate, state, cell, saved)
     }
 
     static func backward(
@@ -88,21 +73,6 @@ enum LSTMCell {
         _ cellTanh: UnsafePointer<Float>, _ stateGradient: UnsafePointer<Float>,
         _ cellGradient: UnsafeMutablePointer<Float>, _ share: UnsafeMutablePointer<Float>
     ) {
-        for row in 0..<count {
-            let (g, before, t) = (gates + row * 4 * hidden, cells + row * hidden, cellTanh + row * hidden)
-            let (dh, dc) = (stateGradient + row * hidden, cellGradient + row * hidden)
-            let dx = share + row * 4 * hidden
-            forEachPiece(hidden) { j, length in
-                let (i, f) = (load(g + j, length), load(g + hidden + j, length))
-                let (n, o) = (load(g + 2 * hidden + j, length), load(g + 3 * hidden + j, length))
-                let (slope, tanh) = (load(dh + j, length), load(t + j, length))
-                let cell = load(dc + j, length) + slope * o * (1 - tanh * tanh)
-                store(cell * n * i * (1 - i), dx + j, length)
-                store(cell * load(before + j, length) * f * (1 - f), dx + hidden + j, length)
-                store(cell * i * (1 - n * n), dx + 2 * hidden + j, length)
-                store(slope * tanh * o * (1 - o), dx + 3 * hidden + j, length)
-                store(cell * f, dc + j, length)
-            }
-        }
+        elementwise_lstm_backward(count, hidden, gates, cells, cellTanh, stateGradient, cellGradient, share)
     }
 }

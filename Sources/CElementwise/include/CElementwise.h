@@ -1,0 +1,25 @@
+// The loops of training that are too hot for four numbers at a time. Each function is compiled several times, for
+// the instruction sets of x86 processors, and the processor picks its own when the program starts.
+//
+// Pointers of one call must not overlap unless a parameter says that it is changed in place.
+#ifndef ZOETROPE_CELEMENTWISE_H
+#define ZOETROPE_CELEMENTWISE_H
+
+/// One step of `count` LSTM cells of `hidden` numbers. `gate` `[count, 4 * hidden]` (input, forget, cell, output) is
+/// replaced by what leaves the activations, `state` and `cell` `[count, hidden]` by the new ones; `cell_tanh`
+/// receives tanh of the new cell.
+void elementwise_lstm_forward(
+    long count, long hidden, float *gate, float *state, float *cell, float *cell_tanh);
+/// `cell_gradient` is replaced by that of the step before; `share` receives the gradient of the gates.
+void elementwise_lstm_backward(
+    long count, long hidden, const float *gates, const float *cells, const float *cell_tanh,
+    const float *state_gradient, float *cell_gradient, float *share);
+
+/// One step of Adam on `count` numbers; `shrink` multiplies the parameters first, `decay` adds to the gradient.
+typedef struct {
+  float scale, decay, shrink, beta1, rest1, beta2, rest2, step_size, root_scale, epsilon;
+} elementwise_adam;
+void elementwise_adam_step(
+    const elementwise_adam *rule, long count, float *parameters, const float *gradient, float *first, float *second);
+
+#endif
