@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct TimmWeightsTests {
     static func fixture() throws -> String {
-        try #require(Bundle.module.url(forResource: "Fixtures/timm", withExtension: "safetensors")).path
+        try #require(Bundle.module.url(forResource: "Fixtures/timm", withExtension: "bin")).path
     }
 
     @Test("a file that timm wrote gives torchvision's names, and the numbers that stand under timm's")

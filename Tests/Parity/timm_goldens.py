@@ -1,4 +1,4 @@
-"""Features of timm's EfficientNets → BackbonesTests/Fixtures/timm.json, and a small weight file → timm.safetensors.
+"""Features of timm's EfficientNets → BackbonesTests/Fixtures/timm.json, and a small weight file → timm.bin.
 
     python timm_goldens.py              # timm, torch, safetensors, numpy
 
@@ -62,5 +62,5 @@ if __name__ == "__main__":
     cases = [("efficientnet_b0", "timm", 128), ("efficientnet_b5", "timm", 128), ("tf_efficientnet_b0", "keras", 128)]
     goldens = [record(name.removeprefix("tf_"), numerics, size, "pooled", features(name, size)) for name, numerics, size in cases]
     (TARGET / "timm.json").write_text(json.dumps({"version": timm.__version__, "goldens": goldens}, separators=(",", ":")))
-    safetensors.torch.save_file(small().state_dict(), TARGET / "timm.safetensors")
-    print((TARGET / "timm.safetensors").stat().st_size)
+    safetensors.torch.save_file(small().state_dict(), TARGET / "timm.bin")
+    print((TARGET / "timm.bin").stat().st_size)
