@@ -15,6 +15,7 @@ public enum SequenceError: LocalizedError, Equatable {
     case runDirectory(path: String, reason: String)
     case noSplit(String, available: [String])
     case unknownRun(String, cache: String)
+    case unknownClass(String, available: [String])
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
@@ -44,6 +45,9 @@ public enum SequenceError: LocalizedError, Equatable {
         case .notFinite(let video):
             "The features of \(video) hold NaN or infinity: the weights may be damaged. Nothing was trained."
         case .runDirectory(let path, let reason): "The run \(path) cannot be used: \(reason)."
+        case .unknownClass(let label, let available):
+            "`sequence.class_weights` names \"\(label)\", which is no class of the training part. It has "
+                + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."
         case .unknownRun(let name, let cache):
             "\(cache) knows no run called \"\(name)\". Name its cache with --cache."
         case .noSplit(let split, let available):

@@ -224,6 +224,11 @@ public struct Trainer: Sendable {
         guard labels.count > 1 else {
             throw labels.first.map(SequenceError.oneClass) ?? SequenceError.noTraining(dataset: "")
         }
+        if case .named(let weights) = configuration.classWeights {
+            for label in weights.keys.sorted() where !labels.contains(label) {
+                throw SequenceError.unknownClass(label, available: labels)
+            }
+        }
         let longest = features.examples.flatMap(\.views).map(\.length).max() ?? 1
         let input = input ?? .init(shape: [features.featureSize], maximumLength: longest)
         let spans = partition.train.flatMap { features.examples[$0].views }

@@ -168,7 +168,12 @@ enum OrderProblem {
     }
 
     @Test("class weights count as scikit-learn's, and named ones as they are named")
-    func classWeights() {
+    func classWeights() throws {
+        var configuration = OrderProblem.training(.average, epochs: 1)
+        configuration.classWeights = .named(["sideways": 2])
+        #expect(throws: SequenceError.unknownClass("sideways", available: ["down", "up"])) {
+            try OrderProblem.train(configuration, OrderProblem.features(16))
+        }
         let counts = [0: 6, 1: 2]
         #expect(TrainingConfiguration.ClassWeights.balanced.values(["a", "b"], counts: counts) == [8.0 / 12, 2])
         #expect(TrainingConfiguration.ClassWeights.named(["b": 3]).values(["a", "b"], counts: counts) == [1, 3])
