@@ -114,6 +114,11 @@ final class Decoder {
         avcodec_free_context(&freed)
     }
 
+    /// Whether packets sent from now on may be left undecoded where no other picture needs them.
+    var skipsDisposable = false {
+        didSet { context.pointee.skip_frame = skipsDisposable ? AVDISCARD_NONREF : AVDISCARD_DEFAULT }
+    }
+
     /// False where the decoder rejects the packet as damaged. Nil flushes.
     func send(_ packet: Packet?) -> Bool {
         let status = avcodec_send_packet(context, packet?.pointer)

@@ -148,7 +148,10 @@ public final class VideoReader: ClipReader {
         let scalers = requests.map { FrameScaler(path: path, framing: $0.framing, quarterTurns: quarterTurns) }
         var frames = requests.map { _ in [VideoFrame]() }
         var (presented, previous) = (0, -1)
-        let errors = try forEachPicture(of: file) { picture in
+        let isSkippable: ((Int64) -> Bool)? =
+            table.timestamps == nil
+            ? nil : { [table] timestamp in table.index(of: timestamp, counted: 0).map { wanting[$0] == nil } ?? false }
+        let errors = try forEachPicture(of: file, isSkippable: isSkippable) { picture in
             let index = table.index(of: picture.timestamp, counted: presented)
             presented += 1
             guard let index, index > previous else { return true }
@@ -167,8 +170,12 @@ public final class VideoReader: ClipReader {
 
     /// Calls `body` for each picture in order of presentation until it returns false.
     ///
+    /// - Parameter isSkippable: whether a picture with that timestamp is wanted by nobody; it is then not decoded
+    ///   where no other picture refers to it. Nil decodes all.
     /// - Returns: damaged packets and pictures on the way.
-    private func forEachPicture(of file: InputFile, _ body: (Picture) throws -> Bool) throws -> Int {
+    private func forEachPicture(
+        of file: InputFile, isSkippable: ((Int64) -> Bool)? = nil, _ body: (Picture) throws -> Bool
+    ) throws -> Int {
         let decoder = try Decoder(file)
         let (packet, picture) = (Packet(), Picture())
         var (errors, inARow) = (0, 0)
@@ -182,6 +189,7 @@ public final class VideoReader: ClipReader {
             case .needsInput:
                 if isFlushing { return errors }
                 if file.read(into: packet) {
+                    if let isSkippable { decoder.skipsDisposable = isSkippable(packet.pointer.pointee.pts) }
                     if !decoder.send(packet) { (errors, inARow) = (errors + 1, inARow + 1) }
                 } else {
                     isFlushing = true

@@ -69,4 +69,18 @@ struct ClipTests {
         #expect(frames.map(\.index) == (golden.count < 20 ? Array(0..<golden.count) : expected))
         #expect(frames.allSatisfy { $0.pixels.count == 64 * 64 * 3 })
     }
+
+    @Test("frames decoded alone are those that decoding everything gives, to the byte", arguments: goldens)
+    func sparse(golden: Golden) throws {
+        let reader = try VideoReader(path: SampleClips.folder + "/" + golden.name)
+        let framing = Framing.centerSquare(size: 48)
+        let count = min(golden.count, 150)
+        let all = try reader.sample(.first(frames: count), framing: framing)
+        for (every, start) in [(7, 0), (10, 3), (1, 0), (29, 11)] {
+            let frames = max(1, (count - start) / every)
+            let sparse = try reader.sample(.stride(every: every, start: .at(start), frames: frames), framing: framing)
+            #expect(sparse.frames == sparse.frames.map { all.frames[$0.index] }, "every \(every) from \(start)")
+            #expect(sparse.decodeErrors <= all.decodeErrors)
+        }
+    }
 }
