@@ -111,6 +111,19 @@ extension CacheFile {
         }
     }
 
+    /// All epochs of a run, in order.
+    public func epochs(run: Int64) throws -> [EpochRecord] {
+        try read { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM epoch WHERE run_id = ? ORDER BY epoch", arguments: [run]).map
+            {
+                EpochRecord(
+                    epoch: $0["epoch"], learningRate: $0["learning_rate"], trainLoss: $0["train_loss"],
+                    trainAccuracy: $0["train_accuracy"], validationLoss: $0["validation_loss"],
+                    validationAccuracy: $0["validation_accuracy"], seconds: $0["seconds"])
+            }
+        }
+    }
+
     /// Stores predictions, replacing earlier ones of the same run, video and split.
     public func store(_ predictions: [PredictionRecord], run: Int64) throws {
         try write { database in

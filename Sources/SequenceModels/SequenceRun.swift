@@ -162,12 +162,20 @@ public struct SequenceRun: Sendable {
         seconds: Double
     ) throws -> Summary {
         var metrics: [Split: Metrics] = [:]
+        var predictions: [PredictionRecord] = []
         for split in [Split.train, .validation, .test] where !partition[split].isEmpty {
-            metrics[split] = try predict(result.head, features, partition[split], split, cache, run)
+            let evaluation = try Evaluation(
+                result.head, features, partition[split], split: split, averagingViews: training.averagesViews)
+            metrics[split] = evaluation.metrics
+            predictions += evaluation.predictions
         }
+        try cache.store(predictions, run: run)
         var configuration = configuration
         configuration.bestEpoch = result.bestEpoch
         try directory.save(result.head, configuration)
+        try directory.saveTables(
+            epochs: cache.epochs(run: run), predictions: predictions,
+            paths: Dictionary(features.examples.map { ($0.videoID, $0.path) }, uniquingKeysWith: { first, _ in first }))
         let state: RunState =
             switch result.ending {
             case .finished, .stoppedEarly: .finished
@@ -217,15 +225,6 @@ public struct SequenceRun: Sendable {
             notes.append("the features do not fit into the memory allowed and are read batch by batch")
         }
         return notes
-    }
-
-    private func predict(
-        _ head: Head, _ features: FeatureSet, _ indices: [Int], _ split: Split, _ cache: CacheFile, _ run: Int64
-    ) throws -> Metrics? {
-        let evaluation = try Evaluation(
-            head, features, indices, split: split, averagingViews: training.averagesViews)
-        try cache.store(evaluation.predictions, run: run)
-        return evaluation.metrics
     }
 
     private static func json(_ training: TrainingConfiguration) -> String {

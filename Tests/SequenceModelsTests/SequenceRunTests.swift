@@ -86,6 +86,12 @@ final class RunPlace {
         #expect(second.epochs == 12 && second.bestEpoch == whole.bestEpoch)
         #expect(try place.weights("parts") == place.weights("whole"))
         #expect(second.metrics[.test] == whole.metrics[.test])
+        func lines(_ file: String) throws -> [Substring] {
+            try String(contentsOfFile: "\(place.scratch.path)/runs/parts/\(file)", encoding: .utf8).split(
+                separator: "\n")
+        }
+        #expect(try lines("epochs.csv").count == 13 && lines("epochs.csv")[12].hasPrefix("12,"))
+        #expect(try lines("predictions.csv").count == 49 && lines("predictions.csv")[1].contains(",train,"))
         let last = try SafeTensorsFile(path: place.scratch.path + "/runs/parts/last.safetensors")
         let other = try SafeTensorsFile(path: place.scratch.path + "/runs/whole/last.safetensors")
         for name in other.shapes.keys { #expect(try last.tensor(named: name) == other.tensor(named: name), "\(name)") }

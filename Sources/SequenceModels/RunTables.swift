@@ -1,0 +1,42 @@
+import FeatureCache
+import Foundation
+
+/// `epochs.csv` and `predictions.csv` of a run: what the cache holds of it, for whoever has the folder alone.
+extension RunDirectory {
+    /// - Throws: `SequenceError.runDirectory`.
+    func saveTables(epochs: [EpochRecord], predictions: [PredictionRecord], paths: [Int64: String]) throws {
+        func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
+        let epochLines = epochs.map { epoch in
+            [
+                "\(epoch.epoch)", number(epoch.learningRate), number(epoch.trainLoss), number(epoch.trainAccuracy),
+                number(epoch.validationLoss), number(epoch.validationAccuracy), number(epoch.seconds),
+            ]
+        }
+        let predictionLines = predictions.map { prediction in
+            [
+                paths[prediction.videoID] ?? "", prediction.split, prediction.label, prediction.predicted,
+                number(prediction.probability),
+            ]
+        }
+        try write(
+            "epochs.csv",
+            [
+                "epoch", "learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
+                "seconds",
+            ], epochLines)
+        try write("predictions.csv", ["path", "split", "label", "predicted", "probability"], predictionLines)
+    }
+
+    private func write(_ name: String, _ header: [String], _ lines: [[String]]) throws {
+        func quoted(_ text: String) -> String {
+            text.contains { ",\"\r\n".contains($0) } ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
+        }
+        let text = ([header] + lines).map { $0.map(quoted).joined(separator: ",") + "\n" }.joined()
+        do {
+            try text.write(toFile: path + "/" + name, atomically: true, encoding: .utf8)
+        } catch {
+            throw SequenceError.runDirectory(
+                path: path, reason: "\(name) cannot be written (\(error.localizedDescription))")
+        }
+    }
+}
