@@ -90,6 +90,21 @@ extension CacheFile {
         }
     }
 
+    /// Removes a run with its epochs and predictions, unless it ended well.
+    ///
+    /// - Throws: `CacheError.runExists` for a finished run.
+    public func removeRun(named name: String) throws {
+        try write { database in
+            let row = try Row.fetchOne(database, sql: "SELECT id, state FROM run WHERE name = ?", arguments: [name])
+            guard let row else { return }
+            if row["state"] == RunState.finished.rawValue { throw CacheError.runExists(name: name) }
+            for table in ["epoch", "prediction"] {
+                try database.execute(sql: "DELETE FROM \(table) WHERE run_id = ?", arguments: [row["id"] as Int64])
+            }
+            try database.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [row["id"] as Int64])
+        }
+    }
+
     /// Says that a run goes on.
     public func resumeRun(_ run: Int64) throws {
         try write { database in

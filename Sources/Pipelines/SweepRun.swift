@@ -2,8 +2,8 @@ import Datasets
 import Extraction
 import FeatureCache
 import Foundation
+import NeuralNetwork
 import SequenceModels
-import Synchronization
 
 /// Trains all points of a sweep on the same features, one run a core at a time.
 public struct SweepRun: Sendable {
@@ -57,7 +57,8 @@ public struct SweepRun: Sendable {
         public let outcomes: [Outcome]
         /// Whether it was stopped before the end.
         public let wasCancelled: Bool
-        /// The outcome with the best validation loss, or accuracy where that is what training watched.
+        /// The outcome with the best validation loss, or accuracy where that is what training watched; nil without a
+        /// validation part.
         public let best: Outcome?
     }
 
@@ -92,7 +93,7 @@ public struct SweepRun: Sendable {
 
     private func best(_ outcomes: [Outcome]) -> Outcome? {
         let watched = plan.points[0].pipeline.training?.earlyStopping?.monitor
-        return outcomes.filter { $0.failure == nil }.min { first, second in
+        return outcomes.filter { $0.failure == nil && $0.validationLoss != nil }.min { first, second in
             watched == .validationAccuracy
                 ? first.validationAccuracy ?? -1 > second.validationAccuracy ?? -1
                 : first.validationLoss ?? .infinity < second.validationLoss ?? .infinity
@@ -119,10 +120,16 @@ public struct SweepRun: Sendable {
                 validationLoss: summary.metrics[.validation]?.loss,
                 validationAccuracy: summary.metrics[.validation]?.accuracy,
                 testAccuracy: summary.metrics[.test]?.accuracy, failure: nil)
-        } catch let error as SequenceError {
+        } catch let error where Self.concernsOnePoint(error) {
             return Outcome(
                 name: point.name, values: point.values, bestEpoch: 0, epochs: 0, validationLoss: nil,
                 validationAccuracy: nil, testAccuracy: nil, failure: error.localizedDescription)
         }
+    }
+
+    /// Whether the other points can go on: not where the cache itself is in trouble.
+    private static func concernsOnePoint(_ error: any Error) -> Bool {
+        if case CacheError.runExists = error { return true }
+        return error is SequenceError || error is WeightsError
     }
 }

@@ -40,8 +40,9 @@ public struct Head: Sendable {
             scaling: standardization.map { ($0.mean, $0.scale) })
     }
 
-    /// Sequences that are computed at a time when nothing is learned.
-    private static let batchSize = 256
+    /// Sequences that are computed at a time when nothing is learned: at most 256, and no more than 64 MB of
+    /// features, for maps are large.
+    private var batchSize: Int { max(1, min(256, (16 << 20) / (input.featureSize * min(input.maximumLength, 64)))) }
 
     /// Class scores `[span, class]`. Those of the frame head are logarithms of the mean of its frames'
     /// probabilities.
@@ -49,8 +50,8 @@ public struct Head: Sendable {
     /// - Throws: `CacheError`, where rows are streamed.
     public func logits(_ features: FeatureSet, spans: [FeatureSet.Span]) throws -> Tensor {
         var values: [Float] = []
-        for start in stride(from: 0, to: spans.count, by: Self.batchSize) {
-            let part = Array(spans[start..<min(start + Self.batchSize, spans.count)])
+        for start in stride(from: 0, to: spans.count, by: batchSize) {
+            let part = Array(spans[start..<min(start + batchSize, spans.count)])
             if configuration.kind == .frame {
                 let frames = part.flatMap(\.frames)
                 let probabilities = softmax(plan.forward(try batch(features, frames), parameters).output)

@@ -37,7 +37,7 @@ public struct KerasHeadWeights: ParameterSource {
         let ordered = groups.values
             .map { Group(path: $0.path, variables: $0.variables.sorted { Self.rank($0) < Self.rank($1) }) }
             .sorted { $0.path.compare($1.path, options: .numeric) == .orderedAscending }
-        dense = ordered.filter { $0.variables.map(\.shape.count) == [2, 1] }
+        dense = Self.inOrder(ordered.filter { $0.variables.map(\.shape.count) == [2, 1] })
         let cells = ordered.filter { $0.variables.count == 3 && $0.variables[1].shape.count == 2 }
         var layers: [String: [Group]] = [:]
         var order: [String] = []
@@ -53,6 +53,16 @@ public struct KerasHeadWeights: ParameterSource {
         guard !dense.isEmpty else {
             throw WeightsError.malformed(file: path, reason: "it holds no dense layer, so no head of Keras")
         }
+    }
+
+    /// Dense layers in the order in which they stand. Keras 2 numbers layers as they were made: of two whose numbers
+    /// tell the wrong order, the one that reads what the other gives stands last.
+    private static func inOrder(_ dense: [Group]) -> [Group] {
+        guard dense.count == 2 else { return dense }
+        func follows(_ first: Group, _ second: Group) -> Bool {
+            first.variables[0].shape[1] == second.variables[0].shape[0]
+        }
+        return !follows(dense[0], dense[1]) && follows(dense[1], dense[0]) ? dense.reversed() : dense
     }
 
     private static func rank(_ variable: KerasFile.Variable) -> Int {

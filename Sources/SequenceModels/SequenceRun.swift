@@ -142,6 +142,9 @@ public struct SequenceRun: Sendable {
             }
         } else if directory.exists {
             throw CacheError.runExists(name: name)
+        } else if try cache.run(named: name) != nil {
+            // It failed, or was killed, before anything was written: there is nothing to lose.
+            try cache.removeRun(named: name)
         }
         return try cache.addRun(
             name: name, extraction: extraction, dataset: dataset, model: training.model.summary,

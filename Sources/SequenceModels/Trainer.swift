@@ -43,7 +43,7 @@ public struct Trainer: Sendable {
         public var isCancelled: () -> Bool = { false }
         /// Called after each epoch.
         public var report: (EpochRecord) throws -> Void = { _ in }
-        /// Called with what is needed to resume, every so many epochs and at the end.
+        /// Called with what is needed to resume: at the beginning, every so many epochs, and at the end.
         public var checkpoint: (TrainingState, Head) throws -> Void = { _, _ in }
 
         /// Nothing is told.
@@ -68,6 +68,8 @@ public struct Trainer: Sendable {
         let task = Task(features, partition, head.labels, configuration)
         var state = try earlier?(head) ?? TrainingState(head.parameters, seed: configuration.seed)
         head.parameters = state.parameters
+        // A run that dies in its first epochs can be resumed too.
+        if earlier == nil { try hooks.checkpoint(state, head) }
         var ending = Ending.finished
         while state.epoch < configuration.epochs {
             if hasLostPatience(state) {
@@ -104,7 +106,8 @@ public struct Trainer: Sendable {
             try hooks.report(record)
             if state.epoch % configuration.checkpoint == 0 { try hooks.checkpoint(state, head) }
         }
-        try hooks.checkpoint(state, head)
+        // What the optimiser remembers of a loss that exploded is of no use: the checkpoint before stays.
+        if ending != .diverged { try hooks.checkpoint(state, head) }
         head.parameters = state.best.parameters
         return Result(head: head, state: state, ending: ending)
     }

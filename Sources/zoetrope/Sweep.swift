@@ -59,6 +59,7 @@ struct Sweep: ParsableCommand {
                     ProgressLine.bar(done, of: plan.points.count) + "  \(outcome.name)  validation \(loss)")
             }
             line.clear()
+            try FileManager.default.createDirectory(atPath: runs, withIntermediateDirectories: true)
             let path = "\(runs)/\(plan.points[0].pipeline.name)-sweep.csv"
             try csv(plan, result).write(toFile: path, atomically: true, encoding: .utf8)
             try show(plan, result, path)
@@ -83,6 +84,7 @@ struct Sweep: ParsableCommand {
                 "\nBest on validation: \(best.name)"
                     + (best.testAccuracy.map { ", test accuracy " + percent($0) } ?? ""))
         }
+        if result.best == nil { print("\nNothing is selected: no run has a validation part.") }
         let trained = result.outcomes.filter { $0.failure == nil }
         if trained.count > 1, trained.count <= Self.compared {
             let directories = trained.map { RunDirectory(path: runs + "/" + $0.name) }

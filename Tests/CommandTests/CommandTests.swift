@@ -239,6 +239,26 @@ final class Workplace {
         #expect(try place.run("sweep", "p.yaml").status == 2)
     }
 
+    @Test("a sweep goes on after points that failed, and after runs that died before they wrote anything")
+    func sweepAfterFailures() throws {
+        let place = try Workplace(clips: 16)
+        let sweep = "\nsweep: {sequence.optimizer.learning_rate: [1e300, 1e-3], sequence.optimizer.kind: [sgd]}\n"
+        try place.add("s.yaml", Data((Workplace.pipeline + sweep).utf8))
+        #expect(try place.run("extract", "s.yaml").status == 0)
+        let first = try place.run("sweep", "s.yaml")
+        #expect(first.status == 0 && first.out.contains("tiny-s01: The loss became infinite"), "\(first.error)")
+        #expect(first.out.contains("Best on validation: tiny-s02"))
+        // As a kill leaves it: a row, and nothing on disk.
+        try FileManager.default.removeItem(atPath: place.path + "/runs")
+        let database = try DatabaseQueue(path: place.path + "/features.sqlite")
+        try database.write { try $0.execute(sql: "UPDATE run SET state = 'running'") }
+        let again = try place.run("sweep", "s.yaml")
+        #expect(again.status == 0 && again.out.contains("Best on validation: tiny-s02"), "\(again.error)")
+        #expect(try place.query("SELECT count(*) FROM run") as [Int] == [2])
+        let alone = try place.run("sweep", "s.yaml", "--set", "dataset.validation=0", "--set", "name=bare")
+        #expect(alone.status == 0 && alone.out.contains("Nothing is selected"), "\(alone.error)")
+    }
+
     @Test("training killed in the middle is resumed to the same weights")
     func resumesAfterKill() throws {
         let place = try Workplace()
