@@ -1,54 +1,11 @@
-#include "COneDNN.h"
+#include "Internal.h"
 
 #include <dlfcn.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
-#include <dnnl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#if DNNL_VERSION_MAJOR >= 3
-#define API3 1
-typedef dnnl_memory_desc_t descriptor;
-typedef const_dnnl_memory_desc_t borrowed_descriptor;
-#else
-#define API3 0
-typedef dnnl_memory_desc_t *descriptor;
-typedef const dnnl_memory_desc_t *borrowed_descriptor;
-#endif
-
-#define CHECK(call)                                                                                \
-  do {                                                                                             \
-    dnnl_status_t check_status = (call);                                                           \
-    if (check_status != dnnl_success) { status = check_status; goto done; }                        \
-  } while (0)
-
-struct onednn_context {
-  dnnl_engine_t engine;
-  dnnl_stream_t stream;
-};
-
-struct onednn_layout {
-#if API3
-  dnnl_memory_desc_t value;
-#else
-  dnnl_memory_desc_t value[1];
-#endif
-};
-
-enum { MAXIMUM_SOURCES = 8, MAXIMUM_ARGUMENTS = MAXIMUM_SOURCES + 2 };
-
-struct onednn_operation {
-  dnnl_engine_t engine; // borrowed from the context
-  dnnl_primitive_desc_t description;
-  dnnl_primitive_t primitive;
-  int argument_count;
-  dnnl_exec_arg_t arguments[MAXIMUM_ARGUMENTS];
-  bool has_weights, has_second;
-};
 
 // MARK: - Library
 
@@ -71,15 +28,24 @@ const char *onednn_instruction_set(void) {
   }
 }
 
+bool onednn_has_arithmetic(onednn_element element) {
+  int isa = (int)dnnl_get_effective_cpu_isa();
+  // The values of instruction sets are bits: each contains those it builds on.
+#define HAS(set) ((isa & (int)(set)) == (int)(set))
+  switch (element) {
+  case ONEDNN_F32: return true;
+  case ONEDNN_BF16: return HAS(dnnl_cpu_isa_avx512_core_bf16);
+  default: return HAS(dnnl_cpu_isa_avx512_core_vnni) || HAS(dnnl_cpu_isa_avx2_vnni);
+  }
+#undef HAS
+}
+
 const char *onednn_status_text(int status) {
   switch (status) {
   case dnnl_success: return "success";
   case dnnl_out_of_memory: return "out of memory";
   case dnnl_invalid_arguments: return "invalid arguments";
   case dnnl_unimplemented: return "not implemented for these shapes on this processor";
-#if !API3
-  case dnnl_iterator_ends: return "no more implementations";
-#endif
   case dnnl_runtime_error: return "runtime error";
   case dnnl_not_required: return "not required";
   default: return "unknown status";
@@ -137,15 +103,31 @@ void onednn_context_destroy(onednn_context *context) {
 
 // MARK: - Layouts
 
+static const dnnl_data_type_t data_types[] = {dnnl_f32, dnnl_bf16, dnnl_s8, dnnl_u8};
+
 static dnnl_status_t make_descriptor(
-    onednn_layout *layout, int rank, const int64_t *dimensions, dnnl_format_tag_t tag) {
+    onednn_layout *layout, onednn_element element, int rank, const int64_t *dimensions,
+    dnnl_format_tag_t tag) {
   dnnl_dims_t dims;
   for (int i = 0; i < rank; i++) dims[i] = dimensions[i];
 #if API3
-  return dnnl_memory_desc_create_with_tag(&layout->value, rank, dims, dnnl_f32, tag);
+  return dnnl_memory_desc_create_with_tag(&layout->value, rank, dims, data_types[element], tag);
 #else
-  return dnnl_memory_desc_init_by_tag(layout->value, rank, dims, dnnl_f32, tag);
+  return dnnl_memory_desc_init_by_tag(layout->value, rank, dims, data_types[element], tag);
 #endif
+}
+
+onednn_element onednn_layout_element(const onednn_layout *layout) {
+  dnnl_data_type_t type;
+#if API3
+  if (dnnl_memory_desc_query(layout->value, dnnl_query_data_type, &type) != dnnl_success)
+    return ONEDNN_F32;
+#else
+  type = layout->value->data_type;
+#endif
+  for (int i = 0; i < 4; i++)
+    if (data_types[i] == type) return (onednn_element)i;
+  return ONEDNN_F32;
 }
 
 static onednn_layout *copy_descriptor(borrowed_descriptor source) {
@@ -164,18 +146,21 @@ static onednn_layout *copy_descriptor(borrowed_descriptor source) {
 }
 
 int onednn_layout_create(
-    onednn_layout **out, int rank, const int64_t *dimensions, onednn_format format) {
+    onednn_layout **out, onednn_element element, int rank, const int64_t *dimensions,
+    onednn_format format) {
   static const dnnl_format_tag_t plain[] = {dnnl_a, dnnl_ab, dnnl_abc, dnnl_abcd, dnnl_abcde};
   if (rank < 1 || rank > 5) return dnnl_invalid_arguments;
   dnnl_format_tag_t tag = dnnl_format_tag_any;
   if (format == ONEDNN_PLAIN) tag = plain[rank - 1];
-  if (format == ONEDNN_CHANNELS_LAST) {
+  if (format == ONEDNN_CHANNELS_LAST || format == ONEDNN_BLOCKED) {
     if (rank != 4) return dnnl_invalid_arguments;
-    tag = dnnl_acdb;
+    int isa = (int)dnnl_get_effective_cpu_isa();
+    bool is_wide = (isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+    tag = format == ONEDNN_CHANNELS_LAST ? dnnl_acdb : is_wide ? dnnl_aBcd16b : dnnl_aBcd8b;
   }
   onednn_layout *layout = calloc(1, sizeof *layout);
   if (!layout) return dnnl_out_of_memory;
-  int status = make_descriptor(layout, rank, dimensions, tag);
+  int status = make_descriptor(layout, element, rank, dimensions, tag);
   if (status != dnnl_success) {
     free(layout);
     return status;
@@ -200,237 +185,7 @@ bool onednn_layout_equal(const onednn_layout *first, const onednn_layout *second
   return dnnl_memory_desc_equal(first->value, second->value);
 }
 
-// MARK: - Attributes
-
-static dnnl_alg_kind_t eltwise_algorithm(onednn_activation activation) {
-  switch (activation) {
-  case ONEDNN_RELU: return dnnl_eltwise_relu;
-  case ONEDNN_SIGMOID: return dnnl_eltwise_logistic;
-  case ONEDNN_TANH: return dnnl_eltwise_tanh;
-  case ONEDNN_SILU: return dnnl_eltwise_swish;
-  default: return dnnl_alg_kind_undef;
-  }
-}
-
-static float eltwise_alpha(onednn_activation activation) {
-  return activation == ONEDNN_SILU ? 1.0f : 0.0f;
-}
-
-static dnnl_status_t make_attributes(
-    dnnl_primitive_attr_t *attributes, bool accumulate, onednn_activation activation) {
-  dnnl_post_ops_t operations = NULL;
-  dnnl_status_t status = dnnl_success;
-  *attributes = NULL;
-  CHECK(dnnl_primitive_attr_create(attributes));
-  // The caller owns the scratchpad, so a primitive may run in any thread and a plan shares one buffer.
-  CHECK(dnnl_primitive_attr_set_scratchpad_mode(*attributes, dnnl_scratchpad_mode_user));
-  CHECK(dnnl_post_ops_create(&operations));
-#if API3
-  if (accumulate) CHECK(dnnl_post_ops_append_sum(operations, 1.0f, 0, dnnl_data_type_undef));
-  if (activation != ONEDNN_IDENTITY)
-    CHECK(dnnl_post_ops_append_eltwise(
-        operations, eltwise_algorithm(activation), eltwise_alpha(activation), 0.0f));
-#else
-  if (accumulate) CHECK(dnnl_post_ops_append_sum(operations, 1.0f));
-  if (activation != ONEDNN_IDENTITY)
-    CHECK(dnnl_post_ops_append_eltwise(
-        operations, 1.0f, eltwise_algorithm(activation), eltwise_alpha(activation), 0.0f));
-#endif
-  CHECK(dnnl_primitive_attr_set_post_ops(*attributes, operations));
-done:
-  if (operations) dnnl_post_ops_destroy(operations);
-  return status;
-}
-
-// MARK: - Operations
-
-static int finish(
-    onednn_context *context, dnnl_primitive_desc_t description, onednn_operation **out) {
-  onednn_operation *operation = calloc(1, sizeof *operation);
-  if (!operation) {
-    dnnl_primitive_desc_destroy(description);
-    return dnnl_out_of_memory;
-  }
-  operation->engine = context->engine;
-  operation->description = description;
-  dnnl_status_t status = dnnl_primitive_create(&operation->primitive, description);
-  if (status != dnnl_success) {
-    onednn_operation_destroy(operation);
-    return status;
-  }
-  *out = operation;
-  return dnnl_success;
-}
-
-int onednn_convolution_create(
-    onednn_context *context, const onednn_convolution_options *o, const onednn_layout *source,
-    const onednn_layout *destination, onednn_operation **out) {
-  int status = dnnl_success;
-  onednn_layout *any_source = NULL, *any_destination = NULL, *weights = NULL, *bias = NULL;
-  dnnl_primitive_attr_t attributes = NULL;
-  dnnl_primitive_desc_t description = NULL;
-  int64_t source_dims[] = {o->batch, o->in_channels, o->in_height, o->in_width};
-  int64_t out_dims[] = {o->batch, o->out_channels, o->out_height, o->out_width};
-  int64_t bias_dims[] = {o->out_channels};
-  int64_t dense[] = {o->out_channels, o->in_channels, o->kernel_height, o->kernel_width};
-  int64_t grouped[] = {
-      o->groups, o->out_channels / o->groups, o->in_channels / o->groups, o->kernel_height,
-      o->kernel_width};
-  dnnl_dims_t strides = {o->stride_height, o->stride_width}, dilates = {0, 0};
-  dnnl_dims_t before = {o->pad_top, o->pad_left}, after = {o->pad_bottom, o->pad_right};
-
-  CHECK(onednn_layout_create(&any_source, 4, source_dims, ONEDNN_ANY));
-  CHECK(onednn_layout_create(&any_destination, 4, out_dims, ONEDNN_ANY));
-  CHECK(onednn_layout_create(
-      &weights, o->groups > 1 ? 5 : 4, o->groups > 1 ? grouped : dense, ONEDNN_ANY));
-  CHECK(onednn_layout_create(&bias, 1, bias_dims, ONEDNN_PLAIN));
-  CHECK(make_attributes(&attributes, o->accumulate, o->activation));
-  const onednn_layout *from = source ? source : any_source;
-  const onednn_layout *to = destination ? destination : any_destination;
-#if API3
-  CHECK(dnnl_convolution_forward_primitive_desc_create(
-      &description, context->engine, dnnl_forward_inference, dnnl_convolution_direct, from->value,
-      weights->value, bias->value, to->value, strides, dilates, before, after, attributes));
-#else
-  dnnl_convolution_desc_t request;
-  CHECK(dnnl_dilated_convolution_forward_desc_init(
-      &request, dnnl_forward_inference, dnnl_convolution_direct, from->value, weights->value,
-      bias->value, to->value, strides, dilates, before, after));
-  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
-#endif
-  status = finish(context, description, out);
-  if (status == dnnl_success) (*out)->has_weights = true;
-done:
-  onednn_layout_destroy(any_source);
-  onednn_layout_destroy(any_destination);
-  onednn_layout_destroy(weights);
-  onednn_layout_destroy(bias);
-  if (attributes) dnnl_primitive_attr_destroy(attributes);
-  return status;
-}
-
-int onednn_pooling_create(
-    onednn_context *context, const onednn_pooling_options *o, const onednn_layout *source,
-    onednn_operation **out) {
-  static const dnnl_alg_kind_t algorithms[] = {
-      dnnl_pooling_max, dnnl_pooling_avg_exclude_padding, dnnl_pooling_avg_include_padding};
-  int status = dnnl_success;
-  onednn_layout *destination = NULL;
-  dnnl_primitive_attr_t attributes = NULL;
-  dnnl_primitive_desc_t description = NULL;
-  int64_t out_dims[] = {o->batch, o->channels, o->out_height, o->out_width};
-  dnnl_dims_t strides = {o->stride_height, o->stride_width};
-  dnnl_dims_t kernel = {o->kernel_height, o->kernel_width};
-  dnnl_dims_t before = {o->pad_top, o->pad_left}, after = {o->pad_bottom, o->pad_right};
-
-  CHECK(onednn_layout_create(&destination, 4, out_dims, ONEDNN_ANY));
-  CHECK(make_attributes(&attributes, false, ONEDNN_IDENTITY));
-#if API3
-  dnnl_dims_t dilation = {0, 0};
-  CHECK(dnnl_pooling_forward_primitive_desc_create(
-      &description, context->engine, dnnl_forward_inference, algorithms[o->kind], source->value,
-      destination->value, strides, kernel, dilation, before, after, attributes));
-#else
-  dnnl_pooling_desc_t request;
-  CHECK(dnnl_pooling_forward_desc_init(
-      &request, dnnl_forward_inference, algorithms[o->kind], source->value, destination->value,
-      strides, kernel, before, after));
-  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
-#endif
-  status = finish(context, description, out);
-done:
-  onednn_layout_destroy(destination);
-  if (attributes) dnnl_primitive_attr_destroy(attributes);
-  return status;
-}
-
-int onednn_reorder_create(
-    onednn_context *context, const onednn_layout *from, const onednn_layout *to,
-    onednn_operation **out) {
-  int status = dnnl_success;
-  dnnl_primitive_attr_t attributes = NULL;
-  dnnl_primitive_desc_t description = NULL;
-  CHECK(make_attributes(&attributes, false, ONEDNN_IDENTITY));
-  CHECK(dnnl_reorder_primitive_desc_create(
-      &description, from->value, context->engine, to->value, context->engine, attributes));
-  status = finish(context, description, out);
-done:
-  if (attributes) dnnl_primitive_attr_destroy(attributes);
-  return status;
-}
-
-int onednn_eltwise_create(
-    onednn_context *context, onednn_activation activation, const onednn_layout *layout,
-    onednn_operation **out) {
-  int status = dnnl_success;
-  dnnl_primitive_attr_t attributes = NULL;
-  dnnl_primitive_desc_t description = NULL;
-  dnnl_alg_kind_t algorithm = eltwise_algorithm(activation);
-  CHECK(make_attributes(&attributes, false, ONEDNN_IDENTITY));
-#if API3
-  CHECK(dnnl_eltwise_forward_primitive_desc_create(
-      &description, context->engine, dnnl_forward_inference, algorithm, layout->value,
-      layout->value, eltwise_alpha(activation), 0.0f, attributes));
-#else
-  dnnl_eltwise_desc_t request;
-  CHECK(dnnl_eltwise_forward_desc_init(
-      &request, dnnl_forward_inference, algorithm, layout->value, eltwise_alpha(activation), 0.0f));
-  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
-#endif
-  status = finish(context, description, out);
-done:
-  if (attributes) dnnl_primitive_attr_destroy(attributes);
-  return status;
-}
-
-int onednn_binary_create(
-    onednn_context *context, onednn_binary_kind kind, const onednn_layout *first,
-    const onednn_layout *second, onednn_operation **out) {
-  int status = dnnl_success;
-  dnnl_primitive_attr_t attributes = NULL;
-  dnnl_primitive_desc_t description = NULL;
-  dnnl_alg_kind_t algorithm = kind == ONEDNN_ADD ? dnnl_binary_add : dnnl_binary_mul;
-  CHECK(make_attributes(&attributes, false, ONEDNN_IDENTITY));
-#if API3
-  CHECK(dnnl_binary_primitive_desc_create(
-      &description, context->engine, algorithm, first->value, second->value, first->value,
-      attributes));
-#else
-  dnnl_binary_desc_t request;
-  CHECK(dnnl_binary_desc_init(&request, algorithm, first->value, second->value, first->value));
-  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
-#endif
-  status = finish(context, description, out);
-  if (status == dnnl_success) (*out)->has_second = true;
-done:
-  if (attributes) dnnl_primitive_attr_destroy(attributes);
-  return status;
-}
-
-int onednn_concatenation_create(
-    onednn_context *context, int count, const onednn_layout *const *sources,
-    onednn_operation **out) {
-  int status = dnnl_success;
-  dnnl_primitive_attr_t attributes = NULL;
-  dnnl_primitive_desc_t description = NULL;
-  if (count < 1 || count > MAXIMUM_SOURCES) return dnnl_invalid_arguments;
-  CHECK(make_attributes(&attributes, false, ONEDNN_IDENTITY));
-#if API3
-  const_dnnl_memory_desc_t descriptors[MAXIMUM_SOURCES];
-  for (int i = 0; i < count; i++) descriptors[i] = sources[i]->value;
-  CHECK(dnnl_concat_primitive_desc_create(
-      &description, context->engine, NULL, count, 1, descriptors, attributes));
-#else
-  dnnl_memory_desc_t descriptors[MAXIMUM_SOURCES];
-  for (int i = 0; i < count; i++) descriptors[i] = sources[i]->value[0];
-  CHECK(dnnl_concat_primitive_desc_create(
-      &description, NULL, count, 1, descriptors, attributes, context->engine));
-#endif
-  status = finish(context, description, out);
-done:
-  if (attributes) dnnl_primitive_attr_destroy(attributes);
-  return status;
-}
+// MARK: - Binding and executing
 
 static void release_arguments(onednn_operation *operation) {
   for (int i = 0; i < operation->argument_count; i++)
@@ -443,6 +198,7 @@ void onednn_operation_destroy(onednn_operation *operation) {
   release_arguments(operation);
   if (operation->primitive) dnnl_primitive_destroy(operation->primitive);
   if (operation->description) dnnl_primitive_desc_destroy(operation->description);
+  for (int i = 0; i < operation->scale_count; i++) free(operation->scales[i].values);
   free(operation);
 }
 
@@ -486,6 +242,27 @@ static dnnl_status_t add_argument(
   return dnnl_success;
 }
 
+/// Scales lie beside the primitive, the scratchpad is the caller's.
+static dnnl_status_t add_scales_and_scratchpad(onednn_operation *operation, void *scratchpad) {
+  dnnl_status_t status = dnnl_success;
+#if API3
+  for (int i = 0; i < operation->scale_count; i++) {
+    onednn_layout *layout = NULL;
+    int64_t count[] = {operation->scales[i].count};
+    CHECK(onednn_layout_create(&layout, ONEDNN_F32, 1, count, ONEDNN_PLAIN));
+    status = add_argument(
+        operation, operation->scales[i].argument, layout->value, operation->scales[i].values);
+    onednn_layout_destroy(layout);
+    if (status != dnnl_success) return status;
+  }
+#endif
+  if (onednn_operation_scratchpad_bytes(operation) > 0)
+    CHECK(add_argument(
+        operation, DNNL_ARG_SCRATCHPAD, query(operation, dnnl_query_scratchpad_md, 0), scratchpad));
+done:
+  return status;
+}
+
 int onednn_operation_bind(
     onednn_operation *operation, void *source, void *second, void *weights, void *bias,
     void *destination, void *scratchpad) {
@@ -500,9 +277,7 @@ int onednn_operation_bind(
     CHECK(add_argument(operation, DNNL_ARG_BIAS, query(operation, dnnl_query_weights_md, 1), bias));
   }
   CHECK(add_argument(operation, DNNL_ARG_DST, query(operation, dnnl_query_dst_md, 0), destination));
-  if (onednn_operation_scratchpad_bytes(operation) > 0)
-    CHECK(add_argument(
-        operation, DNNL_ARG_SCRATCHPAD, query(operation, dnnl_query_scratchpad_md, 0), scratchpad));
+  CHECK(add_scales_and_scratchpad(operation, scratchpad));
 done:
   return status;
 }
@@ -516,9 +291,7 @@ int onednn_concatenation_bind(
     CHECK(add_argument(
         operation, DNNL_ARG_MULTIPLE_SRC + i, query(operation, dnnl_query_src_md, i), sources[i]));
   CHECK(add_argument(operation, DNNL_ARG_DST, query(operation, dnnl_query_dst_md, 0), destination));
-  if (onednn_operation_scratchpad_bytes(operation) > 0)
-    CHECK(add_argument(
-        operation, DNNL_ARG_SCRATCHPAD, query(operation, dnnl_query_scratchpad_md, 0), scratchpad));
+  CHECK(add_scales_and_scratchpad(operation, scratchpad));
 done:
   return status;
 }

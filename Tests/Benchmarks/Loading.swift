@@ -20,7 +20,7 @@ enum LoadingBenchmark {
         print(
             """
             {"gigabytes": \(bytes / 1e9), "seconds": \(seconds), "gigabytes_per_second": \(bytes / 1e9 / seconds.min()!), \
-            "peak_over_features": \(peakMemory() * 1_048_576 / bytes)}
+            "peak_over_features": \(NetworkBenchmark.peakMemory() * 1_048_576 / bytes)}
             """)
     }
 

@@ -17,7 +17,14 @@ typedef struct onednn_layout onednn_layout;
 /// One primitive, bound to memory once and executed many times.
 typedef struct onednn_operation onednn_operation;
 
-typedef enum { ONEDNN_ANY = 0, ONEDNN_PLAIN = 1, ONEDNN_CHANNELS_LAST = 2 } onednn_format;
+typedef enum { ONEDNN_F32 = 0, ONEDNN_BF16 = 1, ONEDNN_S8 = 2, ONEDNN_U8 = 3 } onednn_element;
+/// `BLOCKED` keeps a vector's worth of channels together: 16 with AVX-512, 8 elsewhere.
+typedef enum {
+  ONEDNN_ANY = 0,
+  ONEDNN_PLAIN = 1,
+  ONEDNN_CHANNELS_LAST = 2,
+  ONEDNN_BLOCKED = 3
+} onednn_format;
 typedef enum {
   ONEDNN_IDENTITY = 0,
   ONEDNN_RELU = 1,
@@ -36,6 +43,8 @@ typedef enum { ONEDNN_ADD = 0, ONEDNN_MULTIPLY = 1 } onednn_binary_kind;
 void onednn_version_text(char *text, size_t capacity);
 /// The instruction set oneDNN generates code for, such as "avx512_core_vnni".
 const char *onednn_instruction_set(void);
+/// Whether the processor multiplies that element by itself; where not, oneDNN converts or saturates.
+bool onednn_has_arithmetic(onednn_element element);
 const char *onednn_status_text(int status);
 /// Threads used by primitives that the calling thread makes and runs. No effect on a sequential build.
 void onednn_set_threads(int count);
@@ -46,9 +55,11 @@ void onednn_prepare_thread(void);
 int onednn_context_create(onednn_context **context);
 void onednn_context_destroy(onednn_context *context);
 
-/// float32 layout of `rank` dimensions (at most 6).
+/// Layout of `rank` dimensions, at most 5; channels last and blocked want 4.
 int onednn_layout_create(
-    onednn_layout **layout, int rank, const int64_t *dimensions, onednn_format format);
+    onednn_layout **layout, onednn_element element, int rank, const int64_t *dimensions,
+    onednn_format format);
+onednn_element onednn_layout_element(const onednn_layout *layout);
 void onednn_layout_destroy(onednn_layout *layout);
 /// Bytes a buffer of this layout takes, padding included.
 size_t onednn_layout_bytes(const onednn_layout *layout);
@@ -63,10 +74,20 @@ typedef struct {
   /// Adds to what the destination already holds, before the activation.
   bool accumulate;
   onednn_activation activation;
+  onednn_element weights_element;
+  /// Lavin and Gray's algorithm instead of the direct sum.
+  bool winograd;
+  /// Only where weights are S8: a number means element · scale. `weights_scales` holds one for each output
+  /// channel; the scales of float32 tensors are 1. What is accumulated may be S8 where the destination is U8.
+  float source_scale, destination_scale, accumulated_scale;
+  onednn_element accumulated_element;
+  const float *weights_scales;
 } onednn_convolution_options;
 
-/// Convolution with bias. A null layout means "whatever is fastest"; `weights` layout is then asked for
-/// with `onednn_operation_weights`.
+/// The bias as such a convolution wants it.
+float onednn_stored_bias(float bias, float source_scale, float weights_scale);
+
+/// Convolution with bias, always float32. The weights' layout is then asked for with `onednn_operation_weights`.
 int onednn_convolution_create(
     onednn_context *context, const onednn_convolution_options *options, const onednn_layout *source,
     const onednn_layout *destination, onednn_operation **operation);
@@ -82,8 +103,10 @@ int onednn_pooling_create(
     onednn_context *context, const onednn_pooling_options *options, const onednn_layout *source,
     onednn_operation **operation);
 
+/// Copies into another layout or element, times `factor`, rounded and saturated where the new element is
+/// an integer.
 int onednn_reorder_create(
-    onednn_context *context, const onednn_layout *from, const onednn_layout *to,
+    onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
     onednn_operation **operation);
 
 int onednn_eltwise_create(

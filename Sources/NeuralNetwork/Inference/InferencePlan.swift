@@ -19,23 +19,28 @@ public final class InferencePlan {
     private let scratchpad: AlignedBuffer
     private let inputBuffer: AlignedBuffer
     private let outputBuffer: AlignedBuffer
-    private let inputShape: ImageShape
+    let inputShape: ImageShape
     private let primitives: [Primitive]
     private let layers: [PackedWeights.Layer]
+    private let observations: [Observation?]
 
     /// - Parameters:
     ///   - output: a name in `graph.outputs`.
     ///   - batch: pictures in one run, at least 1.
+    ///   - arithmetic: works on every processor, but see `Precision.isNative`.
+    ///   - tuning: what is known of kernels on this machine; what is not known yet is measured. Nil leaves
+    ///     the choice to oneDNN, without measuring anything.
     /// - Throws: `PlanError`, `ArithmeticError`, or what the weights' source throws.
-    public init(graph: Graph, output: String, batch: Int, weights: PackedWeights) throws {
-        guard let node = graph.outputs[output] else {
-            throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
-        }
-        precondition(batch > 0)
-        let lowering = try Lowering(graph, output: node)
-        let context = try Context()
-        var compiler = PlanCompiler(graph: graph, batch: batch, context: context, weights: weights)
-        let operations = try compiler.compile(lowering)
+    public convenience init(
+        graph: Graph, output: String, batch: Int, weights: PackedWeights, arithmetic: Arithmetic = .f32,
+        tuning: KernelTuning? = nil
+    ) throws {
+        let request = PlanRequest(graph: graph, output: output, batch: batch, arithmetic: arithmetic)
+        try self.init(PlanParts(request, weights, tuning: tuning))
+    }
+
+    init(_ parts: PlanParts) throws {
+        let (compiler, operations) = (parts.compiler, parts.operations)
         let (offsets, bytes) = MemoryPlanner.place(compiler.buffers)
         let arena = AlignedBuffer(bytes: bytes)
         let scratchpad = AlignedBuffer(bytes: operations.map(\.primitive.scratchpadBytes).max() ?? 0)
@@ -48,6 +53,7 @@ public final class InferencePlan {
             case .arena(let index): arena.pointer + offsets[index]
             }
         }
+        var remaining = parts.layers.makeIterator()
         for operation in operations {
             if operation.sources.count > 1 {
                 try operation.primitive.bind(
@@ -55,21 +61,31 @@ public final class InferencePlan {
                     scratchpad: scratchpad.pointer)
                 continue
             }
+            let layer = operation.layer == nil ? nil : remaining.next()
             try operation.primitive.bind(
                 source: pointer(operation.sources[0]), second: operation.second.map(pointer),
-                weights: operation.layer?.weights.pointer, bias: operation.layer?.bias.pointer,
+                weights: layer?.weights.pointer, bias: layer?.bias.pointer,
                 destination: pointer(operation.destination), scratchpad: scratchpad.pointer)
         }
-        self.batch = batch
-        self.context = context
+        batch = parts.batch
+        context = parts.context
         self.arena = arena
         self.scratchpad = scratchpad
         inputBuffer = input
         outputBuffer = destination
-        inputShape = lowering.shapes[lowering.input]
-        outputShape = try graph.featureShape(of: output)
+        inputShape = parts.lowering.shapes[parts.lowering.input]
+        outputShape = parts.outputShape
         primitives = operations.map(\.primitive)
-        layers = operations.compactMap(\.layer)
+        layers = parts.layers
+        observations = operations.map { operation in
+            operation.observed.map { Observation(values: pointer(operation.destination), count: $0) }
+        }
+    }
+
+    /// Where a layer's output stands right after it was computed.
+    private struct Observation {
+        let values: UnsafeMutableRawPointer
+        let count: Int
     }
 
     /// The kernel that computes each step, for `describe` and benchmarks.
@@ -80,6 +96,15 @@ public final class InferencePlan {
     /// - Parameter pixels: `[count, height, width, 3]`, count from 1 to `batch`.
     /// - Returns: `[count] + outputShape`.
     public func run(pixels: [UInt8], normalization: PixelNormalization) throws -> Tensor {
+        try run(pixels: pixels, normalization: normalization, observe: nil)
+    }
+
+    /// - Parameter observe: is shown the network's input and the output of each convolution in `f32`, in any
+    ///   order of numbers, perhaps with zeros between them.
+    func run(
+        pixels: [UInt8], normalization: PixelNormalization,
+        observe: ((_ layer: String, UnsafeBufferPointer<Float>) -> Void)?
+    ) throws -> Tensor {
         let picture = inputShape.height * inputShape.width * inputShape.channels
         precondition(inputShape.channels == 3 && pixels.count % picture == 0)
         let count = pixels.count / picture
@@ -87,52 +112,19 @@ public final class InferencePlan {
         let input = inputBuffer.pointer.assumingMemoryBound(to: Float.self)
         pixels.withUnsafeBufferPointer { normalization.apply(to: $0, into: input) }
         (input + pixels.count).update(repeating: 0, count: (batch - count) * picture)
-        for primitive in primitives { try primitive.execute(in: context) }
+        if let observe {
+            observe(Calibration.input, UnsafeBufferPointer(start: input, count: pixels.count))
+            for (primitive, observation) in zip(primitives, observations) {
+                try primitive.execute(in: context)
+                guard let observation else { continue }
+                let values = UnsafePointer(observation.values.assumingMemoryBound(to: Float.self))
+                observe(primitive.name, UnsafeBufferPointer(start: values, count: observation.count))
+            }
+        } else {
+            for primitive in primitives { try primitive.execute(in: context) }
+        }
         let values = outputShape.reduce(count, *)
         let output = UnsafeBufferPointer(start: outputBuffer.pointer.assumingMemoryBound(to: Float.self), count: values)
         return Tensor(shape: [count] + outputShape, values: Array(output))
-    }
-}
-
-/// How 8-bit RGB becomes a network's input: value · scale + offset, for each channel.
-public struct PixelNormalization: Sendable, Equatable {
-    /// Factor of red, green, blue.
-    public let scale: [Float]
-    /// Summand of red, green, blue.
-    public let offset: [Float]
-
-    /// Whether the network's first channel is blue.
-    public let isBlueFirst: Bool
-
-    /// (value / 255 − mean) / deviation for red, green, blue.
-    public init(mean: [Float], deviation: [Float], isBlueFirst: Bool = false) {
-        self.isBlueFirst = isBlueFirst
-        scale = deviation.map { 1 / (255 * $0) }
-        offset = zip(mean, deviation).map { -$0 / $1 }
-    }
-
-    func apply(to pixels: UnsafeBufferPointer<UInt8>, into output: UnsafeMutablePointer<Float>) {
-        // Sixteen pixels at a time: the three channels' factors repeat every 48 values.
-        let factors = (0..<48).map { scale[$0 % 3] }
-        let offsets = (0..<48).map { offset[$0 % 3] }
-        let whole = pixels.count / 48 * 48
-        factors.withUnsafeBufferPointer { factors in
-            offsets.withUnsafeBufferPointer { offsets in
-                var start = 0
-                while start < whole {
-                    for index in 0..<48 {
-                        output[start + index] = Float(pixels[start + index]) * factors[index] + offsets[index]
-                    }
-                    start += 48
-                }
-                for index in whole..<pixels.count {
-                    output[index] = Float(pixels[index]) * factors[index - whole] + offsets[index - whole]
-                }
-                guard isBlueFirst else { return }
-                for index in stride(from: 0, to: pixels.count, by: 3) {
-                    (output[index], output[index + 2]) = (output[index + 2], output[index])
-                }
-            }
-        }
     }
 }

@@ -46,15 +46,18 @@ final class Context {
     deinit { onednn_context_destroy(handle) }
 }
 
-/// How a float32 tensor lies in memory.
-final class Layout {
+/// How a tensor lies in memory.
+///
+/// `@unchecked Sendable`: what the handle stands for is never changed, oneDNN only reads it.
+final class Layout: @unchecked Sendable {
     let handle: OpaquePointer
 
     init(owning handle: OpaquePointer) { self.handle = handle }
 
-    init(_ dimensions: [Int], _ format: onednn_format) throws {
+    init(_ dimensions: [Int], _ format: onednn_format, _ element: onednn_element = ONEDNN_F32) throws {
         var created: OpaquePointer?
-        let status = onednn_layout_create(&created, Int32(dimensions.count), dimensions.map(Int64.init), format)
+        let status = onednn_layout_create(
+            &created, element, Int32(dimensions.count), dimensions.map(Int64.init), format)
         try check(status, "a layout of \(dimensions)")
         handle = created!
     }
@@ -62,6 +65,7 @@ final class Layout {
     deinit { onednn_layout_destroy(handle) }
 
     var bytes: Int { onednn_layout_bytes(handle) }
+    var element: onednn_element { onednn_layout_element(handle) }
 
     static func == (first: Layout, second: Layout) -> Bool { onednn_layout_equal(first.handle, second.handle) }
 }

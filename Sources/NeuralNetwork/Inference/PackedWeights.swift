@@ -1,4 +1,5 @@
 import COneDNN
+import Foundation
 import Synchronization
 
 /// Convolution weights, batch normalisation folded in, in the memory layout the kernels ask for.
@@ -7,11 +8,28 @@ import Synchronization
 /// others wait and use the same bytes. The source is read one parameter at a time, so that loading a
 /// network takes little more memory than the packed weights themselves.
 public final class PackedWeights: Sendable {
+    /// What tells these weights from others, such as a digest of the file; nil where nothing is known.
+    public let identity: String?
     private let source: any ParameterSource
-    private let layers = Mutex<[Layer]>([])
+    private let state = Mutex(State())
+    private let packing = Mutex(())
+
+    private struct State {
+        var layers: [Layer] = []
+        /// What one step of eight-bit weights is worth, for each filter, by layer.
+        var scales: [String: [Float]] = [:]
+        /// Read for their scales, and about to be packed.
+        var pending: [String: (Tensor, [Float])] = [:]
+    }
 
     /// Nothing is read before a plan needs it.
-    public init(_ source: any ParameterSource) { self.source = source }
+    public init(_ source: any ParameterSource, identity: String? = nil) {
+        self.source = source
+        self.identity = identity
+    }
+
+    /// The same weights, packed by nobody yet.
+    func unpacked() -> PackedWeights { PackedWeights(source, identity: identity) }
 
     /// One layer's weights and bias.
     ///
@@ -20,6 +38,8 @@ public final class PackedWeights: Sendable {
     struct Layer: @unchecked Sendable {
         let name: String
         let layout: Layout
+        /// Of the input, where the weights have eight bits; else 1.
+        let sourceScale: Float
         let weights: AlignedBuffer
         let bias: AlignedBuffer
         /// Whether every weight and bias is a finite number.
@@ -27,41 +47,140 @@ public final class PackedWeights: Sendable {
     }
 
     /// Bytes held so far.
-    public var bytes: Int { layers.withLock { $0.reduce(0) { $0 + $1.weights.bytes + $1.bias.bytes } } }
+    public var bytes: Int { state.withLock { $0.layers.reduce(0) { $0 + $1.weights.bytes + $1.bias.bytes } } }
 
     /// Layers read so far that hold NaN or infinity.
-    public var nonFiniteLayers: [String] { layers.withLock { $0.filter { !$0.isFinite }.map(\.name) } }
+    public var nonFiniteLayers: [String] { state.withLock { $0.layers.filter { !$0.isFinite }.map(\.name) } }
 
-    /// The layer in the layout wanted, packed now if nobody did before.
-    func layer(_ step: ConvolutionStep, in graph: Graph, layout: Layout, context: Context) throws -> Layer {
-        try layers.withLock { layers in
-            if let layer = layers.first(where: { $0.name == step.name && $0.layout == layout }) { return layer }
-            let layer = try pack(step, in: graph, layout: layout, context: context)
-            layers.append(layer)
-            return layer
+    /// What a plan needs of a layer.
+    struct Request: Sendable {
+        let step: ConvolutionStep
+        let layout: Layout
+        /// Where the layout has eight-bit elements, what one step of the input is worth.
+        let sourceScale: Float
+
+        func fits(_ layer: Layer) -> Bool {
+            layer.name == step.name && layer.sourceScale == sourceScale && layer.layout == layout
         }
     }
 
-    private func pack(
-        _ step: ConvolutionStep, in graph: Graph, layout: Layout, context: Context
-    ) throws -> Layer {
-        var (weights, bias) = try folded(step, in: graph)
-        let bound = AlignedBuffer(bytes: layout.bytes)
-        let plain = try Layout(step.weightDimensions(weights.shape), ONEDNN_PLAIN)
-        let reorder = try Primitive(step.name + ".weight") {
-            onednn_reorder_create(context.handle, plain.handle, layout.handle, $0)
+    /// The layers as wanted. What nobody packed before is packed now, on all cores.
+    func layers(_ requests: [Request], in graph: Graph) throws -> [Layer] {
+        try packing.withLock { _ in
+            let packed = state.withLock { $0.layers }
+            let missing = requests.filter { request in !packed.contains(where: request.fits) }
+            let made = Mutex<Result<[Layer], any Error>>(.success([]))
+            let next = Atomic<Int>(0)
+            let group = DispatchGroup()
+            // Threads of our own: oneDNN's number of threads belongs to the calling thread.
+            for _ in 0..<min(ProcessInfo.processInfo.activeProcessorCount, missing.count) {
+                group.enter()
+                let thread = Thread {
+                    ArithmeticLibrary.setThreadsOfCallingThread(1)
+                    let result = Result {
+                        let context = try Context()
+                        var index = next.add(1, ordering: .relaxed).oldValue
+                        while index < missing.count {
+                            let layer = try self.packed(missing[index], in: graph, context)
+                            made.withLock { $0 = $0.map { $0 + [layer] } }
+                            index = next.add(1, ordering: .relaxed).oldValue
+                        }
+                    }
+                    if case .failure(let error) = result { made.withLock { $0 = .failure(error) } }
+                    group.leave()
+                }
+                // oneDNN's kernels keep tiles on the stack.
+                thread.stackSize = 16 << 20
+                thread.start()
+            }
+            group.wait()
+            let new = try made.withLock { try $0.get() }
+            return state.withLock { state in
+                state.layers += new
+                return requests.compactMap { request in state.layers.first(where: request.fits) }
+            }
         }
-        let scratchpad = AlignedBuffer(bytes: reorder.scratchpadBytes)
-        try weights.values.withUnsafeMutableBytes { bytes in
-            try reorder.bind(
-                source: bytes.baseAddress!, destination: bound.pointer, scratchpad: scratchpad.pointer)
-            try reorder.execute(in: context)
+    }
+
+    private func packed(_ request: Request, in graph: Graph, _ context: Context) throws -> Layer {
+        let (step, layout, sourceScale) = (request.step, request.layout, request.sourceScale)
+        let pending = state.withLock { $0.pending.removeValue(forKey: step.name) }
+        var (weights, bias) = try pending ?? folded(step, in: graph)
+        let isFinite = weights.values.areFinite && bias.areFinite
+        let dimensions = step.weightDimensions(weights.shape)
+        let bound: AlignedBuffer
+        if layout.element == ONEDNN_S8 {
+            let scales = Self.scales(of: weights)
+            for (channel, scale) in scales.enumerated() {
+                bias[channel] = onednn_stored_bias(bias[channel], sourceScale, scale)
+            }
+            var whole = Self.whole(weights, scales)
+            bound = try Self.pack(&whole, dimensions, ONEDNN_S8, layout, step.name, context)
+        } else {
+            bound = try Self.pack(&weights.values, dimensions, ONEDNN_F32, layout, step.name, context)
         }
         let boundBias = AlignedBuffer(bytes: bias.count * 4)
         bias.withUnsafeBytes { boundBias.pointer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         return Layer(
-            name: step.name, layout: layout, weights: bound, bias: boundBias,
-            isFinite: weights.values.areFinite && bias.areFinite)
+            name: step.name, layout: layout, sourceScale: sourceScale, weights: bound, bias: boundBias,
+            isFinite: isFinite)
+    }
+
+    /// What one step of a layer's eight-bit weights is worth, for each filter.
+    func scales(_ step: ConvolutionStep, in graph: Graph) throws -> [Float] {
+        try state.withLock { state in
+            if let known = state.scales[step.name] { return known }
+            let folded = try folded(step, in: graph)
+            let scales = Self.scales(of: folded.0)
+            state.scales[step.name] = scales
+            state.pending[step.name] = folded
+            return scales
+        }
+    }
+
+    /// So that each filter's largest weight is 127.
+    private static func scales(of weights: Tensor) -> [Float] {
+        let stride = weights.count / weights.shape[0]
+        return weights.values.withUnsafeBufferPointer { values in
+            (0..<weights.shape[0]).map { channel in
+                var largest: Float = 0
+                for index in channel * stride..<(channel + 1) * stride { largest = max(largest, abs(values[index])) }
+                return largest > 0 && largest.isFinite ? largest / 127 : 1
+            }
+        }
+    }
+
+    private static func whole(_ weights: Tensor, _ scales: [Float]) -> [Int8] {
+        let stride = weights.count / scales.count
+        return [Int8](unsafeUninitializedCapacity: weights.count) { whole, count in
+            weights.values.withUnsafeBufferPointer { values in
+                for (channel, scale) in scales.enumerated() {
+                    for index in channel * stride..<(channel + 1) * stride {
+                        let value = (values[index] / scale).rounded(.toNearestOrEven)
+                        whole[index] = value.isFinite ? Int8(max(-127, min(127, value))) : 0
+                    }
+                }
+            }
+            count = weights.count
+        }
+    }
+
+    private static func pack<Element>(
+        _ values: inout [Element], _ dimensions: [Int], _ element: onednn_element, _ layout: Layout, _ name: String,
+        _ context: Context
+    ) throws -> AlignedBuffer {
+        let bound = AlignedBuffer(bytes: layout.bytes)
+        let plain = try Layout(dimensions, ONEDNN_PLAIN, element)
+        let reorder = try Primitive(name + ".weight") {
+            onednn_reorder_create(context.handle, plain.handle, layout.handle, 1, $0)
+        }
+        let scratchpad = AlignedBuffer(bytes: reorder.scratchpadBytes)
+        try values.withUnsafeMutableBytes { bytes in
+            try reorder.bind(
+                source: bytes.baseAddress!, destination: bound.pointer, scratchpad: scratchpad.pointer)
+            try reorder.execute(in: context)
+        }
+        return bound
     }
 
     /// Weights and bias with the batch normalisation that follows multiplied in:

@@ -2,7 +2,7 @@ import COneDNN
 
 /// Turns lowered steps into oneDNN primitives with their layouts, and says which buffers they need when.
 struct PlanCompiler {
-    enum Buffer {
+    enum Buffer: Equatable {
         case input
         case output
         case arena(Int)
@@ -14,67 +14,94 @@ struct PlanCompiler {
         let sources: [Buffer]
         var second: Buffer?
         let destination: Buffer
-        var layer: PackedWeights.Layer?
+        var layer: PackedWeights.Request?
+        /// Numbers in the output of a convolution that computes in `f32`, for calibration.
+        var observed: Int?
     }
 
-    /// A value's memory and layout.
-    private struct Placed {
+    /// A value's memory, layout, and what its elements mean where they are whole numbers.
+    struct Placed {
         let buffer: Buffer
         let layout: Layout
+        var quantum: Quantum?
     }
 
-    private let graph: Graph
-    private let batch: Int
-    private let context: Context
-    private let weights: PackedWeights
+    let graph: Graph
+    let batch: Int
+    let context: Context
+    let weights: PackedWeights
+    /// Of the values that are no whole numbers.
+    let element: onednn_element
+    let quantization: Quantization?
+    /// Nil leaves kernels and formats to oneDNN.
+    let choice: KernelChoice?
+
     private var operations: [Operation] = []
     private var values: [Lowering.Value: Placed] = [:]
-    private var shapes: [ImageShape] = []
+    /// Values in other layouts or elements than the step gave that made them.
+    private var copies: [Lowering.Value: [Placed]] = [:]
+    private(set) var shapes: [ImageShape] = []
+    private var input: Lowering.Value = 0
+    /// The last step that reads each value.
+    private var lastUse: [Lowering.Value: Int] = [:]
 
     private(set) var buffers: [MemoryPlanner.Request] = []
     private(set) var inputBytes = 0
     private(set) var outputBytes = 0
 
-    init(graph: Graph, batch: Int, context: Context, weights: PackedWeights) {
+    init(
+        graph: Graph, batch: Int, context: Context, weights: PackedWeights, element: onednn_element,
+        quantization: Quantization?, choice: KernelChoice?
+    ) {
         self.graph = graph
         self.batch = batch
         self.context = context
         self.weights = weights
+        self.element = element
+        self.quantization = quantization
+        self.choice = choice
     }
 
     mutating func compile(_ lowering: Lowering) throws -> [Operation] {
         shapes = lowering.shapes
-        let inputLayout = try Layout(dimensions(lowering.input), ONEDNN_CHANNELS_LAST)
+        input = lowering.input
+        for (index, step) in lowering.steps.enumerated() {
+            for input in step.inputs { lastUse[input] = index }
+        }
+        lastUse[lowering.output] = lowering.steps.count
+        let inputLayout = try layout(lowering.input, ONEDNN_CHANNELS_LAST, ONEDNN_F32)
         inputBytes = inputLayout.bytes
         values[lowering.input] = Placed(buffer: .input, layout: inputLayout)
-        for step in lowering.steps { try compile(step) }
-        let wanted = try Layout(dimensions(lowering.output), ONEDNN_CHANNELS_LAST)
+        for (index, step) in lowering.steps.enumerated() { try compile(step, at: index) }
+        let wanted = try layout(lowering.output, ONEDNN_CHANNELS_LAST, ONEDNN_F32)
         outputBytes = wanted.bytes
-        try appendReorder("output", values[lowering.output]!, to: wanted, .output)
+        try appendReorder("output", values[lowering.output]!, to: wanted, nil, .output)
         return operations
     }
 
-    private mutating func compile(_ step: Lowering.Step) throws {
+    private mutating func compile(_ step: Lowering.Step, at index: Int) throws {
         switch step {
         case .convolution(let step): try compile(step)
         case .pooling(let name, let step, let input, let output):
             try compile(name, step, input: input, output: output)
         case .activation(let name, let activation, let input, let output):
-            let source = values[input]!
+            let source = try float(input, name)
             let primitive = try Primitive(name) {
                 onednn_eltwise_create(context.handle, activation.code, source.layout.handle, $0)
             }
-            append(primitive, source, output: output)
+            append(primitive, source, into: overwritable(source, input, at: index), output: output)
         case .binary(let name, let operation, let first, let second, let output):
-            let (a, b) = (values[first]!, values[second]!)
+            let (a, b) = (try float(first, name), try float(second, name))
             let kind = operation == .add ? ONEDNN_ADD : ONEDNN_MULTIPLY
             let primitive = try Primitive(name) {
                 onednn_binary_create(context.handle, kind, a.layout.handle, b.layout.handle, $0)
             }
             touch(b.buffer)
-            append(primitive, a, second: b.buffer, output: output)
+            let existing = first == second ? nil : overwritable(a, first, at: index)
+            append(primitive, a, second: b.buffer, into: existing, output: output)
         case .concatenation(let name, let inputs, let output):
-            let sources = inputs.map { values[$0]! }
+            let quantum = storedQuantum(output)
+            let sources = try inputs.map { try quantum == nil ? float($0, name) : whole($0, quantum!, name) }
             let layouts: [OpaquePointer?] = sources.map(\.layout.handle)
             let primitive = try Primitive(name) {
                 onednn_concatenation_create(context.handle, Int32(layouts.count), layouts, $0)
@@ -83,34 +110,15 @@ struct PlanCompiler {
             let destination = newBuffer(primitive.destination.bytes)
             operations.append(
                 Operation(primitive: primitive, sources: sources.map(\.buffer), destination: destination))
-            values[output] = Placed(buffer: destination, layout: primitive.destination)
+            values[output] = Placed(buffer: destination, layout: primitive.destination, quantum: quantum)
         }
     }
 
-    private mutating func compile(_ step: ConvolutionStep) throws {
-        let (input, output) = (shapes[step.input], shapes[step.output])
-        let window = step.options.window
-        var options = onednn_convolution_options()
-        options.batch = Int64(batch)
-        (options.in_channels, options.out_channels) = (Int64(input.channels), Int64(output.channels))
-        (options.in_height, options.in_width) = (Int64(input.height), Int64(input.width))
-        (options.out_height, options.out_width) = (Int64(output.height), Int64(output.width))
-        (options.kernel_height, options.kernel_width) = window.kernel.pair
-        (options.stride_height, options.stride_width) = window.stride.pair
-        (options.pad_top, options.pad_left) = window.leading.pair
-        (options.pad_bottom, options.pad_right) = window.trailing.pair
-        options.groups = Int64(step.options.groups)
-        options.accumulate = step.accumulated != nil
-        options.activation = step.activation?.code ?? ONEDNN_IDENTITY
-
-        let accumulated = step.accumulated.map { values[$0]! }
-        let primitive = try Primitive(step.name) {
-            onednn_convolution_create(context.handle, &options, nil, accumulated?.layout.handle, $0)
-        }
-        var source = values[step.input]!
-        if !(source.layout == primitive.source) { source = try reordered(source, to: primitive.source, step.name) }
-        let layer = try weights.layer(step, in: graph, layout: primitive.weights!, context: context)
-        append(primitive, source, into: accumulated?.buffer, layer: layer, output: step.output)
+    /// The memory of a value that nobody reads any more after this step, to write the step's output into: half
+    /// the traffic of a fresh buffer.
+    private func overwritable(_ placed: Placed, _ value: Lowering.Value, at index: Int) -> Buffer? {
+        guard case .arena = placed.buffer, lastUse[value] == index else { return nil }
+        return placed.buffer
     }
 
     private mutating func compile(_ name: String, _ step: PoolingStep, input: Int, output: Int) throws {
@@ -125,40 +133,90 @@ struct PlanCompiler {
         (options.stride_height, options.stride_width) = step.window.stride.pair
         (options.pad_top, options.pad_left) = step.window.leading.pair
         (options.pad_bottom, options.pad_right) = step.window.trailing.pair
-        let source = values[input]!
+        let quantum = storedQuantum(output)
+        let source: Placed
+        if let quantum {
+            source = try whole(input, quantum, name)
+        } else if to.height * to.width == 1 {
+            // The last mean is worth more than eight bits of fraction.
+            source = try float(input, name, ONEDNN_F32)
+        } else {
+            source = try float(input, name)
+        }
         let primitive = try Primitive(name) {
             onednn_pooling_create(context.handle, &options, source.layout.handle, $0)
         }
-        append(primitive, source, output: output)
+        append(primitive, source, quantum: quantum, output: output)
+    }
+
+    // MARK: - Values
+
+    /// How a value is kept where it is kept in eight bits.
+    func storedQuantum(_ value: Lowering.Value) -> Quantum? {
+        guard let quantization, quantization.stored.contains(value) else { return nil }
+        return quantization.quantum[value]
+    }
+
+    func layout(_ value: Lowering.Value, _ format: onednn_format, _ element: onednn_element) throws -> Layout {
+        let shape = shapes[value]
+        return try Layout([batch, shape.channels, shape.height, shape.width], format, element)
+    }
+
+    func isInput(_ value: Lowering.Value) -> Bool { value == input }
+
+    func placed(_ value: Lowering.Value) -> Placed { values[value]! }
+
+    /// The value as numbers that need no scale, in whatever format it lies.
+    mutating func float(
+        _ value: Lowering.Value, _ name: String, _ element: onednn_element? = nil
+    ) throws -> Placed {
+        let element = element ?? self.element
+        let own = values[value]!
+        if own.quantum == nil && own.layout.element == element { return own }
+        return try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, element), nil, name)
+    }
+
+    /// The value as whole numbers.
+    mutating func whole(_ value: Lowering.Value, _ quantum: Quantum, _ name: String) throws -> Placed {
+        try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, quantum.element), quantum, name)
+    }
+
+    /// The value in that layout and meaning; a copy where it is kept otherwise.
+    mutating func converted(
+        _ value: Lowering.Value, to layout: Layout, _ quantum: Quantum?, _ name: String
+    ) throws -> Placed {
+        for placed in [values[value]!] + (copies[value] ?? [])
+        where placed.layout == layout && placed.quantum == quantum { return placed }
+        let buffer = newBuffer(layout.bytes)
+        try appendReorder(name + ".reorder", values[value]!, to: layout, quantum, buffer)
+        let copy = Placed(buffer: buffer, layout: layout, quantum: quantum)
+        copies[value, default: []].append(copy)
+        return copy
     }
 
     // MARK: - Buffers
 
-    private mutating func append(
+    mutating func append(
         _ primitive: Primitive, _ source: Placed, second: Buffer? = nil, into existing: Buffer? = nil,
-        layer: PackedWeights.Layer? = nil, output: Lowering.Value
+        layer: PackedWeights.Request? = nil, quantum: Quantum? = nil, output: Lowering.Value
     ) {
         let layout = primitive.destination
         touch(source.buffer)
         if let existing { touch(existing) }
         let destination = existing ?? newBuffer(layout.bytes)
-        operations.append(
-            Operation(
-                primitive: primitive, sources: [source.buffer], second: second, destination: destination, layer: layer))
-        values[output] = Placed(buffer: destination, layout: layout)
-    }
-
-    private mutating func reordered(_ source: Placed, to layout: Layout, _ name: String) throws -> Placed {
-        let buffer = newBuffer(layout.bytes)
-        try appendReorder(name + ".reorder", source, to: layout, buffer)
-        return Placed(buffer: buffer, layout: layout)
+        var operation = Operation(
+            primitive: primitive, sources: [source.buffer], second: second, destination: destination, layer: layer)
+        if layer != nil && layout.element == ONEDNN_F32 { operation.observed = layout.bytes / 4 }
+        operations.append(operation)
+        values[output] = Placed(buffer: destination, layout: layout, quantum: quantum)
     }
 
     private mutating func appendReorder(
-        _ name: String, _ source: Placed, to layout: Layout, _ destination: Buffer
+        _ name: String, _ source: Placed, to layout: Layout, _ quantum: Quantum?, _ destination: Buffer
     ) throws {
+        let factor = (source.quantum?.scale ?? 1) / (quantum?.scale ?? 1)
         let primitive = try Primitive(name) {
-            onednn_reorder_create(context.handle, source.layout.handle, layout.handle, $0)
+            onednn_reorder_create(context.handle, source.layout.handle, layout.handle, factor, $0)
         }
         touch(source.buffer)
         operations.append(Operation(primitive: primitive, sources: [source.buffer], destination: destination))
@@ -174,21 +232,6 @@ struct PlanCompiler {
         guard case .arena(let index) = buffer else { return }
         buffers[index].lifetime = buffers[index].lifetime.lowerBound...operations.count
     }
-
-    private func dimensions(_ value: Lowering.Value) -> [Int] {
-        [batch, shapes[value].channels, shapes[value].height, shapes[value].width]
-    }
-}
-
-extension Activation {
-    var code: onednn_activation {
-        switch self {
-        case .relu: ONEDNN_RELU
-        case .sigmoid: ONEDNN_SIGMOID
-        case .tanh: ONEDNN_TANH
-        case .silu: ONEDNN_SILU
-        }
-    }
 }
 
 extension PoolingStep.Kind {
@@ -199,8 +242,4 @@ extension PoolingStep.Kind {
         case .average(countsPadding: true): ONEDNN_AVERAGE_INCLUDING_PADDING
         }
     }
-}
-
-extension Extent {
-    fileprivate var pair: (Int64, Int64) { (Int64(height), Int64(width)) }
 }

@@ -1,0 +1,60 @@
+// What the files of this target share.
+#ifndef ZOETROPE_CONEDNN_INTERNAL_H
+#define ZOETROPE_CONEDNN_INTERNAL_H
+
+#include "COneDNN.h"
+
+#include <dnnl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if DNNL_VERSION_MAJOR >= 3
+#define API3 1
+typedef dnnl_memory_desc_t descriptor;
+typedef const_dnnl_memory_desc_t borrowed_descriptor;
+#else
+#define API3 0
+typedef dnnl_memory_desc_t *descriptor;
+typedef const dnnl_memory_desc_t *borrowed_descriptor;
+#endif
+
+#define CHECK(call)                                                                                \
+  do {                                                                                             \
+    dnnl_status_t check_status = (call);                                                           \
+    if (check_status != dnnl_success) { status = check_status; goto done; }                        \
+  } while (0)
+
+struct onednn_context {
+  dnnl_engine_t engine;
+  dnnl_stream_t stream;
+};
+
+struct onednn_layout {
+#if API3
+  dnnl_memory_desc_t value;
+#else
+  dnnl_memory_desc_t value[1];
+#endif
+};
+
+enum { MAXIMUM_SOURCES = 8, SCALE_ARGUMENTS = 3, MAXIMUM_ARGUMENTS = MAXIMUM_SOURCES + 2 };
+
+/// Scales that oneDNN 3 takes as arguments when it executes.
+typedef struct {
+  int argument;
+  int64_t count;
+  float *values;
+} onednn_scales;
+
+struct onednn_operation {
+  dnnl_engine_t engine; // borrowed from the context
+  dnnl_primitive_desc_t description;
+  dnnl_primitive_t primitive;
+  int argument_count;
+  dnnl_exec_arg_t arguments[MAXIMUM_ARGUMENTS];
+  int scale_count;
+  onednn_scales scales[SCALE_ARGUMENTS];
+  bool has_weights, has_second;
+};
+
+#endif

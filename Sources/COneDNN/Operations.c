@@ -1,0 +1,327 @@
+#include "Internal.h"
+
+// MARK: - Attributes
+
+static dnnl_alg_kind_t eltwise_algorithm(onednn_activation activation) {
+  switch (activation) {
+  case ONEDNN_RELU: return dnnl_eltwise_relu;
+  case ONEDNN_SIGMOID: return dnnl_eltwise_logistic;
+  case ONEDNN_TANH: return dnnl_eltwise_tanh;
+  case ONEDNN_SILU: return dnnl_eltwise_swish;
+  default: return dnnl_alg_kind_undef;
+  }
+}
+
+static float eltwise_alpha(onednn_activation activation) {
+  return activation == ONEDNN_SILU ? 1.0f : 0.0f;
+}
+
+/// Attributes of a primitive whose scratchpad the caller owns, so that it may run in any thread and a plan
+/// shares one buffer.
+static dnnl_status_t make_attributes(dnnl_primitive_attr_t *attributes) {
+  dnnl_status_t status = dnnl_success;
+  *attributes = NULL;
+  CHECK(dnnl_primitive_attr_create(attributes));
+  CHECK(dnnl_primitive_attr_set_scratchpad_mode(*attributes, dnnl_scratchpad_mode_user));
+done:
+  return status;
+}
+
+static dnnl_status_t append_sum(
+    dnnl_post_ops_t operations, float scale, dnnl_data_type_t accumulated) {
+#if API3
+  return dnnl_post_ops_append_sum(operations, scale, 0, accumulated);
+#else
+  return dnnl_post_ops_append_sum_v2(operations, scale, accumulated);
+#endif
+}
+
+static dnnl_status_t append_eltwise(
+    dnnl_post_ops_t operations, onednn_activation activation, float scale) {
+#if API3
+  (void)scale;
+  return dnnl_post_ops_append_eltwise(
+      operations, eltwise_algorithm(activation), eltwise_alpha(activation), 0.0f);
+#else
+  return dnnl_post_ops_append_eltwise(
+      operations, scale, eltwise_algorithm(activation), eltwise_alpha(activation), 0.0f);
+#endif
+}
+
+/// What follows the sum over weights: times scales, plus what is there, activation, divided by the
+/// destination's scale.
+static dnnl_status_t convolution_attributes(
+    dnnl_primitive_attr_t *attributes, const onednn_convolution_options *o) {
+  dnnl_status_t status = dnnl_success;
+  dnnl_post_ops_t operations = NULL;
+  bool is_integer = o->weights_scales != NULL;
+  float sum_scale = 1.0f, activation_scale = 1.0f;
+  dnnl_data_type_t accumulated = dnnl_data_type_undef;
+  CHECK(make_attributes(attributes));
+  if (is_integer) {
+    sum_scale = o->accumulated_scale;
+    accumulated = o->accumulated_element == ONEDNN_S8 ? dnnl_s8
+        : o->accumulated_element == ONEDNN_U8         ? dnnl_u8
+                                                      : dnnl_f32;
+#if API3
+    CHECK(dnnl_primitive_attr_set_scales_mask(*attributes, DNNL_ARG_SRC, 0));
+    CHECK(dnnl_primitive_attr_set_scales_mask(*attributes, DNNL_ARG_WEIGHTS, o->groups > 1 ? 3 : 1));
+    CHECK(dnnl_primitive_attr_set_scales_mask(*attributes, DNNL_ARG_DST, 0));
+#else
+    // API v2 divides by the destination's scale at the end only with the activation's own factor; a ReLU and
+    // nothing at all commute with the division.
+    bool commutes = o->activation == ONEDNN_IDENTITY || o->activation == ONEDNN_RELU;
+    float *scales = malloc(o->out_channels * sizeof *scales);
+    if (!scales) return dnnl_out_of_memory;
+    for (int64_t i = 0; i < o->out_channels; i++) {
+      scales[i] = o->source_scale * o->weights_scales[i];
+      if (commutes) scales[i] /= o->destination_scale;
+    }
+    status = dnnl_primitive_attr_set_output_scales(*attributes, o->out_channels, 1 << 1, scales);
+    free(scales);
+    if (status != dnnl_success) goto done;
+    if (commutes) sum_scale /= o->destination_scale;
+    else activation_scale = 1.0f / o->destination_scale;
+#endif
+  }
+  CHECK(dnnl_post_ops_create(&operations));
+  if (o->accumulate) CHECK(append_sum(operations, sum_scale, accumulated));
+  if (o->activation != ONEDNN_IDENTITY)
+    CHECK(append_eltwise(operations, o->activation, activation_scale));
+  CHECK(dnnl_primitive_attr_set_post_ops(*attributes, operations));
+done:
+  if (operations) dnnl_post_ops_destroy(operations);
+  return status;
+}
+
+float onednn_stored_bias(float bias, float source_scale, float weights_scale) {
+#if API3
+  (void)source_scale, (void)weights_scale;
+  return bias;
+#else
+  return bias / (source_scale * weights_scale);
+#endif
+}
+
+// MARK: - Operations
+
+static int finish(
+    onednn_context *context, dnnl_primitive_desc_t description, onednn_operation **out) {
+  onednn_operation *operation = calloc(1, sizeof *operation);
+  if (!operation) {
+    dnnl_primitive_desc_destroy(description);
+    return dnnl_out_of_memory;
+  }
+  operation->engine = context->engine;
+  operation->description = description;
+  dnnl_status_t status = dnnl_primitive_create(&operation->primitive, description);
+  if (status != dnnl_success) {
+    onednn_operation_destroy(operation);
+    return status;
+  }
+  *out = operation;
+  return dnnl_success;
+}
+
+#if API3
+/// Scales are arguments of the execution, kept beside the primitive.
+static dnnl_status_t keep_scales(
+    onednn_operation *operation, int argument, int64_t count, const float *values) {
+  float *copy = malloc(count * sizeof *copy);
+  if (!copy) return dnnl_out_of_memory;
+  memcpy(copy, values, count * sizeof *copy);
+  operation->scales[operation->scale_count++] =
+      (onednn_scales){DNNL_ARG_ATTR_SCALES | argument, count, copy};
+  return dnnl_success;
+}
+#endif
+
+int onednn_convolution_create(
+    onednn_context *context, const onednn_convolution_options *o, const onednn_layout *source,
+    const onednn_layout *destination, onednn_operation **out) {
+  int status = dnnl_success;
+  onednn_layout *weights = NULL, *bias = NULL;
+  dnnl_primitive_attr_t attributes = NULL;
+  dnnl_primitive_desc_t description = NULL;
+  onednn_operation *made = NULL;
+  int64_t bias_dims[] = {o->out_channels};
+  int64_t dense[] = {o->out_channels, o->in_channels, o->kernel_height, o->kernel_width};
+  int64_t grouped[] = {
+      o->groups, o->out_channels / o->groups, o->in_channels / o->groups, o->kernel_height,
+      o->kernel_width};
+  dnnl_dims_t strides = {o->stride_height, o->stride_width}, dilates = {0, 0};
+  dnnl_dims_t before = {o->pad_top, o->pad_left}, after = {o->pad_bottom, o->pad_right};
+  dnnl_alg_kind_t algorithm = o->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
+
+  CHECK(onednn_layout_create(
+      &weights, o->weights_element, o->groups > 1 ? 5 : 4, o->groups > 1 ? grouped : dense,
+      ONEDNN_ANY));
+  CHECK(onednn_layout_create(&bias, ONEDNN_F32, 1, bias_dims, ONEDNN_PLAIN));
+  CHECK(convolution_attributes(&attributes, o));
+#if API3
+  CHECK(dnnl_convolution_forward_primitive_desc_create(
+      &description, context->engine, dnnl_forward_inference, algorithm, source->value,
+      weights->value, bias->value, destination->value, strides, dilates, before, after, attributes));
+#else
+  dnnl_convolution_desc_t request;
+  CHECK(dnnl_dilated_convolution_forward_desc_init(
+      &request, dnnl_forward_inference, algorithm, source->value, weights->value, bias->value,
+      destination->value, strides, dilates, before, after));
+  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
+#endif
+  CHECK(finish(context, description, &made));
+  description = NULL;
+  made->has_weights = true;
+#if API3
+  if (o->weights_scales) {
+    CHECK(keep_scales(made, DNNL_ARG_SRC, 1, &o->source_scale));
+    CHECK(keep_scales(made, DNNL_ARG_WEIGHTS, o->out_channels, o->weights_scales));
+    CHECK(keep_scales(made, DNNL_ARG_DST, 1, &o->destination_scale));
+  }
+#endif
+  *out = made;
+  made = NULL;
+done:
+  onednn_operation_destroy(made);
+  onednn_layout_destroy(weights);
+  onednn_layout_destroy(bias);
+  if (attributes) dnnl_primitive_attr_destroy(attributes);
+  return status;
+}
+
+int onednn_pooling_create(
+    onednn_context *context, const onednn_pooling_options *o, const onednn_layout *source,
+    onednn_operation **out) {
+  static const dnnl_alg_kind_t algorithms[] = {
+      dnnl_pooling_max, dnnl_pooling_avg_exclude_padding, dnnl_pooling_avg_include_padding};
+  int status = dnnl_success;
+  onednn_layout *destination = NULL;
+  dnnl_primitive_attr_t attributes = NULL;
+  dnnl_primitive_desc_t description = NULL;
+  int64_t out_dims[] = {o->batch, o->channels, o->out_height, o->out_width};
+  dnnl_dims_t strides = {o->stride_height, o->stride_width};
+  dnnl_dims_t kernel = {o->kernel_height, o->kernel_width};
+  dnnl_dims_t before = {o->pad_top, o->pad_left}, after = {o->pad_bottom, o->pad_right};
+
+  CHECK(onednn_layout_create(
+      &destination, onednn_layout_element(source), 4, out_dims, ONEDNN_ANY));
+  CHECK(make_attributes(&attributes));
+#if API3
+  dnnl_dims_t dilation = {0, 0};
+  CHECK(dnnl_pooling_forward_primitive_desc_create(
+      &description, context->engine, dnnl_forward_inference, algorithms[o->kind], source->value,
+      destination->value, strides, kernel, dilation, before, after, attributes));
+#else
+  dnnl_pooling_desc_t request;
+  CHECK(dnnl_pooling_forward_desc_init(
+      &request, dnnl_forward_inference, algorithms[o->kind], source->value, destination->value,
+      strides, kernel, before, after));
+  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
+#endif
+  status = finish(context, description, out);
+done:
+  onednn_layout_destroy(destination);
+  if (attributes) dnnl_primitive_attr_destroy(attributes);
+  return status;
+}
+
+int onednn_reorder_create(
+    onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
+    onednn_operation **out) {
+  int status = dnnl_success;
+  dnnl_primitive_attr_t attributes = NULL;
+  dnnl_primitive_desc_t description = NULL;
+  onednn_operation *made = NULL;
+  CHECK(make_attributes(&attributes));
+#if API3
+  if (factor != 1.0f) CHECK(dnnl_primitive_attr_set_scales_mask(attributes, DNNL_ARG_SRC, 0));
+#else
+  if (factor != 1.0f) CHECK(dnnl_primitive_attr_set_output_scales(attributes, 1, 0, &factor));
+#endif
+  CHECK(dnnl_reorder_primitive_desc_create(
+      &description, from->value, context->engine, to->value, context->engine, attributes));
+  CHECK(finish(context, description, &made));
+#if API3
+  if (factor != 1.0f) CHECK(keep_scales(made, DNNL_ARG_SRC, 1, &factor));
+#endif
+  *out = made;
+  made = NULL;
+done:
+  onednn_operation_destroy(made);
+  if (attributes) dnnl_primitive_attr_destroy(attributes);
+  return status;
+}
+
+int onednn_eltwise_create(
+    onednn_context *context, onednn_activation activation, const onednn_layout *layout,
+    onednn_operation **out) {
+  int status = dnnl_success;
+  dnnl_primitive_attr_t attributes = NULL;
+  dnnl_primitive_desc_t description = NULL;
+  dnnl_alg_kind_t algorithm = eltwise_algorithm(activation);
+  CHECK(make_attributes(&attributes));
+#if API3
+  CHECK(dnnl_eltwise_forward_primitive_desc_create(
+      &description, context->engine, dnnl_forward_inference, algorithm, layout->value,
+      layout->value, eltwise_alpha(activation), 0.0f, attributes));
+#else
+  dnnl_eltwise_desc_t request;
+  CHECK(dnnl_eltwise_forward_desc_init(
+      &request, dnnl_forward_inference, algorithm, layout->value, eltwise_alpha(activation), 0.0f));
+  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
+#endif
+  status = finish(context, description, out);
+done:
+  if (attributes) dnnl_primitive_attr_destroy(attributes);
+  return status;
+}
+
+int onednn_binary_create(
+    onednn_context *context, onednn_binary_kind kind, const onednn_layout *first,
+    const onednn_layout *second, onednn_operation **out) {
+  int status = dnnl_success;
+  dnnl_primitive_attr_t attributes = NULL;
+  dnnl_primitive_desc_t description = NULL;
+  dnnl_alg_kind_t algorithm = kind == ONEDNN_ADD ? dnnl_binary_add : dnnl_binary_mul;
+  CHECK(make_attributes(&attributes));
+#if API3
+  CHECK(dnnl_binary_primitive_desc_create(
+      &description, context->engine, algorithm, first->value, second->value, first->value,
+      attributes));
+#else
+  dnnl_binary_desc_t request;
+  CHECK(dnnl_binary_desc_init(&request, algorithm, first->value, second->value, first->value));
+  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
+#endif
+  status = finish(context, description, out);
+  if (status == dnnl_success) (*out)->has_second = true;
+done:
+  if (attributes) dnnl_primitive_attr_destroy(attributes);
+  return status;
+}
+
+int onednn_concatenation_create(
+    onednn_context *context, int count, const onednn_layout *const *sources,
+    onednn_operation **out) {
+  int status = dnnl_success;
+  dnnl_primitive_attr_t attributes = NULL;
+  dnnl_primitive_desc_t description = NULL;
+  if (count < 1 || count > MAXIMUM_SOURCES) return dnnl_invalid_arguments;
+  CHECK(make_attributes(&attributes));
+#if API3
+  const_dnnl_memory_desc_t descriptors[MAXIMUM_SOURCES];
+  for (int i = 0; i < count; i++) descriptors[i] = sources[i]->value;
+  CHECK(dnnl_concat_primitive_desc_create(
+      &description, context->engine, NULL, count, 1, descriptors, attributes));
+#else
+  dnnl_memory_desc_t descriptors[MAXIMUM_SOURCES];
+  for (int i = 0; i < count; i++) descriptors[i] = sources[i]->value[0];
+  CHECK(dnnl_concat_primitive_desc_create(
+      &description, NULL, count, 1, descriptors, attributes, context->engine));
+#endif
+  status = finish(context, description, out);
+done:
+  if (attributes) dnnl_primitive_attr_destroy(attributes);
+  return status;
+}
+

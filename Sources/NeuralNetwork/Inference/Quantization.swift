@@ -1,0 +1,98 @@
+import COneDNN
+
+/// What an 8-bit element of a tensor stands for: element · scale.
+struct Quantum: Equatable {
+    let scale: Float
+    let isSigned: Bool
+
+    var element: onednn_element { isSigned ? ONEDNN_S8 : ONEDNN_U8 }
+}
+
+/// Which values of a lowered network are kept in eight bits, and what they mean.
+struct Quantization {
+    /// How a value may be expressed in eight bits.
+    private(set) var quantum: [Lowering.Value: Quantum] = [:]
+    /// Values that are written so where the layer that makes them can.
+    private(set) var stored: Set<Lowering.Value> = []
+    private let kept: Set<String>
+    private let shapes: [ImageShape]
+
+    init(_ lowering: Lowering, _ calibration: Calibration) {
+        kept = Set(calibration.kept)
+        shapes = lowering.shapes
+        var groups = ValueGroups(count: lowering.shapes.count)
+        for step in lowering.steps where shares(step) {
+            for input in step.inputs { groups.join(input, step.output) }
+        }
+        var range: [Int: Float] = [:]
+        var signed: Set<Int> = []
+        func note(_ value: Lowering.Value, _ name: String, isSigned: Bool) {
+            guard let own = calibration.ranges[name], own > 0, own.isFinite else { return }
+            range[groups.root(value)] = max(range[groups.root(value)] ?? 0, own)
+            if isSigned { signed.insert(groups.root(value)) }
+        }
+        note(lowering.input, Calibration.input, isSigned: true)
+        for step in lowering.convolutions {
+            note(step.output, step.name, isSigned: step.activation != .relu)
+        }
+        for value in lowering.shapes.indices {
+            let root = groups.root(value)
+            guard let range = range[root] else { continue }
+            let isSigned = signed.contains(root)
+            quantum[value] = Quantum(scale: range / (isSigned ? 127 : 255), isSigned: isSigned)
+        }
+        chooseStored(lowering)
+    }
+
+    /// Whether a convolution multiplies whole numbers. Not on vectors: there is nothing to gain there.
+    func isInteger(_ step: ConvolutionStep) -> Bool {
+        let input = shapes[step.input]
+        return quantum[step.input] != nil && !kept.contains(step.name) && input.height * input.width > 1
+    }
+
+    /// Steps whose output has the numbers of their inputs.
+    private func shares(_ step: Lowering.Step) -> Bool {
+        switch step {
+        case .concatenation: true
+        case .pooling(_, let pooling, let input, _):
+            // A mean over everything is worth more than eight bits.
+            pooling.window.kernel != Extent(shapes[input].height, shapes[input].width)
+        default: false
+        }
+    }
+
+    /// From the end to the beginning: a value is kept in eight bits where somebody reads it so.
+    private mutating func chooseStored(_ lowering: Lowering) {
+        for step in lowering.steps.reversed() {
+            switch step {
+            case .convolution(let convolution):
+                if isInteger(convolution) { stored.insert(convolution.input) }
+                if stored.contains(convolution.output), let accumulated = convolution.accumulated,
+                    quantum[accumulated] != nil
+                {
+                    stored.insert(accumulated)
+                }
+            case _ where shares(step) && stored.contains(step.output): stored.formUnion(step.inputs)
+            default: break
+            }
+        }
+        stored.remove(lowering.output)
+        stored = stored.filter { quantum[$0] != nil }
+    }
+}
+
+/// Values that must be treated alike.
+struct ValueGroups {
+    private var parent: [Int]
+
+    init(count: Int) { parent = Array(0..<count) }
+
+    /// The value that stands for the group.
+    func root(_ value: Lowering.Value) -> Int {
+        var root = value
+        while parent[root] != root { root = parent[root] }
+        return root
+    }
+
+    mutating func join(_ first: Lowering.Value, _ second: Lowering.Value) { parent[root(second)] = root(first) }
+}

@@ -1,0 +1,106 @@
+import Backbones
+import Foundation
+import NeuralNetwork
+import Synchronization
+
+/// A backbone alone, as `extract` runs it: one single-threaded plan a worker, shared weights.
+enum NetworkBenchmark {
+    struct Setting {
+        let backbone: Backbone
+        let precision: Precision
+        let workers: Int
+        let batch: Int
+        let seconds: Double
+        let isTuned: Bool
+    }
+
+    static func run(_ setting: Setting) throws {
+        let size = setting.backbone.nativeImageSize
+        let graph = setting.backbone.graph(imageSize: size)
+        let weights = PackedWeights(RandomParameters(), identity: "random")
+        let normalization = setting.backbone.inputConvention().normalization
+        let pixels = (0..<setting.batch * size * size * 3).map { UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9) }
+        ArithmeticLibrary.setThreadsOfCallingThread(1)
+        let arithmetic = try arithmetic(setting, graph, pixels, normalization)
+        let frames = Atomic<Int>(0)
+        let longest = Mutex(0.0)
+        let (ready, finished, go) = (DispatchGroup(), DispatchGroup(), DispatchSemaphore(value: 0))
+        let start = ContinuousClock.now
+        for _ in 0..<setting.workers {
+            ready.enter()
+            finished.enter()
+            let thread = Thread {
+                ArithmeticLibrary.setThreadsOfCallingThread(1)
+                do {
+                    let plan = try InferencePlan(
+                        graph: graph, output: "pooled", batch: setting.batch, weights: weights, arithmetic: arithmetic,
+                        tuning: setting.isTuned ? .standard : nil)
+                    ready.leave()
+                    go.wait()
+                    _ = try plan.run(pixels: pixels, normalization: normalization)
+                    let begin = ContinuousClock.now
+                    var (done, taken) = (0, 0.0)
+                    while taken < setting.seconds {
+                        _ = try plan.run(pixels: pixels, normalization: normalization)
+                        done += setting.batch
+                        taken = (ContinuousClock.now - begin) / .seconds(1)
+                    }
+                    frames.add(done, ordering: .relaxed)
+                    longest.withLock { $0 = max($0, taken) }
+                } catch {
+                    print(error.localizedDescription)
+                    exit(1)
+                }
+                finished.leave()
+            }
+            thread.start()
+        }
+        ready.wait()
+        let startUp = (ContinuousClock.now - start) / .seconds(1)
+        for _ in 0..<setting.workers { go.signal() }
+        finished.wait()
+        let rate = Double(frames.load(ordering: .relaxed)) / longest.withLock { $0 }
+        report(setting, rate: rate, startUp: startUp)
+    }
+
+    private static func arithmetic(
+        _ setting: Setting, _ graph: Graph, _ pixels: [UInt8], _ normalization: PixelNormalization
+    ) throws -> Arithmetic {
+        switch setting.precision {
+        case .f32: .f32
+        case .bf16: .bf16
+        case .int8:
+            .int8(
+                try Calibrator(
+                    graph: graph, output: "pooled", batch: setting.batch,
+                    weights: PackedWeights(RandomParameters(), identity: "random"), normalization: normalization
+                ).calibration(of: [pixels]))
+        }
+    }
+
+    private static func report(_ setting: Setting, rate: Double, startUp: Double) {
+        let graph = setting.backbone.graph(imageSize: setting.backbone.nativeImageSize)
+        print(
+            """
+            {"backbone": "\(setting.backbone.name)", "precision": "\(setting.precision)", \
+            "workers": \(setting.workers), "batch": \(setting.batch), "frames_per_second": \(rate), \
+            "gflops": \(rate * 2 * Double(graph.multiplyAdds) / 1e9), "peak_mib": \(peakMemory()), \
+            "start_up_seconds": \(startUp), "library": "\(ArithmeticLibrary.version)", \
+            "instruction_set": "\(ArithmeticLibrary.instructionSet)"}
+            """)
+    }
+
+    /// Peak resident memory in MiB.
+    static func peakMemory() -> Double {
+        #if os(Linux)
+            // Not getrusage: that counts what the process was before it became this program.
+            let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+            let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+            return (line.split(separator: " ").dropLast().last.flatMap { Double($0) } ?? .nan) / 1024
+        #else
+            var usage = rusage()
+            getrusage(RUSAGE_SELF, &usage)
+            return Double(usage.ru_maxrss) / 1_048_576
+        #endif
+    }
+}
