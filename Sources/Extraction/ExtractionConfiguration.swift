@@ -1,5 +1,6 @@
 import Backbones
 import FeatureCache
+import NeuralNetwork
 import Video
 
 /// The `extract` part of a pipeline.
@@ -35,14 +36,18 @@ public struct ExtractionConfiguration: Sendable {
     public var sampling: Sampling
     /// How frames become pictures of `imageSize`.
     public var resize: ResizeFilter
+    /// What the network computes with; `f32` instead where the processor has no instructions for it.
+    public var precision: Precision
     /// How many views of each video: the plain one, and others randomly begun, cropped and mirrored.
     public var views: Int
 
     /// A configuration; `imageSize` in pixels, `tap` one of the backbone's.
     public init(
         backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling,
-        numerics: Numerics? = nil, input: InputConvention? = nil, resize: ResizeFilter = .antialias, views: Int = 1
+        numerics: Numerics? = nil, input: InputConvention? = nil, resize: ResizeFilter = .antialias,
+        precision: Precision = .f32, views: Int = 1
     ) {
+        self.precision = precision
         self.input = input
         self.resize = resize
         self.views = views
@@ -55,20 +60,28 @@ public struct ExtractionConfiguration: Sendable {
     }
 
     /// The newest stored recipe that this configuration describes. Needs no weight file: where several
-    /// files were used under one name, the newest extraction wins.
+    /// files were used under one name, the newest extraction wins. Features in `f32` stand in where none are in
+    /// the precision wanted, as `extract` makes them on processors without it.
     public func stored(in extractions: [(id: Int64, record: ExtractionRecord)]) -> (
         id: Int64, record: ExtractionRecord
     )? {
-        extractions.filter { _, record in
-            guard let recipe = try? ExtractionRecipe(json: record.recipe) else { return false }
-            let own = ExtractionRecipe(
-                self, weights: recipe.weights, numerics: numerics ?? recipe.numerics, input: input ?? recipe.input)
-            return recipe == own
-                && (recipe.weights == "random") == (weights == .random)
+        for precision in [precision, .f32] {
+            var wanted = self
+            wanted.precision = precision
+            let matching = extractions.filter { wanted.describes($0.record) }
+            let newest = matching.max { first, second in
+                (first.record.weights == weights.name ? 1 : 0, first.id)
+                    < (second.record.weights == weights.name ? 1 : 0, second.id)
+            }
+            if let newest { return newest }
         }
-        .max { first, second in
-            (first.record.weights == weights.name ? 1 : 0, first.id)
-                < (second.record.weights == weights.name ? 1 : 0, second.id)
-        }
+        return nil
+    }
+
+    private func describes(_ record: ExtractionRecord) -> Bool {
+        guard let recipe = try? ExtractionRecipe(json: record.recipe) else { return false }
+        let own = ExtractionRecipe(
+            self, weights: recipe.weights, numerics: numerics ?? recipe.numerics, input: input ?? recipe.input)
+        return recipe.uncalibrated == own && (recipe.weights == "random") == (weights == .random)
     }
 }

@@ -30,12 +30,14 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     /// How pixels become the input of the network.
     public var input: InputConvention
     /// Arithmetic of the network.
-    public var precision = "f32"
+    public var precision: Precision
+    /// What eight bits stand for, where the arithmetic is `int8`.
+    public var calibration: Calibration?
     /// `currentFeatureVersion` when the features were made.
     public var featureVersion = currentFeatureVersion
 
     enum CodingKeys: String, CodingKey {
-        case backbone, numerics, weights, tap, sampling, crop, resize, input, precision
+        case backbone, numerics, weights, tap, sampling, crop, resize, input, precision, calibration
         case imageSize = "image_size"
         case featureVersion = "feature_version"
     }
@@ -86,6 +88,24 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         sampling = configuration.sampling
         resize = configuration.resize
         self.input = input
+        precision = configuration.precision
+    }
+
+    /// What the network computes with on this machine: `f32` where the processor lacks the recipe's precision.
+    public var arithmetic: Arithmetic {
+        guard precision.isNative else { return .f32 }
+        return switch precision {
+        case .f32: .f32
+        case .bf16: .bf16
+        case .int8: .int8(calibration ?? Calibration(ranges: [:]))
+        }
+    }
+
+    /// The recipe without what was found out from pictures.
+    var uncalibrated: ExtractionRecipe {
+        var recipe = self
+        recipe.calibration = nil
+        return recipe
     }
 
     /// What the recipe wants of a clip.

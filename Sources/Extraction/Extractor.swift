@@ -1,6 +1,7 @@
 import Datasets
 import FeatureCache
 import Foundation
+import NeuralNetwork
 import Synchronization
 import Video
 
@@ -18,6 +19,8 @@ public struct Extractor: Sendable {
     public var retriesFailed = false
     /// Version of the program, kept with a new recipe.
     public var version: String
+    /// A part of the clips instead of all.
+    public var sample: ClipSample?
 
     /// An extraction of one dataset.
     public init(
@@ -84,12 +87,15 @@ public struct Extractor: Sendable {
     public func run(
         into cache: CacheFile, isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void
     ) throws -> Summary {
-        let clips = try dataset.clips()
+        let all = try dataset.clips()
+        let clips = sample?.choose(from: all) ?? all
         let checked = try configurations.map { try check($0, report) }
         let lock = try ExtractionLock(cache: cache.path)
         defer { withExtendedLifetime(lock) {} }
         let targets = try zip(checked, configurations).map { checked, configuration in
-            let (recipe, weights, record) = checked
+            var (recipe, weights) = checked
+            try calibrate(&recipe, weights, clips, cache, report)
+            let record = try record(recipe, weights, configuration)
             return Target(
                 recipe: recipe, weights: weights, record: record, id: try cache.addExtraction(record),
                 views: configuration.views)
@@ -163,18 +169,30 @@ public struct Extractor: Sendable {
     /// Loads weights and sees that they fit, before anything is written.
     private func check(
         _ configuration: ExtractionConfiguration, _ report: (Event) -> Void
-    ) throws -> (ExtractionRecipe, LoadedWeights, ExtractionRecord) {
+    ) throws -> (ExtractionRecipe, LoadedWeights) {
+        var configuration = configuration
+        if !configuration.precision.isNative {
+            report(
+                .note(
+                    "this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for "
+                        + "\(configuration.precision.rawValue); \(configuration.backbone.name) computes in f32"))
+            configuration.precision = .f32
+        }
         let weights = try LoadedWeights(configuration.weights)
         let recipe = try ExtractionRecipe(configuration, weights)
-        let graph = try recipe.graph()
-        try weights.validate(for: graph.parameters(for: recipe.tap))
-        let record = ExtractionRecord(
+        try weights.validate(for: recipe.graph().parameters(for: recipe.tap))
+        return (recipe, weights)
+    }
+
+    private func record(
+        _ recipe: ExtractionRecipe, _ weights: LoadedWeights, _ configuration: ExtractionConfiguration
+    ) throws -> ExtractionRecord {
+        ExtractionRecord(
             digest: recipe.digest, name: configurations.count == 1 ? name : "\(name)-\(recipe.backbone)",
             backbone: recipe.backbone, weights: configuration.weights.name,
             weightsDigest: weights.digest, tap: recipe.tap, imageSize: recipe.imageSize,
-            maxFrames: recipe.sampling.frames, featureShape: try graph.featureShape(of: recipe.tap),
-            precision: recipe.precision, recipe: recipe.json, version: version)
-        return (recipe, weights, record)
+            maxFrames: recipe.sampling.frames, featureShape: try recipe.graph().featureShape(of: recipe.tap),
+            precision: recipe.precision.rawValue, recipe: recipe.json, version: version)
     }
 
     /// Hashes the clips, notes them in the cache, and leaves what still needs work.

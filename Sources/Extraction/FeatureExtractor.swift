@@ -37,18 +37,33 @@ public final class FeatureExtractor {
     public init(_ recipes: [(recipe: ExtractionRecipe, weights: PackedWeights)], threads: Int) throws {
         ArithmeticLibrary.setThreadsOfCallingThread(threads)
         networks = try recipes.map { recipe, weights in
+            // What was measured is true for one thread.
             let plan = try InferencePlan(
-                graph: recipe.graph(), output: recipe.tap, batch: Self.batch(for: recipe.sampling.frames),
-                weights: weights)
+                graph: recipe.graph(), output: recipe.tap, batch: recipe.batch, weights: weights,
+                arithmetic: recipe.arithmetic, tuning: threads == 1 ? .standard : nil)
             return Network(recipe: recipe, plan: plan, normalization: recipe.input.normalization)
         }
     }
 
-    /// Equal parts of at most 16 frames: large enough to reuse each weight while it is in cache, small
-    /// enough to keep activations there.
-    static func batch(for frames: Int) -> Int {
-        let parts = (frames + 15) / 16
-        return (frames + parts - 1) / parts
+    /// How fast the network of a recipe is on one core of this machine, without decoding.
+    ///
+    /// - Parameter seconds: about how long to measure.
+    /// - Throws: as `init`.
+    public static func framesPerSecond(
+        _ recipe: ExtractionRecipe, _ weights: PackedWeights, seconds: Double = 2
+    ) throws -> Double {
+        let network = try FeatureExtractor([(recipe, weights)], threads: 1).networks[0]
+        let size = recipe.imageSize
+        let pixels = (0..<network.plan.batch * size * size * 3).map { UInt8(truncatingIfNeeded: $0 / 64 &* 37) }
+        _ = try network.plan.run(pixels: pixels, normalization: network.normalization)
+        let begin = ContinuousClock.now
+        var (frames, taken) = (0, 0.0)
+        while taken < seconds {
+            _ = try network.plan.run(pixels: pixels, normalization: network.normalization)
+            frames += network.plan.batch
+            taken = (ContinuousClock.now - begin) / .seconds(1)
+        }
+        return Double(frames) / taken
     }
 
     /// SHA-256 of the clip's content, hex.
@@ -113,5 +128,15 @@ extension VideoRecord.Details {
         self.init(
             width: information.width, height: information.height, frameCount: information.frameCount,
             frameRate: information.frameRate, duration: information.duration, codec: information.codec)
+    }
+}
+
+extension ExtractionRecipe {
+    /// Frames that a network sees at once: equal parts of at most 16, large enough to reuse each weight while it is
+    /// in the processor's cache; fewer where pictures are so large that their activations would fill the memory.
+    var batch: Int {
+        let most = max(2, min(16, 1_000_000 / (imageSize * imageSize)))
+        let parts = (sampling.frames + most - 1) / most
+        return (sampling.frames + parts - 1) / parts
     }
 }

@@ -16,12 +16,12 @@ public struct LoadedWeights: Sendable {
     public init(_ weights: ExtractionConfiguration.Weights) throws {
         switch weights {
         case .random:
-            packed = PackedWeights(RandomParameters())
+            packed = PackedWeights(RandomParameters(), identity: "random")
             (digest, traits, file) = (nil, .unknown, nil)
         case .file(let path):
             let checkpoint = try openWeights(path: path)
-            packed = PackedWeights(checkpoint)
             digest = try FileDigest.sha256(path: path)
+            packed = PackedWeights(checkpoint, identity: digest)
             traits = WeightsTraits(of: checkpoint)
             file = checkpoint
         }

@@ -111,7 +111,7 @@ public struct Pipeline: Sendable {
         guard Set(names).count == names.count else { throw section.invalid("backbone", "names one twice") }
         let weights = try section.required("weights", section.stringOrStrings)
         let views = try section.integer("views", in: 1...1000) ?? 1
-        _ = try section.choice("precision", ["f32"])
+        let precision = try section.choice("precision", Precision.self) ?? .f32
         _ = try section.choice("store", ["float32"])
         let minimum = backbones.map(\.minimumImageSize).max() ?? 1
         let sizes = try section.integers("image_size", in: minimum...4096)
@@ -132,7 +132,8 @@ public struct Pipeline: Sendable {
                 backbone: backbone, weights: file == "random" ? .random : .file(file), tap: tap,
                 imageSize: try sizes.map { try section.entry($0, of: "image_size", at: index, of: backbones.count) }
                     ?? backbone.nativeImageSize,
-                sampling: sampling, numerics: numerics, input: input, resize: resize, views: views)
+                sampling: sampling, numerics: numerics, input: input, resize: resize, precision: precision,
+                views: views)
         }
     }
 

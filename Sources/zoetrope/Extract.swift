@@ -2,6 +2,7 @@ import ArgumentParser
 import Extraction
 import FeatureCache
 import Pipelines
+import Reports
 
 /// Stage 1.
 struct Extract: ParsableCommand {
@@ -18,12 +19,16 @@ struct Extract: ParsableCommand {
     @Flag(help: "Try videos again that failed before.")
     var retryFailed = false
 
+    @Flag(help: "Extract nothing; try the pipeline's precision beside f32 on a few clips, and a head on each.")
+    var check = false
+
     @Option(name: .customLong("set"), help: "Override a key of the pipeline, such as extract.image_size=160.")
     var overrides: [String] = []
 
     func run() throws {
         try Console.perform {
             let pipeline = try Pipeline(file: pipeline, overrides: overrides)
+            if check { return try Self.check(pipeline, workers: workers.count) }
             var extractor = Extractor(
                 name: pipeline.name, dataset: pipeline.dataset, configurations: pipeline.extractions,
                 workers: workers.count, version: ZoetropeCommand.version)
@@ -48,5 +53,20 @@ struct Extract: ParsableCommand {
         let progress = ExtractionProgress()
         defer { progress.finish() }
         return try extractor.run(into: cache, isCancelled: { Interruption.isRequested }, report: progress.show)
+    }
+
+    /// Compares precisions.
+    private static func check(_ pipeline: Pipeline, workers: Int) throws {
+        Interruption.install()
+        let progress = ExtractionProgress()
+        defer { progress.finish() }
+        let check = PrecisionCheck(pipeline: pipeline, workers: workers, version: ZoetropeCommand.version)
+        do {
+            let result = try check.run(isCancelled: { Interruption.isRequested }, report: progress.show)
+            progress.finish()
+            print(result.text)
+        } catch is FeatureExtractor.Cancelled {
+            throw Console.interrupted
+        }
     }
 }

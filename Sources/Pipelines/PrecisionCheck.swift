@@ -1,0 +1,164 @@
+import Datasets
+import Extraction
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import SequenceModels
+
+/// Tries precisions beside `f32` on a part of a pipeline's data set: how alike the features are, how fast the
+/// network is on this machine, and how well a head does on each. Writes nothing that stays.
+public struct PrecisionCheck: Sendable {
+    /// What is tried, and on what.
+    public var pipeline: Pipeline
+    /// Threads that extract.
+    public var workers: Int
+    /// Of the program.
+    public var version: String
+    /// The part of the data set.
+    public var sample = ClipSample(classes: 10, clipsPerClass: 16)
+    /// Heads trained for each precision; their accuracies are averaged.
+    public var seeds = 3
+
+    /// A check of a pipeline.
+    public init(pipeline: Pipeline, workers: Int, version: String) {
+        self.pipeline = pipeline
+        self.workers = workers
+        self.version = version
+    }
+
+    /// What one precision comes to.
+    public struct Row: Sendable, Encodable {
+        /// Which.
+        public let precision: Precision
+        /// The network alone on one core.
+        public let framesPerSecond: Double
+        /// Mean cosine of the frames' features to those in `f32`.
+        public let meanCosine: Double
+        /// The worst frame's.
+        public let leastCosine: Double
+        /// Mean cosine after the mean over all frames was taken off: what tells frames apart.
+        public let centredCosine: Double
+        /// Of the heads on clips they were not trained on, from 0 to 1; nil where there are none.
+        public let accuracy: Double?
+        /// Layers that stay in `f32`.
+        public let kept: [String]
+    }
+
+    /// What was found.
+    public struct Result: Sendable, Encodable {
+        /// Backbone's name.
+        public let backbone: String
+        /// `f32` first.
+        public let rows: [Row]
+        /// Precisions that this processor has no instructions for.
+        public let missing: [Precision]
+        /// Frames that were compared.
+        public let frames: Int
+        /// Clips, of how many classes, and how many of them the heads were asked about.
+        public let clips: Int
+        /// Classes among them.
+        public let classes: Int
+        /// Clips that accuracy is over.
+        public let judged: Int
+    }
+
+    /// - Throws: as `Extractor.run`; `PrecisionCheckError` where there is nothing to compare.
+    public func run(isCancelled: @escaping @Sendable () -> Bool, report: (Extractor.Event) -> Void) throws -> Result {
+        let base = pipeline.trainedOn ?? pipeline.extractions[0]
+        let wanted = base.precision == .f32 ? [Precision.bf16, .int8] : [base.precision]
+        let native = [.f32] + wanted.filter(\.isNative)
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("zoetrope-check-\(UUID())").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let configurations = native.map { precision in
+            var configuration = base
+            (configuration.precision, configuration.views) = (precision, 1)
+            return configuration
+        }
+        let cache = try CacheFile(path: folder + "/features.sqlite")
+        var extractor = Extractor(
+            name: pipeline.name, dataset: pipeline.dataset, configurations: configurations, workers: workers,
+            version: version)
+        extractor.sample = sample
+        _ = try extractor.run(into: cache, isCancelled: isCancelled, report: report)
+        if isCancelled() { throw FeatureExtractor.Cancelled() }
+        let stored = try cache.extractions()
+        let sets = try configurations.map { configuration in
+            guard let extraction = configuration.stored(in: stored) else { throw PrecisionCheckError.nothing }
+            return (extraction.record, try features(extraction, cache))
+        }
+        let exact = sets[0].1
+        let rows = try zip(native, sets).map { precision, set in
+            try row(precision, set.0, set.1, exact: exact, base)
+        }
+        return Result(
+            backbone: base.backbone.name, rows: rows, missing: wanted.filter { !$0.isNative },
+            frames: exact.rows.count / exact.featureSize, clips: exact.examples.count,
+            classes: Set(exact.examples.map(\.label)).count,
+            judged: judged(Partition(exact, validation: pipeline.dataset.validation, seed: 1)).count)
+    }
+
+    private func features(_ extraction: (id: Int64, record: ExtractionRecord), _ cache: CacheFile) throws -> FeatureSet {
+        try SequenceRun.load(
+            cache, dataset: pipeline.dataset.name, extraction: extraction, labels: { Set($0.map(\.label)) }, views: 1,
+            memory: .max)
+    }
+
+    private func row(
+        _ precision: Precision, _ record: ExtractionRecord, _ features: FeatureSet, exact: FeatureSet,
+        _ base: ExtractionConfiguration
+    ) throws -> Row {
+        func tensor(_ set: FeatureSet) -> Tensor {
+            Tensor(shape: [set.rows.count / set.featureSize, set.featureSize], values: set.rows)
+        }
+        let cosines = FeatureAgreement.cosines(tensor(features), tensor(exact))
+        let centred = FeatureAgreement.centredCosines(tensor(features), tensor(exact))
+        func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
+        let recipe = try ExtractionRecipe(json: record.recipe)
+        let speed = try FeatureExtractor.framesPerSecond(recipe, LoadedWeights(base.weights).packed)
+        return Row(
+            precision: precision, framesPerSecond: speed, meanCosine: mean(cosines), leastCosine: cosines.min() ?? 1,
+            centredCosine: mean(centred), accuracy: try accuracy(features, record),
+            kept: recipe.calibration?.kept ?? [])
+    }
+
+    /// Clips to ask a head about: the test part, or what else it was not trained on.
+    private func judged(_ partition: Partition) -> [Int] {
+        partition.test.isEmpty ? partition.validation : partition.test
+    }
+
+    private func accuracy(_ features: FeatureSet, _ record: ExtractionRecord) throws -> Double? {
+        var training =
+            pipeline.training
+            ?? TrainingConfiguration(
+                model: HeadConfiguration(kind: record.featureShape.count == 1 ? .gru : .convlstm), standardize: true,
+                epochs: 40)
+        let input = HeadConfiguration.Input(shape: record.featureShape, maximumLength: record.maxFrames)
+        if training.model.kind.readsMaps != (record.featureShape.count == 3) { return nil }
+        training.views = 1
+        training.averagesViews = false
+        var accuracies: [Double] = []
+        for seed in 0..<seeds {
+            training.seed = seed
+            let partition = Partition(features, validation: pipeline.dataset.validation, seed: 1)
+            let judged = judged(partition)
+            if partition.train.isEmpty || judged.isEmpty { return nil }
+            if training.earlyStopping != nil && partition.validation.isEmpty { training.earlyStopping = nil }
+            let head = try Trainer(training, threads: workers).train(features, partition, input: input).head
+            let evaluation = try Evaluation(head, features, judged, split: .test)
+            if let metrics = evaluation.metrics { accuracies.append(metrics.accuracy) }
+        }
+        return accuracies.isEmpty ? nil : accuracies.reduce(0, +) / Double(accuracies.count)
+    }
+}
+
+/// Why precisions cannot be compared.
+public enum PrecisionCheckError: LocalizedError, Equatable {
+    case nothing
+
+    /// What happened, where, and what to do about it.
+    public var errorDescription: String? {
+        "None of the clips tried could be decoded, so there is nothing to compare. `zoetrope dataset PIPELINE` checks "
+            + "the data set."
+    }
+}

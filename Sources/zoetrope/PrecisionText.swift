@@ -1,0 +1,44 @@
+import NeuralNetwork
+import Pipelines
+import Reports
+
+extension PrecisionCheck.Result {
+    /// A table, and what it comes to.
+    var text: String {
+        var table = TextTable([
+            ("precision", .left), ("frames/s a core", .right), ("cosine to f32", .right), ("worst frame", .right),
+            ("less the mean", .right), ("head's accuracy", .right),
+        ])
+        for row in rows {
+            let isExact = row.precision == .f32
+            table.append([
+                row.precision.rawValue, decimal(row.framesPerSecond, 1), isExact ? "–" : decimal(row.meanCosine, 5),
+                isExact ? "–" : decimal(row.leastCosine, 5), isExact ? "–" : decimal(row.centredCosine, 5),
+                row.accuracy.map { percent($0) } ?? "–",
+            ])
+        }
+        let heading =
+            "\(backbone) on \(grouped(frames)) frames of \(clips) clips, \(classes) classes; accuracy over \(judged) clips, "
+            + "mean of three heads:"
+        return ([heading, table.text] + rows.dropFirst().map(verdict) + missing.map(absence)).joined(separator: "\n")
+    }
+
+    private func verdict(_ row: PrecisionCheck.Row) -> String {
+        let exact = rows[0]
+        let name = row.precision.rawValue
+        let speed = row.framesPerSecond / exact.framesPerSecond
+        let lost = (exact.accuracy ?? 0) - (row.accuracy ?? 0)
+        let kept = row.kept.isEmpty ? "" : " (\(row.kept.count) layers in f32)"
+        // One clip more or less is chance where few are judged.
+        let isAsGood = row.meanCosine >= 0.99 && lost <= max(0.01, 1 / Double(max(1, judged)))
+        if speed < 1.1 { return "\(name)\(kept) is not faster than f32 here: not worth it." }
+        if isAsGood { return "\(name)\(kept) is \(decimal(speed, 1)) times as fast as f32, and as good: worth it." }
+        return "\(name)\(kept) is \(decimal(speed, 1)) times as fast as f32, but its features are not as good: stay with f32 "
+            + "where accuracy matters."
+    }
+
+    private func absence(_ precision: Precision) -> String {
+        "\(precision.rawValue): this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for it; extract "
+            + "computes in f32 instead."
+    }
+}
