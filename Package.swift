@@ -76,7 +76,7 @@ let package = Package(
         .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["zoetrope", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
+            dependencies: ["zoetrope", "NeuralNetwork", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
         .testTarget(name: "ExtractionTests", dependencies: ["Extraction", "TestSupport"]),
         .testTarget(

@@ -16,7 +16,9 @@ public struct ClipSample: Sendable, Equatable {
         let labels = Set(Self.spread(Set(clips.map(\.label)).sorted(), classes))
         var paths: Set<String> = []
         for label in labels {
-            let own = clips.filter { $0.label == label }.sorted { ($0.split.rawValue, $0.path) < ($1.split.rawValue, $1.path) }
+            let own = clips.filter { $0.label == label }.sorted {
+                ($0.split.rawValue, $0.path) < ($1.split.rawValue, $1.path)
+            }
             paths.formUnion(Self.spread(own, clipsPerClass).map(\.path))
         }
         return clips.filter { paths.contains($0.path) }

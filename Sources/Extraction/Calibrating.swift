@@ -14,7 +14,7 @@ extension Extractor {
         _ report: (Event) -> Void
     ) throws {
         guard recipe.precision == .int8 else { return }
-        let stored = try cache.extractions().reversed().lazy.compactMap { try? ExtractionRecipe(json: $0.record.recipe) }
+        let stored = try cache.extractions().lazy.compactMap { try? ExtractionRecipe(json: $0.record.recipe) }
         let wanted = recipe.uncalibrated
         if let known = stored.first(where: { $0.uncalibrated == wanted })?.calibration {
             recipe.calibration = known
@@ -43,7 +43,8 @@ extension Extractor {
             report(
                 .note(
                     "\(calibration.kept.count) layers of \(recipe.backbone) stay in f32: "
-                        + calibration.kept.prefix(4).joined(separator: ", ") + (calibration.kept.count > 4 ? ", …" : "")))
+                        + calibration.kept.prefix(4).joined(separator: ", ") + (calibration.kept.count > 4 ? ", …" : "")
+                ))
         }
         return calibration
     }

@@ -107,16 +107,20 @@ public struct Extractor: Sendable {
         let root = dataset.root
         var done = 0
         var warned: Set<String> = []
-        try runJobs(count: jobs.count, workers: workers) {
+        // Fewer videos than workers: each is cut into parts.
+        let parts = jobs.isEmpty ? 1 : (workers + jobs.count - 1) / jobs.count
+        var finished: [Int: [Int: FeatureExtractor.Result]] = [:]
+        var broken: Set<Int> = []
+        try runJobs(count: jobs.count * parts, workers: workers) {
             let extractor = try FeatureExtractor(targets.map { ($0.recipe, $0.weights.packed) }, threads: 1)
             return { index in
                 if isCancelled() { return Outcome.cancelled }
-                let job = jobs[index]
+                let job = jobs[index / parts]
                 do {
                     return .done(
                         try extractor.extract(
                             path: root + "/" + job.clip.path, digest: job.digest, views: job.views,
-                            isCancelled: isCancelled))
+                            part: .init(index: index % parts, count: parts), isCancelled: isCancelled))
                 } catch is FeatureExtractor.Cancelled {
                     return .cancelled
                 } catch let error as VideoError {
@@ -126,13 +130,16 @@ public struct Extractor: Sendable {
         } consume: { index, outcome in
             for warning in targets.compactMap({ $0.weights.warning(name: $0.record.weights) })
             where warned.insert(warning).inserted { report(.note(warning)) }
-            let job = jobs[index]
+            let (place, job) = (index / parts, jobs[index / parts])
             switch outcome {
             case .done(let result):
-                try store(result, of: job, targets, cache, &summary)
+                finished[place, default: [:]][index % parts] = result
+                guard finished[place]?.count == parts, let all = finished.removeValue(forKey: place) else { return }
+                try store(all.sorted { $0.key < $1.key }.map(\.value), of: job, targets, cache, &summary, report)
             case .failed(let error):
-                let failed = Set(job.views.map(\.recipe)).sorted().map { targets[$0].id }
-                try fail(job.clip, error, failed, cache, &summary, report)
+                guard broken.insert(place).inserted else { return }
+                finished[place] = nil
+                try fail(job, error, targets, cache, &summary, report)
             case .cancelled:
                 summary.wasCancelled = true
                 return
@@ -144,12 +151,17 @@ public struct Extractor: Sendable {
         return summary
     }
 
+    /// Joins the parts of a clip and keeps them.
     private func store(
-        _ result: FeatureExtractor.Result, of job: Job, _ targets: [Target], _ cache: CacheFile,
-        _ summary: inout Summary
+        _ parts: [FeatureExtractor.Result], of job: Job, _ targets: [Target], _ cache: CacheFile,
+        _ summary: inout Summary, _ report: (Event) -> Void
     ) throws {
-        let video = VideoRecord(digest: job.digest, path: job.clip.path, details: result.details)
-        for (view, sequence) in zip(job.views, result.sequences) {
+        let video = VideoRecord(digest: job.digest, path: job.clip.path, details: parts[0].details)
+        let sequences = job.views.indices.map { view in SequenceRecord(joining: parts.map { $0.sequences[view] }) }
+        if sequences.contains(where: { $0.length == 0 }) {
+            return try fail(job, .noFrames(path: job.clip.path), targets, cache, &summary, report)
+        }
+        for (view, sequence) in zip(job.views, sequences) {
             let target = targets[view.recipe]
             try cache.store(
                 sequence, video: video, extraction: target.id, maxFrames: target.record.maxFrames,
@@ -157,7 +169,15 @@ public struct Extractor: Sendable {
             summary.frames += sequence.length
         }
         summary.extracted += 1
-        summary.decodeErrors += result.sequences.first?.decodeErrors ?? 0
+        summary.decodeErrors += sequences.first?.decodeErrors ?? 0
+    }
+
+    private func fail(
+        _ job: Job, _ error: VideoError, _ targets: [Target], _ cache: CacheFile, _ summary: inout Summary,
+        _ report: (Event) -> Void
+    ) throws {
+        let failed = Set(job.views.map(\.recipe)).sorted().map { targets[$0].id }
+        try fail(job.clip, error, failed, cache, &summary, report)
     }
 
     private enum Outcome: Sendable {
@@ -238,34 +258,6 @@ public struct Extractor: Sendable {
         }
         try cache.registerSamples(samples)
         return summary.wasCancelled ? [] : jobs
-    }
-
-    /// The digest of each clip; nil where the work was cancelled before.
-    private func hash(
-        _ clips: [Clip], _ isCancelled: @escaping @Sendable () -> Bool, _ report: (Event) -> Void
-    ) throws -> [Result<String, VideoError>?] {
-        var digests: [Result<String, VideoError>?] = Array(repeating: nil, count: clips.count)
-        var done = 0
-        let root = dataset.root
-        try runJobs(count: clips.count, workers: workers) {
-            { index in
-                if isCancelled() { return nil }
-                return Result { () throws(VideoError) in
-                    do {
-                        return try FileDigest.clip(path: root + "/" + clips[index].path)
-                    } catch let error as VideoError {
-                        throw error
-                    } catch {
-                        throw .unreadable(path: clips[index].path, reason: error.localizedDescription)
-                    }
-                }
-            }
-        } consume: { (index: Int, digest: Result<String, VideoError>?) in
-            digests[index] = digest
-            done += 1
-            report(.hashing(done: done, total: clips.count))
-        }
-        return digests
     }
 
     private func fail(

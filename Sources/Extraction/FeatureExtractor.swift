@@ -40,7 +40,7 @@ public final class FeatureExtractor {
             // What was measured is true for one thread.
             let plan = try InferencePlan(
                 graph: recipe.graph(), output: recipe.tap, batch: recipe.batch, weights: weights,
-                arithmetic: recipe.arithmetic, tuning: threads == 1 ? .standard : nil)
+                arithmetic: recipe.arithmetic, tuning: threads == 1 ? KernelTuning.standard : nil)
             return Network(recipe: recipe, plan: plan, normalization: recipe.input.normalization)
         }
     }
@@ -88,17 +88,25 @@ public final class FeatureExtractor {
     /// - Parameters:
     ///   - digest: of the clip; decides what is random.
     ///   - views: what is wanted of this clip; nil for the plain view of all recipes.
+    ///   - part: which part of the sampled frames; a part of a short clip may be empty.
     /// - Throws: `VideoError`, or `Cancelled`.
     public func extract(
-        path: String, digest: String, views: [View]? = nil, isCancelled: () -> Bool = { false }
+        path: String, digest: String, views: [View]? = nil, part: SampleRequest.Part = .init(),
+        isCancelled: () -> Bool = { false }
     ) throws -> Result {
         let views = views ?? networks.indices.map { View(recipe: $0, view: 0) }
         let clip = try openClip(path: path)
-        let requests = views.map { networks[$0.recipe].recipe.request(digest: digest, view: $0.view) }
+        let requests = views.map { view in
+            var request = networks[view.recipe].recipe.request(digest: digest, view: view.view)
+            request.part = part
+            return request
+        }
         let distinct = Array(Set(requests))
         let sampled = Dictionary(uniqueKeysWithValues: zip(distinct, try clip.sample(distinct)))
         let sequences = try zip(views, requests).map { view, request in
-            guard let frames = sampled[request], !frames.frames.isEmpty else { throw VideoError.noFrames(path: path) }
+            guard let frames = sampled[request], part.count > 1 || !frames.frames.isEmpty else {
+                throw VideoError.noFrames(path: path)
+            }
             return SequenceRecord(
                 view: view.view,
                 frameIndices: frames.frames.map(\.index), frameTimes: frames.frames.map(\.time),
@@ -117,7 +125,7 @@ public final class FeatureExtractor {
         for start in stride(from: 0, to: frames.count, by: plan.batch) {
             if isCancelled() { throw Cancelled() }
             let part = frames[start..<min(start + plan.batch, frames.count)]
-            features += try plan.run(pixels: part.flatMap(\.pixels), normalization: network.normalization).values
+            features += try plan.run(pictures: part.map(\.pixels), normalization: network.normalization).values
         }
         return features
     }

@@ -138,6 +138,14 @@ public struct SequenceRecord: Sendable, Equatable {
         self.decodeErrors = decodeErrors
         self.features = features
     }
+
+    /// Parts of one view, in order, at least one. Each counts the damage up to its end.
+    public init(joining parts: [SequenceRecord]) {
+        self.init(
+            view: parts[0].view, frameIndices: parts.flatMap(\.frameIndices), frameTimes: parts.flatMap(\.frameTimes),
+            decodeErrors: parts.map(\.decodeErrors).max() ?? 0,
+            features: parts.count == 1 ? parts[0].features : parts.flatMap(\.features))
+    }
 }
 
 /// SHA-256 as lower-case hexadecimal.

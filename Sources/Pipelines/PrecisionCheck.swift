@@ -98,7 +98,8 @@ public struct PrecisionCheck: Sendable {
             judged: judged(Partition(exact, validation: pipeline.dataset.validation, seed: 1)).count)
     }
 
-    private func features(_ extraction: (id: Int64, record: ExtractionRecord), _ cache: CacheFile) throws -> FeatureSet {
+    private func features(_ extraction: (id: Int64, record: ExtractionRecord), _ cache: CacheFile) throws -> FeatureSet
+    {
         try SequenceRun.load(
             cache, dataset: pipeline.dataset.name, extraction: extraction, labels: { Set($0.map(\.label)) }, views: 1,
             memory: .max)

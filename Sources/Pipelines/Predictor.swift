@@ -34,8 +34,8 @@ public struct Prediction: Sendable, Encodable {
 /// Joins the two stages for new videos: the run's recipe, then its head. A lone video gets all cores
 /// inside the network.
 public final class Predictor {
-    /// What is wrong with the backbone's weights, or nil.
-    public let warning: String?
+    /// What is wrong with the backbone's weights, and what this processor does otherwise than the run says.
+    public let warnings: [String]
     private let head: Head
     private let extractor: FeatureExtractor
     /// Views whose probabilities are averaged.
@@ -57,7 +57,13 @@ public final class Predictor {
         views = (0..<count).map { FeatureExtractor.View(recipe: 0, view: $0) }
         extractor = try FeatureExtractor(
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
-        warning = weights.warning(name: path ?? configuration.weights)
+        var warnings = [weights.warning(name: path ?? configuration.weights)].compactMap { $0 }
+        if !recipe.precision.isNative {
+            warnings.append(
+                "this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for "
+                    + "\(recipe.precision.rawValue); \(recipe.backbone) computes in f32")
+        }
+        self.warnings = warnings
     }
 
     /// - Throws: `VideoError`.

@@ -9,6 +9,15 @@ struct FrameTable {
     let timestamps: [Int64]?
     /// Time of each frame in seconds, as `ffprobe` prints it.
     let times: [Double]
+    /// Packets that a decoder can begin with, in the order of the file; empty where they cannot be told.
+    private let entries: [Entry]
+
+    /// A packet that depends on none before it, and so do all packets of frames shown at its time or later.
+    private struct Entry {
+        /// Place among the packets of the file.
+        let packet: Int
+        let timestamp: Int64
+    }
 
     var count: Int { times.count }
 
@@ -16,10 +25,14 @@ struct FrameTable {
         let packet = Packet()
         var shown: [Int64] = []
         var isComplete = true
+        var entries: [Entry] = []
+        var count = 0
         while file.read(into: packet) {
             let flags = packet.pointer.pointee.flags
-            if flags & AV_PKT_FLAG_DISCARD != 0 { continue }
             let pts = packet.pointer.pointee.pts
+            if flags & AV_PKT_FLAG_KEY != 0 { entries.append(Entry(packet: count, timestamp: pts)) }
+            count += 1
+            if flags & AV_PKT_FLAG_DISCARD != 0 { continue }
             if pts == zt_no_timestamp() { isComplete = false }
             shown.append(pts)
         }
@@ -28,7 +41,10 @@ struct FrameTable {
         if isComplete && isUnique {
             timestamps = shown
             times = shown.map { Double($0) * file.secondsPerTick }
+            let isOrdered = zip(entries, entries.dropFirst()).allSatisfy { $0.timestamp < $1.timestamp }
+            self.entries = isOrdered ? entries : []
         } else {
+            self.entries = []
             // AVI stores no presentation times; frames then follow each other at the nominal rate.
             timestamps = nil
             times = Self.evenTimes(count: shown.count, rate: file.nominalRate)
@@ -45,6 +61,13 @@ struct FrameTable {
             isUsable
             ? decoded.map { Double($0) * file.secondsPerTick }
             : Self.evenTimes(count: decoded.count, rate: file.nominalRate)
+        entries = []
+    }
+
+    /// The last packet that a decoder can begin with to show a frame: 0 where nothing better is known.
+    func firstPacket(for frame: Int) -> Int {
+        guard let timestamps else { return 0 }
+        return entries.last { $0.timestamp <= timestamps[frame] }?.packet ?? 0
     }
 
     /// The frame with that timestamp; the `counted`-th one where the file has no usable timestamps.

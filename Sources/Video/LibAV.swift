@@ -119,6 +119,9 @@ final class Decoder {
         didSet { context.pointee.skip_frame = skipsDisposable ? AVDISCARD_NONREF : AVDISCARD_DEFAULT }
     }
 
+    /// Forgets all pictures; the next packet must depend on none before it.
+    func reset() { avcodec_flush_buffers(context) }
+
     /// False where the decoder rejects the packet as damaged. Nil flushes.
     func send(_ packet: Packet?) -> Bool {
         let status = avcodec_send_packet(context, packet?.pointer)

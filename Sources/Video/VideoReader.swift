@@ -19,30 +19,6 @@ public struct VideoInformation: Sendable, Equatable {
     public let frameTimes: [Double]
 }
 
-/// Frames that are wanted of a clip, and how.
-public struct SampleRequest: Sendable, Hashable {
-    /// Which frames.
-    public var sampling: Sampling
-    /// Decides `start: random`.
-    public var seed: UInt64
-    /// What is cut out of them.
-    public var framing: Framing
-
-    /// Whether every policy begins at random.
-    public var jitters: Bool
-
-    /// Frames picked by `sampling`; `seed` decides what is random.
-    public init(_ sampling: Sampling, seed: UInt64 = 0, framing: Framing, jitters: Bool = false) {
-        self.sampling = sampling
-        self.seed = seed
-        self.framing = framing
-        self.jitters = jitters
-    }
-
-    /// Which frames of a clip.
-    func indices(times: [Double]) -> [Int] { sampling.indices(times: times, seed: seed, jitters: jitters) }
-}
-
 /// What a sampling pass gives.
 public struct SampledFrames: Sendable, Equatable {
     /// In order of presentation.
@@ -116,79 +92,123 @@ public final class VideoReader: ClipReader {
             codec: String(cString: avcodec_get_name(parameters.codec_id)), frameTimes: table.times)
     }
 
-    /// Decodes the frames that the requests pick; again from what is really there, where packets promised more.
+    /// Decodes the frames that the requests pick; again without jumping, and then from what is really there, where
+    /// packets promised more.
     public func sample(_ requests: [SampleRequest]) throws -> [SampledFrames] {
-        let (sampled, isWhole) = try decode(requests)
-        if isWhole { return sampled }
+        let quick = try decode(requests, jumps: true)
+        // Damage may begin at a picture that only looked as if decoding could begin there.
+        if quick.isWhole && (quick.jumps == 0 || quick.errors == 0) { return quick.sampled }
+        if quick.jumps > 0 {
+            let patient = try decode(requests, jumps: false)
+            if patient.isWhole { return patient.sampled }
+        }
         // The packets promised frames that the decoder did not give (a damaged file, or an AVI whose
         // B-frames are packed two to a packet): sample again from those that there are.
         let file = try InputFile(path: path)
         var presented: [Int64] = []
         _ = try forEachPicture(of: file) {
             presented.append($0.timestamp)
-            return true
+            return .goOn
         }
         guard !presented.isEmpty else { throw VideoError.noFrames(path: path) }
         table = FrameTable(decoded: presented, file: file)
         information = Self.information(file, table, quarterTurns: quarterTurns)
-        return try decode(requests).sampled
+        return try decode(requests, jumps: false).sampled
     }
 
-    /// Decodes from the start to the last wanted frame, converting the wanted ones only.
+    /// What a pass over the file gave.
+    private struct Pass {
+        let sampled: [SampledFrames]
+        /// Whether the decoder gave all that was wanted.
+        let isWhole: Bool
+        let errors: Int
+        /// Stretches of packets that were left out.
+        let jumps: Int
+    }
+
+    /// Decodes up to the last wanted frame, converting the wanted ones only.
     ///
-    /// - Returns: the frames, and whether the decoder gave all that were wanted.
-    private func decode(_ requests: [SampleRequest]) throws -> (sampled: [SampledFrames], isWhole: Bool) {
-        let file = try InputFile(path: path)
+    /// - Parameter jumps: whether packets are left out from which no wanted frame is made.
+    private func decode(_ requests: [SampleRequest], jumps: Bool) throws -> Pass {
         let wanted = requests.map { $0.indices(times: table.times) }
-        let last = wanted.compactMap(\.last).max() ?? -1
         var wanting: [Int: [Int]] = [:]
         for (request, indices) in wanted.enumerated() {
             for index in indices { wanting[index, default: []].append(request) }
         }
+        let order = wanting.keys.sorted()
+        if order.isEmpty {
+            let nothing = requests.map { _ in SampledFrames(frames: [], decodeErrors: 0) }
+            return Pass(sampled: nothing, isWhole: true, errors: 0, jumps: 0)
+        }
+        let file = try InputFile(path: path)
         let scalers = requests.map { FrameScaler(path: path, framing: $0.framing, quarterTurns: quarterTurns) }
         var frames = requests.map { _ in [VideoFrame]() }
-        var (presented, previous) = (0, -1)
+        var (presented, next) = (0, 0)
         let isSkippable: ((Int64) -> Bool)? =
             table.timestamps == nil
             ? nil : { [table] timestamp in table.index(of: timestamp, counted: 0).map { wanting[$0] == nil } ?? false }
-        let errors = try forEachPicture(of: file, isSkippable: isSkippable) { picture in
+        func entry(_ place: Int) -> Int { jumps && place < order.count ? table.firstPacket(for: order[place]) : 0 }
+        let (errors, jumped) = try forEachPicture(of: file, from: entry(0), isSkippable: isSkippable) { picture in
             let index = table.index(of: picture.timestamp, counted: presented)
             presented += 1
-            guard let index, index > previous else { return true }
+            guard let index, next < order.count, index >= order[next] else { return .goOn }
             for request in wanting[index] ?? [] {
                 frames[request].append(try scalers[request].frame(picture, index: index, time: table.times[index]))
-                previous = index
             }
-            return index < last
+            while next < order.count, order[next] <= index { next += 1 }
+            return next == order.count ? .stop : .jump(entry(next))
         }
         let isWhole = zip(frames, wanted).allSatisfy { $0.count == $1.count }
-        return (frames.map { SampledFrames(frames: $0, decodeErrors: errors) }, isWhole)
+        return Pass(
+            sampled: frames.map { SampledFrames(frames: $0, decodeErrors: errors) }, isWhole: isWhole, errors: errors,
+            jumps: jumped)
+    }
+
+    /// What is to be done after a picture.
+    private enum Step {
+        case goOn, stop
+        /// The packet that decoding may go on with, where it is still to come.
+        case jump(Int)
     }
 
     /// Damaged packets in a row after which a decoder counts as stuck.
     private static let patience = 1000
 
-    /// Calls `body` for each picture in order of presentation until it returns false.
+    /// Calls `body` for each picture in order of presentation until it says to stop.
     ///
-    /// - Parameter isSkippable: whether a picture with that timestamp is wanted by nobody; it is then not decoded
-    ///   where no other picture refers to it. Nil decodes all.
-    /// - Returns: damaged packets and pictures on the way.
+    /// - Parameters:
+    ///   - first: place of the first packet to decode, which must depend on none before it.
+    ///   - isSkippable: whether a picture with that timestamp is wanted by nobody; it is then not decoded
+    ///     where no other picture refers to it. Nil decodes all.
+    /// - Returns: damaged packets and pictures on the way, and how often packets were left out.
     private func forEachPicture(
-        of file: InputFile, isSkippable: ((Int64) -> Bool)? = nil, _ body: (Picture) throws -> Bool
-    ) throws -> Int {
+        of file: InputFile, from first: Int = 0, isSkippable: ((Int64) -> Bool)? = nil, _ body: (Picture) throws -> Step
+    ) throws -> (errors: Int, jumps: Int) {
         let decoder = try Decoder(file)
         let (packet, picture) = (Packet(), Picture())
-        var (errors, inARow) = (0, 0)
+        var (errors, inARow, jumps) = (0, 0, 0)
+        // The place of the next packet, and that of the next one to decode.
+        var (place, entry) = (0, first)
         var isFlushing = false
         while inARow < Self.patience {
             switch decoder.receive(into: picture) {
             case .picture:
                 inARow = 0
                 if picture.pointer.pointee.decode_error_flags != 0 { errors += 1 }
-                if try !body(picture) { return errors }
+                switch try body(picture) {
+                case .goOn: break
+                case .stop: return (errors, jumps)
+                case .jump(let packet):
+                    guard packet > place else { break }
+                    entry = packet
+                    decoder.reset()
+                }
             case .needsInput:
-                if isFlushing { return errors }
+                if isFlushing { return (errors, jumps) }
+                if place < entry { jumps += 1 }
+                while place < entry, file.read(into: packet) { place += 1 }
                 if file.read(into: packet) {
+                    place += 1
                     if let isSkippable { decoder.skipsDisposable = isSkippable(packet.pointer.pointee.pts) }
                     if !decoder.send(packet) { (errors, inARow) = (errors + 1, inARow + 1) }
                 } else {
@@ -196,9 +216,9 @@ public final class VideoReader: ClipReader {
                     _ = decoder.send(nil)
                 }
             case .damaged: (errors, inARow) = (errors + 1, inARow + 1)
-            case .end: return errors
+            case .end: return (errors, jumps)
             }
         }
-        return errors
+        return (errors, jumps)
     }
 }

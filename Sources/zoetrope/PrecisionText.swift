@@ -33,7 +33,8 @@ extension PrecisionCheck.Result {
         let isAsGood = row.meanCosine >= 0.99 && lost <= max(0.01, 1 / Double(max(1, judged)))
         if speed < 1.1 { return "\(name)\(kept) is not faster than f32 here: not worth it." }
         if isAsGood { return "\(name)\(kept) is \(decimal(speed, 1)) times as fast as f32, and as good: worth it." }
-        return "\(name)\(kept) is \(decimal(speed, 1)) times as fast as f32, but its features are not as good: stay with f32 "
+        return
+            "\(name)\(kept) is \(decimal(speed, 1)) times as fast as f32, but its features are not as good: stay with f32 "
             + "where accuracy matters."
     }
 

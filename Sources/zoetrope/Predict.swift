@@ -34,7 +34,7 @@ struct Predict: ParsableCommand {
     func run() throws {
         try Console.perform {
             let predictor = try Predictor(RunDirectory(path: directory), weights: weights)
-            if let warning = predictor.warning { Console.message("note: " + warning) }
+            for warning in predictor.warnings { Console.message("note: " + warning) }
             var failed = 0
             var results: [Prediction] = []
             for video in videos {

@@ -34,7 +34,7 @@ enum NetworkBenchmark {
                 do {
                     let plan = try InferencePlan(
                         graph: graph, output: "pooled", batch: setting.batch, weights: weights, arithmetic: arithmetic,
-                        tuning: setting.isTuned ? .standard : nil)
+                        tuning: setting.isTuned ? KernelTuning.standard : nil)
                     ready.leave()
                     go.wait()
                     _ = try plan.run(pixels: pixels, normalization: normalization)

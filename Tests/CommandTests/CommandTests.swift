@@ -19,8 +19,12 @@ struct Program {
             .first { FileManager.default.isExecutableFile(atPath: $0) } ?? "zoetrope"
     }()
 
-    static func start(_ arguments: [String], in folder: String) throws -> (process: Process, out: Pipe, error: Pipe) {
+    /// Untuned unless told otherwise: nothing is written outside of `folder`, and bits do not depend on timing.
+    static func start(
+        _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"]
+    ) throws -> (process: Process, out: Pipe, error: Pipe) {
         let process = Process()
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
@@ -32,8 +36,10 @@ struct Program {
     }
 
     @discardableResult
-    static func run(_ arguments: [String], in folder: String) throws -> Output {
-        let (process, out, error) = try start(arguments, in: folder)
+    static func run(
+        _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"]
+    ) throws -> Output {
+        let (process, out, error) = try start(arguments, in: folder, environment: environment)
         let output = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         let messages = String(decoding: error.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()

@@ -37,12 +37,12 @@ public final class Calibrator {
     public func calibration(of pixels: [[UInt8]], goal: Double = Calibrator.goal) throws -> Calibration {
         var histograms: [String: Histogram] = [:]
         for part in pixels {
-            _ = try plan.run(pixels: part, normalization: normalization) { layer, values in
+            _ = try plan.run(pictures: [part], normalization: normalization) { layer, values in
                 histograms[layer, default: Histogram()].widen(to: values)
             }
         }
         let exact = try pixels.map { part in
-            try plan.run(pixels: part, normalization: normalization) { layer, values in
+            try plan.run(pictures: [part], normalization: normalization) { layer, values in
                 histograms[layer]?.count(values)
             }
         }

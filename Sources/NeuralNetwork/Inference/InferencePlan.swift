@@ -96,24 +96,37 @@ public final class InferencePlan {
     /// - Parameter pixels: `[count, height, width, 3]`, count from 1 to `batch`.
     /// - Returns: `[count] + outputShape`.
     public func run(pixels: [UInt8], normalization: PixelNormalization) throws -> Tensor {
-        try run(pixels: pixels, normalization: normalization, observe: nil)
+        try run(pictures: [pixels], normalization: normalization, observe: nil)
+    }
+
+    /// Runs the network on up to `batch` pictures of 8-bit RGB.
+    ///
+    /// - Parameter pictures: each `[height, width, 3]`, or several of these in a row.
+    /// - Returns: `[count] + outputShape`.
+    public func run(pictures: [[UInt8]], normalization: PixelNormalization) throws -> Tensor {
+        try run(pictures: pictures, normalization: normalization, observe: nil)
     }
 
     /// - Parameter observe: is shown the network's input and the output of each convolution in `f32`, in any
     ///   order of numbers, perhaps with zeros between them.
     func run(
-        pixels: [UInt8], normalization: PixelNormalization,
+        pictures: [[UInt8]], normalization: PixelNormalization,
         observe: ((_ layer: String, UnsafeBufferPointer<Float>) -> Void)?
     ) throws -> Tensor {
         let picture = inputShape.height * inputShape.width * inputShape.channels
-        precondition(inputShape.channels == 3 && pixels.count % picture == 0)
-        let count = pixels.count / picture
+        let pixels = pictures.reduce(0) { $0 + $1.count }
+        precondition(inputShape.channels == 3 && pixels % picture == 0)
+        let count = pixels / picture
         precondition((1...batch).contains(count), "\(count) pictures in a batch of \(batch)")
         let input = inputBuffer.pointer.assumingMemoryBound(to: Float.self)
-        pixels.withUnsafeBufferPointer { normalization.apply(to: $0, into: input) }
-        (input + pixels.count).update(repeating: 0, count: (batch - count) * picture)
+        var written = 0
+        for part in pictures {
+            part.withUnsafeBufferPointer { normalization.apply(to: $0, into: input + written) }
+            written += part.count
+        }
+        (input + pixels).update(repeating: 0, count: (batch - count) * picture)
         if let observe {
-            observe(Calibration.input, UnsafeBufferPointer(start: input, count: pixels.count))
+            observe(Calibration.input, UnsafeBufferPointer(start: input, count: pixels))
             for (primitive, observation) in zip(primitives, observations) {
                 try primitive.execute(in: context)
                 guard let observation else { continue }

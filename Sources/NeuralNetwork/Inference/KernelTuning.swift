@@ -28,10 +28,14 @@ public final class KernelTuning: Sendable {
     /// - Parameter path: a JSON file; nil remembers nothing beyond the process.
     public init(path: String?) { self.path = path }
 
-    /// Remembers in the user's cache folder (`XDG_CACHE_HOME`, or `~/.cache`), in `zoetrope/kernels.json`.
-    public static let standard: KernelTuning = {
-        let environment = ProcessInfo.processInfo.environment["XDG_CACHE_HOME"] ?? ""
-        let folder = environment.hasPrefix("/") ? environment : NSHomeDirectory() + "/.cache"
+    /// Remembers in the user's cache folder (`XDG_CACHE_HOME`, or `~/.cache`), in `zoetrope/kernels.json`. Nil where
+    /// the environment says `ZOETROPE_TUNING=off`: features are then the same to the last bit on all machines of
+    /// one kind, whatever is measured.
+    public static let standard: KernelTuning? = {
+        let environment = ProcessInfo.processInfo.environment
+        if environment["ZOETROPE_TUNING"] == "off" { return nil }
+        let given = environment["XDG_CACHE_HOME"] ?? ""
+        let folder = given.hasPrefix("/") ? given : NSHomeDirectory() + "/.cache"
         return KernelTuning(path: folder + "/zoetrope/kernels.json")
     }()
 

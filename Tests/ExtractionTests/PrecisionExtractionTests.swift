@@ -1,0 +1,98 @@
+import Backbones
+import Datasets
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import TestSupport
+import Testing
+
+@testable import Extraction
+
+@Suite struct PrecisionExtractionTests {
+    static func extractor(_ dataset: TinyDataset, _ precision: Precision) -> Extractor {
+        var extractor = dataset.extractor()
+        extractor.configurations[0].precision = precision
+        return extractor
+    }
+
+    @Test("int8 is a recipe of its own whose ranges stay when clips are added", .enabled(if: Precision.int8.isNative))
+    func int8() throws {
+        let dataset = try TinyDataset()
+        let cache = try dataset.cache()
+        _ = try Self.extractor(dataset, .f32).run(into: cache) { _ in }
+        _ = try Self.extractor(dataset, .int8).run(into: cache) { _ in }
+        try dataset.add("run/late.y4m", TinyClip.numbered(40, frames: 6))
+        let summary = try Self.extractor(dataset, .int8).run(into: cache) { _ in }
+        #expect(summary.extracted == 1 && summary.skipped == 4)
+        let stored = try cache.extractions().sorted { $0.id < $1.id }
+        #expect(stored.map(\.record.precision) == ["f32", "int8"])
+        let recipe = try ExtractionRecipe(json: stored[1].record.recipe)
+        #expect(recipe.calibration?.ranges.count ?? 0 > 20)
+        #expect(recipe.digest == stored[1].record.digest)
+
+        var wanted = dataset.configuration
+        #expect(wanted.stored(in: stored)?.record.precision == "f32")
+        wanted.precision = .int8
+        #expect(wanted.stored(in: stored)?.record.precision == "int8")
+        // Nothing in bfloat16: features in f32 stand in.
+        wanted.precision = .bf16
+        #expect(wanted.stored(in: stored)?.record.precision == "f32")
+
+        let sets = try stored.map { try cache.features(dataset: "clips", extraction: $0.id) }
+        let rows = sets[0].rows.count / 512
+        let tensors = sets.map { Tensor(shape: [rows, 512], values: Array($0.rows[..<(rows * 512)])) }
+        // The late clip comes last, and in int8 only.
+        #expect(FeatureAgreement.cosines(tensors[0], tensors[1]).min()! > 0.99)
+        #expect(tensors[0].values != tensors[1].values)
+    }
+
+    @Test("what the processor cannot do is said, and done in f32", .enabled(if: !Precision.bf16.isNative))
+    func fallback() throws {
+        let dataset = try TinyDataset()
+        let cache = try dataset.cache()
+        var notes: [String] = []
+        _ = try Self.extractor(dataset, .bf16).run(into: cache) { if case .note(let text) = $0 { notes.append(text) } }
+        #expect(notes.contains { $0.contains("no instructions for bf16") && $0.contains("f32") })
+        #expect(try cache.extractions().map(\.record.precision) == ["f32"])
+        #expect(try Self.extractor(dataset, .f32).run(into: cache) { _ in }.skipped == 4)
+    }
+
+    @Test("a data set of broken clips cannot be calibrated, and says why", .enabled(if: Precision.int8.isNative))
+    func nothingToCalibrateOn() throws {
+        let dataset = try TinyDataset(clips: 0)
+        try dataset.add("jump/a.mp4", Data("no video".utf8))
+        try dataset.add("run/b.mp4", Data("none either".utf8))
+        let cache = try dataset.cache()
+        #expect(throws: (any Error).self) { try Self.extractor(dataset, .int8).run(into: cache) { _ in } }
+        #expect(try cache.extractions().isEmpty)
+    }
+
+    @Test("fewer videos than workers are shared, with the features of one worker", arguments: [2, 3, 7])
+    func sharedVideo(workers: Int) throws {
+        let dataset = try TinyDataset(clips: 0)
+        try dataset.add("jump/long.y4m", TinyClip.numbered(3, frames: 12))
+        try dataset.add("run/short.y4m", TinyClip.numbered(5, frames: 2))
+        try dataset.add("run/broken.y4m", Data("YUV4MPEG2 nothing".utf8))
+        let (alone, shared) = (try dataset.cache("alone"), try dataset.cache("shared"))
+        let first = try dataset.extractor(workers: 1).run(into: alone) { _ in }
+        let second = try dataset.extractor(workers: workers).run(into: shared) { _ in }
+        #expect(first.frames == 7 && first.failed == 1 && first.extracted == 2)
+        #expect(second.frames == 7 && second.failed == 1 && second.extracted == 2)
+        #expect(try alone.rowsByPath() == shared.rowsByPath())
+        let indices = try [alone, shared].map {
+            try $0.features(dataset: "clips", extraction: 1).examples.map(\.length)
+        }
+        #expect(indices[0] == indices[1])
+    }
+
+    @Test(
+        "large pictures are seen few at a time, small ones sixteen",
+        arguments: [(224, 10), (600, 2), (64, 10), (1500, 2)])
+    func batch(imageSize: Int, expected: Int) throws {
+        let dataset = try TinyDataset(clips: 0)
+        var configuration = dataset.configuration
+        (configuration.imageSize, configuration.sampling) = (imageSize, .uniform(frames: 20))
+        let recipe = ExtractionRecipe(configuration, weights: "random", numerics: .torchvision, input: .imageNet)
+        #expect(recipe.batch == expected)
+    }
+}
