@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint demo extract sequence sweep compare runs evaluate predict query bench bench-heads clean
+.PHONY: help setup build test lint demo extract sequence sweep compare runs evaluate predict query bench bench-heads peers clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -91,19 +91,20 @@ query: setup ## Ask the cache: make query SQL='SELECT …'
 	@sqlite3 -readonly -box "$$CACHE" "$${SQL:?write a query: make query SQL='SELECT …'}"
 
 PEERS ?= $(HOME)/.cache/zoetrope/peers
-bench: setup ## Speed beside OpenVINO (installs Python peers in PEERS)
-	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && \
-	  $(PEERS)/bin/pip install --quiet torch torchvision openvino numpy; }
-	@swift build -c release --product Benchmarks $(FLAGS) >&2
-	@$(PEERS)/bin/python Tests/Benchmarks/bench.py --binary $(BUILT)/Benchmarks $(ARGS)
+KERAS ?= $(PEERS)-keras
+bench: setup peers ## Stage 1 beside OpenVINO, ONNX Runtime, PyTorch and Keras; writes Tests/Benchmarks/RESULTS.md
+	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
+	@$(PEERS)/bin/python Tests/Benchmarks/bench.py --binary $(BUILT) --keras $(KERAS)/bin/python $(ARGS)
 
-bench-heads: setup ## Heads beside PyTorch and Keras (installs them in PEERS and PEERS-keras)
-	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && \
-	  $(PEERS)/bin/pip install --quiet torch torchvision openvino numpy; }
-	@test -x $(PEERS)-keras/bin/python || { python3 -m venv $(PEERS)-keras && \
-	  $(PEERS)-keras/bin/pip install --quiet tensorflow-cpu; }
+bench-heads: setup peers ## Heads beside PyTorch and Keras
 	@swift build -c release --product Benchmarks $(FLAGS) >&2
-	@$(PEERS)/bin/python Tests/Benchmarks/heads.py --binary $(BUILT)/Benchmarks --keras $(PEERS)-keras/bin/python $(ARGS)
+	@$(PEERS)/bin/python Tests/Benchmarks/heads.py --binary $(BUILT)/Benchmarks --keras $(KERAS)/bin/python $(ARGS)
+
+peers:
+	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && $(PEERS)/bin/pip install --quiet \
+	  torch torchvision openvino nncf onnx onnxscript onnxruntime opencv-python-headless numpy; }
+	@test -x $(KERAS)/bin/python || { python3 -m venv $(KERAS) && \
+	  $(KERAS)/bin/pip install --quiet tensorflow-cpu opencv-python-headless; }
 
 clean: ## Remove what was built
 	rm -rf .build

@@ -68,7 +68,7 @@ let package = Package(
             ]),
         .executableTarget(
             name: "Benchmarks", dependencies: ["Backbones", "SequenceModels", "FeatureCache"], path: "Tests/Benchmarks",
-            exclude: ["bench.py", "heads.py"]),
+            exclude: ["bench.py", "heads.py", "models.py", "peers.py", "RESULTS.md"]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"], resources: [.copy("Fixtures")]),

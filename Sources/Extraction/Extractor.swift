@@ -107,8 +107,12 @@ public struct Extractor: Sendable {
         let root = dataset.root
         var done = 0
         var warned: Set<String> = []
-        // Fewer videos than workers: each is cut into parts.
-        let parts = jobs.isEmpty ? 1 : (workers + jobs.count - 1) / jobs.count
+        // Fewer videos than workers: each is cut into parts, none smaller than what a network sees at once.
+        let batches = targets.map { ($0.recipe.sampling.frames + $0.recipe.batch - 1) / $0.recipe.batch }.min() ?? 1
+        let parts = jobs.isEmpty ? 1 : min(batches, (workers + jobs.count - 1) / jobs.count)
+        if !jobs.isEmpty, try targets.contains(where: { try $0.recipe.needsMeasuring }) {
+            report(.note("measuring which kernels are fastest here; that is remembered"))
+        }
         var finished: [Int: [Int: FeatureExtractor.Result]] = [:]
         var broken: Set<Int> = []
         try runJobs(count: jobs.count * parts, workers: workers) {

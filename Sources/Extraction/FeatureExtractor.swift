@@ -140,6 +140,14 @@ extension VideoRecord.Details {
 }
 
 extension ExtractionRecipe {
+    /// Whether the first worker will have to measure kernels, which takes some seconds.
+    var needsMeasuring: Bool {
+        get throws {
+            guard let tuning = KernelTuning.standard else { return false }
+            return try !tuning.isMeasured(graph: graph(), output: tap, batch: batch, arithmetic: arithmetic)
+        }
+    }
+
     /// Frames that a network sees at once: equal parts of at most 16, large enough to reuse each weight while it is
     /// in the processor's cache; fewer where pictures are so large that their activations would fill the memory.
     var batch: Int {

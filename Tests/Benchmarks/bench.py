@@ -1,80 +1,276 @@
-"""Frames a second of a backbone alone: Zoetrope beside OpenVINO, in turns, on the same cores.
+"""Zoetrope beside the Python peers, in one run on the same cores; writes Tests/Benchmarks/RESULTS.md.
 
-    make bench                          # makes the Python environment, builds, runs this
+    make bench                              # makes the Python environments, builds, runs this
+    make bench ARGS='--backbones resnet18 --rounds 1'
 
-Absolute figures drift with the machine; the ratio of the two in one round is what counts, its median
-over the rounds what is quoted. OpenVINO is given its best settings: throughput hint, as many streams as
-it likes, the batch that suits it best of those tried in the first round.
+Each measurement is a process of its own. Zoetrope and OpenVINO, the fastest peer, take turns for several rounds:
+absolute figures drift with the machine, the ratio within a round does not. The other peers are measured once.
+Parts that were measured are kept in --work and not measured again by the next call; --fresh forgets them.
 """
 
 import argparse
 import json
 import os
+import platform
+import re
+import shutil
 import statistics
 import subprocess
+import sys
 import time
-import warnings
 
-warnings.filterwarnings("ignore")
+from models import NETWORKS, onnx, quantised
 
-
-def compile_openvino(name, size, batch):
-    import numpy
-    import openvino
-    import torch
-    import torchvision
-
-    model = getattr(torchvision.models, name)(weights=None).eval()
-    example = numpy.random.rand(batch, 3, size, size).astype("f")
-    converted = openvino.convert_model(model, example_input=torch.from_numpy(example), input=[list(example.shape)])
-    options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
-    return openvino.Core().compile_model(converted, "CPU", options), example
+HERE = os.path.dirname(os.path.abspath(__file__))
+# Clips for each measurement of a pipeline, about twenty seconds of work.
+CLIPS = {"resnet18": 48, "efficientnet_b0": 64, "inceptionv3": 16, "resnet152": 10, "efficientnet_b7": 2}
+BATCH = {"efficientnet_b7": 2}
 
 
-def run_openvino(compiled, example, seconds):
-    import openvino
-
-    streams = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-    queue = openvino.AsyncInferQueue(compiled, streams)
-    for _ in range(streams):
-        queue.start_async({0: example})
-    queue.wait_all()
-    done, begin = 0, time.perf_counter()
-    while time.perf_counter() - begin < seconds:
-        queue.start_async({0: example})
-        done += 1
-    queue.wait_all()
-    return done * len(example) / (time.perf_counter() - begin)
+def last_json(command):
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(output.strip().splitlines()[-1])
 
 
-def run_zoetrope(binary, name, workers, batch, seconds):
-    command = [binary, name, str(workers), str(batch), str(seconds)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.path = os.path.join(options.work, "measured.json")
+        self.measured = json.load(open(self.path)) if os.path.exists(self.path) and not options.fresh else {}
+
+    def keep(self, key, make):
+        """What was measured under the key, or what `make` measures."""
+        if key not in self.measured:
+            print(f"{time.strftime('%H:%M:%S')} {key}", flush=True)
+            try:
+                self.measured[key] = make()
+            except subprocess.CalledProcessError as error:
+                print(error.stderr[-500:], file=sys.stderr)
+                self.measured[key] = None
+            with open(self.path + ".part", "w") as file:
+                json.dump(self.measured, file)
+            os.replace(self.path + ".part", self.path)
+        return self.measured[key]
+
+    # MARK: clips
+
+    def clips(self, kind, count):
+        """Generated clips: 320×240 MPEG-4 of 7 s as in UCF101, or 1080p H.264 of 10 s."""
+        folder = os.path.join(self.options.work, kind, "clips")
+        os.makedirs(folder, exist_ok=True)
+        paths = []
+        for number in range(count):
+            path = os.path.join(folder, f"{number:02}." + ("mp4" if kind == "large" else "avi"))
+            paths.append(path)
+            if os.path.exists(path):
+                continue
+            size, rate, seconds = ("1920x1080", 30, 10) if kind == "large" else ("320x240", 25, 7)
+            picture = f"hue=h=t*{20 + number * 5},rotate=t*0.0{number % 9 + 1},noise=alls=6:allf=t:all_seed={number}"
+            codec = (
+                ["-c:v", "libx264", "-preset", "medium", "-crf", "23"] if kind == "large"
+                else ["-c:v", "mpeg4", "-vtag", "XVID", "-b:v", "400k"])
+            if kind == "first":
+                picture = "negate"
+            subprocess.run(
+                ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}",
+                 "-vf", picture, "-pix_fmt", "yuv420p", *codec, path + ".part" + path[-4:]], check=True)
+            os.replace(path + ".part" + path[-4:], path)
+        return paths
+
+    # MARK: measurements
+
+    def network(self, name, program, precision, seconds=5):
+        published, _, size = NETWORKS[name]
+        if program == "zoetrope":
+            return last_json(
+                [self.options.binary + "/Benchmarks", name, precision, str(os.cpu_count()), str(BATCH.get(name, 10)),
+                 str(seconds)])
+        return last_json(
+            [sys.executable, HERE + "/peers.py", "network", program, precision, self.model(name, program, precision),
+             str(size), str(seconds)])
+
+    def model(self, name, program, precision):
+        if program == "pytorch":
+            return NETWORKS[name][0]
+        return (quantised if precision == "int8" else onnx)(name, self.options.work)
+
+    def pipeline(self, name, program, precision, clips):
+        size = NETWORKS[name][2]
+        if program == "zoetrope":
+            return self.extract(name, precision, clips)
+        if program == "keras":
+            return last_json([self.options.keras, HERE + "/peers.py", "recipe", NETWORKS[name][1], str(size), *clips])
+        return last_json(
+            [sys.executable, HERE + "/peers.py", "pipeline", program, precision,
+             self.model(name, program, precision), str(size), *clips])
+
+    def extract(self, name, precision, clips):
+        """The command as a user calls it, reading files, planning and writing the cache included. One clip more is
+        extracted before, so that what is measured or calibrated once is there."""
+        folder = os.path.join(self.options.work, "extract")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder + "/clips/one")
+        first = self.clips("first", 1)[0]
+        os.link(first, f"{folder}/clips/one/first.avi")
+        with open(folder + "/p.yaml", "w") as file:
+            file.write(
+                f"dataset: {{root: {folder}/clips}}\n"
+                f"extract: {{backbone: {name}, weights: random, precision: {precision}, "
+                "sampling: {policy: uniform, frames: 20}}\n")
+        command = [self.options.binary + "/zoetrope", "extract", folder + "/p.yaml", "--cache", folder + "/c.sqlite"]
+        subprocess.run(command, check=True, capture_output=True, text=True)
+        for clip in clips:
+            os.link(clip, f"{folder}/clips/one/{os.path.basename(clip)}")
+        begin = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begin
+        found = re.search(r"Extracted (\d+) videos \(([\d,]+) frames\)", output)
+        if status != 0 or not found or int(found.group(1)) != len(clips):
+            raise RuntimeError(f"extract failed: {output}")
+        frames = int(found.group(2).replace(",", ""))
+        return {"frames": frames, "seconds": seconds, "frames_per_second": frames / seconds,
+                "cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_mib": usage.ru_maxrss / 1024}
+
+    # MARK: rounds
+
+    def rounds(self, part, name, measure, turns, once):
+        """Frames a second and the rest of each (program, precision), round by round."""
+        results = {}
+        for number in range(self.options.rounds):
+            for program, precision in turns:
+                key = f"{part} {name} {program} {precision} {number}"
+                results.setdefault((program, precision), []).append(self.keep(key, lambda: measure(program, precision)))
+        for program, precision in once:
+            key = f"{part} {name} {program} {precision} once"
+            results[program, precision] = [self.keep(key, lambda: measure(program, precision))]
+        return {key: [one for one in values if one] for key, values in results.items()}
+
+
+def ratio(results, program, precision):
+    """Zoetrope's frames a second over another's, round by round: median, least, most."""
+    ours = [one["frames_per_second"] for one in results.get(("zoetrope", precision), [])]
+    theirs = [one["frames_per_second"] for one in results.get((program, precision), [])]
+    if not ours or not theirs:
+        return "–"
+    if len(theirs) == 1:
+        return f"{statistics.median(ours) / theirs[0]:.2f}"
+    ratios = [a / b for a, b in zip(ours, theirs)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
+
+
+NAMES = {"zoetrope": "**Zoetrope**", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "pytorch": "PyTorch",
+         "keras": "Keras recipe"}
+
+
+def rows(results, floors=None, per_video=False):
+    lines = []
+    for (program, precision), values in results.items():
+        if not values:
+            continue
+        rate = statistics.median([v["frames_per_second"] for v in values])
+        cells = [NAMES[program], precision, f"{rate:.1f}"]
+        if per_video:
+            # An arithmetic mean of the rounds: seconds of all cores for a thousand frames.
+            cpu = statistics.median([1000 * v["cpu_seconds"] / v["frames"] for v in values])
+            cells += [f"{rate / 20:.2f}", f"{cpu:.1f}"]
+        cells.append(f"{max(v['peak_mib'] for v in values):.0f}")
+        if floors:
+            cells.append(f"{100 * rate / floors[precision]:.0f} %" if precision in floors else "–")
+        cells.append("1" if program == "zoetrope" else ratio(results, program, precision))
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def processor():
+    known = open("/proc/cpuinfo").read() if os.path.exists("/proc/cpuinfo") else ""
+    flags = set(re.search(r"flags\s*:(.*)", known).group(1).split()) if "flags" in known else set()
+    sets = [name for name in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16") if name in flags]
+    return f"{os.cpu_count()} cores, {platform.machine()}, " + (", ".join(sets) or "unknown instruction sets")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", default=".build/release", help="folder of the built programs")
+    parser.add_argument("--keras", help="python of an environment with Keras; without it that peer is left out")
+    parser.add_argument("--backbones", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--work", default=os.path.expanduser("~/.cache/zoetrope/bench"))
+    parser.add_argument("--output", default=os.path.join(HERE, "RESULTS.md"))
+    parser.add_argument("--fresh", action="store_true")
+    options = parser.parse_args()
+    options.binary = os.path.abspath(options.binary)
+    options.work = os.path.abspath(options.work)
+    if not shutil.which("ffmpeg"):
+        sys.exit("ffmpeg is needed to generate the clips: apt install ffmpeg")
+    os.makedirs(options.work, exist_ok=True)
+    bench = Bench(options)
+    peak = bench.keep("peak", lambda: last_json([options.binary + "/Benchmarks", "peak"]))
+    text = [
+        "# Measured", "",
+        f"By `make bench` on {time.strftime('%Y-%m-%d')}: {processor()}; {peak['library']}; Python {platform.python_version()}. "
+        f"Medians of {options.rounds} rounds in which Zoetrope and OpenVINO take turns; the others once. Ratios are Zoetrope's "
+        "frames a second over the other's, round by round: median (least–most).", "",
+        f"One convolution alone (3×3, 256 channels, 28×28, direct) reaches {peak['f32']:.0f} GFLOP/s in f32 and "
+        f"{peak['int8']:.0f} in int8 on all cores, {peak['one_f32']:.0f} and {peak['one_int8']:.0f} on one; the columns "
+        "\"of the floor\" say how much of that a network gets. Above 100 % Winograd's algorithm saves multiplications.", "",
+    ]
+    for name in options.backbones:
+        size = NETWORKS[name][2]
+        both = [("zoetrope", "f32"), ("openvino", "f32"), ("zoetrope", "int8"), ("openvino", "int8")]
+        others = [("onnxruntime", "f32"), ("pytorch", "f32")]
+        if peak["has_bf16"]:
+            both += [("zoetrope", "bf16"), ("openvino", "bf16")]
+            others.append(("pytorch", "bf16"))
+        for program, precision in both + others:
+            if program not in ("zoetrope", "pytorch"):
+                bench.model(name, program, precision)
+        alone = bench.rounds("network", name, lambda *p: bench.network(name, *p), both, others)
+        gflop = alone["zoetrope", "f32"][0]["gflops"] / alone["zoetrope", "f32"][0]["frames_per_second"]
+        floors = {precision: peak[precision] / gflop for precision in ("f32", "int8", "bf16") if precision in peak}
+        start = statistics.median([v["start_up_seconds"] for v in alone["zoetrope", "f32"]])
+        text += [
+            f"## {name}, {size}², {gflop:.1f} GFLOP a frame", "",
+            f"The network alone, ten frames at a time{' (Zoetrope: two)' if name in BATCH else ''}; Zoetrope's plans stand "
+            f"after {start:.1f} s.", "",
+            "| | precision | frames/s | peak MiB | of the floor | ratio |", "|---|---|---|---|---|---|",
+            *rows(alone, floors), ""]
+        clips = bench.clips("small", CLIPS[name])
+        once = list(others)
+        if options.keras and NETWORKS[name][1]:
+            once.append(("keras", "f32"))
+        files = bench.rounds(
+            "small", name,
+            lambda program, precision: bench.pipeline(
+                name, program, precision, clips[:1 if name.endswith("b7") else 2] if program == "keras" else clips),
+            both[:4], once)
+        text += [
+            f"From file to features on disk, {len(clips)} clips of 320×240 MPEG-4, 7 s, 20 frames each. Zoetrope is the whole "
+            "command, reading and planning included; of the peers only the work is timed.", "",
+            "| | precision | frames/s | videos/s | CPU s per 1,000 frames | peak MiB | ratio |", "|---|---|---|---|---|---|---|",
+            *rows(files, per_video=True), ""]
+        if name in ("resnet18", "resnet152"):
+            large = bench.clips("large", 6)
+            files = bench.rounds(
+                "large", name, lambda program, precision: bench.pipeline(name, program, precision, large), both[:2], [])
+            text += [
+                f"The same from {len(large)} clips of 1080p H.264, 10 s.", "",
+                "| | precision | frames/s | videos/s | CPU s per 1,000 frames | peak MiB | ratio |",
+                "|---|---|---|---|---|---|---|", *rows(files, per_video=True), ""]
+    single = bench.keep(
+        "one worker", lambda: last_json([options.binary + "/Benchmarks", "resnet152", "f32", "1", "10", "6"]))
+    two = bench.keep(
+        "all workers", lambda: last_json([options.binary + "/Benchmarks", "resnet152", "f32", str(os.cpu_count()), "10", "6"]))
+    text += [
+        "## One worker a core", "",
+        f"ResNet-152 in f32: {single['frames_per_second']:.1f} frames/s with one worker, {two['frames_per_second']:.1f} with "
+        f"{two['workers']}: {two['frames_per_second'] / single['frames_per_second']:.2f} times. One convolution alone gains "
+        f"{peak['f32'] / peak['one_f32']:.2f} times from the other cores of this machine.", ""]
+    with open(options.output, "w") as file:
+        file.write("\n".join(text))
+    print("\n".join(text))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--binary", default=".build/release/Benchmarks")
-    parser.add_argument("--backbones", nargs="+", default=["resnet152"])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--batch", type=int, default=10)
-    arguments = parser.parse_args()
-    cores = os.cpu_count()
-    for name in arguments.backbones:
-        candidates = [compile_openvino(name, 224, batch) for batch in (1, 4, 10)]
-        compiled, example = max(candidates, key=lambda c: run_openvino(*c, arguments.seconds))
-        ours, theirs, ratios = [], [], []
-        for _ in range(arguments.rounds):
-            theirs.append(run_openvino(compiled, example, arguments.seconds))
-            ours.append(run_zoetrope(arguments.binary, name, cores, arguments.batch, arguments.seconds))
-            ratios.append(ours[-1]["frames_per_second"] / theirs[-1])
-        rates = [o["frames_per_second"] for o in ours]
-        last = ours[-1]
-        print(f"{name}, f32, 224², {cores} cores ({last['instruction_set']}), {arguments.rounds} rounds in turns")
-        print(f"  Zoetrope ({last['library']}, {last['workers']} workers, batch {last['batch']}): "
-              f"{statistics.median(rates):.1f} frames/s (median), {min(rates):.1f}–{max(rates):.1f}; "
-              f"peak memory {max(o['peak_mib'] for o in ours):.0f} MiB; start-up {last['start_up_seconds']:.1f} s")
-        print(f"  OpenVINO (batch {len(example)}): {statistics.median(theirs):.1f} frames/s (median), "
-              f"{min(theirs):.1f}–{max(theirs):.1f}")
-        print(f"  ratio: {statistics.median(ratios):.2f} (median), {min(ratios):.2f}–{max(ratios):.2f}", flush=True)
+    main()

@@ -5,6 +5,7 @@ import NeuralNetwork
 // Measures parts of the program by themselves.
 //
 //     Benchmarks BACKBONE [PRECISION [WORKERS [BATCH [SECONDS [untuned]]]]]
+//     Benchmarks peak
 //     Benchmarks head gru|bilstm [EPOCHS]
 //     Benchmarks load GIGABYTES CACHE            makes the cache where it is not there
 //
@@ -18,6 +19,8 @@ func argument<Value>(_ index: Int, _ fallback: Value, _ read: (String) -> Value?
 
 if arguments.count > 2, arguments[1] == "head" {
     try HeadBenchmark.run(arguments[2], epochs: argument(3, 5) { Int($0) })
+} else if arguments.count > 1, arguments[1] == "peak" {
+    try PeakBenchmark.run()
 } else if arguments.count > 3, arguments[1] == "load" {
     try LoadingBenchmark.run(gigabytes: Double(arguments[2]) ?? 2, path: arguments[3])
 } else if arguments.count > 1, let backbone = Backbone.named(arguments[1]) {

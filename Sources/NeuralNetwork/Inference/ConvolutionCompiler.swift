@@ -12,30 +12,30 @@ extension PlanCompiler {
     private mutating func compileFloat(_ step: ConvolutionStep) throws {
         var request = step.request(batch: batch, from: shapes[step.input], to: shapes[step.output])
         request.weights_element = element
-        let accumulated = try step.accumulated.map { try float($0, step.name) }
-        let primitive =
-            try chosen(step, request, accumulated)
-            ?? {
-                let source = try layout(step.input, ONEDNN_ANY, element)
-                let destination = try accumulated?.layout ?? layout(step.output, ONEDNN_ANY, element)
-                return try convolution(step.name, &request, source, destination)
-            }()
+        var accumulated: Placed?
+        let primitive: Primitive
+        if let chosen = try chosen(step, request) {
+            primitive = chosen
+            accumulated = try step.accumulated.map { try converted($0, to: primitive.destination, nil, step.name) }
+        } else {
+            accumulated = try step.accumulated.map { try float($0, step.name) }
+            let source = try layout(step.input, ONEDNN_ANY, element)
+            let destination = try accumulated?.layout ?? layout(step.output, ONEDNN_ANY, element)
+            primitive = try convolution(step.name, &request, source, destination)
+        }
         let source = try converted(step.input, to: primitive.source, nil, step.name)
         let layer = PackedWeights.Request(step: step, layout: primitive.weights!, sourceScale: 1)
         append(primitive, source, into: accumulated?.buffer, layer: layer, output: step.output)
     }
 
     /// The kernel that was chosen; nil where none was, or where this oneDNN does not have what was measured.
-    private func chosen(
-        _ step: ConvolutionStep, _ request: onednn_convolution_options, _ accumulated: Placed?
-    ) throws -> Primitive? {
+    private func chosen(_ step: ConvolutionStep, _ request: onednn_convolution_options) throws -> Primitive? {
         guard let kernel = choice?.kernels[step.output] else { return nil }
         var request = request
         request.winograd = kernel.isWinograd
         let format = kernel.format.code
         let source = try layout(step.input, isInput(step.input) ? ONEDNN_CHANNELS_LAST : format, element)
-        let destination = try accumulated?.layout ?? layout(step.output, format, element)
-        return try? convolution(step.name, &request, source, destination)
+        return try? convolution(step.name, &request, source, layout(step.output, format, element))
     }
 
     /// Eight-bit sources and weights; the output too where others read it so.

@@ -5,28 +5,29 @@ import COneDNN
 struct KernelChoice {
     /// By the value that a convolution makes.
     private(set) var kernels: [Lowering.Value: ConvolutionKernel] = [:]
+    /// Of the values that poolings make, and then of what they read.
+    private(set) var poolings: [Lowering.Value: MemoryFormat] = [:]
 
     /// Whether a kernel rounds otherwise than the direct sum.
     var usesWinograd: Bool { kernels.values.contains(where: \.isWinograd) }
 
-    /// A convolution as the search sees it.
+    /// A step as the search sees it.
     private struct Node {
         let output: Lowering.Value
-        /// The group it reads; nil for the network's input, whose format is fixed.
-        let source: Int?
+        /// Groups whose values it wants in its own format, and the seconds to bring them into it.
+        let sources: [(group: Int, reorder: Double)]
         let destination: Int
-        let kernels: [ConvolutionKernel]
-        /// Seconds to bring the source into the other format.
-        let reorder: Double
+        /// None for a pooling, which takes as long in any format.
+        var kernels: [ConvolutionKernel]?
 
         func kernel(_ format: MemoryFormat) -> ConvolutionKernel? {
-            kernels.filter { $0.format == format }.min { $0.seconds < $1.seconds }
+            kernels?.filter { $0.format == format }.min { $0.seconds < $1.seconds }
         }
 
         func seconds(_ format: (Int) -> MemoryFormat) -> Double {
             let own = format(destination)
-            let reorder = source.map { format($0) == own ? 0 : self.reorder } ?? 0
-            return (kernel(own)?.seconds ?? .infinity) + reorder
+            let reorders = sources.reduce(0) { $0 + (format($1.group) == own ? 0 : $1.reorder) }
+            return kernels == nil ? reorders : (kernel(own)?.seconds ?? .infinity) + reorders
         }
     }
 
@@ -35,43 +36,71 @@ struct KernelChoice {
         _ lowering: Lowering, batch: Int, element: onednn_element, allowsWinograd: Bool, tuning: KernelTuning,
         context: Context
     ) throws {
-        let groups = Self.groups(lowering)
-        let nodes = try tuning.withMeasured { measured in
-            try lowering.steps.compactMap { step -> Node? in
-                guard case .convolution(let step) = step else { return nil }
-                return try Self.node(
-                    step, lowering, batch: batch, element: element, groups: groups, &measured, context)
-            }
+        var nodes = try tuning.withMeasured { measured in
+            try Self.nodes(lowering, batch: batch, element: element, &measured, context)
         }
-        .map { node in
-            Node(
-                output: node.output, source: node.source, destination: node.destination,
-                kernels: node.kernels.filter { allowsWinograd || !$0.isWinograd }, reorder: node.reorder)
+        for index in nodes.indices where !allowsWinograd {
+            nodes[index].kernels = nodes[index].kernels?.filter { !$0.isWinograd }
         }
         let best = MemoryFormat.allCases.map { Self.improved(nodes, from: $0) }.min { $0.seconds < $1.seconds }
         for node in nodes {
-            kernels[node.output] = node.kernel(best?.formats[node.destination] ?? .channelsLast)
+            let format = best?.formats[node.destination] ?? .channelsLast
+            if node.kernels == nil {
+                poolings[node.output] = format
+            } else {
+                kernels[node.output] = node.kernel(format)
+            }
         }
     }
 
-    /// Values that lie in one format because a step other than a convolution joins them, or because one is added
-    /// into the other's memory.
+    private static func nodes(
+        _ lowering: Lowering, batch: Int, element: onednn_element, _ measured: inout KernelTuning.Measured,
+        _ context: Context
+    ) throws -> [Node] {
+        let groups = groups(lowering)
+        func source(_ value: Lowering.Value) throws -> (group: Int, reorder: Double)? {
+            // The network's input is always channels last, and its readers take it so.
+            if value == lowering.input { return nil }
+            let shape = lowering.shapes[value]
+            let dimensions = [batch, shape.channels, shape.height, shape.width]
+            let key = "\(element.name) \(dimensions)"
+            let seconds = try measured.reorders[key] ?? reorderSeconds(dimensions, element, context)
+            measured.reorders[key] = seconds
+            return (groups.root(value), seconds)
+        }
+        return try lowering.steps.compactMap { step in
+            switch step {
+            case .convolution(let step):
+                let sources = try ([step.input] + (step.accumulated.map { [$0] } ?? [])).compactMap(source)
+                return Node(
+                    output: step.output, sources: sources, destination: groups.root(step.output),
+                    kernels: kernels(step, lowering, batch: batch, element: element, &measured, context))
+            case .pooling(_, _, let input, let output):
+                let shape = lowering.shapes[output]
+                if shape.height * shape.width == 1 { return nil }
+                return Node(
+                    output: output, sources: try [source(input)].compactMap { $0 }, destination: groups.root(output))
+            default: return nil
+            }
+        }
+    }
+
+    /// Values that lie in one format because a step joins them.
     private static func groups(_ lowering: Lowering) -> ValueGroups {
         var groups = ValueGroups(count: lowering.shapes.count)
         for step in lowering.steps {
-            if case .convolution(let convolution) = step {
-                if let accumulated = convolution.accumulated { groups.join(accumulated, convolution.output) }
-            } else {
-                for input in step.inputs { groups.join(input, step.output) }
+            switch step {
+            case .convolution, .pooling: break
+            default: for input in step.inputs { groups.join(input, step.output) }
             }
         }
         return groups
     }
 
-    private static func node(
-        _ step: ConvolutionStep, _ lowering: Lowering, batch: Int, element: onednn_element, groups: ValueGroups,
+    private static func kernels(
+        _ step: ConvolutionStep, _ lowering: Lowering, batch: Int, element: onednn_element,
         _ measured: inout KernelTuning.Measured, _ context: Context
-    ) throws -> Node {
+    ) -> [ConvolutionKernel] {
         var request = step.request(batch: batch, from: lowering.shapes[step.input], to: lowering.shapes[step.output])
         request.weights_element = element
         let readsInput = step.input == lowering.input
@@ -80,17 +109,7 @@ struct KernelChoice {
             measured.kernels[signature]
             ?? ConvolutionKernel.measured(request, readsInput: readsInput, context: context)
         measured.kernels[signature] = kernels
-        var reorder = 0.0
-        if !readsInput {
-            let shape = lowering.shapes[step.input]
-            let dimensions = [batch, shape.channels, shape.height, shape.width]
-            let key = "\(element.name) \(dimensions)"
-            reorder = try measured.reorders[key] ?? reorderSeconds(dimensions, element, context)
-            measured.reorders[key] = reorder
-        }
-        return Node(
-            output: step.output, source: readsInput ? nil : groups.root(step.input),
-            destination: groups.root(step.output), kernels: kernels, reorder: reorder)
+        return kernels
     }
 
     private static func reorderSeconds(
@@ -113,10 +132,10 @@ struct KernelChoice {
     private static func improved(
         _ nodes: [Node], from start: MemoryFormat
     ) -> (formats: [Int: MemoryFormat], seconds: Double) {
-        let groups = Set(nodes.map(\.destination) + nodes.compactMap(\.source)).sorted()
+        let groups = Set(nodes.map(\.destination) + nodes.flatMap { $0.sources.map(\.group) }).sorted()
         var formats = Dictionary(uniqueKeysWithValues: groups.map { ($0, start) })
         func seconds(_ group: Int, _ format: MemoryFormat) -> Double {
-            nodes.filter { $0.destination == group || $0.source == group }
+            nodes.filter { $0.destination == group || $0.sources.contains { $0.group == group } }
                 .reduce(0) { $0 + $1.seconds { $0 == group ? format : formats[$0] ?? start } }
         }
         var isImproving = true

@@ -12,6 +12,8 @@ public final class KernelTuning: Sendable {
         var kernels: [String: [ConvolutionKernel]] = [:]
         /// Seconds of a reorder, by its signature.
         var reorders: [String: Double] = [:]
+        /// Seconds that finding the kernels of a network took.
+        var networks: [String: Double] = [:]
         /// How much Winograd's algorithm changes the features, by network and weights.
         var errors: [String: Double] = [:]
     }
@@ -38,6 +40,13 @@ public final class KernelTuning: Sendable {
         let folder = given.hasPrefix("/") ? given : NSHomeDirectory() + "/.cache"
         return KernelTuning(path: folder + "/zoetrope/kernels.json")
     }()
+
+    /// Whether the kernels of a network's plans are known here; where not, the first plan measures them.
+    public func isMeasured(graph: Graph, output: String, batch: Int, arithmetic: Arithmetic) -> Bool {
+        if arithmetic.precision == .int8 { return true }
+        let request = PlanRequest(graph: graph, output: output, batch: batch, arithmetic: arithmetic)
+        return withMeasured { $0.networks[request.signature] != nil }
+    }
 
     /// Lets one thread at a time make a plan: the first measures and checks what the others then know.
     func serially<Result>(_ body: () throws -> Result) rethrows -> Result {
@@ -78,6 +87,7 @@ public final class KernelTuning: Sendable {
         var own = all[Self.machine] ?? Measured()
         own.kernels.merge(measured.kernels) { $1 }
         own.reorders.merge(measured.reorders) { $1 }
+        own.networks.merge(measured.networks) { $1 }
         own.errors.merge(measured.errors) { $1 }
         all[Self.machine] = own
         let encoder = JSONEncoder()
@@ -89,5 +99,5 @@ public final class KernelTuning: Sendable {
 }
 
 extension KernelTuning.Measured {
-    fileprivate var size: Int { kernels.count + reorders.count + errors.count }
+    fileprivate var size: Int { kernels.count + reorders.count + networks.count + errors.count }
 }

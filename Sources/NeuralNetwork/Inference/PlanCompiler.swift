@@ -140,6 +140,8 @@ struct PlanCompiler {
         } else if to.height * to.width == 1 {
             // The last mean is worth more than eight bits of fraction.
             source = try float(input, name, ONEDNN_F32)
+        } else if let format = choice?.poolings[output] {
+            source = try converted(input, to: layout(input, format.code, element), nil, name)
         } else {
             source = try float(input, name)
         }

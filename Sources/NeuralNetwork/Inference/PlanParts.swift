@@ -46,7 +46,13 @@ struct PlanParts {
     private static func checked(
         _ request: PlanRequest, _ weights: PackedWeights, _ tuning: KernelTuning
     ) throws -> PlanParts {
+        let begin = ContinuousClock.now
         let tuned = try PlanParts(request, weights, .tuned(tuning, allowsWinograd: true))
+        tuning.withMeasured { measured in
+            if measured.networks[request.signature] == nil {
+                measured.networks[request.signature] = (ContinuousClock.now - begin) / .seconds(1)
+            }
+        }
         guard tuned.usesWinograd else { return tuned }
         let key = weights.identity.map { request.signature + " " + $0 }
         let known = key.flatMap { key in tuning.withMeasured { $0.errors[key] } }
