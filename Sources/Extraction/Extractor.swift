@@ -103,28 +103,37 @@ public struct Extractor: Sendable {
         var summary = Summary()
         let jobs = try plan(clips, targets, cache, isCancelled, &summary, report)
         report(.planned(remaining: jobs.count, skipped: summary.skipped))
-        let begin = ContinuousClock.now
-        let root = dataset.root
-        var done = 0
-        var warned: Set<String> = []
-        // Fewer videos than workers: each is cut into parts, none smaller than what a network sees at once.
-        let batches = targets.map { ($0.recipe.sampling.frames + $0.recipe.batch - 1) / $0.recipe.batch }.min() ?? 1
-        let parts = jobs.isEmpty ? 1 : min(batches, (workers + jobs.count - 1) / jobs.count)
         if !jobs.isEmpty, try targets.contains(where: { try $0.recipe.needsMeasuring }) {
             report(.note("measuring which kernels are fastest here; that is remembered"))
         }
-        var finished: [Int: [Int: FeatureExtractor.Result]] = [:]
-        var broken: Set<Int> = []
-        try runJobs(count: jobs.count * parts, workers: workers) {
+        let begin = ContinuousClock.now
+        try work(jobs, targets, cache, isCancelled, &summary, report)
+        summary.seconds = (ContinuousClock.now - begin) / .seconds(1)
+        return summary
+    }
+
+    /// Extracts and stores, one clip or part of a clip a worker.
+    private func work(
+        _ jobs: [Job], _ targets: [Target], _ cache: CacheFile, _ isCancelled: @escaping @Sendable () -> Bool,
+        _ summary: inout Summary, _ report: (Event) -> Void
+    ) throws {
+        let root = dataset.root
+        let batches = targets.map { ($0.recipe.sampling.frames + $0.recipe.batch - 1) / $0.recipe.batch }.min() ?? 1
+        var parts = ClipParts(clips: jobs.count, workers: workers, batches: batches)
+        let count = parts.count
+        var done = 0
+        var warned: Set<String> = []
+        try runJobs(count: jobs.count * count, workers: workers) {
             let extractor = try FeatureExtractor(targets.map { ($0.recipe, $0.weights.packed) }, threads: 1)
             return { index in
                 if isCancelled() { return Outcome.cancelled }
-                let job = jobs[index / parts]
+                let (clip, part) = ClipParts.place(index, of: count)
+                let job = jobs[clip]
                 do {
                     return .done(
                         try extractor.extract(
-                            path: root + "/" + job.clip.path, digest: job.digest, views: job.views,
-                            part: .init(index: index % parts, count: parts), isCancelled: isCancelled))
+                            path: root + "/" + job.clip.path, digest: job.digest, views: job.views, part: part,
+                            isCancelled: isCancelled))
                 } catch is FeatureExtractor.Cancelled {
                     return .cancelled
                 } catch let error as VideoError {
@@ -134,15 +143,13 @@ public struct Extractor: Sendable {
         } consume: { index, outcome in
             for warning in targets.compactMap({ $0.weights.warning(name: $0.record.weights) })
             where warned.insert(warning).inserted { report(.note(warning)) }
-            let (place, job) = (index / parts, jobs[index / parts])
+            let job = jobs[index / count]
             switch outcome {
             case .done(let result):
-                finished[place, default: [:]][index % parts] = result
-                guard finished[place]?.count == parts, let all = finished.removeValue(forKey: place) else { return }
-                try store(all.sorted { $0.key < $1.key }.map(\.value), of: job, targets, cache, &summary, report)
+                guard let all = parts.finish(index, result) else { return }
+                try store(all, of: job, targets, cache, &summary, report)
             case .failed(let error):
-                guard broken.insert(place).inserted else { return }
-                finished[place] = nil
+                guard parts.fail(index) else { return }
                 try fail(job, error, targets, cache, &summary, report)
             case .cancelled:
                 summary.wasCancelled = true
@@ -151,8 +158,6 @@ public struct Extractor: Sendable {
             done += 1
             report(.extracted(done: done, total: jobs.count, frames: summary.frames))
         }
-        summary.seconds = (ContinuousClock.now - begin) / .seconds(1)
-        return summary
     }
 
     /// Joins the parts of a clip and keeps them.
