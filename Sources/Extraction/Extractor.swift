@@ -37,6 +37,8 @@ public struct Extractor: Sendable {
     /// What is going on, for whoever shows it.
     public enum Event: Sendable {
         case hashing(done: Int, total: Int)
+        /// Kernels are being measured, once on this machine; nothing else happens for some seconds.
+        case measuring
         /// The work that is left: `skipped` videos need nothing.
         case planned(remaining: Int, skipped: Int)
         case extracted(done: Int, total: Int, frames: Int)
@@ -104,7 +106,7 @@ public struct Extractor: Sendable {
         let jobs = try plan(clips, targets, cache, isCancelled, &summary, report)
         report(.planned(remaining: jobs.count, skipped: summary.skipped))
         if !jobs.isEmpty, try targets.contains(where: { try $0.recipe.needsMeasuring }) {
-            report(.note("measuring which kernels are fastest here; that is remembered"))
+            report(.measuring)
         }
         let begin = ContinuousClock.now
         try work(jobs, targets, cache, isCancelled, &summary, report)
