@@ -105,4 +105,29 @@ public struct Head: Sendable {
             scaling: standardization.map { ($0.mean, $0.scale) })
         return plan.forward(packed, parameters).attention?[0]
     }
+
+    /// How much each number of a sequence counts for a class score: the gradient of the score in the features, before
+    /// they are scaled. Where the head is linear in the features these are its own weights, shared out over the frames.
+    ///
+    /// - Parameters:
+    ///   - rows: `[length, feature]`.
+    ///   - label: place among `labels`.
+    /// - Returns: `[length, feature]`; for the frame head, of each frame's own score.
+    public func relevance(of rows: [Float], label: Int) -> [Float] {
+        let size = input.featureSize
+        let count = rows.count / size
+        let isFramewise = configuration.kind == .frame
+        let packed = PackedSequences(
+            rows: rows, featureSize: size, firstRows: isFramewise ? Array(0..<count) : [0],
+            lengths: isFramewise ? Array(repeating: 1, count: count) : [count],
+            scaling: standardization.map { ($0.mean, $0.scale) })
+        let pass = plan.forward(packed, parameters)
+        var question = Tensor(shape: pass.output.shape)
+        for row in 0..<question.shape[0] { question.values[row * labels.count + label] = 1 }
+        var gradient = plan.inputGradient(pass, outputGradient: question, parameters).flatMap(\.values)
+        if let scale = standardization?.scale {
+            for index in gradient.indices { gradient[index] *= scale[index % size] }
+        }
+        return gradient
+    }
 }

@@ -123,12 +123,13 @@ def head_golden(kind):
                 fan = hidden if name.startswith("rnn.") else int(np.prod(weight.shape[1:]))
                 width = 1 / np.sqrt(fan)
             value.copy_(torch.from_numpy(around(name, tuple(value.shape), centre, width)))
-    x = torch.from_numpy(around("input", (BATCH, STEPS, SIZE), 0, 1.5))
+    x = torch.from_numpy(around("input", (BATCH, STEPS, SIZE), 0, 1.5)).requires_grad_()
     logits = model(x)
     F.cross_entropy(logits, torch.tensor(TARGETS)).backward()
     return {
         "kind": kind, "hidden": [hidden] * (2 if kind == "transformer" else 1) if hidden else [], "logits": logits.flatten().tolist(),
         "gradients": {name: value.grad.flatten().tolist() for name, value in named.items()},
+        "input_gradient": x.grad.flatten().tolist(),
     }
 
 

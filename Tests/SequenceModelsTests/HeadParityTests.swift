@@ -25,7 +25,14 @@ import Testing
         let hidden: [Int]
         let logits: [Float]
         let gradients: [String: [Float]]
+        /// `[batch, time, feature]`, zero in padded rows.
+        let inputGradient: [Float]
         var testDescription: String { kind.rawValue }
+
+        enum CodingKeys: String, CodingKey {
+            case kind, hidden, logits, gradients
+            case inputGradient = "input_gradient"
+        }
 
         func plan(_ goldens: Goldens) throws -> TrainingPlan {
             let head = HeadConfiguration(
@@ -136,6 +143,12 @@ import Testing
             }
             #expect(Self.relativeError(ours, expected) < 1e-4, "\(name)")
         }
+        let rows = plan.inputGradient(pass, outputGradient: slope, parameters)
+        #expect(rows.map(\.shape) == setup.lengths.map { [$0, setup.size] })
+        let expected = setup.lengths.enumerated().flatMap { index, length in
+            golden.inputGradient.dropFirst(index * setup.steps * setup.size).prefix(length * setup.size)
+        }
+        #expect(Self.relativeError(rows.flatMap(\.values), expected) < 1e-4)
     }
 
     @Test("padding changes nothing by a bit, nor does the number of threads", arguments: goldens.heads)

@@ -71,11 +71,14 @@ struct ConvolutionalLSTMLayer {
         return (output, state)
     }
 
-    /// Writes the parameters' gradients. The input's is not computed: maps come from the cache.
+    /// Writes the parameters' gradients.
+    ///
+    /// - Returns: the gradient of the input, where it is wanted: training does not, for maps come from the cache.
     func backward(
         _ gradient: Matrix, input: Matrix, _ packed: PackedSequences, _ state: State, weight: UnsafePointer<Float>,
-        weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>
-    ) {
+        weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>, wantsInput: Bool
+    ) -> Matrix? {
+        let inputGradient = wantsInput ? Matrix(input.rows, input.columns) : nil
         let (rows, pixels, hidden, gates) = (input.rows, pixels, hidden, gates)
         let matrices = Matrices(options)
         exchange(matrices) { matrix, kernel in matrix.pointee = weight[kernel] }
@@ -108,11 +111,17 @@ struct ConvolutionalLSTMLayer {
                     own, by: matrices.recurrent.pointer, transposingB: true, into: columns.pointer, m: length,
                     n: taps * hidden, k: gates)
                 scatter(columns, hidden, count, into: dh.pointer)
+                guard let inputGradient else { continue }
+                multiply(
+                    own, by: matrices.input.pointer, transposingB: true, into: columns.pointer, m: length,
+                    n: taps * options.channels, k: gates)
+                scatter(columns, options.channels, count, into: inputGradient.pointer + start * options.channels)
             }
         }
         sumColumns(share.pointer, count: rows * pixels, size: gates, into: biasGradient)
         exchange(sums[0]) { matrix, kernel in weightGradient[kernel] = matrix.pointee }
         exchange(sums[1]) { matrix, kernel in weightGradient[kernel] += matrix.pointee }
+        return inputGradient
     }
 
     /// Two halves of the batch as independent pieces; each gets the first row and the count of its steps.

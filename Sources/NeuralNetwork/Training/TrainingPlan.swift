@@ -122,13 +122,35 @@ public struct TrainingPlan: Sendable {
     public func backward(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector, into result: inout ParameterVector
     ) {
+        _ = backward(pass, outputGradient, parameters, into: &result, wantsInput: false)
+    }
+
+    /// The gradient of the output in the rows that were read: how much each number of each step counts.
+    ///
+    /// - Parameter outputGradient: what is asked about, such as 1 for one class score; `[batch, class]`.
+    /// - Returns: for each sequence of the batch, in the order in which it was given, `[step, feature]`.
+    public func inputGradient(
+        _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector
+    ) -> [Tensor] {
+        var unused = parameters
+        guard let rows = backward(pass, outputGradient, parameters, into: &unused, wantsInput: true) else { return [] }
+        return pass.packed.sequences(rows)
+    }
+
+    /// - Returns: the gradient of the packed rows, where it is wanted.
+    private func backward(
+        _ pass: ForwardPass, _ outputGradient: Tensor, _ parameters: ParameterVector,
+        into result: inout ParameterVector, wantsInput: Bool
+    ) -> Matrix? {
         var gradients: [Graph.NodeID: Matrix] = [output: Matrix(pass.packed.packed(outputGradient))]
+        var ofInput: Matrix?
         let slots = parameters.slots
         result.withMutablePointer { target in
             parameters.withPointer { values in
                 for id in order.reversed() {
                     guard let gradient = gradients.removeValue(forKey: id) else { continue }
-                    let inputs = backward(id, gradient, pass, values, target, slots)
+                    if graph[id].operation == .input { ofInput = gradient }
+                    let inputs = backward(id, gradient, pass, values, target, slots, wantsInput: wantsInput)
                     for (input, gradient) in zip(graph[id].inputs, inputs) {
                         guard let gradient else { continue }
                         gradients[input] = gradients[input].map { $0.combined(gradient, +) } ?? gradient
@@ -136,18 +158,19 @@ public struct TrainingPlan: Sendable {
                 }
             }
         }
+        return ofInput
     }
 
     /// Gradients of the node's inputs; nil for the graph's input, where nobody wants it.
     private func backward(
         _ id: Graph.NodeID, _ gradient: Matrix, _ pass: ForwardPass, _ parameters: UnsafePointer<Float>,
-        _ gradients: UnsafeMutablePointer<Float>, _ slots: [ParameterVector.Slot]
+        _ gradients: UnsafeMutablePointer<Float>, _ slots: [ParameterVector.Slot], wantsInput wanted: Bool
     ) -> [Matrix?] {
         let node = graph[id]
         func input(_ index: Int = 0) -> Matrix { pass.values[node.inputs[index]]! }
         func parameter(_ index: Int) -> UnsafePointer<Float> { parameters + slots[node.parameters[index]].offset }
         func target(_ index: Int) -> UnsafeMutablePointer<Float> { gradients + slots[node.parameters[index]].offset }
-        var wantsInput: Bool { graph[node.inputs[0]].operation != .input }
+        var wantsInput: Bool { wanted || graph[node.inputs[0]].operation != .input }
         switch (node.operation, pass.saved[id]) {
         case (.input, _): return []
         case (.linear, _):
@@ -186,10 +209,11 @@ public struct TrainingPlan: Sendable {
                     biasGradient: target(1))
             ]
         case (.convolutionalRecurrent(let options), .convolutional(let state)?):
-            ConvolutionalLSTMLayer(options: options, parallel: parallel).backward(
-                gradient, input: input(), pass.packed, state, weight: parameter(0), weightGradient: target(0),
-                biasGradient: target(1))
-            return [nil]
+            return [
+                ConvolutionalLSTMLayer(options: options, parallel: parallel).backward(
+                    gradient, input: input(), pass.packed, state, weight: parameter(0), weightGradient: target(0),
+                    biasGradient: target(1), wantsInput: wantsInput)
+            ]
         case (.recurrent(let recurrence), .recurrent(let states)?):
             let gradients = (0..<recurrence.directions).map { direction in
                 RecurrentLayer.Gradients(
@@ -233,6 +257,18 @@ extension PackedSequences {
         var result = Array(repeating: [Float](), count: order.count)
         for (place, index) in order.enumerated() {
             result[index] = (0..<lengths[place]).map { numbers[row(place, $0)] }
+        }
+        return result
+    }
+
+    /// Rows in packed order → the rows of each sequence, in the batch's order.
+    fileprivate func sequences(_ rows: Matrix) -> [Tensor] {
+        var result = order.map { _ in Tensor(shape: [0, rows.columns]) }
+        for (place, index) in order.enumerated() {
+            let values = (0..<lengths[place]).flatMap { step in
+                UnsafeBufferPointer(start: rows.pointer + row(place, step) * rows.columns, count: rows.columns)
+            }
+            result[index] = Tensor(shape: [lengths[place], rows.columns], values: values)
         }
         return result
     }
