@@ -18,6 +18,7 @@ let package = Package(
     products: [.executable(name: "zoetrope", targets: ["zoetrope"])],
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
@@ -27,7 +28,7 @@ let package = Package(
         .systemLibrary(
             name: "CFFmpeg", pkgConfig: "libavformat",
             providers: [
-                .apt(["libavformat-dev", "libavcodec-dev", "libavutil-dev", "libswscale-dev"]),
+                .apt(["libavformat-dev", "libavcodec-dev", "libavfilter-dev", "libavutil-dev", "libswscale-dev"]),
                 .brew(["ffmpeg"]),
             ]),
         .systemLibrary(
@@ -53,7 +54,13 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .target(name: "SequenceModels", dependencies: ["NeuralNetwork", "Datasets", "FeatureCache"]),
-        .target(name: "Reports", dependencies: ["NeuralNetwork", "SequenceModels"]),
+        .target(
+            name: "Reports",
+            dependencies: [
+                "NeuralNetwork", "Datasets", "Video", "FeatureCache", "Extraction", "SequenceModels",
+                .product(name: "Mustache", package: "swift-mustache"),
+            ],
+            resources: [.embedInCode("Templates")]),
         .target(
             name: "Pipelines",
             dependencies: [

@@ -4,13 +4,13 @@ import Foundation
 import Video
 
 /// SHA-256 of what a clip holds, so that renaming or moving it changes nothing.
-enum FileDigest {
+public enum FileDigest {
     private static let chunk = 1 << 20
 
     /// Of a file's bytes; for a folder of images, of their names and bytes in frame order.
     ///
     /// - Throws: `VideoError` where it is missing or unreadable.
-    static func clip(path: String) throws -> String {
+    public static func clip(path: String) throws -> String {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw VideoError.missing(path: path)

@@ -270,6 +270,24 @@ extension CacheFile {
         }
     }
 
+    /// Sampled frames a second: the median of the clips of a dataset under a recipe; nil where none has two frames.
+    public func sampledRate(dataset: String, extraction: Int64) throws -> Double? {
+        try read { database in
+            let rates = try Double.fetchAll(
+                database,
+                sql: """
+                    SELECT (length - 1) / (json_extract(frame_times, '$[' || (length - 1) || ']')
+                      - json_extract(frame_times, '$[0]')) AS rate
+                    FROM sequence JOIN sample USING (video_id)
+                    WHERE dataset = ? AND extraction_id = ? AND view = 0 AND length > 1
+                      AND json_extract(frame_times, '$[' || (length - 1) || ']') > json_extract(frame_times, '$[0]')
+                    ORDER BY rate
+                    """,
+                arguments: [dataset, extraction])
+            return rates.isEmpty ? nil : rates[rates.count / 2]
+        }
+    }
+
     /// Label and split of every sample of a dataset.
     public func samples(dataset: String) throws -> [(label: String, split: String)] {
         try read { database in

@@ -94,3 +94,53 @@ extension CacheFile {
         }
     }
 }
+
+/// A clip as a run used it.
+public struct UsedClip: Sendable, Equatable {
+    /// Row of `video`.
+    public let videoID: Int64
+    /// SHA-256 of its content, hex.
+    public let digest: String
+    /// Relative to the dataset's root.
+    public let path: String
+    /// Class.
+    public let label: String
+    /// `train`, `validation` or `test`, as the run used it.
+    public let split: String
+}
+
+extension CacheFile {
+    /// The clips that a run predicted, which are all it used, ordered by path.
+    public func clips(run: Int64) throws -> [UsedClip] {
+        try read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT video_id, digest, path, label, split FROM prediction JOIN video ON video.id = video_id
+                    WHERE run_id = ? ORDER BY path, video_id
+                    """,
+                arguments: [run]
+            ).map { UsedClip(videoID: $0[0], digest: $0[1], path: $0[2], label: $0[3], split: $0[4]) }
+        }
+    }
+
+    /// The rows of one clip's plain view and the times of its frames in seconds, or nil.
+    public func sequence(extraction: Int64, video: Int64) throws -> (rows: [Float], times: [Double])? {
+        let found = try read { database in
+            try Row.fetchOne(
+                database,
+                sql: "SELECT length, frame_times FROM sequence WHERE extraction_id = ? AND video_id = ? AND view = 0",
+                arguments: [extraction, video]
+            ).map { (length: $0["length"] as Int, times: $0["frame_times"] as String) }
+        }
+        guard let found, found.length > 0 else { return nil }
+        let size = try read { database in
+            try Int.fetchOne(
+                database, sql: "SELECT feature_size FROM extraction WHERE id = ?", arguments: [extraction]) ?? 0
+        }
+        let reader = try SequenceReader(path: path, extraction: extraction)
+        let span = FeatureSet.Span(videoID: video, firstRow: 0, length: found.length)
+        let times = (try? JSONDecoder().decode([Double].self, from: Data(found.times.utf8))) ?? []
+        return (try reader.read([span], featureSize: size).rows, times)
+    }
+}

@@ -111,6 +111,7 @@ public struct SweepRun: Sendable {
             name: point.name, dataset: point.pipeline.dataset.name, training: training, runs: runs, version: version)
         let directory = RunDirectory(path: runs + "/" + point.name)
         run.resumes = directory.hasCheckpoint
+        run.root = point.pipeline.dataset.root
         do {
             let summary = try run.run(
                 cache: cache, extraction: extraction, features: features, isCancelled: isCancelled, report: { _ in })

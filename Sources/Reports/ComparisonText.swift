@@ -9,14 +9,14 @@ extension Comparison {
             "\(grouped(clips)) clips"
                 + (leftOut > 0 ? " (\(grouped(leftOut)) that not all runs know are left out)" : "")
         ]
-        parts[0] += "\n" + entryTable
-        if !families.isEmpty { parts.append("Over seeds:\n" + familyTable) }
-        if !pairs.isEmpty { parts.append("Gains, with McNemar's exact test:\n" + pairTable) }
-        if entries.count > 1, let gains = gainTable { parts.append(gains) }
+        parts[0] += "\n" + entryTable.text
+        if !families.isEmpty { parts.append("Over seeds:\n" + familyTable.text) }
+        if !pairs.isEmpty { parts.append("Gains, with McNemar's exact test:\n" + pairTable.text) }
+        if entries.count > 1, let gains = gainTable { parts.append(Self.gainCaption + ":\n" + gains.text) }
         return parts.joined(separator: "\n\n")
     }
 
-    private var entryTable: String {
+    var entryTable: TextTable {
         var table = TextTable([
             ("run", .left), ("head", .left), ("accuracy", .right), ("95 % interval", .left), ("epochs", .right),
             ("seconds", .right),
@@ -27,20 +27,20 @@ extension Comparison {
                 "\(entry.run.epochs)", decimal(entry.run.seconds, 1),
             ])
         }
-        return table.text
+        return table
     }
 
-    private var familyTable: String {
+    var familyTable: TextTable {
         var table = TextTable([("head", .left), ("runs", .right), ("accuracy", .right), ("deviation", .right)])
         for family in families {
             table.append([
                 family.model, "\(family.runs.count)", percent(family.mean), family.deviation.map(percent) ?? "–",
             ])
         }
-        return table.text
+        return table
     }
 
-    private var pairTable: String {
+    var pairTable: TextTable {
         var table = TextTable([
             ("from", .left), ("to", .left), ("gain", .right), ("95 % interval", .left), ("lost", .right),
             ("won", .right), ("p", .right),
@@ -51,11 +51,13 @@ extension Comparison {
                 "\(pair.onlySecond)", pair.probability < 0.001 ? "< 0.001" : decimal(pair.probability, 3),
             ])
         }
-        return table.text
+        return table
     }
 
+    static let gainCaption = "Classes that change most"
+
     /// The five classes that win and the five that lose most; nil where nothing changes.
-    private var gainTable: String? {
+    var gainTable: TextTable? {
         let changed = classGains.filter { $0.best != $0.first }
         guard !changed.isEmpty, let best = entries.max(by: { $0.accuracy < $1.accuracy }) else { return nil }
         let shown = changed.count <= 10 ? changed : Array(changed.prefix(5) + changed.suffix(5))
@@ -65,7 +67,7 @@ extension Comparison {
         for gain in shown {
             table.append([gain.label, "\(gain.clips)", percent(gain.first), percent(gain.best)])
         }
-        return "Classes that change most:\n" + table.text
+        return table
     }
 
     private static func text(_ interval: Statistics.Interval) -> String {

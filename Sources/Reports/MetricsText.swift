@@ -31,12 +31,14 @@ extension Metrics {
     }
 
     /// Rows are true classes, columns predicted ones, both numbered as the rows are.
-    public var confusionTable: String {
+    public var confusionTable: String { confusionText.text }
+
+    var confusionText: TextTable {
         let numbers = labels.indices.map { (heading: "\($0 + 1)", alignment: TextTable.Alignment.right) }
         var table = TextTable([("", .right), ("true \\ predicted", .left)] + numbers)
         for (index, row) in confusion.enumerated() {
             table.append(["\(index + 1)", labels[index]] + row.map { $0 == 0 ? "·" : "\($0)" })
         }
-        return table.text
+        return table
     }
 }

@@ -5,8 +5,8 @@ public struct TextTable: Sendable {
         case left, right
     }
 
-    private let alignments: [Alignment]
-    private var rows: [[String]]
+    let alignments: [Alignment]
+    private(set) var rows: [[String]]
 
     /// - Parameter columns: headings and how the column is aligned.
     public init(_ columns: [(heading: String, alignment: Alignment)]) {

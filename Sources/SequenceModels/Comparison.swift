@@ -141,6 +141,13 @@ public struct Comparison: Sendable, Encodable {
         return Statistics.bootstrap(values: sums, counts: counts)
     }
 
+    /// 95 % bootstrap over sources of the share of clips named rightly.
+    ///
+    /// - Parameter groups: source of each clip that has one.
+    public static func interval(_ predictions: [PredictionRecord], groups: [Int64: String]) -> Statistics.Interval {
+        interval(predictions.map { $0.label == $0.predicted ? 1 : 0 }, places(predictions.map(\.videoID), groups))
+    }
+
     private static func gains(_ run: Run, _ first: [Bool], _ best: [Bool], _ videos: [Int64]) -> [ClassGain] {
         var counts: [String: (clips: Int, first: Int, best: Int)] = [:]
         for (index, video) in videos.enumerated() {

@@ -32,6 +32,10 @@ public struct RunDirectory: Sendable {
         public var dataset: String
         /// Epoch whose weights are kept, from 1.
         public var bestEpoch: Int
+        /// Folder of the data set's videos, as the pipeline named it; nil in runs of older versions.
+        public var root: String?
+        /// Sampled frames a second, the median of all clips; nil where clips have but one, and in older runs.
+        public var sampledRate: Double?
 
         /// All parts, as they are.
         public init(

@@ -8,6 +8,14 @@ public struct RunEvaluation: Sendable {
     public let split: Split
     /// Over its clips.
     public let metrics: Metrics
+    /// Of its clips.
+    public let predictions: [PredictionRecord]
+    /// What was applied.
+    public let head: Head
+    /// The features of all splits.
+    public let features: FeatureSet
+    /// The split's clips among `features.examples`.
+    public let indices: [Int]
 
     /// - Parameters:
     ///   - split: nil picks test where there is one, else validation.
@@ -36,5 +44,8 @@ public struct RunEvaluation: Sendable {
         }
         self.split = chosen
         self.metrics = metrics
+        self.head = head
+        self.features = features
+        (predictions, indices) = (evaluation.predictions, partition[chosen])
     }
 }

@@ -6,6 +6,7 @@ public enum SequenceError: LocalizedError, Equatable {
     case noSamples(dataset: String, available: [String])
     case noTraining(dataset: String)
     case oneClass(String)
+    case cannotJoin(split: String)
     case notVectors(shape: [Int], head: String)
     case notMaps(shape: [Int], head: String)
     case otherConfiguration(run: String, differences: [String])
@@ -30,6 +31,8 @@ public enum SequenceError: LocalizedError, Equatable {
                 + " Run `zoetrope extract` with this pipeline first."
         case .noTraining(let dataset): "The dataset \"\(dataset)\" has no training clips in the cache."
         case .oneClass(let label): "All training clips have the label \"\(label)\"; a classifier needs two classes."
+        case .cannotJoin(let split):
+            "Joining clips of different classes needs clips of at least two classes; the split \"\(split)\" has not got them."
         case .notVectors(let shape, let head):
             "The head \(head) needs one vector a frame, but these features have the shape \(shape). Use `tap: pooled`."
         case .notMaps(let shape, let head):

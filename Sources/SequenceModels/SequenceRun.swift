@@ -19,6 +19,8 @@ public struct SequenceRun: Sendable {
     public var threads = 1
     /// Bytes that the features may take; larger sets are read batch by batch.
     public var memory = Int.max
+    /// Folder of the data set's videos, for whoever wants to see them later.
+    public var root: String?
     /// Whether a run of this name goes on from its last checkpoint.
     public var resumes = false
 
@@ -94,10 +96,12 @@ public struct SequenceRun: Sendable {
         let classes = Set(partition.train.map { features.examples[$0].label }).sorted()
         let input = HeadConfiguration.Input(
             shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames)
-        let configuration = RunDirectory.Configuration(
+        var configuration = RunDirectory.Configuration(
             name: name, version: version, labels: classes, input: input, training: training,
             recipe: extraction.record.recipe, recipeDigest: extraction.record.digest,
             weights: extraction.record.weights, cache: cache.path, dataset: dataset, bestEpoch: 0)
+        configuration.root = root
+        configuration.sampledRate = try cache.sampledRate(dataset: dataset, extraction: extraction.id)
         let directory = RunDirectory(path: runs + "/" + name)
         let run = try begin(configuration, directory, cache, extraction.id)
         do {

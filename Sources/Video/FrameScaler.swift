@@ -25,7 +25,10 @@ final class FrameScaler {
         var size = (width: shown.width, height: shown.height)
         var filter = ResizeFilter.antialias
         var isMirrored = false
-        if case .square(let side, let wanted, let placement) = framing {
+        switch framing {
+        case .full: break
+        case .whole(let width, let height): size = (width, height)
+        case .square(let side, let wanted, let placement):
             crop = .square(placement, width: shown.width, height: shown.height)
             size = (side, side)
             (filter, isMirrored) = (wanted, placement.isMirrored)

@@ -2,6 +2,8 @@
 public enum Framing: Sendable, Hashable {
     /// The whole picture, as it is shown.
     case full
+    /// The whole picture, resized to so many pixels.
+    case whole(width: Int, height: Int)
     /// A square, resized to `size` × `size` pixels.
     case square(size: Int, filter: ResizeFilter = .antialias, placement: Placement = .center)
 

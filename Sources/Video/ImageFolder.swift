@@ -65,4 +65,21 @@ public struct ImageFolder: ClipReader {
         guard frames.allSatisfy({ !$0.isEmpty }) else { throw VideoError.noFrames(path: path) }
         return zip(frames, errors).map { SampledFrames(frames: $0, decodeErrors: $1) }
     }
+
+    /// Unreadable images are counted as decode errors and left out.
+    public func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int {
+        var errors = 0
+        for index in request.indices(times: information.frameTimes) {
+            let first = SampleRequest(.first(frames: 1), framing: request.framing)
+            guard let image = try? VideoReader(path: files[index]).sample([first])[0].frames.first else {
+                errors += 1
+                continue
+            }
+            try body(
+                VideoFrame(
+                    index: index, time: information.frameTimes[index], width: image.width, height: image.height,
+                    pixels: image.pixels))
+        }
+        return errors
+    }
 }

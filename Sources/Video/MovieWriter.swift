@@ -1,9 +1,76 @@
 import CFFmpeg
 import Foundation
 
-/// Writes RGB pictures as an MP4 file (MPEG-4 Part 2, which every FFmpeg can write). The same pictures
-/// give the same bytes.
-public enum MovieWriter {
+/// Writes RGB pictures as an MP4 file, one after the other. The same pictures give the same bytes. What stood at
+/// the path is replaced when all is written, and left alone otherwise.
+public final class MovieWriter {
+    /// How pictures are compressed.
+    public enum Codec: Sendable {
+        /// MPEG-4 Part 2, which every FFmpeg can write; the quantiser is from 1 (best) to 31.
+        case mpeg4(quantizer: Int)
+        /// H.264 where the installed FFmpeg can write it, else MPEG-4.
+        case h264
+    }
+
+    private let file: OutputFile
+    private let converter: Converter
+    private let quality: Int32
+    private var last: Int64 = -1
+    /// Size of the pictures; both even.
+    public let width, height: Int
+
+    /// - Parameters:
+    ///   - width: even, in pixels.
+    ///   - height: even, in pixels.
+    ///   - frameRate: frames a second.
+    /// - Throws: `VideoError.writing`.
+    public init(path: String, width: Int, height: Int, frameRate: Double, codec: Codec = .h264) throws {
+        precondition(width % 2 == 0 && height % 2 == 0 && frameRate > 0)
+        (self.width, self.height) = (width, height)
+        let rate = av_d2q(frameRate, 60_000)
+        let encoder = try Encoder(codec.encoders, path: path) { context in
+            context.pointee.width = Int32(width)
+            context.pointee.height = Int32(height)
+            context.pointee.pix_fmt = AV_PIX_FMT_YUV420P
+            context.pointee.time_base = AVRational(num: rate.den, den: rate.num)
+            context.pointee.framerate = rate
+            context.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT
+            context.pointee.thread_count = 1
+            if context.pointee.codec_id == AV_CODEC_ID_MPEG4 {
+                context.pointee.flags |= AV_CODEC_FLAG_QSCALE
+                context.pointee.global_quality = Int32(codec.quantizer) * FF_QP2LAMBDA
+            } else {
+                // The converter's matrix, said aloud: players guess another for large pictures.
+                context.pointee.colorspace = AVCOL_SPC_SMPTE170M
+                context.pointee.color_range = AVCOL_RANGE_MPEG
+                av_opt_set(context.pointee.priv_data, "crf", "20", 0)
+                av_opt_set(context.pointee.priv_data, "preset", "veryfast", 0)
+            }
+        }
+        quality = encoder.context.pointee.global_quality
+        converter = try Converter(width: width, height: height, to: AV_PIX_FMT_YUV420P, path: path)
+        file = try OutputFile(path: path, format: "mp4", encoder)
+    }
+
+    /// - Parameters:
+    ///   - pixels: `[height, width, 3]`.
+    ///   - tick: when it is shown, in frames from the start; nil follows the last one.
+    /// - Throws: `VideoError.writing`.
+    public func append(_ pixels: [UInt8], at tick: Int? = nil) throws {
+        let picture = try converter.picture(pixels)
+        last = max(last + 1, tick.map(Int64.init) ?? 0)
+        picture.pointer.pointee.pts = last
+        picture.pointer.pointee.quality = quality
+        try file.write(picture, duration: 1)
+    }
+
+    /// Puts the file into its place.
+    ///
+    /// - Throws: `VideoError.writing`.
+    public func finish() throws { try file.finish(duration: 1) }
+
+    /// Writes a whole film, MPEG-4 Part 2.
+    ///
     /// - Parameters:
     ///   - frames: `[height, width, 3]` each, width and height even.
     ///   - quality: the encoder's quantiser, 1 (best) to 31.
@@ -11,115 +78,20 @@ public enum MovieWriter {
     public static func write(
         frames: some Sequence<[UInt8]>, width: Int, height: Int, frameRate: Int, quality: Int = 2, to path: String
     ) throws {
-        LibAV.prepare()
-        let partial = path + ".partial"
-        do {
-            let movie = try OutputMovie(
-                path: partial, width: width, height: height, frameRate: frameRate, quality: quality)
-            for frame in frames { try movie.append(frame) }
-            try movie.finish()
-            guard rename(partial, path) == 0 else {
-                throw VideoError.writing(path: path, reason: String(cString: strerror(errno)))
-            }
-        } catch {
-            unlink(partial)
-            throw error
-        }
+        let movie = try MovieWriter(
+            path: path, width: width, height: height, frameRate: Double(frameRate), codec: .mpeg4(quantizer: quality))
+        for frame in frames { try movie.append(frame) }
+        try movie.finish()
     }
 }
 
-/// Owner of an encoder and its container.
-private final class OutputMovie {
-    private let path: String
-    private let container: UnsafeMutablePointer<AVFormatContext>
-    private let encoder: UnsafeMutablePointer<AVCodecContext>
-    private let stream: UnsafeMutablePointer<AVStream>
-    private let converter: OpaquePointer
-    private let picture = Picture()
-    private let packet = Packet()
-    private var count: Int64 = 0
-
-    init(path: String, width: Int, height: Int, frameRate: Int, quality: Int) throws {
-        self.path = path
-        var created: UnsafeMutablePointer<AVFormatContext>?
-        avformat_alloc_output_context2(&created, nil, "mp4", path)
-        guard let container = created, let codec = avcodec_find_encoder(AV_CODEC_ID_MPEG4),
-            let stream = avformat_new_stream(container, codec), let encoder = avcodec_alloc_context3(codec),
-            let converter = sws_getContext(
-                Int32(width), Int32(height), AV_PIX_FMT_RGB24, Int32(width), Int32(height), AV_PIX_FMT_YUV420P,
-                Int32(SWS_BICUBIC | SWS_ACCURATE_RND), nil, nil, nil)
-        else { throw VideoError.writing(path: path, reason: "the installed FFmpeg cannot write MPEG-4 in MP4") }
-        self.container = container
-        self.stream = stream
-        self.encoder = encoder
-        self.converter = converter
-        encoder.pointee.width = Int32(width)
-        encoder.pointee.height = Int32(height)
-        encoder.pointee.pix_fmt = AV_PIX_FMT_YUV420P
-        encoder.pointee.time_base = AVRational(num: 1, den: Int32(frameRate))
-        encoder.pointee.framerate = AVRational(num: Int32(frameRate), den: 1)
-        encoder.pointee.flags |= AV_CODEC_FLAG_QSCALE | AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT
-        encoder.pointee.global_quality = Int32(quality) * FF_QP2LAMBDA
-        encoder.pointee.thread_count = 1
-        container.pointee.flags |= AVFMT_FLAG_BITEXACT
-        try check(avcodec_open2(encoder, codec, nil))
-        try check(avcodec_parameters_from_context(stream.pointee.codecpar, encoder))
-        stream.pointee.time_base = encoder.pointee.time_base
-        stream.pointee.avg_frame_rate = encoder.pointee.framerate
-        picture.pointer.pointee.width = Int32(width)
-        picture.pointer.pointee.height = Int32(height)
-        picture.pointer.pointee.format = AV_PIX_FMT_YUV420P.rawValue
-        try check(av_frame_get_buffer(picture.pointer, 0))
-        try check(avio_open(&container.pointee.pb, "file:" + path, AVIO_FLAG_WRITE))
-        try check(avformat_write_header(container, nil))
-    }
-
-    deinit {
-        sws_freeContext(converter)
-        var freed: UnsafeMutablePointer<AVCodecContext>? = encoder
-        avcodec_free_context(&freed)
-        if container.pointee.pb != nil { avio_closep(&container.pointee.pb) }
-        avformat_free_context(container)
-    }
-
-    func append(_ pixels: [UInt8]) throws {
-        precondition(pixels.count == Int(encoder.pointee.width) * Int(encoder.pointee.height) * 3)
-        try check(av_frame_make_writable(picture.pointer))
-        pixels.withUnsafeBufferPointer { buffer in
-            let frame = picture.pointer.pointee
-            let source: [UnsafePointer<UInt8>?] = [buffer.baseAddress, nil, nil, nil]
-            let destination = [frame.data.0, frame.data.1, frame.data.2, nil]
-            sws_scale(
-                converter, source, [encoder.pointee.width * 3, 0, 0, 0], 0, encoder.pointee.height,
-                destination, [frame.linesize.0, frame.linesize.1, frame.linesize.2, 0])
-        }
-        picture.pointer.pointee.pts = count
-        picture.pointer.pointee.quality = encoder.pointee.global_quality
-        count += 1
-        try check(avcodec_send_frame(encoder, picture.pointer))
-        try drain()
-    }
-
-    func finish() throws {
-        try check(avcodec_send_frame(encoder, nil))
-        try drain()
-        try check(av_write_trailer(container))
-        try check(avio_closep(&container.pointee.pb))
-    }
-
-    private func drain() throws {
-        while true {
-            let status = avcodec_receive_packet(encoder, packet.pointer)
-            if status == zt_error_again() || status == zt_error_end_of_file() { return }
-            try check(status)
-            packet.pointer.pointee.duration = 1
-            av_packet_rescale_ts(packet.pointer, encoder.pointee.time_base, stream.pointee.time_base)
-            packet.pointer.pointee.stream_index = stream.pointee.index
-            try check(av_interleaved_write_frame(container, packet.pointer))
+extension MovieWriter.Codec {
+    fileprivate var encoders: [String] {
+        switch self {
+        case .mpeg4: ["mpeg4"]
+        case .h264: ["libx264", "h264_videotoolbox", "libopenh264", "mpeg4"]
         }
     }
 
-    private func check(_ status: Int32) throws {
-        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
-    }
+    fileprivate var quantizer: Int { if case .mpeg4(let quantizer) = self { quantizer } else { 3 } }
 }

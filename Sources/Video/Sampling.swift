@@ -16,6 +16,9 @@ public enum Sampling: Sendable, Hashable {
         case random
     }
 
+    /// As many frames as there are.
+    public static let unlimited = 1 << 32
+
     /// The longest sequence this gives.
     public var frames: Int {
         switch self {

@@ -36,6 +36,14 @@ public protocol ClipReader {
     /// - Returns: the frames of each request, in the order of the requests.
     /// - Throws: `VideoError`.
     func sample(_ requests: [SampleRequest]) throws -> [SampledFrames]
+
+    /// Decodes the clip once and hands on each wanted frame when it is there, so that a clip of any length takes
+    /// no more memory than a short one. Frames that cannot be decoded are left out.
+    ///
+    /// - Returns: damaged packets on the way.
+    /// - Throws: `VideoError`, or what `body` throws.
+    @discardableResult
+    func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int
 }
 
 extension ClipReader {
@@ -162,6 +170,26 @@ public final class VideoReader: ClipReader {
         return Pass(
             sampled: frames.map { SampledFrames(frames: $0, decodeErrors: errors) }, isWhole: isWhole, errors: errors,
             jumps: jumped)
+    }
+
+    public func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int {
+        let wanted = request.indices(times: table.times)
+        guard !wanted.isEmpty else { return 0 }
+        let file = try InputFile(path: path)
+        let scaler = FrameScaler(path: path, framing: request.framing, quarterTurns: quarterTurns)
+        var (presented, next) = (0, 0)
+        let isWanted = Set(wanted).contains
+        let isSkippable: ((Int64) -> Bool)? =
+            table.timestamps == nil
+            ? nil : { [table] in table.index(of: $0, counted: 0).map { !isWanted($0) } ?? false }
+        return try forEachPicture(of: file, isSkippable: isSkippable) { picture in
+            let index = table.index(of: picture.timestamp, counted: presented)
+            presented += 1
+            guard let index, index >= wanted[next] else { return .goOn }
+            if index == wanted[next] { try body(scaler.frame(picture, index: index, time: table.times[index])) }
+            while next < wanted.count, wanted[next] <= index { next += 1 }
+            return next == wanted.count ? .stop : .goOn
+        }.errors
     }
 
     /// What is to be done after a picture.

@@ -25,6 +25,8 @@ struct Compare: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    @OptionGroup var report: ReportOptions
+
     func validate() throws {
         if directories.isEmpty { throw ValidationError("Name at least one run.") }
         if let split, Split(rawValue: split) == nil {
@@ -37,6 +39,10 @@ struct Compare: ParsableCommand {
             let comparison = try Comparison(
                 directories.map(RunDirectory.init), split: split.flatMap(Split.init), cache: cachePath)
             print(json ? try comparison.json() : comparison.text)
+            try report.write {
+                try ComparisonReport(
+                    directories.map(RunDirectory.init), split: split.flatMap(Split.init), cache: cachePath)
+            }
         }
     }
 }

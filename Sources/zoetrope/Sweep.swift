@@ -34,6 +34,8 @@ struct Sweep: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    @OptionGroup var report: ReportOptions
+
     func validate() throws {
         if workers < 1 { throw ValidationError("--workers must be at least 1.") }
         _ = try TrainingResources.bytes(of: memory)
@@ -63,6 +65,7 @@ struct Sweep: ParsableCommand {
             let path = "\(runs)/\(plan.points[0].pipeline.name)-sweep.csv"
             try csv(plan, result).write(toFile: path, atomically: true, encoding: .utf8)
             try show(plan, result, path)
+            try report.write { try page(plan, result) }
             if result.wasCancelled {
                 Console.message("Interrupted. The same command goes on from here.")
                 throw Console.interrupted
@@ -91,6 +94,22 @@ struct Sweep: ParsableCommand {
             print("\n" + (try Comparison(directories, cache: cache.path)).text)
         }
         print("\nAs a table for plots: \(path)")
+    }
+
+    private func page(_ plan: SweepPlan, _ result: SweepRun.Result) throws -> SweepReport {
+        let trained = result.outcomes.filter { $0.failure == nil }
+        let isComparable = trained.count > 1 && trained.count <= Self.compared
+        return SweepReport(
+            name: plan.points[0].pipeline.name, keys: plan.keys,
+            points: result.outcomes.map {
+                SweepReport.Point(
+                    name: $0.name, values: $0.values, validationAccuracy: $0.validationAccuracy,
+                    testAccuracy: $0.testAccuracy)
+            },
+            best: result.best?.name,
+            comparison: isComparable
+                ? try ComparisonReport(trained.map { RunDirectory(path: runs + "/" + $0.name) }, cache: cache.path)
+                : nil)
     }
 
     /// More runs than these are not compared one by one.

@@ -70,6 +70,7 @@ struct TrainSequence: ParsableCommand {
         run.threads = resources?.threads ?? ProcessInfo.processInfo.activeProcessorCount
         run.memory = resources?.bytes ?? TrainingResources.defaultBytes
         run.resumes = resumes
+        run.root = pipeline.dataset.root
         Interruption.install()
         let line = ProgressLine()
         let summary = try run.run(

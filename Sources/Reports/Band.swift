@@ -1,0 +1,66 @@
+import SequenceModels
+
+/// A coloured stretch of a strip: one class from here to there.
+struct Band {
+    let start, end: Double
+    let row: Int
+    /// Class.
+    let place: Int
+
+    /// Stretches of equal classes, one a frame.
+    static func bands(_ places: [Int], row: Int) -> [Band] {
+        var result: [Band] = []
+        var first = 0
+        for index in 1...max(1, places.count) where index == places.count || places[index] != places[first] {
+            result.append(Band(start: Double(first), end: Double(index), row: row, place: places[first]))
+            first = index
+        }
+        return result
+    }
+
+    /// Colours by class, those that are there in the order in which they come; beyond eight they repeat in lighter tones.
+    static func chart(
+        _ bands: [Band], labels: [String], rows: [(name: String, place: Double)], name: String, title: String,
+        axis: String, end: Double
+    ) -> Chart {
+        var order: [Int] = []
+        for band in bands where !order.contains(band.place) { order.append(band.place) }
+        let lowest = (rows.map(\.place).max() ?? 0) + 0.55
+        let plots = order.enumerated().map { number, place in
+            let color = Ink.series[number % Ink.series.count]
+            let solid = number < Ink.series.count ? 0.95 : number < 2 * Ink.series.count ? 0.5 : 0.25
+            return
+                "$band\(place) using 1:2:1:3:($2 - 0.42):($2 + 0.42) with boxxyerror fillstyle solid \(solid) noborder "
+                + "linecolor rgb '\(color)' title \(Chart.quoted(Chart.short(labels[place])))"
+        }
+        let data = order.map { place in
+            Chart.data(
+                "band\(place)",
+                bands.filter { $0.place == place }.map { [$0.start, Double($0.row), $0.end] as [Double?] })
+        }
+        let tics = rows.map { "\(Chart.quoted($0.name)) \($0.place)" }.joined(separator: ", ")
+        // Names below, in as many lines as they need.
+        let letters = order.reduce(0) { $0 + min(26, labels[$1].count) + 7 }
+        let height = Int(lowest * 26) + 90 + 17 * (letters * 7 / 700 + 1)
+        return Chart(
+            name: name, title: title, width: 760, height: height,
+            script: data.joined()
+                + "set yrange [\(lowest):-0.55]\nset xrange [0:\(end)]\nset ytics (\(tics)) scale 0\nset border 1\nset grid noytics\n"
+                + "set xlabel \(Chart.quoted(axis))\nset key below horizontal left maxrows \(letters * 7 / 700 + 2)\nplot "
+                + plots.joined(separator: ", "))
+    }
+}
+
+extension Chart {
+    /// The most probable class over time, and how probable it is.
+    public static func timeline(_ timeline: Timeline) -> Chart {
+        let bands = timeline.segments.map { segment in
+            Band(
+                start: segment.start, end: segment.end, row: 0,
+                place: timeline.labels.firstIndex(of: segment.label) ?? 0)
+        }
+        return Band.chart(
+            bands, labels: timeline.labels, rows: [("predicted", 0)], name: "timeline", title: "Prediction over time",
+            axis: "seconds", end: timeline.end)
+    }
+}

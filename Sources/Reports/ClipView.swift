@@ -1,0 +1,112 @@
+import Extraction
+import FeatureCache
+import Foundation
+import Video
+
+/// A clip in a report: what it is, what it was taken for, and its frames.
+struct ClipView {
+    struct Frame {
+        /// JPEG as a `data:` address.
+        let uri: String
+        let time: String
+        let weight: Weight?
+    }
+
+    struct Weight {
+        let width, share: String
+    }
+
+    struct Bar {
+        let label, width, number: String
+        /// `true` for the true class, `false` for a wrong prediction, else nothing.
+        let kind: String
+    }
+
+    let path, truth, predicted: String
+    let isWrong: Bool
+    /// Why there are no frames.
+    let problem: String?
+    let frames: [Frame]
+    let bars: [Bar]
+
+    var content: [String: Any] {
+        Page.present([
+            "path": path, "truth": truth, "predicted": predicted, "isWrong": isWrong, "problem": problem,
+            "frames": frames.map { Page.present(["uri": $0.uri, "time": $0.time, "weight": $0.weight]) }, "bars": bars,
+        ])
+    }
+
+    /// - Parameter labels: classes in the order of the probabilities.
+    init(_ clip: UsedClip, _ prediction: PredictionRecord, labels: [String], strip: FrameStrip) {
+        path = clip.path
+        (truth, predicted) = (prediction.label, prediction.predicted)
+        isWrong = prediction.label != prediction.predicted
+        (problem, frames) = (strip.problem, strip.frames)
+        let ranked = zip(labels, prediction.probabilities).sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+        var shown = Array(ranked.prefix(5))
+        if let own = ranked.first(where: { $0.0 == prediction.label }), !shown.contains(where: { $0.0 == own.0 }) {
+            shown.append(own)
+        }
+        let wrong = isWrong
+        bars = shown.map { label, probability in
+            let kind = label == prediction.label ? "true" : wrong && label == prediction.predicted ? "false" : ""
+            return Bar(
+                label: label, width: decimal(100 * probability, 2) + "%", number: percent(probability), kind: kind)
+        }
+    }
+}
+
+/// The frames that the network saw of a clip, as small pictures.
+struct FrameStrip: Sendable {
+    let frames: [ClipView.Frame]
+    let problem: String?
+
+    /// Side of a picture, in pixels.
+    private static let side = 96
+
+    /// - Parameters:
+    ///   - root: folder of the data set's videos.
+    ///   - weights: of all frames, where the head weighs them.
+    ///   - limit: at most so many frames, spread evenly.
+    init(_ clip: UsedClip, root: String?, recipe: ExtractionRecipe, weights: [Float]?, limit: Int) {
+        do {
+            guard let root else { throw StripError.unknownRoot }
+            let path = root + "/" + clip.path
+            guard try FileDigest.clip(path: path) == clip.digest else { throw StripError.otherVideo(path: path) }
+            var request = recipe.request(digest: clip.digest)
+            request.framing = .centerSquare(size: Self.side)
+            let all = try openClip(path: path).sample([request])[0].frames
+            let weights = weights.flatMap { $0.count == all.count ? $0 : nil }
+            let chosen =
+                all.count <= limit ? Array(all.indices) : (0..<limit).map { (2 * $0 + 1) * all.count / (2 * limit) }
+            let most = weights?.max() ?? 1
+            frames = try chosen.map { index in
+                let jpeg = try RGBImage(all[index]).encoded(as: .jpeg(quality: 5))
+                let weight = weights.map { weights in
+                    ClipView.Weight(
+                        width: decimal(100 * Double(weights[index] / max(most, 1e-9)), 1) + "%",
+                        share: percent(Double(weights[index])))
+                }
+                return ClipView.Frame(
+                    uri: "data:image/jpeg;base64," + jpeg.base64EncodedString(),
+                    time: decimal(all[index].time, 2) + " s", weight: weight)
+            }
+            problem = nil
+        } catch {
+            (frames, problem) = ([], "No frames: \(error.localizedDescription)")
+        }
+    }
+}
+
+/// Why a clip's frames cannot be shown.
+private enum StripError: LocalizedError {
+    case unknownRoot
+    case otherVideo(path: String)
+
+    var errorDescription: String? {
+        switch self {
+        case .unknownRoot: "where the videos are is not known. Name their folder with --root."
+        case .otherVideo(let path): "\(path) is not the video that was extracted."
+        }
+    }
+}

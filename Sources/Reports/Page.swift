@@ -1,0 +1,131 @@
+import Foundation
+import Mustache
+
+/// A report as one HTML file that needs nothing else: what the template fills in.
+struct Page {
+    struct Tile {
+        let name, value: String
+        var detail: String?
+    }
+
+    struct Figure {
+        let caption: String
+        /// Up to this width charts stand side by side.
+        static let narrow = 620
+
+        /// `wide` figures keep their letters readable by scrolling.
+        let size: String
+        let svg: String
+    }
+
+    struct Cell {
+        let text: String
+        /// `number`, `long` or nothing.
+        var kind = ""
+    }
+
+    struct Row {
+        let cells: [Cell]
+    }
+
+    struct Table {
+        var caption: String?
+        /// Shown only on demand, under these words.
+        var fold: String?
+        var columns: [Cell] = []
+        var rows: [Row]
+        var hasHead: Bool { !columns.isEmpty }
+    }
+
+    struct Document {
+        let name, text: String
+    }
+
+    struct Section {
+        let id, heading: String
+        var text: String?
+        var figures: [Figure] = []
+        var tables: [Table] = []
+        var clips: [ClipView] = []
+        var documents: [Document] = []
+        var hasFigures: Bool { !figures.isEmpty }
+    }
+
+    var title, subtitle: String
+    var notes: [String] = []
+    var tiles: [Tile] = []
+    var sections: [Section] = []
+    var footer = ""
+
+    /// The whole file.
+    func html() throws -> String {
+        let template = try MustacheTemplate(string: String(decoding: PackageResources.page_mustache, as: UTF8.self))
+        return template.render(content)
+    }
+
+    /// What is there.
+    static func present(_ content: [String: Any?]) -> [String: Any] { content.compactMapValues { $0 } }
+
+    /// Every text is escaped by the template, but for the style and the charts, which gnuplot escapes.
+    private var content: [String: Any] {
+        [
+            "title": title, "subtitle": subtitle, "notes": notes, "tiles": tiles, "footer": footer,
+            "style": String(decoding: PackageResources.page_css, as: UTF8.self),
+            "sections": sections.map { section -> [String: Any] in
+                Self.present([
+                    "id": section.id, "heading": section.heading, "text": section.text,
+                    "hasFigures": section.hasFigures, "figures": section.figures, "clips": section.clips.map(\.content),
+                    "documents": section.documents,
+                    "tables": section.tables.map { table in
+                        Self.present([
+                            "caption": table.caption, "fold": table.fold, "hasHead": table.hasHead,
+                            "columns": table.columns, "rows": table.rows,
+                        ])
+                    },
+                ])
+            },
+        ]
+    }
+}
+
+extension Page.Table {
+    /// What is said of something, line by line.
+    init(facts: [(name: String, value: String)]) {
+        rows = facts.map { Page.Row(cells: [Page.Cell(text: $0.name), Page.Cell(text: $0.value, kind: "long")]) }
+    }
+
+    /// The table of the terminal.
+    init(_ table: TextTable, caption: String? = nil, fold: String? = nil) {
+        let kinds = table.alignments.map { $0 == .right ? "number" : "" }
+        func cells(_ row: [String]) -> [Page.Cell] { zip(row, kinds).map { Page.Cell(text: $0, kind: $1) } }
+        (self.caption, self.fold) = (caption, fold)
+        columns = cells(table.rows[0])
+        rows = table.rows.dropFirst().map { Page.Row(cells: cells($0)) }
+    }
+}
+
+extension Page.Figure {
+    /// A drawn chart as a part of a page.
+    ///
+    /// - Parameter number: of the chart in the page.
+    init(_ chart: Chart, _ data: Data, number: Int) {
+        caption = chart.title
+        size = chart.width > Self.narrow ? "wide" : "narrow"
+        var text = String(decoding: data, as: UTF8.self)
+        if let start = text.range(of: "<svg") { text = String(text[start.lowerBound...]) }
+        // Letters and axes take the page's colour; names are told apart from those of other charts.
+        for quote in ["'", "\""] { text.replace("\(quote)black\(quote)", with: "\(quote)currentColor\(quote)") }
+        text.replace("rgb(0,0,0)", with: "currentColor")
+        text.replace("gpPt", with: "c\(number)gpPt")
+        text.replace("gpDot", with: "c\(number)gpDot")
+        for name in ["gnuplot_canvas", "chart_plot_", "textbox", "greybox"] {
+            text.replace("id=\"\(name)", with: "id=\"c\(number)\(name)")
+            text.replace("id='\(name)", with: "id='c\(number)\(name)")
+        }
+        if let start = text.range(of: "<title>"), let end = text.range(of: "</desc>") {
+            text.removeSubrange(start.lowerBound..<end.upperBound)
+        }
+        let width = chart.width > Self.narrow ? "width:\(chart.width)px" : "max-width:\(chart.width * 5 / 4)px"
+        svg = text.replacing("<svg", with: "<svg role=\"img\" style=\"\(width)\"", maxReplacements: 1)
+    }
+}

@@ -1,0 +1,131 @@
+import Datasets
+import Dispatch
+import Extraction
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import SequenceModels
+import Synchronization
+
+/// All about one run, from what the cache holds of it: how it was trained, what it gets right, what it takes for what,
+/// and the frames of its worst mistakes.
+public struct RunReport: Report {
+    /// Which of the run's clips are looked at.
+    public let split: Split
+    /// What is drawn.
+    public let charts: [Chart]
+    let configuration: RunDirectory.Configuration
+    let recipe: ExtractionRecipe
+    let summary: RunSummary?
+    let metrics: Metrics
+    let interval: Statistics.Interval
+    let reliability: Reliability
+    let classes: [ClassFigures]
+    let splits: [String]
+    let epochs: [EpochRecord]
+    let mistakes: [ClipView]
+    let unsure: [ClipView]
+    let mistakeCount: Int
+    let attends: Bool
+    let parameters: Int
+    let continuous: ContinuousEvaluation?
+
+    /// Clips whose frames are shown.
+    private static let shownMistakes = 12, shownUnsure = 4
+
+    /// - Parameters:
+    ///   - split: nil picks test where there is one, else validation.
+    ///   - path: of the cache; nil is where the run left it.
+    ///   - root: folder of the data set's videos; nil is where training found it.
+    ///   - continuous: how the run does on joined clips, where that was tried.
+    /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
+    public init(
+        _ directory: RunDirectory, split wanted: Split? = nil, cache path: String? = nil, root: String? = nil,
+        continuous: ContinuousEvaluation? = nil
+    ) throws {
+        let (head, configuration) = try directory.load()
+        let cache = try CacheFile(path: path ?? configuration.cache, create: false)
+        guard let run = try cache.run(named: configuration.name) else {
+            throw SequenceError.unknownRun(configuration.name, cache: cache.path)
+        }
+        let clips = try cache.clips(run: run)
+        let available = [Split.test, .validation, .train].filter { split in
+            clips.contains { $0.split == split.rawValue }
+        }
+        guard let split = wanted ?? available.first, available.contains(split) else {
+            throw SequenceError.noSplit(wanted?.rawValue ?? "test", available: available.map(\.rawValue))
+        }
+        let predictions = try cache.predictions(run: run, split: split.rawValue)
+        let metrics = Metrics(predictions, labels: head.labels)
+        self.split = split
+        self.configuration = configuration
+        self.metrics = metrics
+        self.continuous = continuous
+        recipe = try ExtractionRecipe(json: configuration.recipe)
+        summary = try cache.runs().first { $0.name == configuration.name }
+        epochs = try cache.epochs(run: run)
+        parameters = head.parameters.values.count
+        reliability = Reliability(predictions.map { ($0.probability, $0.label == $0.predicted) })
+        interval = Comparison.interval(predictions, groups: try cache.groups(dataset: configuration.dataset))
+        splits = Split.allCases.map(\.rawValue).filter { split in clips.contains { $0.split == split } }
+        let counts = Dictionary(grouping: clips, by: \.label).mapValues { own in
+            Dictionary(grouping: own, by: \.split).mapValues(\.count)
+        }
+        let (classes, mean) = ClassFigures.all(metrics, clips: counts)
+        self.classes = classes
+
+        let wrong = predictions.filter { $0.label != $0.predicted }.sorted { $0.probability > $1.probability }
+        let right = predictions.filter { $0.label == $0.predicted }.sorted { $0.probability < $1.probability }
+        let chosen = wrong.prefix(Self.shownMistakes) + right.prefix(Self.shownUnsure)
+        let extraction = try cache.extractions().first { $0.record.digest == configuration.recipeDigest }?.id
+        let weights = try chosen.map { prediction in
+            try extraction.flatMap { try cache.sequence(extraction: $0, video: prediction.videoID) }
+                .flatMap { head.attention(of: $0.rows) }
+        }
+        attends = weights.contains { $0 != nil }
+        let byID = Dictionary(clips.map { ($0.videoID, $0) }, uniquingKeysWith: { first, _ in first })
+        let views = Self.views(
+            zip(chosen, weights).compactMap { prediction, weights in
+                byID[prediction.videoID].map { ($0, prediction, weights) }
+            },
+            labels: head.labels, root: root ?? configuration.root, recipe: recipe)
+        mistakes = views.filter(\.isWrong)
+        unsure = views.filter { !$0.isWrong }
+        mistakeCount = wrong.count
+
+        charts =
+            Chart.curves(epochs, best: configuration.bestEpoch) + [
+                .confusion(metrics, isNormalized: false), .confusion(metrics, isNormalized: true),
+                .classAccuracy(classes), .frequency(classes, mean: mean), .distribution(classes, splits: splits),
+                .reliability(reliability), .topAccuracy(metrics),
+            ] + (continuous.map(Chart.continuous) ?? [])
+    }
+
+    /// Decodes the clips side by side.
+    private static func views(
+        _ chosen: [(clip: UsedClip, prediction: PredictionRecord, weights: [Float]?)], labels: [String], root: String?,
+        recipe: ExtractionRecipe
+    ) -> [ClipView] {
+        let made = Mutex<[Int: ClipView]>([:])
+        DispatchQueue.concurrentPerform(iterations: chosen.count) { index in
+            let (clip, prediction, weights) = chosen[index]
+            let strip = FrameStrip(
+                clip, root: root, recipe: recipe, weights: weights, limit: weights == nil ? 10 : 20)
+            let view = ClipView(clip, prediction, labels: labels, strip: strip)
+            made.withLock { $0[index] = view }
+        }
+        return made.withLock { made in chosen.indices.compactMap { made[$0] } }
+    }
+}
+
+extension Metrics {
+    /// From stored predictions; those whose label the head does not know are left out.
+    init(_ predictions: [PredictionRecord], labels: [String]) {
+        let places = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
+        let known = predictions.filter { places[$0.label] != nil && $0.probabilities.count == labels.count }
+        let logits = known.flatMap { $0.probabilities.map { Float(log(max($0, 1e-30))) } }
+        self.init(
+            logits: Tensor(shape: [known.count, labels.count], values: logits),
+            targets: known.compactMap { places[$0.label] }, labels: labels)
+    }
+}

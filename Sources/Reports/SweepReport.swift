@@ -1,0 +1,174 @@
+import Foundation
+import SequenceModels
+
+/// A sweep: a heat map over the keys that vary, all points as a table, and its runs beside each other.
+public struct SweepReport: Report {
+    /// One point of the sweep.
+    public struct Point: Sendable {
+        /// Of the run.
+        public let name: String
+        /// In the order of the keys.
+        public let values: [String]
+        /// Of the weights that were kept; nil without validation or test clips, or where training failed.
+        public let validationAccuracy, testAccuracy: Double?
+
+        /// All parts, as they are.
+        public init(name: String, values: [String], validationAccuracy: Double?, testAccuracy: Double?) {
+            (self.name, self.values) = (name, values)
+            (self.validationAccuracy, self.testAccuracy) = (validationAccuracy, testAccuracy)
+        }
+    }
+
+    /// What is drawn.
+    public let charts: [Chart]
+    private let name: String
+    private let keys: [String]
+    private let points: [Point]
+    private let best: String?
+    private let comparison: ComparisonReport?
+    private let maps: [Chart]
+
+    /// - Parameters:
+    ///   - keys: as the pipeline names them.
+    ///   - best: the run selected on validation.
+    ///   - comparison: of its runs, where there are not too many.
+    public init(name: String, keys: [String], points: [Point], best: String?, comparison: ComparisonReport?) {
+        (self.name, self.keys, self.points) = (name, keys, points)
+        (self.best, self.comparison) = (best, comparison)
+        maps = HeatMap.charts(keys: keys, points: points)
+        charts = maps + (comparison?.charts ?? [])
+    }
+
+    /// The page, with as many charts as were drawn.
+    public func html(drawn: [Data]) throws -> String {
+        var page = Page(title: name, subtitle: "\(points.count) runs over \(keys.joined(separator: ", "))")
+        if let best, let point = points.first(where: { $0.name == best }) {
+            page.tiles = [
+                Page.Tile(name: "best on validation", value: point.validationAccuracy.map(percent) ?? "–", detail: best)
+            ]
+            if let test = point.testAccuracy {
+                page.tiles.append(Page.Tile(name: "its test accuracy", value: percent(test)))
+            }
+        } else {
+            page.notes.append("Nothing is selected: no run has a validation part.")
+        }
+        var table = TextTable(
+            [("run", .left)] + keys.map { ($0.split(separator: ".").last.map(String.init) ?? $0, .left) } + [
+                ("validation", .right), ("test", .right),
+            ])
+        let ranked = points.sorted { ($0.validationAccuracy ?? -1) > ($1.validationAccuracy ?? -1) }
+        for point in ranked {
+            table.append(
+                [point.name] + point.values + [
+                    point.validationAccuracy.map(percent) ?? "–", point.testAccuracy.map(percent) ?? "–",
+                ])
+        }
+        page.sections = [
+            Page.Section(
+                id: "sweep", heading: "Sweep",
+                text: "Mean over seeds; each panel stands for the values of the keys that are not on its axes.",
+                figures: figures(maps.map(\.name), drawn: drawn), tables: [Page.Table(table, caption: "All runs")])
+        ]
+        page.sections += comparison?.sections(drawn, from: self) ?? []
+        page.footer = "Zoetrope"
+        return try page.html()
+    }
+}
+
+/// Accuracy over two keys.
+enum HeatMap {
+    /// Panels of one measure at most.
+    private static let most = 12
+
+    /// One chart for each measure and each combination of the keys beyond two; seeds are averaged.
+    static func charts(keys: [String], points: [SweepReport.Point]) -> [Chart] {
+        let varying = keys.indices.filter { key in
+            !keys[key].hasSuffix(".seed") && Set(points.map { $0.values[key] }).count > 1
+        }
+        let ranked = varying.sorted { count($0, points) > count($1, points) }
+        guard let x = ranked.first else { return [] }
+        let y = ranked.count > 1 ? ranked[1] : nil
+        let others = ranked.dropFirst(2).sorted()
+        var panels: [[String]] = []
+        for point in points {
+            let own = others.map { point.values[$0] }
+            if !panels.contains(own) { panels.append(own) }
+        }
+        return [("validation", \SweepReport.Point.validationAccuracy), ("test", \.testAccuracy)].flatMap {
+            name, measure in
+            guard points.contains(where: { $0[keyPath: measure] != nil }) else { return [Chart]() }
+            return panels.prefix(most).enumerated().map { index, panel in
+                let own = points.filter { point in others.map { point.values[$0] } == panel }
+                let fixed = zip(others, panel).map { "\(short(keys[$0])) \($1)" }.joined(separator: ", ")
+                return chart(
+                    own, x: (x, keys[x]), y: y.map { ($0, keys[$0]) }, measure, name: "sweep-\(name)-\(index + 1)",
+                    title: "\(name.prefix(1).uppercased() + name.dropFirst()) accuracy, %"
+                        + (fixed.isEmpty ? "" : "; \(fixed)"),
+                    range: range(points, measure))
+            }
+        }
+    }
+
+    private static func count(_ key: Int, _ points: [SweepReport.Point]) -> Int {
+        Set(points.map { $0.values[key] }).count
+    }
+    private static func short(_ key: String) -> String { key.split(separator: ".").last.map(String.init) ?? key }
+
+    /// In the order of numbers, where they are numbers.
+    private static func values(_ key: Int, _ points: [SweepReport.Point]) -> [String] {
+        var seen: [String] = []
+        for point in points where !seen.contains(point.values[key]) { seen.append(point.values[key]) }
+        return seen.allSatisfy { Double($0) != nil } ? seen.sorted { Double($0) ?? 0 < Double($1) ?? 0 } : seen
+    }
+
+    private static func range(_ points: [SweepReport.Point], _ measure: KeyPath<SweepReport.Point, Double?>) -> (
+        Double, Double
+    ) {
+        let all = points.compactMap { $0[keyPath: measure] }
+        return (all.min() ?? 0, all.max() ?? 1)
+    }
+
+    private static func chart(
+        _ points: [SweepReport.Point], x: (index: Int, name: String), y: (index: Int, name: String)?,
+        _ measure: KeyPath<SweepReport.Point, Double?>, name: String, title: String, range: (low: Double, high: Double)
+    ) -> Chart {
+        let (columns, rows) = (values(x.index, points), y.map { values($0.index, points) } ?? [""])
+        var cells: [[Double?]] = []
+        var texts = (dark: [[Double?]](), light: [[Double?]]())
+        for (row, rowValue) in rows.enumerated() {
+            for (column, columnValue) in columns.enumerated() {
+                let own = points.filter { point in
+                    point.values[x.index] == columnValue && (y.map { point.values[$0.index] == rowValue } ?? true)
+                }.compactMap { $0[keyPath: measure] }
+                guard !own.isEmpty else { continue }
+                let mean = own.reduce(0, +) / Double(own.count)
+                let share = range.high > range.low ? (mean - range.low) / (range.high - range.low) : 1
+                cells.append([Double(column), Double(row), share])
+                let text: [Double?] = [Double(column), Double(row), Double(decimal(100 * mean, 1))]
+                if share > 0.55 { texts.light.append(text) } else { texts.dark.append(text) }
+            }
+        }
+        // Boxes and not an image: cells may be missing.
+        var plots = cells.indices.map { index in
+            let opacity = 0.06 + 0.9 * (cells[index][2] ?? 0)
+            return "$cell\(index) using 1:2:($1 - 0.49):($1 + 0.49):($2 - 0.48):($2 + 0.48) with boxxyerror "
+                + "fillstyle solid \(opacity) noborder linecolor rgb '#2563eb'"
+        }
+        var data = cells.enumerated().map { Chart.data("cell\($0)", [$1]) }.joined()
+        for (name, rows, color) in [("dark", texts.dark, "black"), ("light", texts.light, "#ffffff")]
+        where !rows.isEmpty {
+            data += Chart.data(name, rows)
+            plots.append("$\(name) using 1:2:(sprintf('%.1f', $3)) with labels textcolor rgb '\(color)'")
+        }
+        let longest = rows.map(\.count).max() ?? 0
+        return Chart(
+            name: name, title: title, width: max(300, min(1100, columns.count * 84)) + 60 + min(26, longest) * 7,
+            height: rows.count * 36 + 170,
+            script: data
+                + "unset grid\nset border 0\nset xrange [-0.5:\(Double(columns.count) - 0.5)]\n"
+                + "set yrange [\(Double(rows.count) - 0.5):-0.5]\nset xlabel \(Chart.quoted(short(x.name)))\n"
+                + (y.map { "set ylabel \(Chart.quoted(short($0.name)))\n" } ?? "")
+                + Chart.tics("x", columns, "rotate by 20 right") + Chart.tics("y", rows) + "plot "
+                + plots.joined(separator: ", "))
+    }
+}

@@ -1,0 +1,162 @@
+import CFFmpeg
+import Foundation
+
+// Owners of what writes pictures and films. Each frees what it holds exactly once; no raw pointer leaves this module.
+
+/// An opened encoder.
+final class Encoder {
+    let context: UnsafeMutablePointer<AVCodecContext>
+    private let packet = Packet()
+    private let path: String
+
+    /// The first of the named encoders that is there and can be opened.
+    ///
+    /// - Parameter configure: sets size, format, time base and quality.
+    /// - Throws: `VideoError.writing`.
+    init(_ names: [String], path: String, _ configure: (UnsafeMutablePointer<AVCodecContext>) -> Void) throws {
+        LibAV.prepare()
+        self.path = path
+        for name in names {
+            guard let codec = avcodec_find_encoder_by_name(name), let context = avcodec_alloc_context3(codec) else {
+                continue
+            }
+            configure(context)
+            if avcodec_open2(context, codec, nil) >= 0 {
+                self.context = context
+                return
+            }
+            var freed: UnsafeMutablePointer<AVCodecContext>? = context
+            avcodec_free_context(&freed)
+        }
+        throw VideoError.writing(
+            path: path, reason: "the installed FFmpeg has no encoder \(names.joined(separator: " or "))")
+    }
+
+    deinit {
+        var freed: UnsafeMutablePointer<AVCodecContext>? = context
+        avcodec_free_context(&freed)
+    }
+
+    /// Encodes a picture, or what is left where there is none, and hands on what comes out.
+    func encode(_ picture: Picture?, _ consume: (Packet) throws -> Void) throws {
+        try check(avcodec_send_frame(context, picture?.pointer))
+        while true {
+            let status = avcodec_receive_packet(context, packet.pointer)
+            if status == zt_error_again() || status == zt_error_end_of_file() { return }
+            try check(status)
+            try consume(packet)
+        }
+    }
+
+    private func check(_ status: Int32) throws {
+        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
+    }
+}
+
+/// Turns RGB pixels of one size into pictures of an encoder's format.
+final class Converter {
+    private let context: OpaquePointer
+    private let picture = Picture()
+    private let (width, height): (Int, Int)
+    private let path: String
+
+    /// - Throws: `VideoError.writing`.
+    init(width: Int, height: Int, to format: AVPixelFormat, path: String) throws {
+        (self.width, self.height, self.path) = (width, height, path)
+        let isFull = format == AV_PIX_FMT_YUVJ420P
+        let plain = isFull ? AV_PIX_FMT_YUV420P : format
+        guard
+            let context = sws_getContext(
+                Int32(width), Int32(height), AV_PIX_FMT_RGB24, Int32(width), Int32(height), plain,
+                Int32(SWS_BICUBIC | SWS_ACCURATE_RND), nil, nil, nil)
+        else { throw VideoError.writing(path: path, reason: "pictures of \(width)×\(height) cannot be converted") }
+        self.context = context
+        if isFull {
+            let coefficients = sws_getCoefficients(SWS_CS_DEFAULT)
+            sws_setColorspaceDetails(context, coefficients, 1, coefficients, 1, 0, 1 << 16, 1 << 16)
+            picture.pointer.pointee.color_range = AVCOL_RANGE_JPEG
+        }
+        picture.pointer.pointee.width = Int32(width)
+        picture.pointer.pointee.height = Int32(height)
+        picture.pointer.pointee.format = format.rawValue
+        let status = av_frame_get_buffer(picture.pointer, 0)
+        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
+    }
+
+    deinit { sws_freeContext(context) }
+
+    /// Valid until the next call.
+    func picture(_ pixels: [UInt8]) throws -> Picture {
+        precondition(pixels.count == width * height * 3)
+        let status = av_frame_make_writable(picture.pointer)
+        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
+        pixels.withUnsafeBufferPointer { buffer in
+            let frame = picture.pointer.pointee
+            let source: [UnsafePointer<UInt8>?] = [buffer.baseAddress, nil, nil, nil]
+            let destination = [frame.data.0, frame.data.1, frame.data.2, nil]
+            sws_scale(
+                context, source, [Int32(width * 3), 0, 0, 0], 0, Int32(height), destination,
+                [frame.linesize.0, frame.linesize.1, frame.linesize.2, 0])
+        }
+        return picture
+    }
+}
+
+/// A container with one stream of pictures. Until it is finished it stands beside its place, as `.partial`.
+final class OutputFile {
+    private let path: String
+    private var partial: String { path + ".partial" }
+    private let container: UnsafeMutablePointer<AVFormatContext>
+    private let stream: UnsafeMutablePointer<AVStream>
+    private let encoder: Encoder
+    private var isFinished = false
+
+    /// - Parameter format: as FFmpeg names it, such as `mp4`.
+    /// - Throws: `VideoError.writing`.
+    init(path: String, format: String, _ encoder: Encoder) throws {
+        (self.path, self.encoder) = (path, encoder)
+        var created: UnsafeMutablePointer<AVFormatContext>?
+        avformat_alloc_output_context2(&created, nil, format, path + ".partial")
+        guard let container = created, let stream = avformat_new_stream(container, nil) else {
+            throw VideoError.writing(path: path, reason: "the installed FFmpeg cannot write \(format)")
+        }
+        (self.container, self.stream) = (container, stream)
+        container.pointee.flags |= AVFMT_FLAG_BITEXACT
+        try check(avcodec_parameters_from_context(stream.pointee.codecpar, encoder.context))
+        stream.pointee.time_base = encoder.context.pointee.time_base
+        stream.pointee.avg_frame_rate = encoder.context.pointee.framerate
+        try check(avio_open(&container.pointee.pb, "file:" + partial, AVIO_FLAG_WRITE))
+        try check(avformat_write_header(container, nil))
+    }
+
+    deinit {
+        if container.pointee.pb != nil { avio_closep(&container.pointee.pb) }
+        avformat_free_context(container)
+        if !isFinished { unlink(partial) }
+    }
+
+    /// - Parameter duration: of each picture, in ticks of the encoder's time base.
+    func write(_ picture: Picture?, duration: Int64) throws {
+        try encoder.encode(picture) { packet in
+            packet.pointer.pointee.duration = duration
+            av_packet_rescale_ts(packet.pointer, encoder.context.pointee.time_base, stream.pointee.time_base)
+            packet.pointer.pointee.stream_index = stream.pointee.index
+            try check(av_interleaved_write_frame(container, packet.pointer))
+        }
+    }
+
+    /// Writes what is left and puts the file into its place.
+    func finish(duration: Int64) throws {
+        try write(nil, duration: duration)
+        try check(av_write_trailer(container))
+        try check(avio_closep(&container.pointee.pb))
+        guard rename(partial, path) == 0 else {
+            throw VideoError.writing(path: path, reason: String(cString: strerror(errno)))
+        }
+        isFinished = true
+    }
+
+    private func check(_ status: Int32) throws {
+        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
+    }
+}

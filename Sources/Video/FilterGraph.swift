@@ -1,0 +1,68 @@
+import CFFmpeg
+
+/// A few of FFmpeg's filters joined by hand, so that no text has to be escaped.
+final class FilterGraph {
+    typealias Filter = UnsafeMutablePointer<AVFilterContext>
+
+    private let graph: UnsafeMutablePointer<AVFilterGraph>
+
+    init() {
+        LibAV.prepare()
+        graph = avfilter_graph_alloc()
+        graph.pointee.nb_threads = 1
+    }
+
+    deinit {
+        var freed: UnsafeMutablePointer<AVFilterGraph>? = graph
+        avfilter_graph_free(&freed)
+    }
+
+    /// - Throws: `FilterError` where the installed FFmpeg lacks the filter or refuses an option.
+    func add(_ name: String, _ options: KeyValuePairs<String, String> = [:]) throws -> Filter {
+        guard let filter = avfilter_get_by_name(name), let context = avfilter_graph_alloc_filter(graph, filter, nil)
+        else { throw FilterError(filter: name, reason: "the installed FFmpeg lacks it") }
+        for (key, value) in options {
+            try check(av_opt_set(context, key, value, AV_OPT_SEARCH_CHILDREN), name)
+        }
+        try check(avfilter_init_str(context, nil), name)
+        return context
+    }
+
+    /// A source of RGB pictures whose times count in hundredths of a second.
+    func source(width: Int, height: Int, format: String = "rgb24") throws -> Filter {
+        try add(
+            "buffer",
+            ["video_size": "\(width)x\(height)", "pix_fmt": format, "time_base": "1/100", "pixel_aspect": "1"])
+    }
+
+    func connect(_ from: Filter, _ to: Filter, input: UInt32 = 0) throws {
+        try check(avfilter_link(from, 0, to, input), "link")
+    }
+
+    /// Call when all is joined.
+    func configure() throws { try check(avfilter_graph_config(graph, nil), "graph") }
+
+    /// Hands a picture to a source; nil ends it.
+    func send(_ picture: Picture?, to source: Filter) throws {
+        try check(av_buffersrc_add_frame_flags(source, picture?.pointer, Int32(AV_BUFFERSRC_FLAG_KEEP_REF)), "buffer")
+    }
+
+    /// The next picture that a sink has, or false where it needs more input or has ended.
+    func receive(from sink: Filter, into picture: Picture) throws -> Bool {
+        av_frame_unref(picture.pointer)
+        let status = av_buffersink_get_frame(sink, picture.pointer)
+        if status == zt_error_again() || status == zt_error_end_of_file() { return false }
+        try check(status, "buffersink")
+        return true
+    }
+
+    private func check(_ status: Int32, _ filter: String) throws {
+        if status < 0 { throw FilterError(filter: filter, reason: VideoError.reason(status)) }
+    }
+}
+
+/// What FFmpeg said of a filter.
+struct FilterError: Error {
+    let filter: String
+    let reason: String
+}

@@ -1,0 +1,117 @@
+import CFFmpeg
+
+/// Writes RGB pictures as an animated GIF with a palette of its own, made from the pictures themselves. What stood
+/// at the path is replaced when all is written, and left alone otherwise.
+public final class GIFWriter {
+    private let file: OutputFile
+    private let converter: Converter
+    private let graph = FilterGraph()
+    private let source, sink: FilterGraph.Filter
+    private let painted = Picture()
+    private let frameRate: Double
+    private var count = 0
+    /// Hundredths of a second, in which GIF counts.
+    private func tick(_ frame: Int) -> Int64 { Int64((Double(frame) * 100 / frameRate).rounded()) }
+
+    /// The fastest that players show.
+    public static let highestRate = 50.0
+
+    /// - Parameters:
+    ///   - frameRate: frames a second; at most 50.
+    ///   - sample: pictures `[height, width, 3]` that the palette is made for.
+    /// - Throws: `VideoError.writing`.
+    public init(path: String, width: Int, height: Int, frameRate: Double, palette sample: [[UInt8]]) throws {
+        precondition(frameRate > 0 && !sample.isEmpty)
+        self.frameRate = min(frameRate, Self.highestRate)
+        do {
+            converter = try Converter(width: width, height: height, to: AV_PIX_FMT_RGB24, path: path)
+            let palette = try Self.palette(sample, converter, width: width, height: height)
+            source = try graph.source(width: width, height: height)
+            let colors = try graph.source(width: 16, height: 16, format: "bgra")
+            let painter = try graph.add(
+                "paletteuse", ["dither": "bayer", "bayer_scale": "4", "diff_mode": "rectangle"])
+            sink = try graph.add("buffersink")
+            try graph.connect(source, painter)
+            try graph.connect(colors, painter, input: 1)
+            try graph.connect(painter, sink)
+            try graph.configure()
+            palette.pointer.pointee.pts = 0
+            try graph.send(palette, to: colors)
+            try graph.send(nil, to: colors)
+        } catch let error as FilterError {
+            throw VideoError.writing(path: path, reason: "\(error.filter): \(error.reason)")
+        }
+        let encoder = try Encoder(["gif"], path: path) { context in
+            context.pointee.width = Int32(width)
+            context.pointee.height = Int32(height)
+            context.pointee.pix_fmt = AV_PIX_FMT_PAL8
+            context.pointee.time_base = AVRational(num: 1, den: 100)
+            context.pointee.flags |= AV_CODEC_FLAG_BITEXACT
+        }
+        file = try OutputFile(path: path, format: "gif", encoder)
+    }
+
+    /// 256 colours for the pictures, chosen where colours are most used.
+    private static func palette(_ sample: [[UInt8]], _ converter: Converter, width: Int, height: Int) throws -> Picture
+    {
+        let graph = FilterGraph()
+        let source = try graph.source(width: width, height: height)
+        let generator = try graph.add("palettegen", ["reserve_transparent": "1"])
+        let sink = try graph.add("buffersink")
+        try graph.connect(source, generator)
+        try graph.connect(generator, sink)
+        try graph.configure()
+        for (index, pixels) in sample.enumerated() {
+            let picture = try converter.picture(pixels)
+            picture.pointer.pointee.pts = Int64(index)
+            try graph.send(picture, to: source)
+        }
+        try graph.send(nil, to: source)
+        let palette = Picture()
+        guard try graph.receive(from: sink, into: palette) else {
+            throw FilterError(filter: "palettegen", reason: "it gave no palette")
+        }
+        return palette
+    }
+
+    /// - Parameter pixels: `[height, width, 3]`.
+    /// - Throws: `VideoError.writing`.
+    public func append(_ pixels: [UInt8]) throws {
+        let picture = try converter.picture(pixels)
+        picture.pointer.pointee.pts = tick(count)
+        count += 1
+        try paint(picture)
+    }
+
+    /// Puts the file into its place.
+    ///
+    /// - Throws: `VideoError.writing`.
+    public func finish() throws {
+        try paint(nil)
+        try file.finish(duration: tick(1))
+    }
+
+    private func paint(_ picture: Picture?) throws {
+        do {
+            try graph.send(picture, to: source)
+            while try graph.receive(from: sink, into: painted) {
+                try file.write(painted, duration: tick(count) - tick(count - 1))
+            }
+        } catch let error as FilterError {
+            throw VideoError.writing(path: "the GIF", reason: "\(error.filter): \(error.reason)")
+        }
+    }
+
+    /// Writes a whole animation; the palette is made from at most 64 of its pictures, spread evenly.
+    ///
+    /// - Parameter frames: at least one, all of one size.
+    /// - Throws: `VideoError.writing`; what stood at `path` is then unchanged.
+    public static func write(_ frames: [RGBImage], frameRate: Double, to path: String) throws {
+        let step = max(1, frames.count / 64)
+        let sample = stride(from: 0, to: frames.count, by: step).map { frames[$0].pixels }
+        let writer = try GIFWriter(
+            path: path, width: frames[0].width, height: frames[0].height, frameRate: frameRate, palette: sample)
+        for frame in frames { try writer.append(frame.pixels) }
+        try writer.finish()
+    }
+}

@@ -1,0 +1,62 @@
+import CFFmpeg
+
+/// Lines of text as masks to be painted through, drawn by FFmpeg with the system's sans-serif font. Remembers what it
+/// has drawn.
+public final class Lettering {
+    /// How much of each pixel the letters cover.
+    public struct Mask: Sendable {
+        /// Pixels in a row.
+        public let width: Int
+        /// Rows: the same for all texts of a size, with the letters on one line.
+        public let height: Int
+        /// `[height, width]`, 255 where all is covered.
+        public let coverage: [UInt8]
+    }
+
+    private var drawn: [String: Mask] = [:]
+    private let picture = Picture()
+
+    /// Nothing drawn yet.
+    public init() {}
+
+    /// The widest text, in pixels; what is longer is cut off.
+    private static let widest = 2048
+
+    /// - Parameter size: of the font, in pixels.
+    /// - Returns: an empty mask where the installed FFmpeg cannot draw text.
+    public func mask(_ text: String, size: Int) -> Mask {
+        let key = "\(size) \(text)"
+        if let known = drawn[key] { return known }
+        let line = String(text.map { $0.isNewline || $0 == "\0" ? " " : $0 })
+        let mask = (try? draw(line, size: size)) ?? Mask(width: 0, height: 0, coverage: [])
+        drawn[key] = mask
+        return mask
+    }
+
+    private func draw(_ text: String, size: Int) throws -> Mask {
+        guard text.contains(where: { !$0.isWhitespace }) else { return Mask(width: 0, height: 0, coverage: []) }
+        let height = size * 3 / 2
+        let graph = FilterGraph()
+        let ground = try graph.add("color", ["color": "black", "size": "\(Self.widest)x\(height)", "duration": "1"])
+        let writer = try graph.add(
+            "drawtext",
+            [
+                "text": text, "expansion": "none", "fontsize": "\(size)", "fontcolor": "white", "font": "Sans",
+                "x": "2", "y": "\(size * 21 / 20)-max_glyph_a",
+            ])
+        let gray = try graph.add("format", ["pix_fmts": "gray"])
+        let sink = try graph.add("buffersink")
+        try graph.connect(ground, writer)
+        try graph.connect(writer, gray)
+        try graph.connect(gray, sink)
+        try graph.configure()
+        guard try graph.receive(from: sink, into: picture), let pixels = picture.pointer.pointee.data.0 else {
+            throw FilterError(filter: "drawtext", reason: "it drew nothing")
+        }
+        let stride = Int(picture.pointer.pointee.linesize.0)
+        let columns = (0..<Self.widest).reversed()
+        let last = columns.first { column in (0..<height).contains { pixels[$0 * stride + column] > 16 } } ?? 0
+        let coverage = (0..<height).flatMap { UnsafeBufferPointer(start: pixels + $0 * stride, count: last + 1) }
+        return Mask(width: last + 1, height: height, coverage: coverage)
+    }
+}

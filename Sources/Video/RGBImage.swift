@@ -1,0 +1,87 @@
+import CFFmpeg
+import Foundation
+
+/// A picture of 8-bit red, green and blue.
+public struct RGBImage: Sendable, Equatable {
+    /// Pixels in a row.
+    public let width: Int
+    /// Rows.
+    public let height: Int
+    /// `[height, width, 3]`.
+    public var pixels: [UInt8]
+
+    /// - Precondition: `pixels` holds `height · width · 3` numbers.
+    public init(width: Int, height: Int, pixels: [UInt8]) {
+        precondition(pixels.count == width * height * 3)
+        (self.width, self.height, self.pixels) = (width, height, pixels)
+    }
+
+    /// The pixels of a frame.
+    public init(_ frame: VideoFrame) { self.init(width: frame.width, height: frame.height, pixels: frame.pixels) }
+
+    /// How a picture is stored.
+    public enum Format: Sendable {
+        case png
+        /// Quality is the encoder's quantiser, 2 (best) to 31.
+        case jpeg(quality: Int)
+    }
+
+    /// The content of a picture file.
+    ///
+    /// - Throws: `VideoError.writing` where the installed FFmpeg lacks the encoder.
+    public func encoded(as format: Format) throws -> Data {
+        try StillEncoder(format, width: width, height: height).encode(pixels)
+    }
+
+    /// Writes a picture file; what stood at `path` is replaced when all is written.
+    ///
+    /// - Throws: `VideoError.writing`.
+    public func write(as format: Format = .png, to path: String) throws {
+        let data = try encoded(as: format)
+        do {
+            try data.write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw VideoError.writing(path: path, reason: error.localizedDescription)
+        }
+    }
+}
+
+/// Encodes one picture.
+private struct StillEncoder {
+    private let encoder: Encoder
+    private let scaler: Converter
+
+    init(_ format: RGBImage.Format, width: Int, height: Int) throws {
+        let (codec, pixels) = format.isPNG ? ("png", AV_PIX_FMT_RGB24) : ("mjpeg", AV_PIX_FMT_YUVJ420P)
+        encoder = try Encoder([codec], path: "a picture") { context in
+            context.pointee.width = Int32(width)
+            context.pointee.height = Int32(height)
+            context.pointee.pix_fmt = pixels
+            context.pointee.time_base = AVRational(num: 1, den: 25)
+            context.pointee.flags |= AV_CODEC_FLAG_BITEXACT
+            if case .jpeg(let quality) = format {
+                context.pointee.color_range = AVCOL_RANGE_JPEG
+                context.pointee.flags |= AV_CODEC_FLAG_QSCALE
+                context.pointee.global_quality = Int32(quality) * FF_QP2LAMBDA
+            }
+        }
+        scaler = try Converter(width: width, height: height, to: pixels, path: "a picture")
+    }
+
+    func encode(_ pixels: [UInt8]) throws -> Data {
+        let picture = try scaler.picture(pixels)
+        picture.pointer.pointee.pts = 0
+        picture.pointer.pointee.quality = encoder.context.pointee.global_quality
+        var data = Data()
+        for input in [picture, nil] {
+            try encoder.encode(input) { packet in
+                data.append(packet.pointer.pointee.data, count: Int(packet.pointer.pointee.size))
+            }
+        }
+        return data
+    }
+}
+
+extension RGBImage.Format {
+    fileprivate var isPNG: Bool { if case .png = self { true } else { false } }
+}

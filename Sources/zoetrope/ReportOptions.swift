@@ -1,0 +1,32 @@
+import ArgumentParser
+import Reports
+
+/// Whether and how a report is written.
+struct ReportOptions: ParsableArguments {
+    @Option(
+        name: .customLong("report"),
+        help: ArgumentHelp("Write a report with charts: an HTML file, or with --format a folder.", valueName: "file"))
+    var path: String?
+
+    @Option(help: "How the report is written: html, or its charts alone as svg or png files.")
+    var format = "html"
+
+    func validate() throws {
+        guard format == "html" || Gnuplot.Format(rawValue: format) != nil else {
+            throw ValidationError("--format is html, svg or png, not '\(format)'.")
+        }
+        if format != "html" && path == nil { throw ValidationError("--format needs --report: where to write.") }
+    }
+
+    /// Writes the report where one is wanted, and says where it is.
+    func write(_ make: () throws -> any Report) throws {
+        guard let path else { return }
+        let report = try make()
+        if let format = Gnuplot.Format(rawValue: format) {
+            for file in try report.write(charts: path, as: format) { Console.message("Chart: " + file) }
+            return
+        }
+        if let problem = try report.write(html: path) { Console.message("note: the report has no charts. " + problem) }
+        Console.message("Report: " + path)
+    }
+}
