@@ -64,7 +64,7 @@ let package = Package(
         .target(
             name: "Pipelines",
             dependencies: [
-                "Datasets", "Video", "Backbones", "Extraction", "SequenceModels",
+                "Datasets", "Video", "Backbones", "Extraction", "SequenceModels", "Reports",
                 .product(name: "Yams", package: "Yams"),
             ]),
         .executableTarget(

@@ -14,6 +14,16 @@
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+/// Makes all threads take memory from one place, where the C library would give each its own.
+static inline void zt_share_memory(void) {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 1);
+#endif
+}
 
 static inline int zt_error_end_of_file(void) { return AVERROR_EOF; }
 static inline int zt_error_again(void) { return AVERROR(EAGAIN); }

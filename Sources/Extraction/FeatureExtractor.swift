@@ -116,6 +116,9 @@ public final class FeatureExtractor {
         return Result(details: .init(clip.information), sequences: sequences)
     }
 
+    /// Features of pictures of the first recipe's size `[frame, feature]`.
+    public func features(of frames: [VideoFrame]) throws -> [Float] { try features(of: frames, networks[0]) { false } }
+
     private func features(
         of frames: [VideoFrame], _ network: Network, _ isCancelled: () -> Bool
     ) throws -> [Float] {
@@ -141,7 +144,7 @@ extension VideoRecord.Details {
 
 extension ExtractionRecipe {
     /// Whether the first worker will have to measure kernels, which takes some seconds.
-    var needsMeasuring: Bool {
+    public var needsMeasuring: Bool {
         get throws {
             guard let tuning = KernelTuning.standard else { return false }
             return try !tuning.isMeasured(graph: graph(), output: tap, batch: batch, arithmetic: arithmetic)

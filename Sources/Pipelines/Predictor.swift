@@ -2,6 +2,7 @@ import Extraction
 import Foundation
 import NeuralNetwork
 import SequenceModels
+import Video
 
 /// What a run says of one video.
 public struct Prediction: Sendable, Encodable {
@@ -34,9 +35,7 @@ public struct Prediction: Sendable, Encodable {
 /// Joins the two stages for new videos: the run's recipe, then its head. A lone video gets all cores
 /// inside the network.
 public final class Predictor {
-    /// What is wrong with the backbone's weights, and what this processor does otherwise than the run says.
-    public let warnings: [String]
-    private let head: Head
+    private let run: LoadedRun
     private let extractor: FeatureExtractor
     /// Views whose probabilities are averaged.
     private let views: [FeatureExtractor.View]
@@ -44,30 +43,19 @@ public final class Predictor {
     /// - Parameter weights: the backbone's weight file, where it is not where the run left it.
     /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
     public init(_ directory: RunDirectory, weights path: String? = nil) throws {
-        let (head, configuration) = try directory.load()
-        let recipe = try ExtractionRecipe(json: configuration.recipe)
-        let isRandom = recipe.weights == "random"
-        let weights = try LoadedWeights(isRandom ? .random : .file(path ?? configuration.weights))
-        try weights.validate(for: recipe.graph().parameters(for: recipe.tap))
-        guard isRandom || weights.digest == recipe.weights else {
-            throw PredictorError.otherWeights(file: path ?? configuration.weights, run: directory.path)
-        }
-        self.head = head
-        let count = configuration.training.averagesViews ? configuration.training.views : 1
-        views = (0..<count).map { FeatureExtractor.View(recipe: 0, view: $0) }
+        run = try LoadedRun(directory, weights: path)
+        let training = run.configuration.training
+        views = (0..<(training.averagesViews ? training.views : 1)).map { FeatureExtractor.View(recipe: 0, view: $0) }
         extractor = try FeatureExtractor(
-            [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
-        var warnings = [weights.warning(name: path ?? configuration.weights)].compactMap { $0 }
-        if !recipe.precision.isNative {
-            warnings.append(
-                "this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for "
-                    + "\(recipe.precision.rawValue); \(recipe.backbone) computes in f32")
-        }
-        self.warnings = warnings
+            [(run.recipe, run.weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
     }
+
+    /// What is wrong with the backbone's weights, and what this processor does otherwise than the run says.
+    public var warnings: [String] { run.warnings }
 
     /// - Throws: `VideoError`.
     public func predict(_ video: String) throws -> Prediction {
+        let head = run.head
         let sequences = try extractor.extract(path: video, digest: extractor.digest(of: video), views: views).sequences
         var sums = [Double](repeating: 0, count: head.labels.count)
         for sequence in sequences {
@@ -83,17 +71,32 @@ public final class Predictor {
         }
         return Prediction(video: video, frames: sequences[0].length, classes: entries, attention: attention)
     }
+
+    /// The sampling of the plain view of a video.
+    ///
+    /// - Throws: `VideoError`.
+    public func request(for video: String) throws -> SampleRequest {
+        run.recipe.request(digest: try extractor.digest(of: video))
+    }
 }
 
 /// Why a run cannot be applied to new videos.
 public enum PredictorError: LocalizedError, Equatable {
     case otherWeights(file: String, run: String)
+    case unknownRate(run: String)
+    case unknownLabel(String, available: [String])
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
         case .otherWeights(let file, let run):
             "\(file) does not hold the weights that \(run) was trained with. Name the right file with --weights."
+        case .unknownRate(let run):
+            "How many frames a second \(run) was trained on is not known: it was trained by an older version. Name them "
+                + "with --frame-rate."
+        case .unknownLabel(let label, let available):
+            "The run knows no class \"\(label)\". It knows \(available.prefix(12).joined(separator: ", "))"
+                + (available.count > 12 ? ", …" : "") + "."
         }
     }
 }

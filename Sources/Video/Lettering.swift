@@ -44,19 +44,20 @@ public final class Lettering {
                 "text": text, "expansion": "none", "fontsize": "\(size)", "fontcolor": "white", "font": "Sans",
                 "x": "2", "y": "\(size * 21 / 20)-max_glyph_a",
             ])
-        let gray = try graph.add("format", ["pix_fmts": "gray"])
+        // Full range: in the ground's own format black is 16.
+        let format = try graph.add("format", ["pix_fmts": "rgb24"])
         let sink = try graph.add("buffersink")
-        try graph.connect(ground, writer)
-        try graph.connect(writer, gray)
-        try graph.connect(gray, sink)
+        try graph.connect(ground, format)
+        try graph.connect(format, writer)
+        try graph.connect(writer, sink)
         try graph.configure()
         guard try graph.receive(from: sink, into: picture), let pixels = picture.pointer.pointee.data.0 else {
             throw FilterError(filter: "drawtext", reason: "it drew nothing")
         }
         let stride = Int(picture.pointer.pointee.linesize.0)
         let columns = (0..<Self.widest).reversed()
-        let last = columns.first { column in (0..<height).contains { pixels[$0 * stride + column] > 16 } } ?? 0
-        let coverage = (0..<height).flatMap { UnsafeBufferPointer(start: pixels + $0 * stride, count: last + 1) }
+        let last = columns.first { column in (0..<height).contains { pixels[$0 * stride + 3 * column] > 16 } } ?? 0
+        let coverage = (0..<height).flatMap { row in (0...last).map { pixels[row * stride + 3 * $0] } }
         return Mask(width: last + 1, height: height, coverage: coverage)
     }
 }

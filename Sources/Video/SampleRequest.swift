@@ -34,6 +34,9 @@ public struct SampleRequest: Sendable, Hashable {
         self.jitters = jitters
     }
 
+    /// When the wanted frames are shown, given the times of all frames of a clip.
+    public func times(_ all: [Double]) -> [Double] { indices(times: all).map { all[$0] } }
+
     /// Which frames of a clip.
     func indices(times: [Double]) -> [Int] {
         let all = sampling.indices(times: times, seed: seed, jitters: jitters)

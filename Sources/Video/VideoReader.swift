@@ -67,6 +67,10 @@ public func openClip(path: String) throws -> any ClipReader {
     return isDirectory.boolValue ? try ImageFolder(path: path) : try VideoReader(path: path)
 }
 
+/// For programs in which pictures are made in one thread and freed in another: with memory of its own for each thread, as
+/// glibc has it, what is free in one is taken anew in the next, and the process grows with the length of a video.
+public func shareMemoryBetweenThreads() { zt_share_memory() }
+
 /// A video file read through libavformat and libavcodec.
 public final class VideoReader: ClipReader {
     /// The file.
@@ -172,6 +176,7 @@ public final class VideoReader: ClipReader {
             jumps: jumped)
     }
 
+    /// Frames come in order of presentation; those that nobody wants and no other refers to are not decoded.
     public func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int {
         let wanted = request.indices(times: table.times)
         guard !wanted.isEmpty else { return 0 }

@@ -8,8 +8,11 @@ import Video
 /// Applies a run to new videos.
 struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Class probabilities of new videos, most probable first.",
-        discussion: "Needs the run's folder and the backbone's weights; not the cache.")
+        abstract: "Class probabilities of new videos, most probable first, or over time with --windows.",
+        discussion: """
+            Needs the run's folder and the backbone's weights; not the cache. --windows slides the window that the run was \
+            trained on over videos of any length, at the frame rate of the training clips.
+            """)
 
     @Argument(help: ArgumentHelp("A run's folder, such as runs/demo-gru.", valueName: "run"))
     var directory: String
@@ -26,34 +29,88 @@ struct Predict: ParsableCommand {
     @Flag(help: "Print JSON, all classes.")
     var json = false
 
+    @Option(help: ArgumentHelp("Write an animated GIF of the frames that were looked at, labelled.", valueName: "file"))
+    var gif: String?
+
+    @Option(
+        name: .customLong("video"),
+        help: ArgumentHelp("Write the whole video as MP4 with the prediction drawn on it.", valueName: "file"))
+    var film: String?
+
+    @OptionGroup var window: WindowOptions
+
     func validate() throws {
         if videos.isEmpty { throw ValidationError("Name at least one video.") }
         if top < 1 { throw ValidationError("--top must be at least 1.") }
+        if videos.count > 1, gif != nil || film != nil || window.strip != nil {
+            throw ValidationError("--gif, --video and --strip are for one video at a time.")
+        }
     }
 
     func run() throws {
         try Console.perform {
-            let predictor = try Predictor(RunDirectory(path: directory), weights: weights)
-            for warning in predictor.warnings { Console.message("note: " + warning) }
-            var failed = 0
-            var results: [Prediction] = []
-            for video in videos {
-                do {
+            let outputs: [Output]
+            if window.slides {
+                outputs = try WindowedOutput.run(self)
+            } else {
+                let predictor = try Predictor(RunDirectory(path: directory), weights: weights)
+                for warning in predictor.warnings { Console.message("note: " + warning) }
+                outputs = try each { video in
                     let prediction = try predictor.predict(video)
-                    if json { results.append(prediction) } else { print(text(prediction)) }
-                } catch let error as VideoError {
-                    Console.message("failed: " + error.localizedDescription)
-                    failed += 1
+                    let best = prediction.classes[0]
+                    try draw(video, predictor.request(for: video)) { _ in (best.label, best.probability) }
+                    return Output(text: text(prediction), document: prediction)
                 }
             }
-            if json {
-                let encoder = JSONEncoder()
-                encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-                print(String(decoding: try encoder.encode(results), as: UTF8.self))
-            }
-            if failed == videos.count { throw ExitCode(1) }
-            if failed > 0 { throw Console.someFailed }
+            if json { try printJSON(outputs.map(\.document)) }
+            if outputs.isEmpty { throw ExitCode(1) }
+            if outputs.count < videos.count { throw Console.someFailed }
         }
+    }
+
+    /// What one video gave.
+    struct Output {
+        let text: String
+        let document: any Encodable
+    }
+
+    /// Goes on after a video that cannot be used, and says so.
+    func each(_ work: (String) throws -> Output) throws -> [Output] {
+        try videos.compactMap { video in
+            do {
+                let output = try work(video)
+                if !json { print(output.text) }
+                return output
+            } catch let error as VideoError {
+                Console.message("failed: " + error.localizedDescription)
+                return nil
+            }
+        }
+    }
+
+    /// Writes the pictures that are wanted.
+    func draw(_ video: String, _ request: SampleRequest, caption: @escaping LabelledVideo.Caption) throws {
+        guard gif != nil || film != nil else { return }
+        let labelled = try LabelledVideo(video, caption: caption)
+        if let gif {
+            try labelled.write(gif: gif, request)
+            Console.message("GIF: " + gif)
+        }
+        if let film {
+            try labelled.write(film: film)
+            Console.message("Film: " + film)
+        }
+    }
+
+    private func printJSON(_ documents: [any Encodable]) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        print(String(decoding: try encoder.encode(documents.map(AnyDocument.init)), as: UTF8.self))
+    }
+
+    private struct AnyDocument: Encodable {
+        let document: any Encodable
+        func encode(to encoder: any Encoder) throws { try document.encode(to: encoder) }
     }
 
     private func text(_ prediction: Prediction) -> String {

@@ -18,7 +18,6 @@ struct ZoetropeCommand: ParsableCommand {
         version: version,
         subcommands: [
             Extract.self, TrainSequence.self, Sweep.self, Evaluate.self, Compare.self, Runs.self, Predict.self,
-            Dataset.self,
-            Describe.self, Weights.self, Demo.self,
+            ActivationMaps.self, Dataset.self, Describe.self, Weights.self, Demo.self,
         ])
 }

@@ -1,0 +1,73 @@
+import Foundation
+import Reports
+import Video
+
+/// A video written out again with what a run says of it drawn on. Frames are decoded anew and written one by one, so that a
+/// long video takes no more memory than a short one.
+public final class LabelledVideo {
+    /// What is said at a time in seconds.
+    public typealias Caption = (_ time: Double) -> (label: String, probability: Double)
+
+    private let clip: any ClipReader
+    private let caption: Caption
+    private let lettering = Lettering()
+
+    /// GIFs are made no wider than this, in pixels.
+    private static let widest = 320
+    /// Pictures from which a GIF's palette is made.
+    private static let sampled = 32
+
+    /// - Throws: `VideoError`.
+    public init(_ path: String, caption: @escaping Caption) throws {
+        clip = try openClip(path: path)
+        self.caption = caption
+    }
+
+    private func drawn(_ frame: VideoFrame) -> [UInt8] {
+        let (label, probability) = caption(frame.time)
+        return Reports.Caption.drawn(
+            on: RGBImage(frame), label: label, probability: probability, lettering
+        ).pixels
+    }
+
+    /// Writes the frames that the request picks as an animated GIF, as fast as they follow each other in the video.
+    ///
+    /// - Throws: `VideoError`.
+    public func write(gif path: String, _ request: SampleRequest) throws {
+        let information = clip.information
+        let scale = min(1, Double(Self.widest) / Double(information.width))
+        let (width, height) = (
+            max(1, Int((Double(information.width) * scale).rounded())),
+            max(1, Int((Double(information.height) * scale).rounded()))
+        )
+        var request = request
+        request.framing = .whole(width: width, height: height)
+        let spread = SampleRequest(.uniform(frames: Self.sampled), framing: request.framing)
+        let palette = try clip.sample([spread])[0].frames.map(drawn)
+        let times = request.times(information.frameTimes)
+        let span = (times.last ?? 0) - (times.first ?? 0)
+        let rate = times.count > 1 && span > 0 ? Double(times.count - 1) / span : 1
+        let writer = try GIFWriter(
+            path: path, width: width, height: height, frameRate: max(0.05, rate), palette: palette)
+        try clip.forEachFrame(request) { try writer.append(drawn($0)) }
+        try writer.finish()
+    }
+
+    /// Writes all frames as an MP4 film at the video's own rate.
+    ///
+    /// - Throws: `VideoError`.
+    public func write(film path: String) throws {
+        let information = clip.information
+        let (width, height) = (max(2, information.width / 2 * 2), max(2, information.height / 2 * 2))
+        let rate = information.frameRate > 0 ? min(information.frameRate, 1000) : 25
+        let writer = try MovieWriter(path: path, width: width, height: height, frameRate: rate)
+        let first = information.frameTimes.first ?? 0
+        let isWhole = width == information.width && height == information.height
+        let all = SampleRequest(
+            .first(frames: Sampling.unlimited), framing: isWhole ? .full : .whole(width: width, height: height))
+        try clip.forEachFrame(all) { frame in
+            try writer.append(drawn(frame), at: Int(((frame.time - first) * rate).rounded()))
+        }
+        try writer.finish()
+    }
+}

@@ -1,0 +1,131 @@
+import Video
+
+/// Where in its frames a class is seen.
+public struct ClassActivation: Sendable {
+    /// One frame and its map.
+    public struct Frame: Sendable {
+        /// Seconds.
+        public let time: Double
+        /// What the network saw, at the size in which it is shown.
+        public let picture: RGBImage
+        /// `[height, width]`, 0 or more.
+        public let map: [Float]
+
+        /// All parts, as they are.
+        public init(time: Double, picture: RGBImage, map: [Float]) {
+            (self.time, self.picture, self.map) = (time, picture, map)
+        }
+    }
+
+    /// As it was named.
+    public let video: String
+    /// The class that was looked for.
+    public let label: String
+    /// Of that class, from 0 to 1.
+    public let probability: Double
+    /// Size of a map.
+    public let height, width: Int
+    /// In order of time.
+    public let frames: [Frame]
+
+    /// All parts, as they are.
+    public init(video: String, label: String, probability: Double, height: Int, width: Int, frames: [Frame]) {
+        (self.video, self.label, self.probability) = (video, label, probability)
+        (self.height, self.width, self.frames) = (height, width, frames)
+    }
+
+    /// So many frames, spread evenly over the clip.
+    public func spread(_ count: Int) -> ClassActivation {
+        guard frames.count > count else { return self }
+        return ClassActivation(
+            video: video, label: label, probability: probability, height: height, width: width,
+            frames: (0..<count).map { frames[(2 * $0 + 1) * frames.count / (2 * count)] })
+    }
+
+    private var largest: Float { frames.reduce(0) { max($0, $1.map.max() ?? 0) } }
+
+    /// Each frame under its map; maps are measured against the largest value of all frames.
+    public var overlays: [RGBImage] {
+        let largest = largest
+        return frames.map { frame in
+            let picture = frame.picture
+            let map = upsampled(frame.map, height: height, width: width, to: (picture.height, picture.width))
+            var result = picture
+            for (index, value) in map.enumerated() {
+                let share = largest > 0 ? value / largest : 0
+                let (color, opacity) = (Inferno.color(share), 0.3 + 0.4 * share)
+                for channel in 0..<3 {
+                    let old = Float(picture.pixels[index * 3 + channel])
+                    result.pixels[index * 3 + channel] = UInt8(old + opacity * (Float(color[channel]) - old))
+                }
+            }
+            return result
+        }
+    }
+
+    /// Frames above, the same under their maps below, with times and a colour bar.
+    public func sheet(_ lettering: Lettering) -> RGBImage {
+        let (side, gap, top, foot, bar) = (frames[0].picture.width, 6, 58, 24, 74)
+        let sideY = frames[0].picture.height
+        let ink: RGBColor = [28, 36, 48]
+        var sheet = RGBImage(
+            width: gap + frames.count * (side + gap) + bar, height: top + 2 * (sideY + gap) + foot, [255, 255, 255])
+        sheet.draw(lettering.mask(title, size: 20), x: gap, y: 4, ink)
+        sheet.draw(lettering.mask(video, size: 13), x: gap, y: 34, [91, 102, 117])
+        for (index, (frame, overlay)) in zip(frames, overlays).enumerated() {
+            let x = gap + index * (side + gap)
+            sheet.draw(frame.picture, x: x, y: top)
+            sheet.draw(overlay, x: x, y: top + sideY + gap)
+            sheet.draw(
+                lettering.mask(decimal(frame.time, 2) + " s", size: 13), x: x, y: top + 2 * (sideY + gap),
+                [91, 102, 117])
+        }
+        let (x, y) = (gap + frames.count * (side + gap) + 6, top + sideY + gap)
+        for row in 0..<sideY {
+            sheet.fill(x: x, y: y + row, width: 14, height: 1, Inferno.color(1 - Float(row) / Float(sideY - 1)))
+        }
+        for (text, place) in [("high", 0), ("none", sideY - 18)] {
+            sheet.draw(lettering.mask(text, size: 13), x: x + 19, y: y + place, ink)
+        }
+        return sheet
+    }
+
+    /// The frames under their maps, one after the other, with the class on them.
+    public func animation(_ lettering: Lettering) -> [RGBImage] {
+        overlays.map { Caption.drawn(on: $0, label: label, probability: probability, lettering) }
+    }
+
+    /// Frames a second at which the clip's frames follow each other; 1 for a single one.
+    public var frameRate: Double {
+        let span = (frames.last?.time ?? 0) - (frames.first?.time ?? 0)
+        return span > 0 ? Double(frames.count - 1) / span : 1
+    }
+
+    private var title: String { "\(label)  \(percent(probability))" }
+}
+
+/// A class and its probability on a picture.
+public enum Caption {
+    /// The picture with a dark bar at its lower edge: the class, how probable it is as figure and as line.
+    public static func drawn(
+        on picture: RGBImage, label: String, probability: Double, _ lettering: Lettering
+    ) -> RGBImage {
+        let size = max(11, min(28, picture.height / 14))
+        let height = size * 7 / 4
+        var result = picture
+        let y = picture.height - height
+        result.fill(x: 0, y: y, width: picture.width, height: height, [0, 0, 0], opacity: 0.62)
+        let number = lettering.mask(percent(probability), size: size)
+        result.draw(lettering.mask(label, size: size), x: size / 2, y: y, [255, 255, 255])
+        // The figure stays readable where a long name runs under it.
+        let x = picture.width - number.width - size / 2
+        result.fill(
+            x: x - size / 3, y: y, width: picture.width - x + size / 3, height: height, [0, 0, 0], opacity: 0.62)
+        result.draw(number, x: x, y: y, [255, 255, 255])
+        let line = max(2, size / 5)
+        result.fill(
+            x: 0, y: picture.height - line, width: Int(Double(picture.width) * probability), height: line,
+            [59, 130, 246])
+        return result
+    }
+}

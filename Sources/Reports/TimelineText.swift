@@ -1,0 +1,52 @@
+import Foundation
+import SequenceModels
+
+/// A prediction over time as text and files.
+extension Timeline {
+    /// Start, end, class and probability of each segment.
+    public var segmentTable: String {
+        var table = TextTable([("start", .right), ("end", .right), ("class", .left), ("probability", .right)])
+        for segment in segments {
+            table.append([
+                Self.clock(segment.start), Self.clock(segment.end), segment.label, percent(segment.probability),
+            ])
+        }
+        return table.text
+    }
+
+    /// `1:02.35`, or `1:01:02.35`.
+    static func clock(_ seconds: Double) -> String {
+        let hundredths = Int((seconds * 100).rounded())
+        let (whole, rest) = (hundredths / 100, hundredths % 100)
+        func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let tail = "\(padded(whole % 60)).\(padded(rest))"
+        return whole < 3600 ? "\(whole / 60):\(tail)" : "\(whole / 3600):\(padded(whole / 60 % 60)):\(tail)"
+    }
+
+    /// One line for each frame: video, time in seconds, most probable class, its probability, then that of every class.
+    ///
+    /// - Parameter includesHeader: whether the first line names the columns.
+    public func csv(video: String, includesHeader: Bool) -> String {
+        func quoted(_ text: String) -> String {
+            text.contains { ",\"\r\n".contains($0) } ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
+        }
+        let header = (["video", "time", "label", "probability"] + labels).map(quoted).joined(separator: ",") + "\n"
+        let predicted = predicted
+        let lines = times.indices.map { frame in
+            let own = probabilities[frame]
+            return
+                ([quoted(video), decimal(times[frame], 3), quoted(labels[predicted[frame]])]
+                + ([own[predicted[frame]]] + own).map { decimal($0, 5) }).joined(separator: ",") + "\n"
+        }
+        return (includesHeader ? header : "") + lines.joined()
+    }
+
+    /// Writes the strip of classes over time as SVG or PNG, by the file's ending.
+    ///
+    /// - Throws: `GnuplotError`, `ReportError`.
+    public func write(strip path: String) throws {
+        let format: Gnuplot.Format = path.lowercased().hasSuffix(".svg") ? .svg : .png
+        let data = try Gnuplot().draw([.timeline(self)], as: format)[0]
+        try ReportError.writing(path) { try data.write(to: URL(fileURLWithPath: path), options: .atomic) }
+    }
+}

@@ -1,0 +1,81 @@
+import ArgumentParser
+import Foundation
+import Pipelines
+import Reports
+import SequenceModels
+import Video
+
+/// Where in its frames a run sees a class.
+struct ActivationMaps: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cam",
+        abstract: "Class-activation maps: which parts of the frames speak for a class.",
+        discussion: """
+            Writes for each video a contact sheet (PNG) of frames spread evenly over those the run looks at, and an animated \
+            GIF of all of them. Maps are Grad-CAM through the head to the CNN's last maps; where the head is linear in \
+            the features, that is the head's own weights.
+            """)
+
+    @Argument(help: ArgumentHelp("A run's folder, such as runs/demo-gru.", valueName: "run"))
+    var directory: String
+
+    @Argument(help: "Video files, or folders of images.")
+    var videos: [String]
+
+    @Option(help: "Folder for the pictures.")
+    var output = "cam"
+
+    @Option(help: "Frames on the contact sheet.")
+    var frames = 5
+
+    @Option(name: .customLong("class"), help: "The class to look for (default: the predicted one).")
+    var label: String?
+
+    @Option(help: "The backbone's weight file, where it is not where the run left it.")
+    var weights: String?
+
+    func validate() throws {
+        if videos.isEmpty { throw ValidationError("Name at least one video.") }
+        if frames < 1 { throw ValidationError("--frames must be at least 1.") }
+    }
+
+    func run() throws {
+        try Console.perform {
+            let mapper = try ClassActivationMapper(RunDirectory(path: directory), weights: weights)
+            for warning in mapper.warnings { Console.message("note: " + warning) }
+            try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+            let lettering = Lettering()
+            var names: Set<String> = []
+            var failed = 0
+            for video in videos {
+                do {
+                    let activation = try mapper.map(video, label: label)
+                    let name = freeName(video, &names)
+                    try activation.spread(frames).sheet(lettering).write(to: name + ".png")
+                    try GIFWriter.write(
+                        activation.animation(lettering), frameRate: activation.frameRate, to: name + ".gif")
+                    print(
+                        "\(video): \(activation.label) \(percent(activation.probability))\n  \(name).png\n  \(name).gif"
+                    )
+                } catch let error as VideoError {
+                    Console.message("failed: " + error.localizedDescription)
+                    failed += 1
+                }
+            }
+            if failed == videos.count { throw ExitCode(1) }
+            if failed > 0 { throw Console.someFailed }
+        }
+    }
+
+    /// Videos of one name in several folders do not overwrite each other's pictures.
+    private func freeName(_ video: String, _ taken: inout Set<String>) -> String {
+        let own = URL(fileURLWithPath: video).deletingPathExtension().lastPathComponent
+        var name = own
+        var number = 1
+        while !taken.insert(name).inserted {
+            number += 1
+            name = "\(own)-\(number)"
+        }
+        return output + "/" + name
+    }
+}
