@@ -7,16 +7,17 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint demo extract sequence sweep compare runs evaluate predict query bench bench-heads peers clean
+.PHONY: help setup build test lint demo extract sequence sweep compare runs evaluate report predict cam query bench bench-heads peers clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
 PIPELINE ?=
 RUN ?=
 VIDEO ?=
+REPORT ?=
 SQL ?=
 ARGS ?=
-export CACHE RUNS PIPELINE RUN VIDEO SQL
+export CACHE RUNS PIPELINE RUN VIDEO REPORT SQL
 
 PACKAGES := libdnnl-dev libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libzip-dev libhdf5-dev libsqlite3-dev pkg-config sqlite3 curl gnuplot-nox
 FORMULAE := onednn ffmpeg libzip hdf5 pkg-config gnuplot
@@ -82,6 +83,12 @@ runs: build ## The runs of a cache
 
 evaluate: build ## A run closely: make evaluate RUN=runs/…
 	@$(ZOETROPE) evaluate "$${RUN:?name a run: make evaluate RUN=runs/…}" $(ARGS)
+
+report: build ## A run as one HTML page, by default in its folder: make report RUN=runs/…
+	@$(ZOETROPE) evaluate "$${RUN:?name a run: make report RUN=runs/…}" --report "$${REPORT:-$$RUN/report.html}" $(ARGS) >/dev/null
+
+cam: build ## Where a run looks: make cam RUN=runs/… VIDEO=….mp4
+	@$(ZOETROPE) cam "$${RUN:?name a run: make cam RUN=runs/… VIDEO=….mp4}" "$${VIDEO:?name a video: VIDEO=….mp4}" $(ARGS)
 
 predict: build ## A new video: make predict RUN=runs/… VIDEO=….mp4
 	@$(ZOETROPE) predict "$${RUN:?name a run: make predict RUN=runs/… VIDEO=….mp4}" "$${VIDEO:?name a video: VIDEO=….mp4}" $(ARGS)

@@ -89,7 +89,8 @@ let package = Package(
         .testTarget(
             name: "SequenceModelsTests", dependencies: ["SequenceModels", "TestSupport"],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "PipelinesTests", dependencies: ["Pipelines", "TestSupport"]),
+        .testTarget(
+            name: "PipelinesTests", dependencies: ["Pipelines", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(name: "VideoTests", dependencies: ["Video", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(
             name: "BackbonesTests",

@@ -98,7 +98,7 @@ extension Chart {
             return Chart(
                 name: name, title: title, width: 560, height: 320 + 17 * lines,
                 script: rows.joined()
-                    + "set xlabel 'epoch'\nset key below horizontal left maxcols 2\n\(settings)\nplot "
+                    + "set xlabel 'epoch'\nset key above horizontal left maxcols 2\n\(settings)\nplot "
                     + plots.joined(separator: ", "))
         }
         return [

@@ -181,6 +181,6 @@ extension Chart {
         "set yrange [\(Double(labels.count) - 0.4):-0.6]\nset grid noytics\nset border 1\n" + tics("y", labels)
     }
 
-    static func height(of rows: Int) -> Int { rows * (rows > 30 ? 13 : 20) + 70 }
+    static func height(of rows: Int) -> Int { rows * (rows > 30 ? 13 : 20) + 84 }
     static func font(_ rows: Int) -> Int { rows > 30 ? 10 : 12 }
 }

@@ -38,7 +38,9 @@ struct Demo: ParsableCommand {
             }
             print("\n" + comparison(results))
             try writeSweep()
-            if let last = results.last { print("\n" + next(run: last.run)) }
+            guard let last = results.last else { return }
+            try writeReports(results.map(\.run), of: last.run)
+            print("\n" + next(run: last.run))
         }
     }
 
@@ -51,6 +53,15 @@ struct Demo: ParsableCommand {
         }
         line.clear()
         if made > 0 { Console.message("\(made) clips drawn in \(directory)/clips") }
+    }
+
+    /// The recurrent head's report, and both heads beside each other.
+    private func writeReports(_ runs: [String], of run: String) throws {
+        let (report, comparison) = ("\(directory)/report.html", "\(directory)/comparison.html")
+        let problem = try RunReport(RunDirectory(path: run)).write(html: report)
+        _ = try ComparisonReport(runs.map(RunDirectory.init)).write(html: comparison)
+        if let problem { Console.message("note: the reports have no charts. " + problem) }
+        print("\nLook at \(report) and \(comparison) in a browser.")
     }
 
     /// A sweep over heads and seeds on the same features, for the user to start.
@@ -143,7 +154,8 @@ struct Demo: ParsableCommand {
         """
         Next:
           make evaluate RUN=\(run)
-          make predict RUN=\(run) VIDEO=\(directory)/clips/test/grow/grow-00.mp4
+          make predict RUN=\(run) VIDEO=\(directory)/clips/test/grow/grow-00.mp4 ARGS='--gif grow.gif'
+          make cam RUN=\(run) VIDEO=\(directory)/clips/test/multiply/multiply-00.mp4
           make query CACHE=\(directory)/features.sqlite SQL='SELECT * FROM class_accuracy'
           make sweep PIPELINE=\(path(of: "heads")) CACHE=\(directory)/features.sqlite RUNS=\(directory)/runs
           make extract PIPELINE=my.yaml        # your own folder of videos: see the README

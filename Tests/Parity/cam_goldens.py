@@ -1,0 +1,96 @@
+"""Grad-CAM of PyTorch through head and last maps, for generated parameters and pictures → PipelinesTests/Fixtures/cam.json.
+
+    python cam_goldens.py               # torch, torchvision, numpy
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from parameters import around, fill, pixels
+from torchvision_goldens import IMAGENET, make, spatial
+
+FRAMES, CLASSES, HIDDEN = 4, 3, 5
+
+
+class Head(nn.Module):
+    """Reads [frame, feature] (convlstm: [frame, height, width, channel]); gives one score a class, `frame` one a frame."""
+
+    def __init__(self, kind, shape):
+        super().__init__()
+        self.kind = kind
+        size = int(np.prod(shape))
+        if kind == "gru":
+            self.rnn, size = nn.GRU(size, HIDDEN, batch_first=True), HIDDEN
+        if kind == "attention":
+            self.attention = nn.Sequential(nn.Linear(size, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, 1))
+        if kind == "convlstm":
+            self.convlstm, size = nn.Conv2d(shape[2] + HIDDEN, 4 * HIDDEN, 3, padding=1), HIDDEN
+        self.fc = nn.Linear(size, CLASSES)
+
+    def forward(self, x):
+        if self.kind == "average":
+            return self.fc(x.mean(0))
+        if self.kind == "gru":
+            return self.fc(self.rnn(x[None])[1][-1, 0])
+        if self.kind == "attention":
+            return self.fc((torch.softmax(self.attention(x), 0) * x).sum(0))
+        if self.kind == "convlstm":
+            h = c = torch.zeros(1, HIDDEN, *x.shape[1:3])
+            for frame in x.permute(0, 3, 1, 2):
+                i, f, g, o = self.convlstm(torch.cat([frame[None], h], 1)).chunk(4, 1)
+                c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+                h = torch.sigmoid(o) * torch.tanh(c)
+            return self.fc(h.mean((2, 3))[0])
+        return self.fc(x)
+
+
+def golden(backbone, tap, kind, size, label):
+    model = make(backbone).eval()
+    state = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
+    values = fill({k: tuple(v.shape) for k, v in state.items()})
+    model.load_state_dict({k: torch.from_numpy(v) for k, v in values.items()}, strict=False)
+    mean, deviation = IMAGENET
+    pictures = [((pixels(i, size, size).astype("f") / 255 - mean) / deviation).transpose(2, 0, 1) for i in range(FRAMES)]
+    with torch.no_grad():
+        maps = spatial(backbone, model, torch.from_numpy(np.stack(pictures)))
+    maps.requires_grad_()
+    x = maps.mean((2, 3)) if tap == "pooled" else maps.permute(0, 2, 3, 1)
+    x = x.reshape(FRAMES, -1) if tap == "flatten" else x
+    count = x[0].numel()
+    shift, scale = (torch.from_numpy(around(n, (count,), c, s)).reshape(x[0].shape) for n, c, s in (("mean", 0.5, 0.5), ("scale", 1, 0.5)))
+    head = Head(kind, tuple(x.shape[1:]))
+    named = dict(head.named_parameters())
+    with torch.no_grad():
+        for name, value in named.items():
+            weight = named.get(name.rsplit(".", 1)[0] + ".weight", value)
+            fan = HIDDEN if name.startswith("rnn.") else int(np.prod(weight.shape[1:]))
+            value.copy_(torch.from_numpy(around(name, tuple(value.shape), 0, 1 / np.sqrt(fan))))
+    scores = head((x - shift) * scale)
+    scores[..., label].sum().backward()
+    weights = maps.grad.mean((2, 3), keepdim=True)
+    cam = F.relu((weights * maps).sum(1)).detach()
+    print(f"{backbone} {tap} {kind}: {tuple(cam.shape)}, {(cam > 0).float().mean():.2f} above 0")
+    return {
+        "backbone": backbone, "tap": tap, "kind": kind, "image_size": size, "label": label, "shape": list(maps.shape[1:]),
+        "maps": cam.flatten().tolist(),
+    }
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    cases = [
+        ("resnet18", "pooled", "average", 128, 0), ("resnet18", "pooled", "gru", 128, 1), ("resnet18", "pooled", "frame", 96, 2),
+        ("resnet18", "spatial", "convlstm", 96, 0), ("efficientnet_b0", "pooled", "attention", 96, 1),
+        ("vgg16", "flatten", "average", 64, 2),
+    ]
+    small = torch.from_numpy(around("map", (3, 5), 0, 1))
+    up = F.interpolate(small[None, None], (8, 13), mode="bilinear", align_corners=False)
+    document = {"goldens": [golden(*case) for case in cases], "upsampled": up.flatten().tolist()}
+    path = pathlib.Path(__file__).parent.parent / "PipelinesTests/Fixtures/cam.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(document))

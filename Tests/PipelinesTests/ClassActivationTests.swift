@@ -1,0 +1,146 @@
+import Backbones
+import Extraction
+import Foundation
+import NeuralNetwork
+import Pipelines
+import SequenceModels
+import TestSupport
+import Testing
+import Video
+
+@testable import Reports
+
+@Suite struct ClassActivationTests {
+    struct Goldens: Decodable {
+        let goldens: [Golden]
+        let upsampled: [Float]
+    }
+
+    struct Golden: Decodable, CustomTestStringConvertible {
+        let backbone: String
+        let tap: String
+        let kind: HeadConfiguration.Kind
+        let imageSize: Int
+        let label: Int
+        /// Channels, height, width.
+        let shape: [Int]
+        /// `[frame, height, width]`.
+        let maps: [Float]
+        var testDescription: String { "\(backbone) \(tap), \(kind.rawValue)" }
+
+        enum CodingKeys: String, CodingKey {
+            case backbone, tap, kind, label, shape, maps
+            case imageSize = "image_size"
+        }
+    }
+
+    static let goldens: Goldens = fixture("cam", in: Bundle.module)
+
+    /// `pixels` of Tests/Parity/parameters.py.
+    static func picture(_ index: Int, size: Int) -> RGBImage {
+        let tiles = index + 2
+        let random = RandomParameters()
+        let coarse = random.uniform("picture \(index) tiles", count: tiles * tiles * 3)
+        let fine = random.uniform("picture \(index) noise", count: size * size * 3)
+        let pixels = (0..<size * size * 3).map { position -> UInt8 in
+            let (row, column, channel) = (position / 3 / size, position / 3 % size, position % 3)
+            let tile = (row * tiles / size * tiles + column * tiles / size) * 3 + channel
+            return UInt8(231 * coarse[tile] + 24 * fine[position])
+        }
+        return RGBImage(width: size, height: size, pixels: pixels)
+    }
+
+    private static func around(_ name: String, count: Int, centre: Float, spread: Float) -> [Float] {
+        RandomParameters().uniform(name, count: count).map { centre + spread * (2 * $0 - 1) }
+    }
+
+    /// A run of untrained network and head on four pictures.
+    private static func place(_ golden: Golden, in scratch: ScratchFolder) throws -> RunDirectory {
+        try FileManager.default.createDirectory(atPath: scratch.path + "/clip", withIntermediateDirectories: true)
+        for index in 0..<4 { try picture(index, size: golden.imageSize).write(to: "\(scratch.path)/clip/\(index).png") }
+        let backbone = try #require(Backbone.named(golden.backbone))
+        let configuration = ExtractionConfiguration(
+            backbone: backbone, weights: .random, tap: golden.tap, imageSize: golden.imageSize,
+            sampling: .first(frames: 4))
+        let recipe = try ExtractionRecipe(configuration, LoadedWeights(.random))
+        let (channels, height, width) = (golden.shape[0], golden.shape[1], golden.shape[2])
+        let shape =
+            switch golden.tap {
+            case "pooled": [channels]
+            case "flatten": [channels * height * width]
+            default: [height, width, channels]
+            }
+        let input = HeadConfiguration.Input(shape: shape, maximumLength: 4)
+        let size = shape.reduce(1, *)
+        let head = try Head(
+            HeadConfiguration(kind: golden.kind, hidden: [5]), labels: ["a", "b", "c"], input: input,
+            standardization: Standardization(
+                mean: around("mean", count: size, centre: 0.5, spread: 0.5),
+                scale: around("scale", count: size, centre: 1, spread: 0.5)),
+            from: RandomParameters())
+        let run = RunDirectory(path: scratch.path + "/run")
+        try run.save(
+            head,
+            RunDirectory.Configuration(
+                name: "run", version: "", labels: head.labels, input: input,
+                training: TrainingConfiguration(model: head.configuration), recipe: recipe.json,
+                recipeDigest: recipe.digest, weights: "random", cache: "", dataset: "", bestEpoch: 0))
+        return run
+    }
+
+    static func correlation(_ first: [Float], _ second: [Float]) -> Double {
+        let count = Double(first.count)
+        let (meanA, meanB) = (
+            first.reduce(0) { $0 + Double($1) } / count, second.reduce(0) { $0 + Double($1) } / count
+        )
+        var (ab, aa, bb) = (0.0, 0.0, 0.0)
+        for (a, b) in zip(first, second) {
+            ab += (Double(a) - meanA) * (Double(b) - meanB)
+            aa += (Double(a) - meanA) * (Double(a) - meanA)
+            bb += (Double(b) - meanB) * (Double(b) - meanB)
+        }
+        return ab / (aa * bb).squareRoot()
+    }
+
+    @Test("maps equal a Grad-CAM of PyTorch for the same weights and pixels", arguments: goldens.goldens)
+    func maps(golden: Golden) throws {
+        let scratch = try ScratchFolder()
+        let mapper = try ClassActivationMapper(Self.place(golden, in: scratch))
+        let label = ["a", "b", "c"][golden.label]
+        let activation = try mapper.map(scratch.path + "/clip", label: label)
+        #expect(activation.label == label)
+        #expect([activation.height, activation.width] == Array(golden.shape[1...]))
+        let ours = activation.frames.flatMap(\.map)
+        try #require(ours.count == golden.maps.count)
+        let largest = golden.maps.max() ?? 0
+        try #require(largest > 0)
+        #expect(Self.correlation(ours, golden.maps) >= 0.9999)
+        #expect(zip(ours, golden.maps).allSatisfy { abs($0 - $1) <= 1e-3 * largest })
+    }
+
+    @Test("maps grow as PyTorch's bilinear interpolation")
+    func upsampling() {
+        let map = Self.around("map", count: 15, centre: 0, spread: 1)
+        let ours = upsampled(map, height: 3, width: 5, to: (8, 13))
+        #expect(zip(ours, Self.goldens.upsampled).allSatisfy { abs($0 - $1) < 1e-6 })
+        #expect(ours.count == Self.goldens.upsampled.count)
+    }
+
+    @Test("the predicted class is looked for where none is named, and an unknown one is refused")
+    func labels() throws {
+        let scratch = try ScratchFolder()
+        let run = try Self.place(Self.goldens.goldens[0], in: scratch)
+        let mapper = try ClassActivationMapper(run)
+        let predicted = try Predictor(run).predict(scratch.path + "/clip").classes[0]
+        let activation = try mapper.map(scratch.path + "/clip")
+        #expect(activation.label == predicted.label)
+        #expect(abs(activation.probability - predicted.probability) < 1e-4)
+        #expect(throws: PredictorError.unknownLabel("d", available: ["a", "b", "c"])) {
+            try mapper.map(scratch.path + "/clip", label: "d")
+        }
+        let sheet = activation.spread(2).sheet(Lettering())
+        #expect(activation.spread(2).frames.map(\.time) == [0.04, 0.12])
+        #expect(sheet.height > 2 * 224 && sheet.width > 2 * 224)
+        #expect(activation.animation(Lettering()).count == 4)
+    }
+}
