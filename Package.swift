@@ -83,8 +83,10 @@ let package = Package(
         .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["zoetrope", "NeuralNetwork", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
-        .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
+            dependencies: [
+                "zoetrope", "NeuralNetwork", "Video", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
+        .testTarget(name: "ReportsTests", dependencies: ["Reports", "Backbones", "TestSupport"]),
         .testTarget(name: "ExtractionTests", dependencies: ["Extraction", "TestSupport"]),
         .testTarget(
             name: "SequenceModelsTests", dependencies: ["SequenceModels", "TestSupport"],

@@ -38,14 +38,14 @@ struct Band {
                 "band\(place)",
                 bands.filter { $0.place == place }.map { [$0.start, Double($0.row), $0.end] as [Double?] })
         }
-        let tics = rows.map { "\(Chart.quoted($0.name)) \($0.place)" }.joined(separator: ", ")
         // Names below, in as many lines as they need.
         let letters = order.reduce(0) { $0 + min(26, labels[$1].count) + 7 }
         let height = Int(lowest * 26) + 90 + 17 * (letters * 7 / 700 + 1)
         return Chart(
             name: name, title: title, width: 760, height: height,
             script: data.joined()
-                + "set yrange [\(lowest):-0.55]\nset xrange [0:\(end)]\nset ytics (\(tics)) scale 0\nset border 1\nset grid noytics\n"
+                + "set yrange [\(lowest):-0.55]\nset xrange [0:\(end)]\n"
+                + Chart.tics("y", rows.map { ($0.name, $0.place) }) + "set border 1\nset grid noytics\n"
                 + "set xlabel \(Chart.quoted(axis))\nset key below horizontal left maxrows \(letters * 7 / 700 + 2)\nplot "
                 + plots.joined(separator: ", "))
     }

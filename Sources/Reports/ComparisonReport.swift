@@ -112,14 +112,13 @@ extension Chart {
         let rows = comparison.entries.enumerated().map { index, entry -> [Double?] in
             [Double(index), 100 * entry.accuracy, 100 * entry.interval.lower, 100 * entry.interval.upper]
         }
-        let names = comparison.entries.map { "\($0.run.name) · \($0.run.model)" }.map { short($0, 44) }
-        let tics = names.enumerated().map { "\(quoted($1)) \($0)" }.joined(separator: ", ")
+        let names = comparison.entries.enumerated().map { ("\($1.run.name) · \($1.run.model)", Double($0)) }
         return Chart(
             name: "accuracies", title: "Accuracy with 95 % intervals", width: 760, height: height(of: rows.count),
             fontSize: font(rows.count),
             script: data("bars", rows)
                 + "set yrange [\(Double(rows.count) - 0.4):-0.6]\nset grid noytics\nset border 1\n"
-                + "set ytics (\(tics)) scale 0\nset xrange [0:100]\nset xlabel '%'\n"
+                + tics("y", names, limit: 44) + "set xrange [0:100]\nset xlabel '%'\n"
                 + "plot $bars using (0):1:(0):2:($1 - 0.34):($1 + 0.34) with boxxyerror fillstyle solid 0.85 noborder "
                 + "linecolor rgb '\(Ink.blue)', $bars using 2:1:3:4 with xerrorbars pointtype 0 linewidth 1.6 "
                 + "linecolor rgb '\(Ink.orange)'")

@@ -39,7 +39,14 @@ public struct Chart: Sendable {
 
     /// Tics with labels, the first at 0.
     static func tics(_ axis: String, _ labels: [String], _ options: String = "") -> String {
-        let entries = labels.enumerated().map { "\(quoted(short($1))) \($0)" }
+        tics(axis, Array(zip(labels, labels.indices.map(Double.init))), options)
+    }
+
+    /// Tics with labels at their places. Of all texts only these are formats to gnuplot.
+    static func tics(
+        _ axis: String, _ labels: [(text: String, place: Double)], _ options: String = "", limit: Int = 26
+    ) -> String {
+        let entries = labels.map { "\(quoted(short($0.text, limit).replacing("%", with: "%%"))) \($0.place)" }
         return "set \(axis)tics \(options) (\(entries.joined(separator: ", "))) scale 0\n"
     }
 }

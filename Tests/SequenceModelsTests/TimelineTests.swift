@@ -76,7 +76,8 @@ import Testing
         let windows: [[Double]] = [[0.8, 0.2], [0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.6, 0.4]]
         func timeline(_ count: Int) -> Timeline {
             Timeline(
-                labels: ["x", "y"], times: (0..<5).map(Double.init), end: 5, windows: windows, length: 1, rolling: count)
+                labels: ["x", "y"], times: (0..<5).map(Double.init), end: 5, windows: windows, length: 1, rolling: count
+            )
         }
         #expect(timeline(1).predicted == [0, 0, 1, 0, 0])
         let smooth = timeline(3)

@@ -91,7 +91,8 @@ import Testing
         for index in 0..<7 { try Self.frame(index).write(to: "\(scratch.path)/folder/\(index).png") }
         for (path, sampling) in [
             (path, Sampling.rate(framesPerSecond: 7, frames: Sampling.unlimited)), (path, .uniform(frames: 5)),
-            (path, .first(frames: Sampling.unlimited)), (scratch.path + "/folder", .stride(every: 2, start: .at(1), frames: 9)),
+            (path, .first(frames: Sampling.unlimited)),
+            (scratch.path + "/folder", .stride(every: 2, start: .at(1), frames: 9)),
         ] {
             let request = SampleRequest(sampling, framing: .centerSquare(size: 32))
             let expected = try openClip(path: path).sample([request])[0].frames
