@@ -116,11 +116,14 @@ public enum Caption {
         let y = picture.height - height
         result.fill(x: 0, y: y, width: picture.width, height: height, [0, 0, 0], opacity: 0.62)
         let number = lettering.mask(percent(probability), size: size)
-        result.draw(lettering.mask(label, size: size), x: size / 2, y: y, [255, 255, 255])
-        // The figure stays readable where a long name runs under it.
+        let name = lettering.mask(label, size: size)
+        result.draw(name, x: size / 2, y: y, [255, 255, 255])
         let x = picture.width - number.width - size / 2
-        result.fill(
-            x: x - size / 3, y: y, width: picture.width - x + size / 3, height: height, [0, 0, 0], opacity: 0.62)
+        // The figure stays readable where a long name runs under it.
+        if size / 2 + name.width > x - size / 3 {
+            result.fill(
+                x: x - size / 3, y: y, width: picture.width - x + size / 3, height: height, [0, 0, 0], opacity: 0.62)
+        }
         result.draw(number, x: x, y: y, [255, 255, 255])
         let line = max(2, size / 5)
         result.fill(

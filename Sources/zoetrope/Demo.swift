@@ -39,7 +39,7 @@ struct Demo: ParsableCommand {
             print("\n" + comparison(results))
             try writeSweep()
             guard let last = results.last else { return }
-            try writeReports(results.map(\.run), of: last.run)
+            try writeReports(results.map(\.run))
             print("\n" + next(run: last.run))
         }
     }
@@ -55,13 +55,16 @@ struct Demo: ParsableCommand {
         if made > 0 { Console.message("\(made) clips drawn in \(directory)/clips") }
     }
 
-    /// The recurrent head's report, and both heads beside each other.
-    private func writeReports(_ runs: [String], of run: String) throws {
-        let (report, comparison) = ("\(directory)/report.html", "\(directory)/comparison.html")
-        let problem = try RunReport(RunDirectory(path: run)).write(html: report)
-        _ = try ComparisonReport(runs.map(RunDirectory.init)).write(html: comparison)
+    /// Each head's report, and both beside each other.
+    private func writeReports(_ runs: [String]) throws {
+        var pages: [(path: String, report: any Report)] = try runs.reversed().map { run in
+            (run + "/report.html", try RunReport(RunDirectory(path: run)))
+        }
+        pages.append(("\(directory)/comparison.html", try ComparisonReport(runs.map(RunDirectory.init))))
+        var problem: String?
+        for page in pages { problem = try page.report.write(html: page.path) }
         if let problem { Console.message("note: the reports have no charts. " + problem) }
-        print("\nLook at \(report) and \(comparison) in a browser.")
+        print("\nLook at these in a browser:\n" + pages.map { "  " + $0.path }.joined(separator: "\n"))
     }
 
     /// A sweep over heads and seeds on the same features, for the user to start.
