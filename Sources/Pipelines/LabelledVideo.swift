@@ -1,3 +1,4 @@
+import Extraction
 import Foundation
 import Reports
 import Video
@@ -10,6 +11,7 @@ public final class LabelledVideo {
 
     private let clip: any ClipReader
     private let caption: Caption
+    private let isCancelled: () -> Bool
     private let lettering = Lettering()
 
     /// GIFs are made no wider than this, in pixels.
@@ -17,13 +19,15 @@ public final class LabelledVideo {
     /// Pictures from which a GIF's palette is made.
     private static let sampled = 32
 
+    /// - Parameter isCancelled: asked before each frame; what stood at the path of a cancelled file is left alone.
     /// - Throws: `VideoError`.
-    public init(_ path: String, caption: @escaping Caption) throws {
+    public init(_ path: String, isCancelled: @escaping () -> Bool = { false }, caption: @escaping Caption) throws {
         clip = try openClip(path: path)
-        self.caption = caption
+        (self.isCancelled, self.caption) = (isCancelled, caption)
     }
 
-    private func drawn(_ frame: VideoFrame) -> [UInt8] {
+    private func drawn(_ frame: VideoFrame) throws -> [UInt8] {
+        if isCancelled() { throw FeatureExtractor.Cancelled() }
         let (label, probability) = caption(frame.time)
         return Reports.Caption.drawn(
             on: RGBImage(frame), label: label, probability: probability, lettering
@@ -32,7 +36,7 @@ public final class LabelledVideo {
 
     /// Writes the frames that the request picks as an animated GIF, as fast as they follow each other in the video.
     ///
-    /// - Throws: `VideoError`.
+    /// - Throws: `VideoError`, `FeatureExtractor.Cancelled`.
     public func write(gif path: String, _ request: SampleRequest) throws {
         let information = clip.information
         let scale = min(1, Double(Self.widest) / Double(information.width))
@@ -55,7 +59,7 @@ public final class LabelledVideo {
 
     /// Writes all frames as an MP4 film at the video's own rate.
     ///
-    /// - Throws: `VideoError`.
+    /// - Throws: `VideoError`, `FeatureExtractor.Cancelled`.
     public func write(film path: String) throws {
         let information = clip.information
         let (width, height) = (max(2, information.width / 2 * 2), max(2, information.height / 2 * 2))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Extraction
 import Foundation
 import Pipelines
 import Reports
@@ -49,6 +50,8 @@ struct Predict: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            // Only what asks whether it is to stop may take Ctrl-C for itself.
+            if window.slides || gif != nil || film != nil { Interruption.install() }
             let outputs: [Output]
             if window.slides {
                 outputs = try WindowedOutput.run(self)
@@ -91,14 +94,18 @@ struct Predict: ParsableCommand {
     /// Writes the pictures that are wanted.
     func draw(_ video: String, _ request: SampleRequest, caption: @escaping LabelledVideo.Caption) throws {
         guard gif != nil || film != nil else { return }
-        let labelled = try LabelledVideo(video, caption: caption)
-        if let gif {
-            try labelled.write(gif: gif, request)
-            Console.message("GIF: " + gif)
-        }
-        if let film {
-            try labelled.write(film: film)
-            Console.message("Film: " + film)
+        let labelled = try LabelledVideo(video, isCancelled: { Interruption.isRequested }, caption: caption)
+        do {
+            if let gif {
+                try labelled.write(gif: gif, request)
+                Console.message("GIF: " + gif)
+            }
+            if let film {
+                try labelled.write(film: film)
+                Console.message("Film: " + film)
+            }
+        } catch is FeatureExtractor.Cancelled {
+            throw Console.interrupted
         }
     }
 

@@ -61,7 +61,6 @@ enum WindowedOutput {
         if predictor.needsMeasuring {
             Console.message("measuring which kernels are fastest here; that is remembered")
         }
-        Interruption.install()
         var table = ""
         let outputs = try command.each { video in
             let prediction = try predict(predictor, video)
