@@ -296,6 +296,48 @@ done:
   return status;
 }
 
+static const int training_arguments[] = {
+    DNNL_ARG_SRC,          DNNL_ARG_WEIGHTS,      DNNL_ARG_BIAS,      DNNL_ARG_DST,
+    DNNL_ARG_DIFF_SRC,     DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_BIAS, DNNL_ARG_DIFF_DST,
+    DNNL_ARG_MEAN,         DNNL_ARG_VARIANCE,     DNNL_ARG_SCALE,     DNNL_ARG_SHIFT,
+    DNNL_ARG_DIFF_SCALE,   DNNL_ARG_DIFF_SHIFT,   DNNL_ARG_WORKSPACE};
+
+static borrowed_descriptor training_descriptor(
+    const onednn_operation *operation, onednn_argument argument) {
+  return query(operation, dnnl_query_exec_arg_md, training_arguments[argument]);
+}
+
+onednn_layout *onednn_operation_layout(const onednn_operation *operation, onednn_argument argument) {
+  borrowed_descriptor found = training_descriptor(operation, argument);
+  return found && dnnl_memory_desc_get_size(found) > 0 ? copy_descriptor(found) : NULL;
+}
+
+int onednn_operation_bind_arguments(
+    onednn_operation *operation, int count, const onednn_argument *arguments, void *const *buffers,
+    void *scratchpad) {
+  int status = dnnl_success;
+  onednn_layout *numbers = NULL;
+  release_arguments(operation);
+  // oneDNN 2.6 does not say how a normalisation wants the gradients of scale and shift: one number a channel.
+  if (operation->channels > 0)
+    CHECK(onednn_layout_create(&numbers, ONEDNN_F32, 1, &operation->channels, ONEDNN_PLAIN));
+  for (int i = 0; i < count; i++) {
+#if API3
+    // Version 2.6 counts the shift among what the gradient reads.
+    if (arguments[i] == ONEDNN_SHIFT && operation->is_backward) continue;
+#endif
+    bool is_number = arguments[i] >= ONEDNN_MEAN && arguments[i] <= ONEDNN_DIFF_SHIFT;
+    CHECK(add_argument(
+        operation, training_arguments[arguments[i]],
+        is_number && numbers ? numbers->value : training_descriptor(operation, arguments[i]),
+        buffers[i]));
+  }
+  CHECK(add_scales_and_scratchpad(operation, scratchpad));
+done:
+  onednn_layout_destroy(numbers);
+  return status;
+}
+
 int onednn_operation_execute(onednn_context *context, onednn_operation *operation) {
   dnnl_status_t status = dnnl_primitive_execute(
       operation->primitive, context->stream, operation->argument_count, operation->arguments);

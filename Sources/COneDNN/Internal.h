@@ -37,7 +37,7 @@ struct onednn_layout {
 #endif
 };
 
-enum { MAXIMUM_SOURCES = 8, SCALE_ARGUMENTS = 3, MAXIMUM_ARGUMENTS = MAXIMUM_SOURCES + 2 };
+enum { MAXIMUM_SOURCES = 8, SCALE_ARGUMENTS = 3, MAXIMUM_ARGUMENTS = MAXIMUM_SOURCES + 4 };
 
 /// Scales that oneDNN 3 takes as arguments when it executes.
 typedef struct {
@@ -55,6 +55,14 @@ struct onednn_operation {
   int scale_count;
   onednn_scales scales[SCALE_ARGUMENTS];
   bool has_weights, has_second;
+  int64_t channels; // of a normalisation; 0 for others
+  bool is_backward; // of a normalisation
 };
+
+/// Wraps a primitive description, which it takes over.
+int onednn_finish(
+    onednn_context *context, dnnl_primitive_desc_t description, onednn_operation **operation);
+/// Attributes of a primitive whose scratchpad the caller owns.
+dnnl_status_t onednn_make_attributes(dnnl_primitive_attr_t *attributes);
 
 #endif

@@ -18,7 +18,7 @@ static float eltwise_alpha(onednn_activation activation) {
 
 /// Attributes of a primitive whose scratchpad the caller owns, so that it may run in any thread and a plan
 /// shares one buffer.
-static dnnl_status_t make_attributes(dnnl_primitive_attr_t *attributes) {
+dnnl_status_t onednn_make_attributes(dnnl_primitive_attr_t *attributes) {
   dnnl_status_t status = dnnl_success;
   *attributes = NULL;
   CHECK(dnnl_primitive_attr_create(attributes));
@@ -57,7 +57,7 @@ static dnnl_status_t convolution_attributes(
   bool is_integer = o->weights_scales != NULL;
   float sum_scale = 1.0f, activation_scale = 1.0f;
   dnnl_data_type_t accumulated = dnnl_data_type_undef;
-  CHECK(make_attributes(attributes));
+  CHECK(onednn_make_attributes(attributes));
   if (is_integer) {
     sum_scale = o->accumulated_scale;
     accumulated = o->accumulated_element == ONEDNN_S8 ? dnnl_s8
@@ -105,7 +105,7 @@ float onednn_stored_bias(float bias, float source_scale, float weights_scale) {
 
 // MARK: - Operations
 
-static int finish(
+int onednn_finish(
     onednn_context *context, dnnl_primitive_desc_t description, onednn_operation **out) {
   onednn_operation *operation = calloc(1, sizeof *operation);
   if (!operation) {
@@ -169,7 +169,7 @@ int onednn_convolution_create(
       destination->value, strides, dilates, before, after));
   CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
 #endif
-  CHECK(finish(context, description, &made));
+  CHECK(onednn_finish(context, description, &made));
   description = NULL;
   made->has_weights = true;
 #if API3
@@ -205,7 +205,7 @@ int onednn_pooling_create(
 
   CHECK(onednn_layout_create(
       &destination, onednn_layout_element(source), 4, out_dims, ONEDNN_ANY));
-  CHECK(make_attributes(&attributes));
+  CHECK(onednn_make_attributes(&attributes));
 #if API3
   dnnl_dims_t dilation = {0, 0};
   CHECK(dnnl_pooling_forward_primitive_desc_create(
@@ -218,7 +218,7 @@ int onednn_pooling_create(
       strides, kernel, before, after));
   CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
 #endif
-  status = finish(context, description, out);
+  status = onednn_finish(context, description, out);
 done:
   onednn_layout_destroy(destination);
   if (attributes) dnnl_primitive_attr_destroy(attributes);
@@ -232,7 +232,7 @@ int onednn_reorder_create(
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
   onednn_operation *made = NULL;
-  CHECK(make_attributes(&attributes));
+  CHECK(onednn_make_attributes(&attributes));
 #if API3
   if (factor != 1.0f) CHECK(dnnl_primitive_attr_set_scales_mask(attributes, DNNL_ARG_SRC, 0));
 #else
@@ -240,7 +240,7 @@ int onednn_reorder_create(
 #endif
   CHECK(dnnl_reorder_primitive_desc_create(
       &description, from->value, context->engine, to->value, context->engine, attributes));
-  CHECK(finish(context, description, &made));
+  CHECK(onednn_finish(context, description, &made));
 #if API3
   if (factor != 1.0f) CHECK(keep_scales(made, DNNL_ARG_SRC, 1, &factor));
 #endif
@@ -259,7 +259,7 @@ int onednn_eltwise_create(
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
   dnnl_alg_kind_t algorithm = eltwise_algorithm(activation);
-  CHECK(make_attributes(&attributes));
+  CHECK(onednn_make_attributes(&attributes));
 #if API3
   CHECK(dnnl_eltwise_forward_primitive_desc_create(
       &description, context->engine, dnnl_forward_inference, algorithm, layout->value,
@@ -270,7 +270,7 @@ int onednn_eltwise_create(
       &request, dnnl_forward_inference, algorithm, layout->value, eltwise_alpha(activation), 0.0f));
   CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
 #endif
-  status = finish(context, description, out);
+  status = onednn_finish(context, description, out);
 done:
   if (attributes) dnnl_primitive_attr_destroy(attributes);
   return status;
@@ -283,7 +283,7 @@ int onednn_binary_create(
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
   dnnl_alg_kind_t algorithm = kind == ONEDNN_ADD ? dnnl_binary_add : dnnl_binary_mul;
-  CHECK(make_attributes(&attributes));
+  CHECK(onednn_make_attributes(&attributes));
 #if API3
   CHECK(dnnl_binary_primitive_desc_create(
       &description, context->engine, algorithm, first->value, second->value, first->value,
@@ -293,7 +293,7 @@ int onednn_binary_create(
   CHECK(dnnl_binary_desc_init(&request, algorithm, first->value, second->value, first->value));
   CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
 #endif
-  status = finish(context, description, out);
+  status = onednn_finish(context, description, out);
   if (status == dnnl_success) (*out)->has_second = true;
 done:
   if (attributes) dnnl_primitive_attr_destroy(attributes);
@@ -307,7 +307,7 @@ int onednn_concatenation_create(
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
   if (count < 1 || count > MAXIMUM_SOURCES) return dnnl_invalid_arguments;
-  CHECK(make_attributes(&attributes));
+  CHECK(onednn_make_attributes(&attributes));
 #if API3
   const_dnnl_memory_desc_t descriptors[MAXIMUM_SOURCES];
   for (int i = 0; i < count; i++) descriptors[i] = sources[i]->value;
@@ -319,7 +319,7 @@ int onednn_concatenation_create(
   CHECK(dnnl_concat_primitive_desc_create(
       &description, NULL, count, 1, descriptors, attributes, context->engine));
 #endif
-  status = finish(context, description, out);
+  status = onednn_finish(context, description, out);
 done:
   if (attributes) dnnl_primitive_attr_destroy(attributes);
   return status;

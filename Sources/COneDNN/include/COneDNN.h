@@ -122,6 +122,47 @@ int onednn_concatenation_create(
     onednn_context *context, int count, const onednn_layout *const *sources,
     onednn_operation **operation);
 
+/// What a training primitive computes.
+typedef enum { ONEDNN_FORWARD = 0, ONEDNN_BACKWARD_DATA = 1, ONEDNN_BACKWARD_WEIGHTS = 2 } onednn_direction;
+/// Tensors of a training primitive.
+typedef enum {
+  ONEDNN_SOURCE = 0,
+  ONEDNN_WEIGHTS,
+  ONEDNN_BIAS,
+  ONEDNN_DESTINATION,
+  ONEDNN_DIFF_SOURCE,
+  ONEDNN_DIFF_WEIGHTS,
+  ONEDNN_DIFF_BIAS,
+  ONEDNN_DIFF_DESTINATION,
+  ONEDNN_MEAN,
+  ONEDNN_VARIANCE,
+  ONEDNN_SCALE,
+  ONEDNN_SHIFT,
+  ONEDNN_DIFF_SCALE,
+  ONEDNN_DIFF_SHIFT,
+  ONEDNN_WORKSPACE
+} onednn_argument;
+
+/// Training primitives take and give float32, channels last; weights as they like: ask `onednn_operation_layout`.
+/// Of `options`, sizes, padding, groups and `has_bias` count.
+int onednn_convolution_training_create(
+    onednn_context *context, const onednn_convolution_options *options, bool has_bias,
+    onednn_direction direction, onednn_operation **operation);
+/// Forward keeps in its workspace what backward needs of a maximum.
+int onednn_pooling_training_create(
+    onednn_context *context, const onednn_pooling_options *options, onednn_direction direction,
+    onednn_operation **operation);
+/// Batch normalisation with the batch's own statistics, mean and variance being given out, scale and shift; with
+/// `rectifies` followed by a ReLU, of which the workspace keeps what was cut off.
+int onednn_normalization_training_create(
+    onednn_context *context, int64_t batch, int64_t channels, int64_t height, int64_t width,
+    float epsilon, bool rectifies, onednn_direction direction, onednn_operation **operation);
+/// How a training primitive wants a tensor; null where it has none of that kind. Owned by the caller.
+onednn_layout *onednn_operation_layout(const onednn_operation *operation, onednn_argument argument);
+int onednn_operation_bind_arguments(
+    onednn_operation *operation, int count, const onednn_argument *arguments, void *const *buffers,
+    void *scratchpad);
+
 void onednn_operation_destroy(onednn_operation *operation);
 /// New handles, owned by the caller; null where the operation has no such argument.
 onednn_layout *onednn_operation_source(const onednn_operation *operation);

@@ -19,9 +19,12 @@ public struct ParameterVector: @unchecked Sendable, Equatable {
     var paddedCount: Int { buffer.count }
 
     /// Zeros for every parameter of the graph.
-    public init(zerosFor graph: Graph) {
+    public init(zerosFor graph: Graph) { self.init(zerosFor: graph.parameters) }
+
+    /// Zeros for parameters.
+    public init(zerosFor parameters: [Graph.Parameter]) {
         var offset = 0
-        slots = graph.parameters.map { parameter in
+        slots = parameters.map { parameter in
             defer { offset += (parameter.count + 15) / 16 * 16 }
             return Slot(parameter: parameter, offset: offset)
         }
@@ -30,7 +33,12 @@ public struct ParameterVector: @unchecked Sendable, Equatable {
 
     /// The parameters of the graph, read from a source.
     public init(_ graph: Graph, from source: any ParameterSource) throws {
-        self.init(zerosFor: graph)
+        try self.init(graph.parameters, from: source)
+    }
+
+    /// Parameters, read from a source.
+    public init(_ parameters: [Graph.Parameter], from source: any ParameterSource) throws {
+        self.init(zerosFor: parameters)
         for slot in slots {
             let tensor = try source.tensor(for: slot.parameter)
             precondition(tensor.count == slot.parameter.count, slot.parameter.name)

@@ -133,8 +133,19 @@ public struct TrainingPlan: Sendable {
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector
     ) -> [Tensor] {
         var unused = parameters
-        guard let rows = backward(pass, outputGradient, parameters, into: &unused, wantsInput: true) else { return [] }
-        return pass.packed.sequences(rows)
+        return backward(pass, outputGradient: outputGradient, parameters, into: &unused, wantsInput: true)
+    }
+
+    /// The gradients of a loss in every parameter that the output depends on, and in the rows that were read.
+    ///
+    /// - Parameter result: receives the gradient of the parameters.
+    /// - Returns: that of the rows where `wantsInput`, for each sequence in the order in which it was given.
+    public func backward(
+        _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector,
+        into result: inout ParameterVector, wantsInput: Bool
+    ) -> [Tensor] {
+        backward(pass, outputGradient, parameters, into: &result, wantsInput: wantsInput)
+            .map(pass.packed.sequences) ?? []
     }
 
     /// - Returns: the gradient of the packed rows, where it is wanted.

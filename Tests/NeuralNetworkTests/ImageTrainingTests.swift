@@ -1,0 +1,149 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import NeuralNetwork
+
+@Suite struct ImageTrainingTests {
+    struct Goldens: Decodable {
+        let goldens: [Golden]
+    }
+
+    struct Golden: Decodable, CustomTestStringConvertible {
+        let name: String
+        let frozen: [String]
+        let logits: [Float]
+        let gradients: [String: [Float]]
+        let statistics: [String: [Float]]
+        var testDescription: String { name + (frozen.isEmpty ? "" : ", \(frozen.joined(separator: ", ")) frozen") }
+
+        func trains(_ parameter: Graph.Parameter) -> Bool {
+            !frozen.contains { parameter.name.hasPrefix($0 + ".") }
+        }
+    }
+
+    static let goldens: [Golden] = (fixture("training", in: Bundle.module) as Goldens).goldens
+
+    /// The networks of Tests/Parity/training_goldens.py.
+    static func graph(_ name: String) -> Graph {
+        var b = GraphBuilder()
+        let image = b.input(.image(channels: 3, height: 24, width: 20), name: "image")
+        func conv(
+            _ name: String, _ x: Graph.NodeID, _ out: Int, _ kernel: Int, _ stride: Int = 1, groups: Int = 1,
+            bias: Bool = false, initializer: Graph.Initializer? = nil
+        ) -> Graph.NodeID {
+            let window = Window(kernel: Extent(kernel), stride: Extent(stride), padding: Extent(kernel / 2))
+            return b.convolution(
+                name, x, Convolution(outChannels: out, window: window, groups: groups, hasBias: bias),
+                initializer: initializer)
+        }
+        func norm(_ name: String, _ x: Graph.NodeID, _ epsilon: Float = 1e-5) -> Graph.NodeID {
+            b.batchNormalization(name, x, epsilon: epsilon)
+        }
+        func relu(_ x: Graph.NodeID) -> Graph.NodeID { b.activation(.relu, x) }
+        func silu(_ x: Graph.NodeID) -> Graph.NodeID { b.activation(.silu, x) }
+        var x = image
+        switch name {
+        case "residual":
+            x = relu(norm("bn1", conv("conv1", x, 8, 7, 2)))
+            x = b.maxPooling("maxpool", x, Window(kernel: Extent(3), stride: Extent(2), padding: Extent(1)))
+            var y = relu(norm("layer1.0.bn1", conv("layer1.0.conv1", x, 12, 3, 2)))
+            y = norm("layer1.0.bn2", conv("layer1.0.conv2", y, 12, 3))
+            let identity = norm("layer1.0.downsample.1", conv("layer1.0.downsample.0", x, 12, 1, 2))
+            x = b.globalAveragePooling("pool", relu(b.add("add", y, identity)))
+        case "inception":
+            let window = Window(kernel: Extent(3), padding: Extent(1))
+            x = relu(conv("stem", x, 8, 3, 2, bias: true))
+            let first = relu(norm("abn", conv("a", x, 4, 1), 1e-3))
+            let mean = b.averagePooling("mean", x, window, countsPadding: true)
+            let second = relu(norm("bbn", conv("b", mean, 6, 1), 1e-3))
+            let third = b.maxPooling("max", x, window)
+            x = b.globalAveragePooling("pool", b.concatenation("concat", [first, second, third]))
+        case "mbconv":
+            x = silu(norm("stembn", conv("stem", x, 8, 3, 2)))
+            x = silu(norm("expandbn", conv("expand", x, 32, 1)))
+            x = silu(norm("depthbn", conv("depth", x, 32, 5, 2, groups: 32)))
+            var s = b.averagePooling("squeeze", x, Window(kernel: Extent(6, 5)), countsPadding: false)
+            s = silu(conv("fc1", s, 4, 1, bias: true))
+            s = b.activation(.sigmoid, conv("fc2", s, 32, 1, bias: true))
+            x = norm("projectbn", conv("project", b.scaleChannels("scale", x, by: s), 8, 1))
+            x = b.globalAveragePooling("pool", x)
+        default:
+            x = relu(conv("b", relu(conv("a", x, 8, 3, bias: true)), 6, 3, bias: true))
+            x = b.flatten("flatten", b.maxPooling("pool", x, Window(kernel: Extent(2), stride: Extent(2))))
+        }
+        return b.build(outputs: ["logits": b.linear("fc", x, out: 3)])
+    }
+
+    static func around(_ name: String, _ shape: [Int], spread: Float) -> Tensor {
+        let values = RandomParameters().uniform(name, count: shape.reduce(1, *)).map { spread * (2 * $0 - 1) }
+        return Tensor(shape: shape, values: values)
+    }
+
+    /// Largest difference as a share of the largest expected value.
+    static func error(_ ours: [Float], _ expected: [Float]) -> Float {
+        zip(ours, expected).map { abs($0 - $1) }.max()! / max(expected.map(abs).max() ?? 0, 1e-12)
+    }
+
+    @Test("outputs, gradients and running statistics of a block equal PyTorch's", arguments: goldens)
+    func blocks(golden: Golden) throws {
+        let graph = Self.graph(golden.name)
+        var parameters = try NetworkParameters(graph, from: RandomParameters(), trains: golden.trains)
+        let plan = try ImageTrainingPlan(graph: graph, output: "logits", parameters: parameters)
+        let pictures = Self.around("input", [4, 24 * 20 * 3], spread: 1)
+        let pass = try plan.forward(pictures, parameters)
+        #expect(Self.error(pass.output.values, golden.logits) < 1e-5)
+        let slope = CrossEntropy()(pass.output, targets: [0, 2, 1, 1]).gradient
+        var gradients = parameters.trained
+        try plan.backward(pass, outputGradient: slope, parameters, into: &gradients)
+        let tensors = gradients.tensors
+        #expect(Set(tensors.keys) == Set(golden.gradients.keys))
+        for (name, expected) in golden.gradients {
+            let ours = try #require(tensors[name]).values
+            #expect(ours.count == expected.count)
+            // A summand in front of a normalisation changes nothing: its gradient is rounding.
+            guard expected.contains(where: { abs($0) > 1e-6 }) else { continue }
+            #expect(Self.error(ours, expected) < 1e-4, "\(name)")
+        }
+        plan.updateStatistics(pass, &parameters)
+        for (name, expected) in golden.statistics {
+            #expect(Self.error(try #require(parameters.fixed.tensors[name]).values, expected) < 1e-5, "\(name)")
+        }
+    }
+
+    @Test("the last batch of an epoch may be smaller, and threads change nothing that matters")
+    func batches() throws {
+        let graph = Self.graph("mbconv")
+        let parameters = try NetworkParameters(graph, from: RandomParameters()) { $0.name.hasPrefix("fc.") }
+        let plan = try ImageTrainingPlan(graph: graph, output: "logits", parameters: parameters)
+        let pictures = Self.around("input", [4, 24 * 20 * 3], spread: 1)
+        let whole = try plan.forward(pictures, parameters).output.values
+        // Frozen normalisations do not look at the batch.
+        let part = Tensor(shape: [2, 24 * 20 * 3], values: Array(pictures.values.prefix(2 * 24 * 20 * 3)))
+        #expect(Self.error(try plan.forward(part, parameters).output.values, Array(whole.prefix(6))) < 1e-6)
+        let inference = try InferencePlan(
+            graph: graph, output: "logits", batch: 4, weights: PackedWeights(parameters.source))
+        let normalization = PixelNormalization(mean: [0, 0, 0], deviation: [1, 1, 1])
+        let pixels = (0..<4 * 24 * 20 * 3).map { UInt8(truncatingIfNeeded: $0 &* 97 / 13) }
+        let input = Tensor(shape: [4, 24 * 20 * 3], values: pixels.map { Float($0) / 255 })
+        let ours = try plan.forward(input, parameters).output.values
+        #expect(Self.error(ours, try inference.run(pixels: pixels, normalization: normalization).values) < 1e-5)
+    }
+
+    @Test("dropout zeroes its share and scales the rest, the same for the same seed")
+    func dropout() throws {
+        var b = GraphBuilder()
+        let image = b.input(.image(channels: 4, height: 8, width: 8), name: "image")
+        let x = b.dropout("dropout", image, rate: 0.25)
+        let graph = b.build(outputs: ["out": b.flatten("flatten", x)])
+        let parameters = try NetworkParameters(graph, from: RandomParameters()) { _ in true }
+        let plan = try ImageTrainingPlan(graph: graph, output: "out", parameters: parameters)
+        let ones = Tensor(shape: [8, 256], repeating: 1)
+        let first = try plan.forward(ones, parameters, dropout: RandomParameters(seed: 1)).output.values
+        #expect(Set(first) == [0, 1 / 0.75])
+        #expect(abs(first.reduce(0, +) / 2048 - 1) < 0.1)
+        #expect(try plan.forward(ones, parameters, dropout: RandomParameters(seed: 1)).output.values == first)
+        #expect(try plan.forward(ones, parameters, dropout: RandomParameters(seed: 2)).output.values != first)
+        #expect(try plan.forward(ones, parameters).output == ones)
+    }
+}

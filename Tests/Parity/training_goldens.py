@@ -1,0 +1,162 @@
+"""Gradients, running statistics and training steps of PyTorch → NeuralNetworkTests/Fixtures/training.json and
+BackbonesTests/Fixtures/steps.json.
+
+    python training_goldens.py          # torch, torchvision, numpy
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from parameters import around, fill
+from torchvision_goldens import SmallCNN
+
+BATCH, HEIGHT, WIDTH, CLASSES = 4, 24, 20, 3
+TARGETS = torch.tensor([0, 2, 1, 1])
+
+
+def conv(a, b, k, stride=1, groups=1, bias=False):
+    return nn.Conv2d(a, b, k, stride, k // 2, groups=groups, bias=bias)
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = conv(8, 12, 3, 2), nn.BatchNorm2d(12)
+        self.conv2, self.bn2 = conv(12, 12, 3), nn.BatchNorm2d(12)
+        self.downsample = nn.Sequential(conv(8, 12, 1, 2), nn.BatchNorm2d(12))
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + self.downsample(x))
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 8, 7, 2, 3, bias=False), nn.BatchNorm2d(8)
+        self.layer1 = nn.Sequential(Block())
+        self.fc = nn.Linear(12, CLASSES)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        return self.fc(self.layer1(x).mean((2, 3)))
+
+
+class Inception(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = conv(3, 8, 3, 2, bias=True)
+        self.a, self.abn = conv(8, 4, 1), nn.BatchNorm2d(4, eps=1e-3)
+        self.b, self.bbn = conv(8, 6, 1), nn.BatchNorm2d(6, eps=1e-3)
+        self.fc = nn.Linear(18, CLASSES)
+
+    def forward(self, x):
+        x = F.relu(self.stem(x))
+        a = F.relu(self.abn(self.a(x)))
+        b = F.relu(self.bbn(self.b(F.avg_pool2d(x, 3, 1, 1))))
+        return self.fc(torch.cat([a, b, F.max_pool2d(x, 3, 1, 1)], 1).mean((2, 3)))
+
+
+class MBConv(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.stembn = conv(3, 8, 3, 2), nn.BatchNorm2d(8)
+        self.expand, self.expandbn = conv(8, 32, 1), nn.BatchNorm2d(32)
+        self.depth, self.depthbn = conv(32, 32, 5, 2, groups=32), nn.BatchNorm2d(32)
+        self.fc1, self.fc2 = conv(32, 4, 1, bias=True), conv(4, 32, 1, bias=True)
+        self.project, self.projectbn = conv(32, 8, 1), nn.BatchNorm2d(8)
+        self.fc = nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        x = F.silu(self.stembn(self.stem(x)))
+        x = F.silu(self.depthbn(self.depth(F.silu(self.expandbn(self.expand(x))))))
+        s = torch.sigmoid(self.fc2(F.silu(self.fc1(x.mean((2, 3), keepdim=True)))))
+        return self.fc(self.projectbn(self.project(x * s)).mean((2, 3)))
+
+
+class VGG(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = conv(3, 8, 3, bias=True), conv(8, 6, 3, bias=True)
+        self.fc = nn.Linear(12 * 10 * 6, CLASSES)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.b(F.relu(self.a(x)))), 2)
+        return self.fc(x.permute(0, 2, 3, 1).flatten(1))
+
+
+def prepare(model):
+    state = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
+    for name, value in state.items():
+        module, leaf = name.rsplit(".", 1)
+        weight = state.get(module + ".weight", value)
+        fan = int(np.prod(weight.shape[1:]))
+        centre, spread = {
+            "running_mean": (0, 0.1), "running_var": (1, 0.3),
+            "weight": (1, 0.2) if value.dim() == 1 else (0, np.sqrt((6 if value.dim() == 4 else 1) / fan)),
+            "bias": (0, 1 / np.sqrt(fan) if weight.dim() > 1 else 0.1),
+        }[leaf]
+        value.copy_(torch.from_numpy(around(name, tuple(value.shape), centre, spread)))
+
+
+def golden(name, model, frozen=()):
+    with torch.no_grad():
+        prepare(model)
+    model.train()
+    for module_name, module in model.named_modules():
+        if any(module_name == f or module_name.startswith(f + ".") for f in frozen):
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(False)
+            module.eval()
+    x = torch.from_numpy(around("input", (BATCH, HEIGHT, WIDTH, 3), 0, 1)).permute(0, 3, 1, 2)
+    logits = model(x)
+    F.cross_entropy(logits, TARGETS).backward()
+    print(name, logits[0].tolist())
+    return {
+        "name": name, "frozen": list(frozen), "logits": logits.flatten().tolist(),
+        "gradients": {n: p.grad.flatten().tolist() for n, p in model.named_parameters() if p.requires_grad},
+        "statistics": {n: b.flatten().tolist() for n, b in model.named_buffers() if n.endswith(("mean", "var"))},
+    }
+
+
+def steps():
+    """Twenty steps of Adam on the small CNN, without dropout, and an LSTM: 4 clips of 3 frames of 32²."""
+    cnn, lstm, fc = SmallCNN(), nn.LSTM(512, 16, 2, batch_first=True), nn.Linear(16, CLASSES)
+    state = {k: v for k, v in cnn.state_dict().items() if not k.endswith("num_batches_tracked")}
+    values = fill({k: tuple(v.shape) for k, v in state.items()})
+    cnn.load_state_dict({k: torch.from_numpy(v) for k, v in values.items()}, strict=False)
+    with torch.no_grad():
+        for prefix, module in (("rnn.", lstm), ("fc.", fc)):
+            for name, value in module.named_parameters():
+                value.copy_(torch.from_numpy(around(prefix + name, tuple(value.shape), 0, 0.25)))
+    parameters = [*cnn.parameters(), *lstm.parameters(), *fc.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=1e-4)
+    cnn.train()
+    losses = []
+    for step in range(20):
+        x = torch.from_numpy(around(f"input {step % 2}", (12, 32, 32, 3), 0, 1)).permute(0, 3, 1, 2)
+        rows = cnn.spatial(x).mean((2, 3)).reshape(4, 3, 512)
+        loss = F.cross_entropy(fc(lstm(rows)[1][0][-1]), TARGETS)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    print(losses)
+    return {"losses": losses, "running_mean": cnn.bn4.running_mean.tolist()[::16], "running_var": cnn.bn4.running_var.tolist()[::16]}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    goldens = [
+        golden("residual", Residual()), golden("inception", Inception()), golden("mbconv", MBConv()), golden("vgg", VGG()),
+        golden("residual", Residual(), ("conv1", "bn1", "layer1.0.conv1", "layer1.0.bn1", "layer1.0.downsample")),
+        golden("vgg", VGG(), ("a",)),
+    ]
+    tests = pathlib.Path(__file__).parent.parent
+    (tests / "NeuralNetworkTests/Fixtures/training.json").write_text(json.dumps({"goldens": goldens}))
+    (tests / "BackbonesTests/Fixtures/steps.json").write_text(json.dumps(steps()))
