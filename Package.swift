@@ -55,6 +55,11 @@ let package = Package(
             ]),
         .target(name: "SequenceModels", dependencies: ["NeuralNetwork", "Datasets", "FeatureCache"]),
         .target(
+            name: "FineTuning",
+            dependencies: [
+                "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction", "SequenceModels",
+            ]),
+        .target(
             name: "Reports",
             dependencies: [
                 "NeuralNetwork", "Datasets", "Video", "FeatureCache", "Extraction", "SequenceModels",
@@ -64,13 +69,13 @@ let package = Package(
         .target(
             name: "Pipelines",
             dependencies: [
-                "Datasets", "Video", "Backbones", "Extraction", "SequenceModels", "Reports",
+                "Datasets", "Video", "Backbones", "Extraction", "SequenceModels", "FineTuning", "Reports",
                 .product(name: "Yams", package: "Yams"),
             ]),
         .executableTarget(
             name: "zoetrope",
             dependencies: [
-                "Pipelines", "Extraction", "SequenceModels", "Reports", "Backbones",
+                "Pipelines", "Extraction", "SequenceModels", "FineTuning", "Reports", "Backbones",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(

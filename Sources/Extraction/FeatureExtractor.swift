@@ -153,7 +153,7 @@ extension ExtractionRecipe {
 
     /// Frames that a network sees at once: equal parts of at most 16, large enough to reuse each weight while it is
     /// in the processor's cache; fewer where pictures are so large that their activations would fill the memory.
-    var batch: Int {
+    public var batch: Int {
         let most = max(2, min(16, 1_000_000 / (imageSize * imageSize)))
         let parts = (sampling.frames + most - 1) / most
         return (sampling.frames + parts - 1) / parts

@@ -55,9 +55,12 @@ extension CacheFile {
 
     /// Notes videos and their places in a dataset, all in one transaction. What is known of other videos
     /// stays: a pipeline that uses fewer classes takes nothing from one that uses more.
-    public func registerSamples(_ samples: [(video: VideoRecord, sample: SampleRecord)]) throws {
+    ///
+    /// - Returns: the rows of the videos.
+    @discardableResult
+    public func registerSamples(_ samples: [(video: VideoRecord, sample: SampleRecord)]) throws -> [Int64] {
         try write { database in
-            for (video, sample) in samples {
+            try samples.map { video, sample in
                 let id = try Self.upsert(video, in: database)
                 try database.execute(
                     sql: """
@@ -66,6 +69,7 @@ extension CacheFile {
                           "group" = excluded."group"
                         """,
                     arguments: [sample.dataset, id, sample.label, sample.split, sample.group])
+                return id
             }
         }
     }

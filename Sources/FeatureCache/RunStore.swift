@@ -68,11 +68,11 @@ public struct PredictionRecord: Sendable, Equatable {
 
 /// Runs, epochs and predictions.
 extension CacheFile {
-    /// Begins a run.
+    /// Begins a run; one that makes its own features has no extraction yet.
     ///
     /// - Throws: `CacheError.runExists`.
     public func addRun(
-        name: String, extraction: Int64, dataset: String, model: String, configuration: String, seed: Int
+        name: String, extraction: Int64?, dataset: String, model: String, configuration: String, seed: Int
     ) throws -> Int64 {
         try write { database in
             if try Int64.fetchOne(database, sql: "SELECT id FROM run WHERE name = ?", arguments: [name]) != nil {
@@ -102,6 +102,14 @@ extension CacheFile {
                 try database.execute(sql: "DELETE FROM \(table) WHERE run_id = ?", arguments: [row["id"] as Int64])
             }
             try database.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [row["id"] as Int64])
+        }
+    }
+
+    /// Says on which features a run's head works.
+    public func setExtraction(_ extraction: Int64, run: Int64) throws {
+        try write { database in
+            try database.execute(
+                sql: "UPDATE run SET extraction_id = ? WHERE id = ?", arguments: [extraction, run])
         }
     }
 

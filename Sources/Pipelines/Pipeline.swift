@@ -1,6 +1,7 @@
 import Backbones
 import Datasets
 import Extraction
+import FineTuning
 import Foundation
 import NeuralNetwork
 import SequenceModels
@@ -19,6 +20,8 @@ public struct Pipeline: Sendable {
     public var trainedOn: ExtractionConfiguration?
     /// Absent from a file that is only extracted.
     public var training: TrainingConfiguration?
+    /// What `finetune` does; absent from a file that trains no network.
+    public var fineTuning: FineTuningConfiguration?
 
     /// Reads a file.
     ///
@@ -57,7 +60,7 @@ public struct Pipeline: Sendable {
     }
 
     init(_ node: Node, file: String) throws {
-        let keys = ["name", "dataset", "extract", "sequence", "sweep"]
+        let keys = ["name", "dataset", "extract", "finetune", "sequence", "sweep"]
         let reader = try PipelineReader(node, file: file, path: "", keys: keys)
         let fallback = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
         name = try reader.string("name") ?? fallback
@@ -69,6 +72,7 @@ public struct Pipeline: Sendable {
         let views = extractions.map(\.views).max() ?? 1
         trainedOn = try Self.trainedOn(reader, extractions)
         training = try TrainingConfiguration(reader, validation: dataset.validation, views: views)
+        fineTuning = try FineTuningConfiguration(reader, extractions, validation: dataset.validation)
     }
 
     // MARK: - dataset

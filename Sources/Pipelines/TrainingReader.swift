@@ -11,6 +11,10 @@ extension TrainingConfiguration {
     /// Nil where the file has no such part.
     init?(_ reader: PipelineReader, validation: Double, views: Int) throws {
         guard let section = try reader.section("sequence", keys: Self.keys) else { return nil }
+        try self.init(section: section, validation: validation, views: views)
+    }
+
+    init(section: PipelineReader, validation: Double, views: Int) throws {
         _ = try section.choice("loss", ["cross_entropy"])
         self.init(
             model: try HeadConfiguration(section), standardize: try section.boolean("standardize") ?? false,

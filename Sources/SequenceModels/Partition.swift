@@ -35,7 +35,8 @@ public struct Partition: Sendable, Equatable {
         validation = zip(own, chosen).filter { $1 }.map(\.0)
     }
 
-    subscript(split: Split) -> [Int] {
+    /// The clips of a split.
+    public subscript(split: Split) -> [Int] {
         switch split {
         case .train: train
         case .validation: validation

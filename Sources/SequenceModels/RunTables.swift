@@ -4,7 +4,7 @@ import Foundation
 /// `epochs.csv` and `predictions.csv` of a run: what the cache holds of it, for whoever has the folder alone.
 extension RunDirectory {
     /// - Throws: `SequenceError.runDirectory`.
-    func saveTables(epochs: [EpochRecord], predictions: [PredictionRecord], paths: [Int64: String]) throws {
+    public func saveTables(epochs: [EpochRecord], predictions: [PredictionRecord], paths: [Int64: String]) throws {
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
         let epochLines = epochs.map { epoch in
             [

@@ -263,7 +263,7 @@ extension EpochRecord {
 
 extension TrainingConfiguration.ClassWeights {
     /// In the order of the labels; empty where all are equal.
-    func values(_ labels: [String], counts: [Int: Int]) -> [Double] {
+    public func values(_ labels: [String], counts: [Int: Int]) -> [Double] {
         switch self {
         case .equal: return []
         case .named(let weights): return labels.map { weights[$0] ?? 1 }

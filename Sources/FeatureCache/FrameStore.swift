@@ -1,0 +1,89 @@
+import Foundation
+import GRDB
+
+/// Decoded frames of clips in an SQLite file, so that training a network decodes each video once: 8-bit RGB at the
+/// network's size, one row a clip. Safe to use from several threads.
+public final class FrameStore: Sendable {
+    /// Where it is.
+    public let path: String
+    private let database: DatabaseQueue
+
+    /// - Throws: `CacheError`.
+    public init(path: String) throws {
+        self.path = path
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(30)
+        database = try CacheError.translating(path) {
+            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
+            try queue.write { database in
+                try database.execute(
+                    sql: """
+                        CREATE TABLE IF NOT EXISTS clip (   -- frames of one video as one pipeline wants them
+                          key TEXT PRIMARY KEY,             -- the video's digest, sampling and size
+                          frames INTEGER NOT NULL, pixels BLOB NOT NULL) WITHOUT ROWID
+                        """)
+            }
+            return queue
+        }
+    }
+
+    /// Which of these clips are there.
+    public func present(_ keys: [String]) throws -> Set<String> {
+        try CacheError.translating(path) {
+            try database.read { database in
+                let statement = try database.makeStatement(sql: "SELECT key FROM clip WHERE key = ?")
+                return Set(try keys.compactMap { try String.fetchOne(statement, arguments: [$0]) })
+            }
+        }
+    }
+
+    /// Keeps a clip.
+    ///
+    /// - Parameter frames: `[row, column, 3]` each, all of one size.
+    /// - Throws: `CacheError`; where the disk is full, nothing of the clip is kept.
+    public func store(_ frames: [[UInt8]], key: String) throws {
+        var pixels = Data()
+        for frame in frames { pixels.append(contentsOf: frame) }
+        let all = pixels
+        try CacheError.translating(path) {
+            try database.write {
+                try $0.execute(
+                    sql: "INSERT OR REPLACE INTO clip VALUES (?, ?, ?)", arguments: [key, frames.count, all])
+            }
+        }
+    }
+
+    /// How many frames each clip has; clips that are not there are left out.
+    public func counts(_ keys: [String]) throws -> [String: Int] {
+        try CacheError.translating(path) {
+            try database.read { database in
+                let statement = try database.makeStatement(sql: "SELECT frames FROM clip WHERE key = ?")
+                return try keys.reduce(into: [:]) { $0[$1] = try Int.fetchOne(statement, arguments: [$1]) }
+            }
+        }
+    }
+
+    /// The frames of a clip.
+    ///
+    /// - Throws: `CacheError.damagedSequence` where it is not there.
+    public func frames(key: String) throws -> [[UInt8]] {
+        try CacheError.translating(path) {
+            try database.read { database in
+                let row = try Row.fetchOne(
+                    database, sql: "SELECT frames, pixels FROM clip WHERE key = ?", arguments: [key])
+                guard let row, let count = row["frames"] as Int?, count > 0 else {
+                    throw CacheError.damagedSequence(path: path, video: key)
+                }
+                return try row.withUnsafeData(named: "pixels") { data in
+                    guard let data, data.count % count == 0, !data.isEmpty else {
+                        throw CacheError.damagedSequence(path: path, video: key)
+                    }
+                    let size = data.count / count
+                    let first = data.startIndex
+                    return (0..<count).map { Array(data[first + $0 * size..<first + ($0 + 1) * size]) }
+                }
+            }
+        }
+    }
+}

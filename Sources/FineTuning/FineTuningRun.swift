@@ -1,0 +1,202 @@
+import Backbones
+import Datasets
+import Extraction
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import SequenceModels
+
+/// One run of fine-tuning, from frames to a run directory and a weight file: `runs/NAME` is a run as `sequence` leaves one,
+/// and `runs/NAME/backbone/model.safetensors` holds the network for `extract`.
+public struct FineTuningRun: Sendable {
+    /// Of the run, and of its directory.
+    public var name: String
+    /// Where the clips are.
+    public var dataset: DatasetConfiguration
+    /// What is trained.
+    public var configuration: FineTuningConfiguration
+    /// Directory that holds the runs.
+    public var runs: String
+    /// Of the program.
+    public var version: String
+    /// Threads that share the work.
+    public var threads = 1
+    /// Bytes that frames may take in memory.
+    public var memory = Int.max
+    /// Whether a run of this name goes on from its last checkpoint.
+    public var resumes = false
+
+    /// All parts, as they are.
+    public init(
+        name: String, dataset: DatasetConfiguration, configuration: FineTuningConfiguration, runs: String, version: String
+    ) {
+        (self.name, self.dataset, self.configuration) = (name, dataset, configuration)
+        (self.runs, self.version) = (runs, version)
+    }
+
+    /// Where the run goes.
+    public var directory: RunDirectory { RunDirectory(path: runs + "/" + name) }
+    /// The network's weights, for `extract.weights`.
+    public var weightsPath: String { directory.path + "/backbone/model.safetensors" }
+
+    /// What training gave.
+    public struct Summary {
+        /// By split, of the best epoch's weights.
+        public let metrics: [Split: Metrics]
+        /// Epoch whose weights are kept, and epochs that were trained.
+        public let bestEpoch, epochs: Int
+        /// Wall-clock time.
+        public let seconds: Double
+        /// Why it ended.
+        public let ending: Trainer.Ending
+        /// Whether it was stopped before the end.
+        public var wasCancelled: Bool { ending == .cancelled }
+    }
+
+    /// Trains and writes everything; epochs and predictions also go into the cache.
+    ///
+    /// - Throws: `FineTuningError`, `SequenceError`, `CacheError`, `WeightsError`.
+    public func train(
+        _ frames: FrameSet, cache: CacheFile, isCancelled: @escaping () -> Bool = { false },
+        progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in },
+        report: @escaping (EpochRecord) throws -> Void
+    ) throws -> Summary {
+        let started = ContinuousClock.now
+        let checkpoint = FineTuningCheckpoint(
+            path: directory.path + "/last.safetensors", configuration: try fingerprint(), run: directory.path)
+        if !resumes, directory.exists { throw CacheError.runExists(name: name) }
+        if resumes, !checkpoint.exists { throw FineTuningError.otherCheckpoint(run: directory.path) }
+        if try !resumes && cache.run(named: name) != nil { try cache.removeRun(named: name) }
+        try makeFolder(directory.path + "/backbone")
+        let run = try enter(cache)
+        do {
+            var tuner = FineTuner(configuration)
+            (tuner.threads, tuner.memory) = (threads, memory)
+            var hooks = FineTuner.Hooks()
+            hooks.isCancelled = isCancelled
+            hooks.progress = progress
+            hooks.checkpoint = checkpoint.save
+            hooks.report = { epoch in
+                try cache.addEpoch(epoch, run: run)
+                try report(epoch)
+            }
+            let resume: (FineTuningState) throws -> FineTuningState = { try checkpoint.load($0) }
+            let result = try tuner.train(frames, resuming: resumes ? resume : nil, hooks: hooks)
+            try finish(result, frames, cache, run)
+            return Summary(
+                metrics: result.evaluations.compactMapValues { $0.metrics }, bestEpoch: result.state.bestEpoch,
+                epochs: result.state.epoch, seconds: (ContinuousClock.now - started) / .seconds(1), ending: result.ending)
+        } catch {
+            try? cache.finishRun(run, state: .failed)
+            throw error
+        }
+    }
+
+    private func enter(_ cache: CacheFile) throws -> Int64 {
+        if resumes, let run = try cache.run(named: name) {
+            try cache.resumeRun(run)
+            return run
+        }
+        return try cache.addRun(
+            name: name, extraction: nil, dataset: dataset.name, model: modelText, configuration: try fingerprint(),
+            seed: configuration.training.seed)
+    }
+
+    private var modelText: String {
+        "\(configuration.extraction.backbone.name) + \(configuration.training.model.summary)"
+    }
+
+    private func makeFolder(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw SequenceError.runDirectory(path: path, reason: "it cannot be written (\(error.localizedDescription))")
+        }
+    }
+
+    private func finish(
+        _ result: FineTuner.Result, _ frames: FrameSet, _ cache: CacheFile, _ run: Int64
+    ) throws {
+        try SafeTensorsWriter.write(result.weights, to: weightsPath)
+        var tuned = configuration.extraction
+        // What the tuned weights are for cannot be read from their names alone: it is that of those they began with.
+        let initial = try LoadedWeights(configuration.extraction.weights)
+        let first = try ExtractionRecipe(configuration.extraction, initial)
+        (tuned.weights, tuned.input, tuned.numerics) = (.file(weightsPath), first.input, first.numerics)
+        let recipe = try ExtractionRecipe(tuned, LoadedWeights(tuned.weights))
+        let shape = try recipe.graph().featureShape(of: recipe.tap)
+        let extraction = try cache.addExtraction(
+            ExtractionRecord(
+                digest: recipe.digest, name: name, backbone: recipe.backbone, weights: weightsPath,
+                weightsDigest: recipe.weights, tap: recipe.tap, imageSize: recipe.imageSize,
+                maxFrames: recipe.sampling.frames, featureShape: shape, precision: recipe.precision.rawValue,
+                recipe: recipe.json, version: version))
+        try cache.setExtraction(extraction, run: run)
+        var settings = RunDirectory.Configuration(
+            name: name, version: version, labels: result.head.labels, input: result.head.input,
+            training: configuration.training, recipe: recipe.json, recipeDigest: recipe.digest, weights: weightsPath,
+            cache: cache.path, dataset: dataset.name, bestEpoch: result.state.bestEpoch)
+        settings.root = dataset.root
+        settings.sampledRate = frames.sampledRate
+        try directory.save(result.head, settings)
+        let predictions = try stored(result, frames, cache)
+        try cache.store(predictions, run: run)
+        try directory.saveTables(
+            epochs: cache.epochs(run: run), predictions: predictions,
+            paths: Dictionary(try cache.clips(run: run).map { ($0.videoID, $0.path) }, uniquingKeysWith: { a, _ in a }))
+        let state: RunState =
+            switch result.ending {
+            case .finished, .stoppedEarly: .finished
+            case .cancelled: .interrupted
+            case .diverged: .diverged
+            }
+        try cache.finishRun(run, state: state)
+    }
+
+    /// Predictions under the clips' rows in the cache, which they get where they have none.
+    private func stored(
+        _ result: FineTuner.Result, _ frames: FrameSet, _ cache: CacheFile
+    ) throws -> [PredictionRecord] {
+        let rows = try cache.registerSamples(
+            frames.entries.map { entry in
+                (
+                    VideoRecord(digest: entry.digest, path: entry.clip.path),
+                    SampleRecord(
+                        dataset: dataset.name, label: entry.clip.label, split: entry.clip.split.rawValue,
+                        group: entry.clip.group)
+                )
+            })
+        return result.evaluations.values.flatMap(\.predictions).map { prediction in
+            PredictionRecord(
+                videoID: rows[Int(prediction.videoID)], split: prediction.split, label: prediction.label,
+                predicted: prediction.predicted, probability: prediction.probability,
+                probabilities: prediction.probabilities)
+        }
+        .sorted { $0.videoID < $1.videoID }
+    }
+
+    /// All that decides the weights, as JSON.
+    private func fingerprint() throws -> String {
+        struct Content: Encodable {
+            let training: TrainingConfiguration
+            let extraction, unfreezing: String
+            let backboneLearningRate: Double?
+            let framesPerVideo, framesPerClass: Int?
+            let augmentation: Augmentation
+        }
+        var training = configuration.training
+        // What may change from one start to the next.
+        (training.epochs, training.checkpoint) = (0, 1)
+        let extraction = configuration.extraction
+        let content = Content(
+            training: training,
+            extraction: "\(extraction.backbone.name) \(extraction.weights.name) \(extraction.tap) \(extraction.imageSize) "
+                + "\(extraction.sampling) \(extraction.resize)",
+            unfreezing: "\(configuration.unfreezing)", backboneLearningRate: configuration.backboneLearningRate,
+            framesPerVideo: configuration.framesPerVideo, framesPerClass: configuration.framesPerClass,
+            augmentation: configuration.augmentation)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return String(decoding: try encoder.encode(content), as: UTF8.self)
+    }
+}

@@ -1,0 +1,257 @@
+import Backbones
+import Datasets
+import Dispatch
+import Extraction
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import SequenceModels
+
+/// What does not change from epoch to epoch: frames, partition, network and head as they begin.
+final class FineTuningTask {
+    /// What is learned from at once: the frames of a clip, or one frame.
+    struct Sample {
+        let entry: Int
+        /// Among the entry's frames.
+        let frames: Range<Int>
+        let target: Int
+        var count: Int { frames.count }
+    }
+
+    let network: PartlyFrozenNetwork
+    let head: Head
+    let samples: [Sample]
+    let loss: CrossEntropy
+    let initialState: FineTuningState
+    private let configuration: FineTuningConfiguration
+    private let frames: FrameSet
+    private let features: FeatureSet
+    private let partition: Partition
+    private let recipe: ExtractionRecipe
+    private let graph: Graph
+    private let source: any ParameterSource
+    private let monitor: TrainingConfiguration.Monitor
+    /// All frames, or all values of the frozen part, where they fit into memory.
+    private var pixels: [[[UInt8]]]?
+    private var boundaries: [Float]?
+
+    init(_ configuration: FineTuningConfiguration, _ frames: FrameSet, memory: Int) throws {
+        self.configuration = configuration
+        self.frames = frames
+        let training = configuration.training
+        let loaded = try LoadedWeights(configuration.extraction.weights)
+        recipe = try ExtractionRecipe(configuration.extraction, loaded)
+        graph = try recipe.graph()
+        let parameters = graph.parameters(for: recipe.tap)
+        try loaded.validate(for: parameters)
+        switch configuration.extraction.weights {
+        case .random: source = FreshParameters(graph, seed: training.seed)
+        case .file(let path): source = try openWeights(path: path)
+        }
+        let trained = try Self.trained(configuration.unfreezing, graph, recipe)
+        network = try PartlyFrozenNetwork(
+            graph: graph, output: recipe.tap, source: source, normalization: recipe.input.normalization,
+            tuning: KernelTuning.standard
+        ) { trained.contains($0.name) }
+        let shape = try graph.featureShape(of: recipe.tap)
+        features = frames.features(size: shape.reduce(1, *))
+        partition = Partition(features, validation: training.validation, seed: training.seed)
+        if partition.train.isEmpty { throw SequenceError.noTraining(dataset: "") }
+        let labels = Set(partition.train.map { frames.entries[$0].clip.label }).sorted()
+        guard labels.count > 1 else { throw SequenceError.oneClass(labels.first ?? "") }
+        let longest = max(configuration.extraction.sampling.frames, frames.entries.map(\.frames).max() ?? 1)
+        head = try Head(
+            training.model, labels: labels, input: .init(shape: shape, maximumLength: longest), standardization: nil,
+            from: RandomParameters(seed: UInt64(bitPattern: Int64(training.seed))))
+        samples = Self.samples(frames, partition, labels, configuration)
+        if samples.count == 1 || training.batchSize == 1, samples.contains(where: { $0.count == 1 }),
+            graph.hasSinglePixelNormalization(trained)
+        {
+            throw FineTuningError.singleValue(backbone: recipe.backbone)
+        }
+        loss = CrossEntropy(
+            labelSmoothing: training.labelSmoothing,
+            classWeights: training.classWeights.values(
+                labels, counts: samples.reduce(into: [:]) { $0[$1.target, default: 0] += 1 }))
+        monitor =
+            training.earlyStopping?.monitor ?? (partition.validation.isEmpty ? .trainLoss : .validationLoss)
+        if training.earlyStopping != nil, partition.validation.isEmpty,
+            monitor == .validationLoss || monitor == .validationAccuracy
+        {
+            throw SequenceError.noValidation(monitor: monitor.rawValue)
+        }
+        initialState = FineTuningState(network.parameters, head.parameters, seed: training.seed)
+        try keepInMemory(memory)
+    }
+
+    /// The names of the parameters to train.
+    private static func trained(
+        _ unfreezing: FineTuningConfiguration.Unfreezing, _ graph: Graph, _ recipe: ExtractionRecipe
+    ) throws -> Set<String> {
+        let own = graph.parameters(for: recipe.tap).filter(\.isTrainable).map(\.name)
+        let chosen: Set<String>
+        switch unfreezing {
+        case .all: chosen = Set(own)
+        case .last(let count): chosen = graph.parameters(ofLast: count, of: recipe.tap).intersection(own)
+        case .named(let names):
+            func matches(_ parameter: String, _ name: String) -> Bool { parameter.hasPrefix(name + ".") }
+            let unknown = names.filter { name in !own.contains { matches($0, name) } }
+            guard unknown.isEmpty else {
+                var known: [String] = []
+                for name in own.compactMap({ $0.split(separator: ".").first.map(String.init) })
+                where !known.contains(name) { known.append(name) }
+                throw FineTuningError.unknownLayers(unknown, available: known)
+            }
+            chosen = Set(own.filter { parameter in names.contains { matches(parameter, $0) } })
+        }
+        if chosen.isEmpty { throw FineTuningError.nothingTrained(backbone: recipe.backbone) }
+        return chosen
+    }
+
+    /// Training samples, at most so many frames of a class.
+    private static func samples(
+        _ frames: FrameSet, _ partition: Partition, _ labels: [String], _ configuration: FineTuningConfiguration
+    ) -> [Sample] {
+        var generator = SplitMix64(seed: UInt64(bitPattern: Int64(configuration.training.seed)))
+        var left = Dictionary(uniqueKeysWithValues: labels.map { ($0, configuration.framesPerClass ?? .max) })
+        let places = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
+        var samples: [Sample] = []
+        for index in partition.train.shuffled(using: &generator) {
+            let entry = frames.entries[index]
+            guard let room = left[entry.clip.label], room > 0, let target = places[entry.clip.label] else { continue }
+            let count = min(entry.frames, room)
+            left[entry.clip.label] = room - count
+            if configuration.training.model.kind == .frame {
+                samples += (0..<count).map { Sample(entry: index, frames: $0..<$0 + 1, target: target) }
+            } else {
+                samples.append(Sample(entry: index, frames: 0..<count, target: target))
+            }
+        }
+        return samples.sorted { ($0.entry, $0.frames.lowerBound) < ($1.entry, $1.frames.lowerBound) }
+    }
+
+    private func keepInMemory(_ memory: Int) throws {
+        let count = frames.entries.reduce(0) { $0 + $1.frames }
+        let side = recipe.imageSize
+        if network.hasFrozenPart, configuration.augmentation.isIdentity, count * network.boundarySize * 4 <= memory {
+            var values: [Float] = []
+            values.reserveCapacity(count * network.boundarySize)
+            for entry in frames.entries {
+                values += try network.boundary(frames.store.frames(key: entry.key)).values
+            }
+            boundaries = values
+        } else if count * side * side * 3 <= memory {
+            pixels = try frames.entries.map { try frames.store.frames(key: $0.key) }
+        }
+    }
+
+    /// What the trained part reads of a batch `[frame, number]`.
+    func boundary(_ batch: [Sample], _ generator: inout SplitMix64) throws -> Tensor {
+        if let boundaries {
+            let size = network.boundarySize
+            var values: [Float] = []
+            for sample in batch {
+                let first = features.examples[sample.entry].firstRow
+                values += boundaries[
+                    (first + sample.frames.lowerBound) * size..<(first + sample.frames.upperBound) * size]
+            }
+            return Tensor(shape: [values.count / size, size], values: values)
+        }
+        var pictures: [[UInt8]] = []
+        var draws: [Augmentation.Draw] = []
+        let augmentation = configuration.augmentation
+        for sample in batch {
+            let own = try pixels?[sample.entry] ?? frames.store.frames(key: frames.entries[sample.entry].key)
+            pictures += own[sample.frames]
+            let shared = augmentation.draw(&generator)
+            draws += sample.frames.map { _ in
+                augmentation.isSharedByClip ? shared : augmentation.draw(&generator)
+            }
+        }
+        return try network.boundary(augmentation.isIdentity ? pictures : augmented(pictures, draws))
+    }
+
+    private func augmented(_ pictures: [[UInt8]], _ draws: [Augmentation.Draw]) -> [[UInt8]] {
+        let side = recipe.imageSize
+        var result = pictures
+        result.withUnsafeMutableBufferPointer { buffer in
+            // Safe: each iteration writes its own picture.
+            nonisolated(unsafe) let target = buffer
+            DispatchQueue.concurrentPerform(iterations: pictures.count) { index in
+                target[index] = Augmentation.apply(draws[index], to: pictures[index], side: side)
+            }
+        }
+        return result
+    }
+
+    /// Lower is better.
+    func value(_ record: EpochRecord) -> Double {
+        switch monitor {
+        case .validationLoss: record.validationLoss ?? .infinity
+        case .validationAccuracy: -(record.validationAccuracy ?? 0)
+        case .trainLoss: record.trainLoss
+        case .trainAccuracy: -record.trainAccuracy
+        }
+    }
+
+    /// What network and head say of a split, as `extract` and `sequence` would: running statistics, no dropout.
+    func evaluate(
+        _ network: NetworkParameters, _ parameters: ParameterVector, _ split: Split
+    ) throws -> Evaluation? {
+        let indices = partition[split]
+        guard !indices.isEmpty else { return nil }
+        let weights = try weights(network)
+        let plan = try InferencePlan(
+            graph: graph, output: recipe.tap, batch: recipe.batch, weights: PackedWeights(NamedTensors(weights)),
+            tuning: KernelTuning.standard)
+        var rows: [Float] = []
+        var first = 0
+        let examples = try indices.map { index in
+            let entry = frames.entries[index]
+            let pictures = try pixels?[index] ?? frames.store.frames(key: entry.key)
+            for start in stride(from: 0, to: pictures.count, by: plan.batch) {
+                let part = Array(pictures[start..<min(start + plan.batch, pictures.count)])
+                rows += try plan.run(pictures: part, normalization: recipe.input.normalization).values
+            }
+            defer { first += entry.frames }
+            return FeatureSet.Example(
+                videoID: Int64(index), path: entry.clip.path, label: entry.clip.label, split: split.rawValue, group: nil,
+                length: entry.frames, firstRow: first)
+        }
+        var head = head
+        head.parameters = parameters
+        let set = FeatureSet(examples: examples, featureSize: head.input.featureSize, rows: rows)
+        return try Evaluation(head, set, Array(examples.indices), split: split)
+    }
+
+    /// Every parameter of the network up to the tap.
+    private func weights(_ network: NetworkParameters) throws -> [String: Tensor] {
+        var tensors = network.tensors
+        for parameter in graph.parameters(for: recipe.tap) where tensors[parameter.name] == nil {
+            tensors[parameter.name] = try source.tensor(for: parameter)
+        }
+        return tensors
+    }
+
+    func result(_ state: FineTuningState, _ ending: Trainer.Ending) throws -> FineTuner.Result {
+        var head = head
+        head.parameters = state.bestHead
+        var evaluations: [Split: Evaluation] = [:]
+        for split in Split.allCases {
+            evaluations[split] = try evaluate(state.bestNetwork, state.bestHead, split)
+        }
+        return FineTuner.Result(
+            head: head, weights: try weights(state.bestNetwork), state: state, ending: ending, evaluations: evaluations,
+            features: features)
+    }
+}
+
+extension Graph {
+    /// Whether a trained normalisation sees pictures of one pixel.
+    fileprivate func hasSinglePixelNormalization(_ trained: Set<String>) -> Bool {
+        nodes.contains { node in
+            guard case .batchNormalization = node.operation, case .image(_, 1, 1) = node.shape else { return false }
+            return node.parameters.contains { trained.contains(parameters[$0].name) }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import Datasets
+import Extraction
+import FeatureCache
+import Foundation
+import SequenceModels
+import Video
+
+/// The decoded frames of a data set's clips.
+public struct FrameSet: Sendable {
+    /// One clip.
+    public struct Entry: Sendable, Equatable {
+        /// Its place in the data set.
+        public let clip: Clip
+        /// SHA-256 of its content, hex.
+        public let digest: String
+        /// Of its frames in the store.
+        let key: String
+        /// Frames that there are.
+        public let frames: Int
+    }
+
+    /// In the order of their paths.
+    public let entries: [Entry]
+    /// Clips that could not be decoded, and why.
+    public let failures: [(path: String, reason: String)]
+    let store: FrameStore
+    private let root: String
+    private let sampling: Sampling
+
+    /// What is going on.
+    public enum Event: Sendable {
+        case decoded(done: Int, total: Int)
+        case failed(path: String, reason: String)
+    }
+
+    /// Decodes what the store lacks, one clip a core.
+    ///
+    /// - Throws: `DatasetError`, `CacheError`, `FineTuningError`, `FeatureExtractor.Cancelled`.
+    public init(
+        _ dataset: DatasetConfiguration, _ configuration: FineTuningConfiguration, store: FrameStore, workers: Int,
+        isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void
+    ) throws {
+        let clips = try dataset.clips()
+        let root = dataset.root
+        let maker = RequestMaker(configuration)
+        var digests = [String?](repeating: nil, count: clips.count)
+        var failures: [(path: String, reason: String)] = []
+        try runJobs(count: clips.count, workers: workers) {
+            { index in Result { try FileDigest.clip(path: root + "/" + clips[index].path) } }
+        } consume: { (index: Int, digest: Result<String, any Error>) in
+            switch digest {
+            case .success(let digest): digests[index] = digest
+            case .failure(let error): failures.append((clips[index].path, error.localizedDescription))
+            }
+        }
+        let keys = digests.map { $0.map(maker.key) }
+        let present = try store.present(keys.compactMap { $0 })
+        let missing = clips.indices.filter { index in keys[index].map { !present.contains($0) } ?? false }
+        try Self.checkRoom(store.path, bytes: missing.count * maker.bytes)
+        let (jobs, allDigests, allKeys) = (missing, digests, keys)
+        var done = 0
+        try runJobs(count: jobs.count, workers: workers) {
+            { job -> Result<[[UInt8]], any Error> in
+                if isCancelled() { throw FeatureExtractor.Cancelled() }
+                let index = jobs[job]
+                return Result {
+                    let request = maker.request(allDigests[index] ?? "")
+                    return try openClip(path: root + "/" + clips[index].path).sample([request])[0].frames.map(\.pixels)
+                }
+            }
+        } consume: { (job: Int, frames: Result<[[UInt8]], any Error>) in
+            let index = jobs[job]
+            switch frames {
+            case .success(let frames) where !frames.isEmpty: try store.store(frames, key: allKeys[index] ?? "")
+            case .success: failures.append((clips[index].path, "no frame can be decoded"))
+            case .failure(let error):
+                failures.append((clips[index].path, error.localizedDescription))
+                report(.failed(path: clips[index].path, reason: error.localizedDescription))
+            }
+            done += 1
+            report(.decoded(done: done, total: jobs.count))
+        }
+        let counts = try store.counts(keys.compactMap { $0 })
+        entries = clips.indices.compactMap { index in
+            guard let digest = digests[index], let key = keys[index], let frames = counts[key] else { return nil }
+            return Entry(clip: clips[index], digest: digest, key: key, frames: frames)
+        }
+        self.failures = failures
+        self.store = store
+        (self.root, sampling) = (root, configuration.extraction.sampling)
+        if entries.isEmpty { throw FineTuningError.noFrames(failed: failures.count) }
+    }
+
+    private static func checkRoom(_ path: String, bytes: Int) throws {
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        let attributes = try? FileManager.default.attributesOfFileSystem(forPath: folder)
+        guard let free = (attributes?[.systemFreeSize] as? NSNumber)?.intValue, bytes > free else { return }
+        throw FineTuningError.noRoom(path: path, needed: bytes, free: free)
+    }
+
+    /// Sampled frames a second of the extraction, the median of some of the clips; nil where it cannot be told.
+    var sampledRate: Double? {
+        let step = max(1, entries.count / 32)
+        let rates = stride(from: 0, to: entries.count, by: step).compactMap { index -> Double? in
+            guard let clip = try? openClip(path: root + "/" + entries[index].clip.path) else { return nil }
+            let times = SampleRequest(sampling, framing: .full).times(clip.information.frameTimes)
+            guard let first = times.first, let last = times.last, last > first else { return nil }
+            return Double(times.count - 1) / (last - first)
+        }.sorted()
+        return rates.isEmpty ? nil : rates[rates.count / 2]
+    }
+
+    /// The examples as stage 2 sees them: rows are numbered as if they lay one after the other.
+    func features(size: Int) -> FeatureSet {
+        var first = 0
+        let examples = entries.enumerated().map { index, entry in
+            defer { first += entry.frames }
+            return FeatureSet.Example(
+                videoID: Int64(index), path: entry.clip.path, label: entry.clip.label, split: entry.clip.split.rawValue,
+                group: entry.clip.group, length: entry.frames, firstRow: first)
+        }
+        return FeatureSet(examples: examples, featureSize: size, rows: [])
+    }
+}
+
+/// Which frames of a clip, and what they are called in the store.
+private struct RequestMaker: Sendable {
+    let sampling: Sampling
+    let isRandom: Bool
+    let size: Int
+    let resize: ResizeFilter
+
+    init(_ configuration: FineTuningConfiguration) {
+        let extraction = configuration.extraction
+        isRandom = configuration.framesPerVideo != nil
+        sampling = configuration.framesPerVideo.map { .uniform(frames: $0) } ?? extraction.sampling
+        (size, resize) = (extraction.imageSize, extraction.resize)
+    }
+
+    /// Bytes of a clip at most.
+    var bytes: Int { sampling.frames * size * size * 3 }
+
+    func request(_ digest: String) -> SampleRequest {
+        SampleRequest(
+            sampling, seed: UInt64(digest.prefix(16), radix: 16) ?? 0,
+            framing: .centerSquare(size: size, filter: resize), jitters: isRandom)
+    }
+
+    func key(_ digest: String) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        let text = (try? encoder.encode(sampling)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return "\(digest) \(text)\(isRandom ? " random" : "") \(size) \(resize.rawValue)"
+    }
+}

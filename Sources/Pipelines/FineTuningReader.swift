@@ -1,0 +1,68 @@
+import Extraction
+import FineTuning
+import SequenceModels
+
+/// The `finetune` part of a pipeline file: the keys of `sequence`, and those of the network.
+extension FineTuningConfiguration {
+    private static let ownKeys = [
+        "unfreeze", "backbone_learning_rate", "frames_per_video", "frames_per_class", "augmentation",
+    ]
+    private static let sharedKeys = [
+        "model", "loss", "label_smoothing", "class_weights", "optimizer", "schedule", "clip_norm", "batch_size", "epochs",
+        "early_stopping", "checkpoint", "seed",
+    ]
+
+    /// Nil where the file has no such part.
+    init?(_ reader: PipelineReader, _ extractions: [ExtractionConfiguration], validation: Double) throws {
+        guard let section = try reader.section("finetune", keys: Self.ownKeys + Self.sharedKeys) else { return nil }
+        guard extractions.count == 1 else {
+            throw reader.invalid("finetune", "trains one network, but `extract.backbone` lists \(extractions.count)")
+        }
+        let training = try TrainingConfiguration(section: section, validation: validation, views: 1)
+        if training.model.kind.readsMaps != (extractions[0].tap == "spatial") {
+            throw section.invalid(
+                "model",
+                "`\(training.model.kind.rawValue)` needs `extract.tap: \(training.model.kind.readsMaps ? "spatial" : "pooled")`")
+        }
+        self.init(
+            extraction: extractions[0], training: training, unfreezing: try Unfreezing(section),
+            backboneLearningRate: try section.number("backbone_learning_rate", { $0 > 0 }, "above 0"))
+        framesPerVideo = try section.integer("frames_per_video", in: 1...10_000)
+        framesPerClass = try section.integer("frames_per_class", in: 1...Int.max)
+        augmentation = try Augmentation(section)
+    }
+}
+
+extension FineTuningConfiguration.Unfreezing {
+    /// `all`, a number of layers, or names.
+    fileprivate init(_ section: PipelineReader) throws {
+        if let count = try? section.integer("unfreeze", in: 1...10_000) {
+            self = .last(count)
+        } else if let names = try? section.strings("unfreeze") {
+            if names.isEmpty { throw section.invalid("unfreeze", "must not be empty") }
+            self = .named(names)
+        } else {
+            _ = try section.choice("unfreeze", ["all"])
+            self = .all
+        }
+    }
+}
+
+extension Augmentation {
+    fileprivate init(_ section: PipelineReader) throws {
+        self.init()
+        let keys = ["flip", "rotation", "zoom", "contrast", "brightness", "crop", "per"]
+        guard let reader = try section.section("augmentation", keys: keys) else { return }
+        let flips = try reader.choices("flip", ["horizontal", "vertical"]) ?? []
+        (flipsHorizontally, flipsVertically) = (flips.contains("horizontal"), flips.contains("vertical"))
+        func share(_ key: String) throws -> Double {
+            try reader.number(key, { (0..<1).contains($0) }, "from 0 to below 1") ?? 0
+        }
+        rotation = try share("rotation")
+        zoom = try share("zoom")
+        contrast = try share("contrast")
+        brightness = try share("brightness")
+        crop = try reader.number("crop", { $0 > 0 && $0 <= 1 }, "above 0, at most 1") ?? 1
+        isSharedByClip = try reader.choice("per", ["clip", "frame"]) != "frame"
+    }
+}

@@ -1,0 +1,145 @@
+import ArgumentParser
+import Datasets
+import Extraction
+import FeatureCache
+import FineTuning
+import Foundation
+import Pipelines
+import Reports
+import SequenceModels
+
+/// Trains the network too.
+struct FineTune: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "finetune",
+        abstract: "Train a network, or its last layers, together with a head; then extract with it.",
+        discussion: """
+            The pipeline's `finetune` part says what of the network is trained, and how. Videos are decoded once into a \
+            file of frames. The run is as `sequence` leaves one; the network lies in its folder as \
+            backbone/model.safetensors, for `extract.weights`.
+            """)
+
+    @Argument(help: "A pipeline file (YAML) with a `finetune` part.")
+    var pipeline: String
+
+    @OptionGroup var cache: CacheOption
+
+    @Option(help: "Folder that holds the runs.")
+    var runs = "runs"
+
+    @Option(help: "Name of the run (default: the pipeline's, numbered where it is taken).")
+    var name: String?
+
+    @Option(name: .customLong("frames"), help: "The SQLite file that holds decoded frames.")
+    var framesPath = "frames.sqlite"
+
+    @Flag(help: "Go on from the last checkpoint of the run.")
+    var resume = false
+
+    @OptionGroup var resources: TrainingResources
+    @OptionGroup var workers: WorkerOption
+
+    @Option(name: .customLong("set"), help: "Override a key of the pipeline, such as finetune.epochs=10.")
+    var overrides: [String] = []
+
+    func run() throws {
+        try Console.perform {
+            let pipeline = try Pipeline(file: pipeline, overrides: overrides)
+            let summary = try Self.train(
+                pipeline, file: self.pipeline, cache: CacheFile(path: cache.path), runs: runs,
+                name: resume ? name ?? pipeline.name : name, frames: framesPath, resources: resources,
+                workers: workers.count, resumes: resume)
+            if summary.summary.wasCancelled {
+                Console.message("Interrupted. The same command with --resume goes on from here.")
+                throw Console.interrupted
+            }
+            if summary.failed > 0 { throw Console.someFailed }
+        }
+    }
+
+    /// Decodes what is missing, trains, and prints how it went.
+    static func train(
+        _ pipeline: Pipeline, file: String, cache: CacheFile, runs: String, name: String?, frames path: String,
+        resources: TrainingResources? = nil, workers: Int, resumes: Bool = false
+    ) throws -> (summary: FineTuningRun.Summary, failed: Int, run: FineTuningRun) {
+        guard let configuration = pipeline.fineTuning else {
+            throw PipelineError(file: file, "`finetune` is missing: there is no network to train")
+        }
+        let runName = try name ?? SequenceRun.freeName(pipeline.name, in: cache, runs: runs)
+        var run = FineTuningRun(
+            name: runName, dataset: pipeline.dataset, configuration: configuration, runs: runs,
+            version: ZoetropeCommand.version)
+        run.threads = resources?.threads ?? ProcessInfo.processInfo.activeProcessorCount
+        run.memory = resources?.bytes ?? TrainingResources.defaultBytes
+        run.resumes = resumes
+        Interruption.install()
+        let frames = try decode(pipeline.dataset, configuration, path, workers: workers)
+        let line = ProgressLine()
+        var epoch = 0
+        let summary = try run.train(
+            frames, cache: cache, isCancelled: { Interruption.isRequested },
+            progress: { done, total in
+                line.show("epoch \(epoch + 1)/\(configuration.training.epochs)  " + ProgressLine.bar(done, of: total))
+            }
+        ) { record in
+            epoch = record.epoch
+            var text =
+                "epoch \(record.epoch)/\(configuration.training.epochs)  loss \(decimal(record.trainLoss, 4))  "
+                + "accuracy \(percent(record.trainAccuracy))"
+            if let loss = record.validationLoss, let accuracy = record.validationAccuracy {
+                text += "  validation \(decimal(loss, 4))  \(percent(accuracy))"
+            }
+            line.clear()
+            Console.message(text + "  \(decimal(record.seconds, 1)) s")
+        }
+        line.clear()
+        print(text(summary, run))
+        return (summary, frames.failures.count, run)
+    }
+
+    private static func decode(
+        _ dataset: DatasetConfiguration, _ configuration: FineTuningConfiguration, _ path: String, workers: Int
+    ) throws -> FrameSet {
+        let line = ProgressLine()
+        defer { line.clear() }
+        do {
+            return try FrameSet(
+                dataset, configuration, store: FrameStore(path: path), workers: workers,
+                isCancelled: { Interruption.isRequested }
+            ) { event in
+                switch event {
+                case .decoded(let done, let total):
+                    line.show(force: done == total, "decoding  " + ProgressLine.bar(done, of: total))
+                case .failed(let path, let reason):
+                    line.clear()
+                    Console.message("failed: \(path): \(reason)")
+                }
+            }
+        } catch is FeatureExtractor.Cancelled {
+            throw Console.interrupted
+        }
+    }
+
+    private static func text(_ summary: FineTuningRun.Summary, _ run: FineTuningRun) -> String {
+        var table = TextTable([("split", .left), ("clips", .right), ("loss", .right), ("accuracy", .right)])
+        for split in Split.allCases {
+            guard let metrics = summary.metrics[split] else { continue }
+            table.append([
+                split.rawValue, "\(metrics.count)", decimal(metrics.loss, 4), percent(metrics.accuracy),
+            ])
+        }
+        let ending =
+            switch summary.ending {
+            case .finished: ""
+            case .stoppedEarly: " (stopped early)"
+            case .cancelled: " (interrupted; --resume goes on)"
+            case .diverged: " (then the loss became infinite or NaN: try a smaller learning rate)"
+            }
+        return """
+            \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), \(decimal(summary.seconds, 1)) s\(ending)
+            \(table.text)
+            Run: \(run.directory.path)
+            Network: \(run.weightsPath)
+            """
+    }
+}
