@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint demo extract sequence sweep compare runs evaluate report predict cam query bench bench-heads peers clean
+.PHONY: help setup build test lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam query bench bench-heads bench-training peers clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -69,6 +69,17 @@ demo: build ## Generated clips to trained classifiers, in demo/
 extract: build ## Stage 1: make extract PIPELINE=pipelines/….yaml
 	@$(ZOETROPE) extract "$${PIPELINE:?name a file: make extract PIPELINE=pipelines/….yaml}" --cache "$$CACHE" $(ARGS)
 
+finetune: build ## Train a network too: make finetune PIPELINE=pipelines/….yaml
+	@$(ZOETROPE) finetune "$${PIPELINE:?name a file: make finetune PIPELINE=pipelines/….yaml}" --cache "$$CACHE" --runs "$$RUNS" $(ARGS)
+
+tuned: build ## finetune, extract with it, sequence, compare: make tuned PIPELINE=pipelines/….yaml
+	@set -e; name=$$(basename "$${PIPELINE:?name a file: make tuned PIPELINE=pipelines/….yaml}" .yaml)-tuned; \
+	weights="extract.weights=$$RUNS/$$name/backbone/model.safetensors"; \
+	$(ZOETROPE) finetune "$$PIPELINE" --cache "$$CACHE" --runs "$$RUNS" --name "$$name" $(ARGS); \
+	$(ZOETROPE) extract "$$PIPELINE" --cache "$$CACHE" --set "$$weights"; \
+	$(ZOETROPE) sequence "$$PIPELINE" --cache "$$CACHE" --runs "$$RUNS" --name "$$name-head" --set "$$weights"; \
+	$(ZOETROPE) compare "$$RUNS/$$name" "$$RUNS/$$name-head"
+
 sequence: build ## Stage 2: make sequence PIPELINE=pipelines/….yaml
 	@$(ZOETROPE) sequence "$${PIPELINE:?name a file: make sequence PIPELINE=pipelines/….yaml}" --cache "$$CACHE" --runs "$$RUNS" $(ARGS)
 
@@ -102,6 +113,10 @@ KERAS ?= $(PEERS)-keras
 bench: setup peers ## Stage 1 beside OpenVINO, ONNX Runtime, PyTorch and Keras; writes Tests/Benchmarks/RESULTS.md
 	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Benchmarks/bench.py --binary $(BUILT) --keras $(KERAS)/bin/python $(ARGS)
+
+bench-training: setup peers ## Training networks beside PyTorch
+	@swift build -c release --product Benchmarks $(FLAGS) >&2
+	@$(PEERS)/bin/python Tests/Benchmarks/training.py --binary $(BUILT)/Benchmarks $(ARGS)
 
 bench-heads: setup peers ## Heads beside PyTorch and Keras
 	@swift build -c release --product Benchmarks $(FLAGS) >&2

@@ -80,7 +80,7 @@ let package = Package(
             ]),
         .executableTarget(
             name: "Benchmarks", dependencies: ["Backbones", "SequenceModels", "FeatureCache"], path: "Tests/Benchmarks",
-            exclude: ["bench.py", "heads.py", "models.py", "peers.py", "RESULTS.md"]),
+            exclude: ["bench.py", "heads.py", "models.py", "peers.py", "training.py", "RESULTS.md"]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"], resources: [.copy("Fixtures")]),
@@ -91,6 +91,7 @@ let package = Package(
             dependencies: [
                 "zoetrope", "NeuralNetwork", "Video", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        .testTarget(name: "FineTuningTests", dependencies: ["FineTuning", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "Backbones", "TestSupport"]),
         .testTarget(name: "ExtractionTests", dependencies: ["Extraction", "TestSupport"]),
         .testTarget(

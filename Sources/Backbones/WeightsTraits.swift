@@ -11,7 +11,8 @@ public struct WeightsTraits: Sendable, Equatable {
     /// Nothing is known.
     public static let unknown = WeightsTraits(numerics: [], input: nil)
 
-    init(numerics: [Numerics], input: InputConvention?) {
+    /// All parts, as they are.
+    public init(numerics: [Numerics], input: InputConvention?) {
         self.numerics = numerics
         self.input = input
     }

@@ -72,6 +72,10 @@ void onednn_set_threads(int count) {
 
 void onednn_prepare_thread(void) {
   onednn_set_threads(1);
+  onednn_flush_denormals();
+}
+
+void onednn_flush_denormals(void) {
 #if defined(__SSE2__)
   _mm_setcsr(_mm_getcsr() | 0x8040);  // flush to zero, denormals are zero
 #elif defined(__aarch64__)

@@ -54,9 +54,10 @@ public struct FineTuner {
     /// - Parameter earlier: where to go on; nil begins.
     /// - Throws: `FineTuningError`, `SequenceError`, `WeightsError`, `CacheError`, `PlanError`, or what a hook throws.
     public func train(
-        _ frames: FrameSet, resuming earlier: ((FineTuningState) throws -> FineTuningState)? = nil, hooks: Hooks = Hooks()
+        _ frames: FrameSet, resuming earlier: ((FineTuningState) throws -> FineTuningState)? = nil,
+        hooks: Hooks = Hooks()
     ) throws -> Result {
-        ArithmeticLibrary.setThreadsOfCallingThread(threads)
+        ArithmeticLibrary.prepareTraining(threads: threads)
         let task = try FineTuningTask(configuration, frames, memory: memory)
         var state = task.initialState
         if let earlier { state = try earlier(state) } else { try hooks.checkpoint(state) }
@@ -114,7 +115,8 @@ public struct FineTuner {
         var head = task.head
         head.parameters = state.head
         var gradient = state.network.trained
-        let backboneRate = (configuration.backboneLearningRate ?? training.optimizer.learningRate)
+        let backboneRate =
+            (configuration.backboneLearningRate ?? training.optimizer.learningRate)
             * rate / training.optimizer.learningRate
         for (number, start) in starts.enumerated() {
             if hooks.isCancelled() { return nil }

@@ -24,17 +24,21 @@ struct FineTuningCheckpoint {
         var generator: String
     }
 
-    private static var parts: [(String, WritableKeyPath<FineTuningState, ParameterVector>)] { [
-        ("network.trained.", \.network.trained), ("network.fixed.", \.network.fixed), ("head.", \.head),
-        ("best.network.trained.", \.bestNetwork.trained), ("best.network.fixed.", \.bestNetwork.fixed),
-        ("best.head.", \.bestHead),
-    ] }
-    private static var memories: [(String, WritableKeyPath<FineTuningState, ParameterVector?>, isHead: Bool)] { [
-        ("optimizer.network.first.", \.networkOptimizer.first, false),
-        ("optimizer.network.second.", \.networkOptimizer.second, false),
-        ("optimizer.head.first.", \.headOptimizer.first, true),
-        ("optimizer.head.second.", \.headOptimizer.second, true),
-    ] }
+    private static var parts: [(String, WritableKeyPath<FineTuningState, ParameterVector>)] {
+        [
+            ("network.trained.", \.network.trained), ("network.fixed.", \.network.fixed), ("head.", \.head),
+            ("best.network.trained.", \.bestNetwork.trained), ("best.network.fixed.", \.bestNetwork.fixed),
+            ("best.head.", \.bestHead),
+        ]
+    }
+    private static var memories: [(String, WritableKeyPath<FineTuningState, ParameterVector?>, isHead: Bool)] {
+        [
+            ("optimizer.network.first.", \.networkOptimizer.first, false),
+            ("optimizer.network.second.", \.networkOptimizer.second, false),
+            ("optimizer.head.first.", \.headOptimizer.first, true),
+            ("optimizer.head.second.", \.headOptimizer.second, true),
+        ]
+    }
 
     var exists: Bool { FileManager.default.fileExists(atPath: path) }
 

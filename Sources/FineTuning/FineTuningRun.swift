@@ -28,7 +28,8 @@ public struct FineTuningRun: Sendable {
 
     /// All parts, as they are.
     public init(
-        name: String, dataset: DatasetConfiguration, configuration: FineTuningConfiguration, runs: String, version: String
+        name: String, dataset: DatasetConfiguration, configuration: FineTuningConfiguration, runs: String,
+        version: String
     ) {
         (self.name, self.dataset, self.configuration) = (name, dataset, configuration)
         (self.runs, self.version) = (runs, version)
@@ -85,7 +86,8 @@ public struct FineTuningRun: Sendable {
             try finish(result, frames, cache, run)
             return Summary(
                 metrics: result.evaluations.compactMapValues { $0.metrics }, bestEpoch: result.state.bestEpoch,
-                epochs: result.state.epoch, seconds: (ContinuousClock.now - started) / .seconds(1), ending: result.ending)
+                epochs: result.state.epoch, seconds: (ContinuousClock.now - started) / .seconds(1),
+                ending: result.ending)
         } catch {
             try? cache.finishRun(run, state: .failed)
             throw error
@@ -117,12 +119,13 @@ public struct FineTuningRun: Sendable {
     private func finish(
         _ result: FineTuner.Result, _ frames: FrameSet, _ cache: CacheFile, _ run: Int64
     ) throws {
-        try SafeTensorsWriter.write(result.weights, to: weightsPath)
-        var tuned = configuration.extraction
-        // What the tuned weights are for cannot be read from their names alone: it is that of those they began with.
         let initial = try LoadedWeights(configuration.extraction.weights)
         let first = try ExtractionRecipe(configuration.extraction, initial)
-        (tuned.weights, tuned.input, tuned.numerics) = (.file(weightsPath), first.input, first.numerics)
+        // What the weights are for cannot be read from their names alone.
+        let traits = WeightsTraits(numerics: [first.numerics], input: first.input)
+        try SafeTensorsWriter.write(result.weights, metadata: traits.metadata, to: weightsPath)
+        var tuned = configuration.extraction
+        tuned.weights = .file(weightsPath)
         let recipe = try ExtractionRecipe(tuned, LoadedWeights(tuned.weights))
         let shape = try recipe.graph().featureShape(of: recipe.tap)
         let extraction = try cache.addExtraction(
@@ -190,7 +193,8 @@ public struct FineTuningRun: Sendable {
         let extraction = configuration.extraction
         let content = Content(
             training: training,
-            extraction: "\(extraction.backbone.name) \(extraction.weights.name) \(extraction.tap) \(extraction.imageSize) "
+            extraction:
+                "\(extraction.backbone.name) \(extraction.weights.name) \(extraction.tap) \(extraction.imageSize) "
                 + "\(extraction.sampling) \(extraction.resize)",
             unfreezing: "\(configuration.unfreezing)", backboneLearningRate: configuration.backboneLearningRate,
             framesPerVideo: configuration.framesPerVideo, framesPerClass: configuration.framesPerClass,

@@ -152,8 +152,9 @@ final class FineTuningTask {
             var values: [Float] = []
             for sample in batch {
                 let first = features.examples[sample.entry].firstRow
-                values += boundaries[
-                    (first + sample.frames.lowerBound) * size..<(first + sample.frames.upperBound) * size]
+                values +=
+                    boundaries[
+                        (first + sample.frames.lowerBound) * size..<(first + sample.frames.upperBound) * size]
             }
             return Tensor(shape: [values.count / size, size], values: values)
         }
@@ -201,9 +202,9 @@ final class FineTuningTask {
         let indices = partition[split]
         guard !indices.isEmpty else { return nil }
         let weights = try weights(network)
+        // Untuned: the weights change with every epoch, and so would have to be checked anew.
         let plan = try InferencePlan(
-            graph: graph, output: recipe.tap, batch: recipe.batch, weights: PackedWeights(NamedTensors(weights)),
-            tuning: KernelTuning.standard)
+            graph: graph, output: recipe.tap, batch: recipe.batch, weights: PackedWeights(NamedTensors(weights)))
         var rows: [Float] = []
         var first = 0
         let examples = try indices.map { index in
@@ -215,7 +216,8 @@ final class FineTuningTask {
             }
             defer { first += entry.frames }
             return FeatureSet.Example(
-                videoID: Int64(index), path: entry.clip.path, label: entry.clip.label, split: split.rawValue, group: nil,
+                videoID: Int64(index), path: entry.clip.path, label: entry.clip.label, split: split.rawValue,
+                group: nil,
                 length: entry.frames, firstRow: first)
         }
         var head = head

@@ -8,7 +8,8 @@ extension FineTuningConfiguration {
         "unfreeze", "backbone_learning_rate", "frames_per_video", "frames_per_class", "augmentation",
     ]
     private static let sharedKeys = [
-        "model", "loss", "label_smoothing", "class_weights", "optimizer", "schedule", "clip_norm", "batch_size", "epochs",
+        "model", "loss", "label_smoothing", "class_weights", "optimizer", "schedule", "clip_norm", "batch_size",
+        "epochs",
         "early_stopping", "checkpoint", "seed",
     ]
 
@@ -22,7 +23,8 @@ extension FineTuningConfiguration {
         if training.model.kind.readsMaps != (extractions[0].tap == "spatial") {
             throw section.invalid(
                 "model",
-                "`\(training.model.kind.rawValue)` needs `extract.tap: \(training.model.kind.readsMaps ? "spatial" : "pooled")`")
+                "`\(training.model.kind.rawValue)` needs `extract.tap: \(training.model.kind.readsMaps ? "spatial" : "pooled")`"
+            )
         }
         self.init(
             extraction: extractions[0], training: training, unfreezing: try Unfreezing(section),

@@ -38,6 +38,7 @@ struct Demo: ParsableCommand {
             }
             print("\n" + comparison(results))
             try writeSweep()
+            try writeFineTuning()
             guard let last = results.last else { return }
             try writeReports(results.map(\.run))
             print("\n" + next(run: last.run))
@@ -53,6 +54,38 @@ struct Demo: ParsableCommand {
         }
         line.clear()
         if made > 0 { Console.message("\(made) clips drawn in \(directory)/clips") }
+    }
+
+    /// A pipeline that trains a small network from scratch on the same clips, for the user to start.
+    private func writeFineTuning() throws {
+        let path = path(of: "small-cnn")
+        guard !FileManager.default.fileExists(atPath: path) else { return }
+        let text = """
+            # Made by `zoetrope demo`: a small network and a recurrent head trained together, from scratch.
+            name: demo-small-cnn
+            dataset:
+              layout: folders
+              root: \(directory)/clips
+              name: demo
+            extract:
+              backbone: small_cnn
+              weights: random
+              image_size: 64
+              sampling: {policy: uniform, frames: 10}
+            finetune:
+              unfreeze: all
+              model: {kind: lstm, hidden: 64}
+              optimizer: {kind: adam, learning_rate: 1e-3}
+              batch_size: 16
+              epochs: 6
+              seed: 42
+            sequence:
+              model: {kind: average}
+              epochs: 40
+              seed: 42
+
+            """
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
     }
 
     /// Each head's report, and both beside each other.
@@ -161,6 +194,7 @@ struct Demo: ParsableCommand {
           make cam RUN=\(run) VIDEO=\(directory)/clips/test/multiply/multiply-00.mp4
           make query CACHE=\(directory)/features.sqlite SQL='SELECT * FROM class_accuracy'
           make sweep PIPELINE=\(path(of: "heads")) CACHE=\(directory)/features.sqlite RUNS=\(directory)/runs
+          make tuned PIPELINE=\(path(of: "small-cnn")) CACHE=\(directory)/features.sqlite RUNS=\(directory)/runs
           make extract PIPELINE=my.yaml        # your own folder of videos: see the README
         """
     }

@@ -17,7 +17,8 @@ struct ZoetropeCommand: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Extract.self, TrainSequence.self, FineTune.self, Sweep.self, Evaluate.self, Compare.self, Runs.self, Predict.self,
+            Extract.self, TrainSequence.self, FineTune.self, Sweep.self, Evaluate.self, Compare.self, Runs.self,
+            Predict.self,
             ActivationMaps.self, Dataset.self, Describe.self, Weights.self, Demo.self,
         ])
 }

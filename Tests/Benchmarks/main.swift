@@ -7,6 +7,7 @@ import NeuralNetwork
 //     Benchmarks BACKBONE [PRECISION [WORKERS [BATCH [SECONDS [untuned]]]]]
 //     Benchmarks peak
 //     Benchmarks head gru|bilstm [EPOCHS]
+//     Benchmarks train small_cnn|vgg16 [STEPS]
 //     Benchmarks load GIGABYTES CACHE            makes the cache where it is not there
 //
 // Prints one JSON object.
@@ -19,6 +20,8 @@ func argument<Value>(_ index: Int, _ fallback: Value, _ read: (String) -> Value?
 
 if arguments.count > 2, arguments[1] == "head" {
     try HeadBenchmark.run(arguments[2], epochs: argument(3, 5) { Int($0) })
+} else if arguments.count > 2, arguments[1] == "train" {
+    try TrainingBenchmark.run(arguments[2], steps: argument(3, 5) { Int($0) })
 } else if arguments.count > 1, arguments[1] == "peak" {
     try PeakBenchmark.run()
 } else if arguments.count > 3, arguments[1] == "load" {

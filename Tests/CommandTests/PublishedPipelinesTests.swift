@@ -94,6 +94,45 @@ enum PublicLayouts {
         #expect(Set(files) == covered)
     }
 
+    static let fineTuned = [
+        (
+            file: "ucf101-smallcnn-lstm", root: "UCF-101",
+            settings: ["finetune.batch_size=6", "finetune.model.hidden=8"]
+        ),
+        (
+            file: "ucf101-resnet18-lstm", root: "UCF-101",
+            settings: ["finetune.batch_size=6", "finetune.model.hidden=8"]
+        ),
+        (file: "hmdb51-vgg16-frame", root: "hmdb51", settings: ["finetune.batch_size=12"]),
+    ]
+
+    @Test("a network is fine-tuned, extracts, trains another head, and both are compared", arguments: fineTuned.indices)
+    func fineTunedEndToEnd(index: Int) throws {
+        let (file, root, settings) = Self.fineTuned[index]
+        let scratch = try ScratchFolder()
+        try PublicLayouts.write(to: scratch)
+        let all =
+            settings + [
+                "dataset.root=\(root)", "dataset.splits=lists", "extract.image_size=32", "extract.sampling.frames=3",
+                "finetune.epochs=1", "sequence.epochs=1",
+            ]
+        func run(_ command: String, _ more: [String] = [], weights: String) throws -> Program.Output {
+            let options = (all + ["extract.weights=\(weights)"]).flatMap { ["--set", $0] }
+            return try Program.run([command, "\(Self.folder)/\(file).yaml"] + options + more, in: scratch.path)
+        }
+        let tuned = try run("finetune", ["--name", "tuned"], weights: "random")
+        #expect(tuned.status == 0, "\(tuned.error)")
+        #expect(tuned.out.contains("Network: runs/tuned/backbone/model.safetensors"))
+        let weights = "runs/tuned/backbone/model.safetensors"
+        #expect(try run("extract", weights: weights).status == 0)
+        let trained = try run("sequence", ["--name", "head"], weights: weights)
+        #expect(trained.status == 0, "\(trained.error)")
+        let compared = try Program.run(["compare", "runs/tuned", "runs/head"], in: scratch.path)
+        #expect(compared.status == 0 && compared.out.contains("9 clips"), "\(compared.error)")
+        let evaluated = try Program.run(["evaluate", "runs/tuned", "--report", "r.html"], in: scratch.path)
+        #expect(evaluated.status == 0, "\(evaluated.error)")
+    }
+
     static let sweeps = [
         (file: "gtea61-resnet34-grid", root: "GTEA61", splits: nil as String?, runs: 27),
         (file: "recurrence", root: "hmdb51", splits: "lists", runs: 15),

@@ -204,3 +204,53 @@ import Video
         #expect(throws: PipelineError.self) { try Self.parse(Self.text, ["extract.resize=linear"]) }
     }
 }
+
+@Suite struct FineTuningReaderTests {
+    static func pipeline(_ part: String, extract: String = "backbone: vgg16, weights: random, tap: flatten") throws
+        -> Pipeline
+    {
+        try Pipeline(text: "dataset: {root: clips}\nextract: {\(extract)}\nfinetune: \(part)\n", file: "p.yaml")
+    }
+
+    @Test("the finetune part is read whole")
+    func whole() throws {
+        let tuning = try #require(
+            try Self.pipeline(
+                """
+                {unfreeze: 4, model: {kind: frame}, frames_per_video: 2, frames_per_class: 200, backbone_learning_rate: 1e-5,
+                  augmentation: {flip: [horizontal, vertical], rotation: 0.4, zoom: 0.2, contrast: 0.3, brightness: 0.1, crop: 0.6,
+                  per: frame}, optimizer: {kind: adam, learning_rate: 1e-3, epsilon: 0.01}, batch_size: 100}
+                """
+            ).fineTuning)
+        #expect(tuning.unfreezing == .last(4) && tuning.backboneLearningRate == 1e-5)
+        #expect(tuning.framesPerVideo == 2 && tuning.framesPerClass == 200)
+        #expect(tuning.training.batchSize == 100 && tuning.training.optimizer.epsilon == 0.01)
+        let augmentation = tuning.augmentation
+        #expect(augmentation.flipsHorizontally && augmentation.flipsVertically && !augmentation.isSharedByClip)
+        #expect([augmentation.rotation, augmentation.zoom, augmentation.contrast] == [0.4, 0.2, 0.3])
+        #expect(augmentation.brightness == 0.1 && augmentation.crop == 0.6)
+        let plain = try #require(try Self.pipeline("{model: {kind: lstm}}").fineTuning)
+        #expect(plain.unfreezing == .all && plain.augmentation.isIdentity)
+        #expect(
+            try Self.pipeline("{unfreeze: [a, b], model: {kind: lstm}}").fineTuning?.unfreezing == .named(["a", "b"]))
+    }
+
+    @Test(
+        "what is wrong with it is said with its line",
+        arguments: [
+            ("{unfreeze: none, model: {kind: lstm}}", "`finetune.unfreeze` cannot be `none`"),
+            ("{unfreez: 4, model: {kind: lstm}}", "unfreeze"),
+            ("{model: {kind: convlstm}}", "needs `extract.tap: spatial`"),
+            (
+                "{model: {kind: lstm}, augmentation: {rotation: 2}}",
+                "`finetune.augmentation.rotation` must be a number from 0 to below 1"
+            ),
+            ("{model: {kind: lstm}, augmentation: {crop: 0}}", "above 0, at most 1"),
+            ("{model: {kind: lstm}, standardize: true}", "standardize"),
+        ])
+    func wrong(part: String, message: String) {
+        let error = #expect(throws: PipelineError.self) { try Self.pipeline(part) }
+        #expect(error?.localizedDescription.contains(message) == true, "\(error?.localizedDescription ?? "")")
+        #expect(error?.line == 3)
+    }
+}

@@ -51,6 +51,8 @@ void onednn_set_threads(int count);
 /// Makes the calling thread compute by itself and treat denormal numbers as zero, which they are to a
 /// network and which would slow it down a hundredfold.
 void onednn_prepare_thread(void);
+/// The latter alone. Threads that oneDNN starts from the calling thread afterwards do the same.
+void onednn_flush_denormals(void);
 
 int onednn_context_create(onednn_context **context);
 void onednn_context_destroy(onednn_context *context);

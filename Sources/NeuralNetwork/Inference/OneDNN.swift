@@ -31,6 +31,13 @@ public enum ArithmeticLibrary {
 
     /// Sets how many threads oneDNN uses for plans that the calling thread makes and runs.
     public static func setThreadsOfCallingThread(_ count: Int) { onednn_set_threads(Int32(count)) }
+
+    /// The same for training, whose gradients become so small that processors slow down a hundredfold: numbers
+    /// below 1e-38 count as zero. To be called before the thread's first plan.
+    public static func prepareTraining(threads: Int) {
+        onednn_flush_denormals()
+        setThreadsOfCallingThread(threads)
+    }
 }
 
 /// An engine and a stream. Used by one thread at a time.

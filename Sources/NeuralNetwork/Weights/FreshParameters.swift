@@ -12,7 +12,9 @@ public struct FreshParameters: ParameterSource {
             guard case .batchNormalization(_, let hasScale) = node.operation else { continue }
             // Scale, shift, mean, variance.
             let values: [Float] = hasScale ? [1, 0, 0, 1] : [0, 0, 1]
-            for (parameter, value) in zip(node.parameters, values) { constants[graph.parameters[parameter].name] = value }
+            for (parameter, value) in zip(node.parameters, values) {
+                constants[graph.parameters[parameter].name] = value
+            }
         }
         self.constants = constants
     }

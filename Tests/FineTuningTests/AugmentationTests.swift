@@ -1,0 +1,96 @@
+import Datasets
+import Foundation
+import Testing
+
+@testable import FineTuning
+
+@Suite struct AugmentationTests {
+    static let side = 12
+    static let picture = (0..<side * side * 3).map { place -> UInt8 in
+        let pattern = place * 37 + place / 36 * 11
+        return UInt8(pattern % 200 + 20)
+    }
+
+    private static func applied(_ change: (inout Augmentation) -> Void, seed: UInt64 = 1) -> [UInt8] {
+        var augmentation = Augmentation()
+        change(&augmentation)
+        var generator = SplitMix64(seed: seed)
+        return Augmentation.apply(augmentation.draw(&generator), to: picture, side: side)
+    }
+
+    private static func pixel(_ pixels: [UInt8], _ x: Int, _ y: Int) -> [UInt8] {
+        Array(pixels[(y * side + x) * 3..<(y * side + x) * 3 + 3])
+    }
+
+    @Test("nothing named changes nothing, and the same seed gives the same picture")
+    func identity() {
+        #expect(Self.applied { _ in } == Self.picture)
+        func all(_ a: inout Augmentation) {
+            (a.flipsHorizontally, a.rotation, a.zoom, a.contrast, a.brightness, a.crop) = (
+                true, 0.2, 0.2, 0.3, 0.1, 0.6
+            )
+        }
+        #expect(Self.applied(all, seed: 5) == Self.applied(all, seed: 5))
+        #expect(Self.applied(all, seed: 5) != Self.applied(all, seed: 6))
+    }
+
+    @Test("a flip mirrors exactly, in about half of the cases")
+    func flips() {
+        var mirrored = 0
+        for seed in 0..<200 {
+            let result = Self.applied({ $0.flipsHorizontally = true }, seed: UInt64(seed))
+            if result == Self.picture { continue }
+            mirrored += 1
+            for y in 0..<Self.side {
+                for x in 0..<Self.side {
+                    #expect(Self.pixel(result, x, y) == Self.pixel(Self.picture, Self.side - 1 - x, y))
+                }
+            }
+        }
+        #expect((70...130).contains(mirrored))
+        let upside = (0..<20).map { seed in Self.applied({ $0.flipsVertically = true }, seed: seed) }
+            .first { $0 != Self.picture }
+        #expect(upside.map { Self.pixel($0, 3, 0) } == Self.pixel(Self.picture, 3, Self.side - 1))
+    }
+
+    @Test("a quarter turn moves every pixel to its place")
+    func quarterTurn() {
+        let draw = Augmentation.Draw(matrix: [0, -1, 0, 1, 0, 0], contrast: 1, brightness: 0)
+        let result = Augmentation.apply(draw, to: Self.picture, side: Self.side)
+        for y in 0..<Self.side {
+            for x in 0..<Self.side {
+                #expect(Self.pixel(result, x, y) == Self.pixel(Self.picture, Self.side - 1 - y, x))
+            }
+        }
+    }
+
+    @Test("contrast keeps the mean colour, brightness moves it, and both stay within 8 bits")
+    func colours() {
+        func mean(_ pixels: [UInt8]) -> Double { pixels.reduce(0) { $0 + Double($1) } / Double(pixels.count) }
+        func deviation(_ pixels: [UInt8]) -> Double {
+            let middle = mean(pixels)
+            let squares = pixels.map { (Double($0) - middle) * (Double($0) - middle) }
+            return (squares.reduce(0, +) / Double(pixels.count)).squareRoot()
+        }
+        let soft = Augmentation.apply(
+            .init(matrix: [1, 0, 0, 0, 1, 0], contrast: 0.5, brightness: 0), to: Self.picture, side: Self.side)
+        #expect(abs(mean(soft) - mean(Self.picture)) < 0.5)
+        #expect(abs(deviation(soft) - 0.5 * deviation(Self.picture)) < 0.5)
+        let bright = Augmentation.apply(
+            .init(matrix: [1, 0, 0, 0, 1, 0], contrast: 1, brightness: 20), to: Self.picture, side: Self.side)
+        #expect(abs(mean(bright) - mean(Self.picture) - 20) < 0.5)
+        #expect(
+            Augmentation.apply(
+                .init(matrix: [1, 0, 0, 0, 1, 0], contrast: 1, brightness: 250), to: Self.picture, side: Self.side
+            ).allSatisfy { $0 == 255 })
+    }
+
+    @Test("turns and zooms stay inside the picture's range of colours, mirrored beyond the border")
+    func borders() throws {
+        for seed in 0..<30 {
+            let result = Self.applied({ ($0.rotation, $0.zoom, $0.crop) = (0.4, 0.2, 0.3) }, seed: UInt64(seed))
+            #expect(result.count == Self.picture.count)
+            #expect(try #require(result.min()) >= Self.picture.min()! && result.max()! <= Self.picture.max()!)
+        }
+    }
+}

@@ -1,0 +1,229 @@
+import Backbones
+import Datasets
+import Extraction
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import SequenceModels
+import TestSupport
+import Testing
+import Video
+
+@testable import FineTuning
+
+/// Tiny clips of two labels that brightness tells apart.
+final class Clips {
+    let scratch: ScratchFolder
+    var path: String { scratch.path }
+    let dataset: DatasetConfiguration
+    let cache: CacheFile
+
+    init(clips: Int = 16, frames: Int = 6) throws {
+        scratch = try ScratchFolder()
+        for index in 0..<clips {
+            let (label, split) = (
+                ["dark", "light"][index % 2], index % 4 < 2 ? "train" : index % 8 < 4 ? "validation" : "test"
+            )
+            let level = index % 2 == 0 ? 50 : 190
+            let clip = TinyClip.y4m(width: 40, height: 36, frames: frames + index % 2) { pixel, frame in
+                UInt8(level + (pixel * 7 + frame * 13 + index * 2) % 40)
+            }
+            try scratch.file("clips/\(split)/\(label)/\(index).y4m", clip)
+        }
+        dataset = DatasetConfiguration(layout: .folders, root: scratch.path + "/clips")
+        cache = try CacheFile(path: scratch.path + "/cache.sqlite")
+    }
+
+    static func configuration(_ kind: HeadConfiguration.Kind = .lstm, epochs: Int = 3) -> FineTuningConfiguration {
+        let extraction = ExtractionConfiguration(
+            backbone: Backbone.named("small_cnn")!, weights: .random, tap: kind.readsMaps ? "spatial" : "pooled",
+            imageSize: 32, sampling: .uniform(frames: 3))
+        let training = TrainingConfiguration(
+            model: HeadConfiguration(kind: kind, hidden: [6]),
+            optimizer: Optimizer(kind: .adam, learningRate: 2e-3), batchSize: 3, epochs: epochs, checkpoint: 1, seed: 3)
+        return FineTuningConfiguration(extraction: extraction, training: training)
+    }
+
+    func frames(_ configuration: FineTuningConfiguration) throws -> FrameSet {
+        try FrameSet(
+            dataset, configuration, store: FrameStore(path: path + "/frames.sqlite"), workers: 2, report: { _ in })
+    }
+
+    func run(_ name: String, _ configuration: FineTuningConfiguration) -> FineTuningRun {
+        FineTuningRun(
+            name: name, dataset: dataset, configuration: configuration, runs: path + "/runs", version: "test")
+    }
+}
+
+@Suite struct FineTuningTests {
+    @Test("a network learns with its head, and what is extracted with it afterwards gives the same predictions")
+    func wholePath() throws {
+        let clips = try Clips()
+        let configuration = Clips.configuration(epochs: 8)
+        let frames = try clips.frames(configuration)
+        #expect(frames.entries.count == 16 && frames.failures.isEmpty)
+        let run = clips.run("tuned", configuration)
+        var losses: [Double] = []
+        let summary = try run.train(frames, cache: clips.cache) { losses.append($0.trainLoss) }
+        #expect(losses.count == 8 && losses[7] < losses[0])
+        #expect(summary.metrics[.test]?.accuracy == 1)
+
+        var extraction = configuration.extraction
+        extraction.weights = .file(run.weightsPath)
+        let extractor = Extractor(
+            name: "x", dataset: clips.dataset, configurations: [extraction], workers: 1, version: "test")
+        let extracted = try extractor.run(into: clips.cache, report: { _ in })
+        #expect(extracted.extracted == 16)
+        #expect(try clips.cache.extractions().count == 1)
+        let evaluated = try RunEvaluation(run.directory, split: .test, cache: nil)
+        let id = try #require(try clips.cache.run(named: "tuned"))
+        let stored = try clips.cache.predictions(run: id, split: "test")
+        #expect(evaluated.predictions.count == stored.count && stored.count == 4)
+        for (ours, before) in zip(evaluated.predictions.sorted { $0.videoID < $1.videoID }, stored) {
+            #expect(ours.videoID == before.videoID && ours.label == before.label)
+            for (a, b) in zip(ours.probabilities, before.probabilities) { #expect(abs(a - b) < 1e-4) }
+        }
+        #expect(try clips.cache.epochs(run: id).count == 8)
+        let files = try FileManager.default.contentsOfDirectory(atPath: run.directory.path).sorted()
+        #expect(
+            files == [
+                "backbone", "config.json", "epochs.csv", "last.safetensors", "model.safetensors", "predictions.csv",
+            ])
+    }
+
+    @Test("an interrupted run goes on to the same weights as if it had never stopped")
+    func resume() throws {
+        let clips = try Clips()
+        var configuration = Clips.configuration(epochs: 4)
+        configuration.augmentation.flipsHorizontally = true
+        configuration.augmentation.rotation = 0.1
+        configuration.backboneLearningRate = 1e-3
+        let frames = try clips.frames(configuration)
+        let whole = clips.run("whole", configuration)
+        _ = try whole.train(frames, cache: clips.cache) { _ in }
+        var part = clips.run("part", configuration)
+        // In the middle of the third epoch.
+        var batches = 0
+        let stopped = try part.train(
+            frames, cache: clips.cache, isCancelled: { batches >= 7 }, progress: { _, _ in batches += 1 },
+            report: { _ in })
+        #expect(stopped.wasCancelled && stopped.epochs == 2)
+        part.resumes = true
+        let resumed = try part.train(frames, cache: clips.cache) { _ in }
+        #expect(resumed.epochs == 4)
+        for file in ["model.safetensors", "backbone/model.safetensors"] {
+            let (a, b) = (
+                FileManager.default.contents(atPath: whole.directory.path + "/" + file),
+                FileManager.default.contents(atPath: part.directory.path + "/" + file)
+            )
+            #expect(a != nil && a == b, "\(file)")
+        }
+        var other = part
+        other.configuration.training.batchSize = 2
+        #expect(throws: FineTuningError.otherCheckpoint(run: part.directory.path)) {
+            try other.train(frames, cache: clips.cache) { _ in }
+        }
+        #expect(throws: CacheError.runExists(name: "whole")) { try whole.train(frames, cache: clips.cache) { _ in } }
+    }
+
+    @Test("frames are decoded once; a broken video is named and the rest goes on")
+    func frameStore() throws {
+        let clips = try Clips()
+        try clips.scratch.file("clips/train/dark/broken.y4m", "nothing")
+        let configuration = Clips.configuration()
+        var decoded = 0
+        var failed: [String] = []
+        func load() throws -> FrameSet {
+            try FrameSet(
+                clips.dataset, configuration, store: FrameStore(path: clips.path + "/frames.sqlite"), workers: 2
+            ) { event in
+                switch event {
+                case .decoded: decoded += 1
+                case .failed(let path, _): failed.append(path)
+                }
+            }
+        }
+        let first = try load()
+        #expect(first.entries.count == 16 && decoded == 17 && failed == ["train/dark/broken.y4m"])
+        #expect(first.failures.map(\.path) == failed)
+        decoded = 0
+        let again = try load()
+        // The broken one is tried again.
+        #expect(decoded == 1 && again.entries == first.entries)
+        let store = try FrameStore(path: clips.path + "/frames.sqlite")
+        let own = try store.frames(key: first.entries[0].key)
+        #expect(own.count == 3 && own.allSatisfy { $0.count == 32 * 32 * 3 })
+        #expect(throws: CacheError.self) { try store.frames(key: "no such clip") }
+    }
+
+    @Test("random frames of each video, at most so many of a class")
+    func frameLimits() throws {
+        let clips = try Clips()
+        var configuration = Clips.configuration(.frame)
+        (configuration.framesPerVideo, configuration.framesPerClass) = (2, 5)
+        let task = try FineTuningTask(configuration, clips.frames(configuration), memory: .max)
+        // Four training clips of each class have eight such frames.
+        for target in 0..<2 { #expect(task.samples.count { $0.target == target } == 5) }
+        #expect(task.samples.allSatisfy { $0.count == 1 })
+    }
+
+    @Test("what is frozen stays as it is, and runs once where its pictures do not change")
+    func frozen() throws {
+        let clips = try Clips()
+        var configuration = Clips.configuration(epochs: 2)
+        configuration.unfreezing = .last(1)
+        let frames = try clips.frames(configuration)
+        let task = try FineTuningTask(configuration, frames, memory: .max)
+        #expect(task.network.hasFrozenPart && task.network.boundarySize == 256 * 2 * 2)
+        let result = try FineTuner(configuration).train(frames)
+        let fresh = FreshParameters(SmallCNN().graph(imageSize: 32), seed: 3)
+        let graph = SmallCNN().graph(imageSize: 32)
+        for parameter in graph.parameters {
+            let isSame = result.weights[parameter.name] == fresh.tensor(for: parameter)
+            #expect(
+                isSame == !(parameter.name.hasPrefix("conv4") || parameter.name.hasPrefix("bn4")), "\(parameter.name)")
+        }
+        // The same without keeping anything in memory.
+        var streamed = FineTuner(configuration)
+        streamed.memory = 0
+        #expect(try streamed.train(frames).weights == result.weights)
+        configuration.unfreezing = .named(["conv2", "bn2"])
+        let middle = try FineTuningTask(configuration, frames, memory: 0)
+        #expect(Set(middle.initialState.network.trained.tensors.keys) == ["conv2.weight", "bn2.weight", "bn2.bias"])
+    }
+
+    @Test("what cannot be trained is said")
+    func errors() throws {
+        let clips = try Clips(clips: 8)
+        var configuration = Clips.configuration()
+        let frames = try clips.frames(configuration)
+        configuration.unfreezing = .named(["conv2", "layer9"])
+        #expect(
+            throws: FineTuningError.unknownLayers(
+                ["layer9"], available: ["conv1", "bn1", "conv2", "bn2", "conv3", "bn3", "conv4", "bn4"])
+        ) { try FineTuner(configuration).train(frames) }
+        // The last "layer" of VGG16 is a pooling.
+        var vgg = configuration
+        vgg.extraction.backbone = try #require(Backbone.named("vgg16"))
+        vgg.unfreezing = .last(1)
+        #expect(throws: FineTuningError.nothingTrained(backbone: "vgg16")) { try FineTuner(vgg).train(frames) }
+        configuration = Clips.configuration()
+        configuration.training.optimizer.learningRate = 1e30
+        #expect(throws: SequenceError.diverged(epoch: 1)) { try FineTuner(configuration).train(frames) }
+        // 32 pixels halved five times are one; a batch of one frame has no deviation.
+        configuration = Clips.configuration(.frame)
+        configuration.training.batchSize = 1
+        #expect(throws: FineTuningError.singleValue(backbone: "small_cnn")) {
+            try FineTuner(configuration).train(frames)
+        }
+    }
+
+    @Test("maps train too: a convolutional LSTM behind the network")
+    func maps() throws {
+        let clips = try Clips()
+        var configuration = Clips.configuration(.convlstm, epochs: 6)
+        configuration.extraction.imageSize = 64
+        let result = try FineTuner(configuration).train(clips.frames(configuration))
+        #expect(result.evaluations[.test]?.metrics?.accuracy == 1)
+    }
+}
