@@ -1,12 +1,13 @@
 #include "Internal.h"
 
 // Primitives that train: forward passes that keep what is needed, and their gradients. All tensors of pictures are
-// float32, channels last.
+// float32, channels last but for Winograd's.
 
 static dnnl_status_t picture_layout(
-    onednn_layout **layout, int64_t batch, int64_t channels, int64_t height, int64_t width) {
+    onednn_layout **layout, onednn_format format, int64_t batch, int64_t channels, int64_t height,
+    int64_t width) {
   int64_t dims[] = {batch, channels, height, width};
-  return onednn_layout_create(layout, ONEDNN_F32, 4, dims, ONEDNN_CHANNELS_LAST);
+  return onednn_layout_create(layout, ONEDNN_F32, 4, dims, format);
 }
 
 int onednn_convolution_training_create(
@@ -24,39 +25,43 @@ int onednn_convolution_training_create(
   dnnl_dims_t strides = {o->stride_height, o->stride_width}, dilates = {0, 0};
   dnnl_dims_t before = {o->pad_top, o->pad_left}, after = {o->pad_bottom, o->pad_right};
 
-  CHECK(picture_layout(&source, o->batch, o->in_channels, o->in_height, o->in_width));
-  CHECK(picture_layout(&destination, o->batch, o->out_channels, o->out_height, o->out_width));
+  dnnl_alg_kind_t algorithm = o->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
+  // Winograd's kernels know blocked pictures only.
+  onednn_format format = o->winograd ? ONEDNN_BLOCKED : ONEDNN_CHANNELS_LAST;
+
+  CHECK(picture_layout(&source, format, o->batch, o->in_channels, o->in_height, o->in_width));
+  CHECK(picture_layout(&destination, format, o->batch, o->out_channels, o->out_height, o->out_width));
   CHECK(onednn_layout_create(
       &weights, ONEDNN_F32, o->groups > 1 ? 5 : 4, o->groups > 1 ? grouped : dense, ONEDNN_ANY));
   if (has_bias) CHECK(onednn_layout_create(&bias, ONEDNN_F32, 1, bias_dims, ONEDNN_PLAIN));
   CHECK(onednn_make_attributes(&attributes));
 #if API3
   CHECK(dnnl_convolution_forward_primitive_desc_create(
-      &forward, context->engine, dnnl_forward_training, dnnl_convolution_direct, source->value,
+      &forward, context->engine, dnnl_forward_training, algorithm, source->value,
       weights->value, bias ? bias->value : NULL, destination->value, strides, dilates, before,
       after, attributes));
   if (direction == ONEDNN_BACKWARD_DATA)
     CHECK(dnnl_convolution_backward_data_primitive_desc_create(
-        &description, context->engine, dnnl_convolution_direct, source->value, weights->value,
+        &description, context->engine, algorithm, source->value, weights->value,
         destination->value, strides, dilates, before, after, forward, attributes));
   if (direction == ONEDNN_BACKWARD_WEIGHTS)
     CHECK(dnnl_convolution_backward_weights_primitive_desc_create(
-        &description, context->engine, dnnl_convolution_direct, source->value, weights->value,
+        &description, context->engine, algorithm, source->value, weights->value,
         bias ? bias->value : NULL, destination->value, strides, dilates, before, after, forward,
         attributes));
 #else
   dnnl_convolution_desc_t request;
   CHECK(dnnl_dilated_convolution_forward_desc_init(
-      &request, dnnl_forward_training, dnnl_convolution_direct, source->value, weights->value,
+      &request, dnnl_forward_training, algorithm, source->value, weights->value,
       bias ? bias->value : NULL, destination->value, strides, dilates, before, after));
   CHECK(dnnl_primitive_desc_create(&forward, &request, attributes, context->engine, NULL));
   if (direction == ONEDNN_BACKWARD_DATA)
     CHECK(dnnl_dilated_convolution_backward_data_desc_init(
-        &request, dnnl_convolution_direct, source->value, weights->value, destination->value,
+        &request, algorithm, source->value, weights->value, destination->value,
         strides, dilates, before, after));
   if (direction == ONEDNN_BACKWARD_WEIGHTS)
     CHECK(dnnl_dilated_convolution_backward_weights_desc_init(
-        &request, dnnl_convolution_direct, source->value, weights->value,
+        &request, algorithm, source->value, weights->value,
         bias ? bias->value : NULL, destination->value, strides, dilates, before, after));
   if (direction != ONEDNN_FORWARD)
     CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, forward));
@@ -91,8 +96,8 @@ int onednn_pooling_training_create(
   dnnl_dims_t kernel = {o->kernel_height, o->kernel_width};
   dnnl_dims_t before = {o->pad_top, o->pad_left}, after = {o->pad_bottom, o->pad_right};
 
-  CHECK(picture_layout(&source, o->batch, o->channels, o->in_height, o->in_width));
-  CHECK(picture_layout(&destination, o->batch, o->channels, o->out_height, o->out_width));
+  CHECK(picture_layout(&source, ONEDNN_CHANNELS_LAST, o->batch, o->channels, o->in_height, o->in_width));
+  CHECK(picture_layout(&destination, ONEDNN_CHANNELS_LAST, o->batch, o->channels, o->out_height, o->out_width));
   CHECK(onednn_make_attributes(&attributes));
 #if API3
   dnnl_dims_t dilation = {0, 0};
@@ -139,7 +144,7 @@ int onednn_normalization_training_create(
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL, forward = NULL;
   unsigned flags = dnnl_use_scale | dnnl_use_shift | (rectifies ? dnnl_fuse_norm_relu : 0);
-  CHECK(picture_layout(&layout, batch, channels, height, width));
+  CHECK(picture_layout(&layout, ONEDNN_CHANNELS_LAST, batch, channels, height, width));
   CHECK(onednn_make_attributes(&attributes));
 #if API3
   CHECK(dnnl_batch_normalization_forward_primitive_desc_create(

@@ -130,6 +130,34 @@ import Testing
         #expect(Self.error(ours, try inference.run(pixels: pixels, normalization: normalization).values) < 1e-5)
     }
 
+    @Test(
+        "a wide 3×3 convolution gives the same by another algorithm",
+        arguments: [(64, 64, 8), (64, 128, 7), (80, 64, 9)])
+    func winograd(inputs: Int, outputs: Int, side: Int) throws {
+        let request = ConvolutionLayer.Request(
+            name: "wide",
+            options: Convolution(
+                outChannels: outputs, window: Window(kernel: Extent(3), padding: Extent(1)), hasBias: true),
+            input: ImageShape(.image(channels: inputs, height: side, width: side)),
+            output: ImageShape(.image(channels: outputs, height: side, width: side)), shape: [outputs, inputs, 3, 3],
+            batch: 3, trains: true, wantsInput: true)
+        #expect(request.mayUseWinograd)
+        let weight = Self.around("weight", request.shape, spread: 0.1).values
+        let bias = Self.around("bias", [outputs], spread: 1).values
+        let input = Matrix(Self.around("input", [3, request.input.count], spread: 1))
+        let slope = Matrix(Self.around("slope", [3, request.output.count], spread: 1))
+        let results = try [true, false].map { allowed -> [[Float]] in
+            let layer = try ConvolutionLayer.make(request, Context(), allowsWinograd: allowed)
+            if !allowed { #expect(!layer.usesWinograd) }
+            let output = try layer.forward(input, weight: weight, bias: bias)
+            var (ofWeight, ofBias) = (weight, bias)
+            let ofInput = try layer.backward(
+                slope, input: input, weight: weight, weightGradient: &ofWeight, biasGradient: &ofBias)
+            return [Array(output.values), ofWeight, ofBias, try #require(ofInput.map { Array($0.values) })]
+        }
+        for (ours, direct) in zip(results[0], results[1]) { #expect(Self.error(ours, direct) < 1e-4) }
+    }
+
     @Test("dropout zeroes its share and scales the rest, the same for the same seed")
     func dropout() throws {
         var b = GraphBuilder()

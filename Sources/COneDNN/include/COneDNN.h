@@ -146,7 +146,7 @@ typedef enum {
 } onednn_argument;
 
 /// Training primitives take and give float32, channels last; weights as they like: ask `onednn_operation_layout`.
-/// Of `options`, sizes, padding, groups and `has_bias` count.
+/// Of `options`, sizes, padding, groups and `winograd` count; with that, pictures are blocked.
 int onednn_convolution_training_create(
     onednn_context *context, const onednn_convolution_options *options, bool has_bias,
     onednn_direction direction, onednn_operation **operation);

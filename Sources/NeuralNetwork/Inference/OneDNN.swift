@@ -51,6 +51,14 @@ final class Context {
     }
 
     deinit { onednn_context_destroy(handle) }
+
+    private var scratchpad = AlignedBuffer(bytes: 0)
+
+    /// Scratch space for a primitive that runs now; the next one gets the same.
+    func scratchpad(bytes: Int) -> UnsafeMutableRawPointer {
+        if scratchpad.bytes < bytes { scratchpad = AlignedBuffer(bytes: bytes) }
+        return scratchpad.pointer
+    }
 }
 
 /// How a tensor lies in memory.

@@ -297,10 +297,12 @@ public final class ImageTrainingPlan {
         switch node.operation {
         case .convolution(let options):
             return .convolution(
-                try ConvolutionLayer(
-                    node.name, options, input: input, output: output, shape: graph.parameters[node.parameters[0]].shape,
-                    batch: batch, trains: isTrained[node.parameters[0]],
-                    wantsInput: needsGradient.contains(node.inputs[0]), context))
+                try ConvolutionLayer.make(
+                    .init(
+                        name: node.name, options: options, input: input, output: output,
+                        shape: graph.parameters[node.parameters[0]].shape, batch: batch,
+                        trains: isTrained[node.parameters[0]], wantsInput: needsGradient.contains(node.inputs[0])),
+                    context))
         case .batchNormalization(let epsilon, _):
             guard node.parameters.contains(where: { isTrained[$0] }) else { return nil }
             return .normalization(

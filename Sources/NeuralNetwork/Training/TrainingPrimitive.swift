@@ -4,12 +4,10 @@ import COneDNN
 final class TrainingPrimitive {
     private let primitive: Primitive
     private let context: Context
-    private let scratchpad: AlignedBuffer
 
     init(_ name: String, _ context: Context, _ make: (UnsafeMutablePointer<OpaquePointer?>) -> Int32) throws {
         primitive = try Primitive(name, make)
         self.context = context
-        scratchpad = AlignedBuffer(bytes: primitive.scratchpadBytes)
     }
 
     /// How it wants a tensor, or nil where it has none of that kind.
@@ -21,7 +19,8 @@ final class TrainingPrimitive {
         let buffers: [UnsafeMutableRawPointer?] = tensors.map(\.1)
         try check(
             onednn_operation_bind_arguments(
-                primitive.handle, Int32(tensors.count), tensors.map(\.0), buffers, scratchpad.pointer),
+                primitive.handle, Int32(tensors.count), tensors.map(\.0), buffers,
+                context.scratchpad(bytes: primitive.scratchpadBytes)),
             primitive.name)
         try primitive.execute(in: context)
     }
@@ -31,16 +30,15 @@ final class TrainingPrimitive {
 final class ParameterReorder {
     private let primitive: Primitive
     private let context: Context
-    private let scratchpad: AlignedBuffer
 
     init(_ name: String, from: Layout, to: Layout, _ context: Context) throws {
         primitive = try Primitive(name) { onednn_reorder_create(context.handle, from.handle, to.handle, 1, $0) }
         self.context = context
-        scratchpad = AlignedBuffer(bytes: primitive.scratchpadBytes)
     }
 
     func run(from source: UnsafeMutableRawPointer, to destination: UnsafeMutableRawPointer) throws {
-        try primitive.bind(source: source, destination: destination, scratchpad: scratchpad.pointer)
+        try primitive.bind(
+            source: source, destination: destination, scratchpad: context.scratchpad(bytes: primitive.scratchpadBytes))
         try primitive.execute(in: context)
     }
 }
