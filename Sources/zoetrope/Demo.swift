@@ -80,7 +80,8 @@ struct Demo: ParsableCommand {
               epochs: 6
               seed: 42
             sequence:
-              model: {kind: average}
+              model: {kind: lstm, hidden: 64}
+              standardize: true
               epochs: 40
               seed: 42
 
