@@ -1,4 +1,6 @@
+import Backbones
 import Extraction
+import NeuralNetwork
 import SequenceModels
 
 /// The `finetune` part of a pipeline: what of the network is trained, together with which head, on which frames.
@@ -26,6 +28,18 @@ public struct FineTuningConfiguration: Sendable {
     public var framesPerClass: Int?
     /// Changes of training pictures.
     public var augmentation = Augmentation()
+
+    /// What is likely to be a mistake.
+    public var warnings: [String] {
+        let pictures = training.model.kind == .frame ? 1 : framesPerVideo ?? extraction.sampling.frames
+        let graph = extraction.backbone.graph(imageSize: extraction.imageSize)
+        let normalizes = graph.nodes.contains { if case .batchNormalization = $0.operation { true } else { false } }
+        guard training.batchSize == 1, normalizes else { return [] }
+        return [
+            "a batch is \(pictures == 1 ? "one picture" : "the \(pictures) frames of one video"): the normalisations that are "
+                + "trained see no other, and learn little. Raise `finetune.batch_size`"
+        ]
+    }
 
     /// What is left out has the default of a pipeline file.
     public init(

@@ -91,7 +91,7 @@ public struct FrameSet: Sendable {
         if entries.isEmpty { throw FineTuningError.noFrames(failed: failures.count) }
     }
 
-    private static func checkRoom(_ path: String, bytes: Int) throws {
+    static func checkRoom(_ path: String, bytes: Int) throws {
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         let attributes = try? FileManager.default.attributesOfFileSystem(forPath: folder)
         guard let free = (attributes?[.systemFreeSize] as? NSNumber)?.intValue, bytes > free else { return }

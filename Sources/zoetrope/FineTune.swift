@@ -65,6 +65,7 @@ struct FineTune: ParsableCommand {
         guard let configuration = pipeline.fineTuning else {
             throw PipelineError(file: file, "`finetune` is missing: there is no network to train")
         }
+        for warning in configuration.warnings { Console.message("note: " + warning) }
         let runName = try name ?? SequenceRun.freeName(pipeline.name, in: cache, runs: runs)
         var run = FineTuningRun(
             name: runName, dataset: pipeline.dataset, configuration: configuration, runs: runs,

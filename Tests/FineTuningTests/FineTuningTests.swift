@@ -218,6 +218,26 @@ final class Clips {
         }
     }
 
+    @Test("frames that do not fit on the disk are refused before anything is decoded")
+    func noRoom() throws {
+        let scratch = try ScratchFolder()
+        try FrameSet.checkRoom(scratch.path + "/frames.sqlite", bytes: 1)
+        let error = #expect(throws: FineTuningError.self) {
+            try FrameSet.checkRoom(scratch.path + "/frames.sqlite", bytes: 1 << 60)
+        }
+        #expect(error?.localizedDescription.contains("--frames") == true)
+    }
+
+    @Test("a batch of one with normalisations is warned of")
+    func batchOfOne() throws {
+        var configuration = Clips.configuration()
+        #expect(configuration.warnings.isEmpty)
+        configuration.training.batchSize = 1
+        #expect(configuration.warnings.count == 1 && configuration.warnings[0].contains("the 3 frames of one video"))
+        configuration.extraction.backbone = try #require(Backbone.named("vgg16"))
+        #expect(configuration.warnings.isEmpty)
+    }
+
     @Test("maps train too: a convolutional LSTM behind the network")
     func maps() throws {
         let clips = try Clips()
