@@ -44,7 +44,10 @@ extension FineTuningConfiguration.Unfreezing {
             if names.isEmpty { throw section.invalid("unfreeze", "must not be empty") }
             self = .named(names)
         } else {
-            _ = try section.choice("unfreeze", ["all"])
+            if let word = try section.string("unfreeze"), word != "all" {
+                throw section.invalid(
+                    "unfreeze", "must be `all`, a number of layers, or a list of their names, not `\(word)`")
+            }
             self = .all
         }
     }

@@ -7,7 +7,7 @@ import NeuralNetwork
 //     Benchmarks BACKBONE [PRECISION [WORKERS [BATCH [SECONDS [untuned]]]]]
 //     Benchmarks peak
 //     Benchmarks head gru|bilstm [EPOCHS]
-//     Benchmarks train small_cnn|vgg16 [STEPS]
+//     Benchmarks train small_cnn|resnet18|vgg16 [STEPS]
 //     Benchmarks load GIGABYTES CACHE            makes the cache where it is not there
 //
 // Prints one JSON object.

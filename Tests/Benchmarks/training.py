@@ -32,6 +32,11 @@ def pytorch(name, steps):
         for p in frozen.parameters():
             p.requires_grad_(False)
         head, rnn = nn.Linear(4 * 4 * 512, classes), None
+    elif name == "resnet18":
+        network = torchvision.models.resnet18(weights=None)
+        frozen, count, classes = None, 80, 10
+        trained = nn.Sequential(*list(network.children())[:-2]).to(memory_format=torch.channels_last)
+        rnn, head = nn.LSTM(512, 128, 2, batch_first=True), nn.Linear(128, classes)
     else:
         layers, channels = [], 3
         for i, out in enumerate([64, 128, 256, 512]):
@@ -81,7 +86,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--peer", action="store_true")
     parser.add_argument("--binary", default=".build/release/Benchmarks")
-    parser.add_argument("--networks", nargs="+", default=["small_cnn", "vgg16"])
+    parser.add_argument("--networks", nargs="+", default=["small_cnn", "resnet18", "vgg16"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=5)
     a = parser.parse_args()
