@@ -238,7 +238,10 @@ import Video
     @Test(
         "what is wrong with it is said with its line",
         arguments: [
-            ("{unfreeze: none, model: {kind: lstm}}", "`finetune.unfreeze` must be `all`, a number of layers, or a list of their names"),
+            (
+                "{unfreeze: none, model: {kind: lstm}}",
+                "`finetune.unfreeze` must be `all`, a number of layers, or a list of their names"
+            ),
             ("{unfreez: 4, model: {kind: lstm}}", "unfreeze"),
             ("{model: {kind: convlstm}}", "needs `extract.tap: spatial`"),
             (
