@@ -2,7 +2,7 @@
 
     make bench-training                 # makes the Python environment, builds, runs this
 
-The small CNN with a two-layer LSTM (4 clips of 20 frames at 128²) and VGG16's last four layers with a linear layer
+The small CNN and ResNet-18 with a two-layer LSTM (4 clips of 20 frames at 128²) and VGG16's last four layers with a linear layer
 (100 frames at 128²), once with the frozen layers in every step and once with their output kept. PyTorch runs
 channels last, its faster way here. Each round is a process of each; medians are taken.
 """
