@@ -83,7 +83,11 @@ public struct FineTuningRun: Sendable {
             }
             let resume: (FineTuningState) throws -> FineTuningState = { try checkpoint.load($0) }
             let result = try tuner.train(frames, resuming: resumes ? resume : nil, hooks: hooks)
-            try finish(result, frames, cache, run)
+            if result.ending == .cancelled {
+                try cache.finishRun(run, state: .interrupted)
+            } else {
+                try finish(result, frames, cache, run)
+            }
             return Summary(
                 metrics: result.evaluations.compactMapValues { $0.metrics }, bestEpoch: result.state.bestEpoch,
                 epochs: result.state.epoch, seconds: (ContinuousClock.now - started) / .seconds(1),
@@ -189,7 +193,9 @@ public struct FineTuningRun: Sendable {
         }
         var training = configuration.training
         // What may change from one start to the next.
-        (training.epochs, training.checkpoint) = (0, 1)
+        training.checkpoint = 1
+        // Unless the schedule depends on how many there are.
+        if training.schedule.kind != .cosine { training.epochs = 0 }
         let extraction = configuration.extraction
         let content = Content(
             training: training,

@@ -239,7 +239,8 @@ final class FineTuningTask {
         var head = head
         head.parameters = state.bestHead
         var evaluations: [Split: Evaluation] = [:]
-        for split in Split.allCases {
+        // Who interrupts does not want to wait for figures of weights that are not final.
+        for split in Split.allCases where ending != .cancelled {
             evaluations[split] = try evaluate(state.bestNetwork, state.bestHead, split)
         }
         return FineTuner.Result(

@@ -46,7 +46,10 @@ public struct FrameSet: Sendable {
         var digests = [String?](repeating: nil, count: clips.count)
         var failures: [(path: String, reason: String)] = []
         try runJobs(count: clips.count, workers: workers) {
-            { index in Result { try FileDigest.clip(path: root + "/" + clips[index].path) } }
+            { index in
+                if isCancelled() { throw FeatureExtractor.Cancelled() }
+                return Result { try FileDigest.clip(path: root + "/" + clips[index].path) }
+            }
         } consume: { (index: Int, digest: Result<String, any Error>) in
             switch digest {
             case .success(let digest): digests[index] = digest

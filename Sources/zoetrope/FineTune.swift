@@ -94,7 +94,7 @@ struct FineTune: ParsableCommand {
             Console.message(text + "  \(decimal(record.seconds, 1)) s")
         }
         line.clear()
-        print(text(summary, run))
+        if !summary.wasCancelled { print(text(summary, run)) }
         return (summary, frames.failures.count, run)
     }
 
@@ -133,7 +133,7 @@ struct FineTune: ParsableCommand {
             switch summary.ending {
             case .finished: ""
             case .stoppedEarly: " (stopped early)"
-            case .cancelled: " (interrupted; --resume goes on)"
+            case .cancelled: ""
             case .diverged: " (then the loss became infinite or NaN: try a smaller learning rate)"
             }
         return """

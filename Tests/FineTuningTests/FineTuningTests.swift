@@ -108,6 +108,7 @@ final class Clips {
             frames, cache: clips.cache, isCancelled: { batches >= 7 }, progress: { _, _ in batches += 1 },
             report: { _ in })
         #expect(stopped.wasCancelled && stopped.epochs == 2)
+        #expect(try clips.cache.runs().last?.state == "interrupted")
         part.resumes = true
         let resumed = try part.train(frames, cache: clips.cache) { _ in }
         #expect(resumed.epochs == 4)

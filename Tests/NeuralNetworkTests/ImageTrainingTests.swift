@@ -158,6 +158,31 @@ import Testing
         for (ours, direct) in zip(results[0], results[1]) { #expect(Self.error(ours, direct) < 1e-4) }
     }
 
+    @Test(
+        "a network is cut where one value is all that the trained part reads, and both halves give what the whole does")
+    func boundary() throws {
+        let graph = Self.graph("residual")
+        let output = try #require(graph.outputs["logits"])
+        func cut(_ name: String) -> String {
+            graph[graph.boundary(output: output) { $0.name.hasPrefix(name) }].name
+        }
+        // The block's shortcut reads what its first convolution reads.
+        #expect(cut("layer1.0.conv1") == "maxpool" && cut("layer1.0.conv2") == "maxpool")
+        #expect(cut("conv1") == "image" && cut("fc") == "pool")
+        let boundary = graph.boundary(output: output) { $0.name.hasPrefix("layer1.0.conv2") }
+        let (front, back) = (graph.prefix(to: boundary), graph.suffix(from: boundary, output: "logits"))
+        func run(_ graph: Graph, _ output: String, _ input: Tensor) throws -> Tensor {
+            let parameters = try NetworkParameters(graph, from: RandomParameters()) { _ in false }
+            return try ImageTrainingPlan(graph: graph, output: output, parameters: parameters).forward(
+                input, parameters
+            )
+            .output
+        }
+        let pictures = Self.around("input", [2, 24 * 20 * 3], spread: 1)
+        let joined = try run(back, "logits", run(front, "boundary", pictures))
+        #expect(joined == (try run(graph, "logits", pictures)))
+    }
+
     @Test("dropout zeroes its share and scales the rest, the same for the same seed")
     func dropout() throws {
         var b = GraphBuilder()
