@@ -45,6 +45,7 @@ let package = Package(
         .target(
             name: "FeatureCache",
             dependencies: [
+                "CElementwise", "CLibzip",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .target(

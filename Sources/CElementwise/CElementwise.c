@@ -87,3 +87,14 @@ EVERY_PROCESSOR void elementwise_adam_step(
     p[i] = old - r.step_size * mean / (__builtin_elementwise_sqrt(square) * r.root_scale + r.epsilon);
   }
 }
+
+EVERY_PROCESSOR void elementwise_narrow(long count, const float *numbers, void *halves) {
+  _Float16 *restrict target = halves;
+  for (long i = 0; i < count; i++) target[i] = (_Float16)numbers[i];
+}
+
+EVERY_PROCESSOR void elementwise_widen(long count, const void *halves, float *numbers) {
+  typedef _Float16 __attribute__((aligned(1))) unaligned;
+  const unaligned *restrict source = halves;
+  for (long i = 0; i < count; i++) numbers[i] = (float)source[i];
+}

@@ -38,6 +38,8 @@ public struct ExtractionConfiguration: Sendable {
     public var resize: ResizeFilter
     /// What the network computes with; `f32` instead where the processor has no instructions for it.
     public var precision: Precision
+    /// How the cache keeps features.
+    public var store: StoredType
     /// How many views of each video: the plain one, and others randomly begun, cropped and mirrored.
     public var views: Int
 
@@ -45,8 +47,9 @@ public struct ExtractionConfiguration: Sendable {
     public init(
         backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling,
         numerics: Numerics? = nil, input: InputConvention? = nil, resize: ResizeFilter = .antialias,
-        precision: Precision = .f32, views: Int = 1
+        precision: Precision = .f32, store: StoredType = .float32, views: Int = 1
     ) {
+        self.store = store
         self.precision = precision
         self.input = input
         self.resize = resize

@@ -33,11 +33,13 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     public var precision: Precision
     /// What eight bits stand for, where the arithmetic is `int8`.
     public var calibration: Calibration?
+    /// How features are stored; nil for `float32`.
+    public var store: StoredType?
     /// `currentFeatureVersion` when the features were made.
     public var featureVersion = currentFeatureVersion
 
     enum CodingKeys: String, CodingKey {
-        case backbone, numerics, weights, tap, sampling, crop, resize, input, precision, calibration
+        case backbone, numerics, weights, tap, sampling, crop, resize, input, precision, calibration, store
         case imageSize = "image_size"
         case featureVersion = "feature_version"
     }
@@ -89,7 +91,11 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         resize = configuration.resize
         self.input = input
         precision = configuration.precision
+        store = configuration.store == .float32 ? nil : configuration.store
     }
+
+    /// How features are stored.
+    public var storedType: StoredType { store ?? .float32 }
 
     /// What the network computes with on this machine: `f32` where the processor lacks the recipe's precision.
     public var arithmetic: Arithmetic {

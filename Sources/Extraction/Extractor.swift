@@ -176,7 +176,7 @@ public struct Extractor: Sendable {
             let target = targets[view.recipe]
             try cache.store(
                 sequence, video: video, extraction: target.id, maxFrames: target.record.maxFrames,
-                featureSize: target.record.featureSize)
+                featureSize: target.record.featureSize, as: target.record.elementType)
             summary.frames += sequence.length
         }
         summary.extracted += 1
@@ -223,7 +223,7 @@ public struct Extractor: Sendable {
             backbone: recipe.backbone, weights: configuration.weights.name,
             weightsDigest: weights.digest, tap: recipe.tap, imageSize: recipe.imageSize,
             maxFrames: recipe.sampling.frames, featureShape: try recipe.graph().featureShape(of: recipe.tap),
-            precision: recipe.precision.rawValue, recipe: recipe.json, version: version)
+            elementType: recipe.storedType, precision: recipe.precision.rawValue, recipe: recipe.json, version: version)
     }
 
     /// Hashes the clips, notes them in the cache, and leaves what still needs work.

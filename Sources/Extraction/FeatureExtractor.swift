@@ -116,7 +116,7 @@ public final class FeatureExtractor {
         return Result(details: .init(clip.information), sequences: sequences)
     }
 
-    /// Features of pictures of the first recipe's size `[frame, feature]`.
+    /// Features of pictures of the first recipe's size `[frame, feature]`, rounded as the cache would store them.
     public func features(of frames: [VideoFrame]) throws -> [Float] { try features(of: frames, networks[0]) { false } }
 
     private func features(
@@ -130,7 +130,7 @@ public final class FeatureExtractor {
             let part = frames[start..<min(start + plan.batch, frames.count)]
             features += try plan.run(pictures: part.map(\.pixels), normalization: network.normalization).values
         }
-        return features
+        return network.recipe.storedType.rounding(features)
     }
 }
 

@@ -35,28 +35,23 @@ public final class CacheFile: Sendable {
     }
 
     private static func prepare(_ queue: DatabaseQueue, path: String) throws {
-        let (version, application, tables) = try queue.read { database in
-            (
-                try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0,
-                try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
-                try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") ?? 0
-            )
-        }
-        if tables == 0 && version == 0 {
+        let identity = try queue.read(CacheIdentity.init)
+        if identity.isEmpty {
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
             try queue.write { database in
                 // Somebody else may have made the tables since we looked.
-                guard try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") == 0 else { return }
-                try database.execute(sql: Schema.tables)
-                try database.execute(sql: Schema.views)
+                guard try CacheIdentity(database).isEmpty else { return }
+                for part in [Schema.tables, Schema.indexes, Schema.views] { try database.execute(sql: part) }
                 try database.execute(sql: "PRAGMA user_version = \(Schema.version)")
                 try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
             }
             return
         }
-        guard application == Schema.applicationID else { throw CacheError.notCache(path: path) }
-        guard version == Schema.version else {
-            throw CacheError.otherVersion(path: path, found: version, expected: Schema.version)
+        try identity.check(path: path, oldest: 1)
+        if identity.version < Schema.version { try migrate(queue, from: identity.version, path: path) }
+        // A merge that was killed leaves another journal behind.
+        if identity.journal != "wal", !ExtractionLock.isHeld(cache: path) {
+            try? queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
         }
     }
 
@@ -79,6 +74,31 @@ public final class CacheFile: Sendable {
     public static func now() -> String { Date.now.formatted(timeStyle) }
 
     static let timeStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+}
+
+/// What an SQLite file says that it is.
+struct CacheIdentity {
+    let version: Int
+    let application: Int
+    let tables: Int
+    let journal: String
+
+    init(_ database: Database) throws {
+        version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        application = try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0
+        tables = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") ?? 0
+        journal = try String.fetchOne(database, sql: "PRAGMA journal_mode") ?? ""
+    }
+
+    var isEmpty: Bool { tables == 0 && version == 0 }
+
+    /// - Throws: `CacheError` unless it is a cache of a version from `oldest` to this program's.
+    func check(path: String, oldest: Int = Schema.version) throws {
+        guard application == Schema.applicationID else { throw CacheError.notCache(path: path) }
+        guard (oldest...Schema.version).contains(version) else {
+            throw CacheError.otherVersion(path: path, found: version, expected: Schema.version)
+        }
+    }
 }
 
 /// Held while an extraction writes to a cache. Released by the system when the process dies.

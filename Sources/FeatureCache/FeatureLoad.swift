@@ -122,7 +122,8 @@ extension CacheFile {
                 let record = ExtractionRecord(
                     digest: row["digest"], name: row["name"], backbone: row["backbone"], weights: row["weights"],
                     weightsDigest: row["weights_digest"], tap: row["tap"], imageSize: row["image_size"],
-                    maxFrames: row["max_frames"], featureShape: shape, precision: row["precision"],
+                    maxFrames: row["max_frames"], featureShape: shape,
+                    elementType: StoredType(rawValue: row["element_type"]) ?? .float32, precision: row["precision"],
                     recipe: row["recipe"], version: row["version"])
                 return (row["id"], record)
             }
@@ -237,20 +238,19 @@ extension CacheFile {
 
     static let blobQuery = "SELECT features FROM sequence WHERE extraction_id = ? AND video_id = ? AND view = ?"
 
-    /// Copies a part of a sequence's blob; false where the blob is shorter.
+    /// Copies rows of a sequence; false where the blob is shorter.
     ///
-    /// - Parameter offset: bytes to leave out.
+    /// - Parameter first: numbers to leave out.
     static func copyBlob(
-        _ statement: Statement, _ extraction: Int64, _ span: FeatureSet.Span, from offset: Int,
-        into target: UnsafeMutableRawBufferPointer
+        _ statement: Statement, _ extraction: Int64, _ span: FeatureSet.Span, as type: StoredType, from first: Int,
+        into target: UnsafeMutableBufferPointer<Float>
     ) throws -> Bool {
         let cursor = try Row.fetchCursor(statement, arguments: [extraction, span.videoID, span.view])
         guard let row = try cursor.next(), span.length > 0 else { return false }
+        let range = first * type.bytes..<(first + target.count) * type.bytes
         return try row.withUnsafeData(atIndex: 0) { data in
-            guard let data, data.count >= offset + target.count else { return false }
-            data.withUnsafeBytes { blob in
-                target.copyMemory(from: UnsafeRawBufferPointer(rebasing: blob[offset..<offset + target.count]))
-            }
+            guard let data, data.count >= range.upperBound else { return false }
+            data.withUnsafeBytes { type.copy(UnsafeRawBufferPointer(rebasing: $0[range]), to: target) }
             return true
         }
     }

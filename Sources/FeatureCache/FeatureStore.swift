@@ -14,12 +14,13 @@ extension CacheFile {
                 sql: """
                     INSERT INTO extraction (digest, name, backbone, weights, weights_digest, tap, image_size, max_frames,
                       feature_shape, feature_size, element_type, precision, recipe, version, created_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'float32', ?, ?, ?, ?)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     extraction.digest, extraction.name, extraction.backbone, extraction.weights,
                     extraction.weightsDigest, extraction.tap, extraction.imageSize, extraction.maxFrames,
-                    Self.json(extraction.featureShape), extraction.featureSize, extraction.precision,
+                    Self.json(extraction.featureShape), extraction.featureSize, extraction.elementType.rawValue,
+                    extraction.precision,
                     extraction.recipe, extraction.version, Self.now(),
                 ])
             return database.lastInsertedRowID
@@ -76,12 +77,12 @@ extension CacheFile {
 
     /// Stores one video's features in one transaction: all of it is there afterwards, or nothing.
     public func store(
-        _ sequence: SequenceRecord, video: VideoRecord, extraction: Int64, maxFrames: Int, featureSize: Int
+        _ sequence: SequenceRecord, video: VideoRecord, extraction: Int64, maxFrames: Int, featureSize: Int,
+        as type: StoredType = .float32
     ) throws {
         precondition(sequence.length <= maxFrames && sequence.features.count == sequence.length * featureSize)
-        var blob = Data(capacity: maxFrames * featureSize * 4)
-        sequence.features.withUnsafeBytes { blob.append(contentsOf: $0) }
-        blob.append(Data(count: (maxFrames - sequence.length) * featureSize * 4))
+        var blob = type.data(sequence.features)
+        blob.append(Data(count: (maxFrames - sequence.length) * featureSize * type.bytes))
         let checksum = hexDigest(blob)
         let mask =
             String(repeating: "1", count: sequence.length)

@@ -1,3 +1,4 @@
+import CElementwise
 import Crypto
 import Foundation
 
@@ -64,6 +65,46 @@ public struct SampleRecord: Sendable, Equatable {
     }
 }
 
+/// How features are stored; they are computed, and read, as `Float`.
+public enum StoredType: String, Sendable, CaseIterable, Codable {
+    case float32
+    /// IEEE 754 binary16: half the bytes, three decimal digits.
+    case float16
+
+    /// Of one number.
+    public var bytes: Int { self == .float16 ? 2 : 4 }
+
+    /// The numbers as they are after having been stored.
+    public func rounding(_ numbers: [Float]) -> [Float] {
+        guard self == .float16 else { return numbers }
+        return [Float](unsafeUninitializedCapacity: numbers.count) { buffer, count in
+            data(numbers).withUnsafeBytes { copy($0, to: buffer) }
+            count = numbers.count
+        }
+    }
+
+    /// Little-endian, without framing.
+    func data(_ numbers: [Float]) -> Data {
+        switch self {
+        case .float32: return numbers.withUnsafeBytes { Data($0) }
+        case .float16:
+            var data = Data(count: numbers.count * 2)
+            data.withUnsafeMutableBytes { elementwise_narrow(numbers.count, numbers, $0.baseAddress) }
+            return data
+        }
+    }
+
+    /// Fills `target` from as many stored numbers.
+    func copy(_ stored: UnsafeRawBufferPointer, to target: UnsafeMutableBufferPointer<Float>) {
+        precondition(stored.count == target.count * bytes)
+        guard let source = stored.baseAddress, let first = target.baseAddress else { return }
+        switch self {
+        case .float32: memcpy(first, source, stored.count)
+        case .float16: elementwise_widen(target.count, source, first)
+        }
+    }
+}
+
 /// A recipe: everything that decides a feature.
 public struct ExtractionRecord: Sendable, Equatable {
     /// SHA-256 of what changes a feature, hex.
@@ -84,6 +125,8 @@ public struct ExtractionRecord: Sendable, Equatable {
     public let maxFrames: Int
     /// Such as `[2048]`, or `[7, 7, 512]`.
     public let featureShape: [Int]
+    /// What each number is stored as.
+    public let elementType: StoredType
     /// Such as `f32`.
     public let precision: String
     /// The whole recipe as JSON.
@@ -97,7 +140,8 @@ public struct ExtractionRecord: Sendable, Equatable {
     /// All parts, as they are.
     public init(
         digest: String, name: String, backbone: String, weights: String, weightsDigest: String?, tap: String,
-        imageSize: Int, maxFrames: Int, featureShape: [Int], precision: String, recipe: String, version: String
+        imageSize: Int, maxFrames: Int, featureShape: [Int], elementType: StoredType = .float32, precision: String,
+        recipe: String, version: String
     ) {
         self.digest = digest
         self.name = name
@@ -108,6 +152,7 @@ public struct ExtractionRecord: Sendable, Equatable {
         self.imageSize = imageSize
         self.maxFrames = maxFrames
         self.featureShape = featureShape
+        self.elementType = elementType
         self.precision = precision
         self.recipe = recipe
         self.version = version
@@ -152,8 +197,12 @@ public struct SequenceRecord: Sendable, Equatable {
 public func hexDigest(_ bytes: some DataProtocol) -> String { hexText(SHA256.hash(data: bytes)) }
 
 func hexText(_ digest: SHA256Digest) -> String {
-    digest.reduce(into: "") { text, byte in
-        if byte < 16 { text += "0" }
-        text += String(byte, radix: 16)
+    String(unsafeUninitializedCapacity: 2 * SHA256Digest.byteCount) { text in
+        for (place, byte) in digest.enumerated() {
+            for (offset, digit) in [byte >> 4, byte & 15].enumerated() {
+                text[2 * place + offset] = digit + UInt8(ascii: digit < 10 ? "0" : "a") - (digit < 10 ? 0 : 10)
+            }
+        }
+        return 2 * SHA256Digest.byteCount
     }
 }

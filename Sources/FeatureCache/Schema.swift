@@ -2,7 +2,7 @@
 /// new version with a migration.
 enum Schema {
     /// `PRAGMA user_version` of files this program writes.
-    static let version = 1
+    static let version = 2
     /// `PRAGMA application_id`: "ZOET".
     static let applicationID = 0x5A4F_4554
 
@@ -42,6 +42,16 @@ enum Schema {
         CREATE TABLE prediction (run_id INTEGER REFERENCES run, video_id INTEGER REFERENCES video, split TEXT,
           label TEXT, predicted TEXT, probability REAL, probabilities TEXT, PRIMARY KEY (run_id, video_id, split));
         """
+
+    /// Without them a query by video walks over all samples.
+    static let indexes = """
+        CREATE INDEX sample_video ON sample (video_id);
+        CREATE INDEX sequence_video ON sequence (video_id);
+        CREATE INDEX prediction_video ON prediction (video_id);
+        """
+
+    /// What makes version `n + 1` of version `n`.
+    static let migrations: [Int: String] = [1: indexes]
 
     static let views = """
         CREATE VIEW frame_feature AS    -- one row a frame; `feature` is a blob of feature_size numbers

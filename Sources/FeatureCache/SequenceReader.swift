@@ -4,6 +4,7 @@ import GRDB
 public final class SequenceReader: Sendable {
     private let path: String
     private let extraction: Int64
+    private let type: StoredType
     private let database: DatabaseQueue
 
     /// - Throws: `CacheError`.
@@ -13,7 +14,14 @@ public final class SequenceReader: Sendable {
         configuration.busyMode = .timeout(30)
         self.path = path
         self.extraction = extraction
-        database = try CacheError.translating(path) { try DatabaseQueue(path: path, configuration: configuration) }
+        (database, type) = try CacheError.translating(path) {
+            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            let type = try queue.read {
+                try String.fetchOne(
+                    $0, sql: "SELECT element_type FROM extraction WHERE id = ?", arguments: [extraction])
+            }
+            return (queue, type.flatMap(StoredType.init) ?? .float32)
+        }
     }
 
     /// The rows of spans one after the other `[row, feature]`, and at which row each begins.
@@ -26,15 +34,13 @@ public final class SequenceReader: Sendable {
             try database.read { database in
                 let statement = try database.makeStatement(sql: CacheFile.blobQuery)
                 return try [Float](unsafeUninitializedCapacity: count * featureSize) { buffer, initialized in
-                    let bytes = UnsafeMutableRawBufferPointer(buffer)
-                    let rowBytes = featureSize * 4
                     var first = 0
                     for span in spans {
-                        let target = UnsafeMutableRawBufferPointer(
-                            rebasing: bytes[first * rowBytes..<(first + span.length) * rowBytes])
+                        let target = UnsafeMutableBufferPointer(
+                            rebasing: buffer[first * featureSize..<(first + span.length) * featureSize])
                         guard
                             try CacheFile.copyBlob(
-                                statement, extraction, span, from: span.firstRow * rowBytes, into: target)
+                                statement, extraction, span, as: type, from: span.firstRow * featureSize, into: target)
                         else { throw CacheError.damagedSequence(path: path, video: "number \(span.videoID)") }
                         firstRows.append(first)
                         first += span.length
@@ -56,13 +62,12 @@ public final class SequenceReader: Sendable {
         try CacheError.translating(path) {
             try database.read { database in
                 let statement = try database.makeStatement(sql: CacheFile.blobQuery)
-                let bytes = UnsafeMutableRawBufferPointer(buffer)
-                var offset = firstRow * featureSize * 4
+                var offset = firstRow * featureSize
                 for video in videos {
                     for view in video.views {
-                        let end = offset + view.length * featureSize * 4
-                        let target = UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<end])
-                        guard try CacheFile.copyBlob(statement, extraction, view, from: 0, into: target) else {
+                        let end = offset + view.length * featureSize
+                        let target = UnsafeMutableBufferPointer(rebasing: buffer[offset..<end])
+                        guard try CacheFile.copyBlob(statement, extraction, view, as: type, from: 0, into: target) else {
                             throw CacheError.damagedSequence(path: path, video: video.path)
                         }
                         offset = end

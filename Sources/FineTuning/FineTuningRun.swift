@@ -136,7 +136,8 @@ public struct FineTuningRun: Sendable {
             ExtractionRecord(
                 digest: recipe.digest, name: name, backbone: recipe.backbone, weights: weightsPath,
                 weightsDigest: recipe.weights, tap: recipe.tap, imageSize: recipe.imageSize,
-                maxFrames: recipe.sampling.frames, featureShape: shape, precision: recipe.precision.rawValue,
+                maxFrames: recipe.sampling.frames, featureShape: shape,
+                elementType: recipe.storedType, precision: recipe.precision.rawValue,
                 recipe: recipe.json, version: version))
         try cache.setExtraction(extraction, run: run)
         var settings = RunDirectory.Configuration(

@@ -1,6 +1,7 @@
 import Backbones
 import Datasets
 import Extraction
+import FeatureCache
 import FineTuning
 import Foundation
 import NeuralNetwork
@@ -116,7 +117,7 @@ public struct Pipeline: Sendable {
         let weights = try section.required("weights", section.stringOrStrings)
         let views = try section.integer("views", in: 1...1000) ?? 1
         let precision = try section.choice("precision", Precision.self) ?? .f32
-        _ = try section.choice("store", ["float32"])
+        let store = try section.choice("store", StoredType.self) ?? .float32
         let minimum = backbones.map(\.minimumImageSize).max() ?? 1
         let sizes = try section.integers("image_size", in: minimum...4096)
         let taps = names.count == 1 ? backbones[0].taps : ["pooled", "spatial"]
@@ -137,7 +138,7 @@ public struct Pipeline: Sendable {
                 imageSize: try sizes.map { try section.entry($0, of: "image_size", at: index, of: backbones.count) }
                     ?? backbone.nativeImageSize,
                 sampling: sampling, numerics: numerics, input: input, resize: resize, precision: precision,
-                views: views)
+                store: store, views: views)
         }
     }
 

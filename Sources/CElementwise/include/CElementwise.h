@@ -22,4 +22,9 @@ typedef struct {
 void elementwise_adam_step(
     const elementwise_adam *rule, long count, float *parameters, const float *gradient, float *first, float *second);
 
+/// IEEE 754 binary16 from and to `float`, rounding to nearest even; what is too large becomes infinite.
+void elementwise_narrow(long count, const float *numbers, void *halves);
+/// `halves` may lie at any address.
+void elementwise_widen(long count, const void *halves, float *numbers);
+
 #endif

@@ -1,0 +1,221 @@
+import Foundation
+import GRDB
+
+/// Writes features for other programs: all sequences of a recipe, padded as they are stored, in the order of their
+/// paths.
+public struct CacheExport: Sendable {
+    /// How the file is written.
+    public enum Format: String, Sendable, CaseIterable {
+        /// The features alone, `[video, frame, feature…]`.
+        case npy
+        /// `features`, `mask`, `lengths`, `labels`, `classes`, `paths`, `splits`, `groups`, `times`, `indices`.
+        case npz
+        /// `features`, `mask`, `lengths`, `labels`; classes, paths and splits as JSON in the metadata.
+        case safetensors
+    }
+
+    /// Row of `extraction`.
+    public var extraction: Int64
+    /// Name of the dataset.
+    public var dataset: String
+    /// One of its splits; nil for all.
+    public var split: String?
+
+    /// - Parameters:
+    ///   - extraction: row of `extraction`.
+    ///   - dataset: its name.
+    ///   - split: one of its splits; nil for all.
+    public init(extraction: Int64, dataset: String, split: String? = nil) {
+        (self.extraction, self.dataset, self.split) = (extraction, dataset, split)
+    }
+
+    /// Writes a file that is there whole or not at all.
+    ///
+    /// - Returns: how many videos it holds.
+    /// - Throws: `CacheError`, `ExportError`.
+    public func write(_ format: Format, from cache: CacheFile, to path: String) throws -> Int {
+        let table = try ExportTable(self, cache)
+        guard !table.rows.isEmpty else { throw ExportError.nothing(dataset: dataset, split: split) }
+        let partial = "\(path).\(ProcessInfo.processInfo.processIdentifier).partial"
+        defer { unlink(partial) }
+        switch format {
+        case .npy: try table.writeFeatures(to: partial, NumPyHeader.data(type: table.type, shape: table.shape))
+        case .npz: try NumPyArchive.write(table, to: partial)
+        case .safetensors: try table.writeSafeTensors(to: partial)
+        }
+        guard rename(partial, path) == 0 else { throw ExportError.writing(path: path, errno: errno) }
+        return table.rows.count
+    }
+}
+
+/// Why nothing was exported.
+public enum ExportError: LocalizedError, Equatable {
+    case nothing(dataset: String, split: String?)
+    case writing(path: String, reason: String)
+    case unknownTable(String, known: [String])
+    case noColumn(String, table: String)
+    case severalRecipes([String])
+    case severalDatasets([String])
+
+    private static func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
+
+    static func writing(path: String, errno: Int32) -> ExportError {
+        .writing(path: path, reason: String(cString: strerror(errno)))
+    }
+
+    /// What happened, where, and what to do about it.
+    public var errorDescription: String? {
+        switch self {
+        case .nothing(let dataset, let split):
+            "There are no features of \(dataset)" + (split.map { ", split \($0)," } ?? "")
+                + " under that recipe. `zoetrope cache info` shows what there is."
+        case .writing(let path, let reason): "Cannot write \(path): \(reason)."
+        case .unknownTable(let name, let known):
+            "The cache has no table or view called \(name). It has \(known.joined(separator: ", "))."
+        case .severalRecipes(let names): "Name one recipe with --recipe. The cache has \(Self.list(names))."
+        case .severalDatasets(let names): "Name one data set with --dataset. The cache has \(Self.list(names))."
+        case .noColumn(let column, let table):
+            "\(table) has no column \(column) to choose by. Leave the option out, or use `make query`."
+        }
+    }
+}
+
+/// What is exported, without the features themselves.
+struct ExportTable {
+    struct Row {
+        let path, label, split: String
+        let group: String?
+        let length: Int
+        let indices, times: [Double]
+        let rowID: Int64
+    }
+
+    let rows: [Row]
+    /// Sorted, as runs number them.
+    let classes: [String]
+    let type: StoredType
+    let maxFrames: Int
+    let featureShape: [Int]
+    let recipe: ExtractionRecord
+    let cache: CacheFile
+
+    /// `[video, frame, feature…]`.
+    var shape: [Int] { [rows.count, maxFrames] + featureShape }
+    var labels: [Int] {
+        let places = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
+        return rows.map { places[$0.label] ?? -1 }
+    }
+    var mask: [UInt8] { rows.flatMap { row in (0..<maxFrames).map { $0 < row.length ? 1 : 0 } } }
+
+    init(_ export: CacheExport, _ cache: CacheFile) throws {
+        guard let recipe = try cache.extractions().first(where: { $0.id == export.extraction })?.record else {
+            throw ExportError.nothing(dataset: export.dataset, split: export.split)
+        }
+        self.recipe = recipe
+        self.cache = cache
+        (type, maxFrames, featureShape) = (recipe.elementType, recipe.maxFrames, recipe.featureShape)
+        let decoder = JSONDecoder()
+        rows = try cache.read { database in
+            try GRDB.Row.fetchAll(
+                database,
+                sql: """
+                    SELECT sequence.rowid, path, label, split, "group", length, frame_indices, frame_times
+                    FROM sample JOIN sequence USING (video_id) JOIN video ON video.id = video_id
+                    WHERE dataset = ? AND extraction_id = ? AND view = 0 AND (?3 IS NULL OR split = ?3)
+                    ORDER BY path, digest
+                    """,
+                arguments: [export.dataset, export.extraction, export.split]
+            ).map { row in
+                func numbers(_ column: String) -> [Double] {
+                    (try? decoder.decode([Double].self, from: Data((row[column] as String).utf8))) ?? []
+                }
+                return Row(
+                    path: row["path"], label: row["label"], split: row["split"], group: row["group"],
+                    length: row["length"], indices: numbers("frame_indices"), times: numbers("frame_times"),
+                    rowID: row[0])
+            }
+        }
+        classes = Set(rows.map(\.label)).sorted()
+    }
+
+    /// `header`, then the features of all rows as they are stored.
+    func writeFeatures(to path: String, _ header: Data, trailer: Data = Data()) throws {
+        try FileOutput.write(to: path) { output in
+            try output.append(header)
+            let size = maxFrames * recipe.featureSize * type.bytes
+            try cache.read { database in
+                let statement = try database.makeStatement(sql: "SELECT features FROM sequence WHERE rowid = ?")
+                for row in rows {
+                    let found = try GRDB.Row.fetchOne(statement, arguments: [row.rowID])
+                    try found?.withUnsafeData(atIndex: 0) { data in
+                        guard let data, data.count == size else {
+                            throw CacheError.damagedSequence(path: cache.path, video: row.path)
+                        }
+                        try output.append(data)
+                    }
+                }
+            }
+            try output.append(trailer)
+        }
+    }
+
+    /// The format of huggingface/safetensors.
+    func writeSafeTensors(to path: String) throws {
+        let count = rows.count
+        let featureBytes = shape.reduce(1, *) * type.bytes
+        let sizes = [("lengths", "I64", [count], count * 8), ("labels", "I64", [count], count * 8)]
+        var header: [String: Any] = [
+            "features": Self.entry(type == .float16 ? "F16" : "F32", shape, 0, featureBytes),
+            "__metadata__": [
+                "classes": Self.json(classes), "paths": Self.json(rows.map(\.path)),
+                "splits": Self.json(rows.map(\.split)), "recipe": recipe.recipe, "recipe_digest": recipe.digest,
+            ],
+        ]
+        var end = featureBytes
+        for (name, type, shape, bytes) in sizes + [("mask", "BOOL", [count, maxFrames], count * maxFrames)] {
+            header[name] = Self.entry(type, shape, end, end + bytes)
+            end += bytes
+        }
+        var json = try JSONSerialization.data(withJSONObject: header, options: [.sortedKeys, .withoutEscapingSlashes])
+        json.append(Data(repeating: UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
+        let start = withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) } + json
+        let trailer = Self.integers(rows.map(\.length)) + Self.integers(labels) + Data(mask)
+        try writeFeatures(to: path, start, trailer: trailer)
+    }
+
+    private static func entry(_ type: String, _ shape: [Int], _ first: Int, _ end: Int) -> [String: Any] {
+        ["dtype": type, "shape": shape, "data_offsets": [first, end]]
+    }
+
+    private static func json(_ texts: [String]) -> String {
+        (try? JSONEncoder().encode(texts)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
+    }
+
+    static func integers(_ numbers: [Int]) -> Data {
+        numbers.map { Int64($0).littleEndian }.withUnsafeBytes { Data($0) }
+    }
+}
+
+/// A file that is written from its beginning to its end.
+struct FileOutput {
+    private let handle: FileHandle
+    private let path: String
+
+    /// - Throws: `ExportError.writing`.
+    static func write(to path: String, _ body: (FileOutput) throws -> Void) throws {
+        let descriptor = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw ExportError.writing(path: path, errno: errno) }
+        let output = FileOutput(handle: FileHandle(fileDescriptor: descriptor, closeOnDealloc: true), path: path)
+        try body(output)
+        do {
+            try output.handle.synchronize()
+            try output.handle.close()
+        } catch { throw ExportError.writing(path: path, reason: error.localizedDescription) }
+    }
+
+    func append(_ data: Data) throws {
+        do { try handle.write(contentsOf: data) } catch {
+            throw ExportError.writing(path: path, reason: error.localizedDescription)
+        }
+    }
+}

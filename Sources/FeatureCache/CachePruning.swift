@@ -1,0 +1,188 @@
+import Foundation
+import GRDB
+
+/// What is to be taken out of a cache, and what that came to.
+public struct CachePruning: Sendable, Equatable {
+    /// Rows of `extraction`, whose features go with them.
+    public var recipes: Set<Int64> = []
+    /// Rows of `run`, with their epochs and predictions.
+    public var runs: Set<Int64> = []
+    /// Rows of `video` that leave a dataset; their features go where no other dataset has them.
+    public var vanished: (dataset: String, videos: Set<Int64>)?
+    /// Rows of `sequence` that are damaged, so that they can be extracted again.
+    public var damaged: Set<Int64> = []
+    /// Whether features of videos that belong to no dataset go.
+    public var isUnused = false
+
+    /// Nothing yet.
+    public init() {}
+
+    /// What was removed.
+    public struct Summary: Sendable, Equatable {
+        /// Views of videos.
+        public var sequences = 0
+        /// Recipes.
+        public var recipes = 0
+        /// Runs.
+        public var runs = 0
+        /// Videos of which nothing is left.
+        public var videos = 0
+        /// Size of the file before, in bytes.
+        public var bytesBefore = 0
+        /// Size of the file afterwards, in bytes.
+        public var bytesAfter = 0
+    }
+
+    /// By what would be removed.
+    public static func == (first: CachePruning, second: CachePruning) -> Bool {
+        first.recipes == second.recipes && first.runs == second.runs && first.damaged == second.damaged
+            && first.vanished?.videos == second.vanished?.videos && first.isUnused == second.isUnused
+    }
+}
+
+/// Why nothing was pruned.
+public enum PruningError: LocalizedError, Equatable {
+    case unknownRecipe(String, known: [String])
+    case ambiguousRecipe(String, digests: [String])
+    case unknownRun(String)
+
+    /// What happened, where, and what to do about it.
+    public var errorDescription: String? {
+        switch self {
+        case .unknownRecipe(let name, let known):
+            "No recipe is called \(name). The cache has " + (known.isEmpty ? "none" : known.joined(separator: ", ")) + "."
+        case .ambiguousRecipe(let name, let digests):
+            "Several recipes are called \(name). Name one by its digest: "
+                + digests.map { String($0.prefix(12)) }.joined(separator: ", ") + "."
+        case .unknownRun(let name): "No run is called \(name). `zoetrope runs` lists them."
+        }
+    }
+}
+
+extension CacheFile {
+    /// The recipe of that name, or whose digest begins so.
+    ///
+    /// - Throws: `PruningError` where none or several are meant.
+    public func extraction(called name: String) throws -> (id: Int64, record: ExtractionRecord) {
+        let all = try extractions()
+        let byName = all.filter { $0.record.name == name }
+        let found = byName.isEmpty ? all.filter { name.count >= 6 && $0.record.digest.hasPrefix(name) } : byName
+        if found.count == 1 { return found[0] }
+        throw found.isEmpty
+            ? PruningError.unknownRecipe(name, known: all.map(\.record.name).sorted())
+            : PruningError.ambiguousRecipe(name, digests: found.map(\.record.digest))
+    }
+
+    /// Path and digest of every video of a dataset.
+    public func videos(dataset: String) throws -> [(id: Int64, path: String, digest: String)] {
+        try read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT id, path, digest FROM sample JOIN video ON id = video_id WHERE dataset = ? ORDER BY path
+                    """,
+                arguments: [dataset]
+            ).map { ($0[0], $0[1], $0[2]) }
+        }
+    }
+
+    /// Rows of `sequence` that `verify` calls damaged.
+    public func damagedSequences() throws -> Set<Int64> {
+        let chunks = try sequenceChunks()
+        return try read { database in
+            Set(try chunks.flatMap { try Self.damagedSequences($0, in: database) })
+        }
+    }
+
+    /// Removes rows in one transaction, then gives the space back. Runs keep their figures when the features that they
+    /// were trained on go, and videos stay as long as a run's predictions refer to them.
+    ///
+    /// - Parameter dryRun: whether everything is only counted.
+    /// - Throws: `CacheError`; where the disk lacks room for giving back, rows are removed all the same.
+    public func prune(_ pruning: CachePruning, dryRun: Bool = false) throws -> CachePruning.Summary {
+        let lock = try ExtractionLock(cache: path)
+        defer { withExtendedLifetime(lock) {} }
+        var summary = CachePruning.Summary()
+        summary.bytesBefore = try size()
+        let before = try counts()
+        var after = before
+        try CacheError.translating(path) {
+            try database.writeWithoutTransaction { database in
+                try database.inTransaction {
+                    try Self.remove(pruning, in: database)
+                    after = try Self.counts(database)
+                    return dryRun ? .rollback : .commit
+                }
+                guard !dryRun else { return }
+                try database.execute(sql: "VACUUM")
+                _ = try? database.checkpoint(.truncate)
+            }
+        }
+        let removed = zip(before, after).map { $0 - $1 }
+        (summary.recipes, summary.sequences, summary.runs, summary.videos) =
+            (removed[0], removed[1], removed[2], removed[3])
+        summary.bytesAfter = try size()
+        return summary
+    }
+
+    private func size() throws -> Int {
+        try read { database in
+            let pages = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
+            return pages * (try Int.fetchOne(database, sql: "PRAGMA page_size") ?? 0)
+        }
+    }
+
+    private func counts() throws -> [Int] { try read(Self.counts) }
+
+    private static func counts(_ database: Database) throws -> [Int] {
+        try ["extraction", "sequence", "run", "video"].map {
+            try Int.fetchOne(database, sql: "SELECT count(*) FROM \($0)") ?? 0
+        }
+    }
+
+    private static func remove(_ pruning: CachePruning, in database: Database) throws {
+        func each(_ ids: some Sequence<Int64>, _ statements: [String]) throws {
+            for sql in statements {
+                let statement = try database.makeStatement(sql: sql)
+                for id in ids { try statement.execute(arguments: [id]) }
+            }
+        }
+        try each(
+            pruning.runs,
+            [
+                "DELETE FROM prediction WHERE run_id = ?", "DELETE FROM epoch WHERE run_id = ?",
+                "DELETE FROM run WHERE id = ?",
+            ])
+        try each(
+            pruning.recipes,
+            [
+                "UPDATE run SET extraction_id = NULL WHERE extraction_id = ?",
+                "DELETE FROM failure WHERE extraction_id = ?", "DELETE FROM sequence WHERE extraction_id = ?",
+                "DELETE FROM extraction WHERE id = ?",
+            ])
+        try each(pruning.damaged, ["DELETE FROM sequence WHERE rowid = ?"])
+        if let vanished = pruning.vanished {
+            let statement = try database.makeStatement(sql: "DELETE FROM sample WHERE dataset = ? AND video_id = ?")
+            for video in vanished.videos { try statement.execute(arguments: [vanished.dataset, video]) }
+            try each(
+                vanished.videos,
+                [
+                    """
+                    DELETE FROM sequence WHERE video_id = ?1
+                      AND NOT EXISTS (SELECT 1 FROM sample WHERE video_id = ?1)
+                    """
+                ])
+        }
+        if pruning.isUnused {
+            try database.execute(
+                sql: "DELETE FROM sequence WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = sequence.video_id)")
+        }
+        // What nothing refers to any more.
+        try database.execute(
+            sql: """
+                DELETE FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)
+                  AND NOT EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
+                  AND NOT EXISTS (SELECT 1 FROM prediction WHERE video_id = video.id)
+                """)
+    }
+}

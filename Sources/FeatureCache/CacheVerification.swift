@@ -1,0 +1,185 @@
+import Crypto
+import Foundation
+import GRDB
+import Synchronization
+
+/// What `cache verify` found.
+public struct CacheVerification: Sendable, Encodable {
+    /// Something that is not as it should be.
+    public struct Problem: Sendable, Encodable, Equatable {
+        /// Table, and the row in words.
+        public let place: String
+        /// What is wrong.
+        public let what: String
+        /// Whether something is lost or wrong; else it is only left over.
+        public let isDamage: Bool
+    }
+
+    /// Sequences that were read.
+    public internal(set) var sequences = 0
+    /// Bytes of features that were read.
+    public internal(set) var bytes = 0
+    /// Damage first, each in the order of the tables.
+    public internal(set) var problems: [Problem] = []
+
+    /// Whether nothing is lost or wrong.
+    public var isWhole: Bool { !problems.contains(where: \.isDamage) }
+}
+
+extension CacheFile {
+    /// Reads everything and compares it with what it says of itself: SQLite's own structure, references between
+    /// tables, digests of recipes, and of every sequence its checksum, mask, length, padding, indices and times.
+    ///
+    /// - Parameter report: bytes of features read so far, and all; called from several threads, one at a time.
+    /// - Throws: `CacheError` where the file cannot be read at all.
+    public func verify(
+        workers: Int = ProcessInfo.processInfo.activeProcessorCount,
+        report: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws -> CacheVerification {
+        let chunks = try sequenceChunks()
+        let total = chunks.reduce(0) { $0 + $1.bytes }
+        let found = Mutex((result: CacheVerification(), error: (any Error)?.none))
+        let next = Atomic<Int>(0)
+        let path = path
+        // The first piece of work is SQLite's own check, which takes longest.
+        DispatchQueue.concurrentPerform(iterations: max(1, workers)) { _ in
+            do {
+                let reader = try Self.reader(path: path)
+                while case let place = next.add(1, ordering: .relaxed).oldValue, place <= chunks.count {
+                    let problems =
+                        try place == 0
+                        ? reader.read(Self.structuralProblems)
+                        : reader.read { try Self.sequenceProblems(chunks[place - 1], in: $0) }
+                    found.withLock { found in
+                        found.result.problems += problems
+                        guard place > 0 else { return }
+                        found.result.sequences += chunks[place - 1].count
+                        found.result.bytes += chunks[place - 1].bytes
+                        report(found.result.bytes, total)
+                    }
+                }
+            } catch {
+                found.withLock { $0.error = $0.error ?? error }
+            }
+        }
+        return try CacheError.translating(path) {
+            var (result, error) = found.withLock { ($0.result, $0.error) }
+            // A page so damaged that SQLite gives up is what we are looking for.
+            if let damage = error as? DatabaseError, damage.resultCode == .SQLITE_CORRUPT {
+                result.problems.append(.init(place: path, what: damage.message ?? "damaged", isDamage: true))
+                error = nil
+            }
+            if let error { throw error }
+            result.problems = result.problems.filter(\.isDamage) + result.problems.filter { !$0.isDamage }
+            return result
+        }
+    }
+
+    /// A connection that only reads, straight from the system's page cache.
+    static func reader(path: String) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(30)
+        configuration.prepareDatabase { try $0.execute(sql: "PRAGMA mmap_size = \(1 << 40)") }
+        return try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    /// Rows of `sequence` that are checked in one go.
+    struct SequenceChunk: Sendable {
+        let rows: ClosedRange<Int64>
+        let count: Int
+        let bytes: Int
+    }
+
+    /// All sequences in pieces of about 64 MB.
+    func sequenceChunks() throws -> [SequenceChunk] {
+        try read { database in
+            let rows = try Row.fetchCursor(
+                database,
+                sql: """
+                    SELECT sequence.rowid, max_frames * feature_size * CASE element_type WHEN 'float16' THEN 2 ELSE 4 END
+                    FROM sequence LEFT JOIN extraction ON extraction.id = extraction_id ORDER BY sequence.rowid
+                    """)
+            var chunks: [SequenceChunk] = []
+            var (first, count, bytes) = (Int64?.none, 0, 0)
+            var last: Int64 = 0
+            while let row = try rows.next() {
+                last = row[0]
+                first = first ?? last
+                count += 1
+                bytes += row[1] ?? 0
+                guard bytes >= 64 << 20 else { continue }
+                chunks.append(SequenceChunk(rows: (first ?? last)...last, count: count, bytes: bytes))
+                (first, count, bytes) = (nil, 0, 0)
+            }
+            if let first { chunks.append(SequenceChunk(rows: first...last, count: count, bytes: bytes)) }
+            return chunks
+        }
+    }
+
+    // MARK: - tables
+
+    private static func structuralProblems(_ database: Database) throws -> [CacheVerification.Problem] {
+        var problems: [CacheVerification.Problem] = []
+        func add(_ place: String, _ what: String, isDamage: Bool = true) {
+            problems.append(.init(place: place, what: what, isDamage: isDamage))
+        }
+        for line in try String.fetchAll(database, sql: "PRAGMA integrity_check") where line != "ok" {
+            add("SQLite", line)
+        }
+        for row in try Row.fetchAll(database, sql: "PRAGMA foreign_key_check") {
+            let (table, parent) = (row[0] as String, row[2] as String)
+            add("\(table), row \((row[1] as Int64?) ?? 0)", "refers to a row of \(parent) that is not there")
+        }
+        try extractionProblems(database, add)
+        for row in try Row.fetchAll(
+            database,
+            sql: "SELECT path FROM failure WHERE extraction_id NOT IN (SELECT id FROM extraction)")
+        {
+            add("failure of \(row["path"] ?? "")", "belongs to no recipe")
+        }
+        for row in try Row.fetchAll(
+            database,
+            sql: """
+                SELECT dataset, path, split FROM sample JOIN video ON video.id = video_id
+                WHERE split NOT IN ('train', 'validation', 'test')
+                """)
+        {
+            add("sample \(row["path"] ?? "")", "is in the unknown split \(row["split"] ?? "")")
+        }
+        for row in try Row.fetchAll(
+            database, sql: "SELECT path FROM video WHERE length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*'")
+        {
+            add("video \(row["path"] ?? "")", "has a digest that is no SHA-256")
+        }
+        for row in try Row.fetchAll(
+            database,
+            sql: """
+                SELECT path FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)
+                  AND EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
+                """)
+        {
+            add("video \(row["path"] ?? "")", "has features but belongs to no data set", isDamage: false)
+        }
+        return problems
+    }
+
+    private static func extractionProblems(
+        _ database: Database, _ add: (_ place: String, _ what: String, _ isDamage: Bool) -> Void
+    ) throws {
+        for row in try Row.fetchAll(database, sql: "SELECT * FROM extraction ORDER BY id") {
+            let place = "extraction \(row["name"] ?? "")"
+            let shape = try? JSONDecoder().decode([Int].self, from: Data((row["feature_shape"] as String).utf8))
+            let size = shape.flatMap { $0.contains { !(0..<1 << 30).contains($0) } ? nil : $0.reduce(1, *) }
+            if size != row["feature_size"] as Int {
+                add(place, "says feature_size \(row["feature_size"] ?? 0), but shape \(row["feature_shape"] ?? "")", true)
+            }
+            if StoredType(rawValue: row["element_type"]) == nil {
+                add(place, "has the unknown element_type \(row["element_type"] ?? "")", true)
+            }
+            if hexDigest(Data((row["recipe"] as String).utf8)) != row["digest"] as String {
+                add(place, "has a recipe that its digest does not fit", true)
+            }
+        }
+    }
+}

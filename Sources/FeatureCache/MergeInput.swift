@@ -1,0 +1,164 @@
+import Foundation
+import GRDB
+
+/// One cache on its way into another, whose connection it is attached to.
+struct MergeInput {
+    let path: String
+    let database: Database
+
+    /// Bytes of features in one transaction.
+    private static let transaction = 128 << 20
+
+    /// Copies what is new. Between transactions the receiving cache is whole.
+    func copy(
+        into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool, report: (_ done: Int, _ total: Int) -> Void
+    ) throws {
+        try database.execute(sql: "ATTACH ? AS input", arguments: [MergeConflicts.absolute(path)])
+        defer {
+            for statement in ["DROP TABLE IF EXISTS temp.recipe_map", "DROP TABLE IF EXISTS temp.video_map", "DETACH input"]
+            { _ = try? database.execute(sql: statement) }
+        }
+        try database.inTransaction {
+            try copyRecipes()
+            try copyVideos()
+            return .commit
+        }
+        try copySequences(into: &summary, isCancelled, report)
+        if summary.wasCancelled { return }
+        try database.inTransaction {
+            try copyFailures()
+            summary.runs += try copyRuns()
+            return .commit
+        }
+    }
+
+    private func copyRecipes() throws {
+        let columns = """
+            digest, name, backbone, weights, weights_digest, tap, image_size, max_frames, feature_shape, feature_size,
+            element_type, precision, recipe, version, created_at
+            """
+        try database.execute(
+            sql: """
+                INSERT INTO main.extraction (\(columns)) SELECT \(columns) FROM input.extraction
+                WHERE digest NOT IN (SELECT digest FROM main.extraction) ORDER BY id;
+                CREATE TEMP TABLE recipe_map AS SELECT old.id AS old, new.id AS new,
+                  old.max_frames * old.feature_size * CASE old.element_type WHEN 'float16' THEN 2 ELSE 4 END AS bytes
+                  FROM input.extraction AS old JOIN main.extraction AS new USING (digest);
+                CREATE UNIQUE INDEX temp.recipe_old ON recipe_map (old);
+                """)
+    }
+
+    private func copyVideos() throws {
+        let details = ["width", "height", "frame_count", "frame_rate", "duration", "codec"]
+        let columns = details.joined(separator: ", ")
+        let known = details.map { "\($0) = coalesce(\($0), excluded.\($0))" }.joined(separator: ", ")
+        try database.execute(
+            sql: """
+                INSERT INTO main.video (digest, path, \(columns)) SELECT digest, path, \(columns) FROM input.video
+                WHERE true ORDER BY id ON CONFLICT (digest) DO UPDATE SET \(known);
+                CREATE TEMP TABLE video_map AS SELECT old.id AS old, new.id AS new
+                  FROM input.video AS old JOIN main.video AS new USING (digest);
+                CREATE UNIQUE INDEX temp.video_old ON video_map (old);
+                INSERT OR IGNORE INTO main.sample (dataset, video_id, label, split, "group")
+                  SELECT dataset, new, label, split, "group" FROM input.sample JOIN video_map ON old = video_id;
+                """)
+    }
+
+    private func copySequences(
+        into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool, _ report: (Int, Int) -> Void
+    ) throws {
+        let columns = "length, mask, frame_indices, frame_times, decode_errors, checksum, features"
+        let sizes = try Row.fetchCursor(
+            database,
+            sql: "SELECT sequence.rowid, bytes FROM input.sequence JOIN recipe_map ON old = extraction_id ORDER BY 1")
+        var (ends, sums, bytes, total) = ([Int64](), [(count: Int, bytes: Int)](), 0, 0)
+        var (last, count) = (Int64?.none, 0)
+        while let row = try sizes.next() {
+            (last, count, bytes) = (row[0], count + 1, bytes + (row[1] as Int))
+            guard bytes >= Self.transaction else { continue }
+            ends.append(row[0])
+            sums.append((count, bytes))
+            total += bytes
+            (last, count, bytes) = (nil, 0, 0)
+        }
+        if let last {
+            ends.append(last)
+            sums.append((count, bytes))
+            total += bytes
+        }
+        var (first, done) = (Int64.min, 0)
+        for (end, sum) in zip(ends, sums) {
+            if isCancelled() {
+                summary.wasCancelled = true
+                return
+            }
+            let before = database.totalChangesCount
+            try database.inTransaction {
+                try database.execute(
+                    sql: """
+                        INSERT INTO main.sequence (extraction_id, video_id, view, \(columns))
+                        SELECT recipe_map.new, video_map.new, view, \(columns)
+                        FROM input.sequence AS old CROSS JOIN recipe_map ON recipe_map.old = extraction_id
+                          CROSS JOIN video_map ON video_map.old = video_id
+                        WHERE old.rowid BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM main.sequence AS known
+                          WHERE known.extraction_id = recipe_map.new AND known.video_id = video_map.new
+                            AND known.view = old.view)
+                        ORDER BY old.rowid
+                        """,
+                    arguments: [first, end])
+                return .commit
+            }
+            let added = database.totalChangesCount - before
+            summary.sequences += added
+            summary.skipped += sum.count - added
+            summary.bytes += sum.bytes
+            done += sum.bytes
+            first = end + 1
+            report(done, total)
+        }
+    }
+
+    private func copyFailures() throws {
+        try database.execute(
+            sql: """
+                INSERT INTO main.failure (extraction_id, path, error, at)
+                  SELECT new, path, error, at FROM input.failure JOIN recipe_map ON old = extraction_id WHERE true
+                  ON CONFLICT (extraction_id, path) DO UPDATE SET error = excluded.error, at = excluded.at
+                    WHERE excluded.at > at;
+                DELETE FROM main.failure WHERE (extraction_id, path) IN (SELECT known.extraction_id, video.path
+                  FROM main.sequence AS known JOIN main.video ON known.video_id = video.id);
+                """)
+    }
+
+    /// Runs by name; those that are there already are the same, for everything was compared before.
+    private func copyRuns() throws -> Int {
+        let columns = "name, dataset, model, configuration, seed, state, started_at, finished_at"
+        let figures = "epoch, learning_rate, train_loss, train_accuracy, validation_loss, validation_accuracy, seconds"
+        let answers = "split, label, predicted, probability, probabilities"
+        let names = try String.fetchAll(
+            database, sql: "SELECT name FROM input.run WHERE name NOT IN (SELECT name FROM main.run) ORDER BY id")
+        for name in names {
+            try database.execute(
+                sql: """
+                    INSERT INTO main.run (extraction_id, \(columns)) SELECT new, \(columns)
+                      FROM input.run LEFT JOIN recipe_map ON old = extraction_id WHERE name = ?
+                    """,
+                arguments: [name])
+            let run = database.lastInsertedRowID
+            try database.execute(
+                sql: """
+                    INSERT INTO main.epoch (run_id, \(figures)) SELECT ?, \(figures) FROM input.epoch
+                      WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
+                    """,
+                arguments: [run, name])
+            try database.execute(
+                sql: """
+                    INSERT INTO main.prediction (run_id, video_id, \(answers)) SELECT ?, new, \(answers)
+                      FROM input.prediction JOIN video_map ON old = video_id
+                      WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
+                    """,
+                arguments: [run, name])
+        }
+        return names.count
+    }
+}

@@ -1,0 +1,99 @@
+import Crypto
+import Foundation
+import GRDB
+
+extension CacheFile {
+    /// What is wrong with the sequences of a piece.
+    static func sequenceProblems(
+        _ chunk: SequenceChunk, in database: Database
+    ) throws -> [CacheVerification.Problem] {
+        var problems: [CacheVerification.Problem] = []
+        try forEachDamaged(chunk, in: database) { row, what in
+            let view = (row["view"] as Int?).flatMap { $0 == 0 ? nil : ", view \($0)" } ?? ""
+            let place = "sequence of \((row["path"] as String?) ?? "?") under \((row["name"] as String?) ?? "?")\(view)"
+            problems.append(.init(place: place, what: what, isDamage: true))
+        }
+        return problems
+    }
+
+    /// Rows of `sequence` that are damaged.
+    static func damagedSequences(_ chunk: SequenceChunk, in database: Database) throws -> [Int64] {
+        var damaged: [Int64] = []
+        try forEachDamaged(chunk, in: database) { row, _ in damaged.append(row["place"]) }
+        return damaged
+    }
+
+    private static func forEachDamaged(
+        _ chunk: SequenceChunk, in database: Database, _ body: (Row, String) -> Void
+    ) throws {
+        // `problem` reads by number, in this order: looking for names takes longer than the checks.
+        let rows = try Row.fetchCursor(
+            database,
+            sql: """
+                SELECT max_frames, feature_size, element_type, length, mask, frame_indices, frame_times, checksum, features,
+                  sequence.rowid AS place, view, extraction.name, video.path
+                FROM sequence LEFT JOIN extraction ON extraction.id = extraction_id
+                  LEFT JOIN video ON video.id = video_id
+                WHERE sequence.rowid BETWEEN ? AND ? ORDER BY sequence.rowid
+                """,
+            arguments: [chunk.rows.lowerBound, chunk.rows.upperBound])
+        while let row = try rows.next() {
+            if let what = try problem(of: row) { body(row, what) }
+        }
+    }
+
+    private static func problem(of row: Row) throws -> String? {
+        // What refers to nothing is told by SQLite's own check.
+        guard let frames = row[0] as Int?, let size = row[1] as Int?,
+            let type = (row[2] as String?).flatMap(StoredType.init)
+        else { return nil }
+        guard let length = row[3] as Int?, (0...frames).contains(length) else {
+            return "its length is not from 0 to \(frames)"
+        }
+        let mask = String(repeating: "1", count: length) + String(repeating: "0", count: frames - length)
+        if row[4] as String? != mask { return "its mask is not \(length) ones of \(frames)" }
+        guard let indices = numbers(row[5]), indices.count == length,
+            indices.allSatisfy({ $0 >= 0 && $0 == $0.rounded() })
+        else { return "its frame_indices are not \(length) whole numbers" }
+        if zip(indices, indices.dropFirst()).contains(where: { $0 > $1 }) { return "its frame_indices go back" }
+        guard let times = numbers(row[6]), times.count == length else {
+            return "its frame_times are not \(length) numbers"
+        }
+        if zip(times, times.dropFirst()).contains(where: { $0 > $1 }) { return "its frame_times go back" }
+        let checksum = row[7] as String?
+        return try row.withUnsafeData(atIndex: 8) { data in
+            let (whole, valid) = (frames * size * type.bytes, length * size * type.bytes)
+            guard let data, data.count == whole else {
+                return "its features are \(data?.count ?? 0) bytes, not \(whole)"
+            }
+            if hexDigest(data) != checksum { return "its features do not fit their checksum" }
+            let isPadded = data.withUnsafeBytes { bytes in
+                UnsafeRawBufferPointer(rebasing: bytes[valid...]).allSatisfy { $0 == 0 }
+            }
+            return isPadded ? nil : "its padded rows are not zero"
+        }
+    }
+
+    /// A JSON array of finite numbers.
+    private static func numbers(_ text: String?) -> [Double]? {
+        guard var bytes = text.map({ Array($0.utf8) }), bytes.first == UInt8(ascii: "[") else { return nil }
+        if bytes.count == 2, bytes[1] == UInt8(ascii: "]") { return [] }
+        bytes.append(0)
+        return bytes.withUnsafeBytes { raw -> [Double]? in
+            guard let start = raw.baseAddress else { return nil }
+            var (place, numbers) = (1, [Double]())
+            while true {
+                let first = start.advanced(by: place).assumingMemoryBound(to: CChar.self)
+                var end: UnsafeMutablePointer<CChar>?
+                let number = strtod(first, &end)
+                guard let end, UnsafePointer(end) > first, number.isFinite else { return nil }
+                numbers.append(number)
+                place += UnsafePointer(end) - first
+                let next = raw[place]
+                place += 1
+                if next == UInt8(ascii: "]") { return place == raw.count - 1 ? numbers : nil }
+                guard next == UInt8(ascii: ",") else { return nil }
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+import ArgumentParser
+import FeatureCache
+import Foundation
+import Reports
+
+/// Care of cache files.
+struct Cache: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look into caches, check, join, export and prune them.",
+        subcommands: [Info.self, Verify.self, Merge.self, Export.self, Prune.self])
+
+    /// What a cache holds.
+    struct Info: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Recipes, how much of each data set they cover, and sizes.")
+
+        @Argument(help: "Cache files.")
+        var files = ["features.sqlite"]
+
+        @Flag(help: "Print JSON.")
+        var json = false
+
+        func run() throws {
+            try Console.perform {
+                let summaries = try files.map { try CacheFile(path: $0, create: false).summary() }
+                print(try json ? Console.json(summaries) : summaries.map(\.text).joined(separator: "\n\n"))
+            }
+        }
+    }
+
+    /// Whether a cache is whole.
+    struct Verify: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Read everything and compare it with its checksums.",
+            discussion: """
+                Checks SQLite's own structure, references between tables, digests of recipes, and of every sequence its \
+                checksum, mask, length, padding, frame indices and times. Exits with 1 where something is damaged; \
+                `zoetrope cache prune FILE --damaged` then takes it out, and `extract` makes it again.
+                """)
+
+        @Argument(help: "Cache files.")
+        var files = ["features.sqlite"]
+
+        @Flag(help: "Print JSON.")
+        var json = false
+
+        func run() throws {
+            try Console.perform {
+                var results: [String: CacheVerification] = [:]
+                for file in files { results[file] = try Self.verify(file, isQuiet: json) }
+                if json { print(try Console.json(results)) }
+                if results.values.contains(where: { !$0.isWhole }) { throw ExitCode(1) }
+            }
+        }
+
+        private static func verify(_ file: String, isQuiet: Bool) throws -> CacheVerification {
+            let cache = try CacheFile(path: file, create: false)
+            let begin = ContinuousClock.now
+            // Called by one thread at a time.
+            nonisolated(unsafe) let line = ProgressLine()
+            let result = try cache.verify { done, total in
+                line.show("checking  " + ProgressLine.bar(done >> 20, of: total >> 20) + " MB")
+            }
+            line.clear()
+            let seconds = (ContinuousClock.now - begin) / .seconds(1)
+            guard !isQuiet else { return result }
+            for problem in result.problems.prefix(50) {
+                print("\(problem.isDamage ? "damaged" : "note"): \(problem.place): \(problem.what)")
+            }
+            if result.problems.count > 50 { print("… and \(grouped(result.problems.count - 50)) more") }
+            let damaged = result.problems.count(where: \.isDamage)
+            print(
+                "\(file): " + (damaged == 0 ? "whole" : "\(grouped(damaged)) damaged") + "; "
+                    + "\(grouped(result.sequences)) sequences, \(decimal(Double(result.bytes) / 1e6, 1)) MB"
+                    + " in \(decimal(seconds, 1)) s.")
+            if damaged > 0 {
+                Console.message("`zoetrope cache prune \(file) --damaged` takes damaged sequences out; then extract again.")
+            }
+            return result
+        }
+    }
+
+    /// Joins caches.
+    struct Merge: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Join caches, such as the shards of an extraction, into one.",
+            discussion: """
+                Everything is compared before anything is written: caches of another schema, or with other features for \
+                the same video and recipe, are refused. What is there already is skipped, so an interrupted merge goes \
+                on where it stopped, and a repeated one changes nothing.
+                """)
+
+        @Argument(help: "The cache that receives; made where it is not there.")
+        var output: String
+
+        @Argument(help: "Caches to take over. They stay as they are.")
+        var inputs: [String]
+
+        func validate() throws {
+            if inputs.isEmpty { throw ValidationError("Name at least one cache to take over.") }
+        }
+
+        func run() throws {
+            try Console.perform {
+                Interruption.install()
+                let line = ProgressLine()
+                let begin = ContinuousClock.now
+                let summary = try CacheMerge(output: output, inputs: inputs).run(
+                    isCancelled: { Interruption.isRequested }
+                ) { event in
+                    switch event {
+                    case .comparing(let path): line.show("comparing \(path)")
+                    case .merging(let path, let done, let total):
+                        line.show("merging   \(ProgressLine.bar(done >> 20, of: total >> 20)) MB  \(path)")
+                    }
+                }
+                line.clear()
+                let seconds = (ContinuousClock.now - begin) / .seconds(1)
+                print(
+                    "Merged \(grouped(summary.sequences)) sequences; \(grouped(summary.skipped)) were there already; "
+                        + "\(grouped(summary.runs)) runs; \(decimal(Double(summary.bytes) / 1e6, 1)) MB in "
+                        + "\(decimal(seconds, 1)) s.\nCache: \(output)")
+                if summary.wasCancelled {
+                    Console.message("Interrupted. The same command goes on from here.")
+                    throw Console.interrupted
+                }
+                if summary.failures > 0 {
+                    Console.message("\(grouped(summary.failures)) clips failed; they are listed in the table `failure`.")
+                    throw Console.someFailed
+                }
+            }
+        }
+    }
+}
+
+extension Console {
+    static func json(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+}
+
+extension CacheSummary {
+    /// Tables for people.
+    var text: String {
+        var sizes = "\(path): \(decimal(Double(bytes) / 1e6, 1)) MB, schema \(schemaVersion), \(grouped(runs)) runs"
+        if freeBytes > 0 { sizes += "; \(decimal(Double(freeBytes) / 1e6, 1)) MB unused" }
+        guard !recipes.isEmpty else { return sizes + "\nNo recipes." }
+        var table = TextTable([
+            ("recipe", .left), ("digest", .left), ("backbone", .left), ("weights", .left), ("tap", .left),
+            ("size", .right), ("frames", .right), ("shape", .left), ("stored", .left), ("precision", .left),
+            ("videos", .right), ("MB", .right), ("failed", .right), ("runs", .right),
+        ])
+        for recipe in recipes {
+            table.append([
+                recipe.name, String(recipe.digest.prefix(8)), recipe.backbone, recipe.weights, recipe.tap,
+                "\(recipe.imageSize)", "\(recipe.maxFrames)", recipe.featureShape, recipe.elementType, recipe.precision,
+                grouped(recipe.videos), decimal(Double(recipe.bytes) / 1e6, 1), grouped(recipe.failures),
+                "\(recipe.runs)",
+            ])
+        }
+        return [sizes, table.text, coverageText].joined(separator: "\n\n")
+    }
+
+    private var coverageText: String {
+        guard !coverage.isEmpty else { return "No data sets." }
+        var table = TextTable(
+            [("data set", .left), ("split", .left), ("classes", .right), ("videos", .right)]
+                + recipes.map { ($0.name, .right) })
+        for part in coverage {
+            table.append(
+                [part.dataset, part.split, "\(part.classes)", grouped(part.videos)]
+                    + recipes.map { recipe in
+                        let count = part.extracted[recipe.digest] ?? 0
+                        return count == part.videos ? "all" : grouped(count)
+                    })
+        }
+        return table.text
+    }
+}

@@ -1,0 +1,151 @@
+import ArgumentParser
+import Extraction
+import FeatureCache
+import Foundation
+import Pipelines
+import Reports
+
+extension Cache {
+    /// Features for other programs.
+    struct Export: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write features for NumPy or safetensors, or any table as CSV.",
+            discussion: """
+                The ending of OUTPUT decides: .npy holds the features alone [video, frame, feature…], .npz and \
+                .safetensors also masks, lengths, labels, paths and splits, .csv a table or view of the cache. Videos \
+                stand in the order of their paths; the file is there whole or not at all.
+                """)
+
+        @Argument(help: "The cache.")
+        var file: String
+
+        @Argument(help: "A file that ends in .npy, .npz, .safetensors or .csv.")
+        var output: String
+
+        @Option(help: "A recipe by name or by the beginning of its digest (default: the only one).")
+        var recipe: String?
+
+        @Option(help: "A data set (default: the only one).")
+        var dataset: String?
+
+        @Option(help: "One split: train, validation or test.")
+        var split: String?
+
+        @Option(help: "Table or view for .csv, such as coverage, frame_feature, prediction, class_accuracy.")
+        var table: String?
+
+        private var ending: String { (output as NSString).pathExtension.lowercased() }
+
+        func validate() throws {
+            guard ending == "csv" || CacheExport.Format(rawValue: ending) != nil else {
+                throw ValidationError("\(output) must end in .npy, .npz, .safetensors or .csv.")
+            }
+            if (ending == "csv") != (table != nil) {
+                throw ValidationError("--table names what goes into a .csv, and only there.")
+            }
+        }
+
+        func run() throws {
+            try Console.perform {
+                let cache = try CacheFile(path: file, create: false)
+                if let table {
+                    var filters: [String: String] = [:]
+                    filters["extraction"] = try recipe.map { try cache.extraction(called: $0).record.name }
+                    filters["dataset"] = dataset
+                    filters["split"] = split
+                    let count = try cache.exportTable(table, where: filters, to: output)
+                    return print("Wrote \(grouped(count)) rows of \(table): \(output)")
+                }
+                guard let format = CacheExport.Format(rawValue: ending) else { return }
+                let export = CacheExport(
+                    extraction: try chosenRecipe(cache), dataset: try chosenDataset(cache), split: split)
+                let count = try export.write(format, from: cache, to: output)
+                print("Wrote the features of \(grouped(count)) videos: \(output)")
+            }
+        }
+
+        private func chosenRecipe(_ cache: CacheFile) throws -> Int64 {
+            if let recipe { return try cache.extraction(called: recipe).id }
+            let all = try cache.extractions()
+            guard let only = all.first, all.count == 1 else {
+                throw ExportError.severalRecipes(all.map(\.record.name).sorted())
+            }
+            return only.id
+        }
+
+        private func chosenDataset(_ cache: CacheFile) throws -> String {
+            let all = try cache.datasets()
+            if let dataset { return dataset }
+            guard let only = all.first, all.count == 1 else { throw ExportError.severalDatasets(all) }
+            return only
+        }
+    }
+
+    /// Takes things out.
+    struct Prune: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take recipes, runs or videos out of a cache, and give the space back.",
+            discussion: """
+                Rows go in one transaction. Giving the space back needs as much free room as what stays. Runs keep their \
+                figures when the features that they were trained on go; their folders are not touched.
+                """)
+
+        @Argument(help: "The cache.")
+        var file: String
+
+        @Option(name: .customLong("recipe"), help: "A recipe with its features, by name or digest; may be repeated.")
+        var recipes: [String] = []
+
+        @Option(name: .customLong("run"), help: "A run with its epochs and predictions; may be repeated.")
+        var runs: [String] = []
+
+        @Option(help: "A pipeline file: videos of its data set whose files are gone, and their features.")
+        var vanished: String?
+
+        @Flag(help: "Sequences that `cache verify` calls damaged.")
+        var damaged = false
+
+        @Flag(help: "Features of videos that belong to no data set.")
+        var unused = false
+
+        @Flag(help: "Only say what would go.")
+        var dryRun = false
+
+        @OptionGroup var workers: WorkerOption
+
+        func run() throws {
+            try Console.perform {
+                let cache = try CacheFile(path: file, create: false)
+                let summary = try cache.prune(try pruning(cache), dryRun: dryRun)
+                print(
+                    "\(dryRun ? "Would remove" : "Removed") \(grouped(summary.sequences)) sequences, "
+                        + "\(grouped(summary.videos)) videos, \(grouped(summary.recipes)) recipes, "
+                        + "\(grouped(summary.runs)) runs.")
+                if !dryRun {
+                    print(
+                        "\(file): \(decimal(Double(summary.bytesBefore) / 1e6, 1)) MB before, "
+                            + "\(decimal(Double(summary.bytesAfter) / 1e6, 1)) MB now.")
+                }
+            }
+        }
+
+        private func pruning(_ cache: CacheFile) throws -> CachePruning {
+            var pruning = CachePruning()
+            pruning.recipes = Set(try recipes.map { try cache.extraction(called: $0).id })
+            pruning.runs = Set(
+                try runs.map { name in
+                    guard let run = try cache.run(named: name) else { throw PruningError.unknownRun(name) }
+                    return run
+                })
+            if let vanished {
+                let dataset = try Pipeline(file: vanished).dataset
+                let gone = try VanishedVideos(dataset, in: cache, workers: workers.count)
+                for path in gone.paths { Console.message("gone: \(path)") }
+                pruning.vanished = (dataset.name, gone.videos)
+            }
+            if damaged { pruning.damaged = try cache.damagedSequences() }
+            pruning.isUnused = unused
+            return pruning
+        }
+    }
+}
