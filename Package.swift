@@ -86,7 +86,7 @@ let package = Package(
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
-        .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache", "TestSupport"]),
+        .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache", "NeuralNetwork", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
             dependencies: [

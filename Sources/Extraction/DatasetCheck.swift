@@ -15,15 +15,20 @@ public struct DatasetCheck: Sendable {
 
     /// Duplicates that stand in different splits: what is tested was trained on.
     public var leaks: [[Clip]] { duplicates.filter { Set($0.map(\.split)).count > 1 } }
+    /// Digests of the clips that could be read.
+    public let digests: DigestList
     /// Whether nothing was found.
     public var isClean: Bool { unreadable.isEmpty && onlyInOneSplit.isEmpty && duplicates.isEmpty }
 
     /// Reads every clip once.
     ///
-    /// - Parameter report: called as clips are read.
+    /// - Parameters:
+    ///   - known: digests of clips that need not be read.
+    ///   - report: called as clips are read.
     /// - Throws: `DatasetError`.
     public init(
-        _ dataset: DatasetConfiguration, workers: Int, report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+        _ dataset: DatasetConfiguration, workers: Int, known: DigestList = DigestList(),
+        report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
         let clips = try dataset.clips()
         var counts: [String: [Split: Int]] = [:]
@@ -35,20 +40,24 @@ public struct DatasetCheck: Sendable {
         onlyInOneSplit = splits.count > 1 ? missing : []
 
         var unreadable: [(path: String, reason: String)] = []
+        var digests = DigestList()
         var byDigest: [String: [Clip]] = [:]
         var done = 0
         let root = dataset.root
         try runJobs(count: clips.count, workers: workers) {
-            { index in Result { try FileDigest.clip(path: root + "/" + clips[index].path) } }
-        } consume: { (index: Int, digest: Result<String, any Error>) in
-            switch digest {
-            case .success(let digest): byDigest[digest, default: []].append(clips[index])
+            { index in Result { try HashedClip(clips[index].path, in: root, known: known) } }
+        } consume: { (index: Int, content: Result<HashedClip, any Error>) in
+            switch content {
+            case .success(let content):
+                byDigest[content.digest, default: []].append(clips[index])
+                digests.add(clips[index].path, content)
             case .failure(let error): unreadable.append((clips[index].path, error.localizedDescription))
             }
             done += 1
             report(done, clips.count)
         }
         self.counts = counts
+        self.digests = digests
         self.unreadable = unreadable.sorted { $0.path < $1.path }
         duplicates = byDigest.values.filter { $0.count > 1 }.map { $0.sorted { $0.path < $1.path } }
             .sorted { $0[0].path < $1[0].path }

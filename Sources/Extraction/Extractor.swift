@@ -21,6 +21,10 @@ public struct Extractor: Sendable {
     public var version: String
     /// A part of the clips instead of all.
     public var sample: ClipSample?
+    /// The part of the clips that is this machine's; nil for all.
+    public var shard: Shard?
+    /// Digests of clips that need not be read to learn what they hold.
+    public var knownDigests = DigestList()
 
     /// An extraction of one dataset.
     public init(
@@ -64,15 +68,15 @@ public struct Extractor: Sendable {
         public var seconds = 0.0
     }
 
-    private struct Job: Sendable {
+    struct Job: Sendable {
         let clip: Clip
-        let digest: String
+        let content: HashedClip
         /// Whose features are missing.
         let views: [FeatureExtractor.View]
     }
 
     /// A recipe with its row in the cache.
-    private struct Target: Sendable {
+    struct Target: Sendable {
         let recipe: ExtractionRecipe
         let weights: LoadedWeights
         let record: ExtractionRecord
@@ -132,10 +136,12 @@ public struct Extractor: Sendable {
                 let (clip, part) = ClipParts.place(index, of: count)
                 let job = jobs[clip]
                 do {
-                    return .done(
-                        try extractor.extract(
-                            path: root + "/" + job.clip.path, digest: job.digest, views: job.views, part: part,
-                            isCancelled: isCancelled))
+                    let path = root + "/" + job.clip.path
+                    let result = try extractor.extract(
+                        path: path, digest: job.content.digest, views: job.views, part: part, isCancelled: isCancelled)
+                    // Features must be of the bytes that were hashed.
+                    if try FileStamp(path: path) != job.content.stamp { throw VideoError.changed(path: path) }
+                    return .done(result)
                 } catch is FeatureExtractor.Cancelled {
                     return .cancelled
                 } catch let error as VideoError {
@@ -167,7 +173,7 @@ public struct Extractor: Sendable {
         _ parts: [FeatureExtractor.Result], of job: Job, _ targets: [Target], _ cache: CacheFile,
         _ summary: inout Summary, _ report: (Event) -> Void
     ) throws {
-        let video = VideoRecord(digest: job.digest, path: job.clip.path, details: parts[0].details)
+        let video = VideoRecord(digest: job.content.digest, path: job.clip.path, details: parts[0].details)
         let sequences = job.views.indices.map { view in SequenceRecord(joining: parts.map { $0.sequences[view] }) }
         if sequences.contains(where: { $0.length == 0 }) {
             return try fail(job, .noFrames(path: job.clip.path), targets, cache, &summary, report)
@@ -195,96 +201,5 @@ public struct Extractor: Sendable {
         case done(FeatureExtractor.Result)
         case failed(VideoError)
         case cancelled
-    }
-
-    /// Loads weights and sees that they fit, before anything is written.
-    private func check(
-        _ configuration: ExtractionConfiguration, _ report: (Event) -> Void
-    ) throws -> (ExtractionRecipe, LoadedWeights) {
-        var configuration = configuration
-        if !configuration.precision.isNative {
-            report(
-                .note(
-                    "this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for "
-                        + "\(configuration.precision.rawValue); \(configuration.backbone.name) computes in f32"))
-            configuration.precision = .f32
-        }
-        let weights = try LoadedWeights(configuration.weights)
-        let recipe = try ExtractionRecipe(configuration, weights)
-        try weights.validate(for: recipe.graph().parameters(for: recipe.tap))
-        return (recipe, weights)
-    }
-
-    private func record(
-        _ recipe: ExtractionRecipe, _ weights: LoadedWeights, _ configuration: ExtractionConfiguration
-    ) throws -> ExtractionRecord {
-        ExtractionRecord(
-            digest: recipe.digest, name: configurations.count == 1 ? name : "\(name)-\(recipe.backbone)",
-            backbone: recipe.backbone, weights: configuration.weights.name,
-            weightsDigest: weights.digest, tap: recipe.tap, imageSize: recipe.imageSize,
-            maxFrames: recipe.sampling.frames, featureShape: try recipe.graph().featureShape(of: recipe.tap),
-            elementType: recipe.storedType, precision: recipe.precision.rawValue, recipe: recipe.json, version: version)
-    }
-
-    /// Hashes the clips, notes them in the cache, and leaves what still needs work.
-    private func plan(
-        _ clips: [Clip], _ targets: [Target], _ cache: CacheFile, _ isCancelled: @escaping @Sendable () -> Bool,
-        _ summary: inout Summary, _ report: (Event) -> Void
-    ) throws -> [Job] {
-        let digests = try hash(clips, isCancelled, report)
-        let known = try targets.map { try cache.extractedViews(extraction: $0.id) }
-        let failures = try targets.map { try cache.failures(extraction: $0.id) }
-        var firstPath: [String: String] = [:]
-        var samples: [(video: VideoRecord, sample: SampleRecord)] = []
-        var jobs: [Job] = []
-        for (clip, digest) in zip(clips, digests) {
-            switch digest {
-            case nil: summary.wasCancelled = true
-            case .failure(let error)?: try fail(clip, error, targets.map(\.id), cache, &summary, report)
-            case .success(let digest)?:
-                if let first = firstPath[digest] {
-                    report(.note("\(clip.path) holds the same bytes as \(first) and is used once, as the latter."))
-                    continue
-                }
-                firstPath[digest] = clip.path
-                let sample = SampleRecord(
-                    dataset: dataset.name, label: clip.label, split: clip.split.rawValue, group: clip.group)
-                samples.append((VideoRecord(digest: digest, path: clip.path), sample))
-                let missing = targets.indices.flatMap { place in
-                    (0..<targets[place].views).filter { known[place][digest]?.contains($0) != true }
-                        .map { FeatureExtractor.View(recipe: place, view: $0) }
-                }
-                let wanted = missing.filter { view in
-                    retriesFailed || failures[view.recipe][clip.path].map { isNewer(clip, than: $0) } ?? true
-                }
-                if missing.isEmpty {
-                    summary.skipped += 1
-                } else if wanted.isEmpty {
-                    report(.note("\(clip.path) failed before and is left out; --retry-failed tries it again."))
-                    summary.failed += 1
-                } else {
-                    jobs.append(Job(clip: clip, digest: digest, views: wanted))
-                }
-            }
-        }
-        try cache.registerSamples(samples)
-        return summary.wasCancelled ? [] : jobs
-    }
-
-    private func fail(
-        _ clip: Clip, _ error: VideoError, _ extractions: [Int64], _ cache: CacheFile, _ summary: inout Summary,
-        _ report: (Event) -> Void
-    ) throws {
-        for extraction in extractions {
-            try cache.recordFailure(path: clip.path, error: error.localizedDescription, extraction: extraction)
-        }
-        summary.failed += 1
-        report(.failed(path: clip.path, error: error.localizedDescription))
-    }
-
-    /// Whether the clip was changed after it failed: a file fetched again deserves another try.
-    private func isNewer(_ clip: Clip, than date: Date) -> Bool {
-        let attributes = try? FileManager.default.attributesOfItem(atPath: dataset.root + "/" + clip.path)
-        return (attributes?[.modificationDate] as? Date).map { $0 > date } ?? false
     }
 }

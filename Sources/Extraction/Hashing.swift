@@ -5,16 +5,16 @@ extension Extractor {
     /// The digest of each clip; nil where the work was cancelled before.
     func hash(
         _ clips: [Clip], _ isCancelled: @escaping @Sendable () -> Bool, _ report: (Event) -> Void
-    ) throws -> [Result<String, VideoError>?] {
-        var digests: [Result<String, VideoError>?] = Array(repeating: nil, count: clips.count)
+    ) throws -> [Result<HashedClip, VideoError>?] {
+        var digests: [Result<HashedClip, VideoError>?] = Array(repeating: nil, count: clips.count)
         var done = 0
-        let root = dataset.root
+        let (root, known) = (dataset.root, knownDigests)
         try runJobs(count: clips.count, workers: workers) {
             { index in
                 if isCancelled() { return nil }
                 return Result { () throws(VideoError) in
                     do {
-                        return try FileDigest.clip(path: root + "/" + clips[index].path)
+                        return try HashedClip(clips[index].path, in: root, known: known)
                     } catch let error as VideoError {
                         throw error
                     } catch {
@@ -22,7 +22,7 @@ extension Extractor {
                     }
                 }
             }
-        } consume: { (index: Int, digest: Result<String, VideoError>?) in
+        } consume: { (index: Int, digest: Result<HashedClip, VideoError>?) in
             digests[index] = digest
             done += 1
             report(.hashing(done: done, total: clips.count))

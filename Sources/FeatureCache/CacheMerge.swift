@@ -66,7 +66,8 @@ public struct CacheMerge: Sendable {
     /// That an input is a whole cache of this version which nobody is writing to.
     private func check(_ input: String) throws {
         guard FileManager.default.fileExists(atPath: input) else { throw CacheError.missing(path: input) }
-        if URL(fileURLWithPath: input).resolvingSymlinksInPath() == URL(fileURLWithPath: output).resolvingSymlinksInPath()
+        if URL(fileURLWithPath: input).resolvingSymlinksInPath()
+            == URL(fileURLWithPath: output).resolvingSymlinksInPath()
         {
             throw CacheConflict.sameFile(path: input)
         }

@@ -50,7 +50,8 @@ public enum PruningError: LocalizedError, Equatable {
     public var errorDescription: String? {
         switch self {
         case .unknownRecipe(let name, let known):
-            "No recipe is called \(name). The cache has " + (known.isEmpty ? "none" : known.joined(separator: ", ")) + "."
+            "No recipe is called \(name). The cache has " + (known.isEmpty ? "none" : known.joined(separator: ", "))
+                + "."
         case .ambiguousRecipe(let name, let digests):
             "Several recipes are called \(name). Name one by its digest: "
                 + digests.map { String($0.prefix(12)) }.joined(separator: ", ") + "."

@@ -172,7 +172,9 @@ extension CacheFile {
             let shape = try? JSONDecoder().decode([Int].self, from: Data((row["feature_shape"] as String).utf8))
             let size = shape.flatMap { $0.contains { !(0..<1 << 30).contains($0) } ? nil : $0.reduce(1, *) }
             if size != row["feature_size"] as Int {
-                add(place, "says feature_size \(row["feature_size"] ?? 0), but shape \(row["feature_shape"] ?? "")", true)
+                add(
+                    place, "says feature_size \(row["feature_size"] ?? 0), but shape \(row["feature_shape"] ?? "")",
+                    true)
             }
             if StoredType(rawValue: row["element_type"]) == nil {
                 add(place, "has the unknown element_type \(row["element_type"] ?? "")", true)

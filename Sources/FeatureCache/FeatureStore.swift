@@ -43,13 +43,14 @@ extension CacheFile {
         }
     }
 
-    /// Paths that failed under a recipe, with the time of the failure.
-    public func failures(extraction: Int64) throws -> [String: Date] {
+    /// Paths that failed under a recipe, why and when.
+    public func failures(extraction: Int64) throws -> [String: (error: String, at: Date)] {
         try read { database in
             let rows = try Row.fetchAll(
-                database, sql: "SELECT path, at FROM failure WHERE extraction_id = ?", arguments: [extraction])
+                database, sql: "SELECT path, error, at FROM failure WHERE extraction_id = ?", arguments: [extraction])
             return rows.reduce(into: [:]) { result, row in
-                result[row["path"]] = (try? Date(row["at"] as String, strategy: Self.timeStyle)) ?? .distantPast
+                let at = try? Date(row["at"] as String, strategy: Self.timeStyle)
+                result[row["path"]] = (row["error"], at ?? .distantPast)
             }
         }
     }

@@ -14,9 +14,12 @@ struct MergeInput {
         into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool, report: (_ done: Int, _ total: Int) -> Void
     ) throws {
         try database.execute(sql: "ATTACH ? AS input", arguments: [MergeConflicts.absolute(path)])
+        try database.execute(sql: "PRAGMA input.mmap_size = \(1 << 40)")
         defer {
-            for statement in ["DROP TABLE IF EXISTS temp.recipe_map", "DROP TABLE IF EXISTS temp.video_map", "DETACH input"]
-            { _ = try? database.execute(sql: statement) }
+            for table in ["recipe_map", "video_map", "fresh"] {
+                _ = try? database.execute(sql: "DROP TABLE IF EXISTS temp.\(table)")
+            }
+            _ = try? database.execute(sql: "DETACH input")
         }
         try database.inTransaction {
             try copyRecipes()
@@ -67,55 +70,61 @@ struct MergeInput {
     private func copySequences(
         into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool, _ report: (Int, Int) -> Void
     ) throws {
-        let columns = "length, mask, frame_indices, frame_times, decode_errors, checksum, features"
-        let sizes = try Row.fetchCursor(
+        // A list of its own: were the receiving table asked while it grows, everything would pass through a scratch file.
+        try database.execute(
+            sql: """
+                CREATE TEMP TABLE fresh AS SELECT old.rowid AS place, recipe_map.new AS recipe, video_map.new AS video, bytes
+                  FROM input.sequence AS old CROSS JOIN recipe_map ON recipe_map.old = extraction_id
+                    CROSS JOIN video_map ON video_map.old = video_id
+                  WHERE NOT EXISTS (SELECT 1 FROM main.sequence AS known WHERE known.extraction_id = recipe_map.new
+                    AND known.video_id = video_map.new AND known.view = old.view) ORDER BY old.rowid
+                """)
+        let all = try Row.fetchOne(
             database,
-            sql: "SELECT sequence.rowid, bytes FROM input.sequence JOIN recipe_map ON old = extraction_id ORDER BY 1")
-        var (ends, sums, bytes, total) = ([Int64](), [(count: Int, bytes: Int)](), 0, 0)
-        var (last, count) = (Int64?.none, 0)
-        while let row = try sizes.next() {
-            (last, count, bytes) = (row[0], count + 1, bytes + (row[1] as Int))
-            guard bytes >= Self.transaction else { continue }
-            ends.append(row[0])
-            sums.append((count, bytes))
-            total += bytes
-            (last, count, bytes) = (nil, 0, 0)
-        }
-        if let last {
-            ends.append(last)
-            sums.append((count, bytes))
-            total += bytes
-        }
-        var (first, done) = (Int64.min, 0)
-        for (end, sum) in zip(ends, sums) {
+            sql: "SELECT count(*), coalesce(sum(bytes), 0) FROM input.sequence JOIN recipe_map ON old = extraction_id")
+        let (total, allBytes): (Int, Int) = all.map { ($0[0], $0[1]) } ?? (0, 0)
+        var (added, bytes) = (0, 0)
+        for part in try freshParts() {
             if isCancelled() {
                 summary.wasCancelled = true
                 return
             }
-            let before = database.totalChangesCount
             try database.inTransaction {
-                try database.execute(
-                    sql: """
-                        INSERT INTO main.sequence (extraction_id, video_id, view, \(columns))
-                        SELECT recipe_map.new, video_map.new, view, \(columns)
-                        FROM input.sequence AS old CROSS JOIN recipe_map ON recipe_map.old = extraction_id
-                          CROSS JOIN video_map ON video_map.old = video_id
-                        WHERE old.rowid BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM main.sequence AS known
-                          WHERE known.extraction_id = recipe_map.new AND known.video_id = video_map.new
-                            AND known.view = old.view)
-                        ORDER BY old.rowid
-                        """,
-                    arguments: [first, end])
+                try insertSequences(part.rows)
                 return .commit
             }
-            let added = database.totalChangesCount - before
-            summary.sequences += added
-            summary.skipped += sum.count - added
-            summary.bytes += sum.bytes
-            done += sum.bytes
-            first = end + 1
-            report(done, total)
+            (added, bytes) = (added + part.count, bytes + part.bytes)
+            report(bytes, allBytes)
         }
+        summary.sequences += added
+        summary.skipped += total - added
+        summary.bytes += allBytes
+    }
+
+    /// The new sequences in pieces of a transaction each.
+    private func freshParts() throws -> [(rows: ClosedRange<Int64>, count: Int, bytes: Int)] {
+        let rows = try Row.fetchAll(database, sql: "SELECT rowid, bytes FROM temp.fresh ORDER BY rowid")
+        var parts: [(rows: ClosedRange<Int64>, count: Int, bytes: Int)] = []
+        for row in rows {
+            let (place, bytes) = (row[0] as Int64, row[1] as Int)
+            if let last = parts.last, last.bytes < Self.transaction {
+                parts[parts.count - 1] = (last.rows.lowerBound...place, last.count + 1, last.bytes + bytes)
+            } else {
+                parts.append((place...place, 1, bytes))
+            }
+        }
+        return parts
+    }
+
+    private func insertSequences(_ rows: ClosedRange<Int64>) throws {
+        let columns = "length, mask, frame_indices, frame_times, decode_errors, checksum, features"
+        try database.execute(
+            sql: """
+                INSERT INTO main.sequence (extraction_id, video_id, view, \(columns))
+                SELECT recipe, video, view, \(columns) FROM temp.fresh CROSS JOIN input.sequence AS old
+                  ON old.rowid = place WHERE fresh.rowid BETWEEN ? AND ? ORDER BY fresh.rowid
+                """,
+            arguments: [rows.lowerBound, rows.upperBound])
     }
 
     private func copyFailures() throws {

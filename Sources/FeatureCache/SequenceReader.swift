@@ -67,7 +67,8 @@ public final class SequenceReader: Sendable {
                     for view in video.views {
                         let end = offset + view.length * featureSize
                         let target = UnsafeMutableBufferPointer(rebasing: buffer[offset..<end])
-                        guard try CacheFile.copyBlob(statement, extraction, view, as: type, from: 0, into: target) else {
+                        guard try CacheFile.copyBlob(statement, extraction, view, as: type, from: 0, into: target)
+                        else {
                             throw CacheError.damagedSequence(path: path, video: video.path)
                         }
                         offset = end

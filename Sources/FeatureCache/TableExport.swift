@@ -16,7 +16,9 @@ extension CacheFile {
             try read { database in
                 let known = try String.fetchAll(
                     database,
-                    sql: "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY 1")
+                    sql:
+                        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+                )
                 guard known.contains(name) else { throw ExportError.unknownTable(name, known: known) }
                 let columns = try String.fetchAll(
                     database, sql: "SELECT name FROM pragma_table_info(?)", arguments: [name])
@@ -44,7 +46,8 @@ extension CacheFile {
 
     /// By the recipe's row and by its name.
     private func storedTypes(_ database: Database) throws -> [String: StoredType] {
-        try Row.fetchAll(database, sql: "SELECT id, name, element_type FROM extraction").reduce(into: [:]) { types, row in
+        try Row.fetchAll(database, sql: "SELECT id, name, element_type FROM extraction").reduce(into: [:]) {
+            types, row in
             let type = StoredType(rawValue: row["element_type"])
             types["\(row["id"] as Int64)"] = type
             types[row["name"]] = type
@@ -61,7 +64,9 @@ extension CacheFile {
             let numbers = [Float](unsafeUninitializedCapacity: data.count / type.bytes) { buffer, count in
                 count = data.count / type.bytes
                 let target = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
-                data.withUnsafeBytes { type.copy(UnsafeRawBufferPointer(rebasing: $0[..<(count * type.bytes)]), to: target) }
+                data.withUnsafeBytes {
+                    type.copy(UnsafeRawBufferPointer(rebasing: $0[..<(count * type.bytes)]), to: target)
+                }
             }
             return quoted("[" + numbers.map { "\($0)" }.joined(separator: ",") + "]")
         }

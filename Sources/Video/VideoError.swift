@@ -5,6 +5,7 @@ import Foundation
 public enum VideoError: LocalizedError, Equatable {
     case missing(path: String)
     case unreadable(path: String, reason: String)
+    case changed(path: String)
     case notVideo(path: String, reason: String)
     case noVideoStream(path: String)
     case noFrames(path: String)
@@ -17,6 +18,8 @@ public enum VideoError: LocalizedError, Equatable {
         switch self {
         case .missing(let path): "\(path) does not exist."
         case .unreadable(let path, let reason): "Cannot read \(path): \(reason)."
+        case .changed(let path):
+            "\(path) was changed while it was read. Run the command again when nobody writes to it any more."
         case .notVideo(let path, let reason):
             "\(path) is not a video FFmpeg understands (\(reason)). Check it with ffprobe, or fetch it again."
         case .noVideoStream(let path): "\(path) has no video stream: it may be sound only."

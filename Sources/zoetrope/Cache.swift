@@ -74,7 +74,8 @@ struct Cache: ParsableCommand {
                     + "\(grouped(result.sequences)) sequences, \(decimal(Double(result.bytes) / 1e6, 1)) MB"
                     + " in \(decimal(seconds, 1)) s.")
             if damaged > 0 {
-                Console.message("`zoetrope cache prune \(file) --damaged` takes damaged sequences out; then extract again.")
+                Console.message(
+                    "`zoetrope cache prune \(file) --damaged` takes damaged sequences out; then extract again.")
             }
             return result
         }
@@ -125,7 +126,8 @@ struct Cache: ParsableCommand {
                     throw Console.interrupted
                 }
                 if summary.failures > 0 {
-                    Console.message("\(grouped(summary.failures)) clips failed; they are listed in the table `failure`.")
+                    Console.message(
+                        "\(grouped(summary.failures)) clips failed; they are listed in the table `failure`.")
                     throw Console.someFailed
                 }
             }

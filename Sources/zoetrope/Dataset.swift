@@ -14,6 +14,12 @@ struct Dataset: ParsableCommand {
 
     @OptionGroup var workers: WorkerOption
 
+    @Option(
+        help:
+            "Also write the clips' digests to this file, for `extract --shard`; unchanged clips in it are not read again."
+    )
+    var digests: String?
+
     @Option(name: .customLong("set"), help: "Override a key of the pipeline, such as dataset.split=2.")
     var overrides: [String] = []
 
@@ -21,11 +27,13 @@ struct Dataset: ParsableCommand {
         try Console.perform {
             let dataset = try Pipeline(file: pipeline, overrides: overrides).dataset
             let line = ProgressLine()
-            let check = try DatasetCheck(dataset, workers: workers.count) { done, total in
+            let known = try digests.map { try DigestList(path: $0) } ?? DigestList()
+            let check = try DatasetCheck(dataset, workers: workers.count, known: known) { done, total in
                 line.show("reading   " + ProgressLine.bar(done, of: total))
             }
             line.clear()
             print(Self.text(check, name: dataset.name))
+            if let digests { try check.digests.write(to: digests) }
             if !check.unreadable.isEmpty { throw Console.someFailed }
         }
     }

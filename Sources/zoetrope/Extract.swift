@@ -22,8 +22,25 @@ struct Extract: ParsableCommand {
     @Flag(help: "Extract nothing; try the pipeline's precision beside f32 on a few clips, and a head on each.")
     var check = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Extract one of N equal parts into a cache of its own, such as features.shard-2-of-8.sqlite.",
+            discussion: """
+                `auto` takes the part from a Slurm array, an indexed job of Kubernetes (with ZOETROPE_SHARDS) or an \
+                array job of AWS Batch. `zoetrope cache merge` joins the parts.
+                """, valueName: "K/N|auto"))
+    var shard: String?
+
+    @Option(
+        help: "A file that `zoetrope dataset --digests` wrote: clips in it need not be read to learn what they hold.")
+    var digests: String?
+
     @Option(name: .customLong("set"), help: "Override a key of the pipeline, such as extract.image_size=160.")
     var overrides: [String] = []
+
+    func validate() throws {
+        do { _ = try shard.map { try Shard($0) } } catch { throw ValidationError(error.localizedDescription) }
+    }
 
     func run() throws {
         try Console.perform {
@@ -33,9 +50,12 @@ struct Extract: ParsableCommand {
                 name: pipeline.name, dataset: pipeline.dataset, configurations: pipeline.extractions,
                 workers: workers.count, version: ZoetropeCommand.version)
             extractor.retriesFailed = retryFailed
-            let summary = try Self.extract(extractor, into: CacheFile(path: cache.path))
+            extractor.shard = try shard.map { try Shard($0) }
+            extractor.knownDigests = try digests.map { try DigestList(path: $0) } ?? DigestList()
+            let path = extractor.shard?.cachePath(cache.path) ?? cache.path
+            let summary = try Self.extract(extractor, into: CacheFile(path: path))
             print(summary.text)
-            print("Cache: \(cache.path)")
+            print("Cache: \(path)")
             if summary.wasCancelled {
                 Console.message("Interrupted. What was extracted is kept; the same command goes on from here.")
                 throw Console.interrupted

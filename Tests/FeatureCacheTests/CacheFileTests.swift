@@ -6,15 +6,20 @@ import Testing
 @testable import FeatureCache
 
 enum Example {
-    static func extraction(_ name: String = "tiny", digest: String = "d1", maxFrames: Int = 4) -> ExtractionRecord {
+    /// - Parameter recipe: stands for the whole recipe, whose digest is the record's.
+    static func extraction(
+        _ name: String = "tiny", recipe: String = "d1", maxFrames: Int = 4, elementType: StoredType = .float32
+    ) -> ExtractionRecord {
         ExtractionRecord(
-            digest: digest, name: name, backbone: "resnet18", weights: "random", weightsDigest: nil, tap: "pooled",
-            imageSize: 64, maxFrames: maxFrames, featureShape: [3], precision: "f32", recipe: "{}", version: "test")
+            digest: hexDigest(Data(recipe.utf8)), name: name, backbone: "resnet18", weights: "random",
+            weightsDigest: nil, tap: "pooled",
+            imageSize: 64, maxFrames: maxFrames, featureShape: [3],
+            elementType: elementType, precision: "f32", recipe: recipe, version: "test")
     }
 
     static func video(_ name: String) -> VideoRecord {
         VideoRecord(
-            digest: "digest of \(name)", path: name,
+            digest: hexDigest(Data(name.utf8)), path: name,
             details: .init(width: 8, height: 6, frameCount: 50, frameRate: 25, duration: 2, codec: "h264"))
     }
 
@@ -25,9 +30,11 @@ enum Example {
     }
 
     /// A cache with two videos of two labels under one recipe.
-    static func cache(in folder: ScratchFolder) throws -> (cache: CacheFile, extraction: Int64) {
+    static func cache(
+        in folder: ScratchFolder, as type: StoredType = .float32
+    ) throws -> (cache: CacheFile, extraction: Int64) {
         let cache = try CacheFile(path: folder.path + "/cache.sqlite")
-        let id = try cache.addExtraction(extraction())
+        let id = try cache.addExtraction(extraction(elementType: type))
         let samples = [("b.mp4", "run", "train"), ("a.mp4", "it's \"odd\" ✓", "test")]
         try cache.registerSamples(
             samples.map { name, label, split in
@@ -36,7 +43,7 @@ enum Example {
         for (index, sample) in samples.enumerated() {
             try cache.store(
                 sequence(length: index + 2, start: Float(10 * index)), video: video(sample.0), extraction: id,
-                maxFrames: 4, featureSize: 3)
+                maxFrames: 4, featureSize: 3, as: type)
         }
         return (cache, id)
     }
@@ -103,7 +110,7 @@ enum Example {
                 try String.fetchOne(database, sql: "PRAGMA \($0)") ?? ""
             }
         }
-        #expect(settings == ["1", "\(0x5A4F_4554)", "wal", "1", "2"])
+        #expect(settings == ["2", "\(0x5A4F_4554)", "wal", "1", "2"])
     }
 
     @Test("a row of frame_feature is a frame: its index, time and float blob")
@@ -160,7 +167,7 @@ enum Example {
         try cache.recordFailure(path: "c.mp4", error: "broken", extraction: extraction)
         let failures = try cache.failures(extraction: extraction)
         #expect(failures.keys.sorted() == ["c.mp4"])
-        #expect(abs(failures["c.mp4"]?.timeIntervalSinceNow ?? 1e9) < 60)
+        #expect(abs(failures["c.mp4"]?.at.timeIntervalSinceNow ?? 1e9) < 60)
         try cache.store(
             Example.sequence(), video: Example.video("c.mp4"), extraction: extraction, maxFrames: 4, featureSize: 3)
         #expect(try cache.failures(extraction: extraction).isEmpty)
@@ -169,7 +176,7 @@ enum Example {
     @Test("several recipes stand side by side; the same recipe keeps its row")
     func recipes() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
-        let other = try cache.addExtraction(Example.extraction("other", digest: "d2"))
+        let other = try cache.addExtraction(Example.extraction("other", recipe: "d2"))
         #expect(other != extraction)
         #expect(try cache.addExtraction(Example.extraction("renamed")) == extraction)
         #expect(try cache.extractedViews(extraction: extraction).count == 2)
@@ -227,7 +234,7 @@ enum Example {
             let (cache, _) = try Example.cache(in: scratch)
             try cache.write { try $0.execute(sql: "PRAGMA user_version = 7") }
         }
-        #expect(throws: CacheError.otherVersion(path: path, found: 7, expected: 1)) { try CacheFile(path: path) }
+        #expect(throws: CacheError.otherVersion(path: path, found: 7, expected: 2)) { try CacheFile(path: path) }
         let videos = try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM video") }
         #expect(videos == 2)
     }

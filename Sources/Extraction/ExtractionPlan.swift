@@ -1,0 +1,113 @@
+import Datasets
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import Video
+
+/// What has to be done before a clip is decoded.
+extension Extractor {
+    /// Loads weights and sees that they fit, before anything is written.
+    func check(
+        _ configuration: ExtractionConfiguration, _ report: (Event) -> Void
+    ) throws -> (ExtractionRecipe, LoadedWeights) {
+        var configuration = configuration
+        if !configuration.precision.isNative {
+            report(
+                .note(
+                    "this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for "
+                        + "\(configuration.precision.rawValue); \(configuration.backbone.name) computes in f32"))
+            configuration.precision = .f32
+        }
+        let weights = try LoadedWeights(configuration.weights)
+        let recipe = try ExtractionRecipe(configuration, weights)
+        try weights.validate(for: recipe.graph().parameters(for: recipe.tap))
+        return (recipe, weights)
+    }
+
+    func record(
+        _ recipe: ExtractionRecipe, _ weights: LoadedWeights, _ configuration: ExtractionConfiguration
+    ) throws -> ExtractionRecord {
+        ExtractionRecord(
+            digest: recipe.digest, name: configurations.count == 1 ? name : "\(name)-\(recipe.backbone)",
+            backbone: recipe.backbone, weights: configuration.weights.name,
+            weightsDigest: weights.digest, tap: recipe.tap, imageSize: recipe.imageSize,
+            maxFrames: recipe.sampling.frames, featureShape: try recipe.graph().featureShape(of: recipe.tap),
+            elementType: recipe.storedType, precision: recipe.precision.rawValue, recipe: recipe.json, version: version)
+    }
+
+    /// Hashes the clips, notes them in the cache, and leaves what still needs work.
+    func plan(
+        _ clips: [Clip], _ targets: [Target], _ cache: CacheFile, _ isCancelled: @escaping @Sendable () -> Bool,
+        _ summary: inout Summary, _ report: (Event) -> Void
+    ) throws -> [Job] {
+        let digests = try hash(clips, isCancelled, report)
+        let known = try targets.map { try cache.extractedViews(extraction: $0.id) }
+        let failures = try targets.map { try cache.failures(extraction: $0.id) }
+        var firstPath: [String: String] = [:]
+        var samples: [(video: VideoRecord, sample: SampleRecord)] = []
+        var jobs: [Job] = []
+        for (clip, content) in zip(clips, digests) {
+            if let shard, let content, !shard.contains(clip, content) { continue }
+            switch content {
+            case nil: summary.wasCancelled = true
+            case .failure(let error)?: try fail(clip, error, targets.map(\.id), cache, &summary, report)
+            case .success(let content)?:
+                let digest = content.digest
+                if let first = firstPath[digest] {
+                    report(.note("\(clip.path) holds the same bytes as \(first) and is used once, as the latter."))
+                    continue
+                }
+                firstPath[digest] = clip.path
+                let sample = SampleRecord(
+                    dataset: dataset.name, label: clip.label, split: clip.split.rawValue, group: clip.group)
+                samples.append((VideoRecord(digest: digest, path: clip.path), sample))
+                let missing = targets.indices.flatMap { place in
+                    (0..<targets[place].views).filter { known[place][digest]?.contains($0) != true }
+                        .map { FeatureExtractor.View(recipe: place, view: $0) }
+                }
+                let wanted = missing.filter { view in
+                    retriesFailed || failures[view.recipe][clip.path].map { deservesRetry(clip, after: $0) } ?? true
+                }
+                if missing.isEmpty {
+                    summary.skipped += 1
+                } else if wanted.isEmpty {
+                    report(.note("\(clip.path) failed before and is left out; --retry-failed tries it again."))
+                    summary.failed += 1
+                } else {
+                    jobs.append(Job(clip: clip, content: content, views: wanted))
+                }
+            }
+        }
+        try cache.registerSamples(samples)
+        return summary.wasCancelled ? [] : jobs
+    }
+
+    func fail(
+        _ clip: Clip, _ error: VideoError, _ extractions: [Int64], _ cache: CacheFile, _ summary: inout Summary,
+        _ report: (Event) -> Void
+    ) throws {
+        for extraction in extractions {
+            try cache.recordFailure(path: clip.path, error: error.localizedDescription, extraction: extraction)
+        }
+        summary.failed += 1
+        report(.failed(path: clip.path, error: error.localizedDescription))
+    }
+
+    /// Whether the clip was changed after it failed, or while it was read: a file fetched again deserves another try.
+    private func deservesRetry(_ clip: Clip, after failure: (error: String, at: Date)) -> Bool {
+        let path = dataset.root + "/" + clip.path
+        if failure.error == VideoError.changed(path: path).localizedDescription { return true }
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        return (attributes?[.modificationDate] as? Date).map { $0 > failure.at } ?? false
+    }
+}
+
+extension Shard {
+    /// Clips that cannot be read are shared out by their names, so that each is reported once.
+    fileprivate func contains(_ clip: Clip, _ content: Result<HashedClip, VideoError>) -> Bool {
+        switch content {
+        case .success(let content): contains(digest: content.digest)
+        case .failure: contains(digest: hexDigest(Data(clip.path.utf8)))
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import GRDB
+import NeuralNetwork
+import TestSupport
+import Testing
+
+@testable import FeatureCache
+
+@Suite struct CacheExportTests {
+    let scratch: ScratchFolder
+
+    init() throws { scratch = try ScratchFolder() }
+
+    private func export(
+        _ format: CacheExport.Format, as type: StoredType = .float32, split: String? = nil
+    ) throws -> (path: String, count: Int) {
+        let (cache, extraction) = try Example.cache(in: scratch, as: type)
+        let path = "\(scratch.path)/out.\(format.rawValue)"
+        let export = CacheExport(extraction: extraction, dataset: "demo", split: split)
+        return (path, try export.write(format, from: cache, to: path))
+    }
+
+    /// Runs Python with NumPy where it is installed.
+    private func python(_ code: String) throws -> String? {
+        for program in [ProcessInfo.processInfo.environment["ZOETROPE_PYTHON"], "/usr/bin/python3"] {
+            guard let program, FileManager.default.isExecutableFile(atPath: program) else { continue }
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: program)
+            process.arguments = ["-c", code]
+            let out = Pipe()
+            process.standardOutput = out
+            process.standardError = FileHandle.nullDevice
+            try process.run()
+            let text = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            process.waitUntilExit()
+            if process.terminationStatus == 0 { return text.trimmingCharacters(in: .whitespacesAndNewlines) }
+        }
+        return nil
+    }
+
+    @Test("a .npy begins as NumPy begins it and goes on with the features, by path")
+    func npy() throws {
+        let (path, count) = try export(.npy)
+        #expect(count == 2)
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4, 3,), }"
+        #expect(data.prefix(10) == Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0, 0x76, 0]))
+        #expect(data[10..<128] == Data(text.utf8) + Data(repeating: 32, count: 117 - text.utf8.count) + Data("\n".utf8))
+        let numbers = data[128...].withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+        #expect(Array(numbers[..<12]) == [10, 11, 12, 13, 14, 15, 16, 17, 18, 0, 0, 0])
+        #expect(Array(numbers[12..<18]) == [0, 1, 2, 3, 4, 5])
+        #expect(Array(numbers[18...]) == [Float](repeating: 0, count: 6))
+    }
+
+    @Test("a .safetensors holds features, mask, lengths and labels", arguments: StoredType.allCases)
+    func safetensors(_ type: StoredType) throws {
+        let (path, _) = try export(.safetensors, as: type)
+        let renamed = scratch.path + "/out.bin"
+        try FileManager.default.moveItem(atPath: path, toPath: renamed)
+        let file = try SafeTensorsFile(path: renamed)
+        #expect(file.shapes == ["features": [2, 4, 3], "mask": [2, 4], "lengths": [2], "labels": [2]])
+        #expect(try file.tensor(named: "mask")?.values == [1, 1, 1, 0, 1, 1, 0, 0])
+        #expect(try file.tensor(named: "lengths")?.values == [3, 2])
+        #expect(try file.tensor(named: "labels")?.values == [0, 1])
+        #expect(try file.tensor(named: "features")?.values.prefix(9) == [10, 11, 12, 13, 14, 15, 16, 17, 18])
+        #expect(file.metadata["classes"] == #"["it's \"odd\" ✓","run"]"#)
+        #expect(file.metadata["paths"] == #"["a.mp4","b.mp4"]"#)
+    }
+
+    @Test("numpy.load reads a .npz, names and all", arguments: StoredType.allCases)
+    func npz(_ type: StoredType) throws {
+        let (path, _) = try export(.npz, as: type)
+        let size = try #require(try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int)
+        #expect(size > 24 * type.bytes)
+        let answer = try python(
+            """
+            import numpy as np, sys
+            z = np.load(\(String(reflecting: path)))
+            print(sorted(z.files), z['features'].shape, z['features'].dtype, z['features'][0, 2].tolist(), z['mask'].dtype,
+              z['mask'].sum(), z['lengths'].tolist(), z['labels'].tolist(), z['classes'].tolist(), z['paths'].tolist(),
+              z['splits'].tolist(), z['times'][0, 1], np.isnan(z['times'][1, 3]), z['indices'].tolist())
+            """)
+        guard let answer else { return }
+        #expect(
+            answer == """
+                ['classes', 'features', 'groups', 'indices', 'labels', 'lengths', 'mask', 'paths', 'splits', 'times'] \
+                (2, 4, 3) \(type.rawValue) [16.0, 17.0, 18.0] bool 5 [3, 2] [0, 1] ['it\\'s "odd" ✓', 'run'] \
+                ['a.mp4', 'b.mp4'] ['test', 'train'] 0.2 True [[0, 5, 10, -1], [0, 5, -1, -1]]
+                """)
+    }
+
+    @Test("one split alone is written; a split without features is an error that leaves no file")
+    func split() throws {
+        #expect(try export(.npy, split: "train").count == 1)
+        let cache = try CacheFile(path: scratch.path + "/cache.sqlite")
+        let path = scratch.path + "/none.npz"
+        #expect(throws: ExportError.nothing(dataset: "demo", split: "validation")) {
+            try CacheExport(extraction: 1, dataset: "demo", split: "validation").write(.npz, from: cache, to: path)
+        }
+        #expect(throws: ExportError.self) {
+            try CacheExport(extraction: 1, dataset: "demo").write(
+                .npz, from: cache, to: scratch.path + "/no/such/x.npz")
+        }
+        let left = try FileManager.default.contentsOfDirectory(atPath: scratch.path)
+        #expect(left.filter { !$0.hasPrefix("cache.sqlite") } == ["out.npy"])
+    }
+
+    @Test("any table or view becomes CSV: quotes, rows, features as lists, chosen rows")
+    func csv() throws {
+        let (cache, _) = try Example.cache(in: scratch)
+        let path = scratch.path + "/out.csv"
+        #expect(try cache.exportTable("sample", to: path) == 2)
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        #expect(
+            text == "dataset,video_id,label,split,group\r\ndemo,1,run,train,\r\ndemo,2,\"it's \"\"odd\"\" ✓\",test,\r\n"
+        )
+        #expect(try cache.exportTable("coverage", where: ["split": "test"], to: path) == 1)
+        #expect(try cache.exportTable("frame_feature", where: ["extraction": "tiny"], to: path) == 5)
+        #expect(try String(contentsOfFile: path, encoding: .utf8).contains("\"[13.0,14.0,15.0]\""))
+        #expect(throws: ExportError.self) { try cache.exportTable("nothing", to: path) }
+        #expect(throws: ExportError.noColumn("split", table: "video")) {
+            try cache.exportTable("video", where: ["split": "x"], to: path)
+        }
+        #expect(throws: ExportError.self) { try cache.exportTable("sample\"; DROP TABLE sample; --", to: path) }
+    }
+}
