@@ -90,7 +90,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "zoetrope", "NeuralNetwork", "Video", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+                "zoetrope", "NeuralNetwork", "Video", "FeatureCache", "Extraction", "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
             ]),
         .testTarget(name: "FineTuningTests", dependencies: ["FineTuning", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "Backbones", "TestSupport"]),
