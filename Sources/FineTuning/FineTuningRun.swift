@@ -23,7 +23,7 @@ public struct FineTuningRun: Sendable {
     public var threads = 1
     /// Bytes that frames may take in memory.
     public var memory = Int.max
-    /// Whether a run of this name goes on from its last checkpoint.
+    /// Whether a run of this name goes on from its last checkpoint, or begins where it has none.
     public var resumes = false
 
     /// All parts, as they are.
@@ -65,9 +65,11 @@ public struct FineTuningRun: Sendable {
         let started = ContinuousClock.now
         let checkpoint = FineTuningCheckpoint(
             path: directory.path + "/last.safetensors", configuration: try fingerprint(), run: directory.path)
+        // Killed before the first checkpoint, there is nothing to go on from and nothing to lose.
+        let goesOn = resumes && directory.exists
         if !resumes, directory.exists { throw CacheError.runExists(name: name) }
-        if resumes, !checkpoint.exists { throw FineTuningError.otherCheckpoint(run: directory.path) }
-        if try !resumes && cache.run(named: name) != nil { try cache.removeRun(named: name) }
+        if goesOn, !checkpoint.exists { throw FineTuningError.otherCheckpoint(run: directory.path) }
+        if try !goesOn && cache.run(named: name) != nil { try cache.removeRun(named: name) }
         try makeFolder(directory.path + "/backbone")
         let run = try enter(cache)
         do {
@@ -82,7 +84,7 @@ public struct FineTuningRun: Sendable {
                 try report(epoch)
             }
             let resume: (FineTuningState) throws -> FineTuningState = { try checkpoint.load($0) }
-            let result = try tuner.train(frames, resuming: resumes ? resume : nil, hooks: hooks)
+            let result = try tuner.train(frames, resuming: goesOn ? resume : nil, hooks: hooks)
             if result.ending == .cancelled {
                 try cache.finishRun(run, state: .interrupted)
             } else {

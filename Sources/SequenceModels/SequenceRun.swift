@@ -21,7 +21,7 @@ public struct SequenceRun: Sendable {
     public var memory = Int.max
     /// Folder of the data set's videos, for whoever wants to see them later.
     public var root: String?
-    /// Whether a run of this name goes on from its last checkpoint.
+    /// Whether a run of this name goes on from its last checkpoint, or begins where it has none.
     public var resumes = false
 
     /// All parts, as they are.
@@ -103,7 +103,9 @@ public struct SequenceRun: Sendable {
         configuration.root = root
         configuration.sampledRate = try cache.sampledRate(dataset: dataset, extraction: extraction.id)
         let directory = RunDirectory(path: runs + "/" + name)
-        let run = try begin(configuration, directory, cache, extraction.id)
+        // Killed before the first checkpoint, there is nothing to go on from and nothing to lose.
+        let goesOn = resumes && directory.exists
+        let run = try begin(configuration, directory, cache, extraction.id, goesOn: goesOn)
         do {
             let graph = training.model.graph(input, classes: classes.count)
             report(
@@ -120,7 +122,7 @@ public struct SequenceRun: Sendable {
             hooks.checkpoint = { state, head in try directory.saveCheckpoint(state, head, configuration) }
             let result = try Trainer(training, threads: threads).train(
                 features, partition, input: input,
-                resuming: resumes ? { try resume($0, directory, report) } : nil, hooks: hooks)
+                resuming: goesOn ? { try resume($0, directory, report) } : nil, hooks: hooks)
             return try finish(
                 result, features, partition, configuration, directory, cache, run,
                 seconds: (ContinuousClock.now - begin) / .seconds(1))
@@ -132,9 +134,10 @@ public struct SequenceRun: Sendable {
 
     /// The run's row in the cache: a new one, or that of the run that goes on.
     private func begin(
-        _ configuration: RunDirectory.Configuration, _ directory: RunDirectory, _ cache: CacheFile, _ extraction: Int64
+        _ configuration: RunDirectory.Configuration, _ directory: RunDirectory, _ cache: CacheFile, _ extraction: Int64,
+        goesOn: Bool
     ) throws -> Int64 {
-        if resumes {
+        if goesOn {
             let earlier = try directory.checkpointConfiguration()
             let differences = earlier.differences(from: configuration)
             guard differences.isEmpty else {

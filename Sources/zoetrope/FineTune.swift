@@ -33,7 +33,7 @@ struct FineTune: ParsableCommand {
     @Option(name: .customLong("frames"), help: "The SQLite file that holds decoded frames.")
     var framesPath = "frames.sqlite"
 
-    @Flag(help: "Go on from the last checkpoint of the run.")
+    @Flag(help: "Go on from the last checkpoint of the run; begin where it has none.")
     var resume = false
 
     @OptionGroup var resources: TrainingResources

@@ -25,7 +25,10 @@ struct TrainSequence: ParsableCommand {
     @Option(help: "Name of the run (default: the pipeline's, numbered where it is taken).")
     var name: String?
 
-    @Flag(help: "Go on with the run of that name from its last checkpoint, to the bit as if it had never stopped.")
+    @Flag(
+        help:
+            "Go on with the run of that name from its last checkpoint, to the bit as if it had never stopped; begin where it has none."
+    )
     var resume = false
 
     @OptionGroup var resources: TrainingResources

@@ -12,6 +12,7 @@ struct Program {
     }
 
     static let path: String = {
+        if let other = ProcessInfo.processInfo.environment["ZOETROPE_PROGRAM"] { return other }
         // The test bundle lies beside the program it was built with.
         let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         let candidates = [bundle, Bundle.main.bundleURL, Bundle.main.bundleURL.deletingLastPathComponent()]
@@ -80,9 +81,13 @@ final class Workplace {
     func run(_ arguments: String...) throws -> Program.Output { try Program.run(arguments, in: path) }
 
     func query<Value: DatabaseValueConvertible>(_ sql: String, cache: String = "features.sqlite") throws -> [Value] {
+        try Self.query(sql, path: path + "/" + cache)
+    }
+
+    static func query<Value: DatabaseValueConvertible>(_ sql: String, path: String) throws -> [Value] {
         var configuration = Configuration()
         configuration.readonly = true
-        return try DatabaseQueue(path: path + "/" + cache, configuration: configuration).read {
+        return try DatabaseQueue(path: path, configuration: configuration).read {
             try Value.fetchAll($0, sql: sql)
         }
     }

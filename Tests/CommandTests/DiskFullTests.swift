@@ -1,0 +1,118 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A small disk that can be filled: a tmpfs, which only root can mount.
+private final class SmallDisk {
+    let path: String
+    private let scratch: ScratchFolder
+
+    static let isPossible: Bool = (try? SmallDisk(kilobytes: 64)) != nil
+
+    init(kilobytes: Int) throws {
+        scratch = try ScratchFolder()
+        path = scratch.path + "/disk"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        try Self.run("mount", ["-t", "tmpfs", "-o", "size=\(kilobytes)k", "tmpfs", path])
+    }
+
+    /// Gives it more room; what is on it stays.
+    func grow() throws { try Self.run("mount", ["-o", "remount,size=64m", path]) }
+
+    deinit { try? Self.run("umount", ["-l", path]) }
+
+    private static func run(_ program: String, _ arguments: [String]) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/\(program)")
+        process.arguments = arguments
+        process.standardError = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw CocoaError(.fileWriteUnknown) }
+    }
+}
+
+@Suite(.serialized, .enabled(if: SmallDisk.isPossible, "a small disk can be mounted by root only"))
+struct DiskFullTests {
+    /// Runs a command on disks of growing size until it succeeds; after each failure there is more room, and what
+    /// was stored must be whole and the command must end as if nothing had been.
+    private func filling(
+        _ command: [String], in place: Workplace, prepare: (_ disk: String) throws -> Void,
+        check: (_ disk: String, _ kilobytes: Int) throws -> Void
+    ) throws {
+        // Every page of 4 KB in `make faults`; now and then one in `make test`.
+        let step = faultRounds > 10 ? 4 : 64
+        var kilobytes = 4
+        var failures = 0
+        while true {
+            let disk = try SmallDisk(kilobytes: kilobytes)
+            do { try prepare(disk.path) } catch {
+                kilobytes += step
+                continue
+            }
+            let arguments = command.map { $0.replacing("DISK", with: disk.path) }
+            let result = try Program.run(arguments, in: place.path)
+            if result.status == 0 { break }
+            failures += 1
+            let isTold = ["full", "No space left", "enough space"].contains(where: result.error.contains)
+            #expect(result.status == 1 && isTold, "\(kilobytes) KB: \(result.status) \(result.error)")
+            try disk.grow()
+            let cache = disk.path + "/features.sqlite"
+            if FileManager.default.fileExists(atPath: cache) {
+                let verified = try place.run("cache", "verify", cache)
+                #expect(verified.status == 0, "\(kilobytes) KB: \(verified.out) \(verified.error)")
+            }
+            let again = try Program.run(arguments, in: place.path)
+            #expect(again.status == 0, "\(kilobytes) KB: \(again.error)")
+            try check(disk.path, kilobytes)
+            kilobytes += step
+        }
+        #expect(failures > 0)
+    }
+
+    @Test("extract on a disk that is full at any moment: what was stored stays, the rest follows when there is room")
+    func extract() throws {
+        let place = try Workplace(clips: 12)
+        #expect(try place.run("extract", "p.yaml", "--cache", "whole.sqlite").status == 0)
+        let whole: [String] = try place.query(ClusterTests.content, cache: "whole.sqlite")
+        try filling(["extract", "p.yaml", "--cache", "DISK/features.sqlite"], in: place, prepare: { _ in }) {
+            disk, size in
+            let found: [String] = try Workplace.query(ClusterTests.content, path: disk + "/features.sqlite")
+            #expect(found == whole, "\(size) KB")
+        }
+    }
+
+    @Test("merge on a disk that is full at any moment")
+    func merge() throws {
+        let place = try Workplace(clips: 12)
+        for number in 1...2 {
+            _ = try place.run("extract", "p.yaml", "--cache", "part.sqlite", "--shard", "\(number)/2")
+        }
+        #expect(try place.run("extract", "p.yaml", "--cache", "whole.sqlite").status == 0)
+        let whole: [String] = try place.query(ClusterTests.content, cache: "whole.sqlite")
+        let parts = (1...2).map { "part.shard-\($0)-of-2.sqlite" }
+        try filling(["cache", "merge", "DISK/features.sqlite"] + parts, in: place, prepare: { _ in }) { disk, size in
+            let found: [String] = try Workplace.query(ClusterTests.content, path: disk + "/features.sqlite")
+            #expect(found == whole, "\(size) KB")
+        }
+    }
+
+    @Test("sequence on a disk that is full at any moment: the run is trained when there is room")
+    func sequence() throws {
+        let place = try Workplace()
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        let command = [
+            "sequence", "p.yaml", "--cache", "DISK/features.sqlite", "--runs", "DISK/runs", "--name", "tiny",
+            "--resume",
+        ]
+        try filling(command, in: place) { disk in
+            try FileManager.default.copyItem(atPath: place.path + "/features.sqlite", toPath: disk + "/features.sqlite")
+        } check: { disk, size in
+            let states: [String] = try Workplace.query("SELECT state FROM run", path: disk + "/features.sqlite")
+            #expect(states == ["finished"], "\(size) KB")
+            let evaluated = try place.run("evaluate", disk + "/runs/tiny", "--cache", disk + "/features.sqlite")
+            #expect(evaluated.status == 0, "\(size) KB: \(evaluated.error)")
+        }
+    }
+}

@@ -1,0 +1,166 @@
+import Extraction
+import Foundation
+import GRDB
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite(.serialized) struct EnduranceTests {
+    @Test("two writers and many readers share a cache: everybody finishes, and it is whole")
+    func writersAndReaders() throws {
+        let place = try Workplace(clips: 40)
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        let other = ["extract", "p.yaml", "--workers", "1", "--set", "extract.image_size=64", "--set", "name=other"]
+        let (extract, _, _) = try Program.start(other, in: place.path)
+        let path = place.path + "/features.sqlite"
+        let answers = Atomic<Int>(0)
+        let errors = Mutex<[String]>([])
+        let isOver = Atomic<Bool>(false)
+        let readers = DispatchGroup()
+        for _ in 0..<4 {
+            DispatchQueue.global().async(group: readers) {
+                var configuration = Configuration()
+                configuration.readonly = true
+                configuration.busyMode = .timeout(30)
+                while !isOver.load(ordering: .relaxed) {
+                    do {
+                        let queue = try DatabaseQueue(path: path, configuration: configuration)
+                        for _ in 0..<20 {
+                            let frames = try queue.read {
+                                try Int.fetchOne(
+                                    $0, sql: "SELECT count(*) FROM frame_feature WHERE extraction = 'tiny'")
+                            }
+                            if frames != 160 { errors.withLock { $0.append("\(frames ?? -1) frames") } }
+                            answers.add(1, ordering: .relaxed)
+                        }
+                    } catch { errors.withLock { $0.append("\(error)") } }
+                }
+            }
+        }
+        for seed in 1...3 {
+            let trained = try place.run("sequence", "p.yaml", "--set", "sequence.seed=\(seed)", "--name", "s\(seed)")
+            #expect(trained.status == 0, "\(trained.error)")
+        }
+        extract.waitUntilExit()
+        isOver.store(true, ordering: .relaxed)
+        readers.wait()
+        #expect(extract.terminationStatus == 0)
+        #expect(errors.withLock { $0 } == [] && answers.load(ordering: .relaxed) > 20)
+        #expect(try place.query("SELECT count(*) FROM sequence") == [80])
+        #expect(try place.query("SELECT state FROM run") == ["finished", "finished", "finished"])
+        #expect(try place.run("cache", "verify").status == 0)
+    }
+
+    /// A time of day that is `CLOCK_YEARS` off, and a year more or less at every other question.
+    private static let wrongClock = """
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <stdlib.h>
+        #include <sys/time.h>
+        #include <time.h>
+        int clock_gettime(clockid_t id, struct timespec *now) {
+          static int (*real)(clockid_t, struct timespec *);
+          static int asked;
+          if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+          int status = real(id, now);
+          const char *years = getenv("CLOCK_YEARS");
+          if (id == CLOCK_REALTIME && years) now->tv_sec += 31557600L * (atoi(years) + asked++ % 2);
+          return status;
+        }
+        int gettimeofday(struct timeval *now, void *zone) {
+          struct timespec time;
+          int status = clock_gettime(CLOCK_REALTIME, &time);
+          now->tv_sec = time.tv_sec, now->tv_usec = time.tv_nsec / 1000;
+          return status;
+        }
+        time_t time(time_t *now) {
+          struct timespec time;
+          clock_gettime(CLOCK_REALTIME, &time);
+          if (now) *now = time.tv_sec;
+          return time.tv_sec;
+        }
+        """
+
+    /// Compiles the clock; nil where there is no compiler, or no preloading.
+    private static func makeWrongClock(in folder: String) -> String? {
+        #if os(Linux)
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+            process.arguments = ["clang", "-shared", "-fPIC", "-O1", "-x", "c", "clock.c", "-o", "clock.so"]
+            process.currentDirectoryURL = URL(fileURLWithPath: folder)
+            process.standardError = FileHandle.nullDevice
+            try? wrongClock.write(toFile: folder + "/clock.c", atomically: true, encoding: .utf8)
+            guard (try? process.run()) != nil else { return nil }
+            process.waitUntilExit()
+            return process.terminationStatus == 0 ? folder + "/clock.so" : nil
+        #else
+            return nil
+        #endif
+    }
+
+    @Test("a clock that jumps by years between and during commands changes nothing")
+    func clock() throws {
+        let place = try Workplace(clips: 12)
+        guard let library = Self.makeWrongClock(in: place.path) else { return }
+        try place.add("clips/train/run's/broken.y4m", Data("YUV4MPEG2 nonsense".utf8))
+        func run(_ years: Int, _ arguments: String...) throws -> Program.Output {
+            try Program.run(
+                arguments, in: place.path,
+                environment: ["LD_PRELOAD": library, "CLOCK_YEARS": "\(years)", "ZOETROPE_TUNING": "off"])
+        }
+        let first = try run(-10, "extract", "p.yaml")
+        #expect(first.status == 3, "\(first.error)")
+        #expect(try place.query("SELECT substr(at, 1, 3) FROM failure") == ["201"])
+        // The failure is of another decade than the file, whichever way the clock went.
+        let again = try run(10, "extract", "p.yaml", "--retry-failed")
+        #expect(again.status == 3 && again.out.contains("12 skipped"), "\(again.error)")
+        try place.add("clips/train/run's/broken.y4m", TinyClip.numbered(99))
+        #expect(try run(-1, "extract", "p.yaml", "--retry-failed").status == 0)
+        let trained = try run(-10, "sequence", "p.yaml")
+        #expect(trained.status == 0, "\(trained.error)")
+        #expect(try run(-20, "evaluate", "runs/tiny").status == 0)
+        #expect(try place.run("cache", "verify").status == 0)
+        let seconds: [Double] = try place.query("SELECT max(seconds) FROM epoch")
+        #expect(seconds[0] >= 0 && seconds[0] < 60)
+    }
+
+    @Test("an extraction of many videos holds no more memory and no more files at its end than at its beginning")
+    func soak() throws {
+        let place = try Workplace(clips: 0)
+        // Coded videos in `make faults`; tiny ones that cost nothing to make in `make test`.
+        let clips = faultRounds > 10 ? 5000 : 240
+        if faultRounds > 10 {
+            _ = try DemoDataset.write(to: place.path + "/many", trainClips: clips / 8, testClips: 0, workers: 2)
+        } else {
+            for index in 0..<clips { try place.add("many/run/\(index).y4m", TinyClip.numbered(index)) }
+        }
+        let (process, _, error) = try Program.start(
+            ["extract", "p.yaml", "--set", "dataset.root=many", "--set", "extract.image_size=32"], in: place.path)
+        var samples: [(memory: Int, files: Int)] = []
+        while process.isRunning {
+            if let sample = Self.sample(process.processIdentifier) { samples.append(sample) }
+            usleep(50_000)
+        }
+        process.waitUntilExit()
+        let messages = String(decoding: error.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        #expect(process.terminationStatus == 0, "\(messages)")
+        #expect(try place.query("SELECT count(*) FROM sequence") == [clips])
+        // The first half contains the beginning: reading and hashing, plans, the first clips.
+        let (early, late) = (samples.prefix(samples.count / 2), samples.dropLast(2).suffix(samples.count / 4))
+        let memory = (early.map(\.memory).max() ?? 0, late.map(\.memory).max() ?? .max)
+        let files = (early.map(\.files).max() ?? 0, late.map(\.files).max() ?? .max)
+        #expect(memory.1 < memory.0 + memory.0 / 20 + (8 << 10), "KB: \(memory)")
+        #expect(files.1 <= files.0 + 2, "\(files)")
+        if faultRounds > 10 { print("soak: \(clips) clips, \(memory) KB, \(files) files") }
+    }
+
+    /// Kilobytes in memory, and open files.
+    private static func sample(_ process: pid_t) -> (memory: Int, files: Int)? {
+        guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8),
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmRSS:") }),
+            let memory = line.split(whereSeparator: { !$0.isNumber }).first.flatMap({ Int($0) }),
+            let files = try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd")
+        else { return nil }
+        return (memory, files.count)
+    }
+}
