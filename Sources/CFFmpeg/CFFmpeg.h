@@ -27,6 +27,7 @@ static inline void zt_share_memory(void) {
 
 static inline int zt_error_end_of_file(void) { return AVERROR_EOF; }
 static inline int zt_error_again(void) { return AVERROR(EAGAIN); }
+static inline int zt_error_invalid_argument(void) { return AVERROR(EINVAL); }
 static inline int zt_error_invalid_data(void) { return AVERROR_INVALIDDATA; }
 static inline int64_t zt_no_timestamp(void) { return AV_NOPTS_VALUE; }
 

@@ -77,7 +77,7 @@ struct CSVLayout {
             guard let name = cell(path) ?? Self.kineticsName(kinetics.map(cell)) else {
                 throw malformed("the path is empty")
             }
-            guard !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
+            guard Clip.staysInside(name) else {
                 throw malformed("\(name) leads out of the root folder")
             }
             var own = split

@@ -16,6 +16,11 @@ public struct Clip: Sendable, Equatable {
         self.split = split
         self.group = group
     }
+
+    /// Whether a relative path cannot lead out of the folder that it is appended to.
+    public static func staysInside(_ path: String) -> Bool {
+        !path.isEmpty && !path.hasPrefix("/") && !path.contains("\0") && !path.split(separator: "/").contains("..")
+    }
 }
 
 /// The part of a dataset a clip belongs to.

@@ -76,6 +76,7 @@ public struct DatasetConfiguration: Sendable, Equatable {
             case .gtea61: try GTEA61Layout(root: root).clips()
             case .csv: try CSVLayout(root: root, splits: splits).clips()
             }
+        for clip in all where !Clip.staysInside(clip.path) { throw DatasetError.outside(root: root, path: clip.path) }
         let labels = try chosenLabels(from: all.map { ($0.label, $0.split) })
         return all.filter { labels.contains($0.label) }.sorted { $0.path < $1.path }
     }
@@ -108,6 +109,7 @@ public enum DatasetError: LocalizedError, Equatable {
     case malformedRow(file: String, row: Int, reason: String)
     case missingColumn(file: String, String, header: [String])
     case needsSplits(layout: String, example: String)
+    case outside(root: String, path: String)
     case unknownClass(String, available: [String])
 
     /// What happened, where, and what to do about it.
@@ -125,6 +127,7 @@ public enum DatasetError: LocalizedError, Equatable {
             "\(file) has no column \(column). Its header row is: \(header.joined(separator: ", "))."
         case .needsSplits(let layout, let example):
             "The layout \(layout) needs `dataset.splits`: where \(example) and its kin are."
+        case .outside(let root, let path): "A list names \(path), which leads out of \(root). Correct the list."
         case .unknownClass(let name, let available):
             "`dataset.classes` names \"\(name)\", which the dataset does not have. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."

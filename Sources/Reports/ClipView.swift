@@ -1,3 +1,4 @@
+import Datasets
 import Extraction
 import FeatureCache
 import Foundation
@@ -72,7 +73,10 @@ struct FrameStrip: Sendable {
         do {
             guard let root else { throw StripError.unknownRoot }
             let path = root + "/" + clip.path
-            guard try FileDigest.clip(path: path) == clip.digest else { throw StripError.otherVideo(path: path) }
+            // The path comes from a cache that anybody may have written.
+            guard Clip.staysInside(clip.path), try FileDigest.clip(path: path) == clip.digest else {
+                throw StripError.otherVideo(path: path)
+            }
             var request = recipe.request(digest: clip.digest)
             request.framing = .centerSquare(size: Self.side)
             let all = try openClip(path: path).sample([request])[0].frames

@@ -21,7 +21,8 @@ struct FrameTable {
 
     var count: Int { times.count }
 
-    init(scanning file: InputFile) {
+    /// - Throws: `VideoError.beyondLimits` where there are too many.
+    init(scanning file: InputFile) throws {
         let packet = Packet()
         var shown: [Int64] = []
         var isComplete = true
@@ -32,6 +33,9 @@ struct FrameTable {
             let pts = packet.pointer.pointee.pts
             if flags & AV_PKT_FLAG_KEY != 0 { entries.append(Entry(packet: count, timestamp: pts)) }
             count += 1
+            if count > file.limits.frames {
+                throw VideoError.beyondLimits(path: file.path, reason: "it has more than \(file.limits.frames) frames")
+            }
             if flags & AV_PKT_FLAG_DISCARD != 0 { continue }
             if pts == zt_no_timestamp() { isComplete = false }
             shown.append(pts)

@@ -9,6 +9,7 @@ public struct ImageFolder: ClipReader {
     /// Size of the first image; times at 25 images a second.
     public let information: VideoInformation
     private let files: [String]
+    private let limits: DecodingLimits
 
     private static let endings: Set<String> = ["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff", "ppm"]
     private static let frameRate = 25.0
@@ -32,10 +33,11 @@ public struct ImageFolder: ClipReader {
     }
 
     /// - Throws: `VideoError` where the folder cannot be read or holds no image.
-    public init(path: String) throws {
+    public init(path: String, limits: DecodingLimits = .standard) throws {
+        self.limits = limits
         let files = try Self.images(in: path)
         guard let first = files.first else { throw VideoError.noFrames(path: path) }
-        let picture = try VideoReader(path: first).information
+        let picture = try VideoReader(path: first, limits: limits).information
         self.path = path
         self.files = files
         information = VideoInformation(
@@ -51,7 +53,7 @@ public struct ImageFolder: ClipReader {
         var errors = requests.map { _ in 0 }
         for index in Set(wanted.joined()).sorted() {
             let wanting = requests.indices.filter { wanted[$0].contains(index) }
-            let images = try? VideoReader(path: files[index]).sample(
+            let images = try? VideoReader(path: files[index], limits: limits).sample(
                 wanting.map { SampleRequest(.first(frames: 1), framing: requests[$0].framing) })
             for (request, image) in zip(wanting, images ?? []) {
                 frames[request] += image.frames.map {
@@ -71,7 +73,8 @@ public struct ImageFolder: ClipReader {
         var errors = 0
         for index in request.indices(times: information.frameTimes) {
             let first = SampleRequest(.first(frames: 1), framing: request.framing)
-            guard let image = try? VideoReader(path: files[index]).sample([first])[0].frames.first else {
+            guard let image = try? VideoReader(path: files[index], limits: limits).sample([first])[0].frames.first
+            else {
                 errors += 1
                 continue
             }

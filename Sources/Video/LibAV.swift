@@ -12,13 +12,14 @@ enum LibAV {
 /// An opened container with its video stream.
 final class InputFile {
     let path: String
+    let limits: DecodingLimits
     private let context: UnsafeMutablePointer<AVFormatContext>
     let stream: UnsafeMutablePointer<AVStream>
 
     /// - Throws: `VideoError` where the file is missing, is no video, or has no video stream.
-    init(path: String) throws {
+    init(path: String, limits: DecodingLimits = .standard) throws {
         LibAV.prepare()
-        self.path = path
+        (self.path, self.limits) = (path, limits)
         guard let file = FileHandle(forReadingAtPath: path) else {
             let reason = String(cString: strerror(errno))
             throw FileManager.default.fileExists(atPath: path)
@@ -30,14 +31,21 @@ final class InputFile {
         // Only local files: a playlist or a "concat" file must not make us open anything else.
         var options: OpaquePointer?
         av_dict_set(&options, "protocol_whitelist", "file", 0)
+        av_dict_set(&options, "format_whitelist", DecodingLimits.containers, 0)
+        // A file called `%d.png` is one picture, not a pattern for others.
+        av_dict_set(&options, "pattern_type", "none", 0)
         defer { av_dict_free(&options) }
         var opened: UnsafeMutablePointer<AVFormatContext>?
         let status = avformat_open_input(&opened, "file:" + path, nil, &options)
         guard status >= 0, let opened else {
-            throw VideoError.notVideo(path: path, reason: VideoError.reason(status))
+            let isRefused = status == zt_error_invalid_argument()
+            throw VideoError.notVideo(
+                path: path,
+                reason: isRefused
+                    ? "it is a playlist, a list of files or of no known format" : VideoError.reason(status))
         }
         context = opened
-        let found = avformat_find_stream_info(context, nil)
+        let found = Self.findStreams(context, limits)
         let index = av_find_best_stream(context, AVMEDIA_TYPE_VIDEO, -1, -1, nil, 0)
         guard found >= 0, index >= 0, let stream = context.pointee.streams[Int(index)],
             stream.pointee.disposition & AV_DISPOSITION_ATTACHED_PIC == 0
@@ -55,6 +63,22 @@ final class InputFile {
     deinit {
         var closing: UnsafeMutablePointer<AVFormatContext>? = context
         avformat_close_input(&closing)
+    }
+
+    /// Looks into the streams, which may decode some pictures.
+    private static func findStreams(
+        _ context: UnsafeMutablePointer<AVFormatContext>, _ limits: DecodingLimits
+    ) -> Int32 {
+        var options = (0..<context.pointee.nb_streams).map { _ in
+            var options: OpaquePointer?
+            av_dict_set(&options, "max_pixels", "\(limits.pixels)", 0)
+            return options
+        }
+        let count = options.count
+        let status = options.withUnsafeMutableBufferPointer { avformat_find_stream_info(context, $0.baseAddress) }
+        // More streams may have turned up; the options are those of the first ones.
+        for index in 0..<count { av_dict_free(&options[index]) }
+        return status
     }
 
     /// The next packet of the video stream, or false at the end.
@@ -104,6 +128,7 @@ final class Decoder {
         self.context = context
         var status = avcodec_parameters_to_context(context, parameters)
         context.pointee.thread_count = 1
+        context.pointee.max_pixels = Int64(file.limits.pixels)
         context.pointee.pkt_timebase = file.stream.pointee.time_base
         if status >= 0 { status = avcodec_open2(context, codec, nil) }
         if status < 0 { throw VideoError.notVideo(path: file.path, reason: VideoError.reason(status)) }

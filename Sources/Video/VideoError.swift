@@ -7,6 +7,7 @@ public enum VideoError: LocalizedError, Equatable {
     case unreadable(path: String, reason: String)
     case changed(path: String)
     case notVideo(path: String, reason: String)
+    case beyondLimits(path: String, reason: String)
     case noVideoStream(path: String)
     case noFrames(path: String)
     case noDecoder(path: String, codec: String)
@@ -22,6 +23,8 @@ public enum VideoError: LocalizedError, Equatable {
             "\(path) was changed while it was read. Run the command again when nobody writes to it any more."
         case .notVideo(let path, let reason):
             "\(path) is not a video FFmpeg understands (\(reason)). Check it with ffprobe, or fetch it again."
+        case .beyondLimits(let path, let reason):
+            "\(path) is left out to spare the machine: \(reason). If that is meant so, cut or scale it first."
         case .noVideoStream(let path): "\(path) has no video stream: it may be sound only."
         case .noFrames(let path): "No frame of \(path) can be decoded; it may be cut off or damaged. Fetch it again."
         case .noDecoder(let path, let codec): "\(path): the installed FFmpeg has no decoder for \(codec)."

@@ -59,12 +59,13 @@ extension ClipReader {
 /// Opens a clip by what stands at `path`.
 ///
 /// - Throws: `VideoError`.
-public func openClip(path: String) throws -> any ClipReader {
+public func openClip(path: String, limits: DecodingLimits = .standard) throws -> any ClipReader {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
         throw VideoError.missing(path: path)
     }
-    return isDirectory.boolValue ? try ImageFolder(path: path) : try VideoReader(path: path)
+    return isDirectory.boolValue
+        ? try ImageFolder(path: path, limits: limits) : try VideoReader(path: path, limits: limits)
 }
 
 /// For programs in which pictures are made in one thread and freed in another: with memory of its own for each thread, as
@@ -78,14 +79,22 @@ public final class VideoReader: ClipReader {
     /// Of the frames that are really there.
     public private(set) var information: VideoInformation
     private var table: FrameTable
+    private let limits: DecodingLimits
     private let quarterTurns: Int
 
     /// Opens the file and scans its packets; decodes nothing.
     ///
     /// - Throws: `VideoError`.
-    public init(path: String) throws {
-        let file = try InputFile(path: path)
-        table = FrameTable(scanning: file)
+    public init(path: String, limits: DecodingLimits = .standard) throws {
+        let file = try InputFile(path: path, limits: limits)
+        let picture = file.stream.pointee.codecpar.pointee
+        // FFmpeg leaves out the size of pictures that are too large for the decoder.
+        guard picture.width > 0, picture.height > 0, Int(picture.width) * Int(picture.height) <= limits.pixels else {
+            throw VideoError.beyondLimits(
+                path: path, reason: "its pictures are of unknown size or of more than \(limits.pixels) pixels")
+        }
+        self.limits = limits
+        table = try FrameTable(scanning: file)
         guard table.count > 0 else { throw VideoError.noFrames(path: path) }
         self.path = path
         quarterTurns = Int((zt_stream_rotation(file.stream) / 90).rounded()) % 4
@@ -116,7 +125,7 @@ public final class VideoReader: ClipReader {
         }
         // The packets promised frames that the decoder did not give (a damaged file, or an AVI whose
         // B-frames are packed two to a packet): sample again from those that there are.
-        let file = try InputFile(path: path)
+        let file = try InputFile(path: path, limits: limits)
         var presented: [Int64] = []
         _ = try forEachPicture(of: file) {
             presented.append($0.timestamp)
@@ -152,7 +161,7 @@ public final class VideoReader: ClipReader {
             let nothing = requests.map { _ in SampledFrames(frames: [], decodeErrors: 0) }
             return Pass(sampled: nothing, isWhole: true, errors: 0, jumps: 0)
         }
-        let file = try InputFile(path: path)
+        let file = try InputFile(path: path, limits: limits)
         let scalers = requests.map { FrameScaler(path: path, framing: $0.framing, quarterTurns: quarterTurns) }
         var frames = requests.map { _ in [VideoFrame]() }
         var (presented, next) = (0, 0)
@@ -180,7 +189,7 @@ public final class VideoReader: ClipReader {
     public func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int {
         let wanted = request.indices(times: table.times)
         guard !wanted.isEmpty else { return 0 }
-        let file = try InputFile(path: path)
+        let file = try InputFile(path: path, limits: limits)
         let scaler = FrameScaler(path: path, framing: request.framing, quarterTurns: quarterTurns)
         var (presented, next) = (0, 0)
         let isWanted = Set(wanted).contains
@@ -214,6 +223,7 @@ public final class VideoReader: ClipReader {
     ///   - isSkippable: whether a picture with that timestamp is wanted by nobody; it is then not decoded
     ///     where no other picture refers to it. Nil decodes all.
     /// - Returns: damaged packets and pictures on the way, and how often packets were left out.
+    /// - Throws: `VideoError.beyondLimits`, or what `body` throws.
     private func forEachPicture(
         of file: InputFile, from first: Int = 0, isSkippable: ((Int64) -> Bool)? = nil, _ body: (Picture) throws -> Step
     ) throws -> (errors: Int, jumps: Int) {
@@ -223,7 +233,13 @@ public final class VideoReader: ClipReader {
         // The place of the next packet, and that of the next one to decode.
         var (place, entry) = (0, first)
         var isFlushing = false
+        let begin = ContinuousClock.now
+        let allowed = Duration.seconds(limits.seconds + limits.secondsPerFrame * Double(table.count))
         while inARow < Self.patience {
+            if ContinuousClock.now - begin > allowed {
+                throw VideoError.beyondLimits(
+                    path: path, reason: "decoding takes longer than \(allowed.components.seconds) s")
+            }
             switch decoder.receive(into: picture) {
             case .picture:
                 inARow = 0

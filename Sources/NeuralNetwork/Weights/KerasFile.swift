@@ -1,6 +1,5 @@
 import CHDF5
 import Foundation
-import Synchronization
 
 /// A weight file of Keras in HDF5: Keras 2's (a group a layer, as `keras.applications` publishes) and
 /// Keras 3's `.weights.h5` (`layers/<kind>_<n>/vars/<i>`, the layer's name in an attribute).
@@ -21,17 +20,12 @@ public final class KerasFile: Sendable {
     public let path: String
     /// Variables by layer name, in the file's order.
     public let layers: [String: [Variable]]
-    private let file: Handle
+    private let numbers: FileBytes
+    /// Where the numbers of each dataset are in `numbers`.
+    private let places: [String: Range<Int>]
 
-    /// Owner of an open file. The HDF5 library must not be entered twice at the same time.
-    private final class Handle: Sendable {
-        let id: hid_t
-        init(_ id: hid_t) { self.id = id }
-        deinit { hdf5Lock.withLock { _ in zt_h5_close(id) } }
-    }
-
-    private static let maximumDepth = 12
-    private static let maximumObjects = 100_000
+    /// After which the reading process is stopped, in seconds.
+    private static let patience: UInt32 = 300
 
     /// Whether the bytes are the beginning of an HDF5 file.
     public static func recognizes(_ start: some Sequence<UInt8>) -> Bool {
@@ -40,23 +34,12 @@ public final class KerasFile: Sendable {
 
     /// - Throws: `WeightsError`.
     public init(path: String) throws {
-        let (handle, layers) = try hdf5Lock.withLock { _ in
-            let id = zt_h5_open(path)
-            guard id >= 0 else {
-                throw WeightsError.malformed(file: path, reason: "it is a damaged or cut-off HDF5 file")
-            }
-            var scan = Scan(path: path, file: id)
-            do {
-                try scan.visit("/", depth: 0)
-            } catch {
-                zt_h5_close(id)
-                throw error
-            }
-            return (id, scan.layers)
-        }
         self.path = path
-        file = Handle(handle)
-        self.layers = layers
+        let size = try FileBytes(path: path).count
+        numbers = try Self.extract(path, size: size)
+        var scan = Scan(path: path, file: numbers)
+        try scan.run()
+        (layers, places) = (scan.layers, scan.places)
         guard !layers.isEmpty else {
             throw WeightsError.malformed(file: path, reason: "it is an HDF5 file without weights of Keras")
         }
@@ -64,83 +47,96 @@ public final class KerasFile: Sendable {
 
     /// The numbers of a variable, in Keras' order.
     ///
-    /// - Throws: `WeightsError.malformed`.
+    /// - Throws: `WeightsError`.
     public func values(of variable: Variable) throws -> [Float] {
-        let count = variable.shape.reduce(1, *)
-        var status: Int32 = -1
-        let values = [Float](unsafeUninitializedCapacity: max(count, 1)) { buffer, initialized in
-            buffer.initialize(repeating: 0)
-            status = hdf5Lock.withLock { _ in zt_h5_read(file.id, variable.dataset, buffer.baseAddress) }
-            initialized = count
+        guard let place = places[variable.dataset] else {
+            throw WeightsError.malformed(file: path, reason: "it has no \(variable.dataset)")
         }
-        guard status == 0 else {
-            throw WeightsError.malformed(file: path, reason: "the numbers of \(variable.dataset) cannot be read")
-        }
-        return values
+        return ElementType.float32.floats(try numbers.read(place))
     }
 
-    /// Walks the groups and collects the datasets of numbers under their layers.
+    /// What a process of its own made of the file: libhdf5 crashes on some damaged ones.
+    private static func extract(_ path: String, size: Int) throws -> FileBytes {
+        let template = NSTemporaryDirectory() + "zoetrope-h5-XXXXXX"
+        var name = Array(template.utf8CString)
+        let output = mkstemp(&name)
+        guard output >= 0 else {
+            throw WeightsError.unreadable(
+                file: path, reason: "no temporary file can be made in \(NSTemporaryDirectory())")
+        }
+        defer { close(output) }
+        let temporary = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        // Gone when it is closed, however this process ends.
+        defer { unlink(temporary) }
+        // Numbers of 16 bits become 32; weights cannot be compressed much.
+        let limit = UInt64(size) * 16 + 1 << 20
+        switch Int(zt_h5_extract(path, output, limit, patience)) {
+        case ZT_H5_OK: return try FileBytes(path: temporary)
+        case ZT_H5_TOO_LARGE:
+            throw WeightsError.malformed(
+                file: path, reason: "it claims to hold more numbers than fit into its \(size) bytes")
+        case ZT_H5_SYSTEM:
+            throw WeightsError.unreadable(file: path, reason: "the process that reads it could not start or write")
+        default: throw WeightsError.malformed(file: path, reason: "it is a damaged or cut-off HDF5 file")
+        }
+    }
+
+    /// Reads the records that `zt_h5_extract` wrote, and believes none of them.
     private struct Scan {
         let path: String
-        let file: hid_t
+        let file: FileBytes
         var layers: [String: [Variable]] = [:]
-        var objects = 0
+        var places: [String: Range<Int>] = [:]
+        private var place = 0
 
-        mutating func visit(_ group: String, depth: Int) throws {
-            let count = zt_h5_count(file, group)
-            guard count >= 0, depth < maximumDepth else {
-                throw WeightsError.malformed(file: path, reason: "its group \(group) cannot be read")
-            }
-            for index in 0..<count {
-                objects += 1
-                guard objects < maximumObjects else {
-                    throw WeightsError.malformed(file: path, reason: "it holds more objects than any network needs")
+        init(path: String, file: FileBytes) { (self.path, self.file) = (path, file) }
+
+        mutating func run() throws {
+            while place < file.count {
+                let head = try numbers(UInt32.self, 3).map { Int($0) }
+                guard head[0] <= 8192, head[1] <= 512, head[2] <= 8 else { throw malformed() }
+                let dataset = try text(head[0])
+                let group = try text(head[1])
+                let shape = try numbers(UInt64.self, head[2]).map { Int(clamping: $0) }
+                var bytes = 4
+                for dimension in shape {
+                    let (product, overflow) = bytes.multipliedReportingOverflow(by: dimension)
+                    guard dimension >= 0, !overflow else { throw malformed() }
+                    bytes = product
                 }
-                var name = [CChar](repeating: 0, count: 512)
-                let kind = zt_h5_child(file, group, UInt64(index), &name, name.count)
-                let child = (group == "/" ? "/" : group + "/") + Self.text(name)
-                switch Int(kind) {
-                case ZT_H5_GROUP: try visit(child, depth: depth + 1)
-                case ZT_H5_DATASET: try add(child, in: group)
-                case ..<0: throw WeightsError.malformed(file: path, reason: "its object \(child) cannot be read")
-                default: break
-                }
+                places[dataset] = try take(bytes)
+                let leaf = dataset.split(separator: "/").last.map(String.init) ?? dataset
+                let name = leaf.hasSuffix(":0") ? String(leaf.dropLast(2)) : leaf
+                let layer = Self.layer(of: dataset, attribute: group)
+                layers[layer, default: []].append(Variable(name: name, shape: shape, dataset: dataset))
             }
         }
 
-        private mutating func add(_ dataset: String, in group: String) throws {
-            var dimensions = [UInt64](repeating: 0, count: 8)
-            let rank = zt_h5_shape(file, dataset, &dimensions, 8)
-            guard rank >= 0 else { return }
-            let shape = dimensions.prefix(Int(rank)).map { Int(clamping: $0) }
-            var count = 1
-            for dimension in shape {
-                let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
-                guard !overflow, product <= 1 << 30 else {
-                    throw WeightsError.malformed(file: path, reason: "\(dataset) claims the shape \(shape)")
-                }
-                count = product
+        private func malformed() -> WeightsError { .malformed(file: path, reason: "its contents make no sense") }
+
+        private mutating func take(_ count: Int) throws -> Range<Int> {
+            guard count <= file.count - place else { throw malformed() }
+            defer { place += count }
+            return place..<place + count
+        }
+
+        private mutating func text(_ count: Int) throws -> String {
+            String(decoding: try file.read(take(count)), as: UTF8.self)
+        }
+
+        private mutating func numbers<Number: FixedWidthInteger>(_: Number.Type, _ count: Int) throws -> [Number] {
+            let size = MemoryLayout<Number>.size
+            let bytes = try file.read(take(count * size))
+            return bytes.withUnsafeBytes { raw in
+                (0..<count).map { raw.loadUnaligned(fromByteOffset: $0 * size, as: Number.self) }
             }
-            let leaf = dataset.split(separator: "/").last.map(String.init) ?? dataset
-            let name = leaf.hasSuffix(":0") ? String(leaf.dropLast(2)) : leaf
-            layers[layer(of: group), default: []].append(Variable(name: name, shape: shape, dataset: dataset))
         }
 
         /// Keras 3 keeps the layer's name as an attribute of `vars`; Keras 2 names the outermost group so.
-        private func layer(of group: String) -> String {
-            var text = [CChar](repeating: 0, count: 512)
-            if group.hasSuffix("/vars"), zt_h5_text(file, group, "name", &text, text.count) == 0 {
-                return Self.text(text)
-            }
-            let parts = group.split(separator: "/").map(String.init).filter { $0 != "model_weights" }
-            return parts.first ?? group
-        }
-
-        private static func text(_ characters: [CChar]) -> String {
-            String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        private static func layer(of dataset: String, attribute: String) -> String {
+            let groups = dataset.split(separator: "/").dropLast().map(String.init)
+            if groups.last == "vars", !attribute.isEmpty { return attribute }
+            return groups.first { $0 != "model_weights" } ?? "/"
         }
     }
 }
-
-/// HDF5 is one library for the whole process, and not thread-safe.
-private let hdf5Lock = Mutex<Void>(())

@@ -1,0 +1,141 @@
+#include "CHDF5.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <hdf5.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MOST_OBJECTS = 100000, MOST_DEPTH = 12, MOST_RANK = 8, TEXT = 512, PATH = 8192 };
+
+typedef struct {
+  hid_t file;
+  FILE *output;
+  uint64_t bytes_left;
+  unsigned objects;
+} scan;
+
+/// The text attribute `name` of a group; empty where it has none.
+static void group_name(hid_t file, const char *group, char *text) {
+  memset(text, 0, TEXT);
+  if (H5Aexists_by_name(file, group, "name", H5P_DEFAULT) <= 0) return;
+  hid_t attribute = H5Aopen_by_name(file, group, "name", H5P_DEFAULT, H5P_DEFAULT);
+  if (attribute < 0) return;
+  hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
+  if (type >= 0 && space >= 0 && H5Tget_class(type) == H5T_STRING && H5Sget_simple_extent_npoints(space) == 1) {
+    if (H5Tis_variable_str(type) > 0) {
+      char *value = NULL;
+      if (H5Aread(attribute, type, &value) >= 0 && value && strnlen(value, TEXT) < TEXT) strcpy(text, value);
+      if (value) H5free_memory(value);
+    } else if (H5Tget_size(type) < TEXT && H5Aread(attribute, type, text) < 0) {
+      memset(text, 0, TEXT);
+    }
+  }
+  text[TEXT - 1] = 0;
+  if (space >= 0) H5Sclose(space);
+  if (type >= 0) H5Tclose(type);
+  H5Aclose(attribute);
+}
+
+static int write_record(
+    scan *scan, hid_t set, const char *path, const char *name, int rank, const uint64_t *sizes, uint64_t count) {
+  // At least one number, so that an empty dataset has a place too.
+  float *numbers = calloc(count ? count : 1, sizeof(float));
+  if (!numbers) return ZT_H5_TOO_LARGE;
+  int status = ZT_H5_OK;
+  if (count && H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) < 0) status = ZT_H5_DAMAGED;
+  if (status == ZT_H5_OK) {
+    uint32_t head[3] = {(uint32_t)strlen(path), (uint32_t)strlen(name), (uint32_t)rank};
+    fwrite(head, sizeof head, 1, scan->output);
+    fwrite(path, 1, head[0], scan->output);
+    fwrite(name, 1, head[1], scan->output);
+    fwrite(sizes, sizeof *sizes, head[2], scan->output);
+    fwrite(numbers, sizeof(float), count, scan->output);
+    if (ferror(scan->output)) status = ZT_H5_SYSTEM;
+  }
+  free(numbers);
+  return status;
+}
+
+static int add_dataset(scan *scan, hid_t set, const char *path, const char *group) {
+  hid_t type = H5Dget_type(set), space = H5Dget_space(set);
+  H5T_class_t class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
+  int rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
+  int is_numbers = (class == H5T_FLOAT || class == H5T_INTEGER) && rank >= 0 && rank <= MOST_RANK;
+  hsize_t extents[H5S_MAX_RANK] = {0};
+  uint64_t sizes[MOST_RANK] = {0}, count = 1;
+  int status = ZT_H5_OK;
+  if (is_numbers && rank > 0 && H5Sget_simple_extent_dims(space, extents, NULL) < 0) status = ZT_H5_DAMAGED;
+  for (int i = 0; is_numbers && i < rank; i++) {
+    sizes[i] = extents[i];
+    if (__builtin_mul_overflow(count, sizes[i], &count)) status = ZT_H5_TOO_LARGE;
+  }
+  if (space >= 0) H5Sclose(space);
+  if (type >= 0) H5Tclose(type);
+  if (!is_numbers || status) return status;
+  if (count > scan->bytes_left / sizeof(float)) return ZT_H5_TOO_LARGE;
+  scan->bytes_left -= count * sizeof(float);
+  char name[TEXT];
+  group_name(scan->file, group, name);
+  return write_record(scan, set, path, name, rank, sizes, count);
+}
+
+static int visit(scan *scan, const char *group, int depth) {
+  H5G_info_t info;
+  if (depth > MOST_DEPTH || H5Gget_info_by_name(scan->file, group, &info, H5P_DEFAULT) < 0) return ZT_H5_DAMAGED;
+  int status = ZT_H5_OK;
+  for (hsize_t index = 0; index < info.nlinks && status == ZT_H5_OK; index++) {
+    if (++scan->objects > MOST_OBJECTS) return ZT_H5_TOO_LARGE;
+    char name[TEXT] = {0}, path[PATH];
+    H5L_info_t link;
+    if (H5Lget_name_by_idx(
+            scan->file, group, H5_INDEX_NAME, H5_ITER_INC, index, name, TEXT - 1, H5P_DEFAULT) < 0 ||
+        H5Lget_info_by_idx(scan->file, group, H5_INDEX_NAME, H5_ITER_INC, index, &link, H5P_DEFAULT) < 0)
+      return ZT_H5_DAMAGED;
+    if (link.type != H5L_TYPE_HARD) continue;
+    hid_t object = H5Oopen_by_idx(scan->file, group, H5_INDEX_NAME, H5_ITER_INC, index, H5P_DEFAULT);
+    if (object < 0) return ZT_H5_DAMAGED;
+    snprintf(path, sizeof path, "%s/%s", strcmp(group, "/") ? group : "", name);
+    H5I_type_t type = H5Iget_type(object);
+    if (type == H5I_GROUP) status = visit(scan, path, depth + 1);
+    if (type == H5I_DATASET) status = add_dataset(scan, object, path, group);
+    H5Oclose(object);
+  }
+  return status;
+}
+
+static int extract(const char *path, int output, uint64_t most_bytes) {
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  scan scan = {H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), fdopen(output, "w"), most_bytes, 0};
+  if (scan.file < 0) return ZT_H5_DAMAGED;
+  if (!scan.output) return ZT_H5_SYSTEM;
+  int status = visit(&scan, "/", 0);
+  return fflush(scan.output) == 0 ? status : ZT_H5_SYSTEM;
+}
+
+/// The child may use nothing that another thread of the parent may have been in the middle of: libhdf5, which only
+/// children use, and the C library, which takes care of that itself.
+int zt_h5_extract(const char *path, int output, uint64_t most_bytes, unsigned seconds) {
+  pid_t child = fork();
+  if (child < 0) return ZT_H5_SYSTEM;
+  if (child == 0) {
+    sigset_t none;
+    sigemptyset(&none);
+    for (int number = 1; number < 32; number++) signal(number, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    alarm(seconds);
+    int nowhere = open("/dev/null", O_WRONLY);
+    if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
+    _exit(extract(path, output, most_bytes));
+  }
+  int status;
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return ZT_H5_SYSTEM;
+  if (!WIFEXITED(status)) return ZT_H5_DAMAGED;
+  int code = WEXITSTATUS(status);
+  return code <= ZT_H5_SYSTEM ? code : ZT_H5_DAMAGED;
+}

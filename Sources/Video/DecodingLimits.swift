@@ -1,0 +1,31 @@
+import CFFmpeg
+
+/// What a clip may cost, whatever its header claims: a small file must not take the machine.
+public struct DecodingLimits: Sendable, Equatable {
+    /// Of one picture; twice the 8K of television by default.
+    public var pixels = 8192 * 8192
+    /// In a clip; 46 hours at 30 a second by default.
+    public var frames = 5_000_000
+    /// For one pass over a clip, and for each of its frames on top.
+    public var seconds = 600.0, secondsPerFrame = 1.0
+
+    /// Those that every clip is read with.
+    public static let standard = DecodingLimits()
+
+    /// Containers that hold pictures themselves. What is missing: playlists, lists of other files, scripts and devices,
+    /// which would make us open what somebody else chose. Those of sound alone are there to be told from damage.
+    static let containers = [
+        "3dostr", "aa", "amv", "apng", "asf", "av1", "avi", "avs2", "avs3", "bink", "bmp_pipe", "cavsvideo", "cdxl",
+        "dirac", "dnxhd", "dv", "exr_pipe", "ffv1", "film_cpk", "flic", "flv", "gif", "gif_pipe", "gxf", "h261", "h263",
+        "h264", "hevc", "image2", "ingenient", "ivf", "j2k_pipe", "jpeg_pipe", "jpegls_pipe", "jpegxl_pipe", "kux",
+        "live_flv",
+        "lxf", "m4v", "matroska", "mgsts", "mjpeg", "mjpeg_2000", "mov", "mp4", "mpeg", "mpegts", "mpegvideo", "mpjpeg",
+        "mtv", "mv", "mvi", "mxf", "mxg", "nsv", "nut", "nuv", "obu", "ogg", "pam_pipe", "pbm_pipe", "pcx_pipe",
+        "pgm_pipe",
+        "pgmyuv_pipe", "png_pipe", "ppm_pipe", "pva", "qoi_pipe", "r3d", "rm", "roq", "sgi_pipe", "smk", "sunrast_pipe",
+        "svag", "swf", "tga_pipe", "tiff_pipe", "ty", "vc1", "vc1test", "vvc", "webm", "webp_pipe", "wtv", "wtvchunk",
+        "xbm_pipe",
+        "xmv", "xwd_pipe", "yuv4mpegpipe", "wav", "w64", "mp3", "aac", "flac", "aiff", "au", "caf", "ac3", "eac3",
+        "amr", "ape", "wv", "tta",
+    ].joined(separator: ",")
+}

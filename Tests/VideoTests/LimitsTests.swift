@@ -1,0 +1,94 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Video
+
+@Suite struct LimitsTests {
+    let scratch: ScratchFolder
+
+    init() throws { scratch = try ScratchFolder() }
+
+    private func clip(_ frames: Int = 6) throws -> String {
+        try scratch.file("clip.y4m", TinyClip.numbered(1, frames: frames))
+    }
+
+    @Test("more frames, larger pictures or longer decoding than allowed is refused, with what to do")
+    func limits() throws {
+        let path = try clip()
+        var limits = DecodingLimits()
+        limits.frames = 6
+        #expect(try VideoReader(path: path, limits: limits).information.frameCount == 6)
+        limits.frames = 5
+        #expect(throws: VideoError.beyondLimits(path: path, reason: "it has more than 5 frames")) {
+            try VideoReader(path: path, limits: limits)
+        }
+        limits = DecodingLimits()
+        limits.pixels = 24 * 16 - 1
+        #expect(throws: VideoError.self) { try VideoReader(path: path, limits: limits) }
+        limits = DecodingLimits()
+        (limits.seconds, limits.secondsPerFrame) = (0, 0)
+        let reader = try VideoReader(path: path, limits: limits)
+        #expect(throws: VideoError.beyondLimits(path: path, reason: "decoding takes longer than 0 s")) {
+            try reader.sample(.first(frames: 2), framing: .whole(width: 4, height: 4))
+        }
+    }
+
+    @Test("a header that claims a picture of gigabytes costs nothing")
+    func hugePicture() throws {
+        let header = "YUV4MPEG2 W30000 H30000 F25:1 Ip A1:1 C420\nFRAME\n"
+        let path = try scratch.file("huge.y4m", Data(header.utf8) + Data(count: 1000))
+        #expect(throws: VideoError.self) { try VideoReader(path: path) }
+        // A PNG whose header says 60,000 × 60,000 and whose data says nothing.
+        let tiny = RGBImage(width: 4, height: 4, pixels: [UInt8](repeating: 9, count: 48))
+        var png = try tiny.encoded(as: .png)
+        for (place, byte) in zip(16..<24, [0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60] as [UInt8]) { png[place] = byte }
+        let picture = try scratch.file("huge.png", png)
+        #expect(throws: VideoError.self) {
+            try VideoReader(path: picture).sample(.first(frames: 1), framing: .whole(width: 4, height: 4))
+        }
+    }
+
+    @Test(
+        "playlists and lists of other files are refused, whatever they are called",
+        arguments: ["list.m3u8", "list.mp4", "list.txt", "list.mpd", "list.sdp", "list.ffconcat"])
+    func playlists(_ name: String) throws {
+        let video = try clip()
+        let texts = [
+            "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n\(video)\n#EXT-X-ENDLIST\n",
+            "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n",
+            "ffconcat version 1.0\nfile '\(video)'\n", "ffconcat version 1.0\nfile clip.y4m\n",
+            "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+            """
+            <?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-main:2011" \
+            type="static"><Period><AdaptationSet mimeType="video/mp4"><Representation id="1"><BaseURL>\(video)</BaseURL>\
+            </Representation></AdaptationSet></Period></MPD>
+            """,
+        ]
+        for text in texts {
+            let path = try scratch.file(name, text)
+            #expect(throws: VideoError.self) { try openClip(path: path) }
+        }
+    }
+
+    @Test("addresses and protocols in a file's name are a file's name")
+    func protocols() {
+        for name in [
+            "http://127.0.0.1:9/a.mp4", "concat:a.mp4|b.mp4", "subfile,,start,0,end,9,,:a.mp4", "pipe:0", "file:a.mp4",
+        ] {
+            #expect(throws: VideoError.missing(path: name)) { try VideoReader(path: name) }
+        }
+    }
+
+    @Test("a picture called like a pattern is itself")
+    func pattern() throws {
+        for (name, grey) in [("%d.png", UInt8(10)), ("1.png", 200), ("2.png", 100)] {
+            let image = RGBImage(width: 4, height: 4, pixels: [UInt8](repeating: grey, count: 48))
+            try image.write(to: scratch.path + "/" + name)
+        }
+        let frames = try VideoReader(path: scratch.path + "/%d.png").sample(
+            .first(frames: 5), framing: .whole(width: 4, height: 4)
+        ).frames
+        #expect(frames.count == 1 && frames[0].pixels == [UInt8](repeating: 10, count: 48))
+    }
+}
