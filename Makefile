@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam query bench bench-heads bench-training peers clean
+.PHONY: help setup build install uninstall test faults fuzz lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam query bench bench-heads bench-training peers clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -57,8 +57,47 @@ setup: ## Install the libraries that are missing (uses sudo when not root)
 build: setup ## The program, in .build/release
 	@swift build -c release --product zoetrope $(FLAGS) >&2
 
+PREFIX ?= /usr/local
+DESTDIR ?=
+export PREFIX DESTDIR
+# Swift's own libraries go into the program, so that it runs where no Swift is installed.
+install: setup ## The program, its completions and the published pipelines: make install PREFIX=…
+	@swift build -c release --product zoetrope --static-swift-stdlib --scratch-path .build/install >&2
+	@set -e; root="$$DESTDIR$$PREFIX"; program=.build/install/release/zoetrope; share="$$root/share"; \
+	install -d "$$root/bin" "$$share/zoetrope" "$$share/bash-completion/completions" "$$share/zsh/site-functions" \
+	  "$$share/fish/vendor_completions.d"; \
+	install -m 755 "$$program" "$$root/bin/zoetrope"; \
+	cp -R pipelines "$$share/zoetrope/"; \
+	"$$program" --generate-completion-script bash > "$$share/bash-completion/completions/zoetrope"; \
+	"$$program" --generate-completion-script zsh > "$$share/zsh/site-functions/_zoetrope"; \
+	"$$program" --generate-completion-script fish > "$$share/fish/vendor_completions.d/zoetrope.fish"; \
+	echo "Installed $$root/bin/zoetrope; pipelines are in $$share/zoetrope/pipelines"
+
+uninstall: ## What install put under PREFIX
+	@root="$$DESTDIR$$PREFIX"; rm -rf "$$root/bin/zoetrope" "$$root/share/zoetrope" \
+	  "$$root/share/bash-completion/completions/zoetrope" "$$root/share/zsh/site-functions/_zoetrope" \
+	  "$$root/share/fish/vendor_completions.d/zoetrope.fish"
+
 test: setup ## All tests
 	swift test $(FLAGS)
+
+ROUNDS ?= 50
+faults: build ## Kills, full disks and a soak of 5,000 videos, many times over (an hour)
+	@swift build --build-tests $(FLAGS) >&2
+	ZOETROPE_FAULTS=$(ROUNDS) ZOETROPE_PROGRAM="$$PWD/$(ZOETROPE)" swift test --skip-build $(FLAGS) --filter 'KillTests|DiskFullTests|EnduranceTests'
+
+CASES ?= 20000
+SEED ?= 1
+VIDEOS ?=
+fuzz: setup ## Damaged files for every reader, under AddressSanitizer: make fuzz CASES=20000 VIDEOS='clips/*.mp4'
+	@swift build -c release --sanitize=address --product Fuzz --scratch-path .build/asan >&2
+	@set -e; export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0; fuzz=.build/asan/release/Fuzz; \
+	$$fuzz safetensors $(CASES) $(SEED) Tests/BackbonesTests/Fixtures/timm.bin; \
+	$$fuzz pickle $(CASES) $(SEED) Tests/NeuralNetworkTests/Fixtures/weights/*.bin; \
+	$$fuzz hdf5 $(CASES) $(SEED) Tests/*/Fixtures/*.h5; \
+	$$fuzz yaml $(CASES) $(SEED) pipelines/*.yaml; \
+	$$fuzz splits $(CASES) $(SEED) Tests/Fuzzing/Seeds/*; \
+	if [ -n "$(VIDEOS)" ]; then $$fuzz video $(CASES) $(SEED) $(VIDEOS); fi
 
 lint: ## Formatting
 	swift format lint --strict --recursive Sources Tests Package.swift

@@ -84,6 +84,10 @@ let package = Package(
             name: "Benchmarks", dependencies: ["Backbones", "SequenceModels", "FeatureCache"], path: "Tests/Benchmarks",
             exclude: ["bench.py", "heads.py", "models.py", "peers.py", "training.py", "RESULTS.md"]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .target(
+            name: "Fuzzing", dependencies: ["NeuralNetwork", "Datasets", "Video", "SequenceModels", "Pipelines"],
+            path: "Tests/Fuzzing", exclude: ["Seeds"]),
+        .executableTarget(name: "Fuzz", dependencies: ["Fuzzing"], path: "Tests/Fuzz"),
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
@@ -101,7 +105,8 @@ let package = Package(
             name: "SequenceModelsTests", dependencies: ["SequenceModels", "TestSupport"],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "PipelinesTests", dependencies: ["Pipelines", "TestSupport"], resources: [.copy("Fixtures")]),
+            name: "PipelinesTests", dependencies: ["Pipelines", "Fuzzing", "TestSupport"],
+            resources: [.copy("Fixtures")]),
         .testTarget(name: "VideoTests", dependencies: ["Video", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(
             name: "BackbonesTests",

@@ -9,6 +9,9 @@ public struct DecodingLimits: Sendable, Equatable {
     /// For one pass over a clip, and for each of its frames on top.
     public var seconds = 600.0, secondsPerFrame = 1.0
 
+    /// The usual ones.
+    public init() {}
+
     /// Those that every clip is read with.
     public static let standard = DecodingLimits()
 

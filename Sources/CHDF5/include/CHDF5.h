@@ -21,7 +21,7 @@ enum {
 ///
 /// - Parameters:
 ///   - most_bytes: of all numbers together, as `float`.
-///   - seconds: after which the child is stopped.
+///   - seconds: of computing, after which the child is stopped.
 int zt_h5_extract(const char *path, int output, uint64_t most_bytes, unsigned seconds);
 
 #endif

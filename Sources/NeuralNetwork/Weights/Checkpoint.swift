@@ -15,7 +15,10 @@ public protocol Checkpoint: ParameterSource {
 extension Checkpoint {
     /// - Throws: `WeightsError.mismatch` where it is missing or has another shape.
     public func tensor(for parameter: Graph.Parameter) throws -> Tensor {
-        guard let tensor = try tensor(named: parameter.name), tensor.shape == parameter.shape else {
+        // Compared before it is read: what fits the network fits into memory.
+        guard shapes[parameter.name] == parameter.shape, let tensor = try tensor(named: parameter.name),
+            tensor.shape == parameter.shape
+        else {
             throw WeightsError.mismatch(file: path, WeightsMismatch(expected: [parameter], found: shapes))
         }
         return tensor
@@ -26,6 +29,7 @@ extension Checkpoint {
     public func validate(for parameters: [Graph.Parameter]) throws {
         let mismatch = WeightsMismatch(expected: parameters, found: shapes)
         if !mismatch.isEmpty { throw WeightsError.mismatch(file: path, mismatch) }
+        try MemoryLimit.check(4 * parameters.reduce(0) { $0 + $1.shape.reduce(1, *) }, of: path)
     }
 }
 

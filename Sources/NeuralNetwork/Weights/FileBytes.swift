@@ -26,8 +26,9 @@ final class FileBytes: Sendable {
 
     /// The bytes of a range inside the file. May be called from any thread.
     ///
-    /// - Throws: `WeightsError.unreadable`.
+    /// - Throws: `WeightsError.unreadable`, `WeightsError.tooLarge`.
     func read(_ range: Range<Int>) throws -> Data {
+        try MemoryLimit.check(range.count, of: path)
         var data = Data(count: range.count)
         var done = 0
         while done < range.count {

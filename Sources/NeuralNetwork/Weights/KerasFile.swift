@@ -24,9 +24,6 @@ public final class KerasFile: Sendable {
     /// Where the numbers of each dataset are in `numbers`.
     private let places: [String: Range<Int>]
 
-    /// After which the reading process is stopped, in seconds.
-    private static let patience: UInt32 = 300
-
     /// Whether the bytes are the beginning of an HDF5 file.
     public static func recognizes(_ start: some Sequence<UInt8>) -> Bool {
         Array(start.prefix(8)) == [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]
@@ -70,7 +67,9 @@ public final class KerasFile: Sendable {
         defer { unlink(temporary) }
         // Numbers of 16 bits become 32; weights cannot be compressed much.
         let limit = UInt64(size) * 16 + 1 << 20
-        switch Int(zt_h5_extract(path, output, limit, patience)) {
+        // Far more than whole files take: some 500 MB are read in a second.
+        let seconds = UInt32(clamping: 3 + size / 10_000_000)
+        switch Int(zt_h5_extract(path, output, limit, seconds)) {
         case ZT_H5_OK: return try FileBytes(path: temporary)
         case ZT_H5_TOO_LARGE:
             throw WeightsError.malformed(

@@ -211,6 +211,7 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         guard details.size <= UInt64(limit) else {
             throw malformed("its entry \(name) claims \(details.size) bytes where \(limit) are expected")
         }
+        try MemoryLimit.check(Int(clamping: details.size), of: path)
         guard let entry = zip_fopen(handle, name, 0) else { throw malformed("its entry \(name) cannot be read") }
         defer { zip_fclose(entry) }
         var data = Data(count: Int(details.size))

@@ -110,6 +110,9 @@ public enum SafeTensorsWriter {
     public static func convert(
         _ checkpoint: any Checkpoint, metadata: [String: String] = [:], to path: String
     ) throws {
+        // All of it is in memory twice when it is written.
+        let sizes = checkpoint.shapes.values.map { $0.reduce(8.0) { $0 * Double($1) } }
+        try MemoryLimit.check(Int(min(sizes.reduce(0, +), 1e18)), of: checkpoint.path)
         var tensors: [String: Tensor] = [:]
         for name in checkpoint.shapes.keys { tensors[name] = try checkpoint.tensor(named: name) }
         try write(tensors, metadata: metadata, to: path)

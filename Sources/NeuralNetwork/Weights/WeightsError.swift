@@ -5,6 +5,7 @@ public enum WeightsError: LocalizedError, Equatable {
     case unreadable(file: String, reason: String)
     case malformed(file: String, reason: String)
     case mismatch(file: String, WeightsMismatch)
+    case tooLarge(file: String, bytes: Int, memory: Int)
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
@@ -12,6 +13,9 @@ public enum WeightsError: LocalizedError, Equatable {
         case .unreadable(let file, let reason): "Cannot read the weights \(file): \(reason)."
         case .malformed(let file, let reason):
             "\(file) is not a usable weight file: \(reason). Fetch or write it again."
+        case .tooLarge(let file, let bytes, let memory):
+            "\(file) asks for \(bytes >> 20) MB of the \(memory >> 20) MB of memory that this process may take. "
+                + "Use a machine with more, or check the file."
         case .mismatch(let file, let mismatch): "The weights in \(file) do not fit the network: \(mismatch)"
         }
     }

@@ -1,0 +1,117 @@
+import Datasets
+import Foundation
+import NeuralNetwork
+import Pipelines
+import SequenceModels
+import Video
+
+/// A reader of files that strangers may have written, and what it must do with damaged ones: read them, or throw an error
+/// of its own that says something. It must never end the process, hang, or lead out of its folder.
+public enum FuzzTarget: String, CaseIterable, Sendable {
+    case safetensors, pickle, hdf5, yaml, splits, video
+
+    /// What a reader did that it must not do.
+    public struct Violation: Error, CustomStringConvertible {
+        /// In words.
+        public let description: String
+    }
+
+    /// Text that makes sense in such a file.
+    public var words: [String] {
+        switch self {
+        case .safetensors:
+            [
+                "{", "}", "[", "]", "\"", ",", "\"dtype\":\"F32\"", "\"shape\":[", "1e999", "-1",
+                "18446744073709551615", "\\u0000",
+            ]
+        case .yaml:
+            [
+                "[", "{", "]", "}", "- ", ": ", "&a ", "*a ", "!!binary ", "|\n", "---\n", "\t", "\"", "'", "~",
+                "1e999", "-1",
+                "0x7fffffffffffffff", "<<: *a\n", "../", "\n", "  ", "extract:\n", "sampling: ", "?",
+                "9999999999999999999",
+            ]
+        case .splits:
+            ["..", "/", "../", ",", "\"", "\r\n", "\n", "\0", " 1", ".avi", "\u{FEFF}", "é", "train", "path,label\n"]
+        default: []
+        }
+    }
+
+    /// Reads the file.
+    ///
+    /// - Parameter folder: for files beside it; empty but for it.
+    /// - Throws: `Violation`.
+    public func run(_ path: String, in folder: String) throws {
+        do {
+            switch self {
+            case .safetensors: try readAll(SafeTensorsFile(path: path))
+            case .pickle: try readAll(openCheckpoint(path: path))
+            case .hdf5:
+                let file = try KerasFile(path: path)
+                for variable in file.layers.values.joined() {
+                    let values = try file.values(of: variable)
+                    if values.count != variable.shape.reduce(1, *) { throw Violation(description: "lost numbers") }
+                }
+            case .yaml: _ = try Pipeline(file: path)
+            case .splits: try readLists(path, folder)
+            case .video: try readVideo(path)
+            }
+        } catch let error as Violation {
+            throw error
+        } catch let error as any LocalizedError {
+            if (error.errorDescription ?? "").count < 10 {
+                throw Violation(description: "an error without words: \(error)")
+            }
+        } catch { throw Violation(description: "an error that nobody translated: \(error)") }
+    }
+
+    private func readAll(_ file: some Checkpoint) throws {
+        for (name, shape) in file.shapes.sorted(by: { $0.key < $1.key }).prefix(200) {
+            guard shape.reduce(1.0, { $0 * Double($1) }) < 1e7, let tensor = try file.tensor(named: name) else {
+                continue
+            }
+            if tensor.values.count != shape.reduce(1, *) { throw Violation(description: "\(name) lost numbers") }
+        }
+    }
+
+    private func readLists(_ path: String, _ folder: String) throws {
+        let (clips, lists) = (folder + "/clips", folder + "/lists")
+        let manager = FileManager.default
+        try? manager.createDirectory(atPath: clips + "/run", withIntermediateDirectories: true)
+        try? manager.createDirectory(atPath: lists, withIntermediateDirectories: true)
+        _ = manager.createFile(atPath: clips + "/run/a.avi", contents: nil)
+        let layouts: [(DatasetConfiguration.Layout, [String])] = [
+            (.csv, ["train.csv"]), (.ucf101, ["trainlist01.txt", "testlist01.txt"]), (.hmdb51, ["run_test_split1.txt"]),
+        ]
+        var refusal: (any Error)?
+        for (layout, names) in layouts {
+            for name in names {
+                try? manager.removeItem(atPath: lists + "/" + name)
+                try manager.copyItem(atPath: path, toPath: lists + "/" + name)
+            }
+            do {
+                for clip in try DatasetConfiguration(layout: layout, root: clips, splits: lists).clips() {
+                    let full = URL(fileURLWithPath: clips + "/" + clip.path).standardizedFileURL.path
+                    if !full.hasPrefix(URL(fileURLWithPath: clips).standardizedFileURL.path + "/") {
+                        throw Violation(description: "\(clip.path) leads out of the folder")
+                    }
+                }
+            } catch let error as Violation { throw error } catch { refusal = error }
+            for name in names { try? manager.removeItem(atPath: lists + "/" + name) }
+        }
+        if let refusal { throw refusal }
+    }
+
+    private func readVideo(_ path: String) throws {
+        var limits = DecodingLimits()
+        (limits.seconds, limits.secondsPerFrame, limits.pixels) = (10, 0, 4096 * 4096)
+        let clip = try openClip(path: path, limits: limits)
+        let times = clip.information.frameTimes
+        if times.contains(where: { !$0.isFinite }) { throw Violation(description: "times are not finite") }
+        let sampled = try clip.sample(.uniform(frames: 8), framing: .centerSquare(size: 32, filter: .antialias))
+        for frame in sampled.frames
+        where frame.pixels.count != 32 * 32 * 3 || frame.index >= clip.information.frameCount {
+            throw Violation(description: "frame \(frame.index) has \(frame.pixels.count) bytes")
+        }
+    }
+}
