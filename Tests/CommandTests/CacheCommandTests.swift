@@ -1,0 +1,100 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct CacheCommandTests {
+    @Test("info, verify, export and prune do what they say and say what they did")
+    func care() throws {
+        let place = try Workplace()
+        #expect(try place.run("extract", "p.yaml", "--set", "extract.store=float16").status == 0)
+        #expect(try place.run("extract", "p.yaml", "--set", "name=other", "--set", "extract.image_size=40").status == 0)
+        let info = try place.run("cache", "info")
+        #expect(info.status == 0 && info.out.contains("float16") && info.out.contains("other"), "\(info.error)")
+        let json = try JSONSerialization.jsonObject(with: Data(try place.run("cache", "info", "--json").out.utf8))
+        let summary = try #require((json as? [[String: Any]])?.first)
+        #expect((summary["recipes"] as? [[String: Any]])?.compactMap { $0["bytes"] as? Int } == [32_768, 65_536])
+
+        #expect(try place.run("cache", "export", "features.sqlite", "out.npz").status == 1)
+        let export = try place.run(
+            "cache", "export", "features.sqlite", "out.npz", "--recipe", "tiny", "--split", "test")
+        #expect(export.status == 0 && export.out.contains("features of 2 videos"), "\(export.error)")
+        let table = try place.run("cache", "export", "features.sqlite", "out.csv", "--table", "coverage")
+        #expect(table.status == 0 && table.out.contains("rows of coverage"))
+        #expect(try place.run("cache", "export", "features.sqlite", "out.txt").status == 64)
+
+        let dry = try place.run("cache", "prune", "features.sqlite", "--recipe", "tiny", "--dry-run")
+        #expect(dry.status == 0 && dry.out.contains("Would remove 8 sequences"))
+        #expect(try place.run("cache", "prune", "features.sqlite", "--recipe", "tiny").status == 0)
+        try FileManager.default.removeItem(atPath: place.path + "/clips/test/run's/3.y4m")
+        let vanished = try place.run("cache", "prune", "features.sqlite", "--vanished", "p.yaml")
+        #expect(vanished.status == 0 && vanished.error.contains("gone: test/run's/3.y4m"), "\(vanished.error)")
+        #expect(try place.query("SELECT count(*) FROM sequence") == [7])
+        #expect(try place.run("cache", "verify").out.contains("whole; 7 sequences"))
+        #expect(try place.run("cache", "prune", "features.sqlite", "--run", "none").status == 1)
+        #expect(try place.run("cache", "verify", "nothing.sqlite").status == 1)
+    }
+
+    @Test("a flipped byte is found, taken out and extracted again")
+    func repaired() throws {
+        let place = try Workplace()
+        #expect(try place.run("extract", "p.yaml", "--cache", "whole.sqlite").status == 0)
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        let path = place.path + "/features.sqlite"
+        let blob: Data = try #require(try place.query("SELECT features FROM sequence WHERE video_id = 3").first)
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        let page = try #require(bytes.range(of: blob.prefix(512)))
+        bytes[page.lowerBound + 100] ^= 4
+        try bytes.write(to: URL(fileURLWithPath: path))
+        let verified = try place.run("cache", "verify")
+        #expect(verified.status == 1 && verified.out.contains("do not fit their checksum"), "\(verified.out)")
+        #expect(verified.error.contains("prune features.sqlite --damaged"))
+        #expect(try place.run("cache", "prune", "features.sqlite", "--damaged").out.contains("Removed 1 sequences"))
+        #expect(try place.run("extract", "p.yaml").out.contains("Extracted 1 videos"))
+        let (one, two): ([String], [String]) = (
+            try place.query(ClusterTests.content, cache: "whole.sqlite"), try place.query(ClusterTests.content)
+        )
+        #expect(one == two)
+    }
+
+    /// Where sqlite-vec is, without its ending.
+    private static let vectorSearch: String? = {
+        if let path = ProcessInfo.processInfo.environment["ZOETROPE_SQLITE_VEC"] { return path }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["python3", "-c", "import sqlite_vec; print(sqlite_vec.loadable_path())"]
+        let out = Pipe()
+        process.standardOutput = out
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return nil }
+        let text = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return process.terminationStatus == 0 ? text.trimmingCharacters(in: .whitespacesAndNewlines) : nil
+    }()
+
+    @Test(
+        "sqlite-vec finds the nearest frames straight in frame_feature",
+        .enabled(if: vectorSearch != nil, "sqlite-vec is not installed"))
+    func nearestFrames() throws {
+        let place = try Workplace()
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.currentDirectoryURL = URL(fileURLWithPath: place.path)
+        process.arguments = [
+            "sqlite3", "-cmd", ".load \(Self.vectorSearch ?? "")", "features.sqlite",
+            """
+            SELECT other.path, other.position, round(vec_distance_cosine(other.feature, frame.feature), 4) AS distance
+            FROM frame_feature AS frame JOIN frame_feature AS other ON other.extraction = frame.extraction
+            WHERE frame.path = 'train/jump up/4.y4m' AND frame.position = 2 ORDER BY distance LIMIT 3
+            """,
+        ]
+        let out = Pipe()
+        process.standardOutput = out
+        try process.run()
+        let rows = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self).split(
+            separator: "\n")
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0 && rows.count == 3)
+        #expect(rows.first == "train/jump up/4.y4m|2|0.0", "\(rows)")
+    }
+}
