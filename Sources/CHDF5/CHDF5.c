@@ -131,6 +131,7 @@ int zt_h5_extract(const char *path, int output, uint64_t most_bytes, unsigned se
     // On some damaged files libhdf5 walks in circles.
     struct rlimit limit = {seconds, seconds};
     setrlimit(RLIMIT_CPU, &limit);
+    alarm(60 + 10 * seconds);
     int nowhere = open("/dev/null", O_WRONLY);
     if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
     _exit(extract(path, output, most_bytes));

@@ -40,6 +40,12 @@ public enum CacheError: LocalizedError, Equatable {
         }
     }
 
+    private static func hasNoRoom(_ path: String) -> Bool {
+        var disk = statvfs()
+        let folder = (path as NSString).deletingLastPathComponent
+        return statvfs(folder.isEmpty ? "." : folder, &disk) == 0 && UInt(disk.f_bavail) * disk.f_frsize < 1 << 20
+    }
+
     /// What an SQLite error means to somebody who did not call SQLite.
     static func translating<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do {
@@ -49,6 +55,8 @@ public enum CacheError: LocalizedError, Equatable {
             case .SQLITE_NOTADB: throw CacheError.notSQLite(path: path)
             case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM: throw CacheError.readOnly(path: path)
             case .SQLITE_FULL: throw CacheError.full(path: path)
+            // SQLite says no more where there is no room for the file that its readers and writers share.
+            case .SQLITE_IOERR where hasNoRoom(path): throw CacheError.full(path: path)
             case .SQLITE_BUSY, .SQLITE_LOCKED: throw CacheError.busy(path: path)
             default: throw CacheError.unusable(path: path, reason: error.message ?? "\(error.resultCode)")
             }

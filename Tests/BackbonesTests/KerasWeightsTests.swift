@@ -49,6 +49,16 @@ import Testing
         #expect(KerasNames.modules(of: Array(layers.dropLast(2))) == nil)
     }
 
+    @Test("a file on which libhdf5 walks in circles is stopped and refused")
+    func circular() throws {
+        let path = try #require(Bundle.module.url(forResource: "Fixtures/circular", withExtension: "bin")).path
+        let begin = ContinuousClock.now
+        #expect(throws: WeightsError.malformed(file: path, reason: "it is a damaged or cut-off HDF5 file")) {
+            try KerasFile(path: path)
+        }
+        #expect(ContinuousClock.now - begin < .seconds(60))
+    }
+
     @Test("a web page and a cut-off file are errors")
     func damaged() throws {
         let scratch = try ScratchFolder()

@@ -40,10 +40,14 @@ import Testing
         #expect(try place.run("extract", "p.yaml", "--cache", "whole.sqlite").status == 0)
         #expect(try place.run("extract", "p.yaml").status == 0)
         let path = place.path + "/features.sqlite"
-        let blob: Data = try #require(try place.query("SELECT features FROM sequence WHERE video_id = 3").first)
+        let blobs: [Data] = try place.query("SELECT features FROM sequence WHERE video_id = 3")
+        let blob = try #require(blobs.first)
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-        let page = try #require(bytes.range(of: blob.prefix(512)))
-        bytes[page.lowerBound + 100] ^= 4
+        // A blob is cut into pages; somewhere 64 bytes of it stand together.
+        let pieces = stride(from: 0, to: blob.count - 64, by: 700).compactMap {
+            bytes.range(of: blob[$0..<$0 + 64])
+        }
+        bytes[try #require(pieces.first).lowerBound + 10] ^= 4
         try bytes.write(to: URL(fileURLWithPath: path))
         let verified = try place.run("cache", "verify")
         #expect(verified.status == 1 && verified.out.contains("do not fit their checksum"), "\(verified.out)")
