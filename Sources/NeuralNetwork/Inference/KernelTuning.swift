@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// How long the kernels take on this machine, measured once and remembered.
 ///
@@ -24,8 +23,8 @@ public final class KernelTuning: Sendable {
     }
 
     private let path: String?
-    private let state = Mutex(State())
-    private let oneAtATime = Mutex(())
+    private let state = Guarded(State())
+    private let oneAtATime = Guarded(())
 
     /// - Parameter path: a JSON file; nil remembers nothing beyond the process.
     public init(path: String?) { self.path = path }

@@ -11,8 +11,8 @@ public final class PackedWeights: Sendable {
     /// What tells these weights from others, such as a digest of the file; nil where nothing is known.
     public let identity: String?
     private let source: any ParameterSource
-    private let state = Mutex(State())
-    private let packing = Mutex(())
+    private let state = Guarded(State())
+    private let packing = Guarded(())
 
     private struct State {
         var layers: [Layer] = []
@@ -69,7 +69,7 @@ public final class PackedWeights: Sendable {
         try packing.withLock { _ in
             let packed = state.withLock { $0.layers }
             let missing = requests.filter { request in !packed.contains(where: request.fits) }
-            let made = Mutex<Result<[Layer], any Error>>(.success([]))
+            let made = Guarded<Result<[Layer], any Error>>(.success([]))
             let next = Atomic<Int>(0)
             let group = DispatchGroup()
             // Threads of our own: oneDNN's number of threads belongs to the calling thread.
