@@ -130,7 +130,7 @@ import Testing
         // Coded videos in `make faults`; tiny ones that cost nothing to make in `make test`.
         let clips = faultRounds > 10 ? 5000 : 240
         if faultRounds > 10 {
-            _ = try DemoDataset.write(to: place.path + "/many", trainClips: clips / 8, testClips: 0, workers: 2)
+            try Self.makeVideos(clips, in: place.path)
         } else {
             for index in 0..<clips { try place.add("many/run/\(index).y4m", TinyClip.numbered(index)) }
         }
@@ -152,6 +152,21 @@ import Testing
         #expect(memory.1 < memory.0 + memory.0 / 20 + (8 << 10), "KB: \(memory)")
         #expect(files.1 <= files.0 + 2, "\(files)")
         if faultRounds > 10 { print("soak: \(clips) clips, \(memory) KB, \(files) files") }
+    }
+
+    /// Some coded videos, and others that differ from them by an empty box at the end.
+    private static func makeVideos(_ count: Int, in folder: String) throws {
+        _ = try DemoDataset.write(to: folder + "/drawn", trainClips: 4, testClips: 0, workers: 2)
+        let drawn = try FileManager.default.subpathsOfDirectory(atPath: folder + "/drawn").filter {
+            $0.hasSuffix(".mp4")
+        }
+        try FileManager.default.createDirectory(atPath: folder + "/many/run", withIntermediateDirectories: true)
+        for index in 0..<count {
+            var video = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/drawn/\(drawn[index % drawn.count])"))
+            video.append(contentsOf: [0, 0, 0, 16] + Array("free".utf8))
+            withUnsafeBytes(of: UInt64(index)) { video.append(contentsOf: $0) }
+            try video.write(to: URL(fileURLWithPath: "\(folder)/many/run/\(index).mp4"))
+        }
     }
 
     /// Kilobytes in memory, and open files.
