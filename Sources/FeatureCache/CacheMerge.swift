@@ -48,6 +48,12 @@ public struct CacheMerge: Sendable {
         try inputs.forEach(check)
         // Compared in a scratch cache, so that a refusal makes no file.
         try MergeConflicts.check((isNew ? [] : [output]) + inputs, isCancelled) { report(.comparing(path: $0)) }
+        if isCancelled() {
+            // What was not compared must not be copied.
+            var summary = Summary()
+            summary.wasCancelled = true
+            return summary
+        }
         let cache = try CacheFile(path: output)
         let lock = try ExtractionLock(cache: output)
         defer { withExtendedLifetime(lock) {} }

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 
 /// What is to be taken out of a cache, and what that came to.
-public struct CachePruning: Sendable, Equatable {
+public struct CachePruning: Sendable {
     /// Rows of `extraction`, whose features go with them.
     public var recipes: Set<Int64> = []
     /// Rows of `run`, with their epochs and predictions.
@@ -31,12 +31,6 @@ public struct CachePruning: Sendable, Equatable {
         public var bytesBefore = 0
         /// Size of the file afterwards, in bytes.
         public var bytesAfter = 0
-    }
-
-    /// By what would be removed.
-    public static func == (first: CachePruning, second: CachePruning) -> Bool {
-        first.recipes == second.recipes && first.runs == second.runs && first.damaged == second.damaged
-            && first.vanished?.videos == second.vanished?.videos && first.isUnused == second.isUnused
     }
 }
 

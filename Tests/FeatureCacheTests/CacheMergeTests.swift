@@ -76,12 +76,21 @@ import Testing
         var asked = 0
         let stopped = try CacheMerge(output: scratch.path + "/out.sqlite", inputs: parts.map(\.path)).run(isCancelled: {
             asked += 1
-            return asked > 3
+            return asked > 4
         })
         #expect(stopped.wasCancelled && stopped.sequences == 3)
         #expect(try open("out").verify().isWhole)
         #expect(try merge("out", parts).sequences == 3)
         #expect(try content(open("out")) == whole)
+    }
+
+    @Test("a merge that is stopped while caches are compared writes nothing")
+    func stoppedEarly() throws {
+        let part = try cache("a", 0..<3)
+        let output = scratch.path + "/out.sqlite"
+        let stopped = try CacheMerge(output: output, inputs: [part.path]).run(isCancelled: { true })
+        #expect(stopped.wasCancelled && stopped.sequences == 0)
+        #expect(!FileManager.default.fileExists(atPath: output))
     }
 
     @Test("other features for the same video and recipe are refused, and nothing is written")
