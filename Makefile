@@ -31,8 +31,9 @@ else
   BUILT := .build/release
 endif
 ifeq ($(shell uname),Darwin)
-  FLAGS += -Xcc -I$(shell brew --prefix)/include -Xlinker -L$(shell brew --prefix)/lib
+  HOMEBREW := -Xcc -I$(shell brew --prefix)/include -Xlinker -L$(shell brew --prefix)/lib
 endif
+FLAGS += $(HOMEBREW)
 ZOETROPE := $(BUILT)/zoetrope
 
 help: ## This list
@@ -62,7 +63,7 @@ DESTDIR ?=
 export PREFIX DESTDIR
 # Swift's own libraries go into the program, so that it runs where no Swift is installed.
 install: setup ## The program, its completions and the published pipelines: make install PREFIX=…
-	@swift build -c release --product zoetrope --static-swift-stdlib --scratch-path .build/install >&2
+	@swift build -c release --product zoetrope --static-swift-stdlib --scratch-path .build/install $(HOMEBREW) >&2
 	@set -e; root="$$DESTDIR$$PREFIX"; program=.build/install/release/zoetrope; share="$$root/share"; \
 	install -d "$$root/bin" "$$share/zoetrope" "$$share/bash-completion/completions" "$$share/zsh/site-functions" \
 	  "$$share/fish/vendor_completions.d"; \
@@ -90,7 +91,7 @@ CASES ?= 20000
 SEED ?= 1
 VIDEOS ?=
 fuzz: setup ## Damaged files for every reader, under AddressSanitizer: make fuzz CASES=20000 VIDEOS='clips/*.mp4'
-	@swift build -c release --sanitize=address --product Fuzz --scratch-path .build/asan >&2
+	@swift build -c release --sanitize=address --product Fuzz --scratch-path .build/asan $(HOMEBREW) >&2
 	@set -e; export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0; fuzz=.build/asan/release/Fuzz; \
 	$$fuzz safetensors $(CASES) $(SEED) Tests/BackbonesTests/Fixtures/timm.bin; \
 	$$fuzz pickle $(CASES) $(SEED) Tests/NeuralNetworkTests/Fixtures/weights/*.bin; \

@@ -59,6 +59,8 @@ struct onednn_operation {
   bool is_backward; // of a normalisation
 };
 
+/// A layout of its own; null where there is none to copy.
+onednn_layout *onednn_copy_descriptor(borrowed_descriptor source);
 /// Wraps a primitive description, which it takes over.
 int onednn_finish(
     onednn_context *context, dnnl_primitive_desc_t description, onednn_operation **operation);

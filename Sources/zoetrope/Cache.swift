@@ -9,21 +9,27 @@ struct Cache: ParsableCommand {
         abstract: "Look into caches, check, join, export and prune them.",
         subcommands: [Info.self, Verify.self, Merge.self, Export.self, Prune.self])
 
-    /// What a cache holds.
-    struct Info: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Recipes, how much of each data set they cover, and sizes.")
-
+    /// Which caches are looked into, and how that is printed.
+    struct Listing: ParsableArguments {
         @Argument(help: "Cache files.")
         var files = ["features.sqlite"]
 
         @Flag(help: "Print JSON.")
         var json = false
+    }
+
+    /// What a cache holds.
+    struct Info: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Recipes, how much of each data set they cover, and sizes.")
+
+        @OptionGroup
+        var options: Listing
 
         func run() throws {
             try Console.perform {
-                let summaries = try files.map { try CacheFile(path: $0, create: false).summary() }
-                print(try json ? Console.json(summaries) : summaries.map(\.text).joined(separator: "\n\n"))
+                let summaries = try options.files.map { try CacheFile(path: $0, create: false).summary() }
+                print(try options.json ? Console.json(summaries) : summaries.map(\.text).joined(separator: "\n\n"))
             }
         }
     }
@@ -38,17 +44,14 @@ struct Cache: ParsableCommand {
                 `zoetrope cache prune FILE --damaged` then takes it out, and `extract` makes it again.
                 """)
 
-        @Argument(help: "Cache files.")
-        var files = ["features.sqlite"]
-
-        @Flag(help: "Print JSON.")
-        var json = false
+        @OptionGroup
+        var options: Listing
 
         func run() throws {
             try Console.perform {
                 var results: [String: CacheVerification] = [:]
-                for file in files { results[file] = try Self.verify(file, isQuiet: json) }
-                if json { print(try Console.json(results)) }
+                for file in options.files { results[file] = try Self.verify(file, isQuiet: options.json) }
+                if options.json { print(try Console.json(results)) }
                 if results.values.contains(where: { !$0.isWhole }) { throw ExitCode(1) }
             }
         }

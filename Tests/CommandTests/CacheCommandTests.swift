@@ -63,16 +63,9 @@ import Testing
     /// Where sqlite-vec is, without its ending.
     private static let vectorSearch: String? = {
         if let path = ProcessInfo.processInfo.environment["ZOETROPE_SQLITE_VEC"] { return path }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", "import sqlite_vec; print(sqlite_vec.loadable_path())"]
-        let out = Pipe()
-        process.standardOutput = out
-        process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return nil }
-        let text = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return process.terminationStatus == 0 ? text.trimmingCharacters(in: .whitespacesAndNewlines) : nil
+        let code = "import sqlite_vec; print(sqlite_vec.loadable_path())"
+        guard let asked = try? ChildProcess.run("python3", ["-c", code]), asked.status == 0 else { return nil }
+        return asked.out.trimmingCharacters(in: .whitespacesAndNewlines)
     }()
 
     @Test(
@@ -81,24 +74,17 @@ import Testing
     func nearestFrames() throws {
         let place = try Workplace()
         #expect(try place.run("extract", "p.yaml").status == 0)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.currentDirectoryURL = URL(fileURLWithPath: place.path)
-        process.arguments = [
-            "sqlite3", "-cmd", ".load \(Self.vectorSearch ?? "")", "features.sqlite",
+        let arguments = [
+            "-cmd", ".load \(Self.vectorSearch ?? "")", "features.sqlite",
             """
             SELECT other.path, other.position, round(vec_distance_cosine(other.feature, frame.feature), 4) AS distance
             FROM frame_feature AS frame JOIN frame_feature AS other ON other.extraction = frame.extraction
             WHERE frame.path = 'train/jump up/4.y4m' AND frame.position = 2 ORDER BY distance LIMIT 3
             """,
         ]
-        let out = Pipe()
-        process.standardOutput = out
-        try process.run()
-        let rows = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self).split(
-            separator: "\n")
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0 && rows.count == 3)
+        let found = try ChildProcess.run("sqlite3", arguments, in: place.path)
+        let rows = found.out.split(separator: "\n")
+        #expect(found.status == 0 && rows.count == 3, "\(found.error)")
         #expect(rows.first == "train/jump up/4.y4m|2|0.0", "\(rows)")
     }
 }

@@ -28,15 +28,11 @@ import Yams
         let slow = Workplace.pipeline.replacingOccurrences(of: "image_size: 32", with: "image_size: 160")
         try place.add("slow.yaml", Data(slow.utf8))
         let cluster = try SlurmCluster()
-        let submit = Process()
-        submit.executableURL = URL(fileURLWithPath: Self.project + "/pipelines/cluster/slurm.sh")
-        submit.arguments = ["slow.yaml", "4"]
-        submit.currentDirectoryURL = URL(fileURLWithPath: place.path)
-        submit.environment = ProcessInfo.processInfo.environment.merging(cluster.environment) { $1 }.merging(
-            ["ZOETROPE": Program.path, "ZOETROPE_TUNING": "off", "CPUS": "1"]) { $1 }
-        try submit.run()
-        submit.waitUntilExit()
-        #expect(submit.terminationStatus == 0)
+        let settings = ["ZOETROPE": Program.path, "ZOETROPE_TUNING": "off", "CPUS": "1"]
+        let submitted = try ChildProcess.run(
+            Self.project + "/pipelines/cluster/slurm.sh", ["slow.yaml", "4"], in: place.path,
+            environment: cluster.environment.merging(settings) { $1 })
+        #expect(submitted.status == 0, "\(submitted.error)")
 
         // Kills one task's program when it has stored something.
         let victim = "features.shard-2-of-4.sqlite"

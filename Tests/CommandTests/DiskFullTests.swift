@@ -22,14 +22,7 @@ private final class SmallDisk {
     deinit { try? Self.run("umount", ["-l", path]) }
 
     private static func run(_ program: String, _ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/\(program)")
-        process.arguments = arguments
-        process.standardError = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw CocoaError(.fileWriteUnknown) }
+        guard try ChildProcess.run(program, arguments).status == 0 else { throw CocoaError(.fileWriteUnknown) }
     }
 }
 

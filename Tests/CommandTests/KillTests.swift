@@ -29,10 +29,10 @@ let faultRounds = ProcessInfo.processInfo.environment["ZOETROPE_FAULTS"].flatMap
             let folder = try copy("\(round)")
             defer { try? FileManager.default.removeItem(atPath: folder) }
             let moment = Double.random(in: 0...seconds)
-            let (process, _, _) = try Program.start(arguments, in: folder)
+            let program = try Program.start(arguments, in: folder)
             usleep(UInt32(moment * 1e6))
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
+            program.send(SIGKILL)
+            _ = program.wait()
             if FileManager.default.fileExists(atPath: folder + "/features.sqlite") {
                 let verified = try Program.run(["cache", "verify", "features.sqlite"], in: folder)
                 #expect(verified.status == 0, "killed after \(moment) s: \(verified.out)")

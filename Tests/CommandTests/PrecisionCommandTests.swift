@@ -1,5 +1,6 @@
 import Foundation
 import NeuralNetwork
+import TestSupport
 import Testing
 
 @Suite struct PrecisionCommandTests {
@@ -22,7 +23,7 @@ import Testing
         let place = try Workplace()
         let older = ["ONEDNN_MAX_CPU_ISA": "AVX2", "ZOETROPE_TUNING": "off"]
         let int8 = ["--set", "extract.precision=int8"]
-        func run(_ arguments: [String], _ environment: [String: String] = older) throws -> Program.Output {
+        func run(_ arguments: [String], _ environment: [String: String] = older) throws -> ChildProcess.Output {
             try Program.run(arguments, in: place.path, environment: environment)
         }
         let extract = try run(["extract", "p.yaml"] + int8)

@@ -116,7 +116,7 @@ enum PublicLayouts {
                 "dataset.root=\(root)", "dataset.splits=lists", "extract.image_size=32", "extract.sampling.frames=3",
                 "finetune.epochs=1", "sequence.epochs=1",
             ]
-        func run(_ command: String, _ more: [String] = [], weights: String) throws -> Program.Output {
+        func run(_ command: String, _ more: [String] = [], weights: String) throws -> ChildProcess.Output {
             let options = (all + ["extract.weights=\(weights)"]).flatMap { ["--set", $0] }
             return try Program.run([command, "\(Self.folder)/\(file).yaml"] + options + more, in: scratch.path)
         }

@@ -113,24 +113,9 @@ final class SlurmCluster {
         daemons.append(id)
     }
 
-    private func process(_ program: String, _ arguments: [String], output: Any) throws -> Process {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: Self.find(program) ?? program)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        return process
-    }
-
     /// What a program of Slurm prints.
     func run(_ program: String, _ arguments: String...) throws -> String {
-        let out = Pipe()
-        let process = try process(program, arguments, output: out)
-        let text = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return text
+        try ChildProcess.run(Self.find(program) ?? program, arguments, environment: environment).out
     }
 
     /// Waits up to `seconds` until something is true.

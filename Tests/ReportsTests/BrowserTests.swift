@@ -14,19 +14,12 @@ import Testing
         let place = try ReportPlace(ReportTests.hostile, perClass: ReportTests.splits, files: 20)
         let path = place.path + "/r.html"
         _ = try RunReport(try place.run("one", kind: .attention) { $0 % 2 == 0 }).write(html: path)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try #require(Self.browser))
-        process.arguments = [
+        let arguments = [
             "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
             "--user-data-dir=\(place.path)/profile", "--window-size=\(width),3000", "--screenshot=\(place.path)/r.png",
             "file://" + path,
         ]
-        let errors = Pipe()
-        process.standardError = errors
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        let messages = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
+        let messages = try ChildProcess.run(try #require(Self.browser), arguments).error
         #expect(!messages.contains("CONSOLE"), "\(messages)")
         let picture = try #require(FileManager.default.contents(atPath: place.path + "/r.png"))
         #expect(picture.count > 20_000)

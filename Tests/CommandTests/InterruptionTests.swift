@@ -1,0 +1,142 @@
+import Foundation
+import GRDB
+import TestSupport
+import Testing
+
+@Suite struct InterruptionTests {
+    @Test("SIGKILL in the middle loses nothing: the rest is extracted, byte for byte as if uninterrupted")
+    func survivesKill() throws {
+        let place = try Workplace(clips: 60)
+        let program = try Program.start(
+            ["extract", "p.yaml", "--cache", "killed.sqlite", "--workers", "1"], in: place.path)
+        let deadline = Date.now.addingTimeInterval(60)
+        func stored() -> Int {
+            let counts: [Int]? = try? place.query("SELECT count(*) FROM sequence", cache: "killed.sqlite")
+            return counts?.first ?? 0
+        }
+        while stored() < 5, program.process.isRunning, Date.now < deadline { usleep(2000) }
+        program.send(SIGKILL)
+        _ = program.wait()
+        let before = stored()
+        #expect((5..<60).contains(before))
+        #expect(try place.query("PRAGMA integrity_check", cache: "killed.sqlite") == ["ok"])
+
+        let resumed = try place.run("extract", "p.yaml", "--cache", "killed.sqlite")
+        #expect(resumed.status == 0, "\(resumed.error)")
+        #expect(resumed.out.contains("\(before) skipped"))
+        _ = try place.run("extract", "p.yaml", "--cache", "whole.sqlite")
+        let sql =
+            "SELECT path || length || mask || frame_indices || frame_times || checksum || hex(features) "
+            + "FROM sequence JOIN video ON id = video_id ORDER BY path"
+        let (killed, whole): ([String], [String]) = (
+            try place.query(sql, cache: "killed.sqlite"), try place.query(sql, cache: "whole.sqlite")
+        )
+        #expect(whole.count == 60)
+        #expect(killed == whole)
+    }
+
+    @Test("Ctrl-C ends cleanly and says how to go on")
+    func interrupted() throws {
+        let place = try Workplace(clips: 60)
+        let program = try Program.start(["extract", "p.yaml", "--workers", "1"], in: place.path)
+        let deadline = Date.now.addingTimeInterval(60)
+        func stored() -> Int { ((try? place.query("SELECT count(*) FROM sequence")) as [Int]?)?.first ?? 0 }
+        while stored() < 3, program.process.isRunning, Date.now < deadline { usleep(2000) }
+        program.send(SIGINT)
+        let ended = program.wait()
+        #expect(ended.status == 130)
+        #expect(ended.error.contains("the same command goes on from here"))
+        #expect(ended.out.contains("Extracted"))
+        #expect((3..<60).contains(stored()))
+    }
+
+    @Test("Ctrl-C during training keeps the best weights, the epochs and the predictions so far")
+    func interruptedTraining() throws {
+        let place = try Workplace()
+        _ = try place.run("extract", "p.yaml")
+        let program = try Program.start(
+            ["sequence", "p.yaml", "--set", "sequence.epochs=1000000", "--set", "dataset.validation=0"], in: place.path)
+        let deadline = Date.now.addingTimeInterval(60)
+        func epochs() -> Int { ((try? place.query("SELECT count(*) FROM epoch")) as [Int]?)?.first ?? 0 }
+        while epochs() < 3, program.process.isRunning, Date.now < deadline { usleep(2000) }
+        program.send(SIGINT)
+        let ended = program.wait()
+        #expect(ended.status == 130)
+        #expect(try place.query("SELECT state FROM run") == ["interrupted"])
+        #expect(try place.query("SELECT count(*) FROM prediction") == [8])
+        #expect(try place.run("evaluate", "runs/tiny").status == 0)
+    }
+
+    @Test("training killed in the middle is resumed to the same weights")
+    func resumesAfterKill() throws {
+        let place = try Workplace()
+        try place.add(
+            "long.yaml",
+            Data(Workplace.pipeline.replacing("epochs: 3", with: "epochs: 400\n  checkpoint: 20").utf8))
+        #expect(try place.run("extract", "long.yaml").status == 0)
+        #expect(try place.run("sequence", "long.yaml", "--name", "whole").status == 0)
+        let program = try Program.start(["sequence", "long.yaml", "--name", "killed"], in: place.path)
+        let checkpoint = place.path + "/runs/killed/last.safetensors"
+        while program.process.isRunning, !FileManager.default.fileExists(atPath: checkpoint) { usleep(1000) }
+        program.send(SIGKILL)
+        _ = program.wait()
+        let resumed = try place.run("sequence", "long.yaml", "--name", "killed", "--resume")
+        #expect(resumed.status == 0, "\(resumed.error)")
+        #expect(resumed.error.contains("goes on after epoch"))
+        let weights = try ["whole", "killed"].map {
+            try Data(contentsOf: URL(fileURLWithPath: "\(place.path)/runs/\($0)/model.safetensors"))
+        }
+        #expect(weights[0] == weights[1])
+        #expect(try place.query("SELECT count(*) FROM epoch GROUP BY run_id") as [Int] == [400, 400])
+        let other = try place.run(
+            "sequence", "long.yaml", "--name", "killed", "--resume", "--set", "sequence.batch_size=3")
+        #expect(other.status == 1 && other.error.contains("training.batchSize: 32 → 3"))
+    }
+
+    @Test("Ctrl-C during a merge leaves a whole cache, and the same command merges the rest")
+    func interruptedMerge() throws {
+        let place = try Workplace(clips: 12)
+        for part in ["1/2", "2/2"] {
+            #expect(try place.run("extract", "p.yaml", "--cache", "part.sqlite", "--shard", part).status == 0)
+        }
+        let merge = ["cache", "merge", "features.sqlite", "part.shard-1-of-2.sqlite", "part.shard-2-of-2.sqlite"]
+        #expect(try Program.run(Array(merge.dropLast()), in: place.path).status == 0)
+        let before: [Int] = try place.query("SELECT count(*) FROM sequence")
+        let lock = place.path + "/features.sqlite.lock"
+        try? FileManager.default.removeItem(atPath: lock)
+        // Somebody else is writing, which the merge waits for.
+        let program = try DatabaseQueue(path: place.path + "/features.sqlite").writeWithoutTransaction { database in
+            try database.execute(sql: "BEGIN IMMEDIATE")
+            let program = try Program.start(merge, in: place.path)
+            let deadline = Date.now.addingTimeInterval(60)
+            while !FileManager.default.fileExists(atPath: lock), program.process.isRunning, Date.now < deadline {
+                usleep(2000)
+            }
+            program.send(SIGINT)
+            usleep(100_000)
+            try database.execute(sql: "ROLLBACK")
+            return program
+        }
+        let ended = program.wait()
+        #expect(ended.status == 130 && ended.error.contains("The same command goes on from here"), "\(ended)")
+        #expect(try place.query("SELECT count(*) FROM sequence") == before)
+        #expect(try place.run("cache", "verify").status == 0)
+        #expect(try Program.run(merge, in: place.path).status == 0)
+        #expect(try place.query("SELECT count(*) FROM sequence") == [12])
+    }
+
+    @Test("two extractions at once on one cache: the second is told, the first is not disturbed")
+    func twoAtOnce() throws {
+        let place = try Workplace(clips: 60)
+        let program = try Program.start(["extract", "p.yaml", "--workers", "1"], in: place.path)
+        let deadline = Date.now.addingTimeInterval(60)
+        while !FileManager.default.fileExists(atPath: place.path + "/features.sqlite.lock"), program.process.isRunning,
+            Date.now < deadline
+        { usleep(2000) }
+        let second = try place.run("extract", "p.yaml")
+        #expect(second.status == 1)
+        #expect(second.error.contains("Another `zoetrope extract` is writing"))
+        #expect(program.wait().status == 0)
+        #expect(try place.query("SELECT count(*) FROM sequence") == [60])
+    }
+}

@@ -1,0 +1,74 @@
+import Foundation
+import GRDB
+import TestSupport
+
+/// The built program, run as a user runs it.
+struct Program {
+    static let path: String = {
+        if let other = ProcessInfo.processInfo.environment["ZOETROPE_PROGRAM"] { return other }
+        // The test bundle lies beside the program it was built with.
+        let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        let candidates = [bundle, Bundle.main.bundleURL, Bundle.main.bundleURL.deletingLastPathComponent()]
+        return candidates.map { $0.appending(path: "zoetrope").path }
+            .first { FileManager.default.isExecutableFile(atPath: $0) } ?? "./zoetrope"
+    }()
+
+    /// Untuned unless told otherwise: nothing is written outside of `folder`, and bits do not depend on timing.
+    static func start(
+        _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"]
+    ) throws -> ChildProcess {
+        try ChildProcess(path, arguments, in: folder, environment: environment)
+    }
+
+    @discardableResult
+    static func run(
+        _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"]
+    ) throws -> ChildProcess.Output {
+        try start(arguments, in: folder, environment: environment).wait()
+    }
+}
+
+/// Tiny uncompressed clips of two labels and a pipeline for them.
+final class Workplace {
+    private let scratch: ScratchFolder
+    var path: String { scratch.path }
+
+    init(clips: Int = 8) throws {
+        scratch = try ScratchFolder()
+        for index in 0..<clips {
+            let split = index % 4 == 3 ? "test" : "train"
+            try add("clips/\(split)/\(["jump up", "run's"][index % 2])/\(index).y4m", TinyClip.numbered(index))
+        }
+        try add("p.yaml", Data(Self.pipeline.utf8))
+    }
+
+    static let pipeline = """
+        name: tiny
+        dataset: {root: clips}
+        extract:
+          backbone: resnet18
+          weights: random
+          image_size: 32
+          sampling: {policy: uniform, frames: 4}
+        sequence:
+          model: {kind: gru, hidden: 8}
+          standardize: true
+          epochs: 3
+        """
+
+    func add(_ name: String, _ data: Data) throws { try scratch.file(name, data) }
+
+    func run(_ arguments: String...) throws -> ChildProcess.Output { try Program.run(arguments, in: path) }
+
+    func query<Value: DatabaseValueConvertible>(_ sql: String, cache: String = "features.sqlite") throws -> [Value] {
+        try Self.query(sql, path: path + "/" + cache)
+    }
+
+    static func query<Value: DatabaseValueConvertible>(_ sql: String, path: String) throws -> [Value] {
+        var configuration = Configuration()
+        configuration.readonly = true
+        return try DatabaseQueue(path: path, configuration: configuration).read {
+            try Value.fetchAll($0, sql: sql)
+        }
+    }
+}
