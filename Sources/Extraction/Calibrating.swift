@@ -30,7 +30,8 @@ extension Extractor {
         let training = clips.filter { $0.split == .train }
         let frames = try sampleFrames(recipe, of: training.isEmpty ? clips : training)
         report(.note("finding the ranges of eight bits on \(frames.count) frames of the data set"))
-        ArithmeticLibrary.setThreadsOfCallingThread(workers)
+        // Ranges are part of the recipe: machines that share the work must find the same, however many cores they have.
+        ArithmeticLibrary.setThreadsOfCallingThread(1)
         let graph = try recipe.graph()
         let calibrator = try Calibrator(
             graph: graph, output: recipe.tap, batch: recipe.batch, weights: weights.packed,

@@ -1,6 +1,7 @@
 import Datasets
 import FeatureCache
 import Foundation
+import NeuralNetwork
 import Synchronization
 import TestSupport
 import Testing
@@ -57,16 +58,21 @@ import Video
         #expect(try Shard("2/12").cachePath("features") == "features.shard-02-of-12")
     }
 
-    @Test("the parts of an extraction, merged, are the extraction in one piece")
-    func sumOfParts() throws {
+    @Test(
+        "the parts of an extraction, merged, are the extraction in one piece: one recipe, all features",
+        arguments: Precision.allCases.filter(\.isNative))
+    func sumOfParts(precision: Precision) throws {
         let dataset = try TinyDataset(clips: 7)
         try dataset.add("run/broken.y4m", Data("YUV4MPEG2 nonsense".utf8))
         let whole = try dataset.cache("whole")
-        _ = try dataset.extractor().run(into: whole) { _ in }
+        var single = dataset.extractor()
+        single.configurations[0].precision = precision
+        _ = try single.run(into: whole) { _ in }
         var parts: [String] = []
         var (extracted, failed) = (0, 0)
         for number in 1...3 {
-            var extractor = dataset.extractor(workers: number)
+            var extractor = single
+            extractor.workers = number
             extractor.shard = try Shard(number: number, count: 3)
             let cache = try dataset.cache("part \(number)")
             let summary = try extractor.run(into: cache) { _ in }
@@ -77,10 +83,11 @@ import Video
         let summary = try CacheMerge(output: dataset.path + "/merged.sqlite", inputs: parts).run()
         #expect(summary.sequences == 7 && summary.failures == 1)
         let merged = try dataset.cache("merged")
+        #expect(try merged.extractions().map(\.record.digest) == whole.extractions().map(\.record.digest))
         #expect(try merged.rowsByPath() == whole.rowsByPath())
         #expect(try merged.samples(dataset: "clips").count == whole.samples(dataset: "clips").count)
         #expect(try merged.verify().isWhole)
-        let again = try dataset.extractor().run(into: merged) { _ in }
+        let again = try single.run(into: merged) { _ in }
         #expect(again.extracted == 0 && again.skipped == 7)
     }
 
