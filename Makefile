@@ -83,7 +83,7 @@ test: setup ## All tests
 	swift test $(FLAGS)
 
 ROUNDS ?= 50
-faults: build ## Kills, full disks and a soak of 5,000 videos, many times over (an hour)
+faults: build ## Kills, full disks and a soak of 5,000 videos, many times over (ten minutes)
 	@swift build --build-tests $(FLAGS) >&2
 	ZOETROPE_FAULTS=$(ROUNDS) ZOETROPE_PROGRAM="$$PWD/$(ZOETROPE)" swift test --skip-build $(FLAGS) --filter 'KillTests|DiskFullTests|EnduranceTests'
 

@@ -62,6 +62,7 @@ struct DiskFullTests {
             kilobytes += step
         }
         #expect(failures > 0)
+        if faultRounds > 10 { print("\(command[0]): the disk was full \(failures) times") }
     }
 
     @Test("extract on a disk that is full at any moment: what was stored stays, the rest follows when there is room")
