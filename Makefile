@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build install uninstall test faults fuzz lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam query bench bench-heads bench-training peers clean
+.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam query bench bench-heads bench-training peers clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -99,6 +99,9 @@ fuzz: setup ## Damaged files for every reader, under AddressSanitizer: make fuzz
 	$$fuzz yaml $(CASES) $(SEED) pipelines/*.yaml; \
 	$$fuzz splits $(CASES) $(SEED) Tests/Fuzzing/Seeds/*; \
 	if [ -n "$(VIDEOS)" ]; then $$fuzz video $(CASES) $(SEED) $(VIDEOS); fi
+
+races: setup ## Tests of extraction and cache under ThreadSanitizer
+	swift test --sanitize=thread --scratch-path .build/tsan $(HOMEBREW) --filter 'ExtractionTests|FeatureCacheTests'
 
 lint: ## Formatting
 	swift format lint --strict --recursive Sources Tests Package.swift

@@ -24,7 +24,7 @@ public final class KernelTuning: Sendable {
 
     private let path: String?
     private let state = Guarded(State())
-    private let oneAtATime = Guarded(())
+    private let oneAtATime = NSLock()
 
     /// - Parameter path: a JSON file; nil remembers nothing beyond the process.
     public init(path: String?) { self.path = path }
@@ -49,7 +49,7 @@ public final class KernelTuning: Sendable {
 
     /// Lets one thread at a time make a plan: the first measures and checks what the others then know.
     func serially<Result>(_ body: () throws -> Result) rethrows -> Result {
-        try oneAtATime.withLock { _ in try body() }
+        try oneAtATime.withLock(body)
     }
 
     /// Looks up and measures while nobody else does, so that measuring is not disturbed.

@@ -12,7 +12,7 @@ public final class PackedWeights: Sendable {
     public let identity: String?
     private let source: any ParameterSource
     private let state = Guarded(State())
-    private let packing = Guarded(())
+    private let packing = NSLock()
 
     private struct State {
         var layers: [Layer] = []
@@ -66,7 +66,7 @@ public final class PackedWeights: Sendable {
 
     /// The layers as wanted. What nobody packed before is packed now, on all cores.
     func layers(_ requests: [Request], in graph: Graph) throws -> [Layer] {
-        try packing.withLock { _ in
+        try packing.withLock {
             let packed = state.withLock { $0.layers }
             let missing = requests.filter { request in !packed.contains(where: request.fits) }
             let made = Guarded<Result<[Layer], any Error>>(.success([]))
