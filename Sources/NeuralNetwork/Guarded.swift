@@ -3,8 +3,8 @@ import Foundation
 /// A value that one thread at a time may touch. As `Mutex` of the standard library, but of a lock that
 /// ThreadSanitizer knows, so that it can tell whether what is said here is true.
 ///
-/// `@unchecked Sendable`: `value` is read and written while `lock` is held, and never leaves by reference.
-final class Guarded<Value>: @unchecked Sendable {
+/// `@unchecked Sendable`: `value`, itself `Sendable`, is read and written while `lock` is held, and nothing else changes.
+final class Guarded<Value: Sendable>: @unchecked Sendable {
     private let lock = NSLock()
     private var value: Value
 
