@@ -47,7 +47,7 @@ public struct EfficientNet: Sendable {
         switch numerics {
         case .torchvision: size.rawValue < Size.b5.rawValue ? 1e-5 : 1e-3
         case .keras: 1e-3
-        case .timm: 1e-5
+        default: 1e-5
         }
     }
 

@@ -24,7 +24,9 @@ public struct KerasWeights: Checkpoint {
         guard let modules = KerasNames.modules(of: Array(file.layers.keys)) else {
             throw WeightsError.malformed(
                 file: path,
-                reason: "its layers are not those of InceptionV3, EfficientNet or VGG16 of keras.applications")
+                reason:
+                    "its layers are not those of InceptionV3, EfficientNet, EfficientNetV2 or VGG16 of keras.applications"
+            )
         }
         var variables: [String: KerasFile.Variable] = [:]
         for (layer, module) in modules {
@@ -105,6 +107,7 @@ enum KerasNames {
     /// Layer → module, for the layers of a known network; nil for others.
     static func modules(of layers: [String]) -> [String: String]? {
         if layers.contains("block1a_dwconv") { return efficientNet(layers) }
+        if layers.contains("block1a_project_conv") { return efficientNetV2(layers) }
         if layers.contains("block1_conv1") { return vgg16(layers) }
         let convolutions = numbered(layers, "conv2d")
         let normalizations = numbered(layers, "batch_normalization")
@@ -114,6 +117,34 @@ enum KerasNames {
         result.merge(zip(normalizations, names.map { $0 + ".bn" })) { first, _ in first }
         if layers.contains("predictions") { result["predictions"] = "fc" }
         return result
+    }
+
+    private static func efficientNetV2(_ layers: [String]) -> [String: String] {
+        var result = [
+            "stem_conv": "conv_stem", "stem_bn": "bn1", "top_conv": "conv_head", "top_bn": "bn2",
+            "predictions": "classifier",
+        ]
+        let known = Set(layers)
+        for layer in layers {
+            guard let match = layer.wholeMatch(of: /(block(\d)([a-z]))_(.+)/), let stage = Int(match.2),
+                let letter = match.3.first?.asciiValue
+            else { continue }
+            let parts =
+                if known.contains("\(match.1)_dwconv2") {
+                    [
+                        "expand_conv": "conv_pw", "expand_bn": "bn1", "dwconv2": "conv_dw", "bn": "bn2",
+                        "se_reduce": "se.conv_reduce", "se_expand": "se.conv_expand", "project_conv": "conv_pwl",
+                        "project_bn": "bn3",
+                    ]
+                } else if known.contains("\(match.1)_expand_conv") {
+                    ["expand_conv": "conv_exp", "expand_bn": "bn1", "project_conv": "conv_pwl", "project_bn": "bn2"]
+                } else {
+                    ["project_conv": "conv", "project_bn": "bn1"]
+                }
+            guard let part = parts[String(match.4)] else { continue }
+            result[layer] = "blocks.\(stage - 1).\(letter - UInt8(ascii: "a")).\(part)"
+        }
+        return result.filter { known.contains($0.key) }
     }
 
     /// `conv2d`, `conv2d_1`, … in the order in which Keras made them; the count may begin anywhere.
@@ -175,5 +206,5 @@ public func openWeights(path: String) throws -> any Checkpoint {
         if KerasFile.recognizes(start) { return try KerasWeights(path: path) }
     }
     let checkpoint = try openCheckpoint(path: path)
-    return TimmWeights(checkpoint) ?? checkpoint
+    return TimmWeights(checkpoint) ?? RenamedWeights(checkpoint) ?? checkpoint
 }

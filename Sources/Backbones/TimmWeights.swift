@@ -1,7 +1,7 @@
 import NeuralNetwork
 
-/// An EfficientNet with the tensor names of timm, under torchvision's. timm's other networks that are known
-/// here (ResNet, InceptionV3, VGG16) have torchvision's names already.
+/// An EfficientNet (B0 to B7) with the tensor names of timm, under torchvision's. timm's ResNet, InceptionV3 and VGG16 have
+/// torchvision's names already; the graphs of all later networks have timm's.
 public struct TimmWeights: Checkpoint {
     /// The path it was read from.
     public var path: String { file.path }
@@ -16,7 +16,8 @@ public struct TimmWeights: Checkpoint {
     /// Nil where the names are not those of timm's EfficientNet.
     init?(_ file: any Checkpoint) {
         let found = file.shapes
-        guard found["conv_stem.weight"] != nil, found["blocks.0.0.conv_dw.weight"] != nil else { return nil }
+        // Its relatives without excitation in the first block are known by timm's names.
+        guard found["conv_stem.weight"] != nil, found["blocks.0.0.se.conv_reduce.weight"] != nil else { return nil }
         var shapes: [String: [Int]] = [:]
         var originals: [String: String] = [:]
         for (name, shape) in found {

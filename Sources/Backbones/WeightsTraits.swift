@@ -23,8 +23,26 @@ public struct WeightsTraits: Sendable, Equatable {
         case let keras as KerasWeights: self.init(numerics: [.keras], input: keras.inputConvention)
         // timm's `tf_efficientnet` files have the same names and need Keras' arithmetic.
         case is TimmWeights: self.init(numerics: [.timm, .keras], input: nil)
-        case let file as SafeTensorsFile: self.init(metadata: file.metadata)
-        default: self = .unknown
+        case let renamed as RenamedWeights: self.init(numerics: renamed.numerics, input: renamed.input)
+        case let file as SafeTensorsFile where file.metadata["numerics"] != nil || file.metadata["input"] != nil:
+            self.init(metadata: file.metadata)
+        default: self.init(timm: checkpoint.shapes)
+        }
+    }
+
+    /// What timm's names tell of a relative of EfficientNet. Its `tf_` networks have the same names and need TensorFlow's
+    /// arithmetic; of the second version only such were published.
+    private init(timm shapes: [String: [Int]]) {
+        guard shapes["conv_stem.weight"] != nil else {
+            self = .unknown
+            return
+        }
+        if shapes["blocks.0.0.conv.weight"] != nil {
+            self.init(numerics: [.keras, .timm], input: .symmetric)
+        } else if shapes["conv_head.bias"] != nil {
+            self.init(numerics: [.timm, .keras], input: nil)
+        } else {
+            self = .unknown
         }
     }
 

@@ -82,8 +82,14 @@ int onednn_operation_bind(
     onednn_operation *operation, void *source, void *second, void *weights, void *bias,
     void *destination, void *scratchpad) {
   int status = dnnl_success;
+  onednn_layout *numbers = NULL;
   release_arguments(operation);
   CHECK(add_argument(operation, DNNL_ARG_SRC, query(operation, dnnl_query_src_md, 0), source));
+  if (operation->channels > 0) {
+    CHECK(onednn_layout_create(&numbers, ONEDNN_F32, 1, &operation->channels, ONEDNN_PLAIN));
+    CHECK(add_argument(operation, DNNL_ARG_SCALE, numbers->value, weights));
+    CHECK(add_argument(operation, DNNL_ARG_SHIFT, numbers->value, bias));
+  }
   if (operation->has_second)
     CHECK(add_argument(operation, DNNL_ARG_SRC_1, query(operation, dnnl_query_src_md, 1), second));
   if (operation->has_weights) {
@@ -94,6 +100,7 @@ int onednn_operation_bind(
   CHECK(add_argument(operation, DNNL_ARG_DST, query(operation, dnnl_query_dst_md, 0), destination));
   CHECK(add_scales_and_scratchpad(operation, scratchpad));
 done:
+  onednn_layout_destroy(numbers);
   return status;
 }
 

@@ -134,6 +134,18 @@ onednn_element onednn_layout_element(const onednn_layout *layout) {
   return ONEDNN_F32;
 }
 
+int64_t onednn_layout_last_dimension(const onednn_layout *layout) {
+#if API3
+  int rank = 0;
+  dnnl_dims_t *dimensions = NULL;
+  dnnl_memory_desc_query(layout->value, dnnl_query_ndims_s32, &rank);
+  dnnl_memory_desc_query(layout->value, dnnl_query_dims, &dimensions);
+  return (*dimensions)[rank - 1];
+#else
+  return layout->value->dims[layout->value->ndims - 1];
+#endif
+}
+
 onednn_layout *onednn_copy_descriptor(borrowed_descriptor source) {
   if (!source) return NULL;
   onednn_layout *layout = calloc(1, sizeof *layout);

@@ -59,6 +59,8 @@ struct onednn_operation {
   bool is_backward; // of a normalisation
 };
 
+/// How long the innermost dimension is.
+int64_t onednn_layout_last_dimension(const onednn_layout *layout);
 /// A layout of its own; null where there is none to copy.
 onednn_layout *onednn_copy_descriptor(borrowed_descriptor source);
 /// Wraps a primitive description, which it takes over.

@@ -8,12 +8,30 @@ static dnnl_alg_kind_t eltwise_algorithm(onednn_activation activation) {
   case ONEDNN_SIGMOID: return dnnl_eltwise_logistic;
   case ONEDNN_TANH: return dnnl_eltwise_tanh;
   case ONEDNN_SILU: return dnnl_eltwise_swish;
+  case ONEDNN_RELU6: return dnnl_eltwise_clip;
+  case ONEDNN_HARD_SWISH: return dnnl_eltwise_hardswish;
+  case ONEDNN_GELU: return dnnl_eltwise_gelu_erf;
+  case ONEDNN_GELU_TANH: return dnnl_eltwise_gelu_tanh;
+  case ONEDNN_QUICK_GELU: return dnnl_eltwise_swish;
   default: return dnnl_alg_kind_undef;
   }
 }
 
 static float eltwise_alpha(onednn_activation activation) {
-  return activation == ONEDNN_SILU ? 1.0f : 0.0f;
+  switch (activation) {
+  case ONEDNN_SILU: return 1.0f;
+  case ONEDNN_QUICK_GELU: return 1.702f;
+  case ONEDNN_HARD_SWISH: return 1.0f / 6;  // read by API v3 only
+  default: return 0.0f;
+  }
+}
+
+static float eltwise_beta(onednn_activation activation) {
+  switch (activation) {
+  case ONEDNN_RELU6: return 6.0f;
+  case ONEDNN_HARD_SWISH: return 0.5f;  // read by API v3 only
+  default: return 0.0f;
+  }
 }
 
 /// Attributes of a primitive whose scratchpad the caller owns, so that it may run in any thread and a plan
@@ -36,16 +54,26 @@ static dnnl_status_t append_sum(
 #endif
 }
 
-static dnnl_status_t append_eltwise(
-    dnnl_post_ops_t operations, onednn_activation activation, float scale) {
+static dnnl_status_t append_function(
+    dnnl_post_ops_t operations, dnnl_alg_kind_t algorithm, float alpha, float beta, float scale) {
 #if API3
   (void)scale;
-  return dnnl_post_ops_append_eltwise(
-      operations, eltwise_algorithm(activation), eltwise_alpha(activation), 0.0f);
+  return dnnl_post_ops_append_eltwise(operations, algorithm, alpha, beta);
 #else
-  return dnnl_post_ops_append_eltwise(
-      operations, scale, eltwise_algorithm(activation), eltwise_alpha(activation), 0.0f);
+  return dnnl_post_ops_append_eltwise(operations, scale, algorithm, alpha, beta);
 #endif
+}
+
+static dnnl_status_t append_eltwise(
+    dnnl_post_ops_t operations, onednn_activation activation, float scale) {
+  if (activation == ONEDNN_HARD_SIGMOID) {
+    dnnl_status_t status = append_function(operations, dnnl_eltwise_linear, 1.0f / 6, 0.5f, 1.0f);
+    if (status != dnnl_success) return status;
+    return append_function(operations, dnnl_eltwise_clip, 0.0f, 1.0f, scale);
+  }
+  return append_function(
+      operations, eltwise_algorithm(activation), eltwise_alpha(activation),
+      eltwise_beta(activation), scale);
 }
 
 /// What follows the sum over weights: times scales, plus what is there, activation, divided by the
@@ -259,15 +287,17 @@ int onednn_eltwise_create(
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
   dnnl_alg_kind_t algorithm = eltwise_algorithm(activation);
+  if (algorithm == dnnl_alg_kind_undef) return dnnl_unimplemented;
   CHECK(onednn_make_attributes(&attributes));
 #if API3
   CHECK(dnnl_eltwise_forward_primitive_desc_create(
       &description, context->engine, dnnl_forward_inference, algorithm, layout->value,
-      layout->value, eltwise_alpha(activation), 0.0f, attributes));
+      layout->value, eltwise_alpha(activation), eltwise_beta(activation), attributes));
 #else
   dnnl_eltwise_desc_t request;
   CHECK(dnnl_eltwise_forward_desc_init(
-      &request, dnnl_forward_inference, algorithm, layout->value, eltwise_alpha(activation), 0.0f));
+      &request, dnnl_forward_inference, algorithm, layout->value, eltwise_alpha(activation),
+      eltwise_beta(activation)));
   CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
 #endif
   status = onednn_finish(context, description, out);
@@ -325,3 +355,26 @@ done:
   return status;
 }
 
+int onednn_layer_normalization_create(
+    onednn_context *context, const onednn_layout *rows, float epsilon, onednn_operation **out) {
+  int status = dnnl_success;
+  dnnl_primitive_attr_t attributes = NULL;
+  dnnl_primitive_desc_t description = NULL;
+  unsigned flags = dnnl_use_scale | dnnl_use_shift;
+  CHECK(onednn_make_attributes(&attributes));
+#if API3
+  CHECK(dnnl_layer_normalization_forward_primitive_desc_create(
+      &description, context->engine, dnnl_forward_inference, rows->value, rows->value, NULL, epsilon,
+      flags, attributes));
+#else
+  dnnl_layer_normalization_desc_t request;
+  CHECK(dnnl_layer_normalization_forward_desc_init(
+      &request, dnnl_forward_inference, rows->value, NULL, epsilon, flags));
+  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
+#endif
+  status = onednn_finish(context, description, out);
+  if (status == dnnl_success) (*out)->channels = onednn_layout_last_dimension(rows);
+done:
+  if (attributes) dnnl_primitive_attr_destroy(attributes);
+  return status;
+}

@@ -20,10 +20,11 @@ extension FineTuningConfiguration {
             throw reader.invalid("finetune", "trains one network, but `extract.backbone` lists \(extractions.count)")
         }
         let training = try TrainingConfiguration(section: section, validation: validation, views: 1)
-        if training.model.kind.readsMaps != (extractions[0].tap == "spatial") {
+        let map = extractions[0].backbone.mapTap
+        if training.model.kind.readsMaps != (extractions[0].tap == map) {
             throw section.invalid(
                 "model",
-                "`\(training.model.kind.rawValue)` needs `extract.tap: \(training.model.kind.readsMaps ? "spatial" : "pooled")`"
+                "`\(training.model.kind.rawValue)` needs `extract.tap: \(training.model.kind.readsMaps ? map : "pooled")`"
             )
         }
         self.init(

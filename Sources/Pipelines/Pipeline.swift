@@ -120,10 +120,10 @@ public struct Pipeline: Sendable {
         let store = try section.choice("store", StoredType.self) ?? .float32
         let minimum = backbones.map(\.minimumImageSize).max() ?? 1
         let sizes = try section.integers("image_size", in: minimum...4096)
-        let taps = names.count == 1 ? backbones[0].taps : ["pooled", "spatial"]
+        let taps = backbones[0].taps.filter { tap in backbones.allSatisfy { $0.taps.contains(tap) } }
         let tap = try section.choice("tap", taps) ?? "pooled"
         let (sampling, input) = (try sampling(section), try input(section))
-        let resize = try section.choice("resize", ResizeFilter.self) ?? .antialias
+        let resize = try section.choice("resize", ResizeFilter.self)
         let numerics = try section.choice("numerics", Numerics.self)
         return try backbones.enumerated().map { index, backbone in
             if let numerics, !backbone.numerics.contains(numerics) {
@@ -133,11 +133,20 @@ public struct Pipeline: Sendable {
                         + backbone.numerics.map(\.rawValue).joined(separator: ", "))
             }
             let file = try section.entry(weights, of: "weights", at: index, of: backbones.count)
+            let size =
+                try sizes.map { try section.entry($0, of: "image_size", at: index, of: backbones.count) }
+                ?? backbone.nativeImageSize
+            guard size % backbone.patch == 0 else {
+                let below = max(size / backbone.patch, 2) * backbone.patch
+                throw section.invalid(
+                    "image_size",
+                    "of \(backbone.name) must be a multiple of its patches' \(backbone.patch) pixels, such as \(below) or "
+                        + "\(below + backbone.patch), not \(size)")
+            }
             return ExtractionConfiguration(
                 backbone: backbone, weights: file == "random" ? .random : .file(file), tap: tap,
-                imageSize: try sizes.map { try section.entry($0, of: "image_size", at: index, of: backbones.count) }
-                    ?? backbone.nativeImageSize,
-                sampling: sampling, numerics: numerics, input: input, resize: resize, precision: precision,
+                imageSize: size, sampling: sampling, numerics: numerics, input: input,
+                resize: resize ?? (backbone.interpolation == .bicubic ? .bicubic : .antialias), precision: precision,
                 store: store, views: views)
         }
     }

@@ -32,9 +32,10 @@ struct Describe: ParsableCommand {
             throw ValidationError("There is no backbone '\(name)'." + (hint ?? " `zoetrope describe` lists them."))
         }
         let size = imageSize ?? backbone.nativeImageSize
-        guard (backbone.minimumImageSize...4096).contains(size) else {
+        guard backbone.accepts(imageSize: size) else {
             throw ValidationError(
-                "--image-size of \(name) goes from \(backbone.minimumImageSize) to 4096, not \(size).")
+                "--image-size of \(name) goes from \(backbone.minimumImageSize) to 4096"
+                    + (backbone.patch > 1 ? " in steps of \(backbone.patch)" : "") + ", not \(size).")
         }
         let graph = backbone.graph(imageSize: size)
         print("\(name): \(backbone.source)\n")

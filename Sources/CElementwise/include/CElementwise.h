@@ -22,6 +22,18 @@ typedef struct {
 void elementwise_adam_step(
     const elementwise_adam *rule, long count, float *parameters, const float *gradient, float *first, float *second);
 
+/// softmax(factor · x) of each of `count` rows of `size` numbers, in place; rows begin `stride` numbers apart.
+void elementwise_softmax(long count, long size, long stride, float factor, float *scores);
+/// Global response normalisation of `pixels` rows of `channels` numbers: y = x + shift + scale · x · n, where n is the
+/// length of a channel over the mean length plus `epsilon`; `lengths` receives the `channels` lengths.
+void elementwise_response_normalization(
+    long pixels, long channels, float epsilon, const float *scale, const float *shift, const float *x, float *y,
+    float *lengths);
+
+/// x · Φ(x), and `dx` = its derivative times `dy`; the error function to 2e-7.
+void elementwise_gelu(long count, const float *x, float *y);
+void elementwise_gelu_backward(long count, const float *x, const float *dy, float *dx);
+
 /// IEEE 754 binary16 from and to `float`, rounding to nearest even; what is too large becomes infinite.
 void elementwise_narrow(long count, const float *numbers, void *halves);
 /// `halves` may lie at any address.

@@ -30,7 +30,14 @@ typedef enum {
   ONEDNN_RELU = 1,
   ONEDNN_SIGMOID = 2,
   ONEDNN_TANH = 3,
-  ONEDNN_SILU = 4
+  ONEDNN_SILU = 4,
+  ONEDNN_RELU6 = 5,
+  /// Only behind a convolution.
+  ONEDNN_HARD_SIGMOID = 6,
+  ONEDNN_HARD_SWISH = 7,
+  ONEDNN_GELU = 8,
+  ONEDNN_GELU_TANH = 9,
+  ONEDNN_QUICK_GELU = 10
 } onednn_activation;
 typedef enum {
   ONEDNN_MAX = 0,
@@ -118,6 +125,11 @@ int onednn_eltwise_create(
 int onednn_binary_create(
     onednn_context *context, onednn_binary_kind kind, const onednn_layout *first,
     const onednn_layout *second, onednn_operation **operation);
+
+/// Rows `[count, size]` of float32 or bfloat16 to mean 0 and variance 1, times scales, plus shifts, both float32; bound as
+/// weights and bias.
+int onednn_layer_normalization_create(
+    onednn_context *context, const onednn_layout *rows, float epsilon, onednn_operation **operation);
 
 /// Joins tensors of four dimensions along the channels.
 int onednn_concatenation_create(

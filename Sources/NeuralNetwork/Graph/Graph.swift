@@ -34,13 +34,16 @@ public struct Graph: Sendable, Equatable {
         case vector(Int)
         /// One vector a time step; lengths differ from example to example.
         case sequence(Int)
+        /// So many vectors of `size` numbers: patches of a picture and what stands before them.
+        case tokens(count: Int, size: Int)
 
-        /// Such as `64×56×56`, or `T×512` for a sequence.
+        /// Such as `64×56×56`, `197×768` for tokens, or `T×512` for a sequence.
         public var description: String {
             switch self {
             case .image(let channels, let height, let width): "\(channels)×\(height)×\(width)"
             case .vector(let size): "\(size)"
             case .sequence(let size): "T×\(size)"
+            case .tokens(let count, let size): "\(count)×\(size)"
             }
         }
 
@@ -49,6 +52,15 @@ public struct Graph: Sendable, Equatable {
             switch self {
             case .image(let channels, let height, let width): channels * height * width
             case .vector(let size), .sequence(let size): size
+            case .tokens(let count, let size): count * size
+            }
+        }
+
+        /// Numbers that belong together: the channels of a pixel, the numbers of a token, a step or a vector.
+        public var rowSize: Int {
+            switch self {
+            case .image(let channels, _, _): channels
+            case .vector(let size), .sequence(let size), .tokens(_, let size): size
             }
         }
     }

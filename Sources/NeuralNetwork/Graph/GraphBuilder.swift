@@ -117,12 +117,11 @@ public struct GraphBuilder {
         append(name, .globalAveragePooling, [input], .vector(image(input).channels))
     }
 
-    /// y = x·Wᵀ + b on a vector, or on each step of a sequence.
-    public mutating func linear(_ name: String, _ input: NodeID, out: Int) -> NodeID {
-        let size = shape(of: input).size
-        let parameters = [
-            parameter(name + ".weight", [out, size], .fan(size)), parameter(name + ".bias", [out], .fan(size)),
-        ]
+    /// y = x·Wᵀ + b on a vector, or on each step of a sequence, token, or pixel.
+    public mutating func linear(_ name: String, _ input: NodeID, out: Int, hasBias: Bool = true) -> NodeID {
+        let size = shape(of: input).rowSize
+        var parameters = [parameter(name + ".weight", [out, size], .fan(size))]
+        if hasBias { parameters.append(parameter(name + ".bias", [out], .fan(size))) }
         return append(name, .linear(out: out), [input], resized(input, to: out), parameters)
     }
 
@@ -156,7 +155,7 @@ public struct GraphBuilder {
 
     /// Attention between steps with its projections, named as `torch.nn.MultiheadAttention`.
     public mutating func selfAttention(_ name: String, _ input: NodeID, heads: Int) -> NodeID {
-        let size = shape(of: input).size
+        let size = shape(of: input).rowSize
         precondition(size % heads == 0, "\(name): \(size) numbers for \(heads) heads")
         let parameters = [
             parameter(name + ".in_proj_weight", [3 * size, size], .fan(size)),
@@ -167,12 +166,16 @@ public struct GraphBuilder {
         return linear(name + ".out_proj", mixed, out: size)
     }
 
-    /// Each step, or the vector, to mean 0 and variance 1, then a learned scale and shift.
-    public mutating func layerNormalization(_ name: String, _ input: NodeID, epsilon: Float = 1e-5) -> NodeID {
-        let size = shape(of: input).size
+    /// Each step, token, pixel, or the vector, to mean 0 and variance 1, then a learned scale and shift.
+    ///
+    /// - Parameter spread: how far random scales are from 1; shifts half as far from 0.
+    public mutating func layerNormalization(
+        _ name: String, _ input: NodeID, epsilon: Float = 1e-5, spread: Float = 0
+    ) -> NodeID {
+        let size = shape(of: input).rowSize
         let parameters = [
-            parameter(name + ".weight", [size], .init(centre: 1, spread: 0)),
-            parameter(name + ".bias", [size], .init(spread: 0)),
+            parameter(name + ".weight", [size], .init(centre: 1, spread: spread)),
+            parameter(name + ".bias", [size], .init(spread: spread / 2)),
         ]
         return append(name, .layerNormalization(epsilon: epsilon), [input], shape(of: input), parameters)
     }
@@ -229,7 +232,7 @@ public struct GraphBuilder {
 
     // MARK: - Helpers
 
-    private mutating func append(
+    mutating func append(
         _ name: String, _ operation: Operation, _ inputs: [NodeID], _ shape: Graph.Shape, _ parameters: [Int] = []
     ) -> NodeID {
         graph.nodes.append(
@@ -237,7 +240,7 @@ public struct GraphBuilder {
         return NodeID(index: graph.nodes.count - 1)
     }
 
-    private mutating func parameter(
+    mutating func parameter(
         _ name: String, _ shape: [Int], _ initializer: Graph.Initializer, isTrainable: Bool = true
     ) -> Int {
         graph.parameters.append(
@@ -259,7 +262,11 @@ public struct GraphBuilder {
     }
 
     private func resized(_ input: NodeID, to size: Int) -> Graph.Shape {
-        if case .sequence = shape(of: input) { return .sequence(size) }
-        return .vector(size)
+        switch shape(of: input) {
+        case .sequence: .sequence(size)
+        case .tokens(let count, _): .tokens(count: count, size: size)
+        case .image(_, let height, let width): .image(channels: size, height: height, width: width)
+        case .vector: .vector(size)
+        }
     }
 }

@@ -13,8 +13,10 @@ extension Graph {
         switch (node.operation, node.shape) {
         case (.convolution, .image(_, let height, let width)):
             parameters[node.parameters[0]].count * height * width
-        case (.linear, _):
-            parameters[node.parameters[0]].count
+        case (.linear, let shape):
+            parameters[node.parameters[0]].count * (shape.isSequence ? 1 : shape.size / shape.rowSize)
+        case (.selfAttention, .tokens(let count, let size)): 2 * count * count * size
+        case (.latentAttention, .vector(let size)): 2 * self[node.inputs[0]].shape.size / (2 * size) * size
         case (.recurrent, _):
             node.parameters.map { parameters[$0] }.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
         default: 0
@@ -45,6 +47,14 @@ extension Graph {
         switch self[node].shape {
         case .image(let channels, let height, let width): return [height, width, channels]
         case .vector(let size), .sequence(let size): return [size]
+        case .tokens(let count, let size): return [count, size]
         }
+    }
+}
+
+extension Graph.Shape {
+    fileprivate var isSequence: Bool {
+        if case .sequence = self { return true }
+        return false
     }
 }

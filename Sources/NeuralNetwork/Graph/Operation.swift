@@ -17,7 +17,7 @@ public enum Operation: Sendable, Equatable {
     case globalAveragePooling
     /// Image → vector, in the order in which features are stored: height, width, channels.
     case flatten
-    /// weight `[out, in]`, bias `[out]`.
+    /// weight `[out, in]`, then perhaps bias `[out]`; on each pixel, token or step where there are several.
     case linear(out: Int)
     /// Zeroes values while training, and scales the rest by 1 / (1 − rate).
     case dropout(rate: Float)
@@ -31,8 +31,23 @@ public enum Operation: Sendable, Equatable {
     case positions(maximum: Int)
     /// Attention between the steps of a sequence; its input holds query, key and value side by side.
     case selfAttention(heads: Int)
-    /// weight, bias `[feature]`.
+    /// weight, bias `[feature]`; over the channels of each pixel, the numbers of each token or step.
     case layerNormalization(epsilon: Float)
+    /// A learned factor for each channel, layer scale (Touvron et al. 2021, arXiv:2103.17239): weight `[channels]`.
+    case channelScale
+    /// Global response normalisation (Woo et al. 2023, arXiv:2301.00808): weight, bias `[channels]`.
+    case responseNormalization(epsilon: Float)
+    /// Patches `[channels, height, width]` → tokens; parameters as `TokenEmbedding` says.
+    case tokens(TokenEmbedding)
+    /// Attention of one learned query to all tokens, whose numbers are key and value side by side; tokens → vector:
+    /// latent `[1, 1, size]`, weight `[size, size]` and bias `[size]` that make it the query.
+    case latentAttention(heads: Int)
+    /// The first token: tokens → vector.
+    case classToken
+    /// Mean over the tokens behind the first few: tokens → vector.
+    case tokenMean(skipping: Int)
+    /// The tokens behind the first few as the image that they are patches of.
+    case tokenMap(skipping: Int)
     /// A convolutional LSTM over maps `[height, width, channel]`: weight
     /// `[4 · hidden, channels + hidden, kernel, kernel]`, bias `[4 · hidden]`; gates input, forget, cell, output.
     case convolutionalRecurrent(ConvolutionalRecurrence)
@@ -74,6 +89,14 @@ public enum Operation: Sendable, Equatable {
         case .positions(let maximum): "positions, at most \(maximum)"
         case .selfAttention(let heads): "self-attention, \(heads) heads"
         case .layerNormalization: "layer normalisation"
+        case .channelScale: "layer scale"
+        case .responseNormalization: "global response normalisation"
+        case .tokens(let embedding):
+            "tokens" + (embedding.prefix > 0 ? ", \(embedding.prefix) in front" : "")
+        case .latentAttention(let heads): "attention of a learned query, \(heads) heads"
+        case .classToken: "class token"
+        case .tokenMean: "mean over tokens"
+        case .tokenMap: "map of tokens"
         case .convolutionalRecurrent(let options): "convolutional lstm \(options.kernel)×\(options.kernel)"
         case .spatialMean: "mean over the map"
         }
@@ -83,6 +106,48 @@ public enum Operation: Sendable, Equatable {
 /// A function of every number by itself.
 public enum Activation: String, Sendable, Equatable {
     case relu, sigmoid, tanh, silu
+    /// ReLU that ends at 6.
+    case relu6
+    /// ReLU6(x + 3) / 6.
+    case hardSigmoid = "hard-sigmoid"
+    /// x · ReLU6(x + 3) / 6 (Howard et al. 2019, arXiv:1905.02244).
+    case hardSwish = "hard-swish"
+    /// x · Φ(x), with the error function (Hendrycks and Gimpel 2016, arXiv:1606.08415).
+    case gelu
+    /// The same through tanh, as JAX computes it.
+    case geluTanh = "gelu-tanh"
+    /// x · sigmoid(1.702 x), as OpenAI's CLIP computes it.
+    case quickGELU = "quick-gelu"
+
+    /// Whether nothing below zero comes out.
+    var isUnsigned: Bool { [.relu, .relu6, .sigmoid, .hardSigmoid].contains(self) }
+}
+
+/// What is put before the patches of a picture, and what is added to them.
+///
+/// Parameters, where there are any: class token `[1, 1, size]`, registers `[1, registers, size]`, positions
+/// `[1, places, size]`: one for the class token where `positionsCoverClass`, then `grid²`.
+public struct TokenEmbedding: Sendable, Equatable {
+    /// Whether a learned token stands first.
+    public let hasClassToken: Bool
+    /// Learned tokens behind it (Darcet et al. 2023, arXiv:2309.16588).
+    public let registers: Int
+    /// Side of the grid of patches that positions were learned on. Other grids get interpolated ones, bicubic with
+    /// antialiasing, as timm's `resample_abs_pos_embed` makes them.
+    public let grid: Int
+    /// Whether the class token has a position too.
+    public let positionsCoverClass: Bool
+
+    /// All parts, as they are.
+    public init(hasClassToken: Bool, registers: Int = 0, grid: Int, positionsCoverClass: Bool) {
+        self.hasClassToken = hasClassToken
+        self.registers = registers
+        self.grid = grid
+        self.positionsCoverClass = positionsCoverClass
+    }
+
+    /// Tokens before the patches.
+    public var prefix: Int { (hasClassToken ? 1 : 0) + registers }
 }
 
 /// Height and width of something, in pixels.

@@ -26,7 +26,7 @@ public final class Calibrator {
         self.weights = weights.unpacked()
         let parts = try PlanParts(request, self.weights, .library)
         lowering = parts.lowering
-        unsignedLayers = Set(lowering.convolutions.filter { $0.activation == .relu }.map(\.name))
+        unsignedLayers = Set(lowering.convolutions.filter { $0.activation?.isUnsigned == true }.map(\.name))
         plan = try InferencePlan(parts)
         self.normalization = normalization
     }
@@ -61,8 +61,8 @@ public final class Calibrator {
     private func layers(byNoise noise: [String: Double]) -> [String] {
         var maker = [lowering.input: Calibration.input]
         for step in lowering.steps {
-            if case .convolution(let step) = step {
-                maker[step.output] = step.name
+            if let name = step.observedName {
+                maker[step.output] = name
             } else {
                 maker[step.output] = step.inputs.compactMap { maker[$0] }
                     .max { noise[$0] ?? 0 < noise[$1] ?? 0 }
@@ -91,6 +91,17 @@ extension Lowering {
         steps.compactMap { step in
             if case .convolution(let step) = step { return step }
             return nil
+        }
+    }
+}
+
+extension Lowering.Step {
+    /// Under which name a plan shows the numbers that it makes; nil for those that only pass on others' numbers.
+    var observedName: String? {
+        switch self {
+        case .convolution(let step): step.name
+        case .normalization(let name, _, _, _, _), .rows(let name, _, _, _, _): name
+        case .pooling, .activation, .binary, .concatenation: nil
         }
     }
 }

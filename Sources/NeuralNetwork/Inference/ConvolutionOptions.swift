@@ -51,6 +51,12 @@ extension Activation {
         case .sigmoid: ONEDNN_SIGMOID
         case .tanh: ONEDNN_TANH
         case .silu: ONEDNN_SILU
+        case .relu6: ONEDNN_RELU6
+        case .hardSigmoid: ONEDNN_HARD_SIGMOID
+        case .hardSwish: ONEDNN_HARD_SWISH
+        case .gelu: ONEDNN_GELU
+        case .geluTanh: ONEDNN_GELU_TANH
+        case .quickGELU: ONEDNN_QUICK_GELU
         }
     }
 }

@@ -20,8 +20,9 @@ public final class InferencePlan {
     private let inputBuffer: AlignedBuffer
     private let outputBuffer: AlignedBuffer
     let inputShape: ImageShape
-    private let primitives: [Primitive]
+    private let steps: [any PlanKernel]
     private let layers: [PackedWeights.Layer]
+    private let tables: [PackedWeights.Table]
     private let observations: [Observation?]
 
     /// - Parameters:
@@ -43,7 +44,7 @@ public final class InferencePlan {
         let (compiler, operations) = (parts.compiler, parts.operations)
         let (offsets, bytes) = MemoryPlanner.place(compiler.buffers)
         let arena = AlignedBuffer(bytes: bytes)
-        let scratchpad = AlignedBuffer(bytes: operations.map(\.primitive.scratchpadBytes).max() ?? 0)
+        let scratchpad = AlignedBuffer(bytes: operations.map(\.kernel.scratchpadBytes).max() ?? 0)
         let input = AlignedBuffer(bytes: compiler.inputBytes)
         let destination = AlignedBuffer(bytes: compiler.outputBytes)
         func pointer(_ buffer: PlanCompiler.Buffer) -> UnsafeMutableRawPointer {
@@ -53,19 +54,27 @@ public final class InferencePlan {
             case .arena(let index): arena.pointer + offsets[index]
             }
         }
-        var remaining = parts.layers.makeIterator()
+        var (layers, tables) = (parts.layers.makeIterator(), parts.tables.makeIterator())
         for operation in operations {
-            if operation.sources.count > 1 {
-                try operation.primitive.bind(
-                    sources: operation.sources.map(pointer), destination: pointer(operation.destination),
+            let layer = operation.layer == nil ? nil : layers.next()
+            let table = operation.table == nil ? nil : tables.next()
+            let (sources, destination) = (operation.sources.map(pointer), pointer(operation.destination))
+            switch operation.kernel {
+            case let rows as RowKernel:
+                rows.bind(
+                    source: sources[0], destination: destination, table: table?.values.pointer ?? scratchpad.pointer,
                     scratchpad: scratchpad.pointer)
-                continue
+            case let primitive as Primitive where sources.count > 1:
+                try primitive.bind(sources: sources, destination: destination, scratchpad: scratchpad.pointer)
+            case let primitive as Primitive:
+                // Of a layer normalisation: scales, then as many shifts.
+                try primitive.bind(
+                    source: sources[0], second: operation.second.map(pointer),
+                    weights: layer?.weights.pointer ?? table?.values.pointer,
+                    bias: layer?.bias.pointer ?? table.map { $0.values.pointer + 2 * $0.count },
+                    destination: destination, scratchpad: scratchpad.pointer)
+            default: preconditionFailure("a kernel of unknown kind")
             }
-            let layer = operation.layer == nil ? nil : remaining.next()
-            try operation.primitive.bind(
-                source: pointer(operation.sources[0]), second: operation.second.map(pointer),
-                weights: layer?.weights.pointer, bias: layer?.bias.pointer,
-                destination: pointer(operation.destination), scratchpad: scratchpad.pointer)
         }
         batch = parts.batch
         context = parts.context
@@ -75,8 +84,9 @@ public final class InferencePlan {
         outputBuffer = destination
         inputShape = parts.lowering.shapes[parts.lowering.input]
         outputShape = parts.outputShape
-        primitives = operations.map(\.primitive)
-        layers = parts.layers
+        steps = operations.map(\.kernel)
+        self.layers = parts.layers
+        self.tables = parts.tables
         observations = operations.map { operation in
             operation.observed.map { Observation(values: pointer(operation.destination), count: $0) }
         }
@@ -89,7 +99,7 @@ public final class InferencePlan {
     }
 
     /// The kernel that computes each step, for `describe` and benchmarks.
-    public var kernels: [(name: String, kernel: String)] { primitives.map { ($0.name, $0.kernel) } }
+    public var kernels: [(name: String, kernel: String)] { steps.map { ($0.name, $0.kernel) } }
 
     /// Runs the network on up to `batch` pictures of 8-bit RGB.
     ///
@@ -127,14 +137,14 @@ public final class InferencePlan {
         (input + pixels).update(repeating: 0, count: (batch - count) * picture)
         if let observe {
             observe(Calibration.input, UnsafeBufferPointer(start: input, count: pixels))
-            for (primitive, observation) in zip(primitives, observations) {
-                try primitive.execute(in: context)
+            for (step, observation) in zip(steps, observations) {
+                try step.execute(in: context)
                 guard let observation else { continue }
                 let values = UnsafePointer(observation.values.assumingMemoryBound(to: Float.self))
-                observe(primitive.name, UnsafeBufferPointer(start: values, count: observation.count))
+                observe(step.name, UnsafeBufferPointer(start: values, count: observation.count))
             }
         } else {
-            for primitive in primitives { try primitive.execute(in: context) }
+            for step in steps { try step.execute(in: context) }
         }
         let values = outputShape.reduce(count, *)
         let output = UnsafeBufferPointer(start: outputBuffer.pointer.assumingMemoryBound(to: Float.self), count: values)

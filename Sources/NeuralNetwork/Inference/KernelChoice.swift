@@ -17,8 +17,10 @@ struct KernelChoice {
         /// Groups whose values it wants in its own format, and the seconds to bring them into it.
         let sources: [(group: Int, reorder: Double)]
         let destination: Int
-        /// None for a pooling, which takes as long in any format.
+        /// None for a pooling, which takes as long in any format, and for steps on rows.
         var kernels: [ConvolutionKernel]?
+        /// Whether it knows channels last only.
+        var isFixed = false
 
         func kernel(_ format: MemoryFormat) -> ConvolutionKernel? {
             kernels?.filter { $0.format == format }.min { $0.seconds < $1.seconds }
@@ -45,6 +47,7 @@ struct KernelChoice {
         let best = MemoryFormat.allCases.map { Self.improved(nodes, from: $0) }.min { $0.seconds < $1.seconds }
         for node in nodes {
             let format = best?.formats[node.destination] ?? .channelsLast
+            if node.isFixed { continue }
             if node.kernels == nil {
                 poolings[node.output] = format
             } else {
@@ -80,6 +83,10 @@ struct KernelChoice {
                 if shape.height * shape.width == 1 { return nil }
                 return Node(
                     output: output, sources: try [source(input)].compactMap { $0 }, destination: groups.root(output))
+            case .normalization(_, _, _, let input, let output), .rows(_, _, _, let input, let output):
+                return Node(
+                    output: output, sources: try [source(input)].compactMap { $0 }, destination: groups.root(output),
+                    isFixed: true)
             default: return nil
             }
         }
@@ -90,7 +97,7 @@ struct KernelChoice {
         var groups = ValueGroups(count: lowering.shapes.count)
         for step in lowering.steps {
             switch step {
-            case .convolution, .pooling: break
+            case .convolution, .pooling, .normalization, .rows: break
             default: for input in step.inputs { groups.join(input, step.output) }
             }
         }
@@ -133,7 +140,9 @@ struct KernelChoice {
         _ nodes: [Node], from start: MemoryFormat
     ) -> (formats: [Int: MemoryFormat], seconds: Double) {
         let groups = Set(nodes.map(\.destination) + nodes.flatMap { $0.sources.map(\.group) }).sorted()
-        var formats = Dictionary(uniqueKeysWithValues: groups.map { ($0, start) })
+        let fixed = Set(nodes.filter(\.isFixed).map(\.destination))
+        var formats = Dictionary(
+            uniqueKeysWithValues: groups.map { ($0, fixed.contains($0) ? MemoryFormat.channelsLast : start) })
         func seconds(_ group: Int, _ format: MemoryFormat) -> Double {
             nodes.filter { $0.destination == group || $0.sources.contains { $0.group == group } }
                 .reduce(0) { $0 + $1.seconds { $0 == group ? format : formats[$0] ?? start } }
@@ -141,7 +150,7 @@ struct KernelChoice {
         var isImproving = true
         while isImproving {
             isImproving = false
-            for group in groups {
+            for group in groups where !fixed.contains(group) {
                 let now = formats[group] ?? start
                 let other: MemoryFormat = now == .blocked ? .channelsLast : .blocked
                 if seconds(group, other) < seconds(group, now) {

@@ -1,5 +1,3 @@
-import Foundation
-
 /// A graph turned into the few steps that the CPU executes, with everything fused that can be:
 /// batch normalisation into the convolution before it, then residual sum and activation into the same
 /// convolution's epilogue.
@@ -13,6 +11,9 @@ struct Lowering {
         case activation(name: String, Activation, input: Value, output: Value)
         case binary(name: String, BinaryOperation, first: Value, second: Value, output: Value)
         case concatenation(name: String, inputs: [Value], output: Value)
+        /// Over the channels of each pixel: weight and bias, indices into `Graph.parameters`.
+        case normalization(name: String, epsilon: Float, parameters: [Int], input: Value, output: Value)
+        case rows(name: String, RowOperation, parameters: [Int], input: Value, output: Value)
     }
 
     private(set) var steps: [Step] = []
@@ -23,11 +24,15 @@ struct Lowering {
     private let graph: Graph
     private var value: [Graph.NodeID: Value] = [:]
     private var consumers: [Graph.NodeID: [Int]] = [:]
+    /// Nodes of which nobody reads more than the first token.
+    private let firstTokenOnly: Set<Graph.NodeID>
+    private var firstTokens: [Graph.NodeID: Value] = [:]
 
     /// - Throws: `PlanError` for a graph that only `TrainingPlan` can execute.
     init(_ graph: Graph, output: Graph.NodeID) throws {
         self.graph = graph
         let needed = graph.ancestry(of: output)
+        firstTokenOnly = graph.readForFirstToken(needed, output: output)
         guard let first = needed.first, graph[first].operation == .input, case .image = graph[first].shape else {
             throw PlanError.unsupported(node: graph[needed[0]].name)
         }
@@ -44,26 +49,32 @@ struct Lowering {
         let input = node.inputs[0]
         switch node.operation {
         case .convolution(let options):
-            return appendConvolution(node, options, input: value[input]!)
+            return appendConvolution(id, node, options, input: value[input]!)
         case .linear:
             // A linear layer over a flattened image would need its weights permuted; nobody asks for one yet.
             if graph[input].operation == .flatten { throw PlanError.unsupported(node: node.name) }
             let whole = Convolution(
-                outChannels: node.shape.size, window: Window(kernel: Extent(1)), hasBias: true)
-            return appendConvolution(node, whole, input: value[input]!)
+                outChannels: node.shape.rowSize, window: Window(kernel: Extent(1)), hasBias: node.parameters.count > 1)
+            return appendConvolution(id, node, whole, input: rows(input, for: id))
         case .batchNormalization(let epsilon, let hasScale):
             guard case .convolution(var step)? = fusible(input), step.isBare else {
                 throw PlanError.unsupported(node: node.name)
             }
             step.normalization = (node.parameters, epsilon, hasScale)
             return replace(step)
+        case .channelScale:
+            guard case .convolution(var step)? = fusible(input), step.activation == nil, step.accumulated == nil,
+                step.factor == nil
+            else { throw PlanError.unsupported(node: node.name) }
+            step.factor = node.parameters[0]
+            return replace(step)
         case .activation(let activation):
             if case .convolution(var step)? = fusible(input), step.activation == nil {
                 step.activation = activation
                 return replace(step)
             }
-            let source = value[input]!
-            return append(node.shape) { .activation(name: node.name, activation, input: source, output: $0) }
+            let source = rows(input, for: id)
+            return append(shape(of: id)) { .activation(name: node.name, activation, input: source, output: $0) }
         case .add:
             return lowerAdd(id, node)
         case .scaleChannels:
@@ -84,9 +95,24 @@ struct Lowering {
             return appendPooling(node, PoolingStep(kind: .average(countsPadding: false), window: window))
         case .dropout, .flatten:
             return value[input]!
+        case .layerNormalization(let epsilon):
+            let source = rows(input, for: id)
+            return append(shape(of: id)) {
+                .normalization(
+                    name: node.name, epsilon: epsilon, parameters: node.parameters, input: source, output: $0)
+            }
+        case .classToken: return firstToken(of: input)
+        case .responseNormalization(let epsilon): return appendRows(id, .responseNormalization(epsilon: epsilon))
+        case .tokens(let embedding):
+            return appendRows(id, .tokens(TokenTable(embedding, graph[input].shape)))
+        case .selfAttention(let heads):
+            guard case .tokens = node.shape else { throw PlanError.unsupported(node: node.name) }
+            return appendRows(id, .attention(heads: heads))
+        case .latentAttention(let heads): return appendRows(id, .latentAttention(heads: heads))
+        case .tokenMean(let first): return appendRows(id, .mean(first: first))
+        case .tokenMap(let first): return appendRows(id, .slice(first: first))
         case .input, .sequenceMean, .sequenceMax, .recurrent, .finalState, .attentionPooling, .positions,
-            .selfAttention,
-            .layerNormalization, .convolutionalRecurrent, .spatialMean:
+            .convolutionalRecurrent, .spatialMean:
             throw PlanError.unsupported(node: node.name)
         }
     }
@@ -98,6 +124,7 @@ struct Lowering {
             .sorted { value[$0.0]! > value[$1.0]! }
         for (ending, other) in branches {
             guard case .convolution(var step)? = fusible(ending), step.activation == nil, step.accumulated == nil,
+                firstTokenOnly.contains(id) == firstTokenOnly.contains(other),
                 value[other]! < step.output, value[other]! != self.input,
                 consumers[other]!.allSatisfy({ $0 <= id.index }),
                 !steps.contains(where: { $0.output > step.output && $0.inputs.contains(value[other]!) }),
@@ -106,8 +133,42 @@ struct Lowering {
             step.accumulated = value[other]!
             return replace(step)
         }
-        let (first, second) = (value[node.inputs[0]]!, value[node.inputs[1]]!)
-        return append(node.shape) { .binary(name: node.name, .add, first: first, second: second, output: $0) }
+        let (first, second) = (rows(node.inputs[0], for: id), rows(node.inputs[1], for: id))
+        return append(shape(of: id)) { .binary(name: node.name, .add, first: first, second: second, output: $0) }
+    }
+
+    // MARK: - Tokens
+
+    /// The shape of a node's value as far as somebody reads it.
+    private func shape(of id: Graph.NodeID) -> Graph.Shape {
+        if firstTokenOnly.contains(id), case .tokens(_, let size) = graph[id].shape {
+            return .tokens(count: 1, size: size)
+        }
+        return graph[id].shape
+    }
+
+    /// What `reader` reads of a node's value: all of it, or its first token.
+    private mutating func rows(_ id: Graph.NodeID, for reader: Graph.NodeID) -> Value {
+        firstTokenOnly.contains(reader) ? firstToken(of: id) : value[id]!
+    }
+
+    private mutating func firstToken(of id: Graph.NodeID) -> Value {
+        if firstTokenOnly.contains(id) { return value[id]! }
+        if let known = firstTokens[id] { return known }
+        let (source, name) = (value[id]!, graph[id].name + ".first")
+        let token = append(.tokens(count: 1, size: graph[id].shape.rowSize)) {
+            .rows(name: name, .slice(first: 0), parameters: [], input: source, output: $0)
+        }
+        firstTokens[id] = token
+        return token
+    }
+
+    private mutating func appendRows(_ id: Graph.NodeID, _ operation: RowOperation) -> Value {
+        let node = graph[id]
+        let input = value[node.inputs[0]]!
+        return append(shape(of: id)) {
+            .rows(name: node.name, operation, parameters: node.parameters, input: input, output: $0)
+        }
     }
 
     /// The step that made `node`'s value, where `node` has one reader only.
@@ -116,8 +177,10 @@ struct Lowering {
         return steps.first { $0.output == value[node]! }
     }
 
-    private mutating func appendConvolution(_ node: Graph.Node, _ options: Convolution, input: Value) -> Value {
-        append(node.shape) {
+    private mutating func appendConvolution(
+        _ id: Graph.NodeID, _ node: Graph.Node, _ options: Convolution, input: Value
+    ) -> Value {
+        append(shape(of: id)) {
             .convolution(
                 ConvolutionStep(
                     name: node.name, options: options, parameters: node.parameters, input: input, output: $0))
@@ -139,104 +202,5 @@ struct Lowering {
         let index = steps.firstIndex { $0.output == step.output }!
         steps[index] = .convolution(step)
         return step.output
-    }
-}
-
-extension Lowering.Step {
-    var output: Lowering.Value {
-        switch self {
-        case .convolution(let step): step.output
-        case .pooling(_, _, _, let output), .activation(_, _, _, let output), .binary(_, _, _, _, let output),
-            .concatenation(_, _, let output):
-            output
-        }
-    }
-
-    var inputs: [Lowering.Value] {
-        switch self {
-        case .convolution(let step): [step.input] + (step.accumulated.map { [$0] } ?? [])
-        case .pooling(_, _, let input, _), .activation(_, _, let input, _): [input]
-        case .binary(_, _, let first, let second, _): [first, second]
-        case .concatenation(_, let inputs, _): inputs
-        }
-    }
-}
-
-/// A convolution with what was fused into it.
-struct ConvolutionStep {
-    let name: String
-    let options: Convolution
-    /// Weight, then bias where there is one: indices into `Graph.parameters`.
-    let parameters: [Int]
-    let input: Lowering.Value
-    let output: Lowering.Value
-    var normalization: (parameters: [Int], epsilon: Float, hasScale: Bool)?
-    /// The value it is added to, in place.
-    var accumulated: Lowering.Value?
-    var activation: Activation?
-
-    init(name: String, options: Convolution, parameters: [Int], input: Int, output: Int) {
-        self.name = name
-        self.options = options
-        self.parameters = parameters
-        self.input = input
-        self.output = output
-    }
-
-    /// Nothing fused yet.
-    var isBare: Bool { normalization == nil && accumulated == nil && activation == nil }
-
-    func reads(_ value: Lowering.Value) -> Bool { input == value }
-
-    /// oneDNN's dimensions for weights of the published shape.
-    func weightDimensions(_ shape: [Int]) -> [Int] {
-        let kernel = shape.count == 2 ? [1, 1] : Array(shape[2...])
-        if options.groups == 1 { return [shape[0], shape[1]] + kernel }
-        return [options.groups, shape[0] / options.groups, shape[1]] + kernel
-    }
-}
-
-enum BinaryOperation {
-    case add, multiply
-}
-
-struct PoolingStep {
-    enum Kind {
-        case max
-        case average(countsPadding: Bool)
-    }
-    let kind: Kind
-    let window: Window
-}
-
-/// Channels and size of a value; vectors are images of one pixel.
-struct ImageShape {
-    let channels: Int
-    let height: Int
-    let width: Int
-
-    init(_ shape: Graph.Shape) {
-        switch shape {
-        case .image(let channels, let height, let width):
-            (self.channels, self.height, self.width) = (channels, height, width)
-        case .vector(let size), .sequence(let size):
-            (channels, height, width) = (size, 1, 1)
-        }
-    }
-}
-
-/// Why a graph cannot be planned.
-public enum PlanError: LocalizedError, Equatable {
-    case unsupported(node: String)
-    case unknownOutput(String, available: [String])
-
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
-        switch self {
-        case .unsupported(let node):
-            "The node \(node) cannot run in an inference plan; heads run in a training plan."
-        case .unknownOutput(let name, let available):
-            "The network has no output \(name); it has \(available.joined(separator: ", "))."
-        }
     }
 }

@@ -10,12 +10,13 @@ import Synchronization
 public final class PackedWeights: Sendable {
     /// What tells these weights from others, such as a digest of the file; nil where nothing is known.
     public let identity: String?
-    private let source: any ParameterSource
-    private let state = Guarded(State())
+    let source: any ParameterSource
+    let state = Guarded(State())
     private let packing = NSLock()
 
-    private struct State {
+    struct State {
         var layers: [Layer] = []
+        var tables: [Table] = []
         /// What one step of eight-bit weights is worth, for each filter, by layer.
         var scales: [String: [Float]] = [:]
         /// Read for their scales, and about to be packed.
@@ -47,10 +48,19 @@ public final class PackedWeights: Sendable {
     }
 
     /// Bytes held so far.
-    public var bytes: Int { state.withLock { $0.layers.reduce(0) { $0 + $1.weights.bytes + $1.bias.bytes } } }
+    public var bytes: Int {
+        state.withLock { state in
+            state.layers.reduce(0) { $0 + $1.weights.bytes + $1.bias.bytes }
+                + state.tables.reduce(0) { $0 + $1.values.bytes }
+        }
+    }
 
     /// Layers read so far that hold NaN or infinity.
-    public var nonFiniteLayers: [String] { state.withLock { $0.layers.filter { !$0.isFinite }.map(\.name) } }
+    public var nonFiniteLayers: [String] {
+        state.withLock { state in
+            state.layers.filter { !$0.isFinite }.map(\.name) + state.tables.filter { !$0.isFinite }.map(\.name)
+        }
+    }
 
     /// What a plan needs of a layer.
     struct Request: Sendable {
@@ -181,32 +191,5 @@ public final class PackedWeights: Sendable {
             try reorder.execute(in: context)
         }
         return bound
-    }
-
-    /// Weights and bias with the batch normalisation that follows multiplied in:
-    /// γ·(W·x + b − μ)/√(σ² + ε) + β.
-    private func folded(_ step: ConvolutionStep, in graph: Graph) throws -> (Tensor, [Float]) {
-        func tensor(_ index: Int) throws -> Tensor { try source.tensor(for: graph.parameters[index]) }
-        var weights = try tensor(step.parameters[0])
-        var bias = step.parameters.count > 1 ? try tensor(step.parameters[1]).values : []
-        let channels = weights.shape[0]
-        if bias.isEmpty { bias = Array(repeating: 0, count: channels) }
-        guard let normalization = step.normalization else { return (weights, bias) }
-
-        let statistics = try normalization.parameters.map { try tensor($0).values }
-        let gamma = normalization.hasScale ? statistics[0] : Array(repeating: 1, count: channels)
-        let last = statistics.count - 3
-        let (beta, mean, variance) = (statistics[last], statistics[last + 1], statistics[last + 2])
-        let stride = weights.count / channels
-        for channel in 0..<channels {
-            let deviation = (Double(variance[channel]) + Double(normalization.epsilon)).squareRoot()
-            let scale = Double(gamma[channel]) / deviation
-            bias[channel] = Float((Double(bias[channel]) - Double(mean[channel])) * scale + Double(beta[channel]))
-            let factor = Float(scale)
-            weights.values.withUnsafeMutableBufferPointer { values in
-                for index in channel * stride..<(channel + 1) * stride { values[index] *= factor }
-            }
-        }
-        return (weights, bias)
     }
 }

@@ -9,13 +9,14 @@ struct PlanCompiler {
     }
 
     struct Operation {
-        let primitive: Primitive
+        let kernel: any PlanKernel
         /// More than one for a concatenation.
         let sources: [Buffer]
         var second: Buffer?
         let destination: Buffer
         var layer: PackedWeights.Request?
-        /// Numbers in the output of a convolution that computes in `f32`, for calibration.
+        var table: PackedWeights.TableRequest?
+        /// Numbers in an output in `f32` that a convolution may read, for calibration.
         var observed: Int?
     }
 
@@ -99,6 +100,10 @@ struct PlanCompiler {
             touch(b.buffer)
             let existing = first == second ? nil : overwritable(a, first, at: index)
             append(primitive, a, second: b.buffer, into: existing, output: output)
+        case .normalization(let name, let epsilon, let parameters, let input, let output):
+            try compile(name, epsilon, parameters, input: input, output: output)
+        case .rows(let name, let operation, let parameters, let input, let output):
+            try compile(name, operation, parameters, input: input, output: output)
         case .concatenation(let name, let inputs, let output):
             let quantum = storedQuantum(output)
             let sources = try inputs.map { try quantum == nil ? float($0, name) : whole($0, quantum!, name) }
@@ -109,14 +114,14 @@ struct PlanCompiler {
             for source in sources { touch(source.buffer) }
             let destination = newBuffer(primitive.destination.bytes)
             operations.append(
-                Operation(primitive: primitive, sources: sources.map(\.buffer), destination: destination))
+                Operation(kernel: primitive, sources: sources.map(\.buffer), destination: destination))
             values[output] = Placed(buffer: destination, layout: primitive.destination, quantum: quantum)
         }
     }
 
     /// The memory of a value that nobody reads any more after this step, to write the step's output into: half
     /// the traffic of a fresh buffer.
-    private func overwritable(_ placed: Placed, _ value: Lowering.Value, at index: Int) -> Buffer? {
+    func overwritable(_ placed: Placed, _ value: Lowering.Value, at index: Int) -> Buffer? {
         guard case .arena = placed.buffer, lastUse[value] == index else { return nil }
         return placed.buffer
     }
@@ -202,13 +207,23 @@ struct PlanCompiler {
         _ primitive: Primitive, _ source: Placed, second: Buffer? = nil, into existing: Buffer? = nil,
         layer: PackedWeights.Request? = nil, quantum: Quantum? = nil, output: Lowering.Value
     ) {
-        let layout = primitive.destination
+        append(
+            primitive, source, second: second, into: existing, layout: primitive.destination, layer: layer,
+            quantum: quantum, output: output)
+    }
+
+    mutating func append(
+        _ kernel: any PlanKernel, _ source: Placed, second: Buffer? = nil, into existing: Buffer? = nil,
+        layout: Layout, layer: PackedWeights.Request? = nil, table: PackedWeights.TableRequest? = nil,
+        quantum: Quantum? = nil, output: Lowering.Value
+    ) {
         touch(source.buffer)
         if let existing { touch(existing) }
         let destination = existing ?? newBuffer(layout.bytes)
         var operation = Operation(
-            primitive: primitive, sources: [source.buffer], second: second, destination: destination, layer: layer)
-        if layer != nil && layout.element == ONEDNN_F32 { operation.observed = layout.bytes / 4 }
+            kernel: kernel, sources: [source.buffer], second: second, destination: destination, layer: layer,
+            table: table)
+        if (layer != nil || table != nil) && layout.element == ONEDNN_F32 { operation.observed = layout.bytes / 4 }
         operations.append(operation)
         values[output] = Placed(buffer: destination, layout: layout, quantum: quantum)
     }
@@ -221,7 +236,7 @@ struct PlanCompiler {
             onednn_reorder_create(context.handle, source.layout.handle, layout.handle, factor, $0)
         }
         touch(source.buffer)
-        operations.append(Operation(primitive: primitive, sources: [source.buffer], destination: destination))
+        operations.append(Operation(kernel: primitive, sources: [source.buffer], destination: destination))
     }
 
     private mutating func newBuffer(_ bytes: Int) -> Buffer {

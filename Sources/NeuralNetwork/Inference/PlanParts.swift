@@ -28,6 +28,8 @@ struct PlanParts {
     let operations: [PlanCompiler.Operation]
     /// Of the operations that have weights, in order.
     let layers: [PackedWeights.Layer]
+    /// Of the operations that read one, in order.
+    let tables: [PackedWeights.Table]
     let outputShape: [Int]
     let usesWinograd: Bool
 
@@ -93,6 +95,7 @@ struct PlanParts {
             quantization: quantization, choice: choice)
         operations = try compiler.compile(lowering)
         layers = try weights.layers(operations.compactMap(\.layer), in: graph)
+        tables = try weights.tables(operations.compactMap(\.table), in: graph)
         self.compiler = compiler
         outputShape = try graph.featureShape(of: request.output)
         usesWinograd = choice?.usesWinograd ?? false

@@ -33,7 +33,11 @@ struct Quantization {
         }
         note(lowering.input, Calibration.input, isSigned: true)
         for step in lowering.convolutions {
-            note(step.output, step.name, isSigned: step.activation != .relu)
+            note(step.output, step.name, isSigned: step.activation?.isUnsigned != true)
+        }
+        for step in lowering.steps {
+            if case .convolution = step { continue }
+            if let name = step.observedName { note(step.output, name, isSigned: true) }
         }
         for value in lowering.shapes.indices {
             let root = groups.root(value)

@@ -167,15 +167,6 @@ struct SelfAttentionLayer {
         }
         for index in 0..<count { row[index] /= sum }
     }
-
-    /// Gradient of the scores from that of the weights, in place.
-    private func softmaxBackward(
-        _ slopes: UnsafeMutablePointer<Float>, _ weights: UnsafePointer<Float>, count: Int, factor: Float
-    ) {
-        var mean: Float = 0
-        for index in 0..<count { mean += slopes[index] * weights[index] }
-        for index in 0..<count { slopes[index] = factor * weights[index] * (slopes[index] - mean) }
-    }
 }
 
 /// Each row to mean 0 and variance 1, then scaled and shifted (Ba et al. 2016, arXiv:1607.06450).
@@ -227,4 +218,13 @@ enum LayerNormalizationLayer {
         }
         return result
     }
+}
+
+/// Gradient of the scores from that of the weights, in place.
+func softmaxBackward(
+    _ slopes: UnsafeMutablePointer<Float>, _ weights: UnsafePointer<Float>, count: Int, factor: Float
+) {
+    var mean: Float = 0
+    for index in 0..<count { mean += slopes[index] * weights[index] }
+    for index in 0..<count { slopes[index] = factor * weights[index] * (slopes[index] - mean) }
 }

@@ -1,3 +1,4 @@
+import CElementwise
 import COneDNN
 
 // Arithmetic that oneDNN leaves to us, written so that the compiler vectorises it: no branches, no
@@ -35,6 +36,12 @@ extension Activation {
         case .sigmoid: input.map(NeuralNetwork.sigmoid)
         case .tanh: input.map(hyperbolicTangent)
         case .silu: input.map { $0 * NeuralNetwork.sigmoid($0) }
+        case .relu6: input.map { min(6, max(0, $0)) }
+        case .hardSigmoid: input.map { min(6, max(0, $0 + 3)) / 6 }
+        case .hardSwish: input.map { $0 * min(6, max(0, $0 + 3)) / 6 }
+        case .gelu: input.filled { elementwise_gelu($0, input.pointer, $1) }
+        case .geluTanh: input.map { $0 * NeuralNetwork.sigmoid(Self.doubled($0)) }
+        case .quickGELU: input.map { $0 * NeuralNetwork.sigmoid(1.702 * $0) }
         }
     }
 
@@ -49,7 +56,39 @@ extension Activation {
                 let s = NeuralNetwork.sigmoid(x)
                 return gradient * (s + x * s * (1 - s))
             }
+        case .relu6: gradient.combined(input) { $1 > 0 && $1 < 6 ? $0 : 0 }
+        case .hardSigmoid: gradient.combined(input) { $1 > -3 && $1 < 3 ? $0 / 6 : 0 }
+        case .hardSwish:
+            gradient.combined(input) { gradient, x in
+                x <= -3 ? 0 : x >= 3 ? gradient : gradient * (2 * x + 3) / 6
+            }
+        case .gelu:
+            gradient.filled { elementwise_gelu_backward($0, input.pointer, gradient.pointer, $1) }
+        case .geluTanh:
+            gradient.combined(input) { gradient, x in
+                let s = NeuralNetwork.sigmoid(Self.doubled(x))
+                let slope: Float = 1.595_769_1 * (1 + 0.134_145 * x * x)
+                return gradient * (s + x * s * (1 - s) * slope)
+            }
+        case .quickGELU:
+            gradient.combined(input) { gradient, x in
+                let s = NeuralNetwork.sigmoid(1.702 * x)
+                return gradient * (s + 1.702 * x * s * (1 - s))
+            }
         }
+    }
+
+    /// 2 · √(2/π) · (x + 0.044715 x³): the sigmoid of it is (1 + tanh of half of it) / 2.
+    @inline(__always)
+    private static func doubled(_ x: Float) -> Float { 1.595_769_1 * (x + 0.044_715 * x * x * x) }
+}
+
+extension Matrix {
+    /// A matrix of the same shape whose numbers `body` writes.
+    fileprivate func filled(_ body: (_ count: Int, UnsafeMutablePointer<Float>) -> Void) -> Matrix {
+        let result = Matrix(rows, columns)
+        body(count, result.pointer)
+        return result
     }
 }
 

@@ -13,6 +13,7 @@ public final class ImageTrainingPlan {
     private let needsGradient: Set<Graph.NodeID>
     /// Normalisations that do the work of the ReLU behind them.
     private let rectifying: Set<Graph.NodeID>
+    private let watched: Graph.NodeID?
     private let context: Context
     private var layers: [Int: [Graph.NodeID: Layer]] = [:]
 
@@ -26,8 +27,11 @@ public final class ImageTrainingPlan {
     /// - Parameters:
     ///   - output: a name in `graph.outputs`.
     ///   - parameters: says which are trained.
+    ///   - watched: a node whose gradient is wanted although nothing before it is trained.
     /// - Throws: `PlanError`, `ArithmeticError`.
-    public init(graph: Graph, output: String, parameters: NetworkParameters) throws {
+    public init(
+        graph: Graph, output: String, parameters: NetworkParameters, watching watched: Graph.NodeID? = nil
+    ) throws {
         guard let node = graph.outputs[output] else {
             throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
         }
@@ -39,7 +43,9 @@ public final class ImageTrainingPlan {
         var readers: [Graph.NodeID: [Graph.NodeID]] = [:]
         for id in order {
             let node = graph[id]
-            if node.parameters.contains(where: { isTrained[$0] }) || node.inputs.contains(where: needs.contains) {
+            if id == watched || node.parameters.contains(where: { isTrained[$0] })
+                || node.inputs.contains(where: needs.contains)
+            {
                 needs.insert(id)
             }
             for input in node.inputs { readers[input, default: []].append(id) }
@@ -54,6 +60,7 @@ public final class ImageTrainingPlan {
         self.order = order
         self.isTrained = isTrained
         needsGradient = needs
+        self.watched = watched
         context = try Context()
     }
 
@@ -63,13 +70,17 @@ public final class ImageTrainingPlan {
         fileprivate var saved: [Graph.NodeID: Saved] = [:]
         /// `[picture, number]`.
         public fileprivate(set) var output: Tensor
+
+        func value(of node: Graph.NodeID) -> [Float] { values[node].map { Array($0.values) } ?? [] }
     }
 
-    fileprivate enum Saved {
+    enum Saved {
         case workspace(AlignedBuffer?)
         case normalization(NormalizationLayer.State)
         case factors([Float])
         case mask(Matrix)
+        case rows(Matrix, scales: [Float])
+        case lengths(Matrix)
     }
 
     /// - Parameters:
@@ -119,7 +130,10 @@ public final class ImageTrainingPlan {
         case .globalAveragePooling: return SpatialMeanLayer.forward(input, channels: node.shape.size)
         case .flatten: return input
         case .linear(let out):
-            return LinearLayer.forward(input, weight: parameter(0), bias: parameter(1), out: out, .none)
+            let rows = input.inRows(of: rowSize(node.inputs[0]))
+            let bias = node.parameters.count > 1 ? parameter(1) : nil
+            return LinearLayer.forward(rows, weight: parameter(0), bias: bias, out: out, .none)
+                .inRows(of: node.shape.size)
         case .dropout(let rate):
             guard let dropout, rate > 0 else { return input }
             let numbers = dropout.uniform(node.name, count: input.count)
@@ -127,7 +141,10 @@ public final class ImageTrainingPlan {
             for (index, number) in numbers.enumerated() { mask.pointer[index] = number < rate ? 0 : 1 / (1 - rate) }
             pass.saved[id] = .mask(mask)
             return input.combined(mask, *)
-        default: break
+        default:
+            let (result, saved) = try tokens(node, input, (0..<node.parameters.count).map(parameter))
+            pass.saved[id] = saved
+            return result
         }
         throw PlanError.unsupported(node: node.name)
     }
@@ -154,6 +171,8 @@ public final class ImageTrainingPlan {
         }
     }
 
+    private func rowSize(_ id: Graph.NodeID) -> Int { graph[id].shape.rowSize }
+
     private func pixels(_ id: Graph.NodeID) -> Int {
         let shape = ImageShape(graph[id].shape)
         return shape.height * shape.width
@@ -164,16 +183,20 @@ public final class ImageTrainingPlan {
     /// - Parameters:
     ///   - outputGradient: of the loss in `pass.output`.
     ///   - result: receives the gradient; what it held before does not matter.
+    /// - Returns: the gradient in the watched node, where there is one.
     /// - Throws: `ArithmeticError`.
-    public func backward(
+    @discardableResult public func backward(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: NetworkParameters, into result: inout ParameterVector
-    ) throws {
+    ) throws -> [Float]? {
+        var seen: [Float]?
         var gradients: [Graph.NodeID: Matrix] = [output: Matrix(outputGradient)]
         let places = parameters.places
         try result.withMutablePointer { target in
             try parameters.withPointers { parameter in
                 for id in order.reversed() where needsGradient.contains(id) {
                     guard let gradient = gradients.removeValue(forKey: id) else { continue }
+                    if id == watched { seen = Array(gradient.values) }
+                    if graph[id].operation == .input { continue }
                     let inputs = try backward(id, gradient, pass, parameter) { index in
                         places[index].isTrained ? target + places[index].offset : nil
                     }
@@ -184,6 +207,7 @@ public final class ImageTrainingPlan {
                 }
             }
         }
+        return seen
     }
 
     /// Gradients of the node's inputs, as far as somebody wants them.
@@ -223,16 +247,20 @@ public final class ImageTrainingPlan {
             return [try layer.backward(gradient, workspace: workspace)]
         case (.globalAveragePooling, _): return [SpatialMeanLayer.backward(gradient, pixels: pixels(node.inputs[0]))]
         case (.flatten, _): return [gradient]
-        case (.linear, _):
-            guard let weights = target(0), let bias = target(1) else { throw PlanError.unsupported(node: node.name) }
+        case (.linear(let out), _):
             return [
                 LinearLayer.backward(
-                    gradient, input: inputs[0], weight: parameter(0), weightGradient: weights, biasGradient: bias,
-                    wantsInput: needsGradient.contains(node.inputs[0]), .none)
+                    gradient.inRows(of: out), input: inputs[0].inRows(of: rowSize(node.inputs[0])),
+                    weight: parameter(0), weightGradient: target(0),
+                    biasGradient: node.parameters.count > 1 ? target(1) : nil,
+                    wantsInput: needsGradient.contains(node.inputs[0]), .none
+                )?.inRows(of: graph[node.inputs[0]].shape.size)
             ]
         case (.dropout, .mask(let mask)?): return [gradient.combined(mask, *)]
         case (.dropout, _): return [gradient]
-        default: break
+        default:
+            let places = 0..<node.parameters.count
+            return [try tokens(node, gradient, inputs[0], pass.saved[id], places.map(parameter), places.map(target))]
         }
         throw PlanError.unsupported(node: node.name)
     }

@@ -78,6 +78,11 @@ struct Matrix {
         buffer = FloatBuffer(rows * columns, value)
     }
 
+    /// The numbers of another matrix, not copied.
+    init(sharing other: Matrix, rows: Int, columns: Int) {
+        (self.rows, self.columns, buffer) = (rows, columns, other.buffer)
+    }
+
     /// A copy of a tensor of two dimensions.
     init(_ tensor: Tensor) {
         self.init(tensor.shape[0], tensor.shape[1])

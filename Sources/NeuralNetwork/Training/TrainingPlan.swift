@@ -14,7 +14,10 @@ public struct TrainingPlan: Sendable {
             throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
         }
         for id in graph.ancestry(of: node) {
-            if case .image = graph[id].shape { throw PlanError.unsupported(node: graph[id].name) }
+            switch graph[id].shape {
+            case .image, .tokens: throw PlanError.unsupported(node: graph[id].name)
+            case .vector, .sequence: break
+            }
         }
         self.graph = graph
         self.output = node
@@ -109,7 +112,8 @@ public struct TrainingPlan: Sendable {
             pass.saved[id] = .recurrent(states)
             return output
         case .convolution, .batchNormalization, .maxPooling, .averagePooling, .globalAveragePooling, .scaleChannels,
-            .concatenation, .flatten:
+            .concatenation, .flatten, .channelScale, .responseNormalization, .tokens, .latentAttention, .classToken,
+            .tokenMean, .tokenMap:
             preconditionFailure("image nodes were refused when the plan was made")
         }
     }

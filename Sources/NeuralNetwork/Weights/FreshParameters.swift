@@ -9,9 +9,16 @@ public struct FreshParameters: ParameterSource {
         random = RandomParameters(seed: UInt64(bitPattern: Int64(seed)))
         var constants: [String: Float] = [:]
         for node in graph.nodes {
-            guard case .batchNormalization(_, let hasScale) = node.operation else { continue }
+            let values: [Float]
+            switch node.operation {
             // Scale, shift, mean, variance.
-            let values: [Float] = hasScale ? [1, 0, 0, 1] : [0, 0, 1]
+            case .batchNormalization(_, let hasScale): values = hasScale ? [1, 0, 0, 1] : [0, 0, 1]
+            case .layerNormalization: values = [1, 0]
+            case .responseNormalization: values = [0, 0]
+            // As ConvNeXt and DINOv2 begin: each block adds next to nothing.
+            case .channelScale: values = [1e-5]
+            default: continue
+            }
             for (parameter, value) in zip(node.parameters, values) {
                 constants[graph.parameters[parameter].name] = value
             }

@@ -1,0 +1,66 @@
+import NeuralNetwork
+
+/// EfficientNetV2: Smaller Models and Faster Training, Tan and Le 2021 (arXiv:2104.00298).
+///
+/// torchvision and timm's own pad symmetrically, Keras and timm's `tf_` networks as TensorFlow does. The epsilon of batch
+/// normalisation is 1e-3, but 1e-5 in timm's own. Parameter names are timm's.
+public struct EfficientNetV2: Sendable {
+    /// Small, medium, large.
+    public enum Size: String, CaseIterable, Sendable {
+        case s, m, l
+
+        /// Side of the picture, in pixels.
+        var imageSize: Int { self == .s ? 384 : 480 }
+
+        /// Channels of the stem.
+        var stem: Int { self == .l ? 32 : 24 }
+
+        /// Expansion, channels, repeats, stride; the first three stages are fused, the others are excited.
+        var stages: [(expansion: Int, channels: Int, repeats: Int, stride: Int)] {
+            switch self {
+            case .s: [(1, 24, 2, 1), (4, 48, 4, 2), (4, 64, 4, 2), (4, 128, 6, 2), (6, 160, 9, 1), (6, 256, 15, 2)]
+            case .m:
+                [
+                    (1, 24, 3, 1), (4, 48, 5, 2), (4, 80, 5, 2), (4, 160, 7, 2), (6, 176, 14, 1), (6, 304, 18, 2),
+                    (6, 512, 5, 1),
+                ]
+            case .l:
+                [
+                    (1, 32, 4, 1), (4, 64, 7, 2), (4, 96, 7, 2), (4, 192, 10, 2), (6, 224, 19, 1), (6, 384, 25, 2),
+                    (6, 640, 7, 1),
+                ]
+            }
+        }
+    }
+
+    /// Which of the three.
+    public let size: Size
+    /// Whose arithmetic.
+    public let numerics: Numerics
+
+    /// A network with the arithmetic of one of its publishers.
+    public init(_ size: Size, _ numerics: Numerics) {
+        self.size = size
+        self.numerics = numerics
+    }
+
+    /// Outputs `spatial` (the last convolution), `pooled` `[1280]`, `logits`.
+    public func graph(imageSize: Int) -> Graph {
+        var builder = GraphBuilder()
+        let blocks = InvertedResiduals(
+            padsLikeTensorFlow: numerics == .keras, epsilon: numerics == .timm ? 1e-5 : 1e-3, activation: .silu)
+        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        x = blocks.unit(&builder, "conv_stem", "bn1", x, size.stem, kernel: 3, stride: 2, activation: .silu)
+        let stages = size.stages.enumerated().map { number, stage in
+            InvertedResiduals.Stage(
+                kind: number == 0 ? .convolution : number < 3 ? .fused : .inverted, channels: stage.channels,
+                repeats: stage.repeats, stride: stage.stride, expansion: stage.expansion,
+                excitation: number < 3 ? .none : .quarterOfInput)
+        }
+        x = blocks.stages(&builder, stages, x)
+        x = blocks.unit(&builder, "conv_head", "bn2", x, 1280, kernel: 1, activation: .silu)
+        let pooled = builder.globalAveragePooling("global_pool", x)
+        let logits = builder.linear("classifier", pooled, out: 1000)
+        return builder.build(outputs: ["spatial": x, "pooled": pooled, "logits": logits])
+    }
+}

@@ -1,0 +1,138 @@
+import NeuralNetwork
+
+/// The blocks that EfficientNet's relatives are made of, under timm's names: tables of stages, expanded here.
+struct InvertedResiduals {
+    /// What a block is.
+    enum Kind {
+        /// One convolution (timm's `cn`).
+        case convolution
+        /// Depthwise, then 1×1 (`ds`).
+        case separable
+        /// 1×1 that widens, depthwise, 1×1 that narrows (`ir`): MBConv.
+        case inverted
+        /// A convolution that widens, 1×1 that narrows (`er`): Fused-MBConv.
+        case fused
+    }
+
+    /// How many channels squeeze-excitation goes through.
+    enum Excitation {
+        case none
+        case quarterOfInput
+        /// Rounded as all numbers of channels are.
+        case quarterOfInner
+    }
+
+    /// Equal blocks in a row; the first one strides and changes the channels.
+    struct Stage {
+        let kind: Kind
+        let channels: Int
+        let repeats: Int
+        var stride = 1
+        var kernel = 3
+        var expansion = 1
+        /// Channels inside, where they are no multiple of those outside.
+        var inner: Int?
+        var excitation = Excitation.none
+        var activation: Activation?
+    }
+
+    /// Whether the odd pixel of padding stands behind the picture (TensorFlow's "same").
+    let padsLikeTensorFlow: Bool
+    let epsilon: Float
+    let activation: Activation
+    /// Functions inside the excitation, and of its gate.
+    var gate: (inner: Activation, outer: Activation) = (.silu, .sigmoid)
+
+    /// Blocks of all stages as `blocks.stage.block`.
+    func stages(_ builder: inout GraphBuilder, _ stages: [Stage], _ input: Graph.NodeID) -> Graph.NodeID {
+        var x = input
+        for (number, stage) in stages.enumerated() {
+            for index in 0..<stage.repeats {
+                x = block(&builder, "blocks.\(number).\(index)", stage, stride: index == 0 ? stage.stride : 1, x)
+            }
+        }
+        return x
+    }
+
+    /// One block of a stage.
+    func block(
+        _ builder: inout GraphBuilder, _ name: String, _ stage: Stage, stride: Int, _ input: Graph.NodeID
+    ) -> Graph.NodeID {
+        let channels = builder.shape(of: input).rowSize
+        let inner = stage.inner ?? channels * stage.expansion
+        let isResidual = stride == 1 && channels == stage.channels
+        let own = stage.activation ?? activation
+        // Untrained excitation halves its input: what follows makes up for it, less so in residual branches.
+        let scale: Float = isResidual ? 0.2 : stage.excitation == .none ? 1 : 1.5
+        var x = input
+        func unit(
+            _ convolution: String, _ normalization: Int, _ channels: Int, kernel: Int, stride: Int = 1, groups: Int = 1,
+            _ activation: Activation?, scale: Float = 1
+        ) {
+            x = self.unit(
+                &builder, "\(name).\(convolution)", "\(name).bn\(normalization)", x, channels, kernel: kernel,
+                stride: stride, groups: groups, activation: activation, scale: scale)
+        }
+        switch stage.kind {
+        case .convolution: unit("conv", 1, stage.channels, kernel: stage.kernel, stride: stride, own, scale: scale)
+        case .separable:
+            unit("conv_dw", 1, inner, kernel: stage.kernel, stride: stride, groups: inner, own)
+            unit("conv_pw", 2, stage.channels, kernel: 1, nil, scale: scale)
+        case .inverted:
+            unit("conv_pw", 1, inner, kernel: 1, own)
+            unit("conv_dw", 2, inner, kernel: stage.kernel, stride: stride, groups: inner, own)
+            switch stage.excitation {
+            case .none: break
+            case .quarterOfInput: x = excite(&builder, name + ".se", x, squeezed: max(1, channels / 4))
+            case .quarterOfInner: x = excite(&builder, name + ".se", x, squeezed: Self.rounded(inner / 4))
+            }
+            unit("conv_pwl", 3, stage.channels, kernel: 1, nil, scale: scale)
+        case .fused:
+            unit("conv_exp", 1, inner, kernel: stage.kernel, stride: stride, own)
+            unit("conv_pwl", 2, stage.channels, kernel: 1, nil, scale: scale)
+        }
+        return isResidual ? builder.add(name + ".add", x, input) : x
+    }
+
+    /// Squeeze-and-Excitation, Hu et al. 2018 (arXiv:1709.01507).
+    private func excite(
+        _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, squeezed: Int
+    ) -> Graph.NodeID {
+        guard case .image(let channels, let height, let width) = builder.shape(of: input) else { return input }
+        let pixel = Window(kernel: Extent(1))
+        var s = builder.averagePooling(
+            name + ".avgpool", input, Window(kernel: Extent(height, width)), countsPadding: false)
+        s = builder.convolution(
+            name + ".conv_reduce", s, Convolution(outChannels: squeezed, window: pixel, hasBias: true),
+            initializer: .fan(channels))
+        s = builder.activation(gate.inner, s)
+        s = builder.convolution(
+            name + ".conv_expand", s, Convolution(outChannels: channels, window: pixel, hasBias: true),
+            initializer: .fan(squeezed))
+        return builder.scaleChannels(name, input, by: builder.activation(gate.outer, s))
+    }
+
+    /// Convolution, batch normalisation, perhaps an activation.
+    func unit(
+        _ builder: inout GraphBuilder, _ convolution: String, _ normalization: String, _ input: Graph.NodeID,
+        _ channels: Int, kernel: Int, stride: Int = 1, groups: Int = 1, activation: Activation?, scale: Float = 1
+    ) -> Graph.NodeID {
+        guard case .image(_, let height, _) = builder.shape(of: input) else { return input }
+        let half = kernel / 2
+        // TensorFlow takes one pixel off the leading padding of even pictures where it strides.
+        let leading = padsLikeTensorFlow && stride > 1 && height % 2 == 0 ? half - 1 : half
+        let window = Window(
+            kernel: Extent(kernel), stride: Extent(stride), padding: Extent(leading), trailing: Extent(half))
+        var x = builder.convolution(
+            convolution, input, Convolution(outChannels: channels, window: window, groups: groups))
+        x = builder.batchNormalization(normalization, x, epsilon: epsilon, scale: scale)
+        return activation.map { builder.activation($0, x) } ?? x
+    }
+
+    /// A number of channels scaled, then rounded to a multiple of 8 that is never below 90 % of what was asked for.
+    static func rounded(_ count: Int, _ factor: Double = 1) -> Int {
+        let wanted = Double(count) * factor
+        let rounded = max(8, Int(wanted + 4) / 8 * 8)
+        return Double(rounded) < 0.9 * wanted ? rounded + 8 : rounded
+    }
+}

@@ -1,0 +1,124 @@
+import NeuralNetwork
+
+/// A weight file with the names of one publisher under those that the graphs here use.
+public struct RenamedWeights: Checkpoint {
+    /// The path it was read from.
+    public var path: String { file.path }
+    /// How the file is written.
+    public var format: String { file.format + ", names of " + publisher }
+    /// Shape of every tensor, by the graph's name.
+    public let shapes: [String: [Int]]
+    /// The arithmetics that the weights may be for, the most likely first.
+    let numerics: [Numerics]
+    /// What the network is fed, where the names tell.
+    let input: InputConvention?
+
+    let file: any Checkpoint
+    private let publisher: String
+    private let sources: [String: Source]
+
+    /// What a tensor is made from.
+    enum Source: Sendable {
+        case tensor(String)
+        /// The same numbers in another shape.
+        case reshaped(String, [Int])
+        case transposed(String)
+        /// One after the other along the first dimension.
+        case joined([String])
+        /// Rows of a tensor seen as `[rows, columns]`, in the shape given.
+        case rows(String, Range<Int>, [Int])
+        /// Two tensors added up, the second one's first row only.
+        case sumWithFirstRow(String, String)
+    }
+
+    /// How a publisher names tensors.
+    struct Scheme {
+        let publisher: String
+        var numerics: [Numerics] = []
+        var input: InputConvention?
+        /// The graph's names and what they are made from; nil where the names are not this publisher's.
+        let sources: ([String: [Int]]) -> [String: Source]?
+    }
+
+    /// Nil where no known publisher names tensors so.
+    init?(_ file: any Checkpoint) {
+        let found = file.shapes
+        for scheme in Self.schemes {
+            guard let sources = scheme.sources(found) else { continue }
+            self.file = file
+            publisher = scheme.publisher
+            numerics = scheme.numerics
+            input = scheme.input
+            self.sources = sources
+            shapes = sources.compactMapValues { Self.shape(of: $0, found) }
+            return
+        }
+        return nil
+    }
+
+    private static func shape(of source: Source, _ found: [String: [Int]]) -> [Int]? {
+        switch source {
+        case .tensor(let name), .sumWithFirstRow(let name, _): return found[name]
+        case .reshaped(let name, let shape):
+            return found[name]?.reduce(1, *) == shape.reduce(1, *) ? shape : found[name]
+        case .transposed(let name): return found[name]?.reversed()
+        case .joined(let names):
+            let parts = names.compactMap { found[$0] }
+            guard parts.count == names.count, let first = parts.first, !first.isEmpty,
+                parts.allSatisfy({ $0.dropFirst() == first.dropFirst() })
+            else { return nil }
+            return [parts.reduce(0) { $0 + $1[0] }] + first.dropFirst()
+        case .rows(_, _, let shape): return shape
+        }
+    }
+
+    /// The tensor that the graph calls `name`, or nil.
+    public func tensor(named name: String) throws -> Tensor? {
+        guard let source = sources[name], let shape = shapes[name] else { return nil }
+        switch source {
+        case .tensor(let original): return try file.tensor(named: original)
+        case .reshaped(let original, _):
+            return try file.tensor(named: original).map { Tensor(shape: shape, values: $0.values) }
+        case .transposed(let original): return try file.tensor(named: original)?.transposed
+        case .joined(let originals):
+            let parts = try originals.compactMap { try file.tensor(named: $0) }
+            return Tensor(shape: shape, values: parts.flatMap(\.values))
+        case .rows(let original, let rows, _):
+            guard let whole = try file.tensor(named: original) else { return nil }
+            let size = shape.reduce(1, *) / max(1, rows.count)
+            guard whole.count >= rows.upperBound * size else { return nil }
+            return Tensor(shape: shape, values: Array(whole.values[rows.lowerBound * size..<rows.upperBound * size]))
+        case .sumWithFirstRow(let original, let other):
+            guard var sum = try file.tensor(named: original), let addend = try file.tensor(named: other),
+                addend.count >= sum.count
+            else { return nil }
+            for index in sum.values.indices { sum.values[index] += addend.values[index] }
+            return sum
+        }
+    }
+}
+
+extension Tensor {
+    /// Rows and columns changed over.
+    fileprivate var transposed: Tensor? {
+        guard shape.count == 2 else { return nil }
+        let (rows, columns) = (shape[0], shape[1])
+        var result = Tensor(shape: [columns, rows], repeating: 0)
+        for row in 0..<rows {
+            for column in 0..<columns { result.values[column * rows + row] = values[row * columns + column] }
+        }
+        return result
+    }
+}
+
+extension RenamedWeights {
+    /// Every scheme, the more particular ones first.
+    static var schemes: [Scheme] { transformerSchemes + convolutionalSchemes }
+
+    /// The same tensors under other names; what `rename` does not know keeps its name.
+    static func renamed(
+        _ found: [String: [Int]], _ rename: (String) -> String?
+    ) -> [String: Source] {
+        Dictionary(found.keys.map { (rename($0) ?? $0, .tensor($0)) }, uniquingKeysWith: { first, _ in first })
+    }
+}

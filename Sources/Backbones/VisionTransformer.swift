@@ -1,0 +1,139 @@
+import NeuralNetwork
+
+/// An Image is Worth 16x16 Words, Dosovitskiy et al. 2020 (arXiv:2010.11929), and what became of it: DINOv2 (Oquab et al.
+/// 2023, arXiv:2304.07193), with registers (Darcet et al. 2023, arXiv:2309.16588), the image towers of CLIP (Radford et al.
+/// 2021, arXiv:2103.00020) and of SigLIP (Zhai et al. 2023, arXiv:2303.15343; the second: Tschannen et al. 2025,
+/// arXiv:2502.14786).
+///
+/// Parameter names are timm's. Blocks normalise before they compute. Position embeddings of other picture sizes are
+/// interpolated as timm does.
+public struct VisionTransformer: Sendable {
+    /// Numbers of a token, blocks, heads.
+    public enum Size: String, CaseIterable, Sendable {
+        case tiny, small, base, large
+
+        var width: Int {
+            switch self {
+            case .tiny: 192
+            case .small: 384
+            case .base: 768
+            case .large: 1024
+            }
+        }
+        var blocks: Int { self == .large ? 24 : 12 }
+        var heads: Int { width / 64 }
+    }
+
+    /// What differs between the families.
+    public enum Family: Sendable, Equatable {
+        /// Class token and classifier.
+        case supervised
+        /// Layer scale; so many register tokens.
+        case dino(registers: Int)
+        /// Normalisation before the blocks, no bias of the patches; class token projected to so many numbers.
+        case clip(projection: Int)
+        /// No class token; a learned query attends to all tokens.
+        case siglip
+    }
+
+    /// Width and depth.
+    public let size: Size
+    /// Which relative.
+    public let family: Family
+    /// Side of a patch, in pixels.
+    public let patch: Int
+    /// Side of the grid of patches that positions were learned on.
+    public let grid: Int
+    /// Between the two layers behind each attention.
+    public let activation: Activation
+
+    /// All parts, as they are.
+    public init(_ size: Size, _ family: Family, patch: Int, grid: Int, activation: Activation = .gelu) {
+        self.size = size
+        self.family = family
+        self.patch = patch
+        self.grid = grid
+        self.activation = activation
+    }
+
+    private var isCLIP: Bool {
+        if case .clip = family { return true }
+        return false
+    }
+
+    private var registers: Int {
+        if case .dino(let registers) = family { return registers }
+        return 0
+    }
+
+    private var epsilon: Float { isCLIP ? 1e-5 : 1e-6 }
+
+    /// Outputs `tokens` (patches after the last normalisation) `[width, side, side]`, `pooled` `[width]`, of supervised
+    /// networks `logits`, of CLIP and SigLIP `projected`; `activations` is what the last block attends to.
+    public func graph(imageSize: Int) -> Graph {
+        precondition(imageSize % patch == 0, "\(imageSize) pixels in patches of \(patch)")
+        let side = imageSize / patch
+        let embedding = TokenEmbedding(
+            hasClassToken: family != .siglip, registers: registers, grid: grid,
+            positionsCoverClass: family != .siglip && registers == 0)
+        var builder = GraphBuilder()
+        let image = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        let window = Window(kernel: Extent(patch), stride: Extent(patch))
+        var x = builder.convolution(
+            "patch_embed.proj", image, Convolution(outChannels: size.width, window: window, hasBias: !isCLIP))
+        x = builder.tokens("", x, embedding)
+        if isCLIP { x = normalized(&builder, "norm_pre", x) }
+        var attended = x
+        for block in 0..<size.blocks { (x, attended) = self.block(&builder, "blocks.\(block)", x) }
+        x = normalized(&builder, "norm", x)
+        var outputs = [
+            "tokens": builder.tokenMap("tokens", x, skipping: embedding.prefix, height: side), "activations": attended,
+        ]
+        let pooled = family == .siglip ? attentionPooled(&builder, x) : builder.classToken("class_token", x)
+        outputs["pooled"] = pooled
+        switch family {
+        case .supervised: outputs["logits"] = builder.linear("head", pooled, out: 1000)
+        case .clip(let projection):
+            outputs["projected"] = builder.linear("head", pooled, out: projection, hasBias: false)
+        case .siglip: outputs["projected"] = pooled
+        case .dino: break
+        }
+        return builder.build(outputs: outputs)
+    }
+
+    /// - Returns: the block's output, and what its attention reads.
+    private func block(
+        _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID
+    ) -> (output: Graph.NodeID, attended: Graph.NodeID) {
+        let attended = normalized(&builder, name + ".norm1", input)
+        var y = builder.linear(name + ".attn.qkv", attended, out: 3 * size.width)
+        y = builder.tokenAttention(name + ".attn", y, heads: size.heads)
+        y = builder.linear(name + ".attn.proj", y, out: size.width)
+        let x = builder.add(name + ".add1", scaled(&builder, name + ".ls1.gamma", y), input)
+        y = mlp(&builder, name + ".mlp", normalized(&builder, name + ".norm2", x))
+        return (builder.add(name + ".add2", scaled(&builder, name + ".ls2.gamma", y), x), attended)
+    }
+
+    private func scaled(_ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID) -> Graph.NodeID {
+        if case .dino = family { return builder.channelScale(name, input) }
+        return input
+    }
+
+    private func mlp(_ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID) -> Graph.NodeID {
+        let x = builder.activation(activation, builder.linear(name + ".fc1", input, out: 4 * size.width))
+        return builder.linear(name + ".fc2", x, out: size.width)
+    }
+
+    /// SigLIP's head.
+    private func attentionPooled(_ builder: inout GraphBuilder, _ input: Graph.NodeID) -> Graph.NodeID {
+        var x = builder.linear("attn_pool.kv", input, out: 2 * size.width)
+        x = builder.latentAttention("attn_pool", x, heads: size.heads)
+        x = builder.linear("attn_pool.proj", x, out: size.width)
+        let y = mlp(&builder, "attn_pool.mlp", normalized(&builder, "attn_pool.norm", x))
+        return builder.add("attn_pool.add", y, x)
+    }
+
+    private func normalized(_ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID) -> Graph.NodeID {
+        builder.layerNormalization(name, input, epsilon: epsilon, spread: 0.2)
+    }
+}
