@@ -28,6 +28,8 @@ public struct Backbone: Sendable {
     public var patch = 1
     /// The filter that pictures were resized with for the published weights.
     public var interpolation = Interpolation.bilinear
+    /// Frames that are best seen together: enough to reuse weights, few enough that activations stay near the processor.
+    public var framesAtOnce = 16
     let makeGraph: @Sendable (Int, Numerics) -> Graph
     let makeConvention: @Sendable (Numerics) -> InputConvention
 

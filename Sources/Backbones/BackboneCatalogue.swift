@@ -42,7 +42,7 @@ extension Backbone {
             nativeImageSize: size.scaling.imageSize, minimumImageSize: 32,
             // Only the smallest was trained by timm itself.
             numerics: size == .lite0 ? [.timm, .keras] : [.keras, .timm], taps: ["pooled", "spatial"],
-            interpolation: .bicubic,
+            interpolation: .bicubic, framesAtOnce: 2,
             makeGraph: { imageSize, numerics in EfficientNetLite(size, numerics).graph(imageSize: imageSize) },
             makeConvention: { $0 == .keras ? .symmetric : .imageNet })
     }
@@ -51,7 +51,7 @@ extension Backbone {
         Backbone(
             name: "efficientnetv2_\(size)", source: "Tan and Le 2021, torchvision, Keras and timm",
             nativeImageSize: size.imageSize, minimumImageSize: 32, numerics: [.torchvision, .keras, .timm],
-            taps: ["pooled", "spatial"], interpolation: size == .l ? .bicubic : .bilinear,
+            taps: ["pooled", "spatial"], interpolation: size == .l ? .bicubic : .bilinear, framesAtOnce: 2,
             makeGraph: { imageSize, numerics in EfficientNetV2(size, numerics).graph(imageSize: imageSize) },
             makeConvention: { $0 == .keras ? .by128 : $0 == .torchvision && size == .l ? .symmetric : .imageNet })
     }
@@ -59,6 +59,7 @@ extension Backbone {
     static let mobileNetV3 = Backbone(
         name: "mobilenetv3_large", source: "Howard et al. 2019, torchvision and timm", nativeImageSize: 224,
         minimumImageSize: 32, numerics: [.torchvision, .timm, .keras], taps: ["pooled", "spatial"],
+        framesAtOnce: 2,
         makeGraph: { size, numerics in MobileNetV3(numerics).graph(imageSize: size) },
         makeConvention: { $0 == .keras ? .symmetric : .imageNet })
 
@@ -68,7 +69,7 @@ extension Backbone {
                 name: "convnext\(version == 1 ? "" : "v2")_\(size)",
                 source: version == 1 ? "Liu et al. 2022, torchvision and timm" : "Woo et al. 2023, timm",
                 nativeImageSize: 224, minimumImageSize: 32, numerics: version == 1 ? [.torchvision, .timm] : [.timm],
-                taps: ["pooled", "spatial"], interpolation: version == 1 ? .bilinear : .bicubic,
+                taps: ["pooled", "spatial"], interpolation: version == 1 ? .bilinear : .bicubic, framesAtOnce: 4,
                 makeGraph: { imageSize, _ in ConvNeXt(size, version: version).graph(imageSize: imageSize) },
                 makeConvention: { _ in .imageNet })
         }
@@ -128,6 +129,7 @@ extension Backbone {
         Backbone(
             name: name, source: source, nativeImageSize: 224, minimumImageSize: 2 * patch, numerics: numerics,
             taps: ["pooled", "tokens"] + taps, patch: patch, interpolation: .bicubic,
+            framesAtOnce: 4,
             makeGraph: { imageSize, numerics in makeNetwork(numerics).graph(imageSize: imageSize) },
             makeConvention: makeConvention)
     }

@@ -151,10 +151,11 @@ extension ExtractionRecipe {
         }
     }
 
-    /// Frames that a network sees at once: equal parts of at most 16, large enough to reuse each weight while it is
-    /// in the processor's cache; fewer where pictures are so large that their activations would fill the memory.
+    /// Frames that a network sees at once: equal parts of at most 16, or what the network is best with, large enough to
+    /// reuse each weight while it is in the processor's cache; fewer where pictures are so large that their activations would fill the memory.
     public var batch: Int {
-        let most = max(2, min(16, 1_000_000 / (imageSize * imageSize)))
+        let best = Backbone.named(backbone)?.framesAtOnce ?? 16
+        let most = max(2, min(best, 1_000_000 / (imageSize * imageSize)))
         let parts = (sampling.frames + most - 1) / most
         return (sampling.frames + parts - 1) / parts
     }

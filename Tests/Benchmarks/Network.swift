@@ -63,6 +63,30 @@ enum NetworkBenchmark {
         report(setting, rate: rate, startUp: startUp)
     }
 
+    /// What each step of the network takes on one core, the longest first.
+    static func steps(_ setting: Setting) throws {
+        let size = setting.backbone.nativeImageSize
+        let graph = setting.backbone.graph(imageSize: size)
+        let normalization = setting.backbone.inputConvention().normalization
+        let pixels = (0..<setting.batch * size * size * 3).map { UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9) }
+        ArithmeticLibrary.setThreadsOfCallingThread(1)
+        let plan = try InferencePlan(
+            graph: graph, output: "pooled", batch: setting.batch,
+            weights: PackedWeights(RandomParameters(), identity: "random"),
+            arithmetic: arithmetic(setting, graph, pixels, normalization),
+            tuning: setting.isTuned ? KernelTuning.standard : nil)
+        _ = try plan.run(pixels: pixels, normalization: normalization)
+        let steps = try plan.seconds(rounds: 5)
+        let all = steps.reduce(0) { $0 + $1.seconds }
+        let adds = Dictionary(graph.nodes.map { ($0.name, graph.multiplyAdds(of: $0)) }, uniquingKeysWith: { a, _ in a })
+        for step in steps.sorted(by: { $0.seconds > $1.seconds }) {
+            let rate = 2e-9 * Double(setting.batch * (adds[step.name] ?? 0)) / step.seconds
+            print(
+                String(format: "%8.3f ms %5.1f %% %7.1f GFLOP/s  ", step.seconds * 1e3, 100 * step.seconds / all, rate)
+                    + "\(step.name)  \(step.kernel)")
+        }
+    }
+
     private static func arithmetic(
         _ setting: Setting, _ graph: Graph, _ pixels: [UInt8], _ normalization: PixelNormalization
     ) throws -> Arithmetic {

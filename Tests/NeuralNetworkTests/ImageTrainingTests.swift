@@ -68,11 +68,66 @@ import Testing
             s = b.activation(.sigmoid, conv("fc2", s, 32, 1, bias: true))
             x = norm("projectbn", conv("project", b.scaleChannels("scale", x, by: s), 8, 1))
             x = b.globalAveragePooling("pool", x)
+        case "convnext", "convnextv2":
+            x = b.convolution(
+                "stem", x,
+                Convolution(outChannels: 6, window: Window(kernel: Extent(4), stride: Extent(4)), hasBias: true))
+            let y = b.layerNormalization(
+                "block.norm", conv("block.conv_dw", x, 6, 7, groups: 6, bias: true), epsilon: 1e-6, spread: 0.2)
+            var z = b.activation(.gelu, b.linear("block.mlp.fc1", y, out: 24))
+            if name == "convnextv2" { z = b.responseNormalization("block.mlp.grn", z) }
+            z = b.linear("block.mlp.fc2", z, out: 6)
+            if name == "convnext" { z = b.channelScale("block.gamma", z) }
+            x = b.globalAveragePooling("pool", b.add("add", z, x))
+            x = b.layerNormalization("norm", x, epsilon: 1e-6, spread: 0.2)
+        case "mobile":
+            func hard(_ x: Graph.NodeID) -> Graph.NodeID { b.activation(.hardSwish, x) }
+            x = b.activation(.relu6, conv("stem", x, 8, 3, 2, bias: true))
+            x = hard(conv("expand", x, 16, 1, bias: true))
+            x = hard(conv("depth", x, 16, 3, groups: 16, bias: true))
+            var s = b.averagePooling("squeeze", x, Window(kernel: Extent(12, 10)), countsPadding: false)
+            s = relu(conv("se.conv_reduce", s, 8, 1, bias: true, initializer: .fan(16)))
+            s = b.activation(.hardSigmoid, conv("se.conv_expand", s, 16, 1, bias: true, initializer: .fan(8)))
+            x = b.globalAveragePooling("pool", conv("project", b.scaleChannels("scale", x, by: s), 8, 1, bias: true))
+        case "class", "registers", "latent":
+            x = transformer(&b, name, x)
         default:
             x = relu(conv("b", relu(conv("a", x, 8, 3, bias: true)), 6, 3, bias: true))
             x = b.flatten("flatten", b.maxPooling("pool", x, Window(kernel: Extent(2), stride: Extent(2))))
         }
         return b.build(outputs: ["logits": b.linear("fc", x, out: 3)])
+    }
+
+    private static func transformer(_ b: inout GraphBuilder, _ name: String, _ image: Graph.NodeID) -> Graph.NodeID {
+        let activation: Activation = ["class": .gelu, "registers": .quickGELU][name] ?? .geluTanh
+        let window = Window(kernel: Extent(4), stride: Extent(4))
+        func norm(_ name: String, _ x: Graph.NodeID) -> Graph.NodeID {
+            b.layerNormalization(name, x, epsilon: 1e-6, spread: 0.2)
+        }
+        func scaled(_ place: Int, _ x: Graph.NodeID) -> Graph.NodeID {
+            name == "registers" ? b.channelScale("blocks.0.ls\(place).gamma", x) : x
+        }
+        func mlp(_ name: String, _ x: Graph.NodeID, _ inner: Int) -> Graph.NodeID {
+            b.linear(name + ".fc2", b.activation(activation, b.linear(name + ".fc1", x, out: inner)), out: 12)
+        }
+        var x = b.convolution("patch_embed.proj", image, Convolution(outChannels: 12, window: window, hasBias: true))
+        let embedding = TokenEmbedding(
+            hasClassToken: name == "class", registers: name == "registers" ? 2 : 0, grid: 4,
+            positionsCoverClass: name == "class")
+        x = b.tokens("", x, embedding)
+        var y = b.linear("blocks.0.attn.qkv", norm("blocks.0.norm1", x), out: 36)
+        y = b.linear("blocks.0.attn.proj", b.tokenAttention("attn", y, heads: 3), out: 12)
+        x = b.add("add1", scaled(1, y), x)
+        x = b.add("add2", scaled(2, mlp("blocks.0.mlp", norm("blocks.0.norm2", x), 48)), x)
+        x = norm("norm", x)
+        switch name {
+        case "class": return b.classToken("first", x)
+        case "registers": return b.tokenMean("mean", x, skipping: 2)
+        default:
+            x = b.latentAttention("attn_pool", b.linear("attn_pool.kv", x, out: 24), heads: 3)
+            x = b.linear("attn_pool.proj", x, out: 12)
+            return b.add("pool", mlp("attn_pool.mlp", norm("attn_pool.norm", x), 24), x)
+        }
     }
 
     static func around(_ name: String, _ shape: [Int], spread: Float) -> Tensor {

@@ -32,7 +32,7 @@ def value(name, shape, shapes):
         return around(name, shape, 0, 1)
     if module.endswith(".grn"):
         return around(name, shape, 0, 0.5 if leaf == "weight" else 0.1)
-    if leaf == "weight" and len(shape) == 4 and ".se." not in name:
+    if leaf == "weight" and len(shape) == 4 and "se" not in module.split("."):
         return around(name, shape, 0, np.sqrt(6 / fan))
     if fan:
         return around(name, shape, 0, 1 / np.sqrt(fan))

@@ -12,6 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import encoders
+from timm.layers import AttentionPoolLatent, resample_abs_pos_embed
+from timm.layers.grn import GlobalResponseNorm
+from timm.models.vision_transformer import Block as TransformerBlock
 from parameters import around, fill
 from torchvision_goldens import SmallCNN
 
@@ -90,6 +94,88 @@ class VGG(nn.Module):
         return self.fc(x.permute(0, 2, 3, 1).flatten(1))
 
 
+class ConvNeXtBlock(nn.Module):
+    def __init__(self, width, version):
+        super().__init__()
+        self.conv_dw, self.norm = nn.Conv2d(width, width, 7, 1, 3, groups=width), nn.LayerNorm(width, eps=1e-6)
+        self.mlp = nn.Module()
+        self.mlp.fc1, self.mlp.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        if version == 2:
+            self.mlp.grn = GlobalResponseNorm(4 * width)
+        else:
+            self.gamma = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        y = self.mlp.fc1(self.norm(self.conv_dw(x).permute(0, 2, 3, 1)))
+        y = F.gelu(y)
+        y = self.mlp.grn(y) if hasattr(self.mlp, "grn") else y
+        y = self.mlp.fc2(y)
+        y = self.gamma * y if hasattr(self, "gamma") else y
+        return x + y.permute(0, 3, 1, 2)
+
+
+class ConvNeXt(nn.Module):
+    def __init__(self, version):
+        super().__init__()
+        self.stem, self.block = nn.Conv2d(3, 6, 4, 4), ConvNeXtBlock(6, version)
+        self.norm, self.fc = nn.LayerNorm(6, eps=1e-6), nn.Linear(6, CLASSES)
+
+    def forward(self, x):
+        return self.fc(self.norm(self.block(self.stem(x)).mean((2, 3))))
+
+
+class Transformer(nn.Module):
+    """One block of timm's over 6×5 patches whose positions were learned on 4×4."""
+
+    def __init__(self, registers, activation, pooling, width=12):
+        super().__init__()
+
+        self.patch_embed = nn.Module()
+        self.patch_embed.proj = nn.Conv2d(3, width, 4, 4)
+        self.has_class = pooling == "class"
+        if self.has_class:
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        if registers:
+            self.reg_token = nn.Parameter(torch.zeros(1, registers, width))
+        self.covers = self.has_class and not registers
+        self.pos_embed = nn.Parameter(torch.zeros(1, 16 + self.covers, width))
+        norm = lambda size, **_: nn.LayerNorm(size, eps=1e-6)
+        self.blocks = nn.ModuleList([TransformerBlock(width, 3, qkv_bias=True, init_values=1 if registers else None, act_layer=activation, norm_layer=norm)])
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        if pooling == "latent":
+            self.attn_pool = AttentionPoolLatent(width, num_heads=3, mlp_ratio=2, norm_layer=norm, act_layer=activation)
+        self.pooling, self.fc = pooling, nn.Linear(width, CLASSES)
+
+    def forward(self, x):
+
+        x = self.patch_embed.proj(x).flatten(2).transpose(1, 2)
+        front = [self.cls_token.expand(len(x), -1, -1)] if self.has_class else []
+        front += [self.reg_token.expand(len(x), -1, -1)] if hasattr(self, "reg_token") else []
+        positions = resample_abs_pos_embed(self.pos_embed, [6, 5], [4, 4], num_prefix_tokens=int(self.covers))
+        x = torch.cat(front + [x], 1) + positions if self.covers else torch.cat(front + [x + positions], 1)
+        first = sum(part.shape[1] for part in front)
+        x = self.norm(self.blocks[0](x))
+        if self.pooling == "latent":
+            return self.fc(self.attn_pool(x))
+        return self.fc(x[:, 0] if self.pooling == "class" else x[:, first:].mean(1))
+
+
+class Mobile(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.expand = conv(3, 8, 3, 2, bias=True), conv(8, 16, 1, bias=True)
+        self.depth = conv(16, 16, 3, 1, groups=16, bias=True)
+        self.se = nn.Module()
+        self.se.conv_reduce, self.se.conv_expand = conv(16, 8, 1, bias=True), conv(8, 16, 1, bias=True)
+        self.project, self.fc = conv(16, 8, 1, bias=True), nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        x = F.relu6(self.stem(x))
+        x = F.hardswish(self.depth(F.hardswish(self.expand(x))))
+        s = F.hardsigmoid(self.se.conv_expand(F.relu(self.se.conv_reduce(x.mean((2, 3), keepdim=True)))))
+        return self.fc(self.project(x * s).mean((2, 3)))
+
+
 def prepare(model):
     state = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
     for name, value in state.items():
@@ -106,7 +192,11 @@ def prepare(model):
 
 def golden(name, model, frozen=()):
     with torch.no_grad():
-        prepare(model)
+        if isinstance(model, (ConvNeXt, Transformer, Mobile)):
+            for parameter, value in zip(model.parameters(), encoders.fill({n: tuple(p.shape) for n, p in model.named_parameters()}).values()):
+                parameter.copy_(torch.from_numpy(value))
+        else:
+            prepare(model)
     model.train()
     for module_name, module in model.named_modules():
         if any(module_name == f or module_name.startswith(f + ".") for f in frozen):
@@ -117,11 +207,22 @@ def golden(name, model, frozen=()):
     logits = model(x)
     F.cross_entropy(logits, TARGETS).backward()
     print(name, logits[0].tolist())
+    digits = lambda tensor: [float(f"{v:.9g}") for v in tensor.flatten().tolist()]  # all that float32 has
     return {
-        "name": name, "frozen": list(frozen), "logits": logits.flatten().tolist(),
-        "gradients": {n: p.grad.flatten().tolist() for n, p in model.named_parameters() if p.requires_grad},
-        "statistics": {n: b.flatten().tolist() for n, b in model.named_buffers() if n.endswith(("mean", "var"))},
+        "name": name, "frozen": list(frozen), "logits": digits(logits),
+        "gradients": {n: digits(p.grad) for n, p in model.named_parameters() if p.requires_grad},
+        "statistics": {n: digits(b) for n, b in model.named_buffers() if n.endswith(("mean", "var"))},
     }
+
+
+class QuickGELU(nn.Module):
+    def forward(self, x):
+        return x * torch.sigmoid(1.702 * x)
+
+
+class TanhGELU(nn.Module):
+    def forward(self, x):
+        return F.gelu(x, approximate="tanh")
 
 
 def steps():
@@ -156,7 +257,11 @@ if __name__ == "__main__":
         golden("residual", Residual()), golden("inception", Inception()), golden("mbconv", MBConv()), golden("vgg", VGG()),
         golden("residual", Residual(), ("conv1", "bn1", "layer1.0.conv1", "layer1.0.bn1", "layer1.0.downsample")),
         golden("vgg", VGG(), ("a",)),
+        golden("convnext", ConvNeXt(1)), golden("convnextv2", ConvNeXt(2)), golden("mobile", Mobile()),
+        golden("class", Transformer(0, nn.GELU, "class")), golden("registers", Transformer(2, QuickGELU, "mean")),
+        golden("latent", Transformer(0, TanhGELU, "latent")),
+        golden("class", Transformer(0, nn.GELU, "class"), ("patch_embed", "blocks.0.norm1", "blocks.0.attn", "norm")),
     ]
     tests = pathlib.Path(__file__).parent.parent
-    (tests / "NeuralNetworkTests/Fixtures/training.json").write_text(json.dumps({"goldens": goldens}))
+    (tests / "NeuralNetworkTests/Fixtures/training.json").write_text(json.dumps({"goldens": goldens}, separators=(",", ":")))
     (tests / "BackbonesTests/Fixtures/steps.json").write_text(json.dumps(steps()))

@@ -101,6 +101,19 @@ public final class InferencePlan {
     /// The kernel that computes each step, for `describe` and benchmarks.
     public var kernels: [(name: String, kernel: String)] { steps.map { ($0.name, $0.kernel) } }
 
+    /// Seconds that each step takes on whatever its memory holds, the least of `rounds`.
+    public func seconds(rounds: Int) throws -> [(name: String, kernel: String, seconds: Double)] {
+        var least = [Double](repeating: .infinity, count: steps.count)
+        for _ in 0..<rounds {
+            for (index, step) in steps.enumerated() {
+                let begin = ContinuousClock.now
+                try step.execute(in: context)
+                least[index] = min(least[index], (ContinuousClock.now - begin) / .seconds(1))
+            }
+        }
+        return zip(steps, least).map { ($0.name, $0.kernel, $1) }
+    }
+
     /// Runs the network on up to `batch` pictures of 8-bit RGB.
     ///
     /// - Parameter pixels: `[count, height, width, 3]`, count from 1 to `batch`.
