@@ -1,16 +1,18 @@
 """Grad-CAM of PyTorch through head and last maps, for generated parameters and pictures → PipelinesTests/Fixtures/cam.json.
 
-    python cam_goldens.py               # torch, torchvision, numpy
+    python cam_goldens.py               # torch, torchvision, timm, numpy
 """
 
 import json
 import pathlib
 
 import numpy as np
+import timm
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+import encoders
 from parameters import around, fill, pixels
 from torchvision_goldens import IMAGENET, make, spatial
 
@@ -49,7 +51,69 @@ class Head(nn.Module):
         return self.fc(x)
 
 
+# Networks of timm's: name, what its gradients are taken at, the input's mean and deviation.
+NEWER = {
+    "vit_tiny_16": ("vit_tiny_patch16_224", "blocks.11.norm1", ([0.5] * 3, [0.5] * 3)),
+    "dinov2_vits14_reg": ("vit_small_patch14_reg4_dinov2", "blocks.11.norm1", ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])),
+    "siglip_b16": ("vit_base_patch16_siglip_224", "blocks.11.norm1", ([0.5] * 3, [0.5] * 3)),
+    "convnext_tiny": ("convnext_tiny", "stages.3", ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])),
+}
+
+
+def newer(backbone, tap, kind, size, label):
+    """As pytorch-grad-cam does for transformers: at what the last block attends to, without the tokens before the patches."""
+    name, place, convention = NEWER[backbone]
+    model = timm.create_model(name, pretrained=False, **({"dynamic_img_size": True} if name.startswith("vit") else {}))
+    encoders.load(model, encoders.timm_names, encoders.shapes_of_timm(model))
+    kept = {}
+
+    def keep(module, inputs, output):
+        kept["maps"] = output
+        output.retain_grad()
+
+    model.get_submodule(place).register_forward_hook(keep)
+    mean, deviation = (np.array(v, "f") for v in convention)
+    pictures = [((pixels(i, size, size).astype("f") / 255 - mean) / deviation).transpose(2, 0, 1) for i in range(FRAMES)]
+    features = model.forward_features(torch.from_numpy(np.stack(pictures)))
+    if tap == "tokens":
+        side = size // model.patch_embed.patch_size[0]
+        x = features[:, model.num_prefix_tokens :].reshape(FRAMES, side, side, -1)
+    else:
+        x = model.forward_head(features, pre_logits=True)
+    scores = through(Head(kind, tuple(x.shape[1:])), x)
+    scores[..., label].sum().backward()
+    maps, gradients = kept["maps"].detach(), kept["maps"].grad
+    if maps.dim() == 3:
+        side, first = size // model.patch_embed.patch_size[0], model.num_prefix_tokens
+        maps, gradients = (t[:, first:].reshape(FRAMES, side, side, -1).permute(0, 3, 1, 2) for t in (maps, gradients))
+    return document(backbone, tap, kind, size, label, maps, gradients)
+
+
+def through(head, x):
+    """Scores of a head with generated parameters, after its standardisation."""
+    count = x[0].numel()
+    shift, scale = (torch.from_numpy(around(n, (count,), c, s)).reshape(x[0].shape) for n, c, s in (("mean", 0.5, 0.5), ("scale", 1, 0.5)))
+    named = dict(head.named_parameters())
+    with torch.no_grad():
+        for name, value in named.items():
+            weight = named.get(name.rsplit(".", 1)[0] + ".weight", value)
+            fan = HIDDEN if name.startswith("rnn.") else int(np.prod(weight.shape[1:]))
+            value.copy_(torch.from_numpy(around(name, tuple(value.shape), 0, 1 / np.sqrt(fan))))
+    return head((x - shift) * scale)
+
+
+def document(backbone, tap, kind, size, label, maps, gradients):
+    cam = F.relu((gradients.mean((2, 3), keepdim=True) * maps).sum(1)).detach()
+    print(f"{backbone} {tap} {kind}: {tuple(cam.shape)}, {(cam > 0).float().mean():.2f} above 0")
+    return {
+        "backbone": backbone, "tap": tap, "kind": kind, "image_size": size, "label": label, "shape": list(maps.shape[1:]),
+        "maps": cam.flatten().tolist(),
+    }
+
+
 def golden(backbone, tap, kind, size, label):
+    if backbone in NEWER:
+        return newer(backbone, tap, kind, size, label)
     model = make(backbone).eval()
     state = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
     values = fill({k: tuple(v.shape) for k, v in state.items()})
@@ -61,24 +125,9 @@ def golden(backbone, tap, kind, size, label):
     maps.requires_grad_()
     x = maps.mean((2, 3)) if tap == "pooled" else maps.permute(0, 2, 3, 1)
     x = x.reshape(FRAMES, -1) if tap == "flatten" else x
-    count = x[0].numel()
-    shift, scale = (torch.from_numpy(around(n, (count,), c, s)).reshape(x[0].shape) for n, c, s in (("mean", 0.5, 0.5), ("scale", 1, 0.5)))
-    head = Head(kind, tuple(x.shape[1:]))
-    named = dict(head.named_parameters())
-    with torch.no_grad():
-        for name, value in named.items():
-            weight = named.get(name.rsplit(".", 1)[0] + ".weight", value)
-            fan = HIDDEN if name.startswith("rnn.") else int(np.prod(weight.shape[1:]))
-            value.copy_(torch.from_numpy(around(name, tuple(value.shape), 0, 1 / np.sqrt(fan))))
-    scores = head((x - shift) * scale)
+    scores = through(Head(kind, tuple(x.shape[1:])), x)
     scores[..., label].sum().backward()
-    weights = maps.grad.mean((2, 3), keepdim=True)
-    cam = F.relu((weights * maps).sum(1)).detach()
-    print(f"{backbone} {tap} {kind}: {tuple(cam.shape)}, {(cam > 0).float().mean():.2f} above 0")
-    return {
-        "backbone": backbone, "tap": tap, "kind": kind, "image_size": size, "label": label, "shape": list(maps.shape[1:]),
-        "maps": cam.flatten().tolist(),
-    }
+    return document(backbone, tap, kind, size, label, maps, maps.grad)
 
 
 if __name__ == "__main__":
@@ -86,7 +135,9 @@ if __name__ == "__main__":
     cases = [
         ("resnet18", "pooled", "average", 128, 0), ("resnet18", "pooled", "gru", 128, 1), ("resnet18", "pooled", "frame", 96, 2),
         ("resnet18", "spatial", "convlstm", 96, 0), ("efficientnet_b0", "pooled", "attention", 96, 1),
-        ("vgg16", "flatten", "average", 64, 2),
+        ("vgg16", "flatten", "average", 64, 2), ("vit_tiny_16", "pooled", "gru", 96, 1),
+        ("dinov2_vits14_reg", "tokens", "convlstm", 56, 0), ("siglip_b16", "pooled", "attention", 64, 2),
+        ("convnext_tiny", "pooled", "gru", 96, 0),
     ]
     small = torch.from_numpy(around("map", (3, 5), 0, 1))
     up = F.interpolate(small[None, None], (8, 13), mode="bilinear", align_corners=False)

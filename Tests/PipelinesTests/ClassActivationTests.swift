@@ -63,13 +63,7 @@ import Video
             backbone: backbone, weights: .random, tap: golden.tap, imageSize: golden.imageSize,
             sampling: .first(frames: 4))
         let recipe = try ExtractionRecipe(configuration, LoadedWeights(.random))
-        let (channels, height, width) = (golden.shape[0], golden.shape[1], golden.shape[2])
-        let shape =
-            switch golden.tap {
-            case "pooled": [channels]
-            case "flatten": [channels * height * width]
-            default: [height, width, channels]
-            }
+        let shape = try recipe.graph().featureShape(of: golden.tap)
         let input = HeadConfiguration.Input(shape: shape, maximumLength: 4)
         let size = shape.reduce(1, *)
         let head = try Head(
