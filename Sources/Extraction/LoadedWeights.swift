@@ -1,4 +1,5 @@
 import Backbones
+import FeatureCache
 import Foundation
 import NeuralNetwork
 
@@ -20,11 +21,17 @@ public struct LoadedWeights: Sendable {
             (digest, traits, file) = (nil, .unknown, nil)
         case .file(let path):
             let checkpoint = try openWeights(path: path)
-            digest = try FileDigest.sha256(path: path)
+            digest = try Self.digest(of: checkpoint.files)
             packed = PackedWeights(checkpoint, identity: digest)
             traits = WeightsTraits(of: checkpoint)
             file = checkpoint
         }
+    }
+
+    /// Of the file; of several, of their digests in a row.
+    private static func digest(of files: [String]) throws -> String {
+        let digests = try files.map(FileDigest.sha256)
+        return digests.count == 1 ? digests[0] : hexDigest(Data(digests.joined().utf8))
     }
 
     /// - Throws: `WeightsError.mismatch`, with a guess of what the file is instead.
@@ -33,7 +40,7 @@ public struct LoadedWeights: Sendable {
         do {
             try file.validate(for: parameters)
         } catch WeightsError.mismatch(let path, var mismatch) {
-            mismatch.hint = Backbone.looking(like: file.shapes).map { "This looks like \($0.name)." }
+            mismatch.hint = WeightsHint.text(expected: parameters, found: file.shapes)
             throw WeightsError.mismatch(file: path, mismatch)
         }
     }

@@ -19,21 +19,36 @@ struct Weights: ParsableCommand {
         func run() throws {
             var table = TextTable([
                 ("backbone", .left), ("file", .left), ("from", .left), ("MB", .right), ("checksum", .left),
-                ("licence", .left), ("top-1", .right),
+                ("licence", .left), ("top-1", .left), ("input", .left),
             ])
             for weights in PublishedWeights.all {
                 let checksum =
                     switch weights.checksum {
                     case .sha256(let prefix): "sha256 \(prefix)…"
                     case .md5(let digits): "md5 \(digits.prefix(8))…"
+                    case .stated: "as the server states"
                     }
                 table.append([
                     weights.backbone, weights.file, weights.publisher.rawValue,
                     decimal(weights.megabytes, 1), checksum, weights.licence,
-                    decimal(weights.top1, 1) + " %",
+                    decimal(weights.top1, 1) + " %"
+                        + (weights.measure == .classifier ? "" : " " + weights.measure.rawValue),
+                    input(weights),
                 ])
             }
             print(table.text)
+        }
+
+        /// Side of the picture and range of its numbers.
+        private func input(_ weights: PublishedWeights) -> String {
+            guard let backbone = Backbone.named(weights.backbone) else { return "" }
+            let numerics = weights.arithmetic
+            let known: [(InputConvention, String)] = [
+                (.imageNet, "imagenet"), (.symmetric, "symmetric"), (.caffe, "caffe"), (.clip, "clip"),
+            ]
+            let convention = weights.input ?? backbone.inputConvention(numerics)
+            let name = known.first { $0.0 == convention }?.1 ?? "own"
+            return "\(backbone.nativeImageSize)² \(name)"
         }
     }
 
@@ -61,8 +76,13 @@ struct Weights: ParsableCommand {
                 let address = mirror.map { $0.hasSuffix("/") ? $0 : $0 + "/" }
                 var fetcher = WeightsFetcher(mirror: address)
                 fetcher.showsProgress = Console.isTerminal
-                let (path, wasThere) = try fetcher.fetch(weights, to: folder)
-                print(wasThere ? "\(path) is there already, and whole." : "\(path): fetched and checked.")
+                let file = try fetcher.fetch(weights, to: folder)
+                let unchecked = "unchecked: nobody states a digest of it."
+                if file.wasThere {
+                    print("\(file.path) is there already, " + (file.isChecked ? "and whole." : unchecked))
+                } else {
+                    print("\(file.path): fetched, " + (file.isChecked ? "and checked." : unchecked))
+                }
             }
         }
     }

@@ -9,7 +9,8 @@ import Testing
 /// A web server on a free port of this machine that misbehaves as its paths say.
 ///
 /// `/ok/…` serves, `/slow/…` in small pieces, `/drop/…` breaks off half way once, `/cut/…` always,
-/// `/redirect/…` sends on to `/ok/…`, anything else is 404.
+/// `/redirect/…` sends on to `/ok/…`; `/hub/…` too, stating a SHA-256 on the way; `/md5/…`, `/digest/…` and `/goog/…` state
+/// digests as object stores do, `/lie/…` a wrong one; anything else is 404.
 private final class TestServer: Sendable {
     let port: UInt16
     private let socket: Int32
@@ -71,13 +72,31 @@ private final class TestServer: Sendable {
         if behaviour == "redirect" {
             return send(client, "HTTP/1.1 302 Found\r\nLocation: /ok/\(path.dropFirst("/redirect/".count))\r\n\r\n")
         }
-        guard ["ok", "slow", "drop", "cut"].contains(behaviour) else {
+        let sha256 = Data(SHA256.hash(data: Data(content)))
+        let md5 = Data(Insecure.MD5.hash(data: Data(content)))
+        func hex(_ data: Data) -> String { data.map { String(format: "%02x", $0) }.joined() }
+        if behaviour == "hub" {
+            let place = "/ok/\(path.dropFirst("/hub/".count))"
+            return send(
+                client,
+                "HTTP/1.1 302 Found\r\nLocation: \(place)\r\nX-Linked-ETag: \"\(hex(sha256))\"\r\nETag: \"abc\"\r\n\r\n"
+            )
+        }
+        let stated = [
+            "md5": "ETag: \"\(hex(md5))\"\r\n", "lie": "X-Linked-Etag: \"\(String(repeating: "0", count: 64))\"\r\n",
+            "digest": "Repr-Digest: sha-256=:\(sha256.base64EncodedString()):\r\n",
+            "goog": "x-goog-hash: crc32c=AAAAAA==\r\nx-goog-hash: md5=\(md5.base64EncodedString())\r\n",
+        ]
+        guard ["ok", "slow", "drop", "cut"].contains(behaviour) || stated[behaviour] != nil else {
             return send(client, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
         }
         let body = content[min(start, content.count)...]
         let status = start > 0 ? "206 Partial Content" : "200 OK"
         let place = "Content-Range: bytes \(start)-\(content.count - 1)/\(content.count)\r\n"
-        send(client, "HTTP/1.1 \(status)\r\nContent-Length: \(body.count)\r\n\(start > 0 ? place : "")\r\n")
+        send(
+            client,
+            "HTTP/1.1 \(status)\r\nContent-Length: \(body.count)\r\n\(start > 0 ? place : "")\(stated[behaviour] ?? "")\r\n"
+        )
         let isCut = behaviour == "cut" || behaviour == "drop" && earlier == 0
         let part = isCut ? body.prefix(body.count / 2) : body
         let piece = behaviour == "slow" ? 10_000 : part.count
@@ -116,7 +135,7 @@ private final class TestServer: Sendable {
 
     private func fetch(
         _ behaviour: String, _ weights: PublishedWeights = weights()
-    ) throws -> (path: String, wasThere: Bool) {
+    ) throws -> WeightsFetcher.Fetched {
         var fetcher = WeightsFetcher(mirror: server.address(behaviour))
         fetcher.showsProgress = false
         return try fetcher.fetch(weights, to: scratch.path + "/weights")
@@ -127,9 +146,9 @@ private final class TestServer: Sendable {
         arguments: ["ok", "slow", "redirect", "drop"])
     func arrives(behaviour: String) throws {
         defer { server.stop() }
-        let (path, wasThere) = try fetch(behaviour)
-        #expect(!wasThere)
-        #expect(FileManager.default.contents(atPath: path) == Self.content)
+        let file = try fetch(behaviour)
+        #expect(!file.wasThere && file.isChecked)
+        #expect(FileManager.default.contents(atPath: file.path) == Self.content)
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/weights").count == 1)
         let before = server.log.count
         #expect(try fetch(behaviour).wasThere)
@@ -146,8 +165,8 @@ private final class TestServer: Sendable {
             return
         }
         #expect(bytes > 50_000 && bytes < 100_000)
-        let (path, _) = try fetch("ok")
-        #expect(FileManager.default.contents(atPath: path) == Self.content)
+        let file = try fetch("ok")
+        #expect(FileManager.default.contents(atPath: file.path) == Self.content)
         #expect(server.log.last?.hasSuffix("from \(bytes)") == true)
     }
 
@@ -159,6 +178,37 @@ private final class TestServer: Sendable {
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/weights").isEmpty)
         let digits = Insecure.MD5.hash(data: Self.content).map { String(format: "%02x", $0) }.joined()
         #expect(throws: Never.self) { try fetch("ok", Self.weights(.md5(digits))) }
+    }
+
+    @Test(
+        "a digest that only the server states is checked and kept beside the file",
+        arguments: [("hub", ".sha256"), ("digest", ".sha256"), ("md5", ".md5"), ("goog", ".md5")])
+    func stated(behaviour: String, ending: String) throws {
+        defer { server.stop() }
+        let file = try fetch(behaviour, Self.weights(.stated))
+        #expect(!file.wasThere && file.isChecked)
+        let record = try String(contentsOfFile: file.path + ending, encoding: .utf8)
+        let name = Self.weights().file
+        #expect(record.hasSuffix("  \(name)\n") && record.split(separator: " ")[0].allSatisfy(\.isHexDigit))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/weights").count == 2)
+        let before = server.log.count
+        #expect(try fetch(behaviour, Self.weights(.stated)).wasThere)
+        #expect(server.log.count == before)
+        // What was changed afterwards is fetched again.
+        try Data("x".utf8).write(to: URL(fileURLWithPath: file.path))
+        #expect(try !fetch(behaviour, Self.weights(.stated)).wasThere)
+        #expect(FileManager.default.contents(atPath: file.path) == Self.content)
+    }
+
+    @Test("a server that lies leaves no file behind; one that states nothing leaves a file said to be unchecked")
+    func lies() throws {
+        defer { server.stop() }
+        let error = #expect(throws: FetchError.self) { try fetch("lie", Self.weights(.stated)) }
+        #expect(error?.errorDescription?.contains("instead of 00000000") == true)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/weights").isEmpty)
+        let file = try fetch("ok", Self.weights(.stated))
+        #expect(!file.isChecked)
+        #expect(try fetch("ok", Self.weights(.stated)) == .init(path: file.path, wasThere: true, isChecked: false))
     }
 
     @Test("404 and a server that is not there are named errors")
@@ -176,12 +226,18 @@ private final class TestServer: Sendable {
         for weights in PublishedWeights.all {
             #expect(Backbone.named(weights.backbone) != nil)
             switch weights.checksum {
-            case .sha256(let prefix): #expect(prefix.wholeMatch(of: /[0-9a-f]{8}/) != nil, "\(weights.file)")
+            case .sha256(let prefix):
+                #expect(prefix.wholeMatch(of: /[0-9a-f]{8}|[0-9a-f]{64}/) != nil, "\(weights.file)")
             case .md5(let digits): #expect(digits.wholeMatch(of: /[0-9a-f]{32}/) != nil, "\(weights.file)")
+            case .stated: #expect(weights.publisher == .timm)
             }
         }
         #expect(PublishedWeights.named("resnet50")?.file == "resnet50-11ad3fa6.pth")
         #expect(PublishedWeights.named("efficientnetb7_notop.h5")?.backbone == "efficientnet_b7")
         #expect(PublishedWeights.named("nothing") == nil)
+        #expect(Set(PublishedWeights.all.map(\.file)).count == PublishedWeights.all.count)
+        for name in ["vit_small_16", "dinov2_vits14", "clip_vitb32", "siglip2_b16", "convnextv2_tiny"] {
+            #expect(PublishedWeights.named(name) != nil, "\(name)")
+        }
     }
 }

@@ -8,11 +8,16 @@ public protocol Checkpoint: ParameterSource {
     var format: String { get }
     /// Shape of every tensor, by name.
     var shapes: [String: [Int]] { get }
+    /// The files that all tensors come from.
+    var files: [String] { get }
     /// The tensor called `name` as `Float`, or nil.
     func tensor(named name: String) throws -> Tensor?
 }
 
 extension Checkpoint {
+    /// The one file it was read from.
+    public var files: [String] { [path] }
+
     /// - Throws: `WeightsError.mismatch` where it is missing or has another shape.
     public func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         // Compared before it is read: what fits the network fits into memory.
@@ -42,7 +47,10 @@ public func openCheckpoint(path: String) throws -> any Checkpoint {
     }
     let start = [UInt8]((try? file.read(upToCount: 8)) ?? Data())
     try? file.close()
-    if start.starts(with: [0x50, 0x4B, 0x03, 0x04]) { return try PyTorchArchive(path: path) }
+    if let index = try ShardedWeights.index(for: path) { return try ShardedWeights(index: index) }
+    if start.starts(with: [0x50, 0x4B, 0x03, 0x04]) {
+        return try PyTorchArchive.recognizes(path) ? PyTorchArchive(path: path) : ZippedWeights(path: path)
+    }
     // A pickle of protocol 2 or later that begins with torch's magic number.
     if start.count > 3, start[0] == 0x80, start[2] == 0x8A { return try PyTorchLegacyFile(path: path) }
     return try SafeTensorsFile(path: path)

@@ -14,6 +14,13 @@ public final class PyTorchArchive: Checkpoint {
     private let archive: Mutex<ZipArchive>
     private let prefix: String
 
+    /// Whether the archive holds a pickle where `torch.save` puts it.
+    ///
+    /// - Throws: `WeightsError` where it is damaged.
+    static func recognizes(_ path: String) throws -> Bool {
+        try ZipArchive(path: path).names.contains { $0.hasSuffix("/data.pkl") || $0 == "data.pkl" }
+    }
+
     /// - Throws: `WeightsError`.
     public init(path: String) throws {
         self.path = path

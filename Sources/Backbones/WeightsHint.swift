@@ -1,0 +1,27 @@
+import NeuralNetwork
+
+/// What a file that does not fit a network seems to be.
+public enum WeightsHint {
+    /// A sentence, or nil where nothing can be told.
+    ///
+    /// - Parameters:
+    ///   - expected: what the network asks for.
+    ///   - found: the file's tensors.
+    public static func text(expected: [Graph.Parameter], found: [String: [Int]]) -> String? {
+        if let backbone = Backbone.looking(like: found) { return "This looks like \(backbone.name)." }
+        let isText = found.keys.contains { $0.hasSuffix("token_embedding.weight") }
+        if isText, !found.keys.contains(where: { $0.contains("patch_embed") || $0.hasPrefix("visual.") }) {
+            return "This is a text tower without its image tower: name the file that holds the image tower, or both."
+        }
+        let name = "pos_embed"
+        guard let wanted = expected.first(where: { $0.name == name })?.shape, let own = found[name], wanted.count == 3,
+            own.count == 3, wanted[1] != own[1], wanted[2] == own[2]
+        else { return nil }
+        let (side, native) = (grid(own[1]), grid(wanted[1]))
+        return "Its positions were learned on a grid of \(side)×\(side) patches, this network's on one of "
+            + "\(native)×\(native): take the publisher's file for that size; `image_size` may be any multiple of the patch."
+    }
+
+    /// Side of the largest square among so many places; the others are of tokens in front.
+    private static func grid(_ places: Int) -> Int { Int(Double(places).squareRoot()) }
+}

