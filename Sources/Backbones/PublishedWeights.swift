@@ -78,8 +78,8 @@ public struct PublishedWeights: Sendable, Equatable {
     /// Every file there is, by backbone.
     public static func files(of backbone: String) -> [PublishedWeights] { all.filter { $0.backbone == backbone } }
 
-    /// The file of that name; or the best one of the backbone of that name.
+    /// The file of that name, or in the package of that name; or the best one of the backbone of that name.
     public static func named(_ name: String) -> PublishedWeights? {
-        all.first { $0.file == name } ?? files(of: name).max { $0.top1 < $1.top1 }
+        all.first { $0.file == name || $0.path.hasPrefix(name + "==") } ?? files(of: name).max { $0.top1 < $1.top1 }
     }
 }

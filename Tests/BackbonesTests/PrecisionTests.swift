@@ -34,7 +34,10 @@ import Testing
 
     @Test(
         "features in eight bits are those in f32, nearly",
-        arguments: ["resnet18", "resnet50", "resnet152", "inceptionv3", "vgg16", "efficientnet_b0", "small_cnn"])
+        arguments: [
+            "resnet18", "resnet50", "resnet152", "inceptionv3", "vgg16", "efficientnet_b0", "small_cnn",
+            "efficientnet_lite0", "mobilenetv3_large", "convnext_tiny", "convnextv2_tiny", "vit_tiny_16",
+        ])
     func int8(name: String) throws {
         let (exact, other) = try Self.features(name, imageSize: 128) {
             .int8(try Self.calibration($0, $1, $2, imageSize: 128))
@@ -43,7 +46,12 @@ import Testing
         #expect(exact.values != other.values)
     }
 
-    @Test("features in bfloat16 are those in f32, nearly", arguments: ["resnet18", "inceptionv3", "efficientnet_b0"])
+    @Test(
+        "features in bfloat16 are those in f32, nearly",
+        arguments: [
+            "resnet18", "inceptionv3", "efficientnet_b0", "efficientnet_lite0", "mobilenetv3_large", "convnext_tiny",
+            "convnextv2_tiny", "vit_tiny_16",
+        ])
     func bf16(name: String) throws {
         let (exact, other) = try Self.features(name, imageSize: 96) { _, _, _ in .bf16 }
         #expect(FeatureAgreement.cosines(exact, other).min()! > 0.9995)

@@ -2,8 +2,8 @@
 /// typical pictures: first their largest values, then how often which occur.
 ///
 /// The range of a layer is the one with the least squared error of its numbers after rounding and cutting off.
-/// Where features then differ too much from those in `f32`, the layers that read the coarsest numbers keep `f32`,
-/// one, two, four … of them, until they do not.
+/// Where features then differ too much from those in `f32`, groups of layers keep `f32`: of all stretches of an eighth of
+/// the network, and of all layers of one kind, that one each time which helps most, until features are alike enough.
 public final class Calibrator {
     private let request: PlanRequest
     private let weights: PackedWeights
@@ -49,27 +49,31 @@ public final class Calibrator {
         let best = histograms.map { layer, histogram in
             (layer, histogram.bestRange(levels: unsignedLayers.contains(layer) ? 255 : 127))
         }
-        var calibration = Calibration(ranges: Dictionary(uniqueKeysWithValues: best.map { ($0, $1.range) }))
-        let coarsest = layers(byNoise: Dictionary(uniqueKeysWithValues: best.map { ($0, $1.noise) }))
-        while try similarity(calibration, pixels, exact) < goal, calibration.kept.count < coarsest.count / 4 {
-            calibration.kept = Array(coarsest.prefix(max(1, 2 * calibration.kept.count))).sorted()
+        var calibration = Calibration(ranges: Dictionary(uniqueKeysWithValues: best))
+        let most = lowering.convolutions.count / 4
+        var reached = try similarity(calibration, pixels, exact)
+        while reached < goal, calibration.kept.count < most {
+            var tried: (kept: [String], similarity: Double)?
+            for group in groups(atMost: most) where !Set(group).isSubset(of: calibration.kept) {
+                var other = calibration
+                other.kept = Set(calibration.kept + group).sorted()
+                let similarity = try similarity(other, pixels, exact)
+                if similarity > tried?.similarity ?? -1 { tried = (other.kept, similarity) }
+            }
+            guard let tried else { break }
+            (calibration.kept, reached) = tried
         }
         return calibration
     }
 
-    /// Layers by the share of noise in what they read, largest first.
-    private func layers(byNoise noise: [String: Double]) -> [String] {
-        var maker = [lowering.input: Calibration.input]
-        for step in lowering.steps {
-            if let name = step.observedName {
-                maker[step.output] = name
-            } else {
-                maker[step.output] = step.inputs.compactMap { maker[$0] }
-                    .max { noise[$0] ?? 0 < noise[$1] ?? 0 }
-            }
-        }
-        func own(_ step: ConvolutionStep) -> Double { maker[step.input].flatMap { noise[$0] } ?? 0 }
-        return lowering.convolutions.sorted { own($0) > own($1) }.map(\.name)
+    /// Layers that might keep `f32` together.
+    private func groups(atMost most: Int) -> [[String]] {
+        let names = lowering.convolutions.map(\.name)
+        let size = max(1, (names.count + 7) / 8)
+        let stretches = stride(from: 0, to: names.count, by: size).map { Array(names[$0..<min($0 + size, names.count)]) }
+        let kinds = Dictionary(grouping: names) { $0.filter { !$0.isNumber } }.values
+            .filter { (2...max(2, most)).contains($0.count) }
+        return stretches + kinds.sorted { ($0.count, $0[0]) < ($1.count, $1[0]) }
     }
 
     /// Mean cosine of features in eight bits to those in `f32`.

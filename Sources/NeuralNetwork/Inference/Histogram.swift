@@ -26,16 +26,13 @@ struct Histogram {
         }
     }
 
-    /// The range with the least squared error when `levels` steps make it up, and that error as a share of the
-    /// numbers' squares.
-    func bestRange(levels: Int) -> (range: Float, noise: Double) {
+    /// The range with the least squared error when `levels` steps make it up.
+    func bestRange(levels: Int) -> Float {
         let candidates = (24...96).map { step in
             let range = Float(step) / 96 * largest
             return (range: range, error: error(range, levels))
         }
-        guard let best = candidates.min(by: { $0.error < $1.error }) else { return (largest, 0) }
-        let energy = counts.enumerated().reduce(0.0) { $0 + Double($1.element) * pow(middle($1.offset), 2) }
-        return (best.range, energy > 0 ? best.error / energy : 0)
+        return candidates.min { $0.error < $1.error }?.range ?? largest
     }
 
     /// The magnitude that a bin stands for.

@@ -88,14 +88,21 @@ public final class InferencePlan {
         self.layers = parts.layers
         self.tables = parts.tables
         observations = operations.map { operation in
-            operation.observed.map { Observation(values: pointer(operation.destination), count: $0) }
+            operation.observed.map {
+                Observation(
+                    values: pointer(operation.destination), layout: $0.layout, scale: $0.scale,
+                    shape: parts.lowering.shapes[$0.value])
+            }
         }
     }
 
     /// Where a layer's output stands right after it was computed.
     private struct Observation {
         let values: UnsafeMutableRawPointer
-        let count: Int
+        let layout: Layout
+        /// What one step is worth where the numbers are whole.
+        let scale: Float
+        let shape: ImageShape
     }
 
     /// The kernel that computes each step, for `describe` and benchmarks.
@@ -152,9 +159,9 @@ public final class InferencePlan {
             observe(Calibration.input, UnsafeBufferPointer(start: input, count: pixels))
             for (step, observation) in zip(steps, observations) {
                 try step.execute(in: context)
-                guard let observation else { continue }
+                guard let observation, observation.layout.element == ONEDNN_F32 else { continue }
                 let values = UnsafePointer(observation.values.assumingMemoryBound(to: Float.self))
-                observe(step.name, UnsafeBufferPointer(start: values, count: observation.count))
+                observe(step.name, UnsafeBufferPointer(start: values, count: observation.layout.bytes / 4))
             }
         } else {
             for step in steps { try step.execute(in: context) }
@@ -162,5 +169,29 @@ public final class InferencePlan {
         let values = outputShape.reduce(count, *)
         let output = UnsafeBufferPointer(start: outputBuffer.pointer.assumingMemoryBound(to: Float.self), count: values)
         return Tensor(shape: [count] + outputShape, values: Array(output))
+    }
+
+    /// Runs the network and shows what each convolution, normalisation and step on rows gives, as numbers in `f32`,
+    /// `[picture, row, column, channel]`, whatever they are kept in.
+    func trace(
+        pixels: [UInt8], normalization: PixelNormalization, show: (_ layer: String, [Float]) -> Void
+    ) throws {
+        _ = try run(pictures: [pixels], normalization: normalization)
+        for (step, observation) in zip(steps, observations) {
+            try step.execute(in: context)
+            guard let observation else { continue }
+            let shape = observation.shape
+            let plain = try Layout(
+                [batch, shape.channels, shape.height, shape.width], ONEDNN_CHANNELS_LAST, ONEDNN_F32)
+            let reorder = try Primitive(step.name + ".trace") {
+                onednn_reorder_create(
+                    context.handle, observation.layout.handle, plain.handle, observation.scale, $0)
+            }
+            let (target, scratch) = (AlignedBuffer(bytes: plain.bytes), AlignedBuffer(bytes: reorder.scratchpadBytes))
+            try reorder.bind(source: observation.values, destination: target.pointer, scratchpad: scratch.pointer)
+            try reorder.execute(in: context)
+            let numbers = target.pointer.assumingMemoryBound(to: Float.self)
+            show(step.name, Array(UnsafeBufferPointer(start: numbers, count: plain.bytes / 4)))
+        }
     }
 }

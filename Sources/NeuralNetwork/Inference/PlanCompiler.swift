@@ -16,8 +16,8 @@ struct PlanCompiler {
         let destination: Buffer
         var layer: PackedWeights.Request?
         var table: PackedWeights.TableRequest?
-        /// Numbers in an output in `f32` that a convolution may read, for calibration.
-        var observed: Int?
+        /// How an output that a convolution may read lies in memory, for calibration.
+        var observed: (layout: Layout, scale: Float, value: Lowering.Value)?
     }
 
     /// A value's memory, layout, and what its elements mean where they are whole numbers.
@@ -223,7 +223,7 @@ struct PlanCompiler {
         var operation = Operation(
             kernel: kernel, sources: [source.buffer], second: second, destination: destination, layer: layer,
             table: table)
-        if (layer != nil || table != nil) && layout.element == ONEDNN_F32 { operation.observed = layout.bytes / 4 }
+        if layer != nil || table != nil { operation.observed = (layout, quantum?.scale ?? 1, output) }
         operations.append(operation)
         values[output] = Placed(buffer: destination, layout: layout, quantum: quantum)
     }
