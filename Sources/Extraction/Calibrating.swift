@@ -23,6 +23,17 @@ extension Extractor {
         recipe.calibration = try calibration(recipe, weights, clips, report)
     }
 
+    /// How alike each layer of a recipe's network is to what it gives in `f32`, on a few frames of the dataset.
+    ///
+    /// - Throws: `VideoError` where no clip can be decoded; as `InferencePlan`.
+    public func layerAgreement(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> [LayerAgreement] {
+        let clips = try dataset.clips()
+        let frames = try sampleFrames(recipe, of: sample?.choose(from: clips) ?? clips, atMost: 4)
+        return try LayerAgreement.layers(
+            graph: recipe.graph(), output: recipe.tap, batch: frames.count, weights: weights.packed,
+            normalization: recipe.input.normalization, arithmetic: recipe.arithmetic, pixels: frames.flatMap(\.pixels))
+    }
+
     /// - Throws: `VideoError` where none of the clips can be decoded.
     private func calibration(
         _ recipe: ExtractionRecipe, _ weights: LoadedWeights, _ clips: [Clip], _ report: (Event) -> Void
@@ -51,13 +62,15 @@ extension Extractor {
     }
 
     /// A few frames of clips spread evenly over the dataset.
-    private func sampleFrames(_ recipe: ExtractionRecipe, of clips: [Clip]) throws -> [VideoFrame] {
+    private func sampleFrames(
+        _ recipe: ExtractionRecipe, of clips: [Clip], atMost limit: Int = calibrationClips * calibrationFrames
+    ) throws -> [VideoFrame] {
         var frames: [VideoFrame] = []
         var failure: VideoError?
         // Clips that cannot be decoded give way to their neighbours.
         let order = Self.spread(clips.count, into: Self.calibrationClips)
         var taken = 0
-        for place in order where taken < Self.calibrationClips {
+        for place in order where taken < Self.calibrationClips && frames.count < limit {
             let path = dataset.root + "/" + clips[place].path
             do {
                 let request = recipe.request(digest: try FileDigest.clip(path: path))
@@ -70,7 +83,7 @@ extension Extractor {
             }
         }
         if let failure, frames.isEmpty { throw failure }
-        return frames
+        return Array(frames.prefix(limit))
     }
 
     /// All indices below `count`, those in the middle of `parts` equal parts first.

@@ -42,6 +42,8 @@ public struct PrecisionCheck: Sendable {
         public let accuracy: Double?
         /// Layers that stay in `f32`.
         public let kept: [String]
+        /// Every layer in order, beside `f32`; empty for `f32` itself.
+        public let layers: [LayerAgreement]
     }
 
     /// What was found.
@@ -89,7 +91,7 @@ public struct PrecisionCheck: Sendable {
         }
         let exact = sets[0].1
         let rows = try zip(native, sets).map { precision, set in
-            try row(precision, set.0, set.1, exact: exact, base)
+            try row(precision, set.0, set.1, exact: exact, base, extractor)
         }
         return Result(
             backbone: base.backbone.name, rows: rows, missing: wanted.filter { !$0.isNative },
@@ -107,7 +109,7 @@ public struct PrecisionCheck: Sendable {
 
     private func row(
         _ precision: Precision, _ record: ExtractionRecord, _ features: FeatureSet, exact: FeatureSet,
-        _ base: ExtractionConfiguration
+        _ base: ExtractionConfiguration, _ extractor: Extractor
     ) throws -> Row {
         func tensor(_ set: FeatureSet) -> Tensor {
             Tensor(shape: [set.rows.count / set.featureSize, set.featureSize], values: set.rows)
@@ -116,11 +118,13 @@ public struct PrecisionCheck: Sendable {
         let centred = FeatureAgreement.centredCosines(tensor(features), tensor(exact))
         func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
         let recipe = try ExtractionRecipe(json: record.recipe)
-        let speed = try FeatureExtractor.framesPerSecond(recipe, LoadedWeights(base.weights).packed)
+        let weights = try LoadedWeights(base.weights)
+        let speed = try FeatureExtractor.framesPerSecond(recipe, weights.packed)
+        let layers = precision == .f32 ? [] : try extractor.layerAgreement(recipe, weights)
         return Row(
             precision: precision, framesPerSecond: speed, meanCosine: mean(cosines), leastCosine: cosines.min() ?? 1,
             centredCosine: mean(centred), accuracy: try accuracy(features, record),
-            kept: recipe.calibration?.kept ?? [])
+            kept: recipe.calibration?.kept ?? [], layers: layers)
     }
 
     /// Clips to ask a head about: the test part, or what else it was not trained on.

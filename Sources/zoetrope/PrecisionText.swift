@@ -31,11 +31,23 @@ extension PrecisionCheck.Result {
         let kept = row.kept.isEmpty ? "" : " (\(row.kept.count) layers in f32)"
         // One clip more or less is chance where few are judged.
         let isAsGood = row.meanCosine >= 0.99 && lost <= max(0.01, 1 / Double(max(1, judged)))
+        if !isAsGood {
+            let pace = speed < 1.1 ? "not faster than f32 here, and" : "\(decimal(speed, 1)) times as fast as f32, but"
+            return
+                "\(name)\(kept) is \(pace) its features are not as good: stay with f32 where accuracy matters. "
+                + "Layer by layer:\n" + Self.table(row)
+        }
         if speed < 1.1 { return "\(name)\(kept) is not faster than f32 here: not worth it." }
-        if isAsGood { return "\(name)\(kept) is \(decimal(speed, 1)) times as fast as f32, and as good: worth it." }
-        return
-            "\(name)\(kept) is \(decimal(speed, 1)) times as fast as f32, but its features are not as good: stay with f32 "
-            + "where accuracy matters."
+        return "\(name)\(kept) is \(decimal(speed, 1)) times as fast as f32, and as good: worth it."
+    }
+
+    /// How alike each layer's numbers are to those in `f32`.
+    private static func table(_ row: PrecisionCheck.Row) -> String {
+        var table = TextTable([("layer", .left), ("cosine to f32", .right), ("", .left)])
+        for layer in row.layers {
+            table.append([layer.layer, decimal(layer.cosine, 5), row.kept.contains(layer.layer) ? "in f32" : ""])
+        }
+        return table.text
     }
 
     private func absence(_ precision: Precision) -> String {

@@ -1,5 +1,5 @@
 /// How alike a network's layers are in two arithmetics, for the same pictures.
-public struct LayerAgreement: Sendable, Equatable {
+public struct LayerAgreement: Sendable, Equatable, Encodable {
     /// The layer's name.
     public let layer: String
     /// The cosine of its output to that in `f32`, everything before it in the other arithmetic too.
