@@ -166,7 +166,9 @@ public struct Pipeline: Sendable {
     /// One of the known conventions by name, or mean and deviation of red, green, blue.
     private static func input(_ section: PipelineReader) throws -> InputConvention? {
         guard section.has("input") else { return nil }
-        let known: [String: InputConvention] = ["imagenet": .imageNet, "symmetric": .symmetric, "caffe": .caffe]
+        let known: [String: InputConvention] = [
+            "imagenet": .imageNet, "symmetric": .symmetric, "clip": .clip, "caffe": .caffe,
+        ]
         if (try? section.string("input")) != nil {
             return known[try section.choice("input", known.keys.sorted()) ?? ""]
         }

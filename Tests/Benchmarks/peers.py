@@ -4,7 +4,7 @@
     peers.py pipeline ENGINE PRECISION MODEL SIZE CLIP...           OpenCV decodes and resizes, 20 frames a clip, batched
     peers.py recipe   MODEL SIZE CLIP...                            Keras' video example: every frame decoded, one frame a call
 
-ENGINE is openvino, onnxruntime or pytorch; MODEL an .onnx or .xml file, a torchvision name, or a Keras one. Only the
+ENGINE is openvino, onnxruntime or pytorch; MODEL an .onnx or .xml file, a name of models.py, or a Keras one. Only the
 work itself is timed, neither imports nor loading nor compiling.
 """
 
@@ -51,16 +51,12 @@ def runner(engine, precision, path, size):
         name = session.get_inputs()[0].name
         return lambda x: session.run(None, {name: x})[0]
     import torch
-    import torchvision
+
+    from models import build
 
     torch.set_num_threads(os.cpu_count())
     torch.set_flush_denormal(True)
-    extra = {"init_weights": False} if path == "inception_v3" else {}
-    model = getattr(torchvision.models, path)(weights=None, **extra).eval().to(memory_format=torch.channels_last)
-    if hasattr(model, "fc"):
-        model.fc = torch.nn.Identity()
-    else:
-        model.classifier = torch.nn.Identity()
+    model = build(path).to(memory_format=torch.channels_last)
 
     def run(x):
         with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):

@@ -126,7 +126,7 @@ import Testing
     func soak() throws {
         let place = try Workplace(clips: 0)
         // Coded videos in `make faults`; tiny ones that cost nothing to make in `make test`.
-        let clips = faultRounds > 10 ? 5000 : 240
+        let clips = faultRounds > 10 ? 5000 : 600
         if faultRounds > 10 {
             try Self.makeVideos(clips, in: place.path)
         } else {

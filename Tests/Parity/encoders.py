@@ -6,7 +6,6 @@
 import re
 
 import numpy as np
-import torch
 
 from parameters import around
 
@@ -196,6 +195,8 @@ def transformers_dino(own):
 
 def load(model, names, ours):
     """Puts our values into a publisher's model. `ours`: shapes of our tensors."""
+    import torch
+
     values = fill(ours)
     state = model.state_dict()
     for name, source in names(list(state)).items():

@@ -15,6 +15,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import numpy as np
 
+import encoders
 from parameters import fill, pixels, record, spread_of
 
 BLOCKS = [1, 2, 2, 3, 3, 4, 1]
@@ -36,7 +37,7 @@ def to_keras(layer, weight):
     return weight.transpose(2, 3, 0, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else weight.transpose(2, 3, 1, 0)
 
 
-def load(model, pairs):
+def load(model, pairs, fill=fill):
     """pairs: (torchvision module of the convolution, of its batch normalisation or None, Keras convolution, Keras normalisation)."""
     shapes = {}
     for conv, bn, layer, normalisation in pairs:
@@ -101,6 +102,26 @@ def efficientnet(name, size):
     return model, lambda x: x
 
 
+def efficientnetv2(name, size):
+    """Names are timm's."""
+    model = getattr(keras.applications, "EfficientNetV2" + name[-1].upper())(include_top=False, pooling=None, weights=None, input_shape=(size, size, 3))
+    get = model.get_layer
+    pairs = [("conv_stem", "bn1", get("stem_conv"), get("stem_bn"))]
+    names = {layer.name for layer in model.layers}
+    for block in sorted({n.split("_")[0] for n in names if n.startswith("block")}):
+        prefix = f"blocks.{int(block[5]) - 1}.{ord(block[6]) - ord('a')}."
+        own = lambda *parts: [(prefix + conv, bn and prefix + bn, get(f"{block}_{layer}"), get(f"{block}_{norm}") if norm else None) for conv, bn, layer, norm in parts]
+        if f"{block}_dwconv2" in names:
+            pairs += own(("conv_pw", "bn1", "expand_conv", "expand_bn"), ("conv_dw", "bn2", "dwconv2", "bn"), ("se.conv_reduce", None, "se_reduce", None),
+                         ("se.conv_expand", None, "se_expand", None), ("conv_pwl", "bn3", "project_conv", "project_bn"))
+        elif f"{block}_expand_conv" in names:
+            pairs += own(("conv_exp", "bn1", "expand_conv", "expand_bn"), ("conv_pwl", "bn2", "project_conv", "project_bn"))
+        else:
+            pairs += own(("conv", "bn1", "project_conv", "project_bn"))
+    load(model, pairs + [("conv_head", "bn2", get("top_conv"), get("top_bn"))], encoders.fill)
+    return model, lambda x: x
+
+
 def vgg16(size):
     model = keras.applications.VGG16(include_top=False, pooling=None, weights=None, input_shape=(size, size, 3))
     numbers = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
@@ -109,7 +130,8 @@ def vgg16(size):
 
 
 def features(name, size, tap):
-    model, preprocess = inceptionv3(size) if name == "inceptionv3" else vgg16(size) if name == "vgg16" else efficientnet(name, size)
+    makers = {"inceptionv3": lambda _, size: inceptionv3(size), "vgg16": lambda _, size: vgg16(size)}
+    model, preprocess = makers.get(name, efficientnetv2 if "v2" in name else efficientnet)(name, size)
     pictures = np.stack([pixels(i, size, size).astype("f") for i in range(2)])
     x = np.asarray(model(preprocess(pictures), training=False))
     x = x.mean((1, 2)) if tap == "pooled" else x
@@ -122,7 +144,8 @@ if __name__ == "__main__":
     cases = [
         ("inceptionv3", 299, "pooled"), ("inceptionv3", 224, "pooled"), ("inceptionv3", 75, "spatial"), ("vgg16", 128, "flatten"),
         ("efficientnet_b0", 224, "pooled"), ("efficientnet_b0", 97, "spatial"), ("efficientnet_b3", 128, "pooled"), ("efficientnet_b5", 128, "pooled"),
-        ("efficientnet_b7", 600, "pooled"),
+        ("efficientnet_b7", 600, "pooled"), ("efficientnetv2_s", 128, "pooled"), ("efficientnetv2_s", 97, "spatial"), ("efficientnetv2_m", 128, "pooled"),
+        ("efficientnetv2_l", 128, "pooled"),
     ]
     goldens = [record(name, "keras", size, tap, features(name, size, tap)) for name, size, tap in cases]
     target = pathlib.Path(__file__).parents[1] / "BackbonesTests" / "Fixtures" / "keras.json"
