@@ -167,7 +167,7 @@ bench-heads: setup peers ## Heads beside PyTorch and Keras
 
 peers:
 	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && $(PEERS)/bin/pip install --quiet \
-	  torch torchvision openvino nncf onnx onnxscript onnxruntime opencv-python-headless numpy; }
+	  torch torchvision timm openvino nncf onnx onnxscript onnxruntime opencv-python-headless numpy; }
 	@test -x $(KERAS)/bin/python || { python3 -m venv $(KERAS) && \
 	  $(KERAS)/bin/pip install --quiet tensorflow-cpu opencv-python-headless; }
 

@@ -175,3 +175,25 @@ EVERY_PROCESSOR void elementwise_gelu_backward(long count, const float *x, const
   for (long i = 0; i < count; i++)
     dx[i] = dy[i] * (normal_share(x[i]) + x[i] * 0.39894228f * exponential(-0.5f * x[i] * x[i]));
 }
+
+EVERY_PROCESSOR void elementwise_pixels(
+    long count, const unsigned char *pixels, const float *scale, const float *offset, float *numbers) {
+#pragma clang fp contract(off)
+  enum { PERIOD = 48 };  // sixteen pixels: the three channels' factors repeat
+  float factors[PERIOD], summands[PERIOD];
+  for (int i = 0; i < PERIOD; i++) factors[i] = scale[i % 3], summands[i] = offset[i % 3];
+  long whole = count / PERIOD * PERIOD;
+  for (long start = 0; start < whole; start += PERIOD) {
+    const unsigned char *restrict source = pixels + start;
+    float *restrict target = numbers + start;
+#pragma clang loop vectorize(assume_safety)
+    for (int i = 0; i < PERIOD; i++) {
+      float product = source[i] * factors[i];
+      target[i] = product + summands[i];
+    }
+  }
+  for (long i = whole; i < count; i++) {
+    float product = pixels[i] * factors[i - whole];
+    numbers[i] = product + summands[i - whole];
+  }
+}

@@ -78,7 +78,8 @@ enum NetworkBenchmark {
         _ = try plan.run(pixels: pixels, normalization: normalization)
         let steps = try plan.seconds(rounds: 5)
         let all = steps.reduce(0) { $0 + $1.seconds }
-        let adds = Dictionary(graph.nodes.map { ($0.name, graph.multiplyAdds(of: $0)) }, uniquingKeysWith: { a, _ in a })
+        let adds = Dictionary(
+            graph.nodes.map { ($0.name, graph.multiplyAdds(of: $0)) }, uniquingKeysWith: { first, _ in first })
         for step in steps.sorted(by: { $0.seconds > $1.seconds }) {
             let rate = 2e-9 * Double(setting.batch * (adds[step.name] ?? 0)) / step.seconds
             print(

@@ -24,7 +24,13 @@ from models import NETWORKS, onnx, quantised
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Clips for each measurement of a pipeline, about twenty seconds of work.
 CLIPS = {"resnet18": 48, "efficientnet_b0": 64, "inceptionv3": 16, "resnet152": 10, "efficientnet_b7": 2}
+CLIPS |= {
+    "efficientnet_lite0": 64, "efficientnetv2_s": 12, "mobilenetv3_large": 64, "convnext_tiny": 24, "vit_small_16": 24,
+    "vit_base_16": 8, "dinov2_vits14": 20,
+}
 BATCH = {"efficientnet_b7": 2}
+# Encoders that Zoetrope sees few frames of at once; the peer then shows one frame at a time too.
+ENCODERS = list(NETWORKS)[5:]
 
 
 def last_json(command):
@@ -97,9 +103,10 @@ class Bench:
     def network(self, name, program, precision, seconds=5):
         published, _, size = NETWORKS[name]
         if program == "zoetrope":
+            # Left out, the network's own number of frames.
+            batch = "own" if name in ENCODERS else str(BATCH.get(name, 10))
             return last_json(
-                [self.options.binary + "/Benchmarks", name, precision, str(os.cpu_count()), str(BATCH.get(name, 10)),
-                 str(seconds)])
+                [self.options.binary + "/Benchmarks", name, precision, str(os.cpu_count()), batch, str(seconds)])
         return last_json(
             [sys.executable, HERE + "/peers.py", "network", program, precision, self.model(name, program, precision),
              str(size), str(seconds)])
@@ -177,7 +184,7 @@ def ratio(results, program, precision):
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
 
 
-NAMES = {"zoetrope": "**Zoetrope**", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "pytorch": "PyTorch",
+NAMES = {"zoetrope": "**Zoetrope**", "openvino": "OpenVINO", "openvino-one": "OpenVINO, one at a time", "onnxruntime": "ONNX Runtime", "pytorch": "PyTorch",
          "keras": "Keras recipe"}
 
 
@@ -237,6 +244,8 @@ def main():
         size = NETWORKS[name][2]
         both = [("zoetrope", "f32"), ("openvino", "f32"), ("zoetrope", "int8"), ("openvino", "int8")]
         others = [("onnxruntime", "f32"), ("pytorch", "f32")]
+        if name in ENCODERS:
+            both = [("zoetrope", "f32"), ("openvino", "f32"), ("openvino-one", "f32"), ("zoetrope", "int8"), ("openvino", "int8")]
         if peak["has_bf16"]:
             both += [("zoetrope", "bf16"), ("openvino", "bf16")]
             others.append(("pytorch", "bf16"))
@@ -247,15 +256,18 @@ def main():
         gflop = alone["zoetrope", "f32"][0]["gflops"] / alone["zoetrope", "f32"][0]["frames_per_second"]
         floors = {precision: peak[precision] / gflop for precision in ("f32", "int8", "bf16") if precision in peak}
         start = statistics.median([v["start_up_seconds"] for v in alone["zoetrope", "f32"]])
+        frames = alone["zoetrope", "f32"][0].get("batch", 10)
+        own = f" (Zoetrope: {frames})" if frames != 10 else ""
         text += [
             f"## {name}, {size}², {gflop:.1f} GFLOP a frame", "",
-            f"The network alone, ten frames at a time{' (Zoetrope: two)' if name in BATCH else ''}; Zoetrope's plans stand "
+            f"The network alone, ten frames at a time{own}; Zoetrope's plans stand "
             f"after {start:.1f} s.", "",
             "| | precision | frames/s | peak MiB | of the floor | ratio |", "|---|---|---|---|---|---|",
             *rows(alone, floors), ""]
         clips = bench.clips("small", CLIPS[name])
         # Of the largest network, which takes minutes, what matters.
-        turns, once = (both[:2], []) if name in BATCH else (both[:4], list(others))
+        turns = [turn for turn in both if turn[0] != "openvino-one"][:2 if name in BATCH else 4]
+        once = [] if name in BATCH or name in ENCODERS else list(others)
         if options.keras and NETWORKS[name][1]:
             once.append(("keras", "f32"))
         files = bench.rounds(

@@ -25,12 +25,12 @@ MEAN = numpy.array([0.485, 0.456, 0.406], "f")
 DEVIATION = numpy.array([0.229, 0.224, 0.225], "f")
 
 
-def openvino_model(path, precision, size, hint):
+def openvino_model(path, precision, size, hint, batch=BATCH):
     import openvino
 
     core = openvino.Core()
     model = core.read_model(path)
-    model.reshape([BATCH if hint == "THROUGHPUT" else FRAMES, 3, size, size])
+    model.reshape([{"THROUGHPUT": batch, "LATENCY": FRAMES}[hint], 3, size, size])
     options = {"PERFORMANCE_HINT": hint}
     if precision != "int8":
         options["INFERENCE_PRECISION_HINT"] = precision
@@ -77,18 +77,19 @@ def timed(body):
 
 
 def network(engine, precision, path, size, seconds):
-    x = numpy.random.default_rng(0).random((BATCH, 3, size, size), dtype="f")
-    if engine == "openvino":
+    batch = 1 if engine == "openvino-one" else BATCH
+    x = numpy.random.default_rng(0).random((batch, 3, size, size), dtype="f")
+    if engine.startswith("openvino"):
         import openvino
 
-        compiled = openvino_model(path, precision, size, "THROUGHPUT")
+        compiled = openvino_model(path, precision, size, "THROUGHPUT", batch)
         queue = openvino.AsyncInferQueue(compiled, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
 
         def run(until):
             done, begin = 0, time.perf_counter()
             while time.perf_counter() - begin < until or done == 0:
                 queue.start_async({0: x})
-                done += BATCH
+                done += batch
             queue.wait_all()
             return done
 

@@ -197,6 +197,29 @@ import Video
         }
     }
 
+    @Test(
+        "a transformer's picture is a multiple of its patch, its taps are its own, and it is resized as it was trained")
+    func transformers() throws {
+        func parse(_ more: String) throws -> Pipeline {
+            try Pipeline(
+                text:
+                    "dataset: {root: clips}\nextract: {sampling: {policy: first, frames: 2}, weights: \(more.contains("[") ? "[random, random]" : "random"), \(more)}\n",
+                file: "p.yaml")
+        }
+        let plain = try parse("backbone: dinov2_vits14").extractions[0]
+        #expect(plain.imageSize == 224 && plain.resize == .bicubic && plain.tap == "pooled")
+        #expect(try parse("backbone: clip_vitb32, tap: projected, input: clip").extractions[0].input == .clip)
+        #expect(try parse("backbone: [vit_tiny_16, siglip_b16], tap: tokens").extractions.count == 2)
+        for (text, words) in [
+            ("backbone: dinov2_vits14, image_size: 200", "a multiple of its patches' 14 pixels, such as 196 or 210"),
+            ("backbone: vit_tiny_16, tap: spatial", "spatial"), ("backbone: resnet18, tap: tokens", "tokens"),
+            ("backbone: clip_vitb32, numerics: timm", "openai, open_clip"),
+        ] {
+            let error = #expect(throws: PipelineError.self) { try parse(text) }
+            #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+        }
+    }
+
     @Test("the resize filter has a default and a name")
     func resize() throws {
         #expect(try Self.parse(Self.text).extractions[0].resize == .antialias)

@@ -1,4 +1,4 @@
-// The loops of training that are too hot for four numbers at a time. Each function is compiled several times, for
+// The loops that are too hot for four numbers at a time. Each function is compiled several times, for
 // the instruction sets of x86 processors, and the processor picks its own when the program starts.
 //
 // Pointers of one call must not overlap unless a parameter says that it is changed in place.
@@ -29,6 +29,11 @@ void elementwise_softmax(long count, long size, long stride, float factor, float
 void elementwise_response_normalization(
     long pixels, long channels, float epsilon, const float *scale, const float *shift, const float *x, float *y,
     float *lengths);
+
+/// `count` 8-bit RGB values times `scale` plus `offset`, each for red, green, blue; a product and a sum, never in one step,
+/// so that the numbers are the same on every processor.
+void elementwise_pixels(
+    long count, const unsigned char *pixels, const float *scale, const float *offset, float *numbers);
 
 /// x · Φ(x), and `dx` = its derivative times `dy`; the error function to 2e-7.
 void elementwise_gelu(long count, const float *x, float *y);

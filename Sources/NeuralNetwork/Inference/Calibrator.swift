@@ -70,7 +70,9 @@ public final class Calibrator {
     private func groups(atMost most: Int) -> [[String]] {
         let names = lowering.convolutions.map(\.name)
         let size = max(1, (names.count + 7) / 8)
-        let stretches = stride(from: 0, to: names.count, by: size).map { Array(names[$0..<min($0 + size, names.count)]) }
+        let stretches = stride(from: 0, to: names.count, by: size).map { first in
+            Array(names[first..<min(first + size, names.count)])
+        }
         let kinds = Dictionary(grouping: names) { $0.filter { !$0.isNumber } }.values
             .filter { (2...max(2, most)).contains($0.count) }
         return stretches + kinds.sorted { ($0.count, $0[0]) < ($1.count, $1[0]) }

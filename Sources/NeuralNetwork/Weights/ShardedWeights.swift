@@ -15,7 +15,9 @@ public struct ShardedWeights: Checkpoint {
     private let places: [String: String]
 
     private struct Index: Decodable {
-        let weight_map: [String: String]
+        let weightMap: [String: String]
+
+        enum CodingKeys: String, CodingKey { case weightMap = "weight_map" }
     }
 
     /// The index beside a part, or the file itself where it is one; nil for other files.
@@ -45,12 +47,12 @@ public struct ShardedWeights: Checkpoint {
         let file = try FileBytes(path: path)
         guard file.count < 100_000_000 else { throw malformed("its index has \(file.count) bytes") }
         guard let index = try? JSONDecoder().decode(Index.self, from: file.read(0..<file.count)),
-            !index.weight_map.isEmpty
+            !index.weightMap.isEmpty
         else { throw malformed("it is no index of parts: it lacks weight_map") }
         let folder = (path as NSString).deletingLastPathComponent
         var parts: [String: SafeTensorsFile] = [:]
         var shapes: [String: [Int]] = [:]
-        for (tensor, name) in index.weight_map {
+        for (tensor, name) in index.weightMap {
             // A name, not a way to somewhere else.
             guard !name.contains("/"), !name.hasPrefix("."), name.hasSuffix(".safetensors") else {
                 throw malformed("its index names \(name), which is no part beside it")
@@ -64,7 +66,7 @@ public struct ShardedWeights: Checkpoint {
         self.path = path
         self.parts = parts
         self.shapes = shapes
-        places = index.weight_map
+        places = index.weightMap
         files = parts.keys.sorted().map { folder.isEmpty ? $0 : folder + "/" + $0 }
     }
 
