@@ -21,8 +21,8 @@ public struct Backbone: Sendable {
     /// The arithmetics it can follow; the first is the default.
     public let numerics: [Numerics]
     /// Where features can be taken: `pooled` gives `[D]`, `spatial` `[height, width, channels]`, `flatten`
-    /// the same numbers as one vector; of transformers `tokens` gives `[height, width, D]`, and `projected` what image
-    /// and text towers share, not normalised.
+    /// the same numbers as one vector; of transformers `tokens` gives `[height, width, D]`, `mean` the mean of those, and
+    /// `projected` what image and text towers share, not normalised.
     public let taps: [String]
     /// Pictures must be a multiple of so many pixels wide.
     public var patch = 1

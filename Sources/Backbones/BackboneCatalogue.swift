@@ -128,7 +128,7 @@ extension Backbone {
     ) -> Backbone {
         Backbone(
             name: name, source: source, nativeImageSize: 224, minimumImageSize: 2 * patch, numerics: numerics,
-            taps: ["pooled", "tokens"] + taps, patch: patch, interpolation: .bicubic,
+            taps: ["pooled", "mean", "tokens"] + taps, patch: patch, interpolation: .bicubic,
             framesAtOnce: 4,
             makeGraph: { imageSize, numerics in makeNetwork(numerics).graph(imageSize: imageSize) },
             makeConvention: makeConvention)

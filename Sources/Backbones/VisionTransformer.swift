@@ -68,8 +68,8 @@ public struct VisionTransformer: Sendable {
 
     private var epsilon: Float { isCLIP ? 1e-5 : 1e-6 }
 
-    /// Outputs `tokens` (patches after the last normalisation) `[width, side, side]`, `pooled` `[width]`, of supervised
-    /// networks `logits`, of CLIP and SigLIP `projected`; `activations` is what the last block attends to.
+    /// Outputs `tokens` (patches after the last normalisation) `[width, side, side]`, their `mean` and `pooled` `[width]`, of
+    /// supervised networks `logits`, of CLIP and SigLIP `projected`; `activations` is what the last block attends to.
     public func graph(imageSize: Int) -> Graph {
         precondition(imageSize % patch == 0, "\(imageSize) pixels in patches of \(patch)")
         let side = imageSize / patch
@@ -87,7 +87,8 @@ public struct VisionTransformer: Sendable {
         for block in 0..<size.blocks { (x, attended) = self.block(&builder, "blocks.\(block)", x) }
         x = normalized(&builder, "norm", x)
         var outputs = [
-            "tokens": builder.tokenMap("tokens", x, skipping: embedding.prefix, height: side), "activations": attended,
+            "tokens": builder.tokenMap("tokens", x, skipping: embedding.prefix, height: side),
+            "mean": builder.tokenMean("mean", x, skipping: embedding.prefix), "activations": attended,
         ]
         let pooled = family == .siglip ? attentionPooled(&builder, x) : builder.classToken("class_token", x)
         outputs["pooled"] = pooled

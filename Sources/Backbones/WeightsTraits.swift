@@ -17,19 +17,29 @@ public struct WeightsTraits: Sendable, Equatable {
         self.input = input
     }
 
-    /// What can be told from the file's format, names and notes.
+    /// What can be told from the file's format, names and notes, and from what lies beside it in a hub's folder.
     public init(of checkpoint: any Checkpoint) {
         switch checkpoint {
         case let keras as KerasWeights: self.init(numerics: [.keras], input: keras.inputConvention)
-        // timm's `tf_efficientnet` files have the same names and need Keras' arithmetic.
-        case is TimmWeights: self.init(numerics: [.timm, .keras], input: nil)
         case let zipped as ZippedWeights: self.init(of: zipped.inner)
-        case let renamed as RenamedWeights:
-            let hub = HubConfiguration(beside: renamed.path)
-            let told = renamed.numerics.filter { hub.numerics?.contains($0) ?? true }
-            self.init(numerics: told.isEmpty ? renamed.numerics : told, input: hub.input ?? renamed.input)
         case let file as SafeTensorsFile where file.metadata["numerics"] != nil || file.metadata["input"] != nil:
             self.init(metadata: file.metadata)
+        default:
+            let own = WeightsTraits(names: checkpoint)
+            let hub = HubConfiguration(beside: checkpoint.path)
+            let told =
+                own.numerics.isEmpty
+                ? hub.numerics?.sorted { $0.rawValue < $1.rawValue } ?? [] : own.numerics.filter(hub.allows)
+            self.init(numerics: told.isEmpty ? own.numerics : told, input: hub.input ?? own.input)
+        }
+    }
+
+    /// What names tell.
+    private init(names checkpoint: any Checkpoint) {
+        switch checkpoint {
+        // timm's `tf_efficientnet` files have the same names and need Keras' arithmetic.
+        case is TimmWeights: self.init(numerics: [.timm, .keras], input: nil)
+        case let renamed as RenamedWeights: self.init(numerics: renamed.numerics, input: renamed.input)
         default: self.init(timm: checkpoint.shapes)
         }
     }

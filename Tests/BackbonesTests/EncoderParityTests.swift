@@ -19,6 +19,22 @@ import Testing
         #expect(error <= 1e-4, "largest difference \(error) of the largest value")
     }
 
+    @Test("the mean of a transformer's patches is a tap of its own")
+    func mean() throws {
+        let graph = try #require(Backbone.named("vit_tiny_16")).graph(imageSize: 64)
+        let pixels = ParityTests.picture(0, size: 64)
+        func run(_ tap: String) throws -> [Float] {
+            try InferencePlan(graph: graph, output: tap, batch: 1, weights: PackedWeights(RandomParameters()))
+                .run(pixels: pixels, normalization: InputConvention.symmetric.normalization).values
+        }
+        let (tokens, mean) = (try run("tokens"), try run("mean"))
+        try #require(tokens.count == 16 * 192 && mean.count == 192)
+        for channel in 0..<192 {
+            let sum = (0..<16).reduce(Float(0)) { $0 + tokens[$1 * 192 + channel] }
+            #expect(abs(sum / 16 - mean[channel]) < 1e-5)
+        }
+    }
+
     @Test("every new backbone has a golden, and those that resize positions have two sizes")
     func complete() {
         let old = ["resnet", "inceptionv3", "vgg16", "small_cnn", "efficientnet_b"]
@@ -29,8 +45,9 @@ import Testing
                 #expect(own.contains { $0.numerics == numerics }, "\(backbone.name) \(numerics)")
             }
         }
-        for name in ["vit_base_16", "clip_vitb16", "siglip_b16", "dinov2_vits14"] {
-            #expect(Set(Self.all.filter { $0.backbone == name }.map(\.imageSize)).count > 1, "\(name)")
+        for backbone in Backbone.all where backbone.taps.contains("tokens") {
+            #expect(
+                Set(Self.all.filter { $0.backbone == backbone.name }.map(\.imageSize)).count > 1, "\(backbone.name)")
         }
     }
 }

@@ -127,6 +127,16 @@ import Testing
         try #"{"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}"#.write(
             toFile: scratch.path + "/preprocessor_config.json", atomically: true, encoding: .utf8)
         #expect(try traits().numerics == [.openai] && traits().input == .symmetric)
+        // timm's own.
+        let timm =
+            #"{"architecture":"tf_efficientnet_lite0","pretrained_cfg":{"mean":[0.5,0.5,0.5],"std":[0.5,0.5,0.5]}}"#
+        try FileManager.default.removeItem(atPath: scratch.path + "/preprocessor_config.json")
+        try timm.write(toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
+        try SafeTensorsWriter.write(["conv_stem.weight": Tensor(shape: [1], values: [0])], to: path)
+        #expect(try traits() == WeightsTraits(numerics: [.keras], input: .symmetric))
+        try timm.replacing("tf_efficientnet_lite0", with: "vit_base_patch32_clip_224").write(
+            toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
+        #expect(try traits().numerics == [.openCLIP])
         try "{".write(toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
         try #"{"image_mean":["x"]}"#.write(
             toFile: scratch.path + "/preprocessor_config.json", atomically: true, encoding: .utf8)

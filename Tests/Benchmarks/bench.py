@@ -246,7 +246,7 @@ def main():
         others = [("onnxruntime", "f32"), ("pytorch", "f32")]
         if name in ENCODERS:
             both = [("zoetrope", "f32"), ("openvino", "f32"), ("openvino-one", "f32"), ("zoetrope", "int8"), ("openvino", "int8")]
-        if peak["has_bf16"]:
+        if peak["has_bf16"] and name not in ENCODERS:
             both += [("zoetrope", "bf16"), ("openvino", "bf16")]
             others.append(("pytorch", "bf16"))
         for program, precision in both + others:

@@ -159,7 +159,7 @@ def cases():
         yield f"convnextv2_{size}", "timm", IMAGENET, side, "timm", of_timm(f"convnextv2_{size}"), both
     yield "convnext_tiny", "timm", IMAGENET, 97, "timm", of_timm("convnext_tiny"), ["pooled", "spatial"]
     for size, patch in [("tiny", 16), ("small", 16), ("small", 32), ("base", 16), ("base", 32), ("large", 16), ("large", 32)]:
-        for side in ([224] if size == "large" else [224, 160 if patch == 16 else 320]):
+        for side in [224, (112 if size == "large" else 160) if patch == 16 else 128 if size == "large" else 320]:
             yield f"vit_{size}_{patch}", "timm", HALF, side, "timm", of_timm(f"vit_{size}_patch{patch}_224", num_classes=1000), ["pooled", "tokens", "logits"] if side == 224 else ["pooled"]
     for name, own in [("b_16", "base_16"), ("b_32", "base_32"), ("l_16", "large_16")]:
         twin = "vit_{}_patch{}_224".format(*own.split("_"))
@@ -168,13 +168,17 @@ def cases():
         for registers in ["", "_reg"]:
             name, twin = f"dinov2_vit{size}14{registers}", f"vit_{word}_patch14{'_reg4' if registers else ''}_dinov2"
             yield name, "timm", IMAGENET, 224, "timm", of_timm(twin), ["pooled", "tokens"]
+            if size != "s":
+                yield name, "timm", IMAGENET, 112, "timm", of_timm(twin), ["pooled"]
             if size == "s":
                 yield name, "timm", IMAGENET, 518, "transformers", of_transformers(f"dinov2{registers}", size, 14, 518, twin), ["pooled", "tokens"]
     for size, patch, word, name in [("b", 32, "base", "ViT-B-32"), ("b", 16, "base", "ViT-B-16"), ("l", 14, "large", "ViT-L-14")]:
         twin, own = f"vit_{word}_patch{patch}_clip_224", f"clip_vit{size}{patch}"
         yield own, "openai", CLIP, 224, "transformers", of_transformers("clip", size, patch, 224, twin, True), ["projected"]
         yield own, "open_clip", CLIP, 224, "open_clip", of_open_clip(name, twin, False), ["projected"]
-        if size == "b":
+        if size == "l":
+            yield own, "open_clip", CLIP, 112, "timm", of_timm(twin, True, num_classes=768), ["pooled", "projected"]
+        else:
             yield own, "openai", CLIP, 224, "open_clip", of_open_clip(name, twin, True), ["projected"]
             yield own, "open_clip", CLIP, 320 if patch == 32 else 160, "timm", of_timm(twin, True, num_classes=512), ["pooled", "tokens", "projected"]
     for own in ["siglip_b16", "siglip2_b16"]:

@@ -55,16 +55,18 @@ extension PackedWeights {
 
     /// The tables as wanted, made once for all plans.
     func tables(_ requests: [TableRequest], in graph: Graph) throws -> [Table] {
-        try requests.map { request in
-            if let known = state.withLock({ $0.tables.first { $0.name == request.name } }) { return known }
-            let values = request.make(try request.parameters.map { try source.tensor(for: graph.parameters[$0]) })
-            let buffer = AlignedBuffer(bytes: values.count * 4)
-            values.withUnsafeBytes { bytes in
-                if let start = bytes.baseAddress { buffer.pointer.copyMemory(from: start, byteCount: bytes.count) }
+        try packing.withLock {
+            try requests.map { request in
+                if let known = state.withLock({ $0.tables.first { $0.name == request.name } }) { return known }
+                let values = request.make(try request.parameters.map { try source.tensor(for: graph.parameters[$0]) })
+                let buffer = AlignedBuffer(bytes: values.count * 4)
+                values.withUnsafeBytes { bytes in
+                    if let start = bytes.baseAddress { buffer.pointer.copyMemory(from: start, byteCount: bytes.count) }
+                }
+                let table = Table(name: request.name, values: buffer, count: values.count, isFinite: values.areFinite)
+                state.withLock { $0.tables.append(table) }
+                return table
             }
-            let table = Table(name: request.name, values: buffer, count: values.count, isFinite: values.areFinite)
-            state.withLock { $0.tables.append(table) }
-            return table
         }
     }
 }

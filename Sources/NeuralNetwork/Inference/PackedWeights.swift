@@ -12,7 +12,7 @@ public final class PackedWeights: Sendable {
     public let identity: String?
     let source: any ParameterSource
     let state = Guarded(State())
-    private let packing = NSLock()
+    let packing = NSLock()
 
     struct State {
         var layers: [Layer] = []

@@ -18,7 +18,10 @@ extension PlanCompiler {
     ) throws {
         let source = try rows(input, ONEDNN_F32, name)
         let kernel = RowKernel(name, operation, batch: batch, from: shapes[input], to: shapes[output])
-        let table = PackedWeights.TableRequest(name: name, parameters: parameters, make: operation.table)
+        // Positions differ from one size of the picture to another.
+        let shape = shapes[output]
+        let key = "\(name) \(shape.height)×\(shape.width)"
+        let table = PackedWeights.TableRequest(name: key, parameters: parameters, make: operation.table)
         append(
             kernel, source, layout: try layout(output, ONEDNN_CHANNELS_LAST, ONEDNN_F32), table: table, output: output)
     }
