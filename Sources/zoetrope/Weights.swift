@@ -24,7 +24,7 @@ struct Weights: ParsableCommand {
             for weights in PublishedWeights.all {
                 let checksum =
                     switch weights.checksum {
-                    case .sha256(let prefix): "sha256 \(prefix)…"
+                    case .sha256(let digits): "sha256 \(digits.prefix(8))…"
                     case .md5(let digits): "md5 \(digits.prefix(8))…"
                     case .stated: "as the server states"
                     }
