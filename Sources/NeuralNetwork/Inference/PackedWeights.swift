@@ -79,37 +79,46 @@ public final class PackedWeights: Sendable {
         try packing.withLock {
             let packed = state.withLock { $0.layers }
             let missing = requests.filter { request in !packed.contains(where: request.fits) }
-            let made = Guarded<Result<[Layer], any Error>>(.success([]))
-            let next = Atomic<Int>(0)
-            let group = DispatchGroup()
-            // Threads of our own: oneDNN's number of threads belongs to the calling thread.
-            for _ in 0..<min(ProcessInfo.processInfo.activeProcessorCount, missing.count) {
-                group.enter()
-                let thread = Thread {
-                    ArithmeticLibrary.setThreadsOfCallingThread(1)
-                    let result = Result {
-                        let context = try Context()
-                        var index = next.add(1, ordering: .relaxed).oldValue
-                        while index < missing.count {
-                            let layer = try self.packed(missing[index], in: graph, context)
-                            made.withLock { $0 = $0.map { $0 + [layer] } }
-                            index = next.add(1, ordering: .relaxed).oldValue
-                        }
-                    }
-                    if case .failure(let error) = result { made.withLock { $0 = .failure(error) } }
-                    group.leave()
-                }
-                // oneDNN's kernels keep tiles on the stack.
-                thread.stackSize = 16 << 20
-                thread.start()
+            let new = try onAllCores(missing.count) { index, context in
+                try self.packed(missing[index], in: graph, context)
             }
-            group.wait()
-            let new = try made.withLock { try $0.get() }
             return state.withLock { state in
                 state.layers += new
                 return requests.compactMap { request in state.layers.first(where: request.fits) }
             }
         }
+    }
+
+    /// What `make` gives for each index below `count`, in any order. On threads of our own: oneDNN's number of threads
+    /// belongs to the calling thread.
+    private func onAllCores<Made: Sendable>(
+        _ count: Int, _ make: @escaping @Sendable (Int, Context) throws -> Made
+    ) throws -> [Made] {
+        let made = Guarded<Result<[Made], any Error>>(.success([]))
+        let next = Atomic<Int>(0)
+        let group = DispatchGroup()
+        for _ in 0..<min(ProcessInfo.processInfo.activeProcessorCount, count) {
+            group.enter()
+            let thread = Thread {
+                ArithmeticLibrary.setThreadsOfCallingThread(1)
+                let result = Result {
+                    let context = try Context()
+                    var index = next.add(1, ordering: .relaxed).oldValue
+                    while index < count {
+                        let one = try make(index, context)
+                        made.withLock { $0 = $0.map { $0 + [one] } }
+                        index = next.add(1, ordering: .relaxed).oldValue
+                    }
+                }
+                if case .failure(let error) = result { made.withLock { $0 = .failure(error) } }
+                group.leave()
+            }
+            // oneDNN's kernels keep tiles on the stack.
+            thread.stackSize = 16 << 20
+            thread.start()
+        }
+        group.wait()
+        return try made.withLock { try $0.get() }
     }
 
     private func packed(_ request: Request, in graph: Graph, _ context: Context) throws -> Layer {
@@ -134,6 +143,22 @@ public final class PackedWeights: Sendable {
         return Layer(
             name: step.name, layout: layout, sourceScale: sourceScale, weights: bound, bias: boundBias,
             isFinite: isFinite)
+    }
+
+    /// Finds the scales of layers that `scales` will be asked for, on all cores.
+    func prepareScales(_ steps: [ConvolutionStep], in graph: Graph) throws {
+        try packing.withLock {
+            let known = state.withLock { Set($0.scales.keys) }
+            let missing = steps.filter { !known.contains($0.name) }
+            _ = try onAllCores(missing.count) { index, _ in
+                let folded = try self.folded(missing[index], in: graph)
+                let scales = Self.scales(of: folded.0)
+                self.state.withLock { state in
+                    state.scales[missing[index].name] = scales
+                    state.pending[missing[index].name] = folded
+                }
+            }
+        }
     }
 
     /// What one step of a layer's eight-bit weights is worth, for each filter.

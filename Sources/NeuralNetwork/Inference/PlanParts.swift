@@ -84,7 +84,9 @@ struct PlanParts {
         var quantization: Quantization?
         let element = request.arithmetic.precision == .bf16 ? ONEDNN_BF16 : ONEDNN_F32
         if case .int8(let calibration) = request.arithmetic {
-            quantization = Quantization(lowering, calibration)
+            let own = Quantization(lowering, calibration)
+            try weights.prepareScales(lowering.convolutions.filter(own.isInteger), in: graph)
+            quantization = own
         } else if case .tuned(let tuning, let allowsWinograd) = selection {
             choice = try KernelChoice(
                 lowering, batch: batch, element: element, allowsWinograd: allowsWinograd, tuning: tuning,
