@@ -1,7 +1,9 @@
 /// The published files that are known, and where each publisher keeps them.
 extension PublishedWeights {
-    /// Facts from torchvision 0.29, keras.applications 3.15 and timm 1.0, its accuracies as its `results-imagenet.csv` has
-    /// them at the size of the file's own test.
+    /// Facts from torchvision 0.29, keras.applications 3.15 and timm 1.0. Accuracies of timm's files are those of its
+    /// `results-imagenet.csv`, at the size of the file's own test; those of Lite3, ConvNeXt-tiny, DINOv2, CLIP and SigLIP are
+    /// as the papers and model cards give them. Sizes of timm's files and of Keras' EfficientNetV2 are reckoned from their
+    /// tensors.
     public static let all: [PublishedWeights] = classic + newer
 
     private static let classic: [PublishedWeights] = [
