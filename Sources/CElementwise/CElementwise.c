@@ -197,3 +197,43 @@ EVERY_PROCESSOR void elementwise_pixels(
     numbers[i] = product + summands[i - whole];
   }
 }
+
+EVERY_PROCESSOR float elementwise_largest(long count, const float *x) {
+  float largest[LANES] = {0};
+  long whole = count / LANES * LANES;
+  for (long start = 0; start < whole; start += LANES)
+    for (int i = 0; i < LANES; i++) {
+      float size = __builtin_fabsf(x[start + i]);
+      largest[i] = size > largest[i] ? size : largest[i];
+    }
+  for (long i = whole; i < count; i++) {
+    float size = __builtin_fabsf(x[i]);
+    largest[0] = size > largest[0] ? size : largest[0];
+  }
+  for (int i = 1; i < LANES; i++) largest[0] = largest[i] > largest[0] ? largest[i] : largest[0];
+  return largest[0];
+}
+
+EVERY_PROCESSOR void elementwise_quantize(long count, float scale, const float *x, signed char *bytes) {
+  const float *restrict source = x;
+  signed char *restrict target = bytes;
+#pragma clang loop vectorize(assume_safety)
+  for (long i = 0; i < count; i++) {
+    float value = source[i] / scale;
+    value = __builtin_fabsf(value) < __builtin_inff() ? value : 0;
+    value = value > 127 ? 127 : value < -127 ? -127 : value;
+    // Adding half of 2²⁴ rounds to the nearest whole number, or the even one.
+    target[i] = (signed char)(int)((value + 12582912.f) - 12582912.f);
+  }
+}
+
+EVERY_PROCESSOR void elementwise_shift(long count, float factor, const float *x, unsigned char *bytes) {
+  const float *restrict source = x;
+  unsigned char *restrict target = bytes;
+#pragma clang loop vectorize(assume_safety)
+  for (long i = 0; i < count; i++) {
+    float value = source[i] * factor;
+    value = value > 127 ? 127 : value < -128 ? -128 : value;
+    target[i] = (unsigned char)((int)((value + 12582912.f) - 12582912.f) + 128);
+  }
+}

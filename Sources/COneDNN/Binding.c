@@ -13,7 +13,7 @@ void onednn_operation_destroy(onednn_operation *operation) {
   release_arguments(operation);
   if (operation->primitive) dnnl_primitive_destroy(operation->primitive);
   if (operation->description) dnnl_primitive_desc_destroy(operation->description);
-  for (int i = 0; i < operation->scale_count; i++) free(operation->scales[i].values);
+  for (int i = 0; i < operation->kept_count; i++) free(operation->kept[i].values);
   free(operation);
 }
 
@@ -57,16 +57,15 @@ static dnnl_status_t add_argument(
   return dnnl_success;
 }
 
-/// Scales lie beside the primitive, the scratchpad is the caller's.
-static dnnl_status_t add_scales_and_scratchpad(onednn_operation *operation, void *scratchpad) {
+/// Scales and zero points lie beside the primitive, the scratchpad is the caller's.
+static dnnl_status_t add_kept_and_scratchpad(onednn_operation *operation, void *scratchpad) {
   dnnl_status_t status = dnnl_success;
 #if API3
-  for (int i = 0; i < operation->scale_count; i++) {
+  for (int i = 0; i < operation->kept_count; i++) {
+    onednn_kept *kept = &operation->kept[i];
     onednn_layout *layout = NULL;
-    int64_t count[] = {operation->scales[i].count};
-    CHECK(onednn_layout_create(&layout, ONEDNN_F32, 1, count, ONEDNN_PLAIN));
-    status = add_argument(
-        operation, operation->scales[i].argument, layout->value, operation->scales[i].values);
+    CHECK(onednn_layout_create(&layout, kept->element, 1, &kept->count, ONEDNN_PLAIN));
+    status = add_argument(operation, kept->argument, layout->value, kept->values);
     onednn_layout_destroy(layout);
     if (status != dnnl_success) return status;
   }
@@ -98,7 +97,7 @@ int onednn_operation_bind(
     CHECK(add_argument(operation, DNNL_ARG_BIAS, query(operation, dnnl_query_weights_md, 1), bias));
   }
   CHECK(add_argument(operation, DNNL_ARG_DST, query(operation, dnnl_query_dst_md, 0), destination));
-  CHECK(add_scales_and_scratchpad(operation, scratchpad));
+  CHECK(add_kept_and_scratchpad(operation, scratchpad));
 done:
   onednn_layout_destroy(numbers);
   return status;
@@ -113,7 +112,7 @@ int onednn_concatenation_bind(
     CHECK(add_argument(
         operation, DNNL_ARG_MULTIPLE_SRC + i, query(operation, dnnl_query_src_md, i), sources[i]));
   CHECK(add_argument(operation, DNNL_ARG_DST, query(operation, dnnl_query_dst_md, 0), destination));
-  CHECK(add_scales_and_scratchpad(operation, scratchpad));
+  CHECK(add_kept_and_scratchpad(operation, scratchpad));
 done:
   return status;
 }
@@ -154,7 +153,7 @@ int onednn_operation_bind_arguments(
         is_number && numbers ? numbers->value : training_descriptor(operation, arguments[i]),
         buffers[i]));
   }
-  CHECK(add_scales_and_scratchpad(operation, scratchpad));
+  CHECK(add_kept_and_scratchpad(operation, scratchpad));
 done:
   onednn_layout_destroy(numbers);
   return status;

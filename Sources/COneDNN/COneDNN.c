@@ -28,17 +28,21 @@ const char *onednn_instruction_set(void) {
   }
 }
 
+// The values of instruction sets are bits: each contains those it builds on.
+#define HAS(set) (((int)dnnl_get_effective_cpu_isa() & (int)(set)) == (int)(set))
+
 bool onednn_has_arithmetic(onednn_element element) {
-  int isa = (int)dnnl_get_effective_cpu_isa();
-  // The values of instruction sets are bits: each contains those it builds on.
-#define HAS(set) ((isa & (int)(set)) == (int)(set))
   switch (element) {
   case ONEDNN_F32: return true;
   case ONEDNN_BF16: return HAS(dnnl_cpu_isa_avx512_core_bf16);
   default: return HAS(dnnl_cpu_isa_avx512_core_vnni) || HAS(dnnl_cpu_isa_avx2_vnni);
   }
-#undef HAS
 }
+
+bool onednn_prefers_unsigned_sources(void) {
+  return HAS(dnnl_cpu_isa_avx512_core_vnni) && !HAS(dnnl_cpu_isa_avx512_core_amx);
+}
+#undef HAS
 
 const char *onednn_status_text(int status) {
   switch (status) {
@@ -107,7 +111,7 @@ void onednn_context_destroy(onednn_context *context) {
 
 // MARK: - Layouts
 
-static const dnnl_data_type_t data_types[] = {dnnl_f32, dnnl_bf16, dnnl_s8, dnnl_u8};
+static const dnnl_data_type_t data_types[] = {dnnl_f32, dnnl_bf16, dnnl_s8, dnnl_u8, dnnl_s32};
 
 static dnnl_status_t make_descriptor(
     onednn_layout *layout, onednn_element element, int rank, const int64_t *dimensions,
@@ -129,7 +133,7 @@ onednn_element onednn_layout_element(const onednn_layout *layout) {
 #else
   type = layout->value->data_type;
 #endif
-  for (int i = 0; i < 4; i++)
+  for (int i = 0; i < 5; i++)
     if (data_types[i] == type) return (onednn_element)i;
   return ONEDNN_F32;
 }

@@ -37,14 +37,15 @@ struct onednn_layout {
 #endif
 };
 
-enum { MAXIMUM_SOURCES = 8, SCALE_ARGUMENTS = 3, MAXIMUM_ARGUMENTS = MAXIMUM_SOURCES + 4 };
+enum { MAXIMUM_SOURCES = 8, KEPT_ARGUMENTS = 5, MAXIMUM_ARGUMENTS = MAXIMUM_SOURCES + 5 };
 
-/// Scales that oneDNN 3 takes as arguments when it executes.
+/// Scales and zero points that oneDNN 3 takes as arguments when it executes.
 typedef struct {
   int argument;
+  onednn_element element;
   int64_t count;
-  float *values;
-} onednn_scales;
+  void *values;
+} onednn_kept;
 
 struct onednn_operation {
   dnnl_engine_t engine; // borrowed from the context
@@ -52,8 +53,8 @@ struct onednn_operation {
   dnnl_primitive_t primitive;
   int argument_count;
   dnnl_exec_arg_t arguments[MAXIMUM_ARGUMENTS];
-  int scale_count;
-  onednn_scales scales[SCALE_ARGUMENTS];
+  int kept_count;
+  onednn_kept kept[KEPT_ARGUMENTS];
   bool has_weights, has_second;
   int64_t channels; // of a normalisation; 0 for others
   bool is_backward; // of a normalisation

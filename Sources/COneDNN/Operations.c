@@ -76,6 +76,16 @@ static dnnl_status_t append_eltwise(
       eltwise_beta(activation), scale);
 }
 
+/// 0 needs none.
+static dnnl_status_t set_zero_point(dnnl_primitive_attr_t attributes, int argument, int32_t value) {
+  if (value == 0) return dnnl_success;
+#if API3
+  return dnnl_primitive_attr_set_zero_points_mask(attributes, argument, 0);
+#else
+  return dnnl_primitive_attr_set_zero_points(attributes, argument, 1, 0, &value);
+#endif
+}
+
 /// What follows the sum over weights: times scales, plus what is there, activation, divided by the
 /// destination's scale.
 static dnnl_status_t convolution_attributes(
@@ -111,6 +121,8 @@ static dnnl_status_t convolution_attributes(
     if (commutes) sum_scale /= o->destination_scale;
     else activation_scale = 1.0f / o->destination_scale;
 #endif
+    CHECK(set_zero_point(*attributes, DNNL_ARG_SRC, o->source_zero_point));
+    CHECK(set_zero_point(*attributes, DNNL_ARG_DST, o->destination_zero_point));
   }
   CHECK(dnnl_post_ops_create(&operations));
   if (o->accumulate) CHECK(append_sum(operations, sum_scale, accumulated));
@@ -152,15 +164,25 @@ int onednn_finish(
 }
 
 #if API3
-/// Scales are arguments of the execution, kept beside the primitive.
+/// What is an argument of the execution, kept beside the primitive; elements of four bytes.
+static dnnl_status_t keep(
+    onednn_operation *operation, int argument, onednn_element element, int64_t count,
+    const void *values) {
+  void *copy = malloc(count * 4);
+  if (!copy) return dnnl_out_of_memory;
+  memcpy(copy, values, count * 4);
+  operation->kept[operation->kept_count++] = (onednn_kept){argument, element, count, copy};
+  return dnnl_success;
+}
+
 static dnnl_status_t keep_scales(
     onednn_operation *operation, int argument, int64_t count, const float *values) {
-  float *copy = malloc(count * sizeof *copy);
-  if (!copy) return dnnl_out_of_memory;
-  memcpy(copy, values, count * sizeof *copy);
-  operation->scales[operation->scale_count++] =
-      (onednn_scales){DNNL_ARG_ATTR_SCALES | argument, count, copy};
-  return dnnl_success;
+  return keep(operation, DNNL_ARG_ATTR_SCALES | argument, ONEDNN_F32, count, values);
+}
+
+static dnnl_status_t keep_zero_point(onednn_operation *operation, int argument, int32_t value) {
+  if (value == 0) return dnnl_success;
+  return keep(operation, DNNL_ARG_ATTR_ZERO_POINTS | argument, ONEDNN_S32, 1, &value);
 }
 #endif
 
@@ -205,6 +227,8 @@ int onednn_convolution_create(
     CHECK(keep_scales(made, DNNL_ARG_SRC, 1, &o->source_scale));
     CHECK(keep_scales(made, DNNL_ARG_WEIGHTS, o->out_channels, o->weights_scales));
     CHECK(keep_scales(made, DNNL_ARG_DST, 1, &o->destination_scale));
+    CHECK(keep_zero_point(made, DNNL_ARG_SRC, o->source_zero_point));
+    CHECK(keep_zero_point(made, DNNL_ARG_DST, o->destination_zero_point));
   }
 #endif
   *out = made;
@@ -256,6 +280,12 @@ done:
 int onednn_reorder_create(
     onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
     onednn_operation **out) {
+  return onednn_requantization_create(context, from, to, factor, 0, 0, out);
+}
+
+int onednn_requantization_create(
+    onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
+    int32_t from_zero_point, int32_t to_zero_point, onednn_operation **out) {
   int status = dnnl_success;
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
@@ -266,11 +296,15 @@ int onednn_reorder_create(
 #else
   if (factor != 1.0f) CHECK(dnnl_primitive_attr_set_output_scales(attributes, 1, 0, &factor));
 #endif
+  CHECK(set_zero_point(attributes, DNNL_ARG_SRC, from_zero_point));
+  CHECK(set_zero_point(attributes, DNNL_ARG_DST, to_zero_point));
   CHECK(dnnl_reorder_primitive_desc_create(
       &description, from->value, context->engine, to->value, context->engine, attributes));
   CHECK(onednn_finish(context, description, &made));
 #if API3
   if (factor != 1.0f) CHECK(keep_scales(made, DNNL_ARG_SRC, 1, &factor));
+  CHECK(keep_zero_point(made, DNNL_ARG_SRC, from_zero_point));
+  CHECK(keep_zero_point(made, DNNL_ARG_DST, to_zero_point));
 #endif
   *out = made;
   made = NULL;

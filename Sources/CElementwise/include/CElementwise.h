@@ -44,4 +44,11 @@ void elementwise_narrow(long count, const float *numbers, void *halves);
 /// `halves` may lie at any address.
 void elementwise_widen(long count, const void *halves, float *numbers);
 
+/// The largest |x|; NaN counts for nothing.
+float elementwise_largest(long count, const float *x);
+/// x / scale, rounded to the nearest or even whole number and cut off at ±127; 0 where it is not finite.
+void elementwise_quantize(long count, float scale, const float *x, signed char *bytes);
+/// factor · x, rounded to the nearest or even whole number and cut off at -128 and 127, plus 128.
+void elementwise_shift(long count, float factor, const float *x, unsigned char *bytes);
+
 #endif

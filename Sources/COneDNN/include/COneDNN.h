@@ -17,7 +17,13 @@ typedef struct onednn_layout onednn_layout;
 /// One primitive, bound to memory once and executed many times.
 typedef struct onednn_operation onednn_operation;
 
-typedef enum { ONEDNN_F32 = 0, ONEDNN_BF16 = 1, ONEDNN_S8 = 2, ONEDNN_U8 = 3 } onednn_element;
+typedef enum {
+  ONEDNN_F32 = 0,
+  ONEDNN_BF16 = 1,
+  ONEDNN_S8 = 2,
+  ONEDNN_U8 = 3,
+  ONEDNN_S32 = 4
+} onednn_element;
 /// `BLOCKED` keeps a vector's worth of channels together: 16 with AVX-512, 8 elsewhere.
 typedef enum {
   ONEDNN_ANY = 0,
@@ -52,6 +58,8 @@ void onednn_version_text(char *text, size_t capacity);
 const char *onednn_instruction_set(void);
 /// Whether the processor multiplies that element by itself; where not, oneDNN converts or saturates.
 bool onednn_has_arithmetic(onednn_element element);
+/// Whether the processor multiplies unsigned bytes by signed ones only, so that signed sources cost more.
+bool onednn_prefers_unsigned_sources(void);
 const char *onednn_status_text(int status);
 /// Threads used by primitives that the calling thread makes and runs. No effect on a sequential build.
 void onednn_set_threads(int count);
@@ -90,6 +98,8 @@ typedef struct {
   /// channel; the scales of float32 tensors are 1. What is accumulated may be S8 where the destination is U8.
   float source_scale, destination_scale, accumulated_scale;
   onednn_element accumulated_element;
+  /// What stands for 0 in a source or a destination of U8.
+  int32_t source_zero_point, destination_zero_point;
   const float *weights_scales;
 } onednn_convolution_options;
 
@@ -117,6 +127,10 @@ int onednn_pooling_create(
 int onednn_reorder_create(
     onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
     onednn_operation **operation);
+/// The same where bytes stand for other numbers: (from − its zero point) · factor + the zero point of `to`.
+int onednn_requantization_create(
+    onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
+    int32_t from_zero_point, int32_t to_zero_point, onednn_operation **operation);
 
 int onednn_eltwise_create(
     onednn_context *context, onednn_activation activation, const onednn_layout *layout,

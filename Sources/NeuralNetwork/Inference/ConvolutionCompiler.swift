@@ -55,6 +55,8 @@ extension PlanCompiler {
         request.weights_element = ONEDNN_S8
         request.source_scale = quantum.scale
         request.destination_scale = destination?.scale ?? 1
+        request.source_zero_point = quantum.zeroPoint
+        request.destination_zero_point = destination?.zeroPoint ?? 0
         request.accumulated_scale = accumulated?.quantum?.scale ?? 1
         request.accumulated_element = accumulated?.layout.element ?? ONEDNN_F32
         let from = try layout(step.input, ONEDNN_CHANNELS_LAST, quantum.element)

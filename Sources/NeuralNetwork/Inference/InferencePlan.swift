@@ -64,6 +64,7 @@ public final class InferencePlan {
                 rows.bind(
                     source: sources[0], destination: destination, table: table?.values.pointer ?? scratchpad.pointer,
                     scratchpad: scratchpad.pointer)
+            case let shift as ShiftKernel: shift.bind(source: sources[0], destination: destination)
             case let primitive as Primitive where sources.count > 1:
                 try primitive.bind(sources: sources, destination: destination, scratchpad: scratchpad.pointer)
             case let primitive as Primitive:
@@ -90,7 +91,7 @@ public final class InferencePlan {
         observations = operations.map { operation in
             operation.observed.map {
                 Observation(
-                    values: pointer(operation.destination), layout: $0.layout, scale: $0.scale,
+                    values: pointer(operation.destination), layout: $0.layout, quantum: $0.quantum,
                     shape: parts.lowering.shapes[$0.value])
             }
         }
@@ -101,7 +102,7 @@ public final class InferencePlan {
         let values: UnsafeMutableRawPointer
         let layout: Layout
         /// What one step is worth where the numbers are whole.
-        let scale: Float
+        let quantum: Quantum?
         let shape: ImageShape
     }
 
@@ -184,8 +185,9 @@ public final class InferencePlan {
             let plain = try Layout(
                 [batch, shape.channels, shape.height, shape.width], ONEDNN_CHANNELS_LAST, ONEDNN_F32)
             let reorder = try Primitive(step.name + ".trace") {
-                onednn_reorder_create(
-                    context.handle, observation.layout.handle, plain.handle, observation.scale, $0)
+                onednn_requantization_create(
+                    context.handle, observation.layout.handle, plain.handle, observation.quantum?.scale ?? 1,
+                    observation.quantum?.zeroPoint ?? 0, 0, $0)
             }
             let (target, scratch) = (AlignedBuffer(bytes: plain.bytes), AlignedBuffer(bytes: reorder.scratchpadBytes))
             try reorder.bind(source: observation.values, destination: target.pointer, scratchpad: scratch.pointer)

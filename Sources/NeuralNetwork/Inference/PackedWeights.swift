@@ -1,3 +1,4 @@
+import CElementwise
 import COneDNN
 import Foundation
 import Synchronization
@@ -178,8 +179,7 @@ public final class PackedWeights: Sendable {
         let stride = weights.count / weights.shape[0]
         return weights.values.withUnsafeBufferPointer { values in
             (0..<weights.shape[0]).map { channel in
-                var largest: Float = 0
-                for index in channel * stride..<(channel + 1) * stride { largest = max(largest, abs(values[index])) }
+                let largest = elementwise_largest(stride, values.baseAddress! + channel * stride)
                 return largest > 0 && largest.isFinite ? largest / 127 : 1
             }
         }
@@ -190,10 +190,9 @@ public final class PackedWeights: Sendable {
         return [Int8](unsafeUninitializedCapacity: weights.count) { whole, count in
             weights.values.withUnsafeBufferPointer { values in
                 for (channel, scale) in scales.enumerated() {
-                    for index in channel * stride..<(channel + 1) * stride {
-                        let value = (values[index] / scale).rounded(.toNearestOrEven)
-                        whole[index] = value.isFinite ? Int8(max(-127, min(127, value))) : 0
-                    }
+                    let first = channel * stride
+                    elementwise_quantize(
+                        stride, scale, values.baseAddress! + first, whole.baseAddress! + first)
                 }
             }
             count = weights.count

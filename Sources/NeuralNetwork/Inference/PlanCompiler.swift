@@ -17,7 +17,7 @@ struct PlanCompiler {
         var layer: PackedWeights.Request?
         var table: PackedWeights.TableRequest?
         /// How an output that a convolution may read lies in memory, for calibration.
-        var observed: (layout: Layout, scale: Float, value: Lowering.Value)?
+        var observed: (layout: Layout, quantum: Quantum?, value: Lowering.Value)?
     }
 
     /// A value's memory, layout, and what its elements mean where they are whole numbers.
@@ -195,7 +195,14 @@ struct PlanCompiler {
         for placed in [values[value]!] + (copies[value] ?? [])
         where placed.layout == layout && placed.quantum == quantum { return placed }
         let buffer = newBuffer(layout.bytes)
-        try appendReorder(name + ".reorder", values[value]!, to: layout, quantum, buffer)
+        let (own, reorder) = (values[value]!, name + ".reorder")
+        if let quantum, quantum.isShifted, try own.layout == self.layout(value, ONEDNN_CHANNELS_LAST, ONEDNN_F32) {
+            touch(own.buffer)
+            let kernel = ShiftKernel(reorder, count: layout.bytes, factor: 1 / quantum.scale)
+            operations.append(Operation(kernel: kernel, sources: [own.buffer], destination: buffer))
+        } else {
+            try appendReorder(reorder, own, to: layout, quantum, buffer)
+        }
         let copy = Placed(buffer: buffer, layout: layout, quantum: quantum)
         copies[value, default: []].append(copy)
         return copy
@@ -223,7 +230,7 @@ struct PlanCompiler {
         var operation = Operation(
             kernel: kernel, sources: [source.buffer], second: second, destination: destination, layer: layer,
             table: table)
-        if layer != nil || table != nil { operation.observed = (layout, quantum?.scale ?? 1, output) }
+        if layer != nil || table != nil { operation.observed = (layout, quantum, output) }
         operations.append(operation)
         values[output] = Placed(buffer: destination, layout: layout, quantum: quantum)
     }
@@ -231,11 +238,13 @@ struct PlanCompiler {
     private mutating func appendReorder(
         _ name: String, _ source: Placed, to layout: Layout, _ quantum: Quantum?, _ destination: Buffer
     ) throws {
+        touch(source.buffer)
         let factor = (source.quantum?.scale ?? 1) / (quantum?.scale ?? 1)
         let primitive = try Primitive(name) {
-            onednn_reorder_create(context.handle, source.layout.handle, layout.handle, factor, $0)
+            onednn_requantization_create(
+                context.handle, source.layout.handle, layout.handle, factor, source.quantum?.zeroPoint ?? 0,
+                quantum?.zeroPoint ?? 0, $0)
         }
-        touch(source.buffer)
         operations.append(Operation(kernel: primitive, sources: [source.buffer], destination: destination))
     }
 

@@ -1,11 +1,14 @@
 import COneDNN
 
-/// What an 8-bit element of a tensor stands for: element · scale.
+/// What an 8-bit element of a tensor stands for: (element − zero point) · scale.
 struct Quantum: Equatable {
     let scale: Float
     let isSigned: Bool
+    /// Signed numbers as unsigned bytes with 128 for 0, where that is faster to multiply.
+    var isShifted = false
 
-    var element: onednn_element { isSigned ? ONEDNN_S8 : ONEDNN_U8 }
+    var element: onednn_element { isSigned && !isShifted ? ONEDNN_S8 : ONEDNN_U8 }
+    var zeroPoint: Int32 { isShifted ? 128 : 0 }
 }
 
 /// Which values of a lowered network are kept in eight bits, and what they mean.
@@ -46,6 +49,7 @@ struct Quantization {
             quantum[value] = Quantum(scale: range / (isSigned ? 127 : 255), isSigned: isSigned)
         }
         chooseStored(lowering)
+        if onednn_prefers_unsigned_sources() { shift(lowering) }
     }
 
     /// Whether a convolution multiplies whole numbers. Not on vectors: there is nothing to gain there.
@@ -82,6 +86,28 @@ struct Quantization {
         }
         stored.remove(lowering.output)
         stored = stored.filter { quantum[$0] != nil }
+    }
+}
+
+extension Quantization {
+    /// Shifts what only convolutions without padding read (beyond the edge there is 0, not 128), and none adds to.
+    /// A bare sum keeps its sign: a primitive adds 128 before it rounds, which moves numbers half way between two.
+    private mutating func shift(_ lowering: Lowering) {
+        var others = Set(lowering.convolutions.compactMap(\.accumulated))
+        for step in lowering.convolutions {
+            if !step.options.canShift { others.insert(step.input) }
+            if step.activation == nil { others.insert(step.output) }
+        }
+        for step in lowering.steps where shares(step) { others.formUnion(step.inputs + [step.output]) }
+        for (value, own) in quantum where own.isSigned && !others.contains(value) {
+            quantum[value]?.isShifted = true
+        }
+    }
+}
+
+extension Convolution {
+    fileprivate var canShift: Bool {
+        groups == 1 && window.leading == Extent(0) && window.trailing == Extent(0)
     }
 }
 
