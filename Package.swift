@@ -21,6 +21,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     ],
@@ -39,6 +40,9 @@ let package = Package(
         .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
         .target(name: "CElementwise"),
         .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CElementwise", "CLibzip", "CHDF5"]),
+        .target(
+            name: "ONNXMessages", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+        .target(name: "ONNX", dependencies: ["NeuralNetwork", "ONNXMessages"]),
         .target(
             name: "Backbones", dependencies: ["NeuralNetwork", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "Datasets", dependencies: [.product(name: "SwiftCSV", package: "SwiftCSV")]),
@@ -71,13 +75,13 @@ let package = Package(
         .target(
             name: "Pipelines",
             dependencies: [
-                "Datasets", "Video", "Backbones", "Extraction", "SequenceModels", "FineTuning", "Reports",
+                "Datasets", "Video", "ONNX", "Backbones", "Extraction", "SequenceModels", "FineTuning", "Reports",
                 .product(name: "Yams", package: "Yams"),
             ]),
         .executableTarget(
             name: "zoetrope",
             dependencies: [
-                "Pipelines", "Extraction", "SequenceModels", "FineTuning", "Reports", "Backbones",
+                "Pipelines", "Extraction", "SequenceModels", "FineTuning", "Reports", "Backbones", "ONNX",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(

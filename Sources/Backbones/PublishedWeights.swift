@@ -78,6 +78,20 @@ public struct PublishedWeights: Sendable, Equatable {
     /// Every file there is, by backbone.
     public static func files(of backbone: String) -> [PublishedWeights] { all.filter { $0.backbone == backbone } }
 
+    /// The published file that a file on disk is: by the digest that its name states, else by its name.
+    ///
+    /// - Parameters:
+    ///   - digest: SHA-256 of the bytes, hex.
+    ///   - file: its path.
+    public static func holding(digest: String, file: String) -> PublishedWeights? {
+        let stated = all.first { published in
+            if case .sha256(let prefix) = published.checksum { return digest.hasPrefix(prefix) }
+            return false
+        }
+        let name = file.split(separator: "/").last.map(String.init)
+        return stated ?? all.first { $0.file == name }
+    }
+
     /// The file of that name, or in the package of that name; or the best one of the backbone of that name.
     public static func named(_ name: String) -> PublishedWeights? {
         all.first { $0.file == name || $0.path.hasPrefix(name + "==") } ?? files(of: name).max { $0.top1 < $1.top1 }

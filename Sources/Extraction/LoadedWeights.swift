@@ -13,6 +13,9 @@ public struct LoadedWeights: Sendable {
     public let traits: WeightsTraits
     private let file: (any Checkpoint)?
 
+    /// Parameters as their file, or the generator, has them.
+    public var source: any ParameterSource { file ?? RandomParameters() }
+
     /// - Throws: `WeightsError` where the file cannot be read.
     public init(_ weights: ExtractionConfiguration.Weights) throws {
         switch weights {

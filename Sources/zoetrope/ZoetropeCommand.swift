@@ -18,7 +18,7 @@ struct ZoetropeCommand: ParsableCommand {
         version: version,
         subcommands: [
             Extract.self, TrainSequence.self, FineTune.self, Sweep.self, Evaluate.self, Compare.self, Runs.self,
-            Predict.self, ActivationMaps.self, Cache.self,
+            Predict.self, ActivationMaps.self, Export.self, Cache.self,
             Dataset.self, Describe.self, Weights.self, Demo.self,
         ])
 }

@@ -105,7 +105,7 @@ public struct Graph: Sendable, Equatable {
     }
 
     /// The node and everything it depends on, in order.
-    func ancestry(of output: NodeID) -> [NodeID] {
+    public func ancestry(of output: NodeID) -> [NodeID] {
         var needed = Set([output])
         for index in nodes.indices.reversed() where needed.contains(NodeID(index: index)) {
             needed.formUnion(nodes[index].inputs)

@@ -54,9 +54,9 @@ func withPointers<Result>(
 }
 
 /// The query of an attention pooling: latent · Wᵀ + b.
-enum LatentQuery {
+public enum LatentQuery {
     /// - Parameter parameters: latent `[size]`, weight `[size, size]`, bias `[size]`.
-    static func forward(_ parameters: [[Float]]) -> [Float] {
+    public static func forward(_ parameters: [[Float]]) -> [Float] {
         let (latent, weight, bias) = (parameters[0], parameters[1], parameters[2])
         return bias.indices.map { row in
             latent.indices.reduce(bias[row]) { $0 + weight[row * latent.count + $1] * latent[$1] }

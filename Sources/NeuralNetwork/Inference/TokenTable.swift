@@ -42,14 +42,14 @@ struct PositionResampling {
 }
 
 /// What is added to the tokens of a picture: `[token, number]`; before the patches it is the token itself.
-struct TokenTable {
+public struct TokenTable {
     let embedding: TokenEmbedding
     let height: Int
     let width: Int
     let size: Int
 
     /// - Parameter shape: of the patches.
-    init(_ embedding: TokenEmbedding, _ shape: Graph.Shape) {
+    public init(_ embedding: TokenEmbedding, _ shape: Graph.Shape) {
         guard case .image(let channels, let height, let width) = shape else { preconditionFailure("no patches") }
         (self.embedding, self.height, self.width, size) = (embedding, height, width, channels)
     }
@@ -81,6 +81,9 @@ struct TokenTable {
         }
         return table
     }
+
+    /// - Parameter parameters: in the order that `TokenEmbedding` gives.
+    public func values(_ parameters: [[Float]]) -> [Float] { withPointers(parameters) { values($0) } }
 
     /// The gradients of the parameters, from that of the table; nil where nobody wants one.
     func backward(_ gradient: UnsafePointer<Float>, into targets: [UnsafeMutablePointer<Float>?]) {

@@ -1,0 +1,53 @@
+import Foundation
+
+/// The file beside a large model that holds its weights one after the other.
+final class ExternalData {
+    /// Without its folder, as the model names it.
+    let name: String
+    private let path: String
+    private let handle: FileHandle
+    private var offset = 0
+
+    /// Written under another name until `finish`.
+    private var temporaryPath: String { path + ".part" }
+
+    init(path: String) throws {
+        self.path = path
+        name = (path as NSString).lastPathComponent
+        _ = FileManager.default.createFile(atPath: path + ".part", contents: nil)
+        guard let handle = FileHandle(forWritingAtPath: path + ".part") else {
+            throw ExportError.notWritable(path: path, reason: "the file cannot be made")
+        }
+        self.handle = handle
+    }
+
+    deinit {
+        try? handle.close()
+        try? FileManager.default.removeItem(atPath: temporaryPath)
+    }
+
+    /// - Returns: where the bytes stand, a multiple of a page so that readers may map them.
+    func append(_ bytes: Data) throws -> Int {
+        do {
+            let start = (offset + 4095) / 4096 * 4096
+            try handle.write(contentsOf: Data(count: start - offset))
+            try handle.write(contentsOf: bytes)
+            offset = start + bytes.count
+            return start
+        } catch {
+            throw ExportError.notWritable(path: path, reason: error.localizedDescription)
+        }
+    }
+
+    func finish() throws {
+        do {
+            try handle.synchronize()
+            try handle.close()
+        } catch {
+            throw ExportError.notWritable(path: path, reason: error.localizedDescription)
+        }
+        guard rename(temporaryPath, path) == 0 else {
+            throw ExportError.notWritable(path: path, reason: String(cString: strerror(errno)))
+        }
+    }
+}

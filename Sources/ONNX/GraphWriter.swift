@@ -1,0 +1,206 @@
+import NeuralNetwork
+
+/// Writes a graph as nodes of an ONNX model, with standard operators only. Images lie `[batch, channels, height, width]`,
+/// tokens `[batch, token, number]`, vectors `[batch, number]`, sequences `[batch, step, number]`.
+struct GraphWriter {
+    typealias Value = ModelWriter.Value
+
+    let graph: Graph
+    let source: any ParameterSource
+    /// Stands before the names of nodes and weights.
+    let prefix: String
+    /// Of a graph that reads sequences.
+    let steps: SequenceMask?
+    let model: ModelWriter
+    /// Whether each step is an example by itself: means over time change nothing.
+    var isFramewise = false
+
+    /// - Returns: the value of the output.
+    func write(input: Value, output: Graph.NodeID) throws -> Value {
+        var values: [Graph.NodeID: Value] = [:]
+        for id in graph.ancestry(of: output) {
+            let node = graph.nodes[id.index]
+            values[id] = node.operation == .input ? input : try write(node, node.inputs.map { values[$0]! })
+        }
+        return values[output]!
+    }
+
+    private func write(_ node: Graph.Node, _ inputs: [Value]) throws -> Value {
+        let (x, name) = (inputs[0], prefix + node.name)
+        switch node.operation {
+        case .convolution(let options): return try convolution(node, options, x)
+        case .batchNormalization(let epsilon, let hasScale): return try batchNormalization(node, epsilon, hasScale, x)
+        case .activation(let activation): return self.activation(activation, x, name)
+        case .add: return model.node("Add", inputs, name: name)
+        case .scaleChannels: return model.node("Mul", inputs, name: name)
+        case .concatenation: return model.node("Concat", inputs, [.integer("axis", 1)], name: name)
+        case .maxPooling(let window): return model.node("MaxPool", [x], window.attributes, name: name)
+        case .averagePooling(let window, let countsPadding):
+            let attributes = window.attributes + [.integer("count_include_pad", countsPadding ? 1 : 0)]
+            return model.node("AveragePool", [x], attributes, name: name)
+        case .globalAveragePooling:
+            let mean = model.node("GlobalAveragePool", [x], name: name + ".mean")
+            return model.node("Flatten", [mean], name: name)
+        case .flatten:
+            let rows = model.node("Transpose", [x], [.integers("perm", [0, 2, 3, 1])], name: name + ".rows")
+            return model.node("Flatten", [rows], name: name)
+        case .linear: return try linear(node, x)
+        case .dropout: return x
+        case .layerNormalization(let epsilon): return try layerNormalization(node, epsilon, x)
+        case .channelScale:
+            return model.node("Mul", [x, try channels(node, 0)], name: name)
+        case .responseNormalization(let epsilon): return try responseNormalization(node, epsilon, x)
+        case .tokens(let embedding): return try tokens(node, embedding, x)
+        case .selfAttention(let heads): return selfAttention(node, heads, x)
+        case .latentAttention(let heads): return try latentAttention(node, heads, x)
+        case .classToken:
+            let token = model.node(
+                "Slice", [x, model.integers([0]), model.integers([1]), model.integers([1])], name: name + ".first")
+            return model.node("Flatten", [token], name: name)
+        case .tokenMean(let first):
+            let patches = behind(first, x, name)
+            return model.node("ReduceMean", [patches], [.integers("axes", [1]), .integer("keepdims", 0)], name: name)
+        case .tokenMap(let first): return tokenMap(node, first, x)
+        case .sequenceMean, .sequenceMax, .recurrent, .finalState, .attentionPooling, .positions,
+            .convolutionalRecurrent, .spatialMean:
+            return try overTime(node, inputs)
+        case .input: return x
+        }
+    }
+
+    // MARK: - Weights
+
+    func values(_ node: Graph.Node, _ index: Int) throws -> Tensor {
+        try source.tensor(for: graph.parameters[node.parameters[index]])
+    }
+
+    /// A parameter as it is, or in another shape of as many numbers.
+    func parameter(_ node: Graph.Node, _ index: Int, shape: [Int]? = nil) throws -> Value {
+        let tensor = try values(node, index)
+        let name = prefix + graph.parameters[node.parameters[index]].name
+        return try model.weight(name, shape: shape ?? tensor.shape, tensor.values)
+    }
+
+    /// A number a channel, so that it goes with images, or with rows.
+    func channels(_ node: Graph.Node, _ index: Int) throws -> Value {
+        let count = graph.parameters[node.parameters[index]].count
+        if case .image = node.shape { return try parameter(node, index, shape: [count, 1, 1]) }
+        return try parameter(node, index)
+    }
+
+    // MARK: - Layers
+
+    private func convolution(_ node: Graph.Node, _ options: Convolution, _ x: Value) throws -> Value {
+        var inputs = [x, try parameter(node, 0)]
+        if options.hasBias { inputs.append(try parameter(node, 1)) }
+        let attributes = options.window.attributes + [.integer("group", options.groups)]
+        return model.node("Conv", inputs, attributes, name: prefix + node.name)
+    }
+
+    private func batchNormalization(
+        _ node: Graph.Node, _ epsilon: Float, _ hasScale: Bool, _ x: Value
+    ) throws -> Value {
+        var inputs = [x]
+        if !hasScale {
+            let count = graph.parameters[node.parameters[0]].count
+            inputs.append(
+                try model.constant(
+                    prefix + node.name + ".weight", shape: [count], [Float](repeating: 1, count: count)))
+        }
+        for index in node.parameters.indices { inputs.append(try parameter(node, index)) }
+        return model.node("BatchNormalization", inputs, [.number("epsilon", epsilon)], name: prefix + node.name)
+    }
+
+    func activation(_ activation: Activation, _ x: Value, _ name: String) -> Value {
+        switch activation {
+        case .relu: return model.node("Relu", [x], name: name)
+        case .sigmoid: return model.node("Sigmoid", [x], name: name)
+        case .tanh: return model.node("Tanh", [x], name: name)
+        case .silu:
+            let gate = model.node("Sigmoid", [x], name: name + ".gate")
+            return model.node("Mul", [x, gate], name: name)
+        case .relu6:
+            let limits = [model.number(name + ".least", 0), model.number(name + ".most", 6)]
+            return model.node("Clip", [x] + limits, name: name)
+        case .hardSigmoid:
+            return model.node("HardSigmoid", [x], [.number("alpha", 1 / 6), .number("beta", 0.5)], name: name)
+        case .hardSwish: return model.node("HardSwish", [x], name: name)
+        case .gelu:
+            let scaled = model.node("Mul", [x, model.number(name + ".root", Float(0.5).squareRoot())], name: name + ".scaled")
+            let error = model.node("Erf", [scaled], name: name + ".erf")
+            return half(x, error, name)
+        case .geluTanh:
+            let square = model.node("Mul", [x, x], name: name + ".square")
+            let cube = model.node("Mul", [square, x], name: name + ".cube")
+            let small = model.node("Mul", [cube, model.number(name + ".factor", 0.044715)], name: name + ".small")
+            let sum = model.node("Add", [x, small], name: name + ".sum")
+            let root = model.number(name + ".root", (2 / Float.pi).squareRoot())
+            let scaled = model.node("Mul", [sum, root], name: name + ".scaled")
+            return half(x, model.node("Tanh", [scaled], name: name + ".tanh"), name)
+        case .quickGELU:
+            let scaled = model.node("Mul", [x, model.number(name + ".factor", 1.702)], name: name + ".scaled")
+            let gate = model.node("Sigmoid", [scaled], name: name + ".gate")
+            return model.node("Mul", [x, gate], name: name)
+        }
+    }
+
+    /// x · (1 + y) / 2.
+    private func half(_ x: Value, _ y: Value, _ name: String) -> Value {
+        let one = model.node("Add", [y, model.number(name + ".one", 1)], name: name + ".more")
+        let product = model.node("Mul", [x, one], name: name + ".twice")
+        return model.node("Mul", [product, model.number(name + ".half", 0.5)], name: name)
+    }
+
+    func linear(_ node: Graph.Node, _ x: Value) throws -> Value {
+        let (name, weight) = (prefix + node.name, graph.parameters[node.parameters[0]])
+        let hasBias = node.parameters.count > 1
+        switch node.shape {
+        case .image:
+            var inputs = [x, try parameter(node, 0, shape: weight.shape + [1, 1])]
+            if hasBias { inputs.append(try parameter(node, 1)) }
+            return model.node("Conv", inputs, name: name)
+        case .vector where !isFramewise:
+            var inputs = [x, try parameter(node, 0)]
+            if hasBias { inputs.append(try parameter(node, 1)) }
+            return model.node("Gemm", inputs, [.integer("transB", 1)], name: name)
+        case .sequence, .tokens, .vector:
+            let turned = model.node(
+                "Transpose", [try parameter(node, 0)], [.integers("perm", [1, 0])], name: name + ".turned")
+            let product = model.node("MatMul", [x, turned], name: hasBias ? name + ".product" : name)
+            return hasBias ? model.node("Add", [product, try parameter(node, 1)], name: name) : product
+        }
+    }
+
+    private func layerNormalization(_ node: Graph.Node, _ epsilon: Float, _ x: Value) throws -> Value {
+        let name = prefix + node.name
+        let parameters = [try parameter(node, 0), try parameter(node, 1)]
+        let attributes: [Attribute] = [.integer("axis", -1), .number("epsilon", epsilon)]
+        guard case .image = node.shape else {
+            return model.node("LayerNormalization", [x] + parameters, attributes, name: name)
+        }
+        let rows = model.node("Transpose", [x], [.integers("perm", [0, 2, 3, 1])], name: name + ".rows")
+        let normal = model.node("LayerNormalization", [rows] + parameters, attributes, name: name + ".normal")
+        return model.node("Transpose", [normal], [.integers("perm", [0, 3, 1, 2])], name: name)
+    }
+
+    private func responseNormalization(_ node: Graph.Node, _ epsilon: Float, _ x: Value) throws -> Value {
+        let name = prefix + node.name
+        let lengths = model.node("ReduceL2", [x], [.integers("axes", [2, 3])], name: name + ".lengths")
+        let mean = model.node("ReduceMean", [lengths], [.integers("axes", [1])], name: name + ".mean")
+        let divisor = model.node("Add", [mean, model.number(name + ".epsilon", epsilon)], name: name + ".divisor")
+        let share = model.node("Div", [lengths, divisor], name: name + ".share")
+        let scaled = model.node("Mul", [x, share], name: name + ".scaled")
+        let weighted = model.node("Mul", [scaled, try channels(node, 0)], name: name + ".weighted")
+        let shifted = model.node("Add", [weighted, try channels(node, 1)], name: name + ".shifted")
+        return model.node("Add", [x, shifted], name: name)
+    }
+}
+
+extension Window {
+    var attributes: [Attribute] {
+        [
+            .integers("kernel_shape", [kernel.height, kernel.width]), .integers("strides", [stride.height, stride.width]),
+            .integers("pads", [leading.height, leading.width, trailing.height, trailing.width]),
+        ]
+    }
+}

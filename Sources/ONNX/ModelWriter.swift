@@ -1,0 +1,283 @@
+import Foundation
+import ONNXMessages
+
+/// Builds an ONNX model node by node, and writes it with its weights.
+///
+/// Weights go to the file as they are added, so that a network takes no more memory than its largest layer: inside the
+/// model where all of it stays below two gigabytes, which is protobuf's limit, else in a second file beside it.
+public final class ModelWriter {
+    /// The operator set that files are written for; onnxruntime reads it since 1.12, OpenVINO since 2022.2.
+    public static let operatorSet = 17
+    /// How large a model may be with its weights inside, in bytes.
+    public static let inlineLimit = 1_900_000_000
+
+    /// What a node reads: the name of an input, a weight, or another node's output.
+    public struct Value: Sendable, Hashable {
+        let name: String
+    }
+
+    /// What elements of an input or output are.
+    public enum Element: Sendable {
+        case uint8, bool, float32
+
+        var code: Int32 {
+            switch self {
+            case .uint8: Int32(Onnx_TensorProto.DataType.uint8.rawValue)
+            case .bool: Int32(Onnx_TensorProto.DataType.bool.rawValue)
+            case .float32: Int32(Onnx_TensorProto.DataType.float.rawValue)
+            }
+        }
+    }
+
+    /// How weights are stored.
+    public enum WeightFormat: String, Sendable, CaseIterable {
+        case f32
+        /// Half precision; the runtime widens them when it loads the model.
+        case f16
+    }
+
+    /// Length of a dimension of an input or output, or the name of one that may have any.
+    public enum Dimension: Sendable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
+        case fixed(Int)
+        case named(String)
+
+        /// A fixed length.
+        public init(integerLiteral value: Int) { self = .fixed(value) }
+        /// Any length, by that name.
+        public init(stringLiteral value: String) { self = .named(value) }
+    }
+
+    private var graph = Onnx_GraphProto()
+    private var initializers: [Onnx_TensorProto] = []
+    private var model = Onnx_ModelProto()
+    private let format: WeightFormat
+    private let externalData: ExternalData?
+    private var names: Set<String> = []
+    private var constants: [[Int]: Value] = [:]
+
+    /// - Parameters:
+    ///   - path: of the file to come; it appears when `write` ends, and what was there before stays until then.
+    ///   - weightBytes: how much weights will take about.
+    ///   - inlineLimit: above so many bytes weights get a file of their own, `path.data`.
+    /// - Throws: `ExportError.notWritable`.
+    public init(
+        path: String, weights format: WeightFormat, weightBytes: Int, inlineLimit: Int = ModelWriter.inlineLimit
+    ) throws {
+        self.format = format
+        self.path = path
+        externalData = weightBytes > inlineLimit ? try ExternalData(path: path + ".data") : nil
+        model.irVersion = 8
+        model.producerName = "zoetrope"
+        var operators = Onnx_OperatorSetIdProto()
+        operators.version = Int64(Self.operatorSet)
+        model.opsetImport = [operators]
+    }
+
+    /// Where the model will stand.
+    public let path: String
+
+    // MARK: - Values
+
+    /// A value that whoever runs the model gives.
+    public func input(_ name: String, _ element: Element, _ shape: [Dimension]) -> Value {
+        graph.input.append(Self.information(unique(name), element, shape))
+        return Value(name: name)
+    }
+
+    /// A value that the model gives.
+    public func output(_ name: String, _ value: Value, _ element: Element, _ shape: [Dimension]) {
+        var node = Onnx_NodeProto()
+        (node.opType, node.name, node.input, node.output) = ("Identity", name + ".output", [value.name], [name])
+        graph.node.append(node)
+        graph.output.append(Self.information(name, element, shape))
+    }
+
+    static func information(_ name: String, _ element: Element, _ shape: [Dimension]) -> Onnx_ValueInfoProto {
+        var information = Onnx_ValueInfoProto()
+        information.name = name
+        information.type.tensorType.elemType = element.code
+        information.type.tensorType.shape.dim = shape.map { dimension in
+            var own = Onnx_TensorShapeProto.Dimension()
+            switch dimension {
+            case .fixed(let length): own.dimValue = Int64(length)
+            case .named(let name): own.dimParam = name
+            }
+            return own
+        }
+        return information
+    }
+
+    /// One node with one output.
+    func node(
+        _ type: String, _ inputs: [Value], _ attributes: [Attribute] = [], name: String
+    ) -> Value {
+        nodes(type, inputs, attributes, name: name, outputs: 1)[0]
+    }
+
+    /// One node.
+    func nodes(
+        _ type: String, _ inputs: [Value], _ attributes: [Attribute] = [], name: String, outputs: Int
+    ) -> [Value] {
+        var node = Onnx_NodeProto()
+        node.opType = type
+        node.name = unique(name)
+        node.input = inputs.map(\.name)
+        node.attribute = attributes.map(\.message)
+        node.output = (0..<outputs).map { outputs == 1 ? node.name : "\(node.name).\($0)" }
+        graph.node.append(node)
+        return node.output.map(Value.init)
+    }
+
+    /// The graph of a node that repeats it, such as `Scan`; it sees the weights of the model.
+    func body(
+        _ name: String, _ inputs: [(String, Element, [Dimension])],
+        _ make: ([Value]) throws -> [(Value, Element, [Dimension])]
+    ) rethrows -> Onnx_GraphProto {
+        let outer = graph
+        defer { graph = outer }
+        graph = Onnx_GraphProto()
+        graph.name = name
+        let values = inputs.map { input($0.0, $0.1, $0.2) }
+        for (index, (value, element, shape)) in try make(values).enumerated() {
+            output("\(name).output\(index)", value, element, shape)
+        }
+        return graph
+    }
+
+    private func unique(_ name: String) -> String {
+        var (own, number) = (name, 2)
+        while !names.insert(own).inserted {
+            own = "\(name)_\(number)"
+            number += 1
+        }
+        return own
+    }
+
+    // MARK: - Weights
+
+    /// Learned numbers, in the format that the model stores weights in.
+    ///
+    /// - Throws: `ExportError.notWritable`.
+    func weight(_ name: String, shape: [Int], _ values: [Float]) throws -> Value {
+        guard format == .f16 else { return try constant(name, shape: shape, values) }
+        let halves = values.map { Float16(max(-65504, min(65504, $0))) }
+        let stored = try store(
+            unique(name + ".f16"), .float16, shape, halves.withUnsafeBytes { Data($0) })
+        return node("Cast", [stored], [.integer("to", Int(Element.float32.code))], name: name)
+    }
+
+    /// Numbers that are stored as they are.
+    ///
+    /// - Throws: `ExportError.notWritable`.
+    func constant(_ name: String, shape: [Int], _ values: [Float]) throws -> Value {
+        try store(unique(name), .float, shape, values.withUnsafeBytes { Data($0) })
+    }
+
+    /// Whole numbers, such as a shape; equal ones are stored once.
+    func integers(_ values: [Int]) -> Value {
+        if let known = constants[values] { return known }
+        var tensor = Onnx_TensorProto()
+        tensor.name = unique("integers." + values.map(String.init).joined(separator: "."))
+        tensor.dataType = Int32(Onnx_TensorProto.DataType.int64.rawValue)
+        tensor.dims = [Int64(values.count)]
+        tensor.rawData = values.map(Int64.init).withUnsafeBytes { Data($0) }
+        initializers.append(tensor)
+        constants[values] = Value(name: tensor.name)
+        return Value(name: tensor.name)
+    }
+
+    /// One number.
+    func number(_ name: String, _ value: Float) -> Value {
+        var tensor = Onnx_TensorProto()
+        tensor.name = unique(name)
+        tensor.dataType = Int32(Onnx_TensorProto.DataType.float.rawValue)
+        tensor.rawData = withUnsafeBytes(of: value) { Data($0) }
+        initializers.append(tensor)
+        return Value(name: tensor.name)
+    }
+
+    private func store(
+        _ name: String, _ type: Onnx_TensorProto.DataType, _ shape: [Int], _ bytes: Data
+    ) throws -> Value {
+        var tensor = Onnx_TensorProto()
+        tensor.name = name
+        tensor.dataType = Int32(type.rawValue)
+        tensor.dims = shape.map(Int64.init)
+        if let externalData, bytes.count >= 1024 {
+            let offset = try externalData.append(bytes)
+            tensor.dataLocation = .external
+            tensor.externalData = [
+                ("location", externalData.name), ("offset", "\(offset)"), ("length", "\(bytes.count)"),
+            ].map(Self.entry)
+        } else {
+            tensor.rawData = bytes
+        }
+        initializers.append(tensor)
+        return Value(name: name)
+    }
+
+    static func entry(_ key: String, _ value: String) -> Onnx_StringStringEntryProto {
+        var entry = Onnx_StringStringEntryProto()
+        (entry.key, entry.value) = (key, value)
+        return entry
+    }
+
+    // MARK: - Writing
+
+    /// Writes the model, and its weights' file where it has one; both appear whole or not at all.
+    ///
+    /// - Parameters:
+    ///   - name: of the graph.
+    ///   - version: of the program that writes.
+    ///   - metadata: what a reader finds in the model's `metadata_props`.
+    /// - Throws: `ExportError.notWritable`.
+    public func write(name: String, version: String, metadata: [String: String]) throws {
+        graph.name = name
+        graph.initializer = initializers
+        model.producerVersion = version
+        model.graph = graph
+        model.metadataProps = metadata.sorted { $0.key < $1.key }.map(Self.entry)
+        let bytes: Data
+        do {
+            bytes = try model.serializedData()
+        } catch {
+            throw ExportError.notWritable(path: path, reason: error.localizedDescription)
+        }
+        try externalData?.finish()
+        do {
+            try bytes.write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw ExportError.notWritable(path: path, reason: error.localizedDescription)
+        }
+        if externalData == nil { try? FileManager.default.removeItem(atPath: path + ".data") }
+    }
+}
+
+/// An attribute of a node.
+enum Attribute: Sendable {
+    case integer(String, Int)
+    case integers(String, [Int])
+    case number(String, Float)
+    case text(String, String)
+    case texts(String, [String])
+    case graph(String, Onnx_GraphProto)
+
+    var message: Onnx_AttributeProto {
+        var message = Onnx_AttributeProto()
+        switch self {
+        case .integer(let name, let value):
+            (message.name, message.type, message.i) = (name, .int, Int64(value))
+        case .integers(let name, let values):
+            (message.name, message.type, message.ints) = (name, .ints, values.map(Int64.init))
+        case .number(let name, let value):
+            (message.name, message.type, message.f) = (name, .float, value)
+        case .text(let name, let value):
+            (message.name, message.type, message.s) = (name, .string, Data(value.utf8))
+        case .texts(let name, let values):
+            (message.name, message.type, message.strings) = (name, .strings, values.map { Data($0.utf8) })
+        case .graph(let name, let body):
+            (message.name, message.type, message.g) = (name, .graph, body)
+        }
+        return message
+    }
+}

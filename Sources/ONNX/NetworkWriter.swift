@@ -1,0 +1,173 @@
+import Foundation
+import NeuralNetwork
+
+/// What a run does with frames, as parts of one ONNX model.
+public struct NetworkWriter {
+    private let model: ModelWriter
+
+    /// What stands in the model.
+    public enum Part: String, Sendable, CaseIterable {
+        /// Frames → probabilities.
+        case all
+        /// Frames → features.
+        case backbone
+        /// Features → probabilities.
+        case head
+    }
+
+    /// The network that turns pictures into features.
+    public struct Encoder {
+        let graph: Graph
+        let source: any ParameterSource
+        let tap: String
+        let imageSize: Int
+        let normalization: PixelNormalization
+        let storesHalves: Bool
+
+        /// - Parameters:
+        ///   - tap: the output of `graph` that gives features.
+        ///   - imageSize: side of the pictures, in pixels.
+        ///   - storesHalves: whether features are rounded to half precision.
+        public init(
+            graph: Graph, source: any ParameterSource, tap: String, imageSize: Int, normalization: PixelNormalization,
+            storesHalves: Bool
+        ) {
+            self.graph = graph
+            self.source = source
+            self.tap = tap
+            self.imageSize = imageSize
+            self.normalization = normalization
+            self.storesHalves = storesHalves
+        }
+    }
+
+    /// What turns features into probabilities.
+    public struct Classifier {
+        let graph: Graph
+        let source: any ParameterSource
+        let scaling: (mean: [Float], scale: [Float])?
+        let isFramewise: Bool
+        let classes: Int
+
+        /// - Parameters:
+        ///   - graph: a sequence of features → `logits`.
+        ///   - scaling: of the features: (x − mean) · scale.
+        ///   - isFramewise: whether each frame is classified by itself, and probabilities are averaged.
+        public init(
+            graph: Graph, source: any ParameterSource, scaling: (mean: [Float], scale: [Float])?, isFramewise: Bool,
+            classes: Int
+        ) {
+            self.graph = graph
+            self.source = source
+            self.scaling = scaling
+            self.isFramewise = isFramewise
+            self.classes = classes
+        }
+    }
+
+    /// Adds to a model that has nothing yet.
+    public init(_ model: ModelWriter) { self.model = model }
+
+    /// Adds `frames` `uint8 [batch, frames, height, width, 3]` and `mask` `bool [batch, frames]` → `probabilities`
+    /// `[batch, classes]`.
+    ///
+    /// - Throws: `WeightsError`, `ExportError`.
+    public func write(_ encoder: Encoder, _ classifier: Classifier) throws {
+        let frames = input(encoder)
+        let steps = mask()
+        try probabilities(classifier, features(encoder, of: frames), steps)
+    }
+
+    /// Adds `frames` → `features` `[batch, frames, feature]`.
+    ///
+    /// - Throws: `WeightsError`, `ExportError`.
+    public func write(_ encoder: Encoder) throws {
+        let rows = try features(encoder, of: input(encoder))
+        let size = try encoder.output.shape.size
+        model.output("features", rows, .float32, ["batch", "frames", .fixed(size)])
+    }
+
+    /// Adds `features` `[batch, frames, feature]` and `mask` → `probabilities`.
+    ///
+    /// - Throws: `WeightsError`, `ExportError`.
+    public func write(_ classifier: Classifier) throws {
+        let size = classifier.graph.nodes[0].shape.size
+        let features = model.input("features", .float32, ["batch", "frames", .fixed(size)])
+        try probabilities(classifier, features, mask())
+    }
+
+    private func input(_ encoder: Encoder) -> ModelWriter.Value {
+        let size = ModelWriter.Dimension.fixed(encoder.imageSize)
+        return model.input("frames", .uint8, ["batch", "frames", size, size, 3])
+    }
+
+    private func mask() -> SequenceMask { SequenceMask(model.input("mask", .bool, ["batch", "frames"])) }
+
+    // MARK: - Frames
+
+    private func features(_ encoder: Encoder, of frames: ModelWriter.Value) throws -> ModelWriter.Value {
+        let (size, node) = (encoder.imageSize, try encoder.output)
+        let pictures = model.node("Reshape", [frames, model.integers([-1, size, size, 3])], name: "pictures")
+        let numbers = model.node("Cast", [pictures], [.integer("to", 1)], name: "pictures.numbers")
+        let planes = model.node("Transpose", [numbers], [.integers("perm", [0, 3, 1, 2])], name: "pictures.planes")
+        let normalization = encoder.normalization
+        let scale = try model.constant("input.scale", shape: [3, 1, 1], normalization.scale)
+        let offset = try model.constant("input.offset", shape: [3, 1, 1], normalization.offset)
+        let scaled = model.node("Mul", [planes, scale], name: "input.scaled")
+        var image = model.node("Add", [scaled, offset], name: "input")
+        if normalization.isBlueFirst {
+            let order = model.integers([2, 1, 0])
+            image = model.node("Gather", [image, order], [.integer("axis", 1)], name: "input.blue_first")
+        }
+        let graph = GraphWriter(graph: encoder.graph, source: encoder.source, prefix: "backbone.", steps: nil, model: model)
+        var rows = try graph.write(input: image, output: try encoder.outputID)
+        if case .image = node.shape {
+            rows = model.node("Transpose", [rows], [.integers("perm", [0, 2, 3, 1])], name: "features.rows")
+        }
+        let shape = model.node("Shape", [frames], name: "frames.shape")
+        let counts = model.node("Slice", [shape, model.integers([0]), model.integers([2])], name: "frames.counts")
+        let target = model.node(
+            "Concat", [counts, model.integers([node.shape.size])], [.integer("axis", 0)], name: "features.shape")
+        let features = model.node("Reshape", [rows, target], name: "features.sequences")
+        guard encoder.storesHalves else { return features }
+        let halves = model.node("Cast", [features], [.integer("to", 10)], name: "features.halves")
+        return model.node("Cast", [halves], [.integer("to", 1)], name: "features.rounded")
+    }
+
+    // MARK: - Probabilities
+
+    private func probabilities(
+        _ classifier: Classifier, _ features: ModelWriter.Value, _ steps: SequenceMask
+    ) throws {
+        var rows = features
+        if let (mean, scale) = classifier.scaling {
+            let shift = try model.constant("standardization.mean", shape: [mean.count], mean)
+            let factor = try model.constant("standardization.scale", shape: [scale.count], scale)
+            let centred = model.node("Sub", [rows, shift], name: "standardization.centred")
+            rows = model.node("Mul", [centred, factor], name: "standardization")
+        }
+        let graph = GraphWriter(
+            graph: classifier.graph, source: classifier.source, prefix: "head.", steps: steps, model: model,
+            isFramewise: classifier.isFramewise)
+        guard let logits = classifier.graph.outputs["logits"] else {
+            throw ExportError.unknownOutput("logits", available: classifier.graph.outputs.keys.sorted())
+        }
+        let scores = try graph.write(input: rows, output: logits)
+        var values = model.node("Softmax", [scores], [.integer("axis", -1)], name: "softmax")
+        if classifier.isFramewise { values = graph.mean(values, steps, "softmax.mean") }
+        model.output("probabilities", values, .float32, ["batch", .fixed(classifier.classes)])
+    }
+}
+
+extension NetworkWriter.Encoder {
+    fileprivate var outputID: Graph.NodeID {
+        get throws {
+            guard let id = graph.outputs[tap] else {
+                throw ExportError.unknownOutput(tap, available: graph.outputs.keys.sorted())
+            }
+            return id
+        }
+    }
+
+    fileprivate var output: Graph.Node { get throws { graph.nodes[try outputID.index] } }
+}

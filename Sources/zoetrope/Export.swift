@@ -1,0 +1,45 @@
+import ArgumentParser
+import Foundation
+import ONNX
+import Pipelines
+import SequenceModels
+
+/// Writes a run as an ONNX model.
+struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "A run as one ONNX file that other programs run: frames in, probabilities out.",
+        discussion: """
+            The model takes frames `uint8 [batch, frames, height, width, 3]`, cropped and resized, and a mask \
+            `bool [batch, frames]`; it gives probabilities `[batch, classes]`. Labels, recipe, digests and the licence of the \
+            weights are in its metadata. Weights of more than two gigabytes go into a second file beside it, FILE.data.
+            """)
+
+    @Argument(help: ArgumentHelp("A run's folder, such as runs/demo-gru.", valueName: "run"))
+    var directory: String
+
+    @Argument(help: ArgumentHelp("The ONNX file to write.", valueName: "file"))
+    var path: String
+
+    @Option(help: "all: frames to probabilities; backbone: frames to features; head: features to probabilities.")
+    var part = NetworkWriter.Part.all
+
+    @Option(help: "How weights are stored: f32, or f16 in half the space.")
+    var precision = ModelWriter.WeightFormat.f32
+
+    @Option(help: "The backbone's weight file, where it is not where the run left it.")
+    var weights: String?
+
+    func run() throws {
+        try Console.perform {
+            let export = try ModelExport(RunDirectory(path: directory), weights: weights)
+            var options = ModelExport.Options(version: ZoetropeCommand.version)
+            (options.part, options.weights) = (part, precision)
+            let files = try export.write(to: path, options)
+            for note in export.notes { Console.message("note: " + note) }
+            for file in files { print("\(file.path): \(String(format: "%.1f", Double(file.bytes) / 1e6)) MB") }
+        }
+    }
+}
+
+extension NetworkWriter.Part: ExpressibleByArgument {}
+extension ModelWriter.WeightFormat: ExpressibleByArgument {}
