@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam query bench bench-heads bench-training peers clean
+.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam export query bench bench-heads bench-training peers onnx-messages clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -15,9 +15,10 @@ PIPELINE ?=
 RUN ?=
 VIDEO ?=
 REPORT ?=
+ONNX ?=
 SQL ?=
 ARGS ?=
-export CACHE RUNS PIPELINE RUN VIDEO REPORT SQL
+export CACHE RUNS PIPELINE RUN VIDEO REPORT ONNX SQL
 
 PACKAGES := libdnnl-dev libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libzip-dev libhdf5-dev libsqlite3-dev pkg-config sqlite3 curl gnuplot-nox
 FORMULAE := onednn ffmpeg libzip hdf5 pkg-config gnuplot
@@ -147,6 +148,9 @@ cam: build ## Where a run looks: make cam RUN=runs/… VIDEO=….mp4
 predict: build ## A new video: make predict RUN=runs/… VIDEO=….mp4
 	@$(ZOETROPE) predict "$${RUN:?name a run: make predict RUN=runs/… VIDEO=….mp4}" "$${VIDEO:?name a video: VIDEO=….mp4}" $(ARGS)
 
+export: build ## A run as an ONNX file: make export RUN=runs/… ONNX=model.onnx
+	@$(ZOETROPE) export "$${RUN:?name a run: make export RUN=runs/… ONNX=model.onnx}" "$${ONNX:?name a file: ONNX=model.onnx}" $(ARGS)
+
 query: setup ## Ask the cache: make query SQL='SELECT …'
 	@test -f "$$CACHE" || { echo "There is no cache at $$CACHE; name it with CACHE=…" >&2; exit 1; }
 	@sqlite3 -readonly -box "$$CACHE" "$${SQL:?write a query: make query SQL='SELECT …'}"
@@ -167,9 +171,17 @@ bench-heads: setup peers ## Heads beside PyTorch and Keras
 
 peers:
 	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && $(PEERS)/bin/pip install --quiet \
-	  torch torchvision timm openvino nncf onnx onnxscript onnxruntime opencv-python-headless numpy; }
+	  torch torchvision timm openvino nncf onnx onnxscript onnxruntime opencv-python-headless av pillow numpy; }
 	@test -x $(KERAS)/bin/python || { python3 -m venv $(KERAS) && \
 	  $(KERAS)/bin/pip install --quiet tensorflow-cpu opencv-python-headless; }
+
+# Sources/ONNXMessages from the package onnx of PyPI; needs protoc. The file is written for both syntaxes of protobuf.
+onnx-messages: peers
+	@swift build --package-path .build/checkouts/swift-protobuf --scratch-path .build/protobuf --product protoc-gen-swift
+	@folder=$$(mktemp -d); proto=$$($(PEERS)/bin/python -c 'import onnx; print(onnx.__path__[0])')/onnx.proto; \
+	sed -e 's/syntax = "proto2"/syntax = "proto3"/' -e 's/^\( *\)optional /\1/' -e '/^\/\/ WARNING/d' "$$proto" > $$folder/onnx.proto3; \
+	protoc --plugin=.build/protobuf/debug/protoc-gen-swift -I$$folder --swift_opt=Visibility=Public,FileNaming=DropPath \
+	  --swift_out=Sources/ONNXMessages $$folder/onnx.proto3; rm -r $$folder
 
 clean: ## Remove what was built
 	rm -rf .build

@@ -94,12 +94,14 @@ let package = Package(
         .executableTarget(name: "Fuzz", dependencies: ["Fuzzing"], path: "Tests/Fuzz"),
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"], resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "ONNXTests", dependencies: ["ONNX", "ONNXMessages", "NeuralNetwork", "TestSupport"]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
         .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache", "NeuralNetwork", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "zoetrope", "NeuralNetwork", "Video", "FeatureCache", "Extraction", "TestSupport",
+                "zoetrope", "NeuralNetwork", "ONNXMessages", "Video", "FeatureCache", "Extraction", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
             ]),
         .testTarget(name: "FineTuningTests", dependencies: ["FineTuning", "TestSupport"]),

@@ -126,7 +126,8 @@ struct GraphWriter {
             return model.node("HardSigmoid", [x], [.number("alpha", 1 / 6), .number("beta", 0.5)], name: name)
         case .hardSwish: return model.node("HardSwish", [x], name: name)
         case .gelu:
-            let scaled = model.node("Mul", [x, model.number(name + ".root", Float(0.5).squareRoot())], name: name + ".scaled")
+            let scaled = model.node(
+                "Mul", [x, model.number(name + ".root", Float(0.5).squareRoot())], name: name + ".scaled")
             let error = model.node("Erf", [scaled], name: name + ".erf")
             return half(x, error, name)
         case .geluTanh:
@@ -199,7 +200,8 @@ struct GraphWriter {
 extension Window {
     var attributes: [Attribute] {
         [
-            .integers("kernel_shape", [kernel.height, kernel.width]), .integers("strides", [stride.height, stride.width]),
+            .integers("kernel_shape", [kernel.height, kernel.width]),
+            .integers("strides", [stride.height, stride.width]),
             .integers("pads", [leading.height, leading.width, trailing.height, trailing.width]),
         ]
     }

@@ -119,7 +119,8 @@ public struct NetworkWriter {
             let order = model.integers([2, 1, 0])
             image = model.node("Gather", [image, order], [.integer("axis", 1)], name: "input.blue_first")
         }
-        let graph = GraphWriter(graph: encoder.graph, source: encoder.source, prefix: "backbone.", steps: nil, model: model)
+        let graph = GraphWriter(
+            graph: encoder.graph, source: encoder.source, prefix: "backbone.", steps: nil, model: model)
         var rows = try graph.write(input: image, output: try encoder.outputID)
         if case .image = node.shape {
             rows = model.node("Transpose", [rows], [.integers("perm", [0, 2, 3, 1])], name: "features.rows")

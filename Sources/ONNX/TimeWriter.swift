@@ -128,7 +128,8 @@ extension GraphWriter {
             let backward = try direction(node, recurrence, reversed, steps, first: 4, name + ".backward")
             states.append(self.reversed(backward, steps, name + ".restored"))
         }
-        let joined = states.count == 1
+        let joined =
+            states.count == 1
             ? states[0] : model.node("Concat", states, [.integer("axis", 2)], name: name + ".joined")
         return model.node("Transpose", [joined], [.integers("perm", [1, 0, 2])], name: name)
     }

@@ -27,7 +27,8 @@ public struct ModelExport {
         }
         let training = run.configuration.training
         if training.averagesViews, training.views > 1 {
-            notes.append("the run averages over \(training.views) views of each video, the model looks at the plain one")
+            notes.append(
+                "the run averages over \(training.views) views of each video, the model looks at the plain one")
         }
         return notes
     }
@@ -85,7 +86,9 @@ public struct ModelExport {
         let (recipe, configuration) = (run.recipe, run.configuration)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        func json(_ value: some Encodable) throws -> String { String(decoding: try encoder.encode(value), as: UTF8.self) }
+        func json(_ value: some Encodable) throws -> String {
+            String(decoding: try encoder.encode(value), as: UTF8.self)
+        }
         var metadata = ["part": options.part.rawValue, "run": configuration.name]
         if options.part != .head {
             metadata["backbone"] = recipe.backbone

@@ -1,0 +1,75 @@
+import Foundation
+import NeuralNetwork
+@testable import ONNX
+import ONNXMessages
+import SwiftProtobuf
+import TestSupport
+import Testing
+
+@Suite struct ModelWriterTests {
+    /// A small network of a convolution and a linear layer.
+    static func encoder() -> NetworkWriter.Encoder {
+        var builder = GraphBuilder()
+        let image = builder.input(.image(channels: 3, height: 8, width: 8))
+        let window = Window(kernel: Extent(3), padding: Extent(1))
+        let stem = builder.convolution("stem", image, Convolution(outChannels: 32, window: window))
+        let pooled = builder.globalAveragePooling("pool", builder.activation(.relu, stem))
+        let graph = builder.build(outputs: ["pooled": builder.linear("fc", pooled, out: 16)])
+        return NetworkWriter.Encoder(
+            graph: graph, source: RandomParameters(), tap: "pooled", imageSize: 8,
+            normalization: PixelNormalization(mean: [0, 0, 0], deviation: [1, 1, 1]), storesHalves: false)
+    }
+
+    static func write(to path: String, inlineLimit: Int, _ format: ModelWriter.WeightFormat = .f32) throws {
+        let model = try ModelWriter(path: path, weights: format, weightBytes: 5000, inlineLimit: inlineLimit)
+        try NetworkWriter(model).write(encoder())
+        try model.write(name: "test", version: "1", metadata: [:])
+    }
+
+    @Test("weights above the limit stand in a file of their own, at pages' beginnings")
+    func external() throws {
+        let folder = try ScratchFolder()
+        let path = folder.path + "/m.onnx"
+        try Self.write(to: path, inlineLimit: 1000)
+        let model = try Onnx_ModelProto(serializedBytes: try Data(contentsOf: URL(fileURLWithPath: path)))
+        let data = try Data(contentsOf: URL(fileURLWithPath: path + ".data"))
+        let outside = model.graph.initializer.filter { $0.dataLocation == .external }
+        #expect(outside.map(\.name) == ["backbone.stem.weight", "backbone.fc.weight"])
+        for tensor in outside {
+            let entries = Dictionary(uniqueKeysWithValues: tensor.externalData.map { ($0.key, $0.value) })
+            #expect(entries["location"] == "m.onnx.data")
+            let offset = try #require(entries["offset"].flatMap(Int.init))
+            #expect(offset % 4096 == 0)
+            let parameter = Graph.Parameter.named(String(tensor.name.dropFirst("backbone.".count)))
+            let expected = RandomParameters().tensor(for: parameter).values
+            #expect(entries["length"] == "\(expected.count * 4)")
+            #expect(data[offset..<offset + expected.count * 4] == expected.withUnsafeBytes { Data($0) })
+        }
+        // Written anew with all inside, the second file is gone.
+        try Self.write(to: path, inlineLimit: 100_000)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["m.onnx"])
+    }
+
+    @Test("what was there stays where writing fails")
+    func failure() throws {
+        let folder = try ScratchFolder()
+        try folder.file("m.onnx", Data("before".utf8))
+        #expect(throws: ExportError.self) {
+            let model = try ModelWriter(
+                path: folder.path + "/m.onnx", weights: .f32, weightBytes: 5000, inlineLimit: 1000)
+            var encoder = Self.encoder()
+            encoder = NetworkWriter.Encoder(
+                graph: encoder.graph, source: NamedTensors([:]), tap: "none", imageSize: 8,
+                normalization: encoder.normalization, storesHalves: false)
+            try NetworkWriter(model).write(encoder)
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["m.onnx"])
+        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.path + "/m.onnx")) == Data("before".utf8))
+    }
+}
+
+extension Graph.Parameter {
+    static func named(_ name: String) -> Graph.Parameter {
+        ModelWriterTests.encoder().graph.parameters.first { $0.name == name }!
+    }
+}
