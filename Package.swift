@@ -44,7 +44,7 @@ let package = Package(
             name: "ONNXMessages", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
         .target(name: "ONNX", dependencies: ["NeuralNetwork", "ONNXMessages"]),
         .target(
-            name: "Backbones", dependencies: ["NeuralNetwork", .product(name: "Crypto", package: "swift-crypto")]),
+            name: "Backbones", dependencies: ["NeuralNetwork", "ONNX", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "Datasets", dependencies: [.product(name: "SwiftCSV", package: "SwiftCSV")]),
         .target(name: "Video", dependencies: ["CFFmpeg"]),
         .target(
@@ -56,7 +56,7 @@ let package = Package(
         .target(
             name: "Extraction",
             dependencies: [
-                "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache",
+                "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .target(name: "SequenceModels", dependencies: ["NeuralNetwork", "Datasets", "FeatureCache"]),

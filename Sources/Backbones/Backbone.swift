@@ -6,6 +6,8 @@ public enum Numerics: String, Sendable, CaseIterable, Codable {
     case torchvision, keras, timm, openai
     case openCLIP = "open_clip"
     case transformers
+    /// Of a network that comes with its graph, in an ONNX file.
+    case onnx
 }
 
 /// A published image network that turns a picture into features.
@@ -30,6 +32,8 @@ public struct Backbone: Sendable {
     public var interpolation = Interpolation.bilinear
     /// Frames that are best seen together: enough to reuse weights, few enough that activations stay near the processor.
     public var framesAtOnce = 16
+    /// The only size there is, where the network is for one size.
+    public var fixedImageSize: Int?
     let makeGraph: @Sendable (Int, Numerics) -> Graph
     let makeConvention: @Sendable (Numerics) -> InputConvention
 
@@ -44,6 +48,7 @@ public struct Backbone: Sendable {
     /// Whether it accepts pictures of that many pixels.
     public func accepts(imageSize: Int) -> Bool {
         (minimumImageSize...4096).contains(imageSize) && imageSize % patch == 0
+            && (fixedImageSize.map { $0 == imageSize } ?? true)
     }
 
     /// The network for square pictures of `imageSize` pixels. Its outputs are the taps and, where there is

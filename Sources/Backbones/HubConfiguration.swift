@@ -19,7 +19,7 @@ struct HubConfiguration {
 
     init(beside path: String) {
         let url = URL(fileURLWithPath: path)
-        guard Self.names.contains(url.lastPathComponent) else { return }
+        guard Self.names.contains(url.lastPathComponent) || url.pathExtension == "onnx" else { return }
         func object(_ name: String) -> [String: Any] {
             let data = try? Data(contentsOf: url.deletingLastPathComponent().appendingPathComponent(name))
             return data.flatMap { try? JSONSerialization.jsonObject(with: $0) as? [String: Any] } ?? [:]

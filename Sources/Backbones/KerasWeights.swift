@@ -200,6 +200,7 @@ enum KerasNames {
 ///
 /// - Throws: `WeightsError`.
 public func openWeights(path: String) throws -> any Checkpoint {
+    if path.hasSuffix(".onnx") { return try ImportedNetworks.open(path: path) }
     if let file = FileHandle(forReadingAtPath: path) {
         let start = (try? file.read(upToCount: 8)) ?? Data()
         try? file.close()

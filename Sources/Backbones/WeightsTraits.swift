@@ -1,5 +1,6 @@
 import Foundation
 import NeuralNetwork
+import ONNX
 
 /// What a weight file says of the network it is for, beyond the tensors.
 public struct WeightsTraits: Sendable, Equatable {
@@ -21,6 +22,8 @@ public struct WeightsTraits: Sendable, Equatable {
     public init(of checkpoint: any Checkpoint) {
         switch checkpoint {
         case let keras as KerasWeights: self.init(numerics: [.keras], input: keras.inputConvention)
+        case let network as ImportedNetwork:
+            self.init(numerics: [.onnx], input: ImportedNetworks.input(of: network))
         case let zipped as ZippedWeights: self.init(of: zipped.inner)
         case let file as SafeTensorsFile where file.metadata["numerics"] != nil || file.metadata["input"] != nil:
             self.init(metadata: file.metadata)

@@ -199,7 +199,9 @@ int onednn_convolution_create(
   int64_t grouped[] = {
       o->groups, o->out_channels / o->groups, o->in_channels / o->groups, o->kernel_height,
       o->kernel_width};
-  dnnl_dims_t strides = {o->stride_height, o->stride_width}, dilates = {0, 0};
+  dnnl_dims_t strides = {o->stride_height, o->stride_width}, dilates = {
+      o->dilation_height > 1 ? o->dilation_height - 1 : 0,
+      o->dilation_width > 1 ? o->dilation_width - 1 : 0};
   dnnl_dims_t before = {o->pad_top, o->pad_left}, after = {o->pad_bottom, o->pad_right};
   dnnl_alg_kind_t algorithm = o->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
 

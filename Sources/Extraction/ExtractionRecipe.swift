@@ -62,6 +62,12 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     ///
     /// - Throws: `RecipeError.unknownBackbone`.
     public func graph() throws -> Graph {
+        if backbone == Backbone.importedName {
+            guard let network = ImportedNetworks.network(digest: weights) else { throw RecipeError.missingModel(digest: weights) }
+            let graph = try network.graph(imageSize: imageSize)
+            if graph.outputs[tap] == nil { try network.check(output: tap, imageSize: imageSize) }
+            return graph
+        }
         guard let network = Backbone.named(backbone) else { throw RecipeError.unknownBackbone(backbone) }
         return network.graph(imageSize: imageSize, numerics: numerics)
     }
@@ -140,12 +146,16 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
 /// Why a recipe cannot be followed.
 public enum RecipeError: LocalizedError, Equatable {
     case unknownBackbone(String)
+    case missingModel(digest: String)
     case otherNumerics(weights: String, own: Numerics, wanted: Numerics)
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
         case .unknownBackbone(let name): "The backbone \(name) is unknown to this version. Update Zoetrope."
+        case .missingModel(let digest):
+            "The features come from the ONNX model with the digest \(digest.prefix(12))…, which was not read. Name its file "
+                + "with --weights."
         case .otherNumerics(let weights, let own, let wanted):
             "\(weights) holds weights for the arithmetic of \(own.rawValue), but `extract.numerics` says "
                 + "\(wanted.rawValue). Leave the key out: it follows the weights."

@@ -2,6 +2,7 @@ import Backbones
 import FeatureCache
 import Foundation
 import NeuralNetwork
+import ONNX
 
 /// A backbone's weights, hashed once, ready to be shared by all workers.
 public struct LoadedWeights: Sendable {
@@ -24,7 +25,9 @@ public struct LoadedWeights: Sendable {
             (digest, traits, file) = (nil, .unknown, nil)
         case .file(let path):
             let checkpoint = try openWeights(path: path)
-            digest = try Self.digest(of: checkpoint.files)
+            let own = try Self.digest(of: checkpoint.files)
+            digest = own
+            if let network = checkpoint as? ImportedNetwork { ImportedNetworks.remember(network, digest: own) }
             packed = PackedWeights(checkpoint, identity: digest)
             traits = WeightsTraits(of: checkpoint)
             file = checkpoint

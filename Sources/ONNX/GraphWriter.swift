@@ -32,8 +32,15 @@ struct GraphWriter {
         case .batchNormalization(let epsilon, let hasScale): return try batchNormalization(node, epsilon, hasScale, x)
         case .activation(let activation): return self.activation(activation, x, name)
         case .add: return model.node("Add", inputs, name: name)
-        case .scaleChannels: return model.node("Mul", inputs, name: name)
-        case .concatenation: return model.node("Concat", inputs, [.integer("axis", 1)], name: name)
+        case .scaleChannels, .multiply: return model.node("Mul", inputs, name: name)
+        case .gatherChannels(let places):
+            var axis = 1
+            if case .tokens = node.shape { axis = 2 }
+            return model.node("Gather", [x, model.integers(places)], [.integer("axis", axis)], name: name)
+        case .concatenation:
+            var axis = 1
+            if case .tokens = node.shape { axis = 2 }
+            return model.node("Concat", inputs, [.integer("axis", axis)], name: name)
         case .maxPooling(let window): return model.node("MaxPool", [x], window.attributes, name: name)
         case .averagePooling(let window, let countsPadding):
             let attributes = window.attributes + [.integer("count_include_pad", countsPadding ? 1 : 0)]
@@ -93,7 +100,9 @@ struct GraphWriter {
     private func convolution(_ node: Graph.Node, _ options: Convolution, _ x: Value) throws -> Value {
         var inputs = [x, try parameter(node, 0)]
         if options.hasBias { inputs.append(try parameter(node, 1)) }
-        let attributes = options.window.attributes + [.integer("group", options.groups)]
+        let dilation = options.window.dilation
+        var attributes = options.window.attributes + [.integer("group", options.groups)]
+        if dilation != Extent(1) { attributes.append(.integers("dilations", [dilation.height, dilation.width])) }
         return model.node("Conv", inputs, attributes, name: prefix + node.name)
     }
 

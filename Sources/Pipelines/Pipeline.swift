@@ -111,17 +111,18 @@ public struct Pipeline: Sendable {
             "store",
         ]
         let section = try reader.required("extract") { try reader.section($0, keys: keys) }
-        let names = try section.required("backbone") { try section.choices($0, Backbone.all.map(\.name)) }
-        let backbones = names.compactMap(Backbone.named)
+        let known = Backbone.all.map(\.name) + [Backbone.importedName]
+        let names = try section.required("backbone") { try section.choices($0, known) }
         guard Set(names).count == names.count else { throw section.invalid("backbone", "names one twice") }
         let weights = try section.required("weights", section.stringOrStrings)
+        let files = try names.indices.map { try section.entry(weights, of: "weights", at: $0, of: names.count) }
+        let backbones = try zip(names, files).map { try backbone($0, weights: $1, section) }
         let views = try section.integer("views", in: 1...1000) ?? 1
         let precision = try section.choice("precision", Precision.self) ?? .f32
         let store = try section.choice("store", StoredType.self) ?? .float32
         let minimum = backbones.map(\.minimumImageSize).max() ?? 1
         let sizes = try section.integers("image_size", in: minimum...4096)
-        let taps = backbones[0].taps.filter { tap in backbones.allSatisfy { $0.taps.contains(tap) } }
-        let tap = try section.choice("tap", taps) ?? "pooled"
+        let tap = try tap(section, backbones)
         let (sampling, input) = (try sampling(section), try input(section))
         let resize = try section.choice("resize", ResizeFilter.self)
         let numerics = try section.choice("numerics", Numerics.self)
@@ -132,10 +133,13 @@ public struct Pipeline: Sendable {
                     "cannot be `\(numerics.rawValue)` for \(backbone.name), which knows "
                         + backbone.numerics.map(\.rawValue).joined(separator: ", "))
             }
-            let file = try section.entry(weights, of: "weights", at: index, of: backbones.count)
+            let file = files[index]
             let size =
                 try sizes.map { try section.entry($0, of: "image_size", at: index, of: backbones.count) }
                 ?? backbone.nativeImageSize
+            if let fixed = backbone.fixedImageSize, fixed != size {
+                throw section.invalid("image_size", "is \(size), but \(file) is for pictures of \(fixed) pixels only")
+            }
             guard size % backbone.patch == 0 else {
                 let below = max(size / backbone.patch, 2) * backbone.patch
                 throw section.invalid(
@@ -143,11 +147,61 @@ public struct Pipeline: Sendable {
                     "of \(backbone.name) must be a multiple of its patches' \(backbone.patch) pixels, such as \(below) or "
                         + "\(below + backbone.patch), not \(size)")
             }
+            if backbone.name == Backbone.importedName {
+                try checkModel(section, file: file, tap: tap, imageSize: size, hasInput: input != nil)
+            }
             return ExtractionConfiguration(
                 backbone: backbone, weights: file == "random" ? .random : .file(file), tap: tap,
                 imageSize: size, sampling: sampling, numerics: numerics, input: input,
                 resize: resize ?? (backbone.interpolation == .bicubic ? .bicubic : .antialias), precision: precision,
                 store: store, views: views)
+        }
+    }
+
+    /// The network of a name; of an ONNX file it is the weights that say which.
+    private static func backbone(_ name: String, weights: String, _ section: PipelineReader) throws -> Backbone {
+        if let own = Backbone.named(name) { return own }
+        guard weights != "random" else {
+            throw section.invalid("weights", "must name an ONNX file where `extract.backbone` is `onnx`")
+        }
+        do {
+            return try Backbone.imported(ImportedNetworks.open(path: weights))
+        } catch {
+            throw section.invalid("weights", "cannot be used: \(error.localizedDescription)")
+        }
+    }
+
+    /// One that all backbones have; `pooled`, or an ONNX file's first output, where none is named.
+    private static func tap(_ section: PipelineReader, _ backbones: [Backbone]) throws -> String {
+        let taps = backbones[0].taps.filter { tap in backbones.allSatisfy { $0.taps.contains(tap) } }
+        guard backbones.contains(where: { $0.name == Backbone.importedName }) else {
+            return try section.choice("tap", taps) ?? "pooled"
+        }
+        guard let tap = try section.string("tap") ?? taps.first else {
+            throw section.invalid("backbone", "lists networks that have no tap in common")
+        }
+        return tap
+    }
+
+    /// Reads what an ONNX file computes for pictures of that size, before anything else is done.
+    private static func checkModel(
+        _ section: PipelineReader, file: String, tap: String, imageSize: Int, hasInput: Bool
+    ) throws {
+        let network = try ImportedNetworks.open(path: file)
+        do {
+            try network.check(output: tap, imageSize: imageSize)
+        } catch {
+            let all = try Backbone.imported(network).taps
+            let hint = all.contains(tap) ? nil : nearest(to: tap, among: all).map { " Did you mean `\($0)`?" }
+            throw section.invalid(
+                section.has("tap") ? "tap" : "weights",
+                "cannot be used: \(error.localizedDescription)\(hint ?? "") `zoetrope describe \(file)` lists all values.")
+        }
+        guard hasInput || ImportedNetworks.input(of: network) != nil else {
+            throw section.invalid(
+                "input",
+                "is missing: neither \(file) nor a preprocessor_config.json beside it says what the network is fed. Write "
+                    + "`input: imagenet`, `symmetric`, or `{mean: [r, g, b], std: [r, g, b]}`")
         }
     }
 

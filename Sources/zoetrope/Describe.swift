@@ -9,7 +9,7 @@ struct Describe: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "The layers of a backbone: shapes, parameters, multiply-adds; without a name, all backbones.")
 
-    @Argument(help: "A backbone, such as resnet152.")
+    @Argument(help: "A backbone, such as resnet152, or an ONNX file.")
     var backbone: String?
 
     @Option(help: "Side of the picture in pixels (default: the backbone's own).")
@@ -27,6 +27,7 @@ struct Describe: ParsableCommand {
             print(Self.overview)
             return
         }
+        if name.hasSuffix(".onnx") { return try Console.perform { try describe(model: name) } }
         guard let backbone = Backbone.named(name) else {
             let hint = nearest(to: name, among: Backbone.all.map(\.name)).map { " Did you mean \($0)?" }
             throw ValidationError("There is no backbone '\(name)'." + (hint ?? " `zoetrope describe` lists them."))
@@ -42,6 +43,36 @@ struct Describe: ParsableCommand {
         print(graph.layerTable)
         let (parameters, adds) = (Double(graph.parameterCount) / 1e6, Double(graph.multiplyAdds) / 1e9)
         print("\n\(decimal(parameters, 2)) M parameters, \(decimal(adds, 1)) G multiply-adds at \(size)×\(size)")
+    }
+
+    private func describe(model path: String) throws {
+        let network = try ImportedNetworks.open(path: path)
+        let backbone = try Backbone.imported(network)
+        let size = imageSize ?? backbone.nativeImageSize
+        guard backbone.accepts(imageSize: size) else {
+            throw ValidationError("\(path) is for pictures of \(backbone.nativeImageSize) pixels, not \(size).")
+        }
+        let graph = try network.graph(imageSize: size)
+        print("\(path), \(size)×\(size)" + (network.imageSize == nil ? ", other sizes too" : "") + "\n")
+        var table = TextTable([("tap", .left), ("shape", .right), ("", .left)])
+        for tap in backbone.taps {
+            guard let node = graph.outputs[tap] else {
+                table.append([tap, "–", "output; not to be had"])
+                continue
+            }
+            table.append([tap, "\(graph.nodes[node.index].shape)", network.outputs.contains(tap) ? "output" : ""])
+        }
+        print(table.text)
+        for output in network.outputs where graph.outputs[output] == nil {
+            do {
+                try network.check(output: output, imageSize: size)
+            } catch {
+                Console.message("note: " + error.localizedDescription)
+            }
+        }
+        if ImportedNetworks.input(of: network) == nil {
+            Console.message("note: the file does not say what it is fed; `extract.input` must")
+        }
     }
 
     private static var headTable: String {

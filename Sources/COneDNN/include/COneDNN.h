@@ -88,6 +88,8 @@ typedef struct {
   int64_t kernel_height, kernel_width, stride_height, stride_width;
   int64_t pad_top, pad_left, pad_bottom, pad_right;
   int64_t groups;
+  /// Pixels from one weight to the next; 1 leaves no holes.
+  int64_t dilation_height, dilation_width;
   /// Adds to what the destination already holds, before the activation.
   bool accumulate;
   onednn_activation activation;

@@ -8,6 +8,9 @@ public struct Graph: Sendable, Equatable {
     /// Named nodes whose values a plan can be asked for, such as `pooled`.
     public internal(set) var outputs: [String: NodeID] = [:]
 
+    /// A graph without nodes.
+    public static let empty = Graph()
+
     /// A node's place in `nodes`.
     public struct NodeID: Hashable, Sendable {
         /// Place in `nodes`.

@@ -9,8 +9,12 @@ public enum Operation: Sendable, Equatable {
     case add
     /// Each channel of an image times its number in an image of one pixel.
     case scaleChannels
-    /// Images of one size joined along the channels.
+    /// Two values of one shape, number by number.
+    case multiply
+    /// Images of one size, tokens of one picture or vectors, joined along the channels.
     case concatenation
+    /// Channels of the input in this order, each as often as it stands there.
+    case gatherChannels([Int])
     case maxPooling(Window)
     case averagePooling(Window, countsPadding: Bool)
     /// Mean over height and width: image → vector.
@@ -72,7 +76,9 @@ public enum Operation: Sendable, Equatable {
         case .activation(let activation): activation.rawValue
         case .add: "add"
         case .scaleChannels: "scale channels"
+        case .multiply: "multiply"
         case .concatenation: "concatenation"
+        case .gatherChannels: "gather channels"
         case .maxPooling(let window): "max pooling \(window.kernel.height)×\(window.kernel.width)"
         case .averagePooling(let window, _):
             "average pooling \(window.kernel.height)×\(window.kernel.width)"
@@ -177,9 +183,15 @@ public struct Window: Sendable, Equatable {
     public let leading: Extent
     /// Zeros after the last row and column.
     public let trailing: Extent
+    /// Pixels from one weight of a convolution to the next; 1 leaves no holes.
+    public let dilation: Extent
 
     /// Symmetric padding unless `trailing` says otherwise.
-    public init(kernel: Extent, stride: Extent = Extent(1), padding: Extent = Extent(0), trailing: Extent? = nil) {
+    public init(
+        kernel: Extent, stride: Extent = Extent(1), padding: Extent = Extent(0), trailing: Extent? = nil,
+        dilation: Extent = Extent(1)
+    ) {
+        self.dilation = dilation
         self.kernel = kernel
         self.stride = stride
         self.leading = padding
@@ -187,10 +199,10 @@ public struct Window: Sendable, Equatable {
     }
 
     /// Rows and columns of the output, rounded down as PyTorch does.
-    func output(height: Int, width: Int) -> Extent {
+    public func output(height: Int, width: Int) -> Extent {
         Extent(
-            (height + leading.height + trailing.height - kernel.height) / stride.height + 1,
-            (width + leading.width + trailing.width - kernel.width) / stride.width + 1)
+            (height + leading.height + trailing.height - (kernel.height - 1) * dilation.height - 1) / stride.height + 1,
+            (width + leading.width + trailing.width - (kernel.width - 1) * dilation.width - 1) / stride.width + 1)
     }
 }
 

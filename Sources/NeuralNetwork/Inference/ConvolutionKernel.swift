@@ -27,6 +27,7 @@ struct ConvolutionKernel: Codable, Equatable {
         let isSquare = request.kernel_height == 3 && request.kernel_width == 3
         let canWinograd =
             isSquare && request.stride_height == 1 && request.stride_width == 1 && request.groups == 1
+            && request.dilation_height == 1 && request.dilation_width == 1
             && request.weights_element == ONEDNN_F32
         var kernels: [ConvolutionKernel] = []
         for format in MemoryFormat.allCases {

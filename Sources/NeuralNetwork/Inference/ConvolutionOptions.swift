@@ -11,6 +11,7 @@ extension ConvolutionStep {
         (request.out_height, request.out_width) = (Int64(output.height), Int64(output.width))
         (request.kernel_height, request.kernel_width) = window.kernel.pair
         (request.stride_height, request.stride_width) = window.stride.pair
+        (request.dilation_height, request.dilation_width) = window.dilation.pair
         (request.pad_top, request.pad_left) = window.leading.pair
         (request.pad_bottom, request.pad_right) = window.trailing.pair
         request.groups = Int64(options.groups)
@@ -28,8 +29,9 @@ extension onednn_convolution_options {
             batch, in_channels, in_height, in_width, out_channels, out_height, out_width, kernel_height, kernel_width,
             stride_height, stride_width, pad_top, pad_left, groups,
         ]
+        let dilation = dilation_height * dilation_width > 1 ? "d\(dilation_height)x\(dilation_width)" : ""
         return ([weights_element.name] + sizes.map(String.init)).joined(separator: "x")
-            + (accumulate ? "+" : "") + "a\(activation.rawValue)"
+            + dilation + (accumulate ? "+" : "") + "a\(activation.rawValue)"
     }
 }
 

@@ -4,7 +4,8 @@ extension PackedWeights {
     /// γ·(W·x + b − μ)/√(σ² + ε) + β.
     func folded(_ step: ConvolutionStep, in graph: Graph) throws -> (Tensor, [Float]) {
         func tensor(_ index: Int) throws -> Tensor { try source.tensor(for: graph.parameters[index]) }
-        var weights = try tensor(step.parameters[0])
+        let ones = Tensor(shape: [step.options.outChannels, 1, 1, 1], repeating: 1)
+        var weights = try step.parameters.first.map(tensor) ?? ones
         var bias = step.parameters.count > 1 ? try tensor(step.parameters[1]).values : []
         let channels = weights.shape[0]
         if bias.isEmpty { bias = Array(repeating: 0, count: channels) }

@@ -24,7 +24,7 @@ extension Lowering.Step {
 struct ConvolutionStep {
     let name: String
     let options: Convolution
-    /// Weight, then bias where there is one: indices into `Graph.parameters`.
+    /// Weight, then bias where there is one: indices into `Graph.parameters`. None for a depthwise convolution of ones.
     let parameters: [Int]
     let input: Lowering.Value
     let output: Lowering.Value
@@ -99,5 +99,7 @@ enum RowOperation {
     case mean(first: Int)
     /// As many rows as the output has, from `first` on.
     case slice(first: Int)
+    /// Of each row, these numbers.
+    case gather([Int])
     case responseNormalization(epsilon: Float)
 }

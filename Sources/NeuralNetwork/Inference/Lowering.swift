@@ -58,7 +58,7 @@ struct Lowering {
             return appendConvolution(id, node, whole, input: rows(input, for: id))
         case .batchNormalization(let epsilon, let hasScale):
             guard case .convolution(var step)? = fusible(input), step.isBare else {
-                throw PlanError.unsupported(node: node.name)
+                return appendNormalization(id, node, epsilon, hasScale, input: value[input]!)
             }
             step.normalization = (node.parameters, epsilon, hasScale)
             return replace(step)
@@ -82,6 +82,12 @@ struct Lowering {
             return append(node.shape) {
                 .binary(name: node.name, .multiply, first: first, second: second, output: $0)
             }
+        case .multiply:
+            let (first, second) = (rows(input, for: id), rows(node.inputs[1], for: id))
+            return append(shape(of: id)) {
+                .binary(name: node.name, .multiply, first: first, second: second, output: $0)
+            }
+        case .gatherChannels(let places): return appendRows(id, .gather(places))
         case .concatenation:
             let inputs = node.inputs.map { value[$0]! }
             return append(node.shape) { .concatenation(name: node.name, inputs: inputs, output: $0) }
@@ -184,6 +190,19 @@ struct Lowering {
             .convolution(
                 ConvolutionStep(
                     name: node.name, options: options, parameters: node.parameters, input: input, output: $0))
+        }
+    }
+
+    /// A normalisation with no convolution before it: a depthwise one of ones, which takes it in.
+    private mutating func appendNormalization(
+        _ id: Graph.NodeID, _ node: Graph.Node, _ epsilon: Float, _ hasScale: Bool, input: Value
+    ) -> Value {
+        let channels = node.shape.rowSize
+        let ones = Convolution(outChannels: channels, window: Window(kernel: Extent(1)), groups: channels)
+        return append(shape(of: id)) { output in
+            var step = ConvolutionStep(name: node.name, options: ones, parameters: [], input: input, output: output)
+            step.normalization = (node.parameters, epsilon, hasScale)
+            return .convolution(step)
         }
     }
 

@@ -76,6 +76,11 @@ final class RowKernel: PlanKernel {
             sumColumns(input + first * size, count: rows(from) - first, size: size, into: output)
             let share = 1 / Float(rows(from) - first)
             for index in 0..<size { output[index] *= share }
+        case .gather(let places):
+            for row in 0..<rows(to) {
+                let (own, target) = (input + row * from.channels, output + row * size)
+                for (index, place) in places.enumerated() { target[index] = own[place] }
+            }
         case .slice(let first): output.update(from: input + first * size, count: rows(to) * size)
         case .responseNormalization(let epsilon):
             elementwise_response_normalization(

@@ -19,6 +19,7 @@ final class ConvolutionLayer {
         var mayUseWinograd: Bool {
             let window = options.window
             return options.groups == 1 && window.kernel == Extent(3) && window.stride == Extent(1)
+                && window.dilation == Extent(1)
                 && [input.channels, output.channels].allSatisfy { $0 >= 64 && $0 % 16 == 0 } && output.height >= 4
                 && output.width >= 4
         }
@@ -114,6 +115,9 @@ final class ConvolutionLayer {
         (options.in_channels, options.in_height, options.in_width) = request.input.sizes
         (options.out_channels, options.out_height, options.out_width) = request.output.sizes
         (options.kernel_height, options.kernel_width) = (Int64(window.kernel.height), Int64(window.kernel.width))
+        (options.dilation_height, options.dilation_width) = (
+            Int64(window.dilation.height), Int64(window.dilation.width)
+        )
         (options.stride_height, options.stride_width) = (Int64(window.stride.height), Int64(window.stride.width))
         (options.pad_top, options.pad_left) = (Int64(window.leading.height), Int64(window.leading.width))
         (options.pad_bottom, options.pad_right) = (Int64(window.trailing.height), Int64(window.trailing.width))

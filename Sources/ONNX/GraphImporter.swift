@@ -1,0 +1,281 @@
+import Foundation
+import NeuralNetwork
+import ONNXMessages
+
+/// Reads the nodes of an ONNX model into a graph, for one picture: the batch is 1 wherever the file speaks of it, and the
+/// plans make it what they like.
+///
+/// What only arranges numbers differently becomes a view; functions of single numbers are collected until something else
+/// reads them; the rest becomes nodes. What has no counterpart is remembered as refused, and only counts where an output
+/// that is asked for depends on it.
+struct GraphImporter {
+    /// What stands behind a name in the file.
+    enum Value {
+        case constant(Constant)
+        case value(Graph.NodeID, TensorView, ScalarFunction)
+        /// Products of queries and keys, and what softmax makes of them.
+        case scores(AttentionScores, isSoft: Bool)
+        case refused([ImportError.Refusal])
+    }
+
+    /// Numbers of the file, or made from them, read when they are needed.
+    struct Constant {
+        let shape: [Int]
+        let load: @Sendable () throws -> ConstantTensor
+
+        var count: Int { shape.reduce(1, *) }
+    }
+
+    /// A parameter of the graph and where its numbers come from.
+    struct Parameter: Sendable {
+        let shape: [Int]
+        let load: @Sendable () throws -> Tensor
+    }
+
+    /// Thrown where a node has no counterpart.
+    struct Refused: Error {
+        let reason: String
+        var inherited: [ImportError.Refusal] = []
+
+        init(_ reason: String) { self.reason = reason }
+        init(inherited: [ImportError.Refusal]) { (reason, self.inherited) = ("", inherited) }
+    }
+
+    let file: ModelFile
+    var builder = GraphBuilder()
+    var values: [String: Value] = [:]
+    var parameters: [String: Parameter] = [:]
+    /// How often each value is read.
+    var consumers: [String: Int] = [:]
+    /// Which node of the file makes a value.
+    var producers: [String: Onnx_NodeProto] = [:]
+    /// Scales and shifts of channels that may still take in more of their kind.
+    var affines: [Graph.NodeID: Affine] = [:]
+    /// Patches with learned tokens in front and positions, as far as they were read.
+    var tokenParts: [Graph.NodeID: TokenParts] = [:]
+    /// Zeros around an image, for the convolution that reads it.
+    var paddings: [Graph.NodeID: (of: Graph.NodeID, pads: [Int])] = [:]
+
+    /// What the file does to each channel of its input, where that is whole numbers: left to whoever reads the pixels.
+    var inputAffine: Affine?
+    var isBlueFirst = false
+    private var pixels: Graph.NodeID?
+
+    init(_ file: ModelFile) { self.file = file }
+
+    /// Whether a node is the file's input of whole numbers, which nothing else reads.
+    func isPixels(_ node: Graph.NodeID) -> Bool { node == pixels }
+
+    /// The graph, with every value of the file that can be asked for among its outputs.
+    ///
+    /// - Parameter imageSize: of pictures, where the file leaves it open, in pixels.
+    mutating func graph(imageSize: Int) throws -> Graph {
+        try readInput(imageSize: imageSize)
+        for name in file.tensors.keys { values[name] = .constant(try stored(name)) }
+        for node in file.nodes {
+            for input in node.input where !input.isEmpty { consumers[input, default: 0] += 1 }
+        }
+        for output in file.graph.output { consumers[output.name, default: 0] += 1 }
+        for node in file.nodes { try read(node) }
+        return builder.build(outputs: outputs())
+    }
+
+    /// What can be asked for: all values that lie as graphs have them.
+    private mutating func outputs() -> [String: Graph.NodeID] {
+        for output in file.graph.output {
+            // What cannot be arranged so is no output; asking for it says why.
+            if let (node, view) = try? realized(output.name), let own = try? arranged(node, view) {
+                values[output.name] = .value(own, TensorView(builder.shape(of: own)), .identity)
+            }
+        }
+        var outputs: [String: Graph.NodeID] = [:]
+        for (name, value) in values {
+            guard case .value(let node, let view, let function) = value, function.isIdentity else { continue }
+            if view == TensorView(builder.shape(of: node)) || view.squeezed == TensorView(builder.shape(of: node)).squeezed {
+                outputs[name] = node
+            }
+        }
+        return outputs
+    }
+
+    /// Why a value cannot be asked for.
+    mutating func refusals(of name: String) -> [ImportError.Refusal] {
+        switch values[name] {
+        case .refused(let refusals)?: return refusals
+        case nil: return [.init(node: name, type: "value", reason: "there is none of that name")]
+        default:
+            do {
+                let (node, view) = try realized(name)
+                _ = try arranged(node, view)
+                return []
+            } catch {
+                let reason = (error as? Refused)?.reason ?? error.localizedDescription
+                return [.init(node: name, type: producers[name]?.opType ?? "value", reason: reason)]
+            }
+        }
+    }
+
+    // MARK: - Input
+
+    private mutating func readInput(imageSize: Int) throws {
+        let inputs = file.graph.input.filter { file.tensors[$0.name] == nil }
+        let images = inputs.compactMap { input in Self.picture(input).map { (input.name, $0) } }
+        guard let (name, picture) = images.first, images.count == 1 else {
+            throw ImportError.malformed(
+                file: file.path, reason: "it does not take one input of pictures with three channels")
+        }
+        let size = picture.size ?? imageSize
+        let input = builder.input(.image(channels: 3, height: size, width: size), name: name)
+        let digits = TensorView(builder.shape(of: input)).dimensions
+        let isWhole = inputs.first { $0.name == name }?.type.tensorType.elemType == 2
+        if isWhole, file.nodes.filter({ $0.input.contains(name) && $0.opType != "Shape" }).count == 1 {
+            pixels = input
+            inputAffine = Affine(input: input, scale: nil, shift: nil)
+        }
+        let batch = [[TensorView.Digit]](repeating: [], count: picture.rank - 3)
+        let view = TensorView(dimensions: batch + (picture.isChannelsLast ? [digits[2], digits[3], digits[1]] : Array(digits[1...])))
+        values[name] = .value(input, view, .identity)
+        for other in inputs where other.name != name {
+            values[other.name] = .refused([.init(node: other.name, type: "input", reason: "only pictures are given")])
+        }
+    }
+
+    /// Rank, layout and side of an input of pictures; the side is nil where any will do.
+    static func picture(_ input: Onnx_ValueInfoProto) -> (rank: Int, isChannelsLast: Bool, size: Int?)? {
+        let lengths = input.type.tensorType.shape.dim.map { $0.dimValue > 0 ? Int(clamping: $0.dimValue) : nil }
+        guard (4...5).contains(lengths.count), lengths.dropLast(3).allSatisfy({ $0 == nil || $0 == 1 }) else { return nil }
+        let own = Array(lengths.suffix(3))
+        let isChannelsLast = own[0] != 3
+        guard own[isChannelsLast ? 2 : 0] == 3 else { return nil }
+        let sides = isChannelsLast ? [own[0], own[1]] : [own[1], own[2]]
+        guard sides[0] == sides[1], sides[0].map({ (1...4096).contains($0) }) ?? true else { return nil }
+        return (lengths.count, isChannelsLast, sides[0])
+    }
+
+    private func stored(_ name: String) throws -> Constant {
+        let (file, tensor) = (file, file.tensors[name]!)
+        return Constant(shape: tensor.dims.map { Int($0) }) { try file.values(of: tensor) }
+    }
+
+    // MARK: - Nodes
+
+    private mutating func read(_ node: Onnx_NodeProto) throws {
+        for input in node.input where !input.isEmpty && values[input] == nil {
+            throw ImportError.malformed(
+                file: file.path, reason: "\(Self.name(node)) reads \(input), which nothing before it makes")
+        }
+        for output in node.output where !output.isEmpty {
+            guard values[output] == nil else {
+                throw ImportError.malformed(file: file.path, reason: "\(output) is made twice")
+            }
+            producers[output] = node
+        }
+        do {
+            let made = try converted(node)
+            for (name, value) in zip(node.output, made) where !name.isEmpty { values[name] = value }
+            for name in node.output.dropFirst(made.count) where !name.isEmpty {
+                values[name] = .refused([refusal(node, "only its first outputs are there")])
+            }
+        } catch let refused as Refused {
+            let reasons = refused.inherited.isEmpty ? [refusal(node, refused.reason)] : refused.inherited
+            for output in node.output where !output.isEmpty { values[output] = .refused(reasons) }
+        }
+    }
+
+    private func refusal(_ node: Onnx_NodeProto, _ reason: String) -> ImportError.Refusal {
+        .init(node: Self.name(node), type: node.opType, reason: reason)
+    }
+
+    /// Its name, or what it makes.
+    static func name(_ node: Onnx_NodeProto) -> String { node.name.isEmpty ? node.output.first ?? node.opType : node.name }
+
+    private mutating func converted(_ node: Onnx_NodeProto) throws -> [Value] {
+        guard node.domain.isEmpty || node.domain == "ai.onnx" else {
+            throw Refused("it belongs to \(node.domain), not to the standard operators")
+        }
+        guard node.opType == "Constant" || node.input.first.map({ !$0.isEmpty }) ?? false else {
+            throw Refused("it reads nothing")
+        }
+        let inputs = node.input.map { $0.isEmpty ? nil : values[$0] }
+        let call = Call(node: node, inputs: inputs, operatorSet: file.operatorSet)
+        if let pattern = try normalizationPattern(call) { return [pattern] }
+        let refused = inputs.flatMap { input -> [ImportError.Refusal] in
+            if case .refused(let reasons)? = input { return reasons }
+            return []
+        }
+        if !refused.isEmpty { throw Refused(inherited: Array(refused.prefix(8))) }
+        if let constants = try folded(call) { return constants.map { .constant($0) } }
+        if let arranged = try arrangement(call) { return arranged }
+        if let result = try attention(call) { return [result] }
+        if let result = try elementwise(call) { return [result] }
+        return [try layer(call)]
+    }
+
+    /// A node of the file with what it reads.
+    struct Call {
+        let node: Onnx_NodeProto
+        let inputs: [Value?]
+        let operatorSet: Int
+
+        var type: String { node.opType }
+        /// Names the node of the graph: unique, for every value is made once.
+        var name: String { node.output.first ?? GraphImporter.name(node) }
+
+        func constant(_ index: Int) -> Constant? {
+            guard inputs.indices.contains(index), case .constant(let constant)? = inputs[index] else { return nil }
+            return constant
+        }
+
+        func attribute(_ name: String) -> Onnx_AttributeProto? { node.attribute.first { $0.name == name } }
+        func integer(_ name: String, _ standard: Int) -> Int { attribute(name).map { Int(clamping: $0.i) } ?? standard }
+        func number(_ name: String, _ standard: Double) -> Double { attribute(name).map { Double($0.f) } ?? standard }
+        func integers(_ name: String) -> [Int]? { attribute(name)?.ints.map { Int(clamping: $0) } }
+
+        /// Whole numbers that newer operator sets read as an input and older ones had as an attribute.
+        func integers(_ name: String, input index: Int) throws -> [Int]? {
+            if let own = integers(name) { return own }
+            guard inputs.indices.contains(index), let input = inputs[index] else { return nil }
+            guard case .constant(let constant) = input, let integers = try constant.load().integers else {
+                throw Refused("its \(name) depend on the picture")
+            }
+            return integers
+        }
+    }
+
+    // MARK: - Values
+
+    /// A value with its function applied, as a node and the view of it.
+    mutating func realized(_ name: String) throws -> (Graph.NodeID, TensorView) {
+        guard case .value(let node, let view, let function)? = values[name] else {
+            if case .refused(let reasons)? = values[name] { throw Refused(inherited: reasons) }
+            throw Refused("it reads \(name), which is no picture")
+        }
+        if function.isIdentity { return (node, view) }
+        let own = try applied(function, node, view, name: name)
+        values[name] = .value(own.0, own.1, .identity)
+        return own
+    }
+
+    /// The node for an input, arranged as graphs have it.
+    mutating func input(_ call: Call, _ index: Int = 0) throws -> Graph.NodeID {
+        let (node, view) = try realized(call.node.input[index])
+        return try arranged(node, view)
+    }
+
+    func rank(_ node: Graph.NodeID) -> Int { TensorView(builder.shape(of: node)).dimensions.count }
+
+    func plain(_ node: Graph.NodeID) -> Value { .value(node, TensorView(builder.shape(of: node)), .identity) }
+
+    mutating func parameter(_ name: String, _ shape: [Int], _ load: @escaping @Sendable () throws -> Tensor)
+        -> (name: String, shape: [Int])
+    {
+        parameters[name] = Parameter(shape: shape, load: load)
+        return (name, shape)
+    }
+
+    /// The numbers of a constant as a parameter of another shape of as many numbers.
+    mutating func parameter(_ name: String, _ constant: Constant, shape: [Int]? = nil) -> (name: String, shape: [Int]) {
+        let shape = shape ?? constant.shape
+        return parameter(name, shape) { Tensor(shape: shape, values: try constant.load().numbers) }
+    }
+}

@@ -1,0 +1,263 @@
+import NeuralNetwork
+import ONNXMessages
+
+/// Operators that only arrange numbers.
+extension GraphImporter {
+    /// Nil where the operator does something else.
+    mutating func arrangement(_ call: Call) throws -> [Value]? {
+        switch call.type {
+        case "Identity", "Dropout", "Cast", "CastLike": return [call.inputs[0]!]
+        case "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand": return [try rearranged(call)]
+        case "Slice": return [try sliced(call)]
+        case "Gather": return [try gathered(call)]
+        case "Split": return try split(call)
+        case "Concat": return [try concatenated(call)]
+        case "Pad": return [try padded(call)]
+        default: return nil
+        }
+    }
+
+    /// A value whose function is kept, for it goes with every arrangement.
+    private func viewed(_ call: Call) throws -> (Graph.NodeID, TensorView, ScalarFunction) {
+        guard case .value(let node, let view, let function)? = call.inputs[0] else {
+            throw Refused("it arranges what is no picture")
+        }
+        return (node, view, function)
+    }
+
+    private func rearranged(_ call: Call) throws -> Value {
+        let (node, view, function) = try viewed(call)
+        let shape = view.shape
+        let result: TensorView?
+        switch call.type {
+        case "Transpose":
+            let order = call.integers("perm") ?? shape.indices.reversed()
+            guard order.sorted() == Array(shape.indices) else { throw Refused("its order of dimensions is none") }
+            result = view.transposed(order)
+        case "Flatten":
+            let axis = try Self.axis(call.integer("axis", 1), rank: shape.count + 1)
+            result = view.reshaped([shape[..<axis].reduce(1, *), shape[axis...].reduce(1, *)])
+        case "Squeeze":
+            let axes = try call.integers("axes", input: 1)?.map { try Self.axis($0, rank: shape.count) }
+            let dropped = axes ?? shape.indices.filter { shape[$0] == 1 }
+            guard dropped.allSatisfy({ shape[$0] == 1 }) else { throw Refused("it drops a dimension longer than 1") }
+            result = TensorView(
+                dimensions: view.dimensions.indices.filter { !dropped.contains($0) }.map { view.dimensions[$0] },
+                offsets: view.offsets)
+        case "Unsqueeze":
+            let axes = try call.integers("axes", input: 1) ?? []
+            let rank = shape.count + axes.count
+            var dimensions = view.dimensions
+            for axis in try axes.map({ try Self.axis($0, rank: rank) }).sorted() {
+                guard axis <= dimensions.count else { throw Refused("its axes are none") }
+                dimensions.insert([], at: axis)
+            }
+            result = TensorView(dimensions: dimensions, offsets: view.offsets)
+        case "Expand":
+            guard let wanted = try call.integers("shape", input: 1) else { throw Refused("it has no shape") }
+            let longer = [Int](repeating: 1, count: max(0, wanted.count - shape.count)) + shape
+            guard zip(longer, [Int](repeating: 1, count: longer.count - wanted.count) + wanted).allSatisfy({ $1 == 1 || $0 == $1 })
+            else { throw Refused("it repeats a picture's values") }
+            result = view.reshaped(longer)
+        default:
+            guard let wanted = try call.integers("shape", input: 1) else { throw Refused("it has no shape") }
+            result = view.reshaped(try Self.resolved(wanted, of: shape, allowsZero: call.integer("allowzero", 0) != 0))
+        }
+        guard let result else { throw Refused("it cuts \(shape) into parts that do not come apart evenly") }
+        return .value(node, result, function)
+    }
+
+    static func axis(_ axis: Int, rank: Int) throws -> Int {
+        let own = axis < 0 ? axis + rank : axis
+        guard (0..<max(1, rank)).contains(own) else { throw Refused("its axis \(axis) is none of \(rank)") }
+        return own
+    }
+
+    /// A shape with 0 for "as it was" and −1 for what is left.
+    static func resolved(_ wanted: [Int], of shape: [Int], allowsZero: Bool) throws -> [Int] {
+        var result = wanted
+        for (index, length) in wanted.enumerated() where length == 0 && !allowsZero {
+            guard index < shape.count else { throw Refused("its shape \(wanted) does not fit \(shape)") }
+            result[index] = shape[index]
+        }
+        let count = shape.reduce(1, *)
+        if let open = result.firstIndex(of: -1) {
+            let others = result.enumerated().filter { $0.offset != open }.reduce(1) { $0 &* $1.element }
+            guard others > 0, count % others == 0 else { throw Refused("its shape \(wanted) does not fit \(shape)") }
+            result[open] = count / others
+        }
+        guard result.allSatisfy({ $0 >= 0 }), result.reduce(1, { $0 &* $1 }) == count else {
+            throw Refused("its shape \(wanted) does not fit \(shape)")
+        }
+        return result
+    }
+
+    // MARK: - Parts
+
+    private func sliced(_ call: Call) throws -> Value {
+        var (node, view, function) = try viewed(call)
+        guard let starts = try call.integers("starts", input: 1), let ends = try call.integers("ends", input: 2) else {
+            throw Refused("it has no bounds")
+        }
+        let axes = try call.integers("axes", input: 3) ?? Array(starts.indices)
+        let steps = try call.integers("steps", input: 4) ?? axes.map { _ in 1 }
+        guard [ends.count, axes.count, steps.count].allSatisfy({ $0 == starts.count }) else {
+            throw Refused("its bounds do not fit together")
+        }
+        for (index, axis) in axes.enumerated() {
+            let own = try Self.axis(axis, rank: view.shape.count)
+            let range = Self.bounds(starts[index], ends[index], length: view.shape[own])
+            guard steps[index] == 1, let next = view.sliced(own, range) else { throw Refused("it leaves out places in between") }
+            view = next
+        }
+        return .value(node, view, function)
+    }
+
+    static func bounds(_ start: Int, _ end: Int, length: Int) -> Range<Int> {
+        let lower = min(max(start < 0 ? start + length : start, 0), length)
+        let upper = min(max(end < 0 ? end + length : end, 0), length)
+        return lower..<max(lower, upper)
+    }
+
+    private mutating func gathered(_ call: Call) throws -> Value {
+        let (node, view, function) = try viewed(call)
+        guard let constant = call.constant(1), let indices = try constant.load().integers else {
+            throw Refused("which places it takes depends on the picture")
+        }
+        let axis = try Self.axis(call.integer("axis", 0), rank: view.shape.count)
+        let length = view.shape[axis]
+        let places = indices.map { $0 < 0 ? $0 + length : $0 }
+        guard let first = places.first, places.allSatisfy((0..<length).contains) else { throw Refused("it takes places that are not there") }
+        if constant.shape.isEmpty {
+            guard let one = view.sliced(axis, first..<first + 1) else { throw Refused("it takes a place across axes") }
+            var result = one
+            result.dimensions.remove(at: axis)
+            return .value(node, result, function)
+        }
+        guard constant.shape.count == 1 else { throw Refused("it takes places in more than one dimension") }
+        if places == Array(first..<first + places.count), let range = view.sliced(axis, first..<first + places.count) {
+            return .value(node, range, function)
+        }
+        let channels = builder.shape(of: node).rowSize
+        guard view.dimensions[axis] == TensorView.axis(.channel, channels), view.offsets[0] == 0 else {
+            throw Refused("it takes places out of order")
+        }
+        if isPixels(node), places == [2, 1, 0], function.isIdentity {
+            isBlueFirst.toggle()
+            return .value(node, view, function)
+        }
+        let (own, ownView) = try realized(call.node.input[0])
+        let input = try arranged(own, ownView)
+        let shape: Graph.Shape =
+            switch builder.shape(of: input) {
+            case .image(_, let height, let width): .image(channels: places.count, height: height, width: width)
+            case .tokens(let count, _): .tokens(count: count, size: places.count)
+            case .vector, .sequence: .vector(places.count)
+            }
+        let made = builder.node(call.name, .gatherChannels(places), [input], shape)
+        return try laidOut(made, like: ownView)
+    }
+
+    private func split(_ call: Call) throws -> [Value] {
+        let (node, view, function) = try viewed(call)
+        let axis = try Self.axis(call.integer("axis", 0), rank: view.shape.count)
+        let (length, count) = (view.shape[axis], call.node.output.count)
+        var parts = try call.integers("split", input: 1)
+        if parts == nil {
+            let share = (length + count - 1) / count
+            parts = (0..<count).map { min(share, length - $0 * share) }
+        }
+        guard let parts, parts.count == count, parts.reduce(0, +) == length, parts.allSatisfy({ $0 > 0 }) else {
+            throw Refused("its parts do not fit \(length)")
+        }
+        var first = 0
+        return try parts.map { part in
+            defer { first += part }
+            guard let own = view.sliced(axis, first..<first + part) else { throw Refused("it cuts across axes") }
+            return .value(node, own, function)
+        }
+    }
+
+    // MARK: - Joining
+
+    private mutating func concatenated(_ call: Call) throws -> Value {
+        if let tokens = try tokensInFront(call) { return tokens }
+        var nodes: [Graph.NodeID] = []
+        var shape: Graph.Shape?
+        for name in call.node.input {
+            let (node, view) = try realized(name)
+            let axis = try Self.axis(call.integer("axis", 0), rank: view.shape.count)
+            guard view.dimensions[axis].allSatisfy({ $0.axis == .channel }) else { throw Refused("it joins along another axis than channels") }
+            let own = try arranged(node, view)
+            nodes.append(own)
+            shape = try joined(shape, builder.shape(of: own))
+        }
+        guard var first = nodes.first else { throw Refused("it joins nothing") }
+        guard nodes.count > 1 else { return plain(first) }
+        // Eight at a time, which is what kernels take.
+        var rest = nodes.dropFirst()
+        var part = 0
+        while !rest.isEmpty {
+            let group = [first] + rest.prefix(7)
+            rest = rest.dropFirst(7)
+            let own = try group.reduce(nil as Graph.Shape?) { try joined($0, builder.shape(of: $1)) }!
+            first = builder.node(rest.isEmpty ? call.name : "\(call.name).\(part)", .concatenation, group, own)
+            part += 1
+        }
+        let (_, view) = try realized(call.node.input[0])
+        return try laidOut(first, like: view)
+    }
+
+    private func joined(_ shape: Graph.Shape?, _ other: Graph.Shape) throws -> Graph.Shape {
+        switch (shape, other) {
+        case (nil, _): return other
+        case (.image(let channels, let height, let width)?, .image(let more, let ownHeight, let ownWidth)):
+            guard height == ownHeight, width == ownWidth else { break }
+            return .image(channels: channels + more, height: height, width: width)
+        case (.tokens(let count, let size)?, .tokens(let ownCount, let more)):
+            guard count == ownCount else { break }
+            return .tokens(count: count, size: size + more)
+        case (.vector(let size)?, .vector(let more)): return .vector(size + more)
+        default: break
+        }
+        throw Refused("it joins values of different sizes")
+    }
+
+    /// A node seen in the same order of axes as a view of another value.
+    func laidOut(_ node: Graph.NodeID, like view: TensorView) throws -> Value {
+        let shape = builder.shape(of: node)
+        var axes: [TensorView.Axis: [TensorView.Digit]] = [:]
+        for digits in TensorView(shape).dimensions { if let first = digits.first { axes[first.axis] = digits } }
+        var isImage = false
+        if case .image = shape { isImage = true }
+        var used: Set<TensorView.Axis> = []
+        let dimensions = view.dimensions.map { digits -> [TensorView.Digit] in
+            // Rows of an image's pixels count its rows and columns.
+            digits.map(\.axis).filter { used.insert($0).inserted }.flatMap { axes[$0] ?? [] }
+        }
+        let result = TensorView(dimensions: dimensions)
+        guard result.flat.count == TensorView(shape).flat.count || isImage, result.shape.reduce(1, *) == shape.size else {
+            return plain(node)
+        }
+        return .value(node, result, .identity)
+    }
+
+    private mutating func padded(_ call: Call) throws -> Value {
+        let (node, view) = try realized(call.node.input[0])
+        guard let pads = try call.integers("pads", input: 1), pads.count == 2 * view.shape.count else { throw Refused("it has no pads") }
+        if pads.allSatisfy({ $0 == 0 }) { return .value(node, view, .identity) }
+        let mode = call.attribute("mode").map { String(decoding: $0.s, as: UTF8.self) } ?? "constant"
+        let value = try call.attribute("value").map { $0.f } ?? call.constant(2)?.load().numbers.first ?? 0
+        guard mode == "constant", value == 0 else { throw Refused("it adds something else than zeros") }
+        let own = try arranged(node, view)
+        guard case .image(let channels, let height, let width) = builder.shape(of: own), view == TensorView(builder.shape(of: own)),
+            pads[0] == 0, pads[1] == 0, pads[4] == 0, pads[5] == 0, pads.allSatisfy({ (0...4096).contains($0) })
+        else { throw Refused("it adds zeros to something else than the borders of an image") }
+        // Stands for the image until a convolution takes the zeros over.
+        let padded = builder.node(
+            call.name, .dropout(rate: 0), [own],
+            .image(channels: channels, height: height + pads[2] + pads[6], width: width + pads[3] + pads[7]))
+        paddings[padded] = (own, [pads[2], pads[3], pads[6], pads[7]])
+        return plain(padded)
+    }
+}

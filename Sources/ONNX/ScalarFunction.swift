@@ -1,0 +1,70 @@
+import Foundation
+import NeuralNetwork
+
+/// A function of every number by itself, as a chain of ONNX operators computes it. What it is called here is found by
+/// trying it out: exporters write one activation in many ways.
+struct ScalarFunction: Sendable {
+    let apply: @Sendable (Double) -> Double
+    let isIdentity: Bool
+
+    static let identity = ScalarFunction(isIdentity: true) { $0 }
+
+    init(isIdentity: Bool = false, _ apply: @escaping @Sendable (Double) -> Double) {
+        self.apply = apply
+        self.isIdentity = isIdentity
+    }
+
+    func then(_ next: @escaping @Sendable (Double) -> Double) -> ScalarFunction {
+        let apply = apply
+        return ScalarFunction { next(apply($0)) }
+    }
+
+    func with(_ other: ScalarFunction, _ join: @escaping @Sendable (Double, Double) -> Double) -> ScalarFunction {
+        let (first, second) = (apply, other.apply)
+        return ScalarFunction { join(first($0), second($0)) }
+    }
+
+    /// factor · activation(x) + summand; without activation a line.
+    struct Known: Equatable {
+        let activation: Activation?
+        let factor: Double
+        let summand: Double
+    }
+
+    private static let probes: [Double] = (-60...60).map { Double($0) / 7 + 0.013 } + [-30, 30]
+
+    /// What the function is; nil where it is none that is known here.
+    var known: Known? {
+        if isIdentity { return Known(activation: nil, factor: 1, summand: 0) }
+        let values = Self.probes.map(apply)
+        guard values.allSatisfy(\.isFinite) else { return nil }
+        let candidates: [(Activation?, @Sendable (Double) -> Double)] =
+            [(nil, { @Sendable in $0 })] + Self.activations.map { ($0.0, $0.1) }
+        for (activation, candidate) in candidates {
+            if let known = Self.fit(values, Self.probes.map(candidate), activation) { return known }
+        }
+        return nil
+    }
+
+    private static func fit(_ values: [Double], _ basis: [Double], _ activation: Activation?) -> Known? {
+        let count = Double(values.count)
+        let (meanX, meanY) = (basis.reduce(0, +) / count, values.reduce(0, +) / count)
+        let covariance = zip(basis, values).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) }
+        let variance = basis.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
+        var (factor, summand) = (covariance / variance, 0.0)
+        summand = meanY - factor * meanX
+        if abs(factor - 1) < 1e-6 { factor = 1 }
+        if abs(summand) < 1e-6 * max(1, abs(factor)) { summand = 0 }
+        let scale = values.reduce(1e-3) { max($0, abs($1)) }
+        let fits = zip(basis, values).allSatisfy { abs(factor * $0 + summand - $1) <= 1e-6 * scale }
+        return fits ? Known(activation: activation, factor: factor, summand: summand) : nil
+    }
+
+    static let activations: [(Activation, @Sendable (Double) -> Double)] = [
+        (.relu, { max(0, $0) }), (.relu6, { min(6, max(0, $0)) }), (.sigmoid, { 1 / (1 + exp(-$0)) }), (.tanh, { tanh($0) }),
+        (.silu, { $0 / (1 + exp(-$0)) }), (.hardSigmoid, { min(6, max(0, $0 + 3)) / 6 }),
+        (.hardSwish, { $0 * min(6, max(0, $0 + 3)) / 6 }), (.gelu, { $0 * 0.5 * (1 + erf($0 / 2.0.squareRoot())) }),
+        (.geluTanh, { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }),
+        (.quickGELU, { $0 / (1 + exp(-1.702 * $0)) }),
+    ]
+}
