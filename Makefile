@@ -97,6 +97,7 @@ fuzz: setup ## Damaged files for every reader, under AddressSanitizer: make fuzz
 	$$fuzz safetensors $(CASES) $(SEED) Tests/BackbonesTests/Fixtures/timm.bin; \
 	$$fuzz pickle $(CASES) $(SEED) Tests/NeuralNetworkTests/Fixtures/weights/*.bin; \
 	$$fuzz hdf5 $(CASES) $(SEED) Tests/*/Fixtures/*.h5; \
+	$$fuzz onnx $(CASES) $(SEED) Tests/ONNXTests/Fixtures/*.onnx; \
 	$$fuzz yaml $(CASES) $(SEED) pipelines/*.yaml; \
 	$$fuzz splits $(CASES) $(SEED) Tests/Fuzzing/Seeds/*; \
 	if [ -n "$(VIDEOS)" ]; then $$fuzz video $(CASES) $(SEED) $(VIDEOS); fi

@@ -44,7 +44,8 @@ let package = Package(
             name: "ONNXMessages", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
         .target(name: "ONNX", dependencies: ["NeuralNetwork", "ONNXMessages"]),
         .target(
-            name: "Backbones", dependencies: ["NeuralNetwork", "ONNX", .product(name: "Crypto", package: "swift-crypto")]),
+            name: "Backbones",
+            dependencies: ["NeuralNetwork", "ONNX", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "Datasets", dependencies: [.product(name: "SwiftCSV", package: "SwiftCSV")]),
         .target(name: "Video", dependencies: ["CFFmpeg"]),
         .target(
@@ -85,17 +86,20 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Backbones", "SequenceModels", "FeatureCache"], path: "Tests/Benchmarks",
+            name: "Benchmarks", dependencies: ["Backbones", "ONNX", "SequenceModels", "FeatureCache"],
+            path: "Tests/Benchmarks",
             exclude: ["bench.py", "heads.py", "models.py", "peers.py", "training.py", "RESULTS.md"]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .target(
-            name: "Fuzzing", dependencies: ["NeuralNetwork", "Datasets", "Video", "SequenceModels", "Pipelines"],
+            name: "Fuzzing",
+            dependencies: ["NeuralNetwork", "ONNX", "Datasets", "Video", "SequenceModels", "Pipelines"],
             path: "Tests/Fuzzing", exclude: ["Seeds"]),
         .executableTarget(name: "Fuzz", dependencies: ["Fuzzing"], path: "Tests/Fuzz"),
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "ONNXTests", dependencies: ["ONNX", "ONNXMessages", "NeuralNetwork", "TestSupport"]),
+            name: "ONNXTests", dependencies: ["ONNX", "ONNXMessages", "NeuralNetwork", "TestSupport"],
+            resources: [.copy("Fixtures")]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
         .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache", "NeuralNetwork", "TestSupport"]),
         .testTarget(

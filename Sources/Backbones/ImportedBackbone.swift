@@ -42,7 +42,8 @@ public enum ImportedNetworks {
     /// - Throws: `ImportError`.
     public static func open(path: String) throws -> ImportedNetwork {
         var status = stat()
-        let stamp = stat(path, &status) == 0
+        let stamp =
+            stat(path, &status) == 0
             ? [Int(status.st_size), Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec), Int(status.st_ino)] : []
         if let open = known.withLock({ $0.opened[path] }), open.stamp == stamp, !stamp.isEmpty { return open.network }
         let network = try ImportedNetwork(path: path)

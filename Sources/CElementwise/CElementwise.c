@@ -237,3 +237,48 @@ EVERY_PROCESSOR void elementwise_shift(long count, float factor, const float *x,
     target[i] = (unsigned char)((int)((value + 12582912.f) - 12582912.f) + 128);
   }
 }
+
+// Sum of x − mean, or of its square.
+INLINE float sum_of_powers(const float *x, long count, float mean, int is_square) {
+  float sums[LANES] = {0};
+  long whole = count / LANES * LANES;
+  for (long start = 0; start < whole; start += LANES)
+    for (int i = 0; i < LANES; i++) {
+      float rest = x[start + i] - mean;
+      sums[i] += is_square ? rest * rest : rest;
+    }
+  for (long i = whole; i < count; i++) {
+    float rest = x[i] - mean;
+    sums[0] += is_square ? rest * rest : rest;
+  }
+  float sum = 0;
+  for (int i = 0; i < LANES; i++) sum += sums[i];
+  return sum;
+}
+
+EVERY_PROCESSOR void elementwise_group_normalization(
+    long pixels, long channels, long groups, float epsilon, const float *scale, const float *shift, const float *x,
+    float *y) {
+  long size = channels / groups;
+  for (long group = 0; group < groups; group++) {
+    const float *own = x + group * size;
+    double sum = 0, squares = 0;
+    for (long p = 0; p < pixels; p++) {
+      const float *row = own + p * channels;
+      sum += sum_of_powers(row, size, 0, 0);
+    }
+    float mean = (float)(sum / ((double)pixels * size));
+    for (long p = 0; p < pixels; p++) {
+      const float *row = own + p * channels;
+      squares += sum_of_powers(row, size, mean, 1);
+    }
+    float share = (float)(1 / __builtin_sqrt(squares / ((double)pixels * size) + epsilon));
+    const float *weight = scale + group * size, *bias = shift + group * size;
+    for (long p = 0; p < pixels; p++) {
+      const float *restrict row = own + p * channels;
+      float *restrict out = y + p * channels + group * size;
+#pragma clang loop vectorize(assume_safety)
+      for (long c = 0; c < size; c++) out[c] = (row[c] - mean) * share * weight[c] + bias[c];
+    }
+  }
+}

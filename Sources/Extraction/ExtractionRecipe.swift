@@ -63,7 +63,9 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     /// - Throws: `RecipeError.unknownBackbone`.
     public func graph() throws -> Graph {
         if backbone == Backbone.importedName {
-            guard let network = ImportedNetworks.network(digest: weights) else { throw RecipeError.missingModel(digest: weights) }
+            guard let network = ImportedNetworks.network(digest: weights) else {
+                throw RecipeError.missingModel(digest: weights)
+            }
             let graph = try network.graph(imageSize: imageSize)
             if graph.outputs[tap] == nil { try network.check(output: tap, imageSize: imageSize) }
             return graph

@@ -6,10 +6,12 @@ extension GraphImporter {
     /// Nil where the node reads something else, or does something else.
     mutating func folded(_ call: Call) throws -> [Constant]? {
         if call.type == "Constant" { return [try Self.literal(call, file)] }
-        guard !call.node.input.isEmpty, call.inputs.enumerated().allSatisfy({ index, input in
-            if case .constant? = input { return true }
-            return call.node.input[index].isEmpty
-        }) else { return nil }
+        guard !call.node.input.isEmpty,
+            call.inputs.enumerated().allSatisfy({ index, input in
+                if case .constant? = input { return true }
+                return call.node.input[index].isEmpty
+            })
+        else { return nil }
         switch call.type {
         case "Identity", "Dropout": return [call.constant(0)!]
         case "Cast":
@@ -17,11 +19,18 @@ extension GraphImporter {
             let isWhole = [2, 3, 4, 5, 6, 7, 9, 12, 13].contains(call.integer("to", 1))
             if !isWhole { return [call.constant(0)!] }
             let tensor = try loaded(call, 0)
-            return [Self.eager(ConstantTensor(shape: tensor.shape, integers: tensor.numbers.map { $0.isFinite ? Int($0.rounded(.towardZero)) : 0 }))]
+            return [
+                Self.eager(
+                    ConstantTensor(
+                        shape: tensor.shape,
+                        integers: tensor.numbers.map { $0.isFinite ? Int($0.rounded(.towardZero)) : 0 }))
+            ]
         case "Transpose":
             let constant = call.constant(0)!
             let order = call.integers("perm") ?? constant.shape.indices.reversed()
-            guard order.sorted() == Array(constant.shape.indices) else { throw Refused("its order of dimensions is none") }
+            guard order.sorted() == Array(constant.shape.indices) else {
+                throw Refused("its order of dimensions is none")
+            }
             let load = constant.load
             return [Constant(shape: order.map { constant.shape[$0] }) { try load().transposed(order) }]
         case "Split": return try splitConstants(call)
@@ -38,24 +47,34 @@ extension GraphImporter {
             return eager(try file.checkedValues(of: tensor))
         }
         if let number = call.attribute("value_float") { return eager(ConstantTensor(shape: [], numbers: [number.f])) }
-        if let whole = call.attribute("value_int") { return eager(ConstantTensor(shape: [], integers: [Int(clamping: whole.i)])) }
-        if let list = call.attribute("value_ints") { return eager(ConstantTensor(shape: [list.ints.count], integers: list.ints.map { Int(clamping: $0) })) }
-        if let list = call.attribute("value_floats") { return eager(ConstantTensor(shape: [list.floats.count], numbers: list.floats)) }
+        if let whole = call.attribute("value_int") {
+            return eager(ConstantTensor(shape: [], integers: [Int(clamping: whole.i)]))
+        }
+        if let list = call.attribute("value_ints") {
+            return eager(ConstantTensor(shape: [list.ints.count], integers: list.ints.map { Int(clamping: $0) }))
+        }
+        if let list = call.attribute("value_floats") {
+            return eager(ConstantTensor(shape: [list.floats.count], numbers: list.floats))
+        }
         throw Refused("it holds a constant of an unknown kind")
     }
 
     private func loaded(_ call: Call, _ index: Int) throws -> ConstantTensor {
         guard let constant = call.constant(index) else { throw Refused("an input is missing") }
-        guard constant.count <= ModelFile.foldingLimit else { throw Refused("it makes a constant of \(constant.shape)") }
+        guard constant.count <= ModelFile.foldingLimit else {
+            throw Refused("it makes a constant of \(constant.shape)")
+        }
         return try constant.load()
     }
 
     private func computed(_ call: Call) throws -> ConstantTensor? {
         switch call.type {
-        case "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Equal", "Mod": return try Self.binary(call.type, loaded(call, 0), loaded(call, 1))
-        case "Neg", "Sqrt", "Reciprocal", "Exp", "Log", "Floor", "Ceil", "Abs", "Not": return Self.unary(call.type, try loaded(call, 0))
+        case "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Equal", "Mod":
+            return try Self.binary(call.type, loaded(call, 0), loaded(call, 1))
+        case "Neg", "Sqrt", "Reciprocal", "Exp", "Log", "Floor", "Ceil", "Abs", "Not":
+            return Self.unary(call.type, try loaded(call, 0))
         case "Shape":
-            let shape = call.constant(0)!.shape
+            let shape = Self.part(of: call.constant(0)!.shape, call)
             return ConstantTensor(shape: [shape.count], integers: shape)
         case "Size": return ConstantTensor(shape: [], integers: [call.constant(0)!.count])
         case "Reshape", "Flatten", "Squeeze", "Unsqueeze": return try reshapedConstant(call)
@@ -78,7 +97,9 @@ extension GraphImporter {
             return ConstantTensor(shape: shape, numbers: [Float](repeating: value?.numbers.first ?? 0, count: count))
         case "Range":
             let bounds = try (0..<3).map { try integers(call, $0).first ?? 0 }
-            guard bounds[2] != 0, abs(bounds[0]) < 1 << 32, abs(bounds[1]) < 1 << 32 else { throw Refused("its range is none") }
+            guard bounds[2] != 0, abs(bounds[0]) < 1 << 32, abs(bounds[1]) < 1 << 32 else {
+                throw Refused("its range is none")
+            }
             let count = max(0, (bounds[1] - bounds[0] + bounds[2] - (bounds[2] > 0 ? 1 : -1)) / bounds[2])
             _ = try Self.checked([count])
             return ConstantTensor(shape: [count], integers: (0..<count).map { bounds[0] + $0 * bounds[2] })
@@ -88,15 +109,23 @@ extension GraphImporter {
             let parts = try [condition, yes, no].map { try Self.broadcast($0, to: shape) }
             let picked = zip(parts[0].numbers, zip(parts[1].numbers, parts[2].numbers)).map { $0 != 0 ? $1.0 : $1.1 }
             if case .integers(let a) = parts[1].values, case .integers(let b) = parts[2].values {
-                return ConstantTensor(shape: shape, integers: zip(parts[0].numbers, zip(a, b)).map { $0 != 0 ? $1.0 : $1.1 })
+                return ConstantTensor(
+                    shape: shape, integers: zip(parts[0].numbers, zip(a, b)).map { $0 != 0 ? $1.0 : $1.1 })
             }
             return ConstantTensor(shape: shape, numbers: picked)
         case "ReduceProd", "ReduceSum", "ReduceMax":
             let values = try integers(call, 0)
-            let result = call.type == "ReduceProd" ? values.reduce(1, &*) : call.type == "ReduceSum" ? values.reduce(0, &+) : values.max() ?? 0
+            let result =
+                call.type == "ReduceProd"
+                ? values.reduce(1, &*) : call.type == "ReduceSum" ? values.reduce(0, &+) : values.max() ?? 0
             return ConstantTensor(shape: call.integer("keepdims", 1) != 0 ? [1] : [], integers: [result])
         default: return nil
         }
+    }
+
+    /// The lengths that `Shape` asks for: all, or from `start` to `end`.
+    static func part(of shape: [Int], _ call: Call) -> [Int] {
+        Array(shape[bounds(call.integer("start", 0), call.integer("end", shape.count), length: shape.count)])
     }
 
     private func integers(_ call: Call, _ index: Int) throws -> [Int] {
@@ -109,7 +138,9 @@ extension GraphImporter {
         var count = 1
         for length in shape {
             let (product, overflows) = count.multipliedReportingOverflow(by: length)
-            guard length >= 0, !overflows, product <= ModelFile.foldingLimit else { throw Refused("it makes a constant of \(shape)") }
+            guard length >= 0, !overflows, product <= ModelFile.foldingLimit else {
+                throw Refused("it makes a constant of \(shape)")
+            }
             count = product
         }
         return shape
@@ -118,47 +149,60 @@ extension GraphImporter {
     static func common(_ a: [Int], _ b: [Int]) throws -> [Int] {
         let rank = max(a.count, b.count)
         func long(_ shape: [Int]) -> [Int] { [Int](repeating: 1, count: rank - shape.count) + shape }
-        return try checked(try zip(long(a), long(b)).map { first, second in
-            guard first == second || first == 1 || second == 1 else { throw Refused("\(a) and \(b) do not go together") }
-            return first == 1 ? second : first
-        })
+        return try checked(
+            try zip(long(a), long(b)).map { first, second in
+                guard first == second || first == 1 || second == 1 else {
+                    throw Refused("\(a) and \(b) do not go together")
+                }
+                return first == 1 ? second : first
+            })
     }
 
     static func broadcast(_ tensor: ConstantTensor, to shape: [Int]) throws -> ConstantTensor {
         if tensor.shape == shape { return tensor }
-        guard let indices = tensor.broadcastIndices(to: try checked(shape)) else { throw Refused("\(tensor.shape) does not become \(shape)") }
+        guard let indices = tensor.broadcastIndices(to: try checked(shape)) else {
+            throw Refused("\(tensor.shape) does not become \(shape)")
+        }
         return tensor.picking(indices, shape: shape)
     }
 
-    private static func binary(_ type: String, _ first: ConstantTensor, _ second: ConstantTensor) throws -> ConstantTensor {
+    private static func binary(_ type: String, _ first: ConstantTensor, _ second: ConstantTensor) throws
+        -> ConstantTensor
+    {
         let shape = try common(first.shape, second.shape)
         let (a, b) = (try broadcast(first, to: shape), try broadcast(second, to: shape))
         if case .integers(let x) = a.values, case .integers(let y) = b.values, type != "Pow" {
-            return ConstantTensor(shape: shape, integers: try zip(x, y).map { (x: Int, y: Int) -> Int in
+            return ConstantTensor(
+                shape: shape,
+                integers: try zip(x, y).map { (x: Int, y: Int) -> Int in
+                    switch type {
+                    case "Add": return x &+ y
+                    case "Sub": return x &- y
+                    case "Mul": return x &* y
+                    case "Div", "Mod":
+                        guard y != 0, y != -1 || x != .min else { throw Refused("it divides by zero") }
+                        return type == "Div" ? x / y : x % y
+                    case "Equal": return x == y ? 1 : 0
+                    case "Max": return max(x, y)
+                    default: return min(x, y)
+                    }
+                })
+        }
+        if type == "Equal" {
+            return ConstantTensor(shape: shape, integers: zip(a.numbers, b.numbers).map { $0 == $1 ? 1 : 0 })
+        }
+        if type == "Mod" { throw Refused("a remainder of fractions") }
+        return ConstantTensor(
+            shape: shape,
+            numbers: zip(a.numbers, b.numbers).map { (x: Float, y: Float) -> Float in
                 switch type {
-                case "Add": return x &+ y
-                case "Sub": return x &- y
-                case "Mul": return x &* y
-                case "Div", "Mod":
-                    guard y != 0, y != -1 || x != .min else { throw Refused("it divides by zero") }
-                    return type == "Div" ? x / y : x % y
-                case "Equal": return x == y ? 1 : 0
-                case "Max": return max(x, y)
-                default: return min(x, y)
+                case "Add": x + y
+                case "Sub": x - y
+                case "Mul": x * y
+                case "Div": x / y
+                default: Float(join(type, Double(x), Double(y)))
                 }
             })
-        }
-        if type == "Equal" { return ConstantTensor(shape: shape, integers: zip(a.numbers, b.numbers).map { $0 == $1 ? 1 : 0 }) }
-        if type == "Mod" { throw Refused("a remainder of fractions") }
-        return ConstantTensor(shape: shape, numbers: zip(a.numbers, b.numbers).map { (x: Float, y: Float) -> Float in
-            switch type {
-            case "Add": x + y
-            case "Sub": x - y
-            case "Mul": x * y
-            case "Div": x / y
-            default: Float(join(type, Double(x), Double(y)))
-            }
-        })
     }
 
     private static func unary(_ type: String, _ tensor: ConstantTensor) -> ConstantTensor {
@@ -167,18 +211,20 @@ extension GraphImporter {
             if type == "Neg" { return ConstantTensor(shape: tensor.shape, integers: values.map { 0 &- $0 }) }
             if ["Floor", "Ceil"].contains(type) { return tensor }
         }
-        return ConstantTensor(shape: tensor.shape, numbers: tensor.numbers.map { (x: Float) -> Float in
-            switch type {
-            case "Neg": -x
-            case "Sqrt": x.squareRoot()
-            case "Reciprocal": 1 / x
-            case "Exp": Float(exp(Double(x)))
-            case "Log": Float(log(Double(x)))
-            case "Floor": x.rounded(.down)
-            case "Ceil": x.rounded(.up)
-            default: abs(x)
-            }
-        })
+        return ConstantTensor(
+            shape: tensor.shape,
+            numbers: tensor.numbers.map { (x: Float) -> Float in
+                switch type {
+                case "Neg": -x
+                case "Sqrt": x.squareRoot()
+                case "Reciprocal": 1 / x
+                case "Exp": Float(exp(Double(x)))
+                case "Log": Float(log(Double(x)))
+                case "Floor": x.rounded(.down)
+                case "Ceil": x.rounded(.up)
+                default: abs(x)
+                }
+            })
     }
 
     // MARK: - Arranging
@@ -191,8 +237,12 @@ extension GraphImporter {
             let axis = try Self.axis(call.integer("axis", 1), rank: shape.count + 1)
             return tensor.reshaped([shape[..<axis].reduce(1, *), shape[axis...].reduce(1, *)])
         case "Squeeze":
-            let axes = try call.integers("axes", input: 1)?.map { try Self.axis($0, rank: shape.count) } ?? shape.indices.filter { shape[$0] == 1 }
-            guard axes.allSatisfy({ $0 < shape.count && shape[$0] == 1 }) else { throw Refused("it drops a dimension longer than 1") }
+            let axes =
+                try call.integers("axes", input: 1)?.map { try Self.axis($0, rank: shape.count) }
+                ?? shape.indices.filter { shape[$0] == 1 }
+            guard axes.allSatisfy({ $0 < shape.count && shape[$0] == 1 }) else {
+                throw Refused("it drops a dimension longer than 1")
+            }
             return tensor.reshaped(shape.indices.filter { !axes.contains($0) }.map { shape[$0] })
         case "Unsqueeze":
             let axes = try call.integers("axes", input: 1) ?? []
@@ -215,7 +265,9 @@ extension GraphImporter {
         var shape = first.shape
         shape[axis] = 0
         for part in parts {
-            guard part.shape.count == shape.count, part.shape.indices.allSatisfy({ $0 == axis || part.shape[$0] == shape[$0] }) else {
+            guard part.shape.count == shape.count,
+                part.shape.indices.allSatisfy({ $0 == axis || part.shape[$0] == shape[$0] })
+            else {
                 throw Refused("it joins constants of different sizes")
             }
             shape[axis] += part.shape[axis]
@@ -242,13 +294,19 @@ extension GraphImporter {
 
     private func slicedConstant(_ call: Call) throws -> ConstantTensor {
         var tensor = try loaded(call, 0)
-        guard let starts = try call.integers("starts", input: 1), let ends = try call.integers("ends", input: 2) else { throw Refused("it has no bounds") }
+        guard let starts = try call.integers("starts", input: 1), let ends = try call.integers("ends", input: 2) else {
+            throw Refused("it has no bounds")
+        }
         let axes = try call.integers("axes", input: 3) ?? Array(starts.indices)
         let steps = try call.integers("steps", input: 4) ?? axes.map { _ in 1 }
-        guard [ends.count, axes.count, steps.count].allSatisfy({ $0 == starts.count }) else { throw Refused("its bounds do not fit together") }
+        guard [ends.count, axes.count, steps.count].allSatisfy({ $0 == starts.count }) else {
+            throw Refused("its bounds do not fit together")
+        }
         for (index, axis) in axes.enumerated() {
             let own = try Self.axis(axis, rank: tensor.shape.count)
-            guard own < tensor.shape.count, steps[index] != 0, steps[index] > 0 || starts[index] == -1 && ends[index] < -tensor.shape[own] else { throw Refused("its steps are none") }
+            guard own < tensor.shape.count, steps[index] != 0,
+                steps[index] > 0 || starts[index] == -1 && ends[index] < -tensor.shape[own]
+            else { throw Refused("its steps are none") }
             let length = tensor.shape[own]
             let range = Self.bounds(starts[index], ends[index], length: length)
             let places: [Int]
@@ -263,7 +321,9 @@ extension GraphImporter {
     }
 
     /// The places along an axis; without `keeps` the one place there is, and no axis.
-    private static func taking(_ places: [Int], along axis: Int, of tensor: ConstantTensor, keeps: Bool) -> ConstantTensor {
+    private static func taking(_ places: [Int], along axis: Int, of tensor: ConstantTensor, keeps: Bool)
+        -> ConstantTensor
+    {
         let shape = tensor.shape
         let (outer, inner) = (shape[..<axis].reduce(1, *), shape[(axis + 1)...].reduce(1, *))
         var indices: [Int] = []
@@ -273,7 +333,8 @@ extension GraphImporter {
                 indices += first..<first + inner
             }
         }
-        return tensor.picking(indices, shape: Array(shape[..<axis]) + (keeps ? [places.count] : []) + Array(shape[(axis + 1)...]))
+        return tensor.picking(
+            indices, shape: Array(shape[..<axis]) + (keeps ? [places.count] : []) + Array(shape[(axis + 1)...]))
     }
 
     private func gatheredConstant(_ call: Call) throws -> ConstantTensor {
@@ -281,7 +342,9 @@ extension GraphImporter {
         let axis = try Self.axis(call.integer("axis", 0), rank: tensor.shape.count)
         let places = try integers(call, 1).map { $0 < 0 ? $0 + (tensor.shape.isEmpty ? 0 : tensor.shape[axis]) : $0 }
         let shape = call.constant(1)!.shape
-        guard axis < tensor.shape.count, places.allSatisfy((0..<tensor.shape[axis]).contains), shape.count <= 1 else { throw Refused("it takes places that are not there") }
+        guard axis < tensor.shape.count, places.allSatisfy((0..<tensor.shape[axis]).contains), shape.count <= 1 else {
+            throw Refused("it takes places that are not there")
+        }
         _ = try Self.checked([places.count, tensor.count / max(1, tensor.shape[axis])])
         return Self.taking(places, along: axis, of: tensor, keeps: shape.count == 1)
     }
@@ -292,8 +355,11 @@ extension GraphImporter {
         let count = call.node.output.count
         guard axis < tensor.shape.count else { throw Refused("it cuts a single number") }
         let share = (tensor.shape[axis] + count - 1) / max(1, count)
-        let parts = try call.integers("split", input: 1) ?? (0..<count).map { min(share, tensor.shape[axis] - $0 * share) }
-        guard parts.count == count, parts.allSatisfy({ $0 >= 0 }), parts.reduce(0, &+) == tensor.shape[axis] else { throw Refused("its parts do not fit") }
+        let parts =
+            try call.integers("split", input: 1) ?? (0..<count).map { min(share, tensor.shape[axis] - $0 * share) }
+        guard parts.count == count, parts.allSatisfy({ $0 >= 0 }), parts.reduce(0, &+) == tensor.shape[axis] else {
+            throw Refused("its parts do not fit")
+        }
         var first = 0
         return parts.map { part in
             defer { first += part }

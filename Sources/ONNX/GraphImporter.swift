@@ -51,6 +51,10 @@ struct GraphImporter {
     var producers: [String: Onnx_NodeProto] = [:]
     /// Scales and shifts of channels that may still take in more of their kind.
     var affines: [Graph.NodeID: Affine] = [:]
+    /// Products without a bias.
+    var bareProducts: [Graph.NodeID: BareProduct] = [:]
+    /// Normalisations whose weights may still take in what follows them.
+    var normalizations: [Graph.NodeID: Normalization] = [:]
     /// Patches with learned tokens in front and positions, as far as they were read.
     var tokenParts: [Graph.NodeID: TokenParts] = [:]
     /// Zeros around an image, for the convolution that reads it.
@@ -88,10 +92,20 @@ struct GraphImporter {
                 values[output.name] = .value(own, TensorView(builder.shape(of: own)), .identity)
             }
         }
+        for name in file.nodes.flatMap(\.output) {
+            // Inner values too, where they can be had.
+            if case .value(let node, _, let function)? = values[name], !function.isIdentity, paddings[node] == nil {
+                _ = try? realized(name)
+            }
+        }
         var outputs: [String: Graph.NodeID] = [:]
         for (name, value) in values {
-            guard case .value(let node, let view, let function) = value, function.isIdentity else { continue }
-            if view == TensorView(builder.shape(of: node)) || view.squeezed == TensorView(builder.shape(of: node)).squeezed {
+            guard case .value(let node, let view, let function) = value, function.isIdentity, paddings[node] == nil
+            else {
+                continue
+            }
+            let own = TensorView(builder.shape(of: node))
+            if view == own || view.squeezed == own.squeezed || pixels(view, of: builder.shape(of: node)) == true {
                 outputs[name] = node
             }
         }
@@ -107,7 +121,8 @@ struct GraphImporter {
             do {
                 let (node, view) = try realized(name)
                 _ = try arranged(node, view)
-                return []
+                let type = producers[name]?.opType ?? "value"
+                return [.init(node: name, type: type, reason: "it lies otherwise than features do")]
             } catch {
                 let reason = (error as? Refused)?.reason ?? error.localizedDescription
                 return [.init(node: name, type: producers[name]?.opType ?? "value", reason: reason)]
@@ -133,7 +148,8 @@ struct GraphImporter {
             inputAffine = Affine(input: input, scale: nil, shift: nil)
         }
         let batch = [[TensorView.Digit]](repeating: [], count: picture.rank - 3)
-        let view = TensorView(dimensions: batch + (picture.isChannelsLast ? [digits[2], digits[3], digits[1]] : Array(digits[1...])))
+        let view = TensorView(
+            dimensions: batch + (picture.isChannelsLast ? [digits[2], digits[3], digits[1]] : Array(digits[1...])))
         values[name] = .value(input, view, .identity)
         for other in inputs where other.name != name {
             values[other.name] = .refused([.init(node: other.name, type: "input", reason: "only pictures are given")])
@@ -143,7 +159,9 @@ struct GraphImporter {
     /// Rank, layout and side of an input of pictures; the side is nil where any will do.
     static func picture(_ input: Onnx_ValueInfoProto) -> (rank: Int, isChannelsLast: Bool, size: Int?)? {
         let lengths = input.type.tensorType.shape.dim.map { $0.dimValue > 0 ? Int(clamping: $0.dimValue) : nil }
-        guard (4...5).contains(lengths.count), lengths.dropLast(3).allSatisfy({ $0 == nil || $0 == 1 }) else { return nil }
+        guard (4...5).contains(lengths.count), lengths.dropLast(3).allSatisfy({ $0 == nil || $0 == 1 }) else {
+            return nil
+        }
         let own = Array(lengths.suffix(3))
         let isChannelsLast = own[0] != 3
         guard own[isChannelsLast ? 2 : 0] == 3 else { return nil }
@@ -177,7 +195,10 @@ struct GraphImporter {
                 values[name] = .refused([refusal(node, "only its first outputs are there")])
             }
         } catch let refused as Refused {
-            let reasons = refused.inherited.isEmpty ? [refusal(node, refused.reason)] : refused.inherited
+            var seen: Set<String> = []
+            let reasons =
+                refused.inherited.isEmpty
+                ? [refusal(node, refused.reason)] : refused.inherited.filter { seen.insert($0.node).inserted }
             for output in node.output where !output.isEmpty { values[output] = .refused(reasons) }
         }
     }
@@ -187,7 +208,9 @@ struct GraphImporter {
     }
 
     /// Its name, or what it makes.
-    static func name(_ node: Onnx_NodeProto) -> String { node.name.isEmpty ? node.output.first ?? node.opType : node.name }
+    static func name(_ node: Onnx_NodeProto) -> String {
+        node.name.isEmpty ? node.output.first ?? node.opType : node.name
+    }
 
     private mutating func converted(_ node: Onnx_NodeProto) throws -> [Value] {
         guard node.domain.isEmpty || node.domain == "ai.onnx" else {

@@ -54,6 +54,7 @@ struct GraphWriter {
         case .linear: return try linear(node, x)
         case .dropout: return x
         case .layerNormalization(let epsilon): return try layerNormalization(node, epsilon, x)
+        case .groupNormalization(let groups, let epsilon): return try groupNormalization(node, groups, epsilon, x)
         case .channelScale:
             return model.node("Mul", [x, try channels(node, 0)], name: name)
         case .responseNormalization(let epsilon): return try responseNormalization(node, epsilon, x)
@@ -191,6 +192,21 @@ struct GraphWriter {
         let rows = model.node("Transpose", [x], [.integers("perm", [0, 2, 3, 1])], name: name + ".rows")
         let normal = model.node("LayerNormalization", [rows] + parameters, attributes, name: name + ".normal")
         return model.node("Transpose", [normal], [.integers("perm", [0, 3, 1, 2])], name: name)
+    }
+
+    /// As an instance normalisation of groups, for operator set 17 has none of groups.
+    private func groupNormalization(_ node: Graph.Node, _ groups: Int, _ epsilon: Float, _ x: Value) throws -> Value {
+        let name = prefix + node.name
+        guard case .image(let channels, let height, let width) = node.shape else { preconditionFailure(name) }
+        let parts = model.node("Reshape", [x, model.integers([0, groups, -1])], name: name + ".groups")
+        let ones = try model.constant(name + ".ones", shape: [groups], [Float](repeating: 1, count: groups))
+        let zeros = try model.constant(name + ".zeros", shape: [groups], [Float](repeating: 0, count: groups))
+        let normal = model.node(
+            "InstanceNormalization", [parts, ones, zeros], [.number("epsilon", epsilon)], name: name + ".normal")
+        let image = model.node(
+            "Reshape", [normal, model.integers([0, channels, height, width])], name: name + ".image")
+        let weighted = model.node("Mul", [image, try self.channels(node, 0)], name: name + ".weighted")
+        return model.node("Add", [weighted, try self.channels(node, 1)], name: name)
     }
 
     private func responseNormalization(_ node: Graph.Node, _ epsilon: Float, _ x: Value) throws -> Value {

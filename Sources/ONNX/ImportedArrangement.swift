@@ -22,12 +22,14 @@ extension GraphImporter {
     }
 
     /// Whether the view is an image's pixels as rows of channels (true), or a picture that is made of tokens (false).
-    private func pixels(_ view: TensorView, of shape: Graph.Shape) -> Bool? {
+    func pixels(_ view: TensorView, of shape: Graph.Shape) -> Bool? {
         switch shape {
         case .image(let channels, let height, let width):
-            let wanted = TensorView.axis(.row, height) + TensorView.axis(.column, width) + TensorView.axis(.channel, channels)
+            let wanted =
+                TensorView.axis(.row, height) + TensorView.axis(.column, width) + TensorView.axis(.channel, channels)
             let order = view.dimensions.flatMap { $0 }
-            return view.offsets == [0, 0, 0] && order == wanted && view.dimensions.last == TensorView.axis(.channel, channels)
+            return view.offsets == [0, 0, 0] && order == wanted
+                && view.dimensions.last == TensorView.axis(.channel, channels)
                 ? true : nil
         case .tokens(_, let size):
             guard view.squeezed.first == TensorView.axis(.channel, size), view.offsets[0] == 0 else { return nil }
@@ -39,10 +41,13 @@ extension GraphImporter {
 
     /// Tokens behind the first few as the image that they are patches of.
     private mutating func tokenMap(_ node: Graph.NodeID, _ view: TensorView) throws -> Graph.NodeID {
-        guard case .tokens(let count, let size) = builder.shape(of: node) else { throw Refused("it is no picture of tokens") }
+        guard case .tokens(let count, let size) = builder.shape(of: node) else {
+            throw Refused("it is no picture of tokens")
+        }
         let sides = view.squeezed.dropFirst().map { $0.reduce(1) { $0 * $1.size } }
         let first = view.offsets[1]
-        guard view.places(.row) == Array(first..<first + sides[0] * sides[1]), first + sides[0] * sides[1] == count else {
+        guard view.places(.row) == Array(first..<first + sides[0] * sides[1]), first + sides[0] * sides[1] == count
+        else {
             throw Refused("it mixes tokens")
         }
         return builder.node(
@@ -75,7 +80,9 @@ extension GraphImporter {
 
     /// The pixels of a small image, or the numbers of a vector, as what they are in a product with all of them.
     func flattened(_ node: Graph.NodeID, _ view: TensorView) -> Bool {
-        guard case .image(let channels, let height, let width) = builder.shape(of: node), height * width > 1 else { return false }
+        guard case .image(let channels, let height, let width) = builder.shape(of: node), height * width > 1 else {
+            return false
+        }
         let all = TensorView.axis(.channel, channels) + TensorView.axis(.row, height) + TensorView.axis(.column, width)
         return view.offsets == [0, 0, 0] && view.squeezed == [all]
     }

@@ -19,13 +19,17 @@ extension GraphImporter {
             return .value(node, view, own.then(function))
         }
         if call.type == "Softmax" { throw Refused("there is no softmax outside of attention; take an earlier value") }
-        guard ["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"].contains(call.type), call.inputs.count == 2 else { return nil }
+        guard ["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"].contains(call.type), call.inputs.count == 2 else {
+            return nil
+        }
         return try binary(call)
     }
 
     private static func unary(_ call: Call) throws -> (@Sendable (Double) -> Double)? {
         func limit(_ index: Int, _ attribute: String, _ standard: Double) throws -> Double {
-            if let constant = call.constant(index) { return constant.count == 1 ? Double(try constant.load().numbers[0]) : standard }
+            if let constant = call.constant(index) {
+                return constant.count == 1 ? Double(try constant.load().numbers[0]) : standard
+            }
             return call.number(attribute, standard)
         }
         switch call.type {
@@ -63,7 +67,7 @@ extension GraphImporter {
         let name = call.node.input[index]
         guard case .value(_, _, let function)? = values[name] else { return values[name] }
         let readers = Set(file.nodes.indices.filter { file.nodes[$0].input.contains(name) }).count
-        if !function.isIdentity, readers > 1, function.known?.activation != nil { _ = try realized(name) }
+        if !function.isIdentity, readers > 1, function.known != nil { _ = try realized(name) }
         return values[name]
     }
 
@@ -99,19 +103,34 @@ extension GraphImporter {
     }
 
     private mutating func joined(_ call: Call) throws -> Value {
-        guard call.type == "Add" || call.type == "Mul" else { throw Refused("of two pictures there are sums and products only") }
+        guard ["Add", "Mul", "Sub"].contains(call.type) else {
+            throw Refused("of two pictures there are sums and products only")
+        }
         var (a, viewA) = try realized(call.node.input[0])
         var (b, viewB) = try realized(call.node.input[1])
+        if call.type == "Sub" {
+            let own = try arranged(b, viewB)
+            let size = builder.shape(of: own).rowSize
+            let minus = Constant(shape: [size]) {
+                ConstantTensor(shape: [size], numbers: [Float](repeating: -1, count: size))
+            }
+            let negative = affine(own, scale: minus, shift: nil, call.name + ".negative")
+            guard case .value(let node, let view, _) = try laidOut(negative, like: viewB) else {
+                throw Refused("it is no picture")
+            }
+            (b, viewB) = (node, view)
+        }
         if viewA.shape.reduce(1, *) < viewB.shape.reduce(1, *) { swap(&a, &b); swap(&viewA, &viewB) }
         let layout = viewA
         (a, b) = (try arranged(a, viewA), try arranged(b, viewB))
         let (shape, other) = (builder.shape(of: a), builder.shape(of: b))
         if shape == other || shape.size == other.size && shape.rowSize == other.rowSize && shape.size == shape.rowSize {
-            let operation: NeuralNetwork.Operation = call.type == "Add" ? .add : .multiply
+            let operation: NeuralNetwork.Operation = call.type == "Mul" ? .multiply : .add
             let made = builder.node(call.name, operation, [a, b], shape)
-        return try laidOut(made, like: layout)
+            return try laidOut(made, like: layout)
         }
-        guard call.type == "Mul", case .image(let channels, _, _) = shape, other.size == channels, other.rowSize == channels,
+        guard call.type == "Mul", case .image(let channels, _, _) = shape, other.size == channels,
+            other.rowSize == channels,
             viewA.dimensions.count == viewB.dimensions.count
         else { throw Refused("it joins \(shape) and \(other)") }
         let made = builder.node(call.name, .scaleChannels, [a, b], shape)
@@ -121,12 +140,14 @@ extension GraphImporter {
     // MARK: - With constants
 
     private mutating func with(
-        _ constant: Constant, _ call: Call, _ node: Graph.NodeID, _ view: TensorView, _ function: ScalarFunction, isFirst: Bool
+        _ constant: Constant, _ call: Call, _ node: Graph.NodeID, _ view: TensorView, _ function: ScalarFunction,
+        isFirst: Bool
     ) throws -> Value {
         let type = call.type
         if constant.count == 1 {
             let number = Double(try constant.load().numbers.first ?? 0)
-            return .value(node, view, function.then { isFirst ? Self.join(type, number, $0) : Self.join(type, $0, number) })
+            return .value(
+                node, view, function.line { isFirst ? Self.join(type, number, $0) : Self.join(type, $0, number) })
         }
         let (own, ownView) = try realized(call.node.input[isFirst ? 1 : 0])
         if type == "Add", let tokens = try withPositions(own, ownView, constant, call) { return tokens }
@@ -141,7 +162,15 @@ extension GraphImporter {
         }
         let result: Graph.NodeID
         switch (type, isFirst) {
-        case ("Add", _): result = affine(input, scale: nil, shift: changed { $0 }, call.name)
+        case ("Add", _):
+            if let product = bareProducts[input] {
+                let bias = parameter(call.name + ".bias", changed { $0 })
+                result = builder.node(
+                    call.name, .linear(out: size), [product.input], builder.shape(of: input),
+                    parameters: [product.weight, bias])
+            } else {
+                result = affine(input, scale: nil, shift: changed { $0 }, call.name)
+            }
         case ("Sub", false): result = affine(input, scale: nil, shift: changed { -$0 }, call.name)
         case ("Mul", _): result = affine(input, scale: changed { $0 }, shift: nil, call.name)
         case ("Div", false): result = affine(input, scale: changed { 1 / $0 }, shift: nil, call.name)
@@ -163,10 +192,13 @@ extension GraphImporter {
     mutating func affine(_ input: Graph.NodeID, scale: Constant?, shift: Constant?, _ name: String) -> Graph.NodeID {
         let size = builder.shape(of: input).rowSize
         var (from, ownScale, ownShift) = (input, scale, shift)
-        if let before = affines[input] ?? (isPixels(input) ? inputAffine : nil) {
+        let normalization = normalizations[input]
+        let before =
+            affines[input] ?? (isPixels(input) ? inputAffine : nil)
+            ?? normalization.map { Affine(input: $0.input, scale: $0.weight, shift: $0.bias) }
+        if let before {
             from = before.input
             let (oldScale, oldShift) = (before.scale, before.shift)
-            func numbers(_ constant: Constant?) throws -> [Float]? { try constant?.load().numbers }
             ownScale = Constant(shape: [size]) {
                 let (a, b) = (try oldScale?.load().numbers, try scale?.load().numbers)
                 let product = (0..<size).map { (index: Int) -> Float in (a?[index] ?? 1) * (b?[index] ?? 1) }
@@ -188,6 +220,12 @@ extension GraphImporter {
         func constant(_ value: Float) -> Constant {
             Constant(shape: [size]) { ConstantTensor(shape: [size], numbers: [Float](repeating: value, count: size)) }
         }
+        if let normalization {
+            return normalized(
+                Normalization(
+                    input: from, epsilon: normalization.epsilon, weight: ownScale, bias: ownShift,
+                    groups: normalization.groups), name)
+        }
         let own = [
             parameter(name + ".weight", ownScale ?? constant(1)), parameter(name + ".bias", ownShift ?? constant(0)),
             parameter(name + ".mean", constant(0)), parameter(name + ".variance", constant(1)),
@@ -202,22 +240,59 @@ extension GraphImporter {
     mutating func applied(
         _ function: ScalarFunction, _ node: Graph.NodeID, _ view: TensorView, name: String
     ) throws -> (Graph.NodeID, TensorView) {
-        guard let known = function.known else { throw Refused("it reads a function of numbers that is not known here") }
-        let input = try arranged(node, view)
+        // A function of single numbers goes with every arrangement of all of them.
+        let shape = builder.shape(of: node)
+        let isWhole = paddings[node] == nil && view.offsets == [0, 0, 0] && view.shape.reduce(1, *) == shape.size
+        let input = isWhole ? node : try arranged(node, view)
+        var result = input
+        if let slope = function.leak {
+            result = leaking(input, slope, name)
+        } else if let known = function.known {
+            result = self.result(of: known, input, name)
+        } else if let first = function.parts.first?.known, let second = function.parts.last?.known {
+            result = self.result(of: first, input, name + ".inner")
+            result = self.result(of: second, result, name)
+        } else {
+            throw Refused("it reads a function of numbers that is not known here")
+        }
+        return isWhole ? (result, view) : try laid(result, like: view)
+    }
+
+    private mutating func result(of known: ScalarFunction.Known, _ input: Graph.NodeID, _ name: String) -> Graph.NodeID
+    {
         var result = input
         if let activation = known.activation {
             result = builder.node(name, .activation(activation), [result], builder.shape(of: result))
         }
-        if known.factor != 1 || known.summand != 0 {
-            let size = builder.shape(of: result).rowSize
-            func constant(_ value: Double) -> Constant {
-                Constant(shape: [size]) { ConstantTensor(shape: [size], numbers: [Float](repeating: Float(value), count: size)) }
+        guard known.factor != 1 || known.summand != 0 else { return result }
+        let size = builder.shape(of: result).rowSize
+        func constant(_ value: Double) -> Constant {
+            Constant(shape: [size]) {
+                ConstantTensor(shape: [size], numbers: [Float](repeating: Float(value), count: size))
             }
-            result = affine(
-                result, scale: known.factor == 1 ? nil : constant(known.factor),
-                shift: known.summand == 0 ? nil : constant(known.summand), name + (known.activation == nil ? "" : ".line"))
         }
-        guard case .value(let node, let view, _) = try laidOut(result, like: view) else { return (result, view) }
-        return (node, view)
+        return affine(
+            result, scale: known.factor == 1 ? nil : constant(known.factor),
+            shift: known.summand == 0 ? nil : constant(known.summand), name + (known.activation == nil ? "" : ".line"))
+    }
+
+    private func laid(_ node: Graph.NodeID, like view: TensorView) throws -> (Graph.NodeID, TensorView) {
+        guard case .value(let own, let ownView, _) = try laidOut(node, like: view) else { return (node, view) }
+        return (own, ownView)
+    }
+
+    /// A ReLU that lets a share of what is below zero through: that share of everything, and the rest through a ReLU.
+    private mutating func leaking(_ input: Graph.NodeID, _ slope: Double, _ name: String) -> Graph.NodeID {
+        let shape = builder.shape(of: input)
+        func constant(_ value: Double) -> Constant {
+            let size = shape.rowSize
+            return Constant(shape: [size]) {
+                ConstantTensor(shape: [size], numbers: [Float](repeating: Float(value), count: size))
+            }
+        }
+        let positive = builder.node(name + ".relu", .activation(.relu), [input], shape)
+        let rest = affine(positive, scale: constant(1 - slope), shift: nil, name + ".rest")
+        let share = affine(input, scale: constant(slope), shift: nil, name + ".share")
+        return builder.node(name, .add, [share, rest], shape)
     }
 }

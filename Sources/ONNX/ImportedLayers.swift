@@ -7,6 +7,7 @@ extension GraphImporter {
         case "Conv": return try convolution(call)
         case "BatchNormalization": return try batchNormalization(call)
         case "LayerNormalization": return try layerNormalization(call)
+        case "InstanceNormalization", "GroupNormalization": return try groupNormalization(call)
         case "MaxPool": return try pooling(call)
         case "AveragePool": return try pooling(call)
         case "GlobalAveragePool", "ReduceMean": return try mean(call)
@@ -14,7 +15,7 @@ extension GraphImporter {
         case "Gemm", "MatMul": return try product(call)
         case "Shape":
             guard case .value(_, let view, _)? = call.inputs[0] else { throw Refused("it asks for what is no picture") }
-            let shape = view.shape
+            let shape = Self.part(of: view.shape, call)
             return .constant(Constant(shape: [shape.count]) { ConstantTensor(shape: [shape.count], integers: shape) })
         default: throw Refused("there is no such operation here")
         }
@@ -26,8 +27,12 @@ extension GraphImporter {
     private func window(_ call: Call, kernel: [Int], height: Int, width: Int, extra: [Int]) throws -> Window {
         let strides = call.integers("strides") ?? [1, 1]
         let dilations = call.integers("dilations") ?? [1, 1]
-        guard kernel.count == 2, strides.count == 2, dilations.count == 2 else { throw Refused("it does not slide over two dimensions") }
-        guard (kernel + strides + dilations).allSatisfy({ (1...4096).contains($0) }) else { throw Refused("its window is impossible") }
+        guard kernel.count == 2, strides.count == 2, dilations.count == 2 else {
+            throw Refused("it does not slide over two dimensions")
+        }
+        guard (kernel + strides + dilations).allSatisfy({ (1...4096).contains($0) }) else {
+            throw Refused("its window is impossible")
+        }
         var pads = call.integers("pads") ?? [0, 0, 0, 0]
         let automatic = call.attribute("auto_pad").map { String(decoding: $0.s, as: UTF8.self) } ?? "NOTSET"
         let reach = zip(kernel, dilations).map { ($0 - 1) * $1 + 1 }
@@ -38,22 +43,29 @@ extension GraphImporter {
             let less = whole.map { $0 / 2 }, more = whole.map { $0 - $0 / 2 }
             pads = automatic == "SAME_UPPER" ? less + more : more + less
         }
-        guard pads.count == 4, pads.allSatisfy({ (0...4096).contains($0) }) else { throw Refused("its padding is impossible") }
+        guard pads.count == 4, pads.allSatisfy({ (0...4096).contains($0) }) else {
+            throw Refused("its padding is impossible")
+        }
         pads = zip(pads, extra).map { $0 + $1 }
         guard reach[0] <= height + pads[0] + pads[2], reach[1] <= width + pads[1] + pads[3] else {
             throw Refused("its window is larger than the picture")
         }
         return Window(
-            kernel: Extent(kernel[0], kernel[1]), stride: Extent(strides[0], strides[1]), padding: Extent(pads[0], pads[1]),
+            kernel: Extent(kernel[0], kernel[1]), stride: Extent(strides[0], strides[1]),
+            padding: Extent(pads[0], pads[1]),
             trailing: Extent(pads[2], pads[3]), dilation: Extent(dilations[0], dilations[1]))
     }
 
     /// The image that an input is, without zeros that were put around it; these apart: top, left, bottom, right.
-    private mutating func image(_ call: Call) throws -> (node: Graph.NodeID, channels: Int, height: Int, width: Int, pads: [Int]) {
+    private mutating func image(_ call: Call) throws -> (
+        node: Graph.NodeID, channels: Int, height: Int, width: Int, pads: [Int]
+    ) {
         var (node, view) = try realized(call.node.input[0])
         var pads = [0, 0, 0, 0]
         if let padding = paddings[node] {
-            guard view == TensorView(builder.shape(of: node)) else { throw Refused("it reads a padded picture otherwise than it is") }
+            guard view == TensorView(builder.shape(of: node)) else {
+                throw Refused("it reads a padded picture otherwise than it is")
+            }
             (node, pads) = (padding.of, padding.pads)
         } else {
             guard view.dimensions.count == 4 else { throw Refused("it does not read an image") }
@@ -62,7 +74,8 @@ extension GraphImporter {
         switch builder.shape(of: node) {
         case .image(let channels, let height, let width):
             // Rows of pixels are no image to slide over.
-            if paddings[node] == nil, pads == [0, 0, 0, 0], view.squeezed != TensorView(builder.shape(of: node)).squeezed,
+            if paddings[node] == nil, pads == [0, 0, 0, 0],
+                view.squeezed != TensorView(builder.shape(of: node)).squeezed,
                 view.squeezed.first?.first?.axis != .channel
             {
                 throw Refused("it reads an image with channels last")
@@ -74,7 +87,9 @@ extension GraphImporter {
     }
 
     private mutating func convolution(_ call: Call) throws -> Value {
-        guard let weight = call.constant(1), weight.shape.count == 4 else { throw Refused("its weights depend on the picture, or are not for images") }
+        guard let weight = call.constant(1), weight.shape.count == 4 else {
+            throw Refused("its weights depend on the picture, or are not for images")
+        }
         let hasBias = call.inputs.count > 2 && call.inputs[2] != nil
         if hasBias, call.constant(2) == nil { throw Refused("its bias depends on the picture") }
         let (node, channels, height, width, pads) = try image(call)
@@ -87,35 +102,44 @@ extension GraphImporter {
         var own = [parameter(call.name + ".weight", weight)]
         if hasBias { own.append(parameter(call.name + ".bias", call.constant(2)!)) }
         if case .vector = builder.shape(of: node) {
-            guard output == Extent(1), groups == 1, window.kernel == Extent(1) else { throw Refused("it slides over a vector") }
+            guard output == Extent(1), groups == 1, window.kernel == Extent(1) else {
+                throw Refused("it slides over a vector")
+            }
             own[0] = parameter(call.name + ".weight", weight, shape: [weight.shape[0], channels])
-            let result = builder.node(call.name, .linear(out: weight.shape[0]), [node], .vector(weight.shape[0]), parameters: own)
-            return .value(result, TensorView(dimensions: [[], TensorView.axis(.channel, weight.shape[0]), [], []]), .identity)
+            let result = builder.node(
+                call.name, .linear(out: weight.shape[0]), [node], .vector(weight.shape[0]), parameters: own)
+            return .value(
+                result, TensorView(dimensions: [[], TensorView.axis(.channel, weight.shape[0]), [], []]), .identity)
         }
         let options = Convolution(outChannels: weight.shape[0], window: window, groups: groups, hasBias: hasBias)
         let made = builder.node(
-                call.name, .convolution(options), [node],
-                .image(channels: weight.shape[0], height: output.height, width: output.width), parameters: own)
+            call.name, .convolution(options), [node],
+            .image(channels: weight.shape[0], height: output.height, width: output.width), parameters: own)
         return plain(made)
     }
 
     private mutating func pooling(_ call: Call) throws -> Value {
         let (node, channels, height, width, extra) = try image(call)
         guard extra == [0, 0, 0, 0] else { throw Refused("it pools over zeros that were put around the picture") }
-        guard call.node.output.count == 1, let kernel = call.integers("kernel_shape") else { throw Refused("it also says where the largest values stand") }
+        guard call.node.output.count == 1, let kernel = call.integers("kernel_shape") else {
+            throw Refused("it also says where the largest values stand")
+        }
         var window = try window(call, kernel: kernel, height: height, width: width, extra: extra)
         guard window.dilation == Extent(1) else { throw Refused("its window has holes") }
         let countsPadding = call.integer("count_include_pad", 0) != 0
         if call.integer("ceil_mode", 0) != 0 {
             let more = Self.ceiling(window, height: height, width: width)
             // Means that count the padding count that of the file, not ours.
-            if more != window, call.type == "AveragePool", countsPadding { throw Refused("its last windows reach beyond the padding") }
+            if more != window, call.type == "AveragePool", countsPadding {
+                throw Refused("its last windows reach beyond the padding")
+            }
             window = more
         }
         let output = window.output(height: height, width: width)
         let made = builder.node(
-                call.name, call.type == "MaxPool" ? .maxPooling(window) : .averagePooling(window, countsPadding: countsPadding),
-                [node], .image(channels: channels, height: output.height, width: output.width))
+            call.name,
+            call.type == "MaxPool" ? .maxPooling(window) : .averagePooling(window, countsPadding: countsPadding),
+            [node], .image(channels: channels, height: output.height, width: output.width))
         return plain(made)
     }
 
@@ -130,7 +154,8 @@ extension GraphImporter {
         return Window(
             kernel: window.kernel, stride: window.stride, padding: window.leading,
             trailing: Extent(
-                trailing(height, window.kernel.height, window.stride.height, window.leading.height, window.trailing.height),
+                trailing(
+                    height, window.kernel.height, window.stride.height, window.leading.height, window.trailing.height),
                 trailing(width, window.kernel.width, window.stride.width, window.leading.width, window.trailing.width)))
     }
 
@@ -141,8 +166,10 @@ extension GraphImporter {
         let (node, view) = try realized(call.node.input[0])
         let rank = view.dimensions.count
         let global = Array(2..<max(rank, 2))
-        let axes = call.type == "ReduceMean"
-            ? try (call.integers("axes", input: 1) ?? Array(0..<rank)).map { try Self.axis($0, rank: rank) }.sorted() : global
+        let axes =
+            call.type == "ReduceMean"
+            ? try (call.integers("axes", input: 1) ?? Array(0..<rank)).map { try Self.axis($0, rank: rank) }.sorted()
+            : global
         let keeps = call.type != "ReduceMean" || call.integer("keepdims", 1) != 0
         let reduced = axes.flatMap { view.dimensions[$0] }
         let left = view.dimensions.indices.filter { !axes.contains($0) }.flatMap { view.dimensions[$0] }
@@ -153,7 +180,9 @@ extension GraphImporter {
         let result: Graph.NodeID
         switch builder.shape(of: node) {
         case .image:
-            guard reduced.reduce(1, { $0 * $1.size }) * size == builder.shape(of: node).size else { throw Refused("it takes the mean of a part") }
+            guard reduced.reduce(1, { $0 * $1.size }) * size == builder.shape(of: node).size else {
+                throw Refused("it takes the mean of a part")
+            }
             result = builder.node(call.name, .globalAveragePooling, [try arrangedForMean(node, view)], .vector(size))
         case .tokens(let count, _):
             let first = view.offsets[1]
@@ -174,8 +203,12 @@ extension GraphImporter {
 
     private mutating func largest(_ call: Call) throws -> Value {
         let (node, channels, height, width, pads) = try image(call)
-        let axes = call.type == "ReduceMax" ? try call.integers("axes", input: 1)?.map { $0 < 0 ? $0 + 4 : $0 }.sorted() : [2, 3]
-        guard axes == [2, 3], pads == [0, 0, 0, 0], call.integer("keepdims", 1) != 0 else { throw Refused("it looks for the largest of something else than places") }
+        let axes =
+            call.type == "ReduceMax"
+            ? try call.integers("axes", input: 1)?.map { $0 < 0 ? $0 + 4 : $0 }.sorted() : [2, 3]
+        guard axes == [2, 3], pads == [0, 0, 0, 0], call.integer("keepdims", 1) != 0 else {
+            throw Refused("it looks for the largest of something else than places")
+        }
         let window = Window(kernel: Extent(height, width))
         let made = builder.node(call.name, .maxPooling(window), [node], .image(channels: channels, height: 1, width: 1))
         return plain(made)
@@ -183,16 +216,30 @@ extension GraphImporter {
 
     // MARK: - Normalisation
 
+    /// A layer normalisation and what it reads.
+    struct Normalization {
+        let input: Graph.NodeID
+        let epsilon: Double
+        let weight: Constant?
+        let bias: Constant?
+        /// Of channels, over all pixels; nil for one over the channels of each.
+        var groups: Int?
+    }
+
     private mutating func batchNormalization(_ call: Call) throws -> Value {
         let input = try input(call)
         let size = builder.shape(of: input).rowSize
         let constants = (1...4).compactMap(call.constant)
-        guard constants.count == 4, constants.allSatisfy({ $0.count == size }), call.integer("training_mode", 0) == 0 else {
+        guard constants.count == 4, constants.allSatisfy({ $0.count == size }), call.integer("training_mode", 0) == 0
+        else {
             throw Refused("its numbers depend on the picture, or do not fit \(size) channels")
         }
         let (_, view) = try realized(call.node.input[0])
-        let own = zip([".weight", ".bias", ".running_mean", ".running_var"], constants).map { parameter(call.name + $0, $1) }
-        let operation = NeuralNetwork.Operation.batchNormalization(epsilon: Float(call.number("epsilon", 1e-5)), hasScale: true)
+        let own = zip([".weight", ".bias", ".running_mean", ".running_var"], constants).map {
+            parameter(call.name + $0, $1)
+        }
+        let operation = NeuralNetwork.Operation.batchNormalization(
+            epsilon: Float(call.number("epsilon", 1e-5)), hasScale: true)
         let made = builder.node(call.name, operation, [input], builder.shape(of: input), parameters: own)
         return try laidOut(made, like: view)
     }
@@ -200,9 +247,57 @@ extension GraphImporter {
     private mutating func layerNormalization(_ call: Call) throws -> Value {
         let (node, view) = try realized(call.node.input[0])
         let axis = try Self.axis(call.integer("axis", -1), rank: view.dimensions.count)
-        guard let weight = call.constant(1), axis == view.dimensions.count - 1 else { throw Refused("it normalises something else than channels") }
+        guard let weight = call.constant(1), axis == view.dimensions.count - 1 else {
+            throw Refused("it normalises something else than channels")
+        }
         return try normalized(
             node, view, epsilon: call.number("epsilon", 1e-5), weight: weight, bias: call.constant(2), name: call.name)
+    }
+
+    /// Over groups of channels: of `[1, channels, …]`, or of `[1, groups, …]` that an image was reshaped to.
+    private mutating func groupNormalization(_ call: Call) throws -> Value {
+        let (node, view) = try realized(call.node.input[0])
+        guard case .image(let channels, let height, let width) = builder.shape(of: node), paddings[node] == nil,
+            let weight = call.constant(1), let bias = call.constant(2), weight.count == bias.count
+        else { throw Refused("it normalises what is no image, or its weights depend on the picture") }
+        let isGroup = call.type == "GroupNormalization"
+        let groups = isGroup ? call.integer("num_groups", 1) : view.shape.count > 1 ? view.shape[1] : 0
+        let all = TensorView.axis(.channel, channels) + TensorView.axis(.row, height) + TensorView.axis(.column, width)
+        guard groups > 0, channels % groups == 0, view.offsets == [0, 0, 0],
+            view.dimensions.flatMap({ $0 }) == all
+                || view.flat == TensorView(dimensions: [all]).flat, weight.count > 0, channels % weight.count == 0
+        else { throw Refused("it normalises something else than groups of channels") }
+        func spread(_ constant: Constant) -> Constant {
+            let (load, times) = (constant.load, channels / constant.count)
+            return Constant(shape: [channels]) {
+                let numbers = try load().numbers
+                return ConstantTensor(shape: [channels], numbers: (0..<channels).map { numbers[$0 / times] })
+            }
+        }
+        let normalization = Normalization(
+            input: node, epsilon: call.number("epsilon", 1e-5), weight: spread(weight), bias: spread(bias),
+            groups: groups)
+        return .value(normalized(normalization, call.name), view, .identity)
+    }
+
+    /// A node for a normalisation, which may still take in what follows it.
+    mutating func normalized(_ own: Normalization, _ name: String) -> Graph.NodeID {
+        let size = builder.shape(of: own.input).rowSize
+        func constant(_ value: Float) -> Constant {
+            Constant(shape: [size]) {
+                ConstantTensor(shape: [size], numbers: [Float](repeating: value, count: size))
+            }
+        }
+        let parts = [
+            parameter(name + ".weight", own.weight ?? constant(1)), parameter(name + ".bias", own.bias ?? constant(0)),
+        ]
+        let epsilon = Float(own.epsilon)
+        let operation: NeuralNetwork.Operation =
+            own.groups.map { .groupNormalization(groups: $0, epsilon: epsilon) }
+            ?? .layerNormalization(epsilon: epsilon)
+        let node = builder.node(name, operation, [own.input], builder.shape(of: own.input), parameters: parts)
+        normalizations[node] = own
+        return node
     }
 
     /// Layer normalisation over the channels, which must be the last dimension.
@@ -210,15 +305,11 @@ extension GraphImporter {
         _ node: Graph.NodeID, _ view: TensorView, epsilon: Double, weight: Constant?, bias: Constant?, name: String
     ) throws -> Value {
         let size = builder.shape(of: node).rowSize
-        guard view.dimensions.last == TensorView.axis(.channel, size), view.offsets[0] == 0, weight.map({ $0.count == size }) ?? true
+        guard view.dimensions.last == TensorView.axis(.channel, size), view.offsets[0] == 0,
+            weight.map({ $0.count == size }) ?? true
         else { throw Refused("it normalises something else than channels") }
-        func constant(_ value: Float) -> Constant {
-            Constant(shape: [size]) { ConstantTensor(shape: [size], numbers: [Float](repeating: value, count: size)) }
-        }
         let input = try arranged(node, view)
-        let own = [parameter(name + ".weight", weight ?? constant(1)), parameter(name + ".bias", bias ?? constant(0))]
-        let result = builder.node(
-            name, .layerNormalization(epsilon: Float(epsilon)), [input], builder.shape(of: input), parameters: own)
+        let result = normalized(Normalization(input: input, epsilon: epsilon, weight: weight, bias: bias), name)
         return try laidOut(result, like: view)
     }
 }

@@ -39,12 +39,15 @@ public final class ImportedNetwork: @unchecked Sendable {
     public var normalization: (scale: [Float], offset: [Float])? {
         let reading = try? reading(imageSize: imageSize ?? Self.usualSize)
         guard let own = reading?.importer.inputAffine else { return nil }
-        let scale = (try? own.scale?.load().numbers) ?? [1, 1, 1], offset = (try? own.shift?.load().numbers) ?? [0, 0, 0]
+        let scale = (try? own.scale?.load().numbers) ?? [1, 1, 1],
+            offset = (try? own.shift?.load().numbers) ?? [0, 0, 0]
         return (scale, offset)
     }
 
     /// Whether what follows takes blue before red.
-    public var isBlueFirst: Bool { (try? reading(imageSize: imageSize ?? Self.usualSize))?.importer.isBlueFirst ?? false }
+    public var isBlueFirst: Bool {
+        (try? reading(imageSize: imageSize ?? Self.usualSize))?.importer.isBlueFirst ?? false
+    }
 
     /// The names of its outputs.
     public var outputs: [String] { file.graph.output.map(\.name) }
@@ -97,7 +100,8 @@ extension ImportedNetwork: Checkpoint {
 
     /// - Throws: `ImportError` where the file changed meanwhile.
     public func tensor(named name: String) throws -> Tensor? {
-        guard let parameter = lock.withLock({ read.values.lazy.compactMap { try? $0.get().parameters[name] }.first }) else { return nil }
+        guard let parameter = lock.withLock({ read.values.lazy.compactMap { try? $0.get().parameters[name] }.first })
+        else { return nil }
         return try parameter.load()
     }
 

@@ -21,34 +21,51 @@ extension GraphImporter {
         var coversFront = false
     }
 
+    /// A product that a bias may still join.
+    struct BareProduct {
+        let input: Graph.NodeID
+        let weight: (name: String, shape: [Int])
+    }
+
     // MARK: - Products
 
     mutating func product(_ call: Call) throws -> Value {
-        guard let weight = call.constant(1), weight.shape.count == 2 else { throw Refused("it multiplies what depends on the picture") }
+        guard let weight = call.constant(1), weight.shape.count == 2 else {
+            throw Refused("it multiplies what depends on the picture")
+        }
         let isTransposed = call.type == "Gemm" && call.integer("transB", 0) != 0
-        guard call.type == "MatMul" || call.integer("transA", 0) == 0 && call.number("alpha", 1) == 1 && call.number("beta", 1) == 1
+        guard
+            call.type == "MatMul"
+                || call.integer("transA", 0) == 0 && call.number("alpha", 1) == 1 && call.number("beta", 1) == 1
         else { throw Refused("it scales or turns its input") }
         let (rows, columns) = isTransposed ? (weight.shape[1], weight.shape[0]) : (weight.shape[0], weight.shape[1])
         let bias = call.type == "Gemm" ? call.constant(2) : nil
-        if call.type == "Gemm", call.inputs.count > 2, call.inputs[2] != nil, bias?.count != columns { throw Refused("its bias does not fit") }
+        if call.type == "Gemm", call.inputs.count > 2, call.inputs[2] != nil, bias?.count != columns {
+            throw Refused("its bias does not fit")
+        }
         let load = weight.load
         let turned = Constant(shape: [columns, rows]) {
             isTransposed ? try load() : try load().transposed([1, 0])
         }
         let (node, view) = try realized(call.node.input[0])
-        guard view.dimensions.last?.reduce(1, { $0 * $1.size }) == rows else { throw Refused("its weights of \(weight.shape) do not fit \(view.shape)") }
+        guard view.dimensions.last?.reduce(1, { $0 * $1.size }) == rows else {
+            throw Refused("its weights of \(weight.shape) do not fit \(view.shape)")
+        }
         if flattened(node, view), case .image(let channels, let height, let width) = builder.shape(of: node) {
             let window = Window(kernel: Extent(height, width))
             var own = [parameter(call.name + ".weight", turned, shape: [columns, channels, height, width])]
             if let bias { own.append(parameter(call.name + ".bias", bias)) }
             let options = Convolution(outChannels: columns, window: window, hasBias: bias != nil)
             let result = builder.node(
-                call.name, .convolution(options), [node], .image(channels: columns, height: 1, width: 1), parameters: own)
+                call.name, .convolution(options), [node], .image(channels: columns, height: 1, width: 1),
+                parameters: own)
             return .value(result, TensorView(dimensions: [[], TensorView.axis(.channel, columns)]), .identity)
         }
         let input = try arranged(node, view)
         let shape = builder.shape(of: input)
-        guard shape.rowSize == rows, view.dimensions.last == nil || view.dimensions.last!.allSatisfy({ $0.axis == .channel }) else {
+        guard shape.rowSize == rows,
+            view.dimensions.last == nil || view.dimensions.last!.allSatisfy({ $0.axis == .channel })
+        else {
             throw Refused("it multiplies something else than channels")
         }
         var own = [parameter(call.name + ".weight", turned)]
@@ -60,6 +77,7 @@ extension GraphImporter {
             case .vector, .sequence: .vector(columns)
             }
         let made = builder.node(call.name, .linear(out: columns), [input], result, parameters: own)
+        if bias == nil { bareProducts[made] = BareProduct(input: input, weight: own[0]) }
         return try laidOut(made, like: view)
     }
 
@@ -74,25 +92,34 @@ extension GraphImporter {
             return try scores(call)
         case "Softmax":
             guard case .scores(let scores, false)? = call.inputs[0] else { return nil }
-            guard [-1, 3].contains(call.integer("axis", call.operatorSet < 13 ? 1 : -1)) else { throw Refused("its softmax is not over tokens") }
+            guard [-1, 3].contains(call.integer("axis", call.operatorSet < 13 ? 1 : -1)) else {
+                throw Refused("its softmax is not over tokens")
+            }
             return .scores(scores, isSoft: true)
         case "Mul", "Div":
-            guard case .scores(var scores, false)? = call.inputs[0], let constant = call.constant(1), constant.count == 1 else {
-                if case .scores? = call.inputs.first ?? nil { throw Refused("attention is scaled by more than a number") }
+            guard case .scores(var scores, false)? = call.inputs[0], let constant = call.constant(1),
+                constant.count == 1
+            else {
+                if case .scores? = call.inputs.first ?? nil {
+                    throw Refused("attention is scaled by more than a number")
+                }
                 return nil
             }
             let number = Double(try constant.load().numbers[0])
             scores.factor *= call.type == "Mul" ? number : 1 / number
             return .scores(scores, isSoft: false)
         default:
-            for case .scores? in call.inputs { throw Refused("attention with something else than a softmax of products") }
+            for case .scores? in call.inputs {
+                throw Refused("attention with something else than a softmax of products")
+            }
             return nil
         }
     }
 
     /// A value up to a factor, which its reader takes over.
     private mutating func scaled(_ name: String) throws -> (Graph.NodeID, TensorView, Double) {
-        if case .value(let node, let view, let function)? = values[name], let known = function.known, known.activation == nil,
+        if case .value(let node, let view, let function)? = values[name], let known = function.known,
+            known.activation == nil,
             known.summand == 0
         {
             return (node, view, known.factor)
@@ -105,16 +132,21 @@ extension GraphImporter {
         let (query, queryView, first) = try scaled(call.node.input[0])
         let (key, keyView, second) = try scaled(call.node.input[1])
         // [1, head, token, number] by [1, head, number, token].
-        guard queryView.dimensions.count == 4, keyView.dimensions.count == 4 else { throw Refused("it multiplies two pictures") }
+        guard queryView.dimensions.count == 4, keyView.dimensions.count == 4 else {
+            throw Refused("it multiplies two pictures")
+        }
         return .scores(
-            AttentionScores(query: (query, queryView), key: (key, keyView.transposed([0, 1, 3, 2])), factor: first * second),
+            AttentionScores(
+                query: (query, queryView), key: (key, keyView.transposed([0, 1, 3, 2])), factor: first * second),
             isSoft: false)
     }
 
     private mutating func mixed(_ scores: AttentionScores, _ call: Call) throws -> Value {
         let (value, valueView) = try realized(call.node.input[1])
         let parts = [scores.query, scores.key, (value, valueView)]
-        guard let heads = parts[0].1.dimensions[1].first.map({ $0.size }) ?? 1 as Int?, parts.allSatisfy({ $0.1.dimensions.count == 4 }) else {
+        guard let heads = parts[0].1.dimensions[1].first.map({ $0.size }) ?? 1 as Int?,
+            parts.allSatisfy({ $0.1.dimensions.count == 4 })
+        else {
             throw Refused("it is no attention")
         }
         let width = parts[0].1.shape[3]
@@ -122,10 +154,15 @@ extension GraphImporter {
             throw Refused("attention is scaled by \(scores.factor), not by 1/√\(width)")
         }
         let joined = try sideBySide(parts, heads: heads, width: width, call.name)
-        guard case .tokens(let count, let size) = builder.shape(of: joined) else { throw Refused("it is no attention between tokens") }
-        let result = builder.node(call.name, .selfAttention(heads: heads), [joined], .tokens(count: count, size: size / 3))
+        guard case .tokens(let count, let size) = builder.shape(of: joined) else {
+            throw Refused("it is no attention between tokens")
+        }
+        let result = builder.node(
+            call.name, .selfAttention(heads: heads), [joined], .tokens(count: count, size: size / 3))
         let channel = TensorView.axis(.channel, size / 3)
-        let digits = TensorView(dimensions: [[], TensorView.axis(.row, count), channel]).reshaped([1, count, heads, width])!
+        let digits = TensorView(dimensions: [[], TensorView.axis(.row, count), channel]).reshaped([
+            1, count, heads, width,
+        ])!
         return .value(result, digits.transposed([0, 2, 1, 3]), .identity)
     }
 
@@ -136,11 +173,15 @@ extension GraphImporter {
         let size = heads * width
         var nodes: [Graph.NodeID] = []
         for (place, part) in parts.enumerated() {
-            guard case .tokens(let count, let all) = builder.shape(of: part.node) else { throw Refused("it is no attention between tokens") }
+            guard case .tokens(let count, let all) = builder.shape(of: part.node) else {
+                throw Refused("it is no attention between tokens")
+            }
             let first = part.view.offsets[0]
             let expected = TensorView(dimensions: [[], TensorView.axis(.row, count), TensorView.axis(.channel, size)])
                 .reshaped([1, count, heads, width])!.transposed([0, 2, 1, 3])
-            guard part.view.dimensions == expected.dimensions, part.view.offsets[1] == 0 else { throw Refused("its heads lie otherwise than usual") }
+            guard part.view.dimensions == expected.dimensions, part.view.offsets[1] == 0 else {
+                throw Refused("its heads lie otherwise than usual")
+            }
             if all == 3 * size, first == place * size {
                 nodes.append(part.node)
             } else {
@@ -148,8 +189,12 @@ extension GraphImporter {
                 nodes.append(part.node)
             }
         }
-        if nodes[0] == nodes[1], nodes[1] == nodes[2], builder.shape(of: nodes[0]).rowSize == 3 * size { return nodes[0] }
-        guard nodes.allSatisfy({ builder.shape(of: $0).rowSize == size }), case .tokens(let count, _) = builder.shape(of: nodes[0]) else {
+        if nodes[0] == nodes[1], nodes[1] == nodes[2], builder.shape(of: nodes[0]).rowSize == 3 * size {
+            return nodes[0]
+        }
+        guard nodes.allSatisfy({ builder.shape(of: $0).rowSize == size }),
+            case .tokens(let count, _) = builder.shape(of: nodes[0])
+        else {
             throw Refused("query, key and value come from different places")
         }
         return builder.node(name + ".joined", .concatenation, nodes, .tokens(count: count, size: 3 * size))
@@ -177,7 +222,9 @@ extension GraphImporter {
             front.append(constant)
         }
         let (node, view) = try realized(last)
-        guard call.integer("axis", 0) == 1 || call.integer("axis", 0) == -2, var parts = rows(node, view), parts.front.isEmpty else {
+        guard call.integer("axis", 0) == 1 || call.integer("axis", 0) == -2, var parts = rows(node, view),
+            parts.front.isEmpty
+        else {
             throw Refused("it puts learned numbers in front of what are no patches")
         }
         parts.front = front
@@ -186,11 +233,15 @@ extension GraphImporter {
     }
 
     /// A learned number for each place, added to tokens; nil where the constant is for channels alone.
-    mutating func withPositions(_ node: Graph.NodeID, _ view: TensorView, _ constant: Constant, _ call: Call) throws -> Value? {
+    mutating func withPositions(_ node: Graph.NodeID, _ view: TensorView, _ constant: Constant, _ call: Call) throws
+        -> Value?
+    {
         guard constant.shape.count >= 2, constant.shape[constant.shape.count - 2] > 1, var parts = rows(node, view),
             parts.positions == nil
         else { return nil }
-        guard constant.count == view.shape.reduce(1, *) else { throw Refused("its positions of \(constant.shape) do not fit \(view.shape)") }
+        guard constant.count == view.shape.reduce(1, *) else {
+            throw Refused("its positions of \(constant.shape) do not fit \(view.shape)")
+        }
         (parts.positions, parts.coversFront) = (constant, !parts.front.isEmpty)
         let made = tokens(parts, call.name)
         return plain(made)

@@ -56,7 +56,10 @@ extension GraphImporter {
         case "Expand":
             guard let wanted = try call.integers("shape", input: 1) else { throw Refused("it has no shape") }
             let longer = [Int](repeating: 1, count: max(0, wanted.count - shape.count)) + shape
-            guard zip(longer, [Int](repeating: 1, count: longer.count - wanted.count) + wanted).allSatisfy({ $1 == 1 || $0 == $1 })
+            guard
+                zip(longer, [Int](repeating: 1, count: longer.count - wanted.count) + wanted).allSatisfy({
+                    $1 == 1 || $0 == $1
+                })
             else { throw Refused("it repeats a picture's values") }
             result = view.reshaped(longer)
         default:
@@ -107,7 +110,9 @@ extension GraphImporter {
         for (index, axis) in axes.enumerated() {
             let own = try Self.axis(axis, rank: view.shape.count)
             let range = Self.bounds(starts[index], ends[index], length: view.shape[own])
-            guard steps[index] == 1, let next = view.sliced(own, range) else { throw Refused("it leaves out places in between") }
+            guard steps[index] == 1, let next = view.sliced(own, range) else {
+                throw Refused("it leaves out places in between")
+            }
             view = next
         }
         return .value(node, view, function)
@@ -127,12 +132,17 @@ extension GraphImporter {
         let axis = try Self.axis(call.integer("axis", 0), rank: view.shape.count)
         let length = view.shape[axis]
         let places = indices.map { $0 < 0 ? $0 + length : $0 }
-        guard let first = places.first, places.allSatisfy((0..<length).contains) else { throw Refused("it takes places that are not there") }
+        guard let first = places.first, places.allSatisfy((0..<length).contains) else {
+            throw Refused("it takes places that are not there")
+        }
         if constant.shape.isEmpty {
             guard let one = view.sliced(axis, first..<first + 1) else { throw Refused("it takes a place across axes") }
             var result = one
             result.dimensions.remove(at: axis)
             return .value(node, result, function)
+        }
+        if view.shape.count == 1, places == Array(0..<length), let whole = view.reshaped(constant.shape) {
+            return .value(node, whole, function)
         }
         guard constant.shape.count == 1 else { throw Refused("it takes places in more than one dimension") }
         if places == Array(first..<first + places.count), let range = view.sliced(axis, first..<first + places.count) {
@@ -187,7 +197,9 @@ extension GraphImporter {
         for name in call.node.input {
             let (node, view) = try realized(name)
             let axis = try Self.axis(call.integer("axis", 0), rank: view.shape.count)
-            guard view.dimensions[axis].allSatisfy({ $0.axis == .channel }) else { throw Refused("it joins along another axis than channels") }
+            guard view.dimensions[axis].allSatisfy({ $0.axis == .channel }) else {
+                throw Refused("it joins along another axis than channels")
+            }
             let own = try arranged(node, view)
             nodes.append(own)
             shape = try joined(shape, builder.shape(of: own))
@@ -236,7 +248,8 @@ extension GraphImporter {
             digits.map(\.axis).filter { used.insert($0).inserted }.flatMap { axes[$0] ?? [] }
         }
         let result = TensorView(dimensions: dimensions)
-        guard result.flat.count == TensorView(shape).flat.count || isImage, result.shape.reduce(1, *) == shape.size else {
+        guard result.flat.count == TensorView(shape).flat.count || isImage, result.shape.reduce(1, *) == shape.size
+        else {
             return plain(node)
         }
         return .value(node, result, .identity)
@@ -244,13 +257,16 @@ extension GraphImporter {
 
     private mutating func padded(_ call: Call) throws -> Value {
         let (node, view) = try realized(call.node.input[0])
-        guard let pads = try call.integers("pads", input: 1), pads.count == 2 * view.shape.count else { throw Refused("it has no pads") }
+        guard let pads = try call.integers("pads", input: 1), pads.count == 2 * view.shape.count else {
+            throw Refused("it has no pads")
+        }
         if pads.allSatisfy({ $0 == 0 }) { return .value(node, view, .identity) }
         let mode = call.attribute("mode").map { String(decoding: $0.s, as: UTF8.self) } ?? "constant"
         let value = try call.attribute("value").map { $0.f } ?? call.constant(2)?.load().numbers.first ?? 0
         guard mode == "constant", value == 0 else { throw Refused("it adds something else than zeros") }
         let own = try arranged(node, view)
-        guard case .image(let channels, let height, let width) = builder.shape(of: own), view == TensorView(builder.shape(of: own)),
+        guard case .image(let channels, let height, let width) = builder.shape(of: own),
+            view == TensorView(builder.shape(of: own)),
             pads[0] == 0, pads[1] == 0, pads[4] == 0, pads[5] == 0, pads.allSatisfy({ (0...4096).contains($0) })
         else { throw Refused("it adds zeros to something else than the borders of an image") }
         // Stands for the image until a convolution takes the zeros over.

@@ -67,13 +67,16 @@ struct ModelFile: Sendable {
     private static func externalPath(_ tensor: Onnx_TensorProto, beside path: String) throws -> String {
         let location = entries(tensor)["location"] ?? ""
         let parts = location.split(separator: "/", omittingEmptySubsequences: false)
-        guard !location.isEmpty, !location.contains("\0"), !parts.contains(where: { ["..", ".", ""].contains($0) }) else {
-            throw ImportError.malformed(file: path, reason: "\(tensor.name) lies outside of its folder, in \"\(location)\"")
+        guard !location.isEmpty, !location.contains("\0"), !parts.contains(where: { ["..", ".", ""].contains($0) })
+        else {
+            throw ImportError.malformed(
+                file: path, reason: "\(tensor.name) lies outside of its folder, in \"\(location)\"")
         }
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().resolvingSymlinksInPath()
         let file = folder.appendingPathComponent(location).resolvingSymlinksInPath()
         guard file.path.hasPrefix(folder.path == "/" ? "/" : folder.path + "/") else {
-            throw ImportError.malformed(file: path, reason: "\(tensor.name) lies outside of its folder, in \"\(location)\"")
+            throw ImportError.malformed(
+                file: path, reason: "\(tensor.name) lies outside of its folder, in \"\(location)\"")
         }
         return file.path
     }
@@ -91,7 +94,9 @@ struct ModelFile: Sendable {
     /// The shape, where the tensor holds as many elements as that asks for.
     private static func check(_ tensor: Onnx_TensorProto, _ path: String) throws -> [Int] {
         func malformed(_ reason: String) -> ImportError { .malformed(file: path, reason: "\(tensor.name) \(reason)") }
-        guard let size = bytesPerElement(tensor.dataType) else { throw malformed("has elements of a type not known here") }
+        guard let size = bytesPerElement(tensor.dataType) else {
+            throw malformed("has elements of a type not known here")
+        }
         var count = 1
         for dimension in tensor.dims {
             let (product, overflows) = count.multipliedReportingOverflow(by: Int(clamping: dimension))
@@ -109,13 +114,16 @@ struct ModelFile: Sendable {
             guard let length = attributes?[.size] as? Int else {
                 throw ImportError.unreadable(file: file, reason: "it is not there, but \(path) keeps weights in it")
             }
-            guard stored >= 0, stored <= length, offset <= length - stored else { throw malformed("lies beyond the end of its file") }
+            guard stored >= 0, stored <= length, offset <= length - stored else {
+                throw malformed("lies beyond the end of its file")
+            }
         } else if !tensor.rawData.isEmpty {
             stored = tensor.rawData.count
         } else {
-            let elements = [
-                tensor.floatData.count, tensor.int32Data.count, tensor.int64Data.count, tensor.doubleData.count,
-            ].max() ?? 0
+            let elements =
+                [
+                    tensor.floatData.count, tensor.int32Data.count, tensor.int64Data.count, tensor.doubleData.count,
+                ].max() ?? 0
             stored = elements * size
         }
         guard stored == count * size else { throw malformed("does not hold as many numbers as its shape asks for") }
@@ -150,21 +158,28 @@ struct ModelFile: Sendable {
         }
         func integers<Element: BinaryInteger>(_ type: Element.Type, _ own: [some BinaryInteger]) -> ConstantTensor {
             ConstantTensor(
-                shape: shape, integers: bytes.isEmpty ? own.map { Int(clamping: $0) } : Self.load(bytes, type).map { Int(clamping: $0) })
+                shape: shape,
+                integers: bytes.isEmpty
+                    ? own.map { Int(clamping: $0) } : Self.load(bytes, type).map { Int(clamping: $0) })
         }
         switch Onnx_TensorProto.DataType(rawValue: Int(tensor.dataType)) {
         case .float:
             return bytes.isEmpty ? ConstantTensor(shape: shape, numbers: tensor.floatData) : numbers(Float.self) { $0 }
         case .double:
             return bytes.isEmpty
-                ? ConstantTensor(shape: shape, numbers: tensor.doubleData.map(Float.init)) : numbers(Double.self) { Float($0) }
+                ? ConstantTensor(shape: shape, numbers: tensor.doubleData.map(Float.init))
+                : numbers(Double.self) { Float($0) }
         case .float16:
             return bytes.isEmpty
-                ? ConstantTensor(shape: shape, numbers: tensor.int32Data.map { Float(Float16(bitPattern: UInt16(truncatingIfNeeded: $0))) })
+                ? ConstantTensor(
+                    shape: shape,
+                    numbers: tensor.int32Data.map { Float(Float16(bitPattern: UInt16(truncatingIfNeeded: $0))) })
                 : numbers(UInt16.self) { Float(Float16(bitPattern: $0)) }
         case .bfloat16:
             return bytes.isEmpty
-                ? ConstantTensor(shape: shape, numbers: tensor.int32Data.map { Float(bitPattern: UInt32(truncatingIfNeeded: $0) << 16) })
+                ? ConstantTensor(
+                    shape: shape,
+                    numbers: tensor.int32Data.map { Float(bitPattern: UInt32(truncatingIfNeeded: $0) << 16) })
                 : numbers(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
         case .int64: return integers(Int64.self, tensor.int64Data)
         case .int32: return integers(Int32.self, tensor.int32Data)

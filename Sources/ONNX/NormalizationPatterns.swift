@@ -9,7 +9,8 @@ extension GraphImporter {
         for (place, other) in [(0, 1), (1, 0)] where call.type == "Mul" || place == 0 {
             let (centred, deviation) = (call.node.input[place], call.node.input[other])
             guard let difference = producers[centred], difference.opType == "Sub", difference.input.count == 2,
-                let mean = producers[difference.input[1]], mean.opType == "ReduceMean", mean.input.first == difference.input[0],
+                let mean = producers[difference.input[1]], mean.opType == "ReduceMean",
+                mean.input.first == difference.input[0],
                 let epsilon = try epsilon(of: deviation, isReciprocal: call.type == "Mul", centred: centred),
                 isOverChannels(mean), case .value? = values[difference.input[0]]
             else { continue }
@@ -23,16 +24,20 @@ extension GraphImporter {
     private func epsilon(of name: String, isReciprocal: Bool, centred: String) throws -> Double? {
         var root = producers[name]
         if isReciprocal {
-            guard let own = root, ["Reciprocal", "Div"].contains(own.opType), let last = own.input.last else { return nil }
+            guard let own = root, ["Reciprocal", "Div"].contains(own.opType), let last = own.input.last else {
+                return nil
+            }
             root = producers[last]
         }
-        guard let root, root.opType == "Sqrt" || root.opType == "Pow", let sum = producers[root.input[0]], sum.opType == "Add",
+        guard let root, root.opType == "Sqrt" || root.opType == "Pow", let sum = producers[root.input[0]],
+            sum.opType == "Add",
             sum.input.count == 2
         else { return nil }
         for (variance, constant) in [(sum.input[0], sum.input[1]), (sum.input[1], sum.input[0])] {
             guard case .constant(let epsilon)? = values[constant], epsilon.count == 1, let mean = producers[variance],
                 mean.opType == "ReduceMean", isOverChannels(mean), let square = producers[mean.input[0]],
-                square.opType == "Mul" && square.input == [centred, centred] || square.opType == "Pow" && square.input[0] == centred
+                square.opType == "Mul" && square.input == [centred, centred]
+                    || square.opType == "Pow" && square.input[0] == centred
             else { continue }
             return Double(try epsilon.load().numbers[0])
         }
@@ -44,7 +49,9 @@ extension GraphImporter {
         if axes == nil, node.input.count > 1, case .constant(let constant)? = values[node.input[1]] {
             axes = (try? constant.load())?.integers
         }
-        guard let axes, axes.count == 1, case .value(_, let view, _)? = values[node.input[0]] ?? values[producers[node.input[0]]?.input.first ?? ""] else {
+        guard let axes, axes.count == 1,
+            case .value(_, let view, _)? = values[node.input[0]] ?? values[producers[node.input[0]]?.input.first ?? ""]
+        else {
             return axes == [-1]
         }
         return axes[0] == -1 || axes[0] == view.dimensions.count - 1

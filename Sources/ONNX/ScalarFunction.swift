@@ -6,6 +6,8 @@ import NeuralNetwork
 struct ScalarFunction: Sendable {
     let apply: @Sendable (Double) -> Double
     let isIdentity: Bool
+    /// The function as two, one after the other, should it not be known as a whole.
+    private(set) var parts: [ScalarFunction] = []
 
     static let identity = ScalarFunction(isIdentity: true) { $0 }
 
@@ -14,9 +16,19 @@ struct ScalarFunction: Sendable {
         self.isIdentity = isIdentity
     }
 
+    /// Followed by a function that is no line.
     func then(_ next: @escaping @Sendable (Double) -> Double) -> ScalarFunction {
         let apply = apply
-        return ScalarFunction { next(apply($0)) }
+        var result = ScalarFunction { next(apply($0)) }
+        if !isIdentity { result.parts = [self, ScalarFunction(next)] }
+        return result
+    }
+
+    /// Followed by a sum or product with a number.
+    func line(_ next: @escaping @Sendable (Double) -> Double) -> ScalarFunction {
+        var result = then(next)
+        result.parts = parts.count == 2 ? [parts[0], parts[1].line(next)] : []
+        return result
     }
 
     func with(_ other: ScalarFunction, _ join: @escaping @Sendable (Double, Double) -> Double) -> ScalarFunction {
@@ -29,6 +41,14 @@ struct ScalarFunction: Sendable {
         let activation: Activation?
         let factor: Double
         let summand: Double
+    }
+
+    /// What of numbers below zero is let through, where those above stay as they are; nil for another function.
+    var leak: Double? {
+        let slope = -apply(-1)
+        guard slope > 0, slope < 1 else { return nil }
+        let fits = Self.probes.allSatisfy { abs(apply($0) - ($0 < 0 ? slope * $0 : $0)) <= 1e-9 * max(1, abs($0)) }
+        return fits ? slope : nil
     }
 
     private static let probes: [Double] = (-60...60).map { Double($0) / 7 + 0.013 } + [-30, 30]
@@ -61,7 +81,8 @@ struct ScalarFunction: Sendable {
     }
 
     static let activations: [(Activation, @Sendable (Double) -> Double)] = [
-        (.relu, { max(0, $0) }), (.relu6, { min(6, max(0, $0)) }), (.sigmoid, { 1 / (1 + exp(-$0)) }), (.tanh, { tanh($0) }),
+        (.relu, { max(0, $0) }), (.relu6, { min(6, max(0, $0)) }), (.sigmoid, { 1 / (1 + exp(-$0)) }),
+        (.tanh, { tanh($0) }),
         (.silu, { $0 / (1 + exp(-$0)) }), (.hardSigmoid, { min(6, max(0, $0 + 3)) / 6 }),
         (.hardSwish, { $0 * min(6, max(0, $0 + 3)) / 6 }), (.gelu, { $0 * 0.5 * (1 + erf($0 / 2.0.squareRoot())) }),
         (.geluTanh, { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }),

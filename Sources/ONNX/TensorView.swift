@@ -25,7 +25,9 @@ struct TensorView: Equatable {
     /// Lengths of the dimensions.
     var shape: [Int] { dimensions.map { $0.reduce(1) { $0 * $1.size } } }
 
-    static func axis(_ axis: Axis, _ size: Int) -> [Digit] { size == 1 ? [] : [Digit(axis: axis, stride: 1, size: size)] }
+    static func axis(_ axis: Axis, _ size: Int) -> [Digit] {
+        size == 1 ? [] : [Digit(axis: axis, stride: 1, size: size)]
+    }
 
     /// `[1, channels, height, width]` of an image, `[1, token, number]`, `[1, number]` of a vector.
     init(_ shape: Graph.Shape) {
@@ -53,7 +55,9 @@ struct TensorView: Equatable {
         }
     }
 
-    func transposed(_ order: [Int]) -> TensorView { TensorView(dimensions: order.map { dimensions[$0] }, offsets: offsets) }
+    func transposed(_ order: [Int]) -> TensorView {
+        TensorView(dimensions: order.map { dimensions[$0] }, offsets: offsets)
+    }
 
     /// The same elements in the same order under another shape; nil where a new dimension would cut a digit unevenly.
     func reshaped(_ shape: [Int]) -> TensorView? {

@@ -195,7 +195,8 @@ public struct Pipeline: Sendable {
             let hint = all.contains(tap) ? nil : nearest(to: tap, among: all).map { " Did you mean `\($0)`?" }
             throw section.invalid(
                 section.has("tap") ? "tap" : "weights",
-                "cannot be used: \(error.localizedDescription)\(hint ?? "") `zoetrope describe \(file)` lists all values.")
+                "cannot be used: \(error.localizedDescription)\(hint ?? "") `zoetrope describe \(file)` lists all values."
+            )
         }
         guard hasInput || ImportedNetworks.input(of: network) != nil else {
             throw section.invalid(

@@ -1,6 +1,7 @@
 import Backbones
 import Foundation
 import NeuralNetwork
+import ONNX
 import Synchronization
 
 /// A backbone alone, as `extract` runs it: one single-threaded plan a worker, shared weights.
@@ -12,12 +13,33 @@ enum NetworkBenchmark {
         let batch: Int
         let seconds: Double
         let isTuned: Bool
+
+        /// The backbone's parameters: of an ONNX file its own, else random ones.
+        var weights: PackedWeights {
+            guard let model else { return PackedWeights(RandomParameters(), identity: "random") }
+            return PackedWeights(model, identity: model.path)
+        }
+
+        /// Where the backbone comes from an ONNX file.
+        var model: ImportedNetwork?
+
+        /// `pooled`, or the file's first output.
+        var output: String { model?.outputs.first ?? "pooled" }
+    }
+
+    /// The backbone of a name, or of an ONNX file.
+    static func backbone(_ name: String) -> (Backbone, ImportedNetwork?)? {
+        if name.hasSuffix(".onnx") {
+            guard let model = try? ImportedNetworks.open(path: name) else { return nil }
+            return (try? Backbone.imported(model)).map { ($0, model) }
+        }
+        return Backbone.named(name).map { ($0, nil) }
     }
 
     static func run(_ setting: Setting) throws {
         let size = setting.backbone.nativeImageSize
         let graph = setting.backbone.graph(imageSize: size)
-        let weights = PackedWeights(RandomParameters(), identity: "random")
+        let weights = setting.weights
         let normalization = setting.backbone.inputConvention().normalization
         let pixels = (0..<setting.batch * size * size * 3).map { UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9) }
         ArithmeticLibrary.setThreadsOfCallingThread(1)
@@ -33,7 +55,8 @@ enum NetworkBenchmark {
                 ArithmeticLibrary.setThreadsOfCallingThread(1)
                 do {
                     let plan = try InferencePlan(
-                        graph: graph, output: "pooled", batch: setting.batch, weights: weights, arithmetic: arithmetic,
+                        graph: graph, output: setting.output, batch: setting.batch, weights: weights,
+                        arithmetic: arithmetic,
                         tuning: setting.isTuned ? KernelTuning.standard : nil)
                     ready.leave()
                     go.wait()
@@ -71,8 +94,8 @@ enum NetworkBenchmark {
         let pixels = (0..<setting.batch * size * size * 3).map { UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9) }
         ArithmeticLibrary.setThreadsOfCallingThread(1)
         let plan = try InferencePlan(
-            graph: graph, output: "pooled", batch: setting.batch,
-            weights: PackedWeights(RandomParameters(), identity: "random"),
+            graph: graph, output: setting.output, batch: setting.batch,
+            weights: setting.weights,
             arithmetic: arithmetic(setting, graph, pixels, normalization),
             tuning: setting.isTuned ? KernelTuning.standard : nil)
         _ = try plan.run(pixels: pixels, normalization: normalization)
@@ -97,8 +120,8 @@ enum NetworkBenchmark {
         case .int8:
             .int8(
                 try Calibrator(
-                    graph: graph, output: "pooled", batch: setting.batch,
-                    weights: PackedWeights(RandomParameters(), identity: "random"), normalization: normalization
+                    graph: graph, output: setting.output, batch: setting.batch,
+                    weights: setting.weights, normalization: normalization
                 ).calibration(of: [pixels]))
         }
     }

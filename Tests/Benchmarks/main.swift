@@ -27,18 +27,20 @@ if arguments.count > 2, arguments[1] == "head" {
     try PeakBenchmark.run()
 } else if arguments.count > 3, arguments[1] == "load" {
     try LoadingBenchmark.run(gigabytes: Double(arguments[2]) ?? 2, path: arguments[3])
-} else if arguments.count > 2, arguments[1] == "steps", let backbone = Backbone.named(arguments[2]) {
+} else if arguments.count > 2, arguments[1] == "steps", let (backbone, model) = NetworkBenchmark.backbone(arguments[2])
+{
     try NetworkBenchmark.steps(
         .init(
             backbone: backbone, precision: argument(3, .f32) { Precision(rawValue: $0) }, workers: 1,
-            batch: argument(4, 10) { Int($0) }, seconds: 0, isTuned: argument(5, true) { $0 != "untuned" }))
-} else if arguments.count > 1, let backbone = Backbone.named(arguments[1]) {
+            batch: argument(4, 10) { Int($0) }, seconds: 0, isTuned: argument(5, true) { $0 != "untuned" }, model: model
+        ))
+} else if arguments.count > 1, let (backbone, model) = NetworkBenchmark.backbone(arguments[1]) {
     try NetworkBenchmark.run(
         .init(
             backbone: backbone, precision: argument(2, .f32) { Precision(rawValue: $0) },
             workers: argument(3, ProcessInfo.processInfo.activeProcessorCount) { Int($0) },
             batch: argument(4, min(10, backbone.framesAtOnce)) { Int($0) }, seconds: argument(5, 5) { Double($0) },
-            isTuned: argument(6, true) { $0 != "untuned" }))
+            isTuned: argument(6, true) { $0 != "untuned" }, model: model))
 } else {
     print("usage: Benchmarks BACKBONE [PRECISION [WORKERS [BATCH [SECONDS [untuned]]]]]")
     exit(2)

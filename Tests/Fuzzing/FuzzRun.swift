@@ -18,7 +18,7 @@ public struct FuzzRun {
 
     /// Where the file under way is; a crash leaves it behind.
     public var casePath: String {
-        folder + "/case" + (target == .yaml ? ".yaml" : target == .video ? ".mp4" : ".bin")
+        folder + "/case" + (target == .yaml ? ".yaml" : target == .onnx ? ".onnx" : target == .video ? ".mp4" : ".bin")
     }
 
     /// Reads damaged files of seeds `first` to `first + count - 1`.

@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import NeuralNetwork
+import ONNX
 import Pipelines
 import SequenceModels
 import Video
@@ -8,7 +9,7 @@ import Video
 /// A reader of files that strangers may have written, and what it must do with damaged ones: read them, or throw an error
 /// of its own that says something. It must never end the process, hang, or lead out of its folder.
 public enum FuzzTarget: String, CaseIterable, Sendable {
-    case safetensors, pickle, hdf5, yaml, splits, video
+    case safetensors, pickle, hdf5, onnx, yaml, splits, video
 
     /// What a reader did that it must not do.
     public struct Violation: Error, CustomStringConvertible {
@@ -33,6 +34,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
             ]
         case .splits:
             ["..", "/", "../", ",", "\"", "\r\n", "\n", "\0", " 1", ".avi", "\u{FEFF}", "é", "train", "path,label\n"]
+        case .onnx:
+            [
+                "Relu", "Conv", "Reshape", "Concat", "Slice", "Gather", "Split", "Expand", "MatMul", "Softmax",
+                "Transpose",
+                "BatchNormalization", "ReduceMean", "Constant", "ConstantOfShape", "input", "output", "axes", "perm",
+                "../x",
+            ]
         default: []
         }
     }
@@ -52,6 +60,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
                     let values = try file.values(of: variable)
                     if values.count != variable.shape.reduce(1, *) { throw Violation(description: "lost numbers") }
                 }
+            case .onnx: try readModel(path)
             case .yaml: _ = try Pipeline(file: path)
             case .splits: try readLists(path, folder)
             case .video: try readVideo(path)
@@ -72,6 +81,29 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
             }
             if tensor.values.count != shape.reduce(1, *) { throw Violation(description: "\(name) lost numbers") }
         }
+    }
+
+    /// Reads the graph, and computes what is small and can be computed.
+    private func readModel(_ path: String) throws {
+        let network = try ImportedNetwork(path: path)
+        try readAll(network)
+        var refusal: (any Error)?
+        for output in network.outputs {
+            let graph = try network.graph(imageSize: 32)
+            do { try network.check(output: output, imageSize: 32) } catch {
+                refusal = error
+                continue
+            }
+            let largest = graph.nodes.map(\.shape.size).max() ?? 0
+            guard network.imageSize ?? 32 == 32, graph.multiplyAdds < 50_000_000, largest < 1_000_000 else { continue }
+            let plan = try InferencePlan(graph: graph, output: output, batch: 1, weights: PackedWeights(network))
+            let normalization = PixelNormalization(mean: [0, 0, 0], deviation: [1, 1, 1])
+            let features = try plan.run(
+                pixels: [UInt8](repeating: 99, count: 32 * 32 * 3), normalization: normalization)
+            let expected = try graph.featureShape(of: output).reduce(1, *)
+            if features.values.count != expected { throw Violation(description: "\(features.values.count) features") }
+        }
+        if let refusal { throw refusal }
     }
 
     private func readLists(_ path: String, _ folder: String) throws {

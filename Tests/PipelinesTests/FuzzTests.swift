@@ -17,6 +17,7 @@ import Testing
         case .safetensors: return [tests + "/BackbonesTests/Fixtures/timm.bin"]
         case .pickle: return files(tests + "/NeuralNetworkTests/Fixtures/weights", ".bin")
         case .hdf5: return files(tests + "/SequenceModelsTests/Fixtures", ".h5")
+        case .onnx: return files(tests + "/ONNXTests/Fixtures", ".onnx")
         case .yaml: return files(tests + "/../pipelines", ".yaml")
         case .splits: return files(tests + "/Fuzzing/Seeds", "")
         case .video:

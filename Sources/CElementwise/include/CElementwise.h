@@ -30,6 +30,11 @@ void elementwise_response_normalization(
     long pixels, long channels, float epsilon, const float *scale, const float *shift, const float *x, float *y,
     float *lengths);
 
+/// Each of `groups` equal parts of the channels to mean 0 and variance 1 over all pixels, then scale and shift.
+void elementwise_group_normalization(
+    long pixels, long channels, long groups, float epsilon, const float *scale, const float *shift, const float *x,
+    float *y);
+
 /// `count` 8-bit RGB values times `scale` plus `offset`, each for red, green, blue; a product and a sum, never in one step,
 /// so that the numbers are the same on every processor.
 void elementwise_pixels(

@@ -25,7 +25,10 @@ extension Operation {
     /// Whether each token of the result depends on the same token of the inputs only.
     fileprivate var isRowWise: Bool {
         switch self {
-        case .linear, .layerNormalization, .activation, .add, .channelScale, .dropout: true
+        case .linear, .layerNormalization, .batchNormalization, .activation, .add, .multiply, .gatherChannels,
+            .channelScale,
+            .dropout:
+            true
         default: false
         }
     }

@@ -37,6 +37,8 @@ public enum Operation: Sendable, Equatable {
     case selfAttention(heads: Int)
     /// weight, bias `[feature]`; over the channels of each pixel, the numbers of each token or step.
     case layerNormalization(epsilon: Float)
+    /// Groups of an image's channels, over all pixels (Wu and He 2018, arXiv:1803.08494): weight, bias `[channels]`.
+    case groupNormalization(groups: Int, epsilon: Float)
     /// A learned factor for each channel, layer scale (Touvron et al. 2021, arXiv:2103.17239): weight `[channels]`.
     case channelScale
     /// Global response normalisation (Woo et al. 2023, arXiv:2301.00808): weight, bias `[channels]`.
@@ -95,6 +97,7 @@ public enum Operation: Sendable, Equatable {
         case .positions(let maximum): "positions, at most \(maximum)"
         case .selfAttention(let heads): "self-attention, \(heads) heads"
         case .layerNormalization: "layer normalisation"
+        case .groupNormalization(let groups, _): "group normalisation, \(groups)"
         case .channelScale: "layer scale"
         case .responseNormalization: "global response normalisation"
         case .tokens(let embedding):

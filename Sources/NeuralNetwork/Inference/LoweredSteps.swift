@@ -102,4 +102,5 @@ enum RowOperation {
     /// Of each row, these numbers.
     case gather([Int])
     case responseNormalization(epsilon: Float)
+    case groupNormalization(groups: Int, epsilon: Float)
 }

@@ -58,7 +58,7 @@ struct Lowering {
             return appendConvolution(id, node, whole, input: rows(input, for: id))
         case .batchNormalization(let epsilon, let hasScale):
             guard case .convolution(var step)? = fusible(input), step.isBare else {
-                return appendNormalization(id, node, epsilon, hasScale, input: value[input]!)
+                return appendNormalization(id, node, epsilon, hasScale, input: rows(input, for: id))
             }
             step.normalization = (node.parameters, epsilon, hasScale)
             return replace(step)
@@ -108,6 +108,8 @@ struct Lowering {
                     name: node.name, epsilon: epsilon, parameters: node.parameters, input: source, output: $0)
             }
         case .classToken: return firstToken(of: input)
+        case .groupNormalization(let groups, let epsilon):
+            return appendRows(id, .groupNormalization(groups: groups, epsilon: epsilon))
         case .responseNormalization(let epsilon): return appendRows(id, .responseNormalization(epsilon: epsilon))
         case .tokens(let embedding):
             return appendRows(id, .tokens(TokenTable(embedding, graph[input].shape)))
@@ -131,6 +133,7 @@ struct Lowering {
         for (ending, other) in branches {
             guard case .convolution(var step)? = fusible(ending), step.activation == nil, step.accumulated == nil,
                 firstTokenOnly.contains(id) == firstTokenOnly.contains(other),
+                firstTokenOnly.contains(id) == firstTokenOnly.contains(ending),
                 value[other]! < step.output, value[other]! != self.input,
                 consumers[other]!.allSatisfy({ $0 <= id.index }),
                 !steps.contains(where: { $0.output > step.output && $0.inputs.contains(value[other]!) }),
@@ -158,6 +161,12 @@ struct Lowering {
         firstTokenOnly.contains(reader) ? firstToken(of: id) : value[id]!
     }
 
+    /// What an operation on rows reads: those that look at all tokens read them all.
+    private mutating func rows(_ id: Graph.NodeID, for reader: Graph.NodeID, _ operation: RowOperation) -> Value {
+        if case .gather = operation { return rows(id, for: reader) }
+        return value[id]!
+    }
+
     private mutating func firstToken(of id: Graph.NodeID) -> Value {
         if firstTokenOnly.contains(id) { return value[id]! }
         if let known = firstTokens[id] { return known }
@@ -171,7 +180,7 @@ struct Lowering {
 
     private mutating func appendRows(_ id: Graph.NodeID, _ operation: RowOperation) -> Value {
         let node = graph[id]
-        let input = value[node.inputs[0]]!
+        let input = rows(node.inputs[0], for: id, operation)
         return append(shape(of: id)) {
             .rows(name: node.name, operation, parameters: node.parameters, input: input, output: $0)
         }

@@ -82,6 +82,9 @@ final class RowKernel: PlanKernel {
                 for (index, place) in places.enumerated() { target[index] = own[place] }
             }
         case .slice(let first): output.update(from: input + first * size, count: rows(to) * size)
+        case .groupNormalization(let groups, let epsilon):
+            elementwise_group_normalization(
+                rows(from), size, groups, epsilon, table, table + size, input, output)
         case .responseNormalization(let epsilon):
             elementwise_response_normalization(
                 rows(from), size, epsilon, table, table + size, input, output, scratch)

@@ -112,7 +112,9 @@ public struct TrainingPlan: Sendable {
             pass.saved[id] = .recurrent(states)
             return output
         case .convolution, .batchNormalization, .maxPooling, .averagePooling, .globalAveragePooling, .scaleChannels,
-            .multiply, .concatenation, .gatherChannels, .flatten, .channelScale, .responseNormalization, .tokens, .latentAttention, .classToken,
+            .multiply, .concatenation, .gatherChannels, .groupNormalization, .flatten, .channelScale,
+            .responseNormalization, .tokens,
+            .latentAttention, .classToken,
             .tokenMean, .tokenMap:
             preconditionFailure("image nodes were refused when the plan was made")
         }

@@ -1,0 +1,266 @@
+import Foundation
+import NeuralNetwork
+import ONNX
+import ONNXMessages
+import SwiftProtobuf
+import TestSupport
+import Testing
+
+@Suite struct ImportTests {
+    static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/"
+
+    struct Goldens: Decodable {
+        struct Network: Decodable, CustomTestStringConvertible {
+            let file: String
+            let features: [Float]
+            var testDescription: String { file }
+        }
+        let size: Int
+        let pixels: Data
+        let networks: [Network]
+    }
+
+    static let goldens: Goldens = {
+        let data = FileManager.default.contents(atPath: fixtures + "goldens.json") ?? Data()
+        return try! JSONDecoder().decode(Goldens.self, from: data)
+    }()
+
+    static let imageNet = PixelNormalization(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
+
+    static func features(_ path: String, _ arithmetic: Arithmetic = .f32, output: String = "output") throws -> [Float] {
+        let network = try ImportedNetwork(path: path)
+        let plan = try InferencePlan(
+            graph: network.graph(imageSize: goldens.size), output: output, batch: 1, weights: PackedWeights(network),
+            arithmetic: arithmetic)
+        return try plan.run(pixels: [UInt8](goldens.pixels), normalization: imageNet).values
+    }
+
+    /// The largest difference, of the largest number.
+    static func error(_ values: [Float], _ expected: [Float]) -> Float {
+        let largest = expected.reduce(0) { max($0, abs($1)) }
+        return values.count == expected.count
+            ? zip(values, expected).reduce(0) { max($0, abs($1.0 - $1.1)) } / largest : .infinity
+    }
+
+    @Test("networks as PyTorch's exporters write them give onnxruntime's features", arguments: goldens.networks)
+    func features(network: Goldens.Network) throws {
+        let values = try Self.features(Self.fixtures + network.file + ".onnx")
+        #expect(Self.error(values, network.features) <= 1e-5)
+    }
+
+    @Test(
+        "sums, activations and normalisations become part of the layers before them", arguments: ["script", "dynamo"])
+    func fused(kind: String) throws {
+        func operations(_ name: String) throws -> [NeuralNetwork.Operation] {
+            let network = try ImportedNetwork(path: Self.fixtures + "\(name)-\(kind).onnx")
+            let graph = try network.graph(imageSize: 32)
+            return graph.ancestry(of: try #require(graph.outputs["output"])).map { graph.nodes[$0.index].operation }
+        }
+        let tokens = try operations("tokens")
+        #expect(tokens.count { if case .selfAttention = $0 { true } else { false } } == 2)
+        #expect(tokens.count { if case .layerNormalization = $0 { true } else { false } } == 5)
+        #expect(tokens.count { $0 == .activation(.gelu) } == 2)
+        // Of layer scale; those of sums with a bias went into the products.
+        #expect(tokens.count { if case .batchNormalization = $0 { true } else { false } } == 2)
+        let convolutions = try operations("convolutions")
+        for activation in [Activation.silu, .hardSwish, .relu6, .gelu, .geluTanh, .hardSigmoid] {
+            #expect(convolutions.contains(.activation(activation)), "\(activation)")
+        }
+    }
+
+    @Test("an exported network read again gives the features it began with", arguments: ["f32", "f16"])
+    func roundTrip(format: String) throws {
+        let folder = try ScratchFolder()
+        let path = folder.path + "/again.onnx"
+        let network = try ImportedNetwork(path: Self.fixtures + "tokens-dynamo.onnx")
+        let encoder = NetworkWriter.Encoder(
+            graph: try network.graph(imageSize: 32), source: network, tap: "output", imageSize: 32,
+            normalization: Self.imageNet, storesHalves: false)
+        let model = try ModelWriter(
+            path: path, weights: try #require(.init(rawValue: format)), weightBytes: 1 << 20, inlineLimit: 1 << 10)
+        try NetworkWriter(model).write(encoder)
+        try model.write(name: "again", version: "1", metadata: [:])
+        let again = try ImportedNetwork(path: path)
+        #expect(again.files == [path, path + ".data"])
+        // Pixels come as they are, and the file says what becomes of them.
+        let (scale, offset) = try #require(again.normalization)
+        let plan = try InferencePlan(
+            graph: again.graph(imageSize: 32), output: "features", batch: 1, weights: PackedWeights(again))
+        let own = PixelNormalization(
+            mean: zip(scale, offset).map { -$1 / $0 / 255 }, deviation: scale.map { 1 / (255 * $0) })
+        let values = try plan.run(pixels: [UInt8](Self.goldens.pixels), normalization: own).values
+        let expected = try Self.features(Self.fixtures + "tokens-dynamo.onnx")
+        #expect(Self.error(values, expected) <= (format == "f32" ? 1e-5 : 2e-2))
+    }
+
+    @Test("inner values can be taken, and what cannot be computed is named with the nodes that need it")
+    func taps() throws {
+        let network = try ImportedNetwork(path: Self.fixtures + "pixels-script.onnx")
+        let graph = try network.graph(imageSize: 32)
+        #expect(network.outputs == ["output"])
+        #expect(graph.outputs.count > 8)
+        try network.check(output: "output", imageSize: 32)
+        #expect(throws: ImportError.self) { try network.check(output: "none", imageSize: 32) }
+    }
+
+    // MARK: - Files by hand
+
+    /// A model of these nodes on pictures of 8 pixels.
+    static func write(
+        _ nodes: [(String, [String], [String])], tensors: [(String, [Int], [Float])] = [], output: String = "y",
+        to path: String, _ change: (inout Onnx_ModelProto) -> Void = { _ in }
+    ) throws {
+        var model = Onnx_ModelProto()
+        model.irVersion = 8
+        var operators = Onnx_OperatorSetIdProto()
+        operators.version = 17
+        model.opsetImport = [operators]
+        var input = Onnx_ValueInfoProto()
+        input.name = "x"
+        input.type.tensorType.elemType = 1
+        input.type.tensorType.shape.dim = [Int64]([1, 3, 8, 8]).map { length in
+            var dimension = Onnx_TensorShapeProto.Dimension()
+            dimension.dimValue = length
+            return dimension
+        }
+        model.graph.input = [input]
+        var result = Onnx_ValueInfoProto()
+        result.name = output
+        model.graph.output = [result]
+        model.graph.node = nodes.map { type, inputs, outputs in
+            var node = Onnx_NodeProto()
+            (node.opType, node.name, node.input, node.output) = (type, outputs[0] + "-node", inputs, outputs)
+            return node
+        }
+        model.graph.initializer = tensors.map { name, shape, values in
+            var tensor = Onnx_TensorProto()
+            (tensor.name, tensor.dataType, tensor.dims) = (name, 1, shape.map(Int64.init))
+            tensor.rawData = values.withUnsafeBytes { Data($0) }
+            return tensor
+        }
+        change(&model)
+        try model.serializedData().write(to: URL(fileURLWithPath: path))
+    }
+
+    private func message(_ path: String, output: String = "y") -> String {
+        do {
+            let network = try ImportedNetwork(path: path)
+            try network.check(output: output, imageSize: 8)
+            return ""
+        } catch { return error.localizedDescription }
+    }
+
+    @Test("operators without a counterpart are refused by name; what stands before them is still to be had")
+    func refusals() throws {
+        let folder = try ScratchFolder()
+        let path = folder.path + "/m.onnx"
+        try Self.write(
+            [("Relu", ["x"], ["a"]), ("Det", ["a"], ["b"]), ("Relu", ["b"], ["y"])], to: path)
+        #expect(message(path).contains("Det (b-node): there is no such operation here"))
+        #expect(message(path).contains("Name an earlier value as `tap`"))
+        #expect(message(path, output: "a") == "")
+    }
+
+    @Test("a damaged structure is refused in words")
+    func malformed() throws {
+        let folder = try ScratchFolder()
+        let path = folder.path + "/m.onnx"
+        #expect(message(path).contains("it is not there"))
+        try folder.file("m.onnx", Data("no model".utf8))
+        #expect(message(path).contains("cut off or damaged") || message(path).contains("no graph"))
+        // A circle: each reads what the other makes.
+        try Self.write([("Add", ["x", "b"], ["a"]), ("Relu", ["a"], ["b"]), ("Relu", ["b"], ["y"])], to: path)
+        #expect(message(path).contains("reads b, which nothing before it makes"))
+        try Self.write([("Relu", ["x"], ["y"]), ("Relu", ["x"], ["y"])], to: path)
+        #expect(message(path).contains("made twice"))
+        try Self.write([("Conv", ["x", "w"], ["y"])], tensors: [("w", [4, 3, 3, 3], [1, 2])], to: path)
+        #expect(message(path).contains("does not hold as many numbers"))
+        try Self.write(
+            [("Conv", ["x", "w"], ["y"])], tensors: [("w", [4, 5, 1, 1], [Float](repeating: 1, count: 20))], to: path)
+        #expect(message(path).contains("do not fit 3 channels"))
+        try Self.write([("Relu", ["x"], ["y"])], to: path) {
+            $0.graph.input[0].type.tensorType.shape.dim[1].dimValue = 4
+        }
+        #expect(message(path).contains("one input of pictures with three channels"))
+        try Self.write([("Relu", ["x"], ["y"])], to: path) {
+            $0.graph.input[0].type.tensorType.shape.dim[0].dimValue = 16
+        }
+        #expect(message(path).contains("one input of pictures"))
+    }
+
+    @Test(
+        "weights in other files stay inside the folder",
+        arguments: ["../secret", "/etc/passwd", "link/secret", "a/../../secret", ""])
+    func outside(location: String) throws {
+        let folder = try ScratchFolder()
+        try folder.file("secret", Data(count: 48))
+        try folder.file("model/keep", Data())
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path + "/model/link", withDestinationPath: folder.path)
+        let path = folder.path + "/model/m.onnx"
+        try Self.write([("Conv", ["x", "w"], ["y"])], tensors: [("w", [4, 3, 1, 1], [])], to: path) { model in
+            model.graph.initializer[0].dataLocation = .external
+            var entry = Onnx_StringStringEntryProto()
+            (entry.key, entry.value) = ("location", location)
+            model.graph.initializer[0].externalData = [entry]
+        }
+        #expect(message(path).contains("lies outside of its folder"), "\(message(path))")
+    }
+
+    @Test("sizes are checked before anything is made")
+    func sizes() throws {
+        let folder = try ScratchFolder()
+        let path = folder.path + "/m.onnx"
+        try Self.write([("Conv", ["x", "w"], ["y"])], tensors: [("w", [1 << 30, 1 << 30, 3, 3], [1])], to: path)
+        #expect(message(path).contains("impossible shape"))
+        try Self.write(
+            [("ConstantOfShape", ["s"], ["c"]), ("Add", ["x", "c"], ["y"])], tensors: [("s", [2], [1e6, 1e6])], to: path
+        )
+        #expect(message(path).contains("it makes a constant of [1000000, 1000000]"), "\(message(path))")
+    }
+
+    @Test("functions of numbers are known by what they do", arguments: ScalarFunctionCase.all)
+    func functions(function: ScalarFunctionCase) throws {
+        let folder = try ScratchFolder()
+        let path = folder.path + "/m.onnx"
+        try Self.write(function.nodes, tensors: function.constants.map { ($0.key, [], [$0.value]) }, to: path)
+        let network = try ImportedNetwork(path: path)
+        let graph = try network.graph(imageSize: 8)
+        let output = try #require(graph.outputs["y"])
+        #expect(
+            graph.ancestry(of: output).map { graph.nodes[$0.index].operation }.contains(
+                .activation(function.activation)))
+    }
+}
+
+/// An activation as exporters spell it out.
+struct ScalarFunctionCase: CustomTestStringConvertible, Sendable {
+    let activation: Activation
+    let nodes: [(String, [String], [String])]
+    let constants: [String: Float]
+    var testDescription: String { activation.rawValue }
+
+    static let all: [ScalarFunctionCase] = [
+        .init(
+            activation: .silu, nodes: [("Sigmoid", ["x"], ["s"]), ("Mul", ["s", "x"], ["y"])], constants: [:]),
+        .init(
+            activation: .hardSwish,
+            nodes: [
+                ("Add", ["x", "three"], ["a"]), ("Clip", ["a", "zero", "six"], ["b"]), ("Mul", ["x", "b"], ["c"]),
+                ("Div", ["c", "six"], ["y"]),
+            ], constants: ["zero": 0, "three": 3, "six": 6]),
+        .init(
+            activation: .gelu,
+            nodes: [
+                ("Mul", ["x", "root"], ["a"]), ("Erf", ["a"], ["b"]), ("Add", ["b", "one"], ["c"]),
+                ("Mul", ["half", "x"], ["d"]),
+                ("Mul", ["d", "c"], ["y"]),
+            ], constants: ["root": 0.70710677, "one": 1, "half": 0.5]),
+        .init(
+            activation: .quickGELU,
+            nodes: [("Mul", ["x", "k"], ["a"]), ("Sigmoid", ["a"], ["b"]), ("Mul", ["x", "b"], ["y"])],
+            constants: ["k": 1.702]),
+        .init(
+            activation: .relu6, nodes: [("Clip", ["x", "zero", "six"], ["y"])], constants: ["zero": 0, "six": 6]),
+    ]
+}
