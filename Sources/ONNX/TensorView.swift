@@ -94,6 +94,7 @@ struct TensorView: Equatable {
     /// Elements `range` of a dimension; nil where it counts several numbers at once.
     func sliced(_ dimension: Int, _ range: Range<Int>) -> TensorView? {
         let digits = dimensions[dimension]
+        if range.isEmpty { return nil }
         if digits.isEmpty { return range == 0..<1 ? self : nil }
         guard digits.count == 1 else { return slicedByOuter(dimension, range) }
         var result = self

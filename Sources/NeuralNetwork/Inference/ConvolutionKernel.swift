@@ -86,6 +86,9 @@ enum Stopwatch {
 }
 
 extension Primitive {
+    /// Whether it is written for any layout, one number after the other.
+    var isPlainLoop: Bool { kernel.contains("ref") }
+
     /// Kernels that are never worth a try beside others: plain loops, and those for much older processors.
     var isSlow: Bool {
         let isWide = ArithmeticLibrary.instructionSet.hasPrefix("avx512")

@@ -92,31 +92,58 @@ struct PlanCompiler {
             }
             append(primitive, source, into: overwritable(source, input, at: index), output: output)
         case .binary(let name, let operation, let first, let second, let output):
-            let (a, b) = (try float(first, name), try float(second, name))
-            let kind = operation == .add ? ONEDNN_ADD : ONEDNN_MULTIPLY
-            let primitive = try Primitive(name) {
-                onednn_binary_create(context.handle, kind, a.layout.handle, b.layout.handle, $0)
-            }
-            touch(b.buffer)
-            let existing = first == second ? nil : overwritable(a, first, at: index)
-            append(primitive, a, second: b.buffer, into: existing, output: output)
+            try compile(name, operation, first, second, output: output, at: index)
         case .normalization(let name, let epsilon, let parameters, let input, let output):
             try compile(name, epsilon, parameters, input: input, output: output)
         case .rows(let name, let operation, let parameters, let input, let output):
             try compile(name, operation, parameters, input: input, output: output)
-        case .concatenation(let name, let inputs, let output):
-            let quantum = storedQuantum(output)
-            let sources = try inputs.map { try quantum == nil ? float($0, name) : whole($0, quantum!, name) }
+        case .concatenation(let name, let inputs, let output): try compile(name, inputs, output: output)
+        }
+    }
+
+    private mutating func compile(
+        _ name: String, _ operation: BinaryOperation, _ first: Int, _ second: Int, output: Int, at index: Int
+    ) throws {
+        let kind = operation == .add ? ONEDNN_ADD : ONEDNN_MULTIPLY
+        var (a, b) = (try float(first, name), try float(second, name))
+        func make() throws -> Primitive {
+            try Primitive(name) {
+                onednn_binary_create(context.handle, kind, a.layout.handle, b.layout.handle, $0)
+            }
+        }
+        var primitive = try make()
+        if primitive.isPlainLoop {
+            (a, b) = (try channelsLast(first, name), try channelsLast(second, name))
+            primitive = try make()
+        }
+        touch(b.buffer)
+        let existing = first == second ? nil : overwritable(a, first, at: index)
+        append(primitive, a, second: b.buffer, into: existing, output: output)
+    }
+
+    private mutating func compile(_ name: String, _ inputs: [Int], output: Int) throws {
+        let quantum = storedQuantum(output)
+        var sources = try inputs.map { try quantum == nil ? float($0, name) : whole($0, quantum!, name) }
+        func make() throws -> Primitive {
             let layouts: [OpaquePointer?] = sources.map(\.layout.handle)
-            let primitive = try Primitive(name) {
+            return try Primitive(name) {
                 onednn_concatenation_create(context.handle, Int32(layouts.count), layouts, $0)
             }
-            for source in sources { touch(source.buffer) }
-            let destination = newBuffer(primitive.destination.bytes)
-            operations.append(
-                Operation(kernel: primitive, sources: sources.map(\.buffer), destination: destination))
-            values[output] = Placed(buffer: destination, layout: primitive.destination, quantum: quantum)
         }
+        var primitive = try make()
+        if quantum == nil, primitive.isPlainLoop {
+            sources = try inputs.map { try channelsLast($0, name) }
+            primitive = try make()
+        }
+        for source in sources { touch(source.buffer) }
+        let destination = newBuffer(primitive.destination.bytes)
+        operations.append(Operation(kernel: primitive, sources: sources.map(\.buffer), destination: destination))
+        values[output] = Placed(buffer: destination, layout: primitive.destination, quantum: quantum)
+    }
+
+    /// The value with the channels of a pixel side by side, for what has no kernel where formats are mixed.
+    private mutating func channelsLast(_ value: Lowering.Value, _ name: String) throws -> Placed {
+        try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, element), nil, name)
     }
 
     /// The memory of a value that nobody reads any more after this step, to write the step's output into: half
