@@ -1,3 +1,4 @@
+import Backbones
 import Extraction
 import Foundation
 import NeuralNetwork
@@ -24,14 +25,26 @@ public final class ClassActivationMapper {
     public init(_ directory: RunDirectory, weights path: String? = nil) throws {
         run = try LoadedRun(directory, weights: path)
         let recipe = run.recipe
-        let graph = try recipe.graph()
+        var graph = try recipe.graph()
+        var size: (Int, Int)?
+        if recipe.backbone == Backbone.importedName {
+            guard let map = graph.lastMap(before: recipe.tap) else {
+                throw PlanError.unsupported(node: "\(recipe.tap), which no map stands before")
+            }
+            graph = graph.naming(map.node, "activations")
+            size = (map.height, map.width)
+        }
         ArithmeticLibrary.setThreadsOfCallingThread(ProcessInfo.processInfo.activeProcessorCount)
         network = try WatchedNetwork(
             graph: graph, output: recipe.tap, watching: graph.outputs["activations"] == nil ? "spatial" : "activations",
             batch: recipe.batch, weights: run.weights.packed, normalization: recipe.input.normalization,
             arithmetic: recipe.arithmetic)
-        let map = try graph.featureShape(of: graph.outputs["spatial"] == nil ? "tokens" : "spatial")
-        shape = (map[0], map[1])
+        if let size {
+            shape = size
+        } else {
+            let map = try graph.featureShape(of: graph.outputs["spatial"] == nil ? "tokens" : "spatial")
+            shape = (map[0], map[1])
+        }
     }
 
     /// What is wrong with the backbone's weights, and what this processor does otherwise than the run says.

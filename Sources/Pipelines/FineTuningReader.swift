@@ -1,3 +1,4 @@
+import Backbones
 import Extraction
 import FineTuning
 import SequenceModels
@@ -18,6 +19,9 @@ extension FineTuningConfiguration {
         guard let section = try reader.section("finetune", keys: Self.ownKeys + Self.sharedKeys) else { return nil }
         guard extractions.count == 1 else {
             throw reader.invalid("finetune", "trains one network, but `extract.backbone` lists \(extractions.count)")
+        }
+        guard extractions[0].backbone.name != Backbone.importedName else {
+            throw reader.invalid("finetune", "cannot train the network of an ONNX file; name one of the backbones")
         }
         let training = try TrainingConfiguration(section: section, validation: validation, views: 1)
         let map = extractions[0].backbone.mapTap

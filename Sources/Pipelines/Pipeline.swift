@@ -202,7 +202,7 @@ public struct Pipeline: Sendable {
             throw section.invalid(
                 "input",
                 "is missing: neither \(file) nor a preprocessor_config.json beside it says what the network is fed. Write "
-                    + "`input: imagenet`, `symmetric`, or `{mean: [r, g, b], std: [r, g, b]}`")
+                    + "`input: imagenet`, `symmetric`, or `{mean: [r, g, b], deviation: [r, g, b]}`")
         }
     }
 

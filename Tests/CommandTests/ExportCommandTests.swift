@@ -136,3 +136,86 @@ import Testing
         }
     }
 }
+
+@Suite struct ModelFileCommandTests {
+    private static let fixtures =
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../ONNXTests/Fixtures/").path
+
+    private static func settings(_ file: String, _ more: String...) -> [String] {
+        let all = ["extract.backbone=onnx", "extract.weights=" + file, "sequence.model.kind=average"] + more
+        return all.filter { !$0.hasPrefix("sequence.model.kind") }.flatMap { ["--set", $0] }
+    }
+
+    @Test(
+        "an ONNX file is a backbone for every command", arguments: ["convolutions-script", "tokens-dynamo", "external"])
+    func everyCommand(name: String) throws {
+        let place = try Workplace()
+        let file = Self.fixtures + "/\(name).onnx"
+        let settings = Self.settings(file, "extract.input=imagenet")
+        let extract = try Program.run(["extract", "p.yaml"] + settings, in: place.path)
+        #expect(extract.status == 0, "\(extract.error)")
+        let recipes: [String] = try place.query("SELECT backbone || ' ' || tap || ' ' || image_size FROM extraction")
+        #expect(recipes == ["onnx output 32"])
+        // The same features from shards, in another cache.
+        for shard in ["1/2", "2/2"] {
+            let part = ["extract", "p.yaml", "--shard", shard, "--cache", "part.sqlite"]
+            #expect(try Program.run(part + settings, in: place.path).status == 0)
+        }
+        #expect(
+            try place.run("cache", "merge", "both.sqlite", "part.shard-1-of-2.sqlite", "part.shard-2-of-2.sqlite")
+                .status == 0)
+        let sql = "SELECT checksum FROM sequence JOIN video ON video.id = video_id ORDER BY path"
+        let checksums: [String] = try place.query(sql)
+        #expect(try place.query(sql, cache: "both.sqlite") == checksums)
+        let training = try Program.run(["sequence", "p.yaml", "--name", "tiny"] + settings, in: place.path)
+        #expect(training.status == 0, "\(training.error)")
+        let clip = "clips/test/run's/3.y4m"
+        let predict = try place.run("predict", "runs/tiny", clip)
+        #expect(predict.status == 0 && predict.out.contains("run's"), "\(predict.error)")
+        let cam = try place.run("cam", "runs/tiny", clip)
+        #expect(cam.status == 0, "\(cam.error)")
+        let describe = try place.run("describe", file)
+        #expect(describe.out.contains("output"), "\(describe.error)")
+    }
+
+    @Test("a backbone that was exported and read again gives the features it began with")
+    func roundTrip() throws {
+        let place = try ExportCommandTests.trained()
+        #expect(try place.run("export", "runs/tiny", "b.onnx", "--part", "backbone").status == 0)
+        let settings = Self.settings("b.onnx")
+        let extract = try Program.run(["extract", "p.yaml", "--cache", "again.sqlite"] + settings, in: place.path)
+        #expect(extract.status == 0, "\(extract.error)")
+        let sql = "SELECT features FROM sequence JOIN video ON video.id = video_id ORDER BY path"
+        let (before, after): ([Data], [Data]) = (
+            try place.query(sql), try place.query(sql, cache: "again.sqlite")
+        )
+        #expect(before.count == 8 && after.count == 8)
+        for (first, second) in zip(before, after) {
+            let (a, b) = (Self.numbers(first), Self.numbers(second))
+            let largest = a.reduce(0) { max($0, abs($1)) }
+            #expect(a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) <= 1e-5 * largest })
+        }
+    }
+
+    private static func numbers(_ data: Data) -> [Float] {
+        data.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    }
+
+    @Test("what an ONNX file lacks is said, with what to write instead")
+    func failures() throws {
+        let place = try Workplace()
+        let file = Self.fixtures + "/pixels-script.onnx"
+        func error(_ settings: [String]) throws -> String {
+            let output = try Program.run(["extract", "p.yaml"] + settings, in: place.path)
+            #expect(output.status == 2, "\(output.error)")
+            return output.error
+        }
+        #expect(try error(Self.settings(file)).contains("`extract.input` is missing"))
+        let imagenet = "extract.input=imagenet"
+        #expect(try error(Self.settings(file, imagenet, "extract.image_size=64")).contains("32 pixels only"))
+        let tap = try error(Self.settings(file, imagenet, "extract.tap=outputs"))
+        #expect(tap.contains("Did you mean `output`?") && tap.contains("zoetrope describe"), "\(tap)")
+        #expect(try error(Self.settings("none.onnx", imagenet)).contains("it is not there"))
+        #expect(try error(Self.settings("random", imagenet)).contains("must name an ONNX file"))
+    }
+}
