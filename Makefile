@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam export query bench bench-heads bench-training peers onnx-messages clean
+.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx peers onnx-messages clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -169,6 +169,10 @@ bench-training: setup peers ## Training networks beside PyTorch
 bench-heads: setup peers ## Heads beside PyTorch and Keras
 	@swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Benchmarks/heads.py --binary $(BUILT)/Benchmarks --keras $(KERAS)/bin/python $(ARGS)
+
+bench-onnx: setup peers ## Networks from ONNX files beside ONNX Runtime and OpenVINO
+	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
+	@$(PEERS)/bin/python Tests/Parity/onnx_import.py --binary $(BUILT) --speed $(ARGS)
 
 peers:
 	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && $(PEERS)/bin/pip install --quiet \

@@ -45,7 +45,7 @@ struct GraphImporter {
     var builder = GraphBuilder()
     var values: [String: Value] = [:]
     var parameters: [String: Parameter] = [:]
-    /// How often each value is read.
+    /// How many nodes read each value.
     var consumers: [String: Int] = [:]
     /// Which node of the file makes a value.
     var producers: [String: Onnx_NodeProto] = [:]
@@ -77,7 +77,7 @@ struct GraphImporter {
         try readInput(imageSize: imageSize)
         for name in file.tensors.keys { values[name] = .constant(try stored(name)) }
         for node in file.nodes {
-            for input in node.input where !input.isEmpty { consumers[input, default: 0] += 1 }
+            for input in Set(node.input) where !input.isEmpty { consumers[input, default: 0] += 1 }
         }
         for output in file.graph.output { consumers[output.name, default: 0] += 1 }
         for node in file.nodes { try read(node) }

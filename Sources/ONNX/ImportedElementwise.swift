@@ -66,8 +66,7 @@ extension GraphImporter {
     private mutating func prepared(_ call: Call, _ index: Int) throws -> Value? {
         let name = call.node.input[index]
         guard case .value(_, _, let function)? = values[name] else { return values[name] }
-        let readers = Set(file.nodes.indices.filter { file.nodes[$0].input.contains(name) }).count
-        if !function.isIdentity, readers > 1, function.known != nil { _ = try realized(name) }
+        if !function.isIdentity, consumers[name, default: 0] > 1, function.known != nil { _ = try realized(name) }
         return values[name]
     }
 

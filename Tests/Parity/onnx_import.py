@@ -64,12 +64,12 @@ def export(name, path, size, dynamo):
             opset_version=18 if dynamo else 17, **options, **({"verbose": False} if dynamo else {}))
 
 
-def extract(binary, work, path, size, precision="f32"):
+def extract(binary, work, path, size, precision="f32", backbone="onnx"):
     with open(work + "/p.yaml", "w") as file:
         json.dump({
             "dataset": {"root": work + "/data"},
             "extract": {
-                "backbone": "onnx", "weights": path, "input": "imagenet", "precision": precision,
+                "backbone": backbone, "weights": path, "input": "imagenet", "precision": precision, "image_size": size,
                 "sampling": {"policy": "uniform", "frames": FRAMES}}}, file)
     cache = work + "/c.sqlite"
     if os.path.exists(cache):
@@ -116,6 +116,7 @@ def main():
     parser.add_argument("--binary", default=".build/release")
     parser.add_argument("--networks", nargs="+", default=OTHERS + list(OWN))
     parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--precisions", action="store_true", help="also in bf16 and int8")
     parser.add_argument("--keep", help="folder for the exported files")
     options = parser.parse_args()
     binary = os.path.abspath(options.binary)
@@ -142,6 +143,15 @@ def main():
                 own = extract(binary, work, path, size)
                 error = numpy.abs(own - expected).max() / numpy.abs(expected).max()
                 rates = " ".join(f"{rate:.1f}" for rate in measured(binary, path, size)) if options.speed and not dynamo else ""
+                if name in OWN:
+                    torch.save(network(name).state_dict(), work + "/w.pth")
+                    same = extract(binary, work, work + "/w.pth", size, backbone=OWN[name])
+                    rates += f" own backbone {numpy.abs(own - same).max() / numpy.abs(same).max():.1e}"
+                if options.precisions:
+                    for precision in ("bf16", "int8"):
+                        rough = extract(binary, work, path, size, precision)
+                        cosines = (rough * own).sum(1) / numpy.linalg.norm(rough, axis=1) / numpy.linalg.norm(own, axis=1)
+                        rates += f" {precision} cosine {cosines.mean():.4f}"
                 print(f"{name:28} {'dynamo' if dynamo else 'script'}  {error:.1e}  {rates}", flush=True)
             except RuntimeError as error:
                 print(f"{name:28} {'dynamo' if dynamo else 'script'}  {error}", flush=True)

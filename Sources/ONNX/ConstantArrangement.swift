@@ -1,0 +1,142 @@
+import ONNXMessages
+
+/// Constants in other shapes and orders.
+extension GraphImporter {
+    func reshapedConstant(_ call: Call) throws -> ConstantTensor {
+        let tensor = try loaded(call, 0)
+        let shape = tensor.shape
+        switch call.type {
+        case "Flatten":
+            let axis = try Self.axis(call.integer("axis", 1), rank: shape.count + 1)
+            return tensor.reshaped([shape[..<axis].reduce(1, *), shape[axis...].reduce(1, *)])
+        case "Squeeze":
+            let axes =
+                try call.integers("axes", input: 1)?.map { try Self.axis($0, rank: shape.count) }
+                ?? shape.indices.filter { shape[$0] == 1 }
+            guard axes.allSatisfy({ $0 < shape.count && shape[$0] == 1 }) else {
+                throw Refused("it drops a dimension longer than 1")
+            }
+            return tensor.reshaped(shape.indices.filter { !axes.contains($0) }.map { shape[$0] })
+        case "Unsqueeze":
+            let axes = try call.integers("axes", input: 1) ?? []
+            var result = shape
+            for axis in try axes.map({ try Self.axis($0, rank: shape.count + axes.count) }).sorted() {
+                guard axis <= result.count else { throw Refused("its axes are none") }
+                result.insert(1, at: axis)
+            }
+            return tensor.reshaped(result)
+        default:
+            let wanted = try integers(call, 1)
+            return tensor.reshaped(try Self.resolved(wanted, of: shape, allowsZero: call.integer("allowzero", 0) != 0))
+        }
+    }
+
+    func joinedConstants(_ call: Call) throws -> ConstantTensor {
+        let parts = try call.inputs.indices.map { try loaded(call, $0) }
+        guard let first = parts.first, !first.shape.isEmpty else { throw Refused("it joins nothing") }
+        let axis = try Self.axis(call.integer("axis", 0), rank: first.shape.count)
+        var shape = first.shape
+        shape[axis] = 0
+        for part in parts {
+            guard part.shape.count == shape.count,
+                part.shape.indices.allSatisfy({ $0 == axis || part.shape[$0] == shape[$0] })
+            else {
+                throw Refused("it joins constants of different sizes")
+            }
+            shape[axis] += part.shape[axis]
+        }
+        _ = try Self.checked(shape)
+        let (outer, inner) = (shape[..<axis].reduce(1, *), shape[(axis + 1)...].reduce(1, *))
+        func join<Element>(_ values: [[Element]]) -> [Element] {
+            var result: [Element] = []
+            for row in 0..<outer {
+                for (own, part) in zip(values, parts) {
+                    let size = part.shape[axis] * inner
+                    result += own[row * size..<(row + 1) * size]
+                }
+            }
+            return result
+        }
+        let integers = parts.compactMap { part -> [Int]? in
+            if case .integers(let values) = part.values { return values }
+            return nil
+        }
+        if integers.count == parts.count { return ConstantTensor(shape: shape, integers: join(integers)) }
+        return ConstantTensor(shape: shape, numbers: join(parts.map(\.numbers)))
+    }
+
+    func slicedConstant(_ call: Call) throws -> ConstantTensor {
+        var tensor = try loaded(call, 0)
+        guard let starts = try call.integers("starts", input: 1), let ends = try call.integers("ends", input: 2) else {
+            throw Refused("it has no bounds")
+        }
+        let axes = try call.integers("axes", input: 3) ?? Array(starts.indices)
+        let steps = try call.integers("steps", input: 4) ?? axes.map { _ in 1 }
+        guard [ends.count, axes.count, steps.count].allSatisfy({ $0 == starts.count }) else {
+            throw Refused("its bounds do not fit together")
+        }
+        for (index, axis) in axes.enumerated() {
+            let own = try Self.axis(axis, rank: tensor.shape.count)
+            guard own < tensor.shape.count, steps[index] != 0,
+                steps[index] > 0 || starts[index] == -1 && ends[index] < -tensor.shape[own]
+            else { throw Refused("its steps are none") }
+            let length = tensor.shape[own]
+            let range = Self.bounds(starts[index], ends[index], length: length)
+            let places: [Int]
+            if steps[index] > 0 {
+                places = Array(stride(from: range.lowerBound, to: range.upperBound, by: min(steps[index], length + 1)))
+            } else {
+                places = Array(stride(from: length - 1, through: 0, by: max(steps[index], -length - 1)))
+            }
+            tensor = Self.taking(places, along: own, of: tensor, keeps: true)
+        }
+        return tensor
+    }
+
+    /// The places along an axis; without `keeps` the one place there is, and no axis.
+    private static func taking(_ places: [Int], along axis: Int, of tensor: ConstantTensor, keeps: Bool)
+        -> ConstantTensor
+    {
+        let shape = tensor.shape
+        let (outer, inner) = (shape[..<axis].reduce(1, *), shape[(axis + 1)...].reduce(1, *))
+        var indices: [Int] = []
+        for row in 0..<outer {
+            for place in places {
+                let first = (row * shape[axis] + place) * inner
+                indices += first..<first + inner
+            }
+        }
+        return tensor.picking(
+            indices, shape: Array(shape[..<axis]) + (keeps ? [places.count] : []) + Array(shape[(axis + 1)...]))
+    }
+
+    func gatheredConstant(_ call: Call) throws -> ConstantTensor {
+        let tensor = try loaded(call, 0)
+        let axis = try Self.axis(call.integer("axis", 0), rank: tensor.shape.count)
+        let places = try integers(call, 1).map { $0 < 0 ? $0 + (tensor.shape.isEmpty ? 0 : tensor.shape[axis]) : $0 }
+        let shape = call.constant(1)!.shape
+        guard axis < tensor.shape.count, places.allSatisfy((0..<tensor.shape[axis]).contains), shape.count <= 1 else {
+            throw Refused("it takes places that are not there")
+        }
+        _ = try Self.checked([places.count, tensor.count / max(1, tensor.shape[axis])])
+        return Self.taking(places, along: axis, of: tensor, keeps: shape.count == 1)
+    }
+
+    func splitConstants(_ call: Call) throws -> [Constant] {
+        let tensor = try loaded(call, 0)
+        let axis = try Self.axis(call.integer("axis", 0), rank: tensor.shape.count)
+        let count = call.node.output.count
+        guard axis < tensor.shape.count else { throw Refused("it cuts a single number") }
+        let share = (tensor.shape[axis] + count - 1) / max(1, count)
+        let parts =
+            try call.integers("split", input: 1) ?? (0..<count).map { min(share, tensor.shape[axis] - $0 * share) }
+        guard parts.count == count, parts.allSatisfy({ $0 >= 0 }), parts.reduce(0, &+) == tensor.shape[axis] else {
+            throw Refused("its parts do not fit")
+        }
+        var first = 0
+        return parts.map { part in
+            defer { first += part }
+            return Self.eager(Self.taking(Array(first..<first + part), along: axis, of: tensor, keeps: true))
+        }
+    }
+}
