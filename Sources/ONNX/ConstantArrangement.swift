@@ -67,26 +67,18 @@ extension GraphImporter {
 
     func slicedConstant(_ call: Call) throws -> ConstantTensor {
         var tensor = try loaded(call, 0)
-        guard let starts = try call.integers("starts", input: 1), let ends = try call.integers("ends", input: 2) else {
-            throw Refused("it has no bounds")
-        }
-        let axes = try call.integers("axes", input: 3) ?? Array(starts.indices)
-        let steps = try call.integers("steps", input: 4) ?? axes.map { _ in 1 }
-        guard [ends.count, axes.count, steps.count].allSatisfy({ $0 == starts.count }) else {
-            throw Refused("its bounds do not fit together")
-        }
-        for (index, axis) in axes.enumerated() {
-            let own = try Self.axis(axis, rank: tensor.shape.count)
-            guard own < tensor.shape.count, steps[index] != 0,
-                steps[index] > 0 || starts[index] == -1 && ends[index] < -tensor.shape[own]
+        for slice in try call.slices() {
+            let own = try Self.axis(slice.axis, rank: tensor.shape.count)
+            guard own < tensor.shape.count, slice.step != 0,
+                slice.step > 0 || slice.start == -1 && slice.end < -tensor.shape[own]
             else { throw Refused("its steps are none") }
             let length = tensor.shape[own]
-            let range = Self.bounds(starts[index], ends[index], length: length)
+            let range = Self.bounds(slice.start, slice.end, length: length)
             let places: [Int]
-            if steps[index] > 0 {
-                places = Array(stride(from: range.lowerBound, to: range.upperBound, by: min(steps[index], length + 1)))
+            if slice.step > 0 {
+                places = Array(stride(from: range.lowerBound, to: range.upperBound, by: min(slice.step, length + 1)))
             } else {
-                places = Array(stride(from: length - 1, through: 0, by: max(steps[index], -length - 1)))
+                places = Array(stride(from: length - 1, through: 0, by: max(slice.step, -length - 1)))
             }
             tensor = Self.taking(places, along: own, of: tensor, keeps: true)
         }

@@ -24,6 +24,17 @@ struct GraphImporter {
         let load: @Sendable () throws -> ConstantTensor
 
         var count: Int { shape.reduce(1, *) }
+
+        init(shape: [Int], load: @escaping @Sendable () throws -> ConstantTensor) {
+            (self.shape, self.load) = (shape, load)
+        }
+
+        /// One number for each of `count` channels.
+        init(repeating value: Double, count: Int) {
+            self.init(shape: [count]) {
+                ConstantTensor(shape: [count], numbers: [Float](repeating: Float(value), count: count))
+            }
+        }
     }
 
     /// A parameter of the graph and where its numbers come from.
@@ -232,37 +243,6 @@ struct GraphImporter {
         if let result = try attention(call) { return [result] }
         if let result = try elementwise(call) { return [result] }
         return [try layer(call)]
-    }
-
-    /// A node of the file with what it reads.
-    struct Call {
-        let node: Onnx_NodeProto
-        let inputs: [Value?]
-        let operatorSet: Int
-
-        var type: String { node.opType }
-        /// Names the node of the graph: unique, for every value is made once.
-        var name: String { node.output.first ?? GraphImporter.name(node) }
-
-        func constant(_ index: Int) -> Constant? {
-            guard inputs.indices.contains(index), case .constant(let constant)? = inputs[index] else { return nil }
-            return constant
-        }
-
-        func attribute(_ name: String) -> Onnx_AttributeProto? { node.attribute.first { $0.name == name } }
-        func integer(_ name: String, _ standard: Int) -> Int { attribute(name).map { Int(clamping: $0.i) } ?? standard }
-        func number(_ name: String, _ standard: Double) -> Double { attribute(name).map { Double($0.f) } ?? standard }
-        func integers(_ name: String) -> [Int]? { attribute(name)?.ints.map { Int(clamping: $0) } }
-
-        /// Whole numbers that newer operator sets read as an input and older ones had as an attribute.
-        func integers(_ name: String, input index: Int) throws -> [Int]? {
-            if let own = integers(name) { return own }
-            guard inputs.indices.contains(index), let input = inputs[index] else { return nil }
-            guard case .constant(let constant) = input, let integers = try constant.load().integers else {
-                throw Refused("its \(name) depend on the picture")
-            }
-            return integers
-        }
     }
 
     // MARK: - Values

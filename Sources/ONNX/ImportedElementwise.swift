@@ -110,10 +110,7 @@ extension GraphImporter {
         if call.type == "Sub" {
             let own = try arranged(b, viewB)
             let size = builder.shape(of: own).rowSize
-            let minus = Constant(shape: [size]) {
-                ConstantTensor(shape: [size], numbers: [Float](repeating: -1, count: size))
-            }
-            let negative = affine(own, scale: minus, shift: nil, call.name + ".negative")
+            let negative = affine(own, scale: Constant(repeating: -1, count: size), shift: nil, call.name + ".negative")
             guard case .value(let node, let view, _) = try laidOut(negative, like: viewB) else {
                 throw Refused("it is no picture")
             }
@@ -216,9 +213,7 @@ extension GraphImporter {
             inputAffine = Affine(input: from, scale: ownScale, shift: ownShift)
             return from
         }
-        func constant(_ value: Float) -> Constant {
-            Constant(shape: [size]) { ConstantTensor(shape: [size], numbers: [Float](repeating: value, count: size)) }
-        }
+        func constant(_ value: Double) -> Constant { Constant(repeating: value, count: size) }
         if let normalization {
             return normalized(
                 Normalization(
@@ -265,11 +260,7 @@ extension GraphImporter {
         }
         guard known.factor != 1 || known.summand != 0 else { return result }
         let size = builder.shape(of: result).rowSize
-        func constant(_ value: Double) -> Constant {
-            Constant(shape: [size]) {
-                ConstantTensor(shape: [size], numbers: [Float](repeating: Float(value), count: size))
-            }
-        }
+        func constant(_ value: Double) -> Constant { Constant(repeating: value, count: size) }
         return affine(
             result, scale: known.factor == 1 ? nil : constant(known.factor),
             shift: known.summand == 0 ? nil : constant(known.summand), name + (known.activation == nil ? "" : ".line"))
@@ -283,12 +274,7 @@ extension GraphImporter {
     /// A ReLU that lets a share of what is below zero through: that share of everything, and the rest through a ReLU.
     private mutating func leaking(_ input: Graph.NodeID, _ slope: Double, _ name: String) -> Graph.NodeID {
         let shape = builder.shape(of: input)
-        func constant(_ value: Double) -> Constant {
-            let size = shape.rowSize
-            return Constant(shape: [size]) {
-                ConstantTensor(shape: [size], numbers: [Float](repeating: Float(value), count: size))
-            }
-        }
+        func constant(_ value: Double) -> Constant { Constant(repeating: value, count: shape.rowSize) }
         let positive = builder.node(name + ".relu", .activation(.relu), [input], shape)
         let rest = affine(positive, scale: constant(1 - slope), shift: nil, name + ".rest")
         let share = affine(input, scale: constant(slope), shift: nil, name + ".share")

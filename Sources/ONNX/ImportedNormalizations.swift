@@ -69,11 +69,7 @@ extension GraphImporter {
     /// A node for a normalisation, which may still take in what follows it.
     mutating func normalized(_ own: Normalization, _ name: String) -> Graph.NodeID {
         let size = builder.shape(of: own.input).rowSize
-        func constant(_ value: Float) -> Constant {
-            Constant(shape: [size]) {
-                ConstantTensor(shape: [size], numbers: [Float](repeating: value, count: size))
-            }
-        }
+        func constant(_ value: Double) -> Constant { Constant(repeating: value, count: size) }
         let parts = [
             parameter(name + ".weight", own.weight ?? constant(1)), parameter(name + ".bias", own.bias ?? constant(0)),
         ]

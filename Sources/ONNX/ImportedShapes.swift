@@ -99,18 +99,10 @@ extension GraphImporter {
 
     private func sliced(_ call: Call) throws -> Value {
         var (node, view, function) = try viewed(call)
-        guard let starts = try call.integers("starts", input: 1), let ends = try call.integers("ends", input: 2) else {
-            throw Refused("it has no bounds")
-        }
-        let axes = try call.integers("axes", input: 3) ?? Array(starts.indices)
-        let steps = try call.integers("steps", input: 4) ?? axes.map { _ in 1 }
-        guard [ends.count, axes.count, steps.count].allSatisfy({ $0 == starts.count }) else {
-            throw Refused("its bounds do not fit together")
-        }
-        for (index, axis) in axes.enumerated() {
-            let own = try Self.axis(axis, rank: view.shape.count)
-            let range = Self.bounds(starts[index], ends[index], length: view.shape[own])
-            guard steps[index] == 1, let next = view.sliced(own, range) else {
+        for slice in try call.slices() {
+            let own = try Self.axis(slice.axis, rank: view.shape.count)
+            let range = Self.bounds(slice.start, slice.end, length: view.shape[own])
+            guard slice.step == 1, let next = view.sliced(own, range) else {
                 throw Refused("it leaves out places in between")
             }
             view = next

@@ -1,0 +1,47 @@
+import ONNXMessages
+
+extension GraphImporter {
+    /// A node of the file with what it reads.
+    struct Call {
+        let node: Onnx_NodeProto
+        let inputs: [Value?]
+        let operatorSet: Int
+
+        var type: String { node.opType }
+        /// Names the node of the graph: unique, for every value is made once.
+        var name: String { node.output.first ?? GraphImporter.name(node) }
+
+        func constant(_ index: Int) -> Constant? {
+            guard inputs.indices.contains(index), case .constant(let constant)? = inputs[index] else { return nil }
+            return constant
+        }
+
+        func attribute(_ name: String) -> Onnx_AttributeProto? { node.attribute.first { $0.name == name } }
+        func integer(_ name: String, _ standard: Int) -> Int { attribute(name).map { Int(clamping: $0.i) } ?? standard }
+        func number(_ name: String, _ standard: Double) -> Double { attribute(name).map { Double($0.f) } ?? standard }
+        func integers(_ name: String) -> [Int]? { attribute(name)?.ints.map { Int(clamping: $0) } }
+
+        /// What `Slice` takes: of each axis the first place, the end and the step.
+        func slices() throws -> [(axis: Int, start: Int, end: Int, step: Int)] {
+            guard let starts = try integers("starts", input: 1), let ends = try integers("ends", input: 2) else {
+                throw Refused("it has no bounds")
+            }
+            let axes = try integers("axes", input: 3) ?? Array(starts.indices)
+            let steps = try integers("steps", input: 4) ?? axes.map { _ in 1 }
+            guard [ends.count, axes.count, steps.count].allSatisfy({ $0 == starts.count }) else {
+                throw Refused("its bounds do not fit together")
+            }
+            return starts.indices.map { (axes[$0], starts[$0], ends[$0], steps[$0]) }
+        }
+
+        /// Whole numbers that newer operator sets read as an input and older ones had as an attribute.
+        func integers(_ name: String, input index: Int) throws -> [Int]? {
+            if let own = integers(name) { return own }
+            guard inputs.indices.contains(index), let input = inputs[index] else { return nil }
+            guard case .constant(let constant) = input, let integers = try constant.load().integers else {
+                throw Refused("its \(name) depend on the picture")
+            }
+            return integers
+        }
+    }
+}
