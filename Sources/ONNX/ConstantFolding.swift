@@ -79,6 +79,7 @@ extension GraphImporter {
         case "Size": return ConstantTensor(shape: [], integers: [call.constant(0)!.count])
         case "Reshape", "Flatten", "Squeeze", "Unsqueeze": return try reshapedConstant(call)
         case "Concat": return try joinedConstants(call)
+        case "Resize": return try resizedConstant(call)
         case "Slice": return try slicedConstant(call)
         case "Gather": return try gatheredConstant(call)
         case "Expand":

@@ -19,47 +19,12 @@ extension GraphImporter {
             return .value(node, view, own.then(function))
         }
         if call.type == "Softmax" { throw Refused("there is no softmax outside of attention; take an earlier value") }
-        guard ["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"].contains(call.type), call.inputs.count == 2 else {
-            return nil
-        }
+        if call.type == "Where", call.inputs.count == 3 { return try chosen(call) }
+        let isComparison = ["Greater", "GreaterOrEqual", "Less", "LessOrEqual"].contains(call.type)
+        guard isComparison || ["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"].contains(call.type),
+            call.inputs.count == 2
+        else { return nil }
         return try binary(call)
-    }
-
-    private static func unary(_ call: Call) throws -> (@Sendable (Double) -> Double)? {
-        func limit(_ index: Int, _ attribute: String, _ standard: Double) throws -> Double {
-            if let constant = call.constant(index) {
-                return constant.count == 1 ? Double(try constant.load().numbers[0]) : standard
-            }
-            return call.number(attribute, standard)
-        }
-        switch call.type {
-        case "Relu": return { max(0, $0) }
-        case "Sigmoid": return { 1 / (1 + exp(-$0)) }
-        case "Tanh": return { tanh($0) }
-        case "Erf": return { erf($0) }
-        case "Exp": return { exp($0) }
-        case "Sqrt": return { $0.squareRoot() }
-        case "Neg": return { -$0 }
-        case "Abs": return { abs($0) }
-        case "Reciprocal": return { 1 / $0 }
-        case "Softplus": return { log1p(exp(-abs($0))) + max(0, $0) }
-        case "HardSwish": return { $0 * min(6, max(0, $0 + 3)) / 6 }
-        case "Clip":
-            let (least, most) = (try limit(1, "min", -.infinity), try limit(2, "max", .infinity))
-            return { min(most, max(least, $0)) }
-        case "HardSigmoid":
-            let (alpha, beta) = (call.number("alpha", 0.2), call.number("beta", 0.5))
-            return { max(0, min(1, alpha * $0 + beta)) }
-        case "LeakyRelu":
-            let alpha = call.number("alpha", 0.01)
-            return { $0 < 0 ? alpha * $0 : $0 }
-        case "Gelu":
-            let isTanh = call.attribute("approximate").map { String(decoding: $0.s, as: UTF8.self) } == "tanh"
-            return ScalarFunction.activations.first { $0.0 == (isTanh ? .geluTanh : .gelu) }?.1
-        case "Mish", "Elu", "Selu", "Celu", "PRelu", "Swish":
-            throw Refused("the activation is not there")
-        default: return nil
-        }
     }
 
     /// The value of an input; a known function that others read too is computed once, for all of them.
@@ -68,6 +33,26 @@ extension GraphImporter {
         guard case .value(_, _, let function)? = values[name] else { return values[name] }
         if !function.isIdentity, consumers[name, default: 0] > 1, function.known != nil { _ = try realized(name) }
         return values[name]
+    }
+
+    /// One of two functions of a number, by a third.
+    private mutating func chosen(_ call: Call) throws -> Value {
+        var base: (node: Graph.NodeID, view: TensorView)?
+        let parts = try (0..<3).map { index -> ScalarFunction in
+            switch try prepared(call, index) {
+            case .value(let node, let view, let function)?:
+                if let base, base != (node, view) { throw Refused("it chooses between two pictures") }
+                base = (node, view)
+                return function
+            case .constant(let constant)? where constant.count == 1:
+                let number = Double(try constant.load().numbers.first ?? 0)
+                return ScalarFunction { _ in number }
+            default: throw Refused("it chooses between what are no pictures")
+            }
+        }
+        guard let base else { throw Refused("it chooses between constants") }
+        let (condition, yes, no) = (parts[0].apply, parts[1].apply, parts[2].apply)
+        return .value(base.node, base.view, ScalarFunction { condition($0) != 0 ? yes($0) : no($0) })
     }
 
     // MARK: - Two values
@@ -97,11 +82,16 @@ extension GraphImporter {
         case "Div": a / b
         case "Pow": pow(a, b)
         case "Max": max(a, b)
+        case "Greater": a > b ? 1 : 0
+        case "GreaterOrEqual": a >= b ? 1 : 0
+        case "Less": a < b ? 1 : 0
+        case "LessOrEqual": a <= b ? 1 : 0
         default: min(a, b)
         }
     }
 
     private mutating func joined(_ call: Call) throws -> Value {
+        if call.type == "Div" { return try quotient(call) }
         guard ["Add", "Mul", "Sub"].contains(call.type) else {
             throw Refused("of two pictures there are sums and products only")
         }
@@ -131,6 +121,18 @@ extension GraphImporter {
         else { throw Refused("it joins \(shape) and \(other)") }
         let made = builder.node(call.name, .scaleChannels, [a, b], shape)
         return try laidOut(made, like: layout)
+    }
+
+    /// A product with the reciprocal.
+    private mutating func quotient(_ call: Call) throws -> Value {
+        let name = call.node.input[1]
+        guard case .value(let node, let view, let function)? = values[name] else { throw Refused("it is no picture") }
+        let own = name + ".reciprocal." + call.name
+        values[own] = .value(node, view, function.line { 1 / $0 })
+        var product = call.node
+        product.opType = "Mul"
+        product.input[1] = own
+        return try joined(Call(node: product, inputs: call.inputs, operatorSet: call.operatorSet))
     }
 
     // MARK: - With constants
@@ -247,7 +249,8 @@ extension GraphImporter {
             result = self.result(of: first, input, name + ".inner")
             result = self.result(of: second, result, name)
         } else {
-            throw Refused("it reads a function of numbers that is not known here")
+            result = builder.node(
+                name, .function(NumberFunction(name: name, apply: function.apply)), [input], builder.shape(of: input))
         }
         return isWhole ? (result, view) : try laid(result, like: view)
     }

@@ -122,6 +122,23 @@ class Pixels(nn.Module):
         return self.fc(torch.flatten(F.relu(self.pool(x)), 1))
 
 
+class Functions(nn.Module):
+    """Rarer functions of numbers, quotients, and positions for another grid."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 8, 8)
+        self.positions = nn.Parameter(torch.randn(1, 8, 7, 7))
+        self.mix = nn.Conv2d(8, 8, 1)
+
+    def forward(self, x):
+        x = self.patches(x)
+        positions = F.interpolate(self.positions, size=(4, 4), mode="bicubic", align_corners=False)
+        x = (x.flatten(2).transpose(1, 2) + positions.flatten(2).transpose(1, 2)).transpose(1, 2).reshape(x.shape)
+        y = F.mish(self.mix(F.elu(x)))
+        return (F.softplus(x) / (1 + torch.abs(y))).mean((2, 3))
+
+
 def main():
     os.makedirs(FOLDER, exist_ok=True)
     onnxruntime.set_default_logger_severity(3)
@@ -131,7 +148,7 @@ def main():
     goldens = {"size": SIZE, "pixels": base64.b64encode(pixels.tobytes()).decode(), "networks": []}
     # Opset 14 has no layer normalisation of its own.
     kinds = [("script", False, 14), ("dynamo", True, 18)]
-    for network in (Convolutions, Tokens, Pixels):
+    for network in (Convolutions, Tokens, Pixels, Functions):
         for kind, dynamo, version in kinds:
             torch.manual_seed(3)
             model = network()
@@ -144,7 +161,7 @@ def main():
             path = f"{FOLDER}/{name}.onnx"
             options = (
                 {"dynamic_shapes": ({0: torch.export.Dim("batch")},), "external_data": False, "verbose": False} if dynamo
-                else {"dynamic_axes": {"input": {0: "batch"}}})
+                else {"dynamic_axes": {"input": {0: "batch"}}, "do_constant_folding": network is not Functions})
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 torch.onnx.export(

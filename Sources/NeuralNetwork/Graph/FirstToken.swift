@@ -25,7 +25,8 @@ extension Operation {
     /// Whether each token of the result depends on the same token of the inputs only.
     fileprivate var isRowWise: Bool {
         switch self {
-        case .linear, .layerNormalization, .batchNormalization, .activation, .add, .multiply, .gatherChannels,
+        case .linear, .layerNormalization, .batchNormalization, .activation, .function, .add, .multiply,
+            .gatherChannels,
             .channelScale,
             .dropout:
             true

@@ -6,6 +6,8 @@ public enum Operation: Sendable, Equatable {
     /// weight (where `hasScale`), bias, running mean, running variance, each `[channels]`.
     case batchNormalization(epsilon: Float, hasScale: Bool)
     case activation(Activation)
+    /// A function of every number by itself that is no common activation: slower, and only where nothing is trained.
+    case function(NumberFunction)
     case add
     /// Each channel of an image times its number in an image of one pixel.
     case scaleChannels
@@ -76,6 +78,7 @@ public enum Operation: Sendable, Equatable {
                 + (options.window.stride.height > 1 ? " /\(options.window.stride.height)" : "")
         case .batchNormalization: "batch normalisation"
         case .activation(let activation): activation.rawValue
+        case .function: "function"
         case .add: "add"
         case .scaleChannels: "scale channels"
         case .multiply: "multiply"
@@ -110,6 +113,23 @@ public enum Operation: Sendable, Equatable {
         case .spatialMean: "mean over the map"
         }
     }
+}
+
+/// A function of a number, known by a name: functions of one name are one function.
+public struct NumberFunction: Sendable, Equatable {
+    /// Whose equality counts.
+    public let name: String
+    /// The function.
+    public let apply: @Sendable (Double) -> Double
+
+    /// All parts, as they are.
+    public init(name: String, apply: @escaping @Sendable (Double) -> Double) {
+        self.name = name
+        self.apply = apply
+    }
+
+    /// Whether the names are.
+    public static func == (first: NumberFunction, second: NumberFunction) -> Bool { first.name == second.name }
 }
 
 /// A function of every number by itself.

@@ -99,6 +99,7 @@ enum RowOperation {
     case mean(first: Int)
     /// As many rows as the output has, from `first` on.
     case slice(first: Int)
+    case function(NumberFunction)
     /// Of each row, these numbers.
     case gather([Int])
     case responseNormalization(epsilon: Float)

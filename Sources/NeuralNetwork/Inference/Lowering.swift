@@ -87,6 +87,7 @@ struct Lowering {
             return append(shape(of: id)) {
                 .binary(name: node.name, .multiply, first: first, second: second, output: $0)
             }
+        case .function(let function): return appendRows(id, .function(function))
         case .gatherChannels(let places): return appendRows(id, .gather(places))
         case .concatenation:
             let inputs = node.inputs.map { value[$0]! }
@@ -163,8 +164,10 @@ struct Lowering {
 
     /// What an operation on rows reads: those that look at all tokens read them all.
     private mutating func rows(_ id: Graph.NodeID, for reader: Graph.NodeID, _ operation: RowOperation) -> Value {
-        if case .gather = operation { return rows(id, for: reader) }
-        return value[id]!
+        switch operation {
+        case .gather, .function: return rows(id, for: reader)
+        default: return value[id]!
+        }
     }
 
     private mutating func firstToken(of id: Graph.NodeID) -> Value {

@@ -37,7 +37,7 @@ extension RowOperation {
         switch self {
         case .tokens(let table): withPointers(parameters.map(\.values)) { table.values($0) }
         case .latentAttention: LatentQuery.forward(parameters.map(\.values))
-        case .attention, .mean, .slice, .gather, .responseNormalization, .groupNormalization:
+        case .attention, .mean, .slice, .gather, .function, .responseNormalization, .groupNormalization:
             parameters.flatMap(\.values)
         }
     }

@@ -76,6 +76,8 @@ final class RowKernel: PlanKernel {
             sumColumns(input + first * size, count: rows(from) - first, size: size, into: output)
             let share = 1 / Float(rows(from) - first)
             for index in 0..<size { output[index] *= share }
+        case .function(let function):
+            for index in 0..<rows(to) * size { output[index] = Float(function.apply(Double(input[index]))) }
         case .gather(let places):
             for row in 0..<rows(to) {
                 let (own, target) = (input + row * from.channels, output + row * size)

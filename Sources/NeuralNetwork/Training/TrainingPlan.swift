@@ -112,7 +112,7 @@ public struct TrainingPlan: Sendable {
             pass.saved[id] = .recurrent(states)
             return output
         case .convolution, .batchNormalization, .maxPooling, .averagePooling, .globalAveragePooling, .scaleChannels,
-            .multiply, .concatenation, .gatherChannels, .groupNormalization, .flatten, .channelScale,
+            .function, .multiply, .concatenation, .gatherChannels, .groupNormalization, .flatten, .channelScale,
             .responseNormalization, .tokens,
             .latentAttention, .classToken,
             .tokenMean, .tokenMap:
