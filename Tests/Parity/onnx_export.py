@@ -23,7 +23,7 @@ import openvino
 SIZES = {
     "resnet18": 64, "efficientnet_b0": 64, "inceptionv3": 96, "efficientnet_lite0": 64, "efficientnetv2_s": 64,
     "mobilenetv3_large": 64, "convnext_tiny": 64, "convnextv2_tiny": 64, "vit_tiny_16": 64, "dinov2_vits14": 56,
-    "dinov2_vits14_reg": 56, "clip_vitb32": 64, "siglip_b16": 64,
+    "dinov2_vits14_reg": 56, "clip_vitb32": 64, "siglip_b16": 64, "vgg16": 64, "small_cnn": 64, "resnet50": 64, "siglip2_b16": 64, "vit_base_32": 64,
 }
 HEADS = ["frame", "average", "max", "gru", "bigru", "lstm", "bilstm", "convlstm", "attention", "transformer"]
 FRAMES = 8
