@@ -111,6 +111,7 @@ struct GraphWriter {
     private func batchNormalization(
         _ node: Graph.Node, _ epsilon: Float, _ hasScale: Bool, _ x: Value
     ) throws -> Value {
+        if case .tokens = node.shape { return try scaled(node, epsilon, hasScale, x) }
         var inputs = [x]
         if !hasScale {
             let count = graph.parameters[node.parameters[0]].count
@@ -120,6 +121,21 @@ struct GraphWriter {
         }
         for index in node.parameters.indices { inputs.append(try parameter(node, index)) }
         return model.node("BatchNormalization", inputs, [.number("epsilon", epsilon)], name: prefix + node.name)
+    }
+
+    /// Of tokens, whose numbers are the last dimension, where ONNX' own operator takes the second: a product and a sum.
+    private func scaled(_ node: Graph.Node, _ epsilon: Float, _ hasScale: Bool, _ x: Value) throws -> Value {
+        let numbers = try node.parameters.indices.map { try values(node, $0).values }
+        let (bias, mean, variance) = (
+            numbers[numbers.count - 3], numbers[numbers.count - 2], numbers[numbers.count - 1]
+        )
+        let factors = bias.indices.map { (hasScale ? numbers[0][$0] : 1) / (variance[$0] + epsilon).squareRoot() }
+        let summands = bias.indices.map { bias[$0] - mean[$0] * factors[$0] }
+        let name = prefix + node.name
+        let factor = try model.weight(name + ".factor", shape: [factors.count], factors)
+        let summand = try model.weight(name + ".summand", shape: [summands.count], summands)
+        let product = model.node("Mul", [x, factor], name: name + ".scaled")
+        return model.node("Add", [product, summand], name: name)
     }
 
     func activation(_ activation: Activation, _ x: Value, _ name: String) -> Value {

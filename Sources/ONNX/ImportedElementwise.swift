@@ -107,6 +107,9 @@ extension GraphImporter {
             (b, viewB) = (node, view)
         }
         if viewA.shape.reduce(1, *) < viewB.shape.reduce(1, *) { swap(&a, &b); swap(&viewA, &viewB) }
+        guard viewB.isAligned(with: viewA) else {
+            throw Refused("it joins \(viewA.shape) and \(viewB.shape) across axes")
+        }
         let layout = viewA
         (a, b) = (try arranged(a, viewA), try arranged(b, viewB))
         let (shape, other) = (builder.shape(of: a), builder.shape(of: b))
@@ -182,7 +185,7 @@ extension GraphImporter {
         guard constant.shape.count <= view.dimensions.count else { return false }
         let own = [Int](repeating: 1, count: view.dimensions.count - constant.shape.count) + constant.shape
         return zip(own, view.dimensions).allSatisfy { length, digits in
-            length == 1 || digits.allSatisfy { $0.axis == .channel && $0.stride == 1 }
+            length == 1 || !digits.isEmpty && digits.allSatisfy { $0.axis == .channel && $0.stride == 1 }
         }
     }
 

@@ -21,6 +21,9 @@ extension GraphImporter {
             throw Refused("its numbers depend on the picture, or do not fit \(size) channels")
         }
         let (_, view) = try realized(call.node.input[0])
+        guard view.dimensions.count > 1, view.dimensions[1].allSatisfy({ $0.axis == .channel }) else {
+            throw Refused("it normalises another axis than channels")
+        }
         let own = zip([".weight", ".bias", ".running_mean", ".running_var"], constants).map {
             parameter(call.name + $0, $1)
         }

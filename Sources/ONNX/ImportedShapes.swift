@@ -189,7 +189,10 @@ extension GraphImporter {
         for name in call.node.input {
             let (node, view) = try realized(name)
             let axis = try Self.axis(call.integer("axis", 0), rank: view.shape.count)
-            guard view.dimensions[axis].allSatisfy({ $0.axis == .channel }) else {
+            // One channel has no digits: it stands second in an image, else last.
+            let usual = view.dimensions.count == 4 ? 1 : view.dimensions.count - 1
+            let isChannel = !view.dimensions[axis].isEmpty || builder.shape(of: node).rowSize == 1 && axis == usual
+            guard isChannel, view.dimensions[axis].allSatisfy({ $0.axis == .channel }) else {
                 throw Refused("it joins along another axis than channels")
             }
             let own = try arranged(node, view)

@@ -117,6 +117,17 @@ struct TensorView: Equatable {
         return result
     }
 
+    /// Whether each dimension, counted from the last, counts channels or places as the other's does, or is 1 long.
+    func isAligned(with other: TensorView) -> Bool {
+        let more = dimensions.dropLast(other.dimensions.count)
+        guard more.allSatisfy(\.isEmpty) else { return false }
+        return zip(dimensions.reversed(), other.dimensions.reversed()).allSatisfy { own, theirs in
+            func isChannel(_ digits: [Digit]) -> Bool { digits.allSatisfy { $0.axis == .channel } }
+            func length(_ digits: [Digit]) -> Int { digits.reduce(1) { $0 * $1.size } }
+            return own.isEmpty || isChannel(own) == isChannel(theirs) && length(own) == length(theirs)
+        }
+    }
+
     /// Places along an axis that the view reads, in the order of its digits there.
     func places(_ axis: Axis) -> [Int] {
         let digits = dimensions.flatMap { $0 }.filter { $0.axis == axis }

@@ -161,6 +161,28 @@ import Testing
         #expect(message(path, output: "a") == "")
     }
 
+    @Test("values that broadcast or join across axes are refused, not mistaken for channels")
+    func acrossAxes() throws {
+        let folder = try ScratchFolder()
+        let path = folder.path + "/m.onnx"
+        let ones = [Float](repeating: 1, count: 3)
+        let mean = ("GlobalAveragePool", ["x"], ["g"])
+        try Self.write(
+            [mean, ("Flatten", ["g"], ["f"]), ("Add", ["f", "c"], ["y"])], tensors: [("c", [3, 1], ones)], to: path)
+        #expect(message(path).contains("goes with no channels"), "\(message(path))")
+        try Self.write(
+            [mean, ("Flatten", ["g"], ["f"]), ("Relu", ["g"], ["r"]), ("Add", ["f", "r"], ["y"])], to: path)
+        #expect(message(path).contains("across axes"), "\(message(path))")
+        try Self.write([mean, ("Relu", ["g"], ["r"]), ("Concat", ["g", "r"], ["y"])], to: path) { model in
+            var axis = Onnx_AttributeProto()
+            (axis.name, axis.type, axis.i) = ("axis", .int, 2)
+            model.graph.node[2].attribute = [axis]
+        }
+        #expect(message(path).contains("another axis than channels"), "\(message(path))")
+        try Self.write([mean, ("Mul", ["x", "g"], ["y"])], to: path)
+        #expect(message(path) == "")
+    }
+
     @Test("a damaged structure is refused in words")
     func malformed() throws {
         let folder = try ScratchFolder()
