@@ -32,8 +32,8 @@ struct GraphWriter {
         case .batchNormalization(let epsilon, let hasScale): return try batchNormalization(node, epsilon, hasScale, x)
         case .activation(let activation): return self.activation(activation, x, name)
         case .function: throw ExportError.unknownFunction(node: node.name)
-        case .add: return model.node("Add", inputs, name: name)
-        case .scaleChannels, .multiply: return model.node("Mul", inputs, name: name)
+        case .add: return model.node("Add", alike(node, inputs), name: name)
+        case .scaleChannels, .multiply: return model.node("Mul", alike(node, inputs), name: name)
         case .gatherChannels(let places):
             var axis = 1
             if case .tokens = node.shape { axis = 2 }
@@ -74,6 +74,18 @@ struct GraphWriter {
             .convolutionalRecurrent, .spatialMean:
             return try overTime(node, inputs)
         case .input: return x
+        }
+    }
+
+    /// Values that go together: a vector beside an image as an image of one pixel, and the other way round.
+    private func alike(_ node: Graph.Node, _ inputs: [Value]) -> [Value] {
+        zip(node.inputs, inputs).enumerated().map { index, input in
+            let name = "\(prefix)\(node.name).alike\(index)"
+            switch (node.shape, graph.nodes[input.0.index].shape) {
+            case (.image, .vector): return model.node("Unsqueeze", [input.1, model.integers([2, 3])], name: name)
+            case (.vector, .image): return model.node("Flatten", [input.1], name: name)
+            default: return input.1
+            }
         }
     }
 
