@@ -20,8 +20,8 @@ SQL ?=
 ARGS ?=
 export CACHE RUNS PIPELINE RUN VIDEO REPORT ONNX SQL
 
-PACKAGES := libdnnl-dev libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libzip-dev libhdf5-dev libsqlite3-dev pkg-config sqlite3 curl gnuplot-nox
-FORMULAE := onednn ffmpeg libzip hdf5 pkg-config gnuplot
+PACKAGES := libdnnl-dev libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libzip-dev libhdf5-dev libssl-dev libsqlite3-dev pkg-config sqlite3 curl gnuplot-nox
+FORMULAE := onednn ffmpeg libzip hdf5 openssl@3 pkg-config gnuplot
 
 # Another oneDNN than the system's gets a build folder of its own.
 ifdef ONEDNN

@@ -20,7 +20,6 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
@@ -36,7 +35,10 @@ let package = Package(
             name: "CLibzip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"]), .brew(["libzip"])]),
         .systemLibrary(
             name: "CLibHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
+        .systemLibrary(
+            name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .target(name: "CHDF5", dependencies: ["CLibHDF5"]),
+        .target(name: "Digests", dependencies: ["CLibcrypto"]),
         .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
         .target(name: "CElementwise"),
         .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CElementwise", "CLibzip", "CHDF5"]),
@@ -45,20 +47,18 @@ let package = Package(
         .target(name: "ONNX", dependencies: ["NeuralNetwork", "ONNXMessages"]),
         .target(
             name: "Backbones",
-            dependencies: ["NeuralNetwork", "ONNX", .product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: ["NeuralNetwork", "ONNX", "Digests"]),
         .target(name: "Datasets", dependencies: [.product(name: "SwiftCSV", package: "SwiftCSV")]),
         .target(name: "Video", dependencies: ["CFFmpeg"]),
         .target(
             name: "FeatureCache",
             dependencies: [
-                "CElementwise", "CLibzip",
-                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto"),
+                "CElementwise", "CLibzip", "Digests", .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .target(
             name: "Extraction",
             dependencies: [
-                "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache",
-                .product(name: "Crypto", package: "swift-crypto"),
+                "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache", "Digests",
             ]),
         .target(name: "SequenceModels", dependencies: ["NeuralNetwork", "Datasets", "FeatureCache"]),
         .target(
@@ -100,6 +100,7 @@ let package = Package(
         .testTarget(
             name: "ONNXTests", dependencies: ["ONNX", "ONNXMessages", "NeuralNetwork", "TestSupport"],
             resources: [.copy("Fixtures")]),
+        .testTarget(name: "DigestsTests", dependencies: ["Digests", "TestSupport"]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
         .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache", "NeuralNetwork", "TestSupport"]),
         .testTarget(
@@ -120,7 +121,7 @@ let package = Package(
         .testTarget(name: "VideoTests", dependencies: ["Video", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(
             name: "BackbonesTests",
-            dependencies: ["Backbones", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["Backbones", "Digests", "TestSupport"],
             resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,4 +1,4 @@
-import Crypto
+import Digests
 import Foundation
 
 /// Why a weight file could not be fetched. What had arrived is kept, and the next try goes on from there.
@@ -180,21 +180,18 @@ public struct WeightsFetcher: Sendable {
     private static func verify(_ path: String, _ checksum: PublishedWeights.Checksum) throws {
         let (expected, found) =
             switch checksum {
-            case .sha256(let prefix): (prefix, String(try digest(path, SHA256()).prefix(prefix.count)))
-            case .md5(let digits): (digits, try digest(path, Insecure.MD5()))
+            case .sha256(let prefix): (prefix, String(try digest(path, .sha256).prefix(prefix.count)))
+            case .md5(let digits): (digits, try digest(path, .md5))
             case .stated: ("", "")
             }
         if expected != found { throw FetchError.wrongChecksum(path, expected: expected, found: found) }
     }
 
-    /// Hex digest of a file, read in pieces.
-    private static func digest(_ path: String, _ hash: some HashFunction) throws -> String {
-        guard let file = FileHandle(forReadingAtPath: path) else {
-            throw FetchError.unwritable(path, reason: String(cString: strerror(errno)))
+    private static func digest(_ path: String, _ algorithm: DigestAlgorithm) throws -> String {
+        do throws(DigestError) {
+            return try Digest.file(path, algorithm)
+        } catch {
+            throw FetchError.unwritable(path, reason: error.reason)
         }
-        defer { try? file.close() }
-        var hash = hash
-        while let piece = try? file.read(upToCount: 1 << 20), !piece.isEmpty { hash.update(data: piece) }
-        return hash.finalize().map { String(format: "%02x", $0) }.joined()
     }
 }

@@ -214,6 +214,16 @@ EVERY_PROCESSOR float elementwise_largest(long count, const float *x) {
   return largest[0];
 }
 
+void elementwise_count_magnitudes(long count, const float *x, unsigned *counts) {
+  const uint32_t *bits = (const uint32_t *)x;
+  // Exponent and seven bits of fraction: 2⁻⁴⁰ has the exponent 87.
+  const int least = 87 << 7;
+  for (long i = 0; i < count; i += 3) {
+    int bin = (int)((bits[i] & 0x7fffffff) >> 16) - least;
+    if (bin >= 0) counts[bin < ELEMENTWISE_MAGNITUDES ? bin : ELEMENTWISE_MAGNITUDES - 1]++;
+  }
+}
+
 EVERY_PROCESSOR void elementwise_quantize(long count, float scale, const float *x, signed char *bytes) {
   const float *restrict source = x;
   signed char *restrict target = bytes;

@@ -4,8 +4,10 @@ import NeuralNetwork
 import Video
 
 extension Extractor {
-    /// Clips that eight-bit ranges are found on, and frames of each.
-    private static let calibrationClips = 16, calibrationFrames = 2
+    /// Clips that eight-bit ranges are found on, and frames looked at together.
+    private static let calibrationClips = 16, calibrationBatch = 4
+    /// Multiplications from which on a network sees one frame of each clip, not two.
+    private static let heavy = 10_000_000_000
 
     /// Completes a recipe in `int8` with what its bits stand for: as in the cache, where features of this recipe
     /// are there already, so that old and new features fit together; else found on frames of the dataset.
@@ -28,7 +30,7 @@ extension Extractor {
     /// - Throws: `VideoError` where no clip can be decoded; as `InferencePlan`.
     public func layerAgreement(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> [LayerAgreement] {
         let clips = try dataset.clips()
-        let frames = try sampleFrames(recipe, of: sample?.choose(from: clips) ?? clips, atMost: 4)
+        let frames = try sampleFrames(recipe, of: sample?.choose(from: clips) ?? clips, ofEach: 1).prefix(4)
         return try LayerAgreement.layers(
             graph: recipe.graph(), output: recipe.tap, batch: frames.count, weights: weights.packed,
             normalization: recipe.input.normalization, arithmetic: recipe.arithmetic, pixels: frames.flatMap(\.pixels))
@@ -39,18 +41,21 @@ extension Extractor {
         _ recipe: ExtractionRecipe, _ weights: LoadedWeights, _ clips: [Clip], _ report: (Event) -> Void
     ) throws -> Calibration {
         let training = clips.filter { $0.split == .train }
-        let frames = try sampleFrames(recipe, of: training.isEmpty ? clips : training)
-        report(.note("finding the ranges of eight bits on \(frames.count) frames of the data set"))
-        // Ranges are part of the recipe: machines that share the work must find the same, however many cores they have.
-        ArithmeticLibrary.setThreadsOfCallingThread(1)
         let graph = try recipe.graph()
+        let frames = try sampleFrames(
+            recipe, of: training.isEmpty ? clips : training, ofEach: graph.multiplyAdds > Self.heavy ? 1 : 2)
+        let known = RangeStore(recipe, frames)
+        if let calibration = known.calibration { return calibration }
+        report(.note("finding the ranges of eight bits on \(frames.count) frames of the data set"))
+        // Ranges are part of the recipe: machines that share the work must find the same, so the batch is fixed too.
         let calibrator = try Calibrator(
-            graph: graph, output: recipe.tap, batch: recipe.batch, weights: weights.packed,
+            graph: graph, output: recipe.tap, batch: Self.calibrationBatch, weights: weights.packed,
             normalization: recipe.input.normalization)
-        let batches = stride(from: 0, to: frames.count, by: recipe.batch).map { first in
-            frames[first..<min(first + recipe.batch, frames.count)].flatMap(\.pixels)
+        let batches = stride(from: 0, to: frames.count, by: Self.calibrationBatch).map { first in
+            frames[first..<min(first + Self.calibrationBatch, frames.count)].flatMap(\.pixels)
         }
         let calibration = try calibrator.calibration(of: batches)
+        known.keep(calibration)
         if !calibration.kept.isEmpty {
             report(
                 .note(
@@ -63,27 +68,33 @@ extension Extractor {
 
     /// A few frames of clips spread evenly over the dataset.
     private func sampleFrames(
-        _ recipe: ExtractionRecipe, of clips: [Clip], atMost limit: Int = calibrationClips * calibrationFrames
+        _ recipe: ExtractionRecipe, of clips: [Clip], ofEach frames: Int
     ) throws -> [VideoFrame] {
-        var frames: [VideoFrame] = []
-        var failure: VideoError?
-        // Clips that cannot be decoded give way to their neighbours.
-        let order = Self.spread(clips.count, into: Self.calibrationClips)
-        var taken = 0
-        for place in order where taken < Self.calibrationClips && frames.count < limit {
-            let path = dataset.root + "/" + clips[place].path
+        let root = dataset.root
+        @Sendable func sampled(_ place: Int) -> Result<[VideoFrame], VideoError> {
             do {
+                let path = root + "/" + clips[place].path
                 let request = recipe.request(digest: try FileDigest.clip(path: path))
                 let sampled = try openClip(path: path).sample([request])[0].frames
-                frames += Self.spread(sampled.count, into: Self.calibrationFrames).prefix(Self.calibrationFrames)
-                    .map { sampled[$0] }
-                taken += 1
-            } catch let error as VideoError {
-                failure = error
+                return .success(Self.spread(sampled.count, into: frames).prefix(frames).map { sampled[$0] })
+            } catch {
+                return .failure(
+                    error as? VideoError
+                        ?? .unreadable(path: clips[place].path, reason: error.localizedDescription))
             }
         }
-        if let failure, frames.isEmpty { throw failure }
-        return Array(frames.prefix(limit))
+        // Clips that cannot be decoded give way to their neighbours.
+        let order = Self.spread(clips.count, into: Self.calibrationClips)
+        var tried: [Result<[VideoFrame], VideoError>?] = Array(repeating: nil, count: order.count)
+        try runJobs(count: min(Self.calibrationClips, order.count), workers: workers) {
+            { sampled(order[$0]) }
+        } consume: { (place: Int, result: Result<[VideoFrame], VideoError>) in tried[place] = result }
+        var found: [[VideoFrame]] = []
+        for (place, known) in zip(order, tried) where found.count < Self.calibrationClips {
+            if let frames = try? (known ?? sampled(place)).get() { found.append(frames) }
+        }
+        if found.isEmpty, case .failure(let error)? = tried.first { throw error }
+        return found.flatMap { $0 }
     }
 
     /// All indices below `count`, those in the middle of `parts` equal parts first.

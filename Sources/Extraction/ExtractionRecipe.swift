@@ -1,5 +1,6 @@
 import Backbones
 import Datasets
+import Digests
 import FeatureCache
 import Foundation
 import NeuralNetwork

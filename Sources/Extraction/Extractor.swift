@@ -100,7 +100,7 @@ public struct Extractor: Sendable {
         defer { withExtendedLifetime(lock) {} }
         let targets = try zip(checked, configurations).map { checked, configuration in
             var (recipe, weights) = checked
-            try calibrate(&recipe, weights, clips, cache, report)
+            try calibrate(&recipe, weights, all, cache, report)
             let record = try record(recipe, weights, configuration)
             return Target(
                 recipe: recipe, weights: weights, record: record, id: try cache.addExtraction(record),

@@ -1,4 +1,5 @@
 import Backbones
+import Digests
 import FeatureCache
 import Foundation
 import NeuralNetwork
@@ -36,7 +37,7 @@ public struct LoadedWeights: Sendable {
 
     /// Of the file; of several, of their digests in a row.
     private static func digest(of files: [String]) throws -> String {
-        let digests = try files.map(FileDigest.sha256)
+        let digests = try files.map { try FileDigest.sha256(path: $0) }
         return digests.count == 1 ? digests[0] : hexDigest(Data(digests.joined().utf8))
     }
 

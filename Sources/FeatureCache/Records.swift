@@ -1,5 +1,5 @@
 import CElementwise
-import Crypto
+import Digests
 import Foundation
 
 /// One file's content.
@@ -190,19 +190,5 @@ public struct SequenceRecord: Sendable, Equatable {
             view: parts[0].view, frameIndices: parts.flatMap(\.frameIndices), frameTimes: parts.flatMap(\.frameTimes),
             decodeErrors: parts.map(\.decodeErrors).max() ?? 0,
             features: parts.count == 1 ? parts[0].features : parts.flatMap(\.features))
-    }
-}
-
-/// SHA-256 as lower-case hexadecimal.
-public func hexDigest(_ bytes: some DataProtocol) -> String { hexText(SHA256.hash(data: bytes)) }
-
-func hexText(_ digest: SHA256Digest) -> String {
-    String(unsafeUninitializedCapacity: 2 * SHA256Digest.byteCount) { text in
-        for (place, byte) in digest.enumerated() {
-            for (offset, digit) in [byte >> 4, byte & 15].enumerated() {
-                text[2 * place + offset] = digit + UInt8(ascii: digit < 10 ? "0" : "a") - (digit < 10 ? 0 : 10)
-            }
-        }
-        return 2 * SHA256Digest.byteCount
     }
 }

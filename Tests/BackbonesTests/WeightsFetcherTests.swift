@@ -1,4 +1,4 @@
-import Crypto
+import Digests
 import Foundation
 import Synchronization
 import TestSupport
@@ -72,8 +72,7 @@ private final class TestServer: Sendable {
         if behaviour == "redirect" {
             return send(client, "HTTP/1.1 302 Found\r\nLocation: /ok/\(path.dropFirst("/redirect/".count))\r\n\r\n")
         }
-        let sha256 = Data(SHA256.hash(data: Data(content)))
-        let md5 = Data(Insecure.MD5.hash(data: Data(content)))
+        let (sha256, md5) = (Self.digest(content, .sha256), Self.digest(content, .md5))
         func hex(_ data: Data) -> String { data.map { String(format: "%02x", $0) }.joined() }
         if behaviour == "hub" {
             let place = "/ok/\(path.dropFirst("/hub/".count))"
@@ -107,6 +106,12 @@ private final class TestServer: Sendable {
         }
     }
 
+    private static func digest(_ bytes: [UInt8], _ algorithm: DigestAlgorithm) -> Data {
+        guard var digest = Digest(algorithm) else { return Data() }
+        digest.update(bytes)
+        return Data(digest.bytes())
+    }
+
     private func send(_ client: Int32, _ text: String) {
         let bytes = Array(text.utf8)
         _ = Foundation.send(client, bytes, bytes.count, Int32(MSG_NOSIGNAL))
@@ -117,7 +122,7 @@ private final class TestServer: Sendable {
     static let content = Data((0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 256) })
 
     static func weights(_ checksum: PublishedWeights.Checksum? = nil) -> PublishedWeights {
-        let digits = SHA256.hash(data: content).prefix(4).map { String(format: "%02x", $0) }.joined()
+        let digits = hexDigest(content).prefix(8)
         return PublishedWeights(
             backbone: "resnet18", file: "w-\(digits).pth", path: "w-\(digits).pth", publisher: .torchvision,
             megabytes: 1,

@@ -51,6 +51,12 @@ void elementwise_widen(long count, const void *halves, float *numbers);
 
 /// The largest |x|; NaN counts for nothing.
 float elementwise_largest(long count, const float *x);
+
+/// Magnitudes from 2⁻⁴⁰ to 2²⁴, 128 for each power of two.
+enum { ELEMENTWISE_MAGNITUDES = 64 * 128 };
+/// Counts the magnitudes of every third number; smaller ones count for nothing, larger ones as the last.
+void elementwise_count_magnitudes(long count, const float *x, unsigned *counts);
+
 /// x / scale, rounded to the nearest or even whole number and cut off at ±127; 0 where it is not finite.
 void elementwise_quantize(long count, float scale, const float *x, signed char *bytes);
 /// factor · x, rounded to the nearest or even whole number and cut off at -128 and 127, plus 128.

@@ -1,16 +1,16 @@
-/// Finds what eight bits should stand for in each layer of a network, by looking at its layers' outputs for
-/// typical pictures: first their largest values, then how often which occur.
+/// Finds what eight bits should stand for in each layer of a network, by looking at how often which of its layers'
+/// outputs occur for typical pictures.
 ///
 /// The range of a layer is the one with the least squared error of its numbers after rounding and cutting off.
 /// Where features then differ too much from those in `f32`, groups of layers keep `f32`: of all stretches of an eighth of
 /// the network, and of all layers of one kind, that one each time which helps most, until features are alike enough.
+///
+/// Each batch is one core's work, and what it gives does not depend on the others: any number of cores finds the same.
 public final class Calibrator {
     private let request: PlanRequest
     private let weights: PackedWeights
-    private let plan: InferencePlan
     private let normalization: PixelNormalization
-    private let lowering: Lowering
-    private let unsignedLayers: Set<String>
+    private let convolutions: [ConvolutionStep]
 
     /// The least mean cosine of features in eight bits to those in `f32` that keeps no layer in `f32`.
     public static let goal = 0.995
@@ -18,46 +18,43 @@ public final class Calibrator {
     /// - Parameters:
     ///   - output: a name in `graph.outputs`.
     ///   - batch: pictures looked at together.
+    ///   - weights: keep what plans in eight bits need.
     /// - Throws: as `InferencePlan`.
     public init(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, normalization: PixelNormalization
     ) throws {
         request = PlanRequest(graph: graph, output: output, batch: batch, arithmetic: .f32)
-        self.weights = weights.unpacked()
-        let parts = try PlanParts(request, self.weights, .library)
-        lowering = parts.lowering
-        unsignedLayers = Set(lowering.convolutions.filter { $0.activation?.isUnsigned == true }.map(\.name))
-        plan = try InferencePlan(parts)
+        guard let node = graph.outputs[output] else {
+            throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
+        }
+        self.weights = weights
         self.normalization = normalization
+        convolutions = try Lowering(graph, output: node).convolutions
     }
 
     /// - Parameters:
     ///   - pixels: batches of typical pictures, each `[count, height, width, 3]` with count up to `batch`.
     ///   - goal: the mean cosine wanted.
     public func calibration(of pixels: [[UInt8]], goal: Double = Calibrator.goal) throws -> Calibration {
+        let exact = try exact(pixels)
         var histograms: [String: Histogram] = [:]
-        for part in pixels {
-            _ = try plan.run(pictures: [part], normalization: normalization) { layer, values in
-                histograms[layer, default: Histogram()].widen(to: values)
-            }
+        for (layer, histogram) in exact.flatMap(\.histograms) {
+            histograms[layer, default: Histogram()].add(histogram)
         }
-        let exact = try pixels.map { part in
-            try plan.run(pictures: [part], normalization: normalization) { layer, values in
-                histograms[layer]?.count(values)
-            }
-        }
+        let unsignedLayers = Set(convolutions.filter { $0.activation?.isUnsigned == true }.map(\.name))
         let best = histograms.map { layer, histogram in
             (layer, histogram.bestRange(levels: unsignedLayers.contains(layer) ? 255 : 127))
         }
         var calibration = Calibration(ranges: Dictionary(uniqueKeysWithValues: best))
-        let most = lowering.convolutions.count / 4
-        var reached = try similarity(calibration, pixels, exact)
+        let features = exact.map(\.features)
+        let most = convolutions.count / 4
+        var reached = try similarity(calibration, pixels, features)
         while reached < goal, calibration.kept.count < most {
             var tried: (kept: [String], similarity: Double)?
             for group in groups(atMost: most) where !Set(group).isSubset(of: calibration.kept) {
                 var other = calibration
                 other.kept = Set(calibration.kept + group).sorted()
-                let similarity = try similarity(other, pixels, exact)
+                let similarity = try similarity(other, pixels, features)
                 if similarity > tried?.similarity ?? -1 { tried = (other.kept, similarity) }
             }
             guard let tried else { break }
@@ -66,9 +63,30 @@ public final class Calibrator {
         return calibration
     }
 
+    /// Features of a batch in `f32`, and what its layers give.
+    private struct Exact: Sendable {
+        let features: Tensor
+        let histograms: [String: Histogram]
+    }
+
+    private func exact(_ pixels: [[UInt8]]) throws -> [Exact] {
+        // Weights in `f32` are needed no longer than this.
+        let (request, weights, normalization) = (request, weights.unpacked(), normalization)
+        return try onAllCores(pixels.count) {
+            let plan = try InferencePlan(PlanParts(request, weights, .library))
+            return { index in
+                var histograms: [String: Histogram] = [:]
+                let features = try plan.run(pictures: [pixels[index]], normalization: normalization) { layer, values in
+                    histograms[layer, default: Histogram()].count(values)
+                }
+                return Exact(features: features, histograms: histograms)
+            }
+        }
+    }
+
     /// Layers that might keep `f32` together.
     private func groups(atMost most: Int) -> [[String]] {
-        let names = lowering.convolutions.map(\.name)
+        let names = convolutions.map(\.name)
         let size = max(1, (names.count + 7) / 8)
         let stretches = stride(from: 0, to: names.count, by: size).map { first in
             Array(names[first..<min(first + size, names.count)])
@@ -80,14 +98,14 @@ public final class Calibrator {
 
     /// Mean cosine of features in eight bits to those in `f32`.
     private func similarity(_ calibration: Calibration, _ pixels: [[UInt8]], _ exact: [Tensor]) throws -> Double {
-        let plan = try InferencePlan(
-            graph: request.graph, output: request.output, batch: request.batch, weights: weights,
-            arithmetic: .int8(calibration))
-        var cosines: [Double] = []
-        for (part, exact) in zip(pixels, exact) {
-            let rough = try plan.run(pixels: part, normalization: normalization)
-            cosines += FeatureAgreement.cosines(rough, exact)
+        let request = PlanRequest(
+            graph: request.graph, output: request.output, batch: request.batch, arithmetic: .int8(calibration))
+        let (weights, normalization) = (weights, normalization)
+        let rough = try onAllCores(pixels.count) {
+            let plan = try InferencePlan(PlanParts(request, weights, .library))
+            return { try plan.run(pixels: pixels[$0], normalization: normalization) }
         }
+        let cosines = zip(rough, exact).flatMap { FeatureAgreement.cosines($0, $1) }
         return cosines.reduce(0, +) / Double(max(1, cosines.count))
     }
 }

@@ -1,50 +1,72 @@
+import CElementwise
 import Foundation
 
-/// How often which magnitudes occur.
-struct Histogram {
-    private static let bins = 2048
+/// How often which magnitudes occur. Sums of counts do not depend on the order of adding: histograms found by several
+/// threads come to the same.
+struct Histogram: Sendable {
     private(set) var largest: Float = 0
-    private var counts = [Int](repeating: 0, count: bins)
+    private var counts = [UInt32](repeating: 0, count: Int(ELEMENTWISE_MAGNITUDES))
 
-    mutating func widen(to values: UnsafeBufferPointer<Float>) {
-        var largest = largest
-        for value in values { largest = max(largest, abs(value)) }
-        self.largest = largest
+    /// Of every third number: neighbours are much alike, and the order of numbers is a power of two.
+    mutating func count(_ values: UnsafeBufferPointer<Float>) {
+        largest = max(largest, elementwise_largest(values.count, values.baseAddress))
+        counts.withUnsafeMutableBufferPointer {
+            elementwise_count_magnitudes(values.count, values.baseAddress, $0.baseAddress)
+        }
     }
 
-    /// Every third number: neighbours are much alike, and the order of numbers is a power of two.
-    mutating func count(_ values: UnsafeBufferPointer<Float>) {
-        guard largest > 0, largest.isFinite else { return }
-        let factor = Float(Self.bins) / largest
-        counts.withUnsafeMutableBufferPointer { counts in
-            for index in stride(from: 0, to: values.count, by: 3) {
-                let magnitude = abs(values[index])
-                if magnitude > 0, magnitude <= largest {
-                    counts[min(Self.bins - 1, Int(magnitude * factor))] += 1
-                }
-            }
-        }
+    mutating func add(_ other: Histogram) {
+        largest = max(largest, other.largest)
+        for (bin, count) in other.counts.enumerated() { counts[bin] &+= count }
     }
 
     /// The range with the least squared error when `levels` steps make it up.
+    ///
+    /// Only sixteen for each power of two are tried: processors that round sums otherwise then find the same.
     func bestRange(levels: Int) -> Float {
-        let candidates = (24...96).map { step in
-            let range = Float(step) / 96 * largest
-            return (range: range, error: error(range, levels))
-        }
-        return candidates.min { $0.error < $1.error }?.range ?? largest
+        guard largest > 0, largest.isFinite else { return largest }
+        let sums = sums()
+        let top = Int((log2(Double(largest)) * 16).rounded(.up))
+        let candidates = (top - 32...top).map { exp2(Double($0) / 16) }
+        let best = candidates.map { ($0, sums.error(of: $0, levels)) }.min { $0.1 < $1.1 }
+        return Float(best?.0 ?? Double(largest))
     }
 
-    /// The magnitude that a bin stands for.
-    private func middle(_ bin: Int) -> Double { (Double(bin) + 0.5) * Double(largest) / Double(Self.bins) }
+    /// How many magnitudes are below each bin, their sum, and the sum of their squares.
+    private struct Sums {
+        var count = [0.0]
+        var sum = [0.0]
+        var squares = [0.0]
 
-    private func error(_ range: Float, _ levels: Int) -> Double {
-        let step = Double(range) / Double(levels)
-        var sum = 0.0
-        for (bin, count) in counts.enumerated() where count > 0 {
-            let cutOff = max(0, middle(bin) - Double(range))
-            sum += Double(count) * (cutOff > 0 ? cutOff * cutOff : step * step / 12)
+        /// Squared, when numbers are rounded to steps and cut off at the range.
+        func error(of range: Double, _ levels: Int) -> Double {
+            let bin = Histogram.bin(of: range)
+            let step = range / Double(levels)
+            let cut = (count: last(count) - count[bin], sum: last(sum) - sum[bin], squares: last(squares) - squares[bin])
+            return count[bin] * step * step / 12 + cut.squares - 2 * range * cut.sum + range * range * cut.count
         }
-        return sum
+
+        private func last(_ values: [Double]) -> Double { values[values.count - 1] }
+    }
+
+    private func sums() -> Sums {
+        var result = Sums()
+        var (number, sum, squares) = (0.0, 0.0, 0.0)
+        for (bin, count) in counts.enumerated() {
+            let magnitude = exp2(Double(bin / 128 - 40)) * (1 + (Double(bin % 128) + 0.5) / 128)
+            (number, sum) = (number + Double(count), sum + Double(count) * magnitude)
+            squares += Double(count) * magnitude * magnitude
+            result.count.append(number)
+            result.sum.append(sum)
+            result.squares.append(squares)
+        }
+        return result
+    }
+
+    /// The bin whose magnitudes begin at or just below a range.
+    private static func bin(of range: Double) -> Int {
+        let power = log2(range).rounded(.down)
+        let place = (Int(power) + 40) * 128 + Int((range / exp2(power) - 1) * 128)
+        return max(0, min(Int(ELEMENTWISE_MAGNITUDES), place))
     }
 }

@@ -33,11 +33,8 @@ public final class KernelTuning: Sendable {
     /// the environment says `ZOETROPE_TUNING=off`: features are then the same to the last bit on all machines of
     /// one kind, whatever is measured.
     public static let standard: KernelTuning? = {
-        let environment = ProcessInfo.processInfo.environment
-        if environment["ZOETROPE_TUNING"] == "off" { return nil }
-        let given = environment["XDG_CACHE_HOME"] ?? ""
-        let folder = given.hasPrefix("/") ? given : NSHomeDirectory() + "/.cache"
-        return KernelTuning(path: folder + "/zoetrope/kernels.json")
+        if ProcessInfo.processInfo.environment["ZOETROPE_TUNING"] == "off" { return nil }
+        return KernelTuning(path: UserCache.folder + "/kernels.json")
     }()
 
     /// Whether the kernels of a network's plans are known here; where not, the first plan measures them.

@@ -80,46 +80,15 @@ public final class PackedWeights: Sendable {
         try packing.withLock {
             let packed = state.withLock { $0.layers }
             let missing = requests.filter { request in !packed.contains(where: request.fits) }
-            let new = try onAllCores(missing.count) { index, context in
-                try self.packed(missing[index], in: graph, context)
+            let new = try onAllCores(missing.count) {
+                let context = try Context()
+                return { try self.packed(missing[$0], in: graph, context) }
             }
             return state.withLock { state in
                 state.layers += new
                 return requests.compactMap { request in state.layers.first(where: request.fits) }
             }
         }
-    }
-
-    /// What `make` gives for each index below `count`, in any order. On threads of our own: oneDNN's number of threads
-    /// belongs to the calling thread.
-    private func onAllCores<Made: Sendable>(
-        _ count: Int, _ make: @escaping @Sendable (Int, Context) throws -> Made
-    ) throws -> [Made] {
-        let made = Guarded<Result<[Made], any Error>>(.success([]))
-        let next = Atomic<Int>(0)
-        let group = DispatchGroup()
-        for _ in 0..<min(ProcessInfo.processInfo.activeProcessorCount, count) {
-            group.enter()
-            let thread = Thread {
-                ArithmeticLibrary.setThreadsOfCallingThread(1)
-                let result = Result {
-                    let context = try Context()
-                    var index = next.add(1, ordering: .relaxed).oldValue
-                    while index < count {
-                        let one = try make(index, context)
-                        made.withLock { $0 = $0.map { $0 + [one] } }
-                        index = next.add(1, ordering: .relaxed).oldValue
-                    }
-                }
-                if case .failure(let error) = result { made.withLock { $0 = .failure(error) } }
-                group.leave()
-            }
-            // oneDNN's kernels keep tiles on the stack.
-            thread.stackSize = 16 << 20
-            thread.start()
-        }
-        group.wait()
-        return try made.withLock { try $0.get() }
     }
 
     private func packed(_ request: Request, in graph: Graph, _ context: Context) throws -> Layer {
@@ -151,12 +120,14 @@ public final class PackedWeights: Sendable {
         try packing.withLock {
             let known = state.withLock { Set($0.scales.keys) }
             let missing = steps.filter { !known.contains($0.name) }
-            _ = try onAllCores(missing.count) { index, _ in
-                let folded = try self.folded(missing[index], in: graph)
-                let scales = Self.scales(of: folded.0)
-                self.state.withLock { state in
-                    state.scales[missing[index].name] = scales
-                    state.pending[missing[index].name] = folded
+            _ = try onAllCores(missing.count) {
+                { index in
+                    let folded = try self.folded(missing[index], in: graph)
+                    let scales = Self.scales(of: folded.0)
+                    self.state.withLock { state in
+                        state.scales[missing[index].name] = scales
+                        state.pending[missing[index].name] = folded
+                    }
                 }
             }
         }

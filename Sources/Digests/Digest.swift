@@ -1,0 +1,109 @@
+import CLibcrypto
+import Foundation
+
+/// What a checksum is computed with.
+public enum DigestAlgorithm: Sendable {
+    case sha256
+    /// Only for publishers that state nothing else.
+    case md5
+}
+
+/// Bytes that are being hashed, piece by piece, by OpenSSL's libcrypto with whatever instructions the processor has.
+public struct Digest: ~Copyable {
+    private let context: OpaquePointer
+
+    /// Nothing hashed yet, for SHA-256.
+    public init() {
+        guard let own = Digest(.sha256) else { fatalError("libcrypto has no memory for a SHA-256") }
+        self = own
+    }
+
+    /// Nil where a policy of the system forbids the algorithm.
+    public init?(_ algorithm: DigestAlgorithm) {
+        guard let created = EVP_MD_CTX_new() else { return nil }
+        guard EVP_DigestInit_ex(created, algorithm == .sha256 ? EVP_sha256() : EVP_md5(), nil) == 1 else {
+            EVP_MD_CTX_free(created)
+            return nil
+        }
+        context = created
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
+
+    /// Hashes these bytes too.
+    public mutating func update(_ bytes: some DataProtocol) {
+        for region in bytes.regions { region.withUnsafeBytes { update($0) } }
+    }
+
+    private mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        if let start = bytes.baseAddress { EVP_DigestUpdate(context, start, bytes.count) }
+    }
+
+    /// What all bytes come to: 32 for SHA-256, 16 for MD5.
+    public consuming func bytes() -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: Int(EVP_MAX_MD_SIZE)) { bytes, written in
+            var count: UInt32 = 0
+            EVP_DigestFinal_ex(context, bytes.baseAddress, &count)
+            written = Int(count)
+        }
+    }
+
+    /// The same as lower-case hexadecimal.
+    public consuming func hex() -> String { hexText(bytes()) }
+
+    /// Of a file's bytes, as lower-case hexadecimal.
+    ///
+    /// - Throws: `DigestError`.
+    public static func file(_ path: String, _ algorithm: DigestAlgorithm = .sha256) throws(DigestError) -> String {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw DigestError(path: path, code: errno) }
+        defer { close(file) }
+        // What fits into the second cache is hashed before it leaves it.
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
+        defer { piece.deallocate() }
+        guard var digest = Digest(algorithm) else { throw DigestError(path: path, code: ENOTSUP) }
+        while true {
+            let count = read(file, piece.baseAddress, piece.count)
+            if count == 0 { return digest.hex() }
+            if count > 0 {
+                digest.update(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+            } else if errno != EINTR {
+                throw DigestError(path: path, code: errno)
+            }
+        }
+    }
+}
+
+/// Why a file cannot be hashed.
+public struct DigestError: LocalizedError, Equatable {
+    /// The file.
+    public let path: String
+    /// The system's number; `ENOTSUP` where a policy of the system forbids the algorithm.
+    public let code: Int32
+    /// The system's words for it.
+    public var reason: String { String(cString: strerror(code)) }
+
+    /// All parts, as they are.
+    public init(path: String, code: Int32) { (self.path, self.code) = (path, code) }
+
+    /// What happened, where, and what to do about it.
+    public var errorDescription: String? { "\(path) cannot be read: \(reason)." }
+}
+
+/// SHA-256 as lower-case hexadecimal.
+public func hexDigest(_ bytes: some DataProtocol) -> String {
+    var digest = Digest()
+    digest.update(bytes)
+    return digest.hex()
+}
+
+private func hexText(_ bytes: [UInt8]) -> String {
+    String(unsafeUninitializedCapacity: 2 * bytes.count) { text in
+        for (place, byte) in bytes.enumerated() {
+            for (offset, digit) in [byte >> 4, byte & 15].enumerated() {
+                text[2 * place + offset] = digit + UInt8(ascii: digit < 10 ? "0" : "a") - (digit < 10 ? 0 : 10)
+            }
+        }
+        return 2 * bytes.count
+    }
+}
