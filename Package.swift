@@ -102,7 +102,7 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "TestSupport"]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
-        .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache", "NeuralNetwork", "TestSupport"]),
+        .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache", "Digests", "NeuralNetwork", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
             dependencies: [
@@ -111,7 +111,7 @@ let package = Package(
             ]),
         .testTarget(name: "FineTuningTests", dependencies: ["FineTuning", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "Backbones", "TestSupport"]),
-        .testTarget(name: "ExtractionTests", dependencies: ["Extraction", "TestSupport"]),
+        .testTarget(name: "ExtractionTests", dependencies: ["Extraction", "Digests", "TestSupport"]),
         .testTarget(
             name: "SequenceModelsTests", dependencies: ["SequenceModels", "TestSupport"],
             resources: [.copy("Fixtures")]),

@@ -15,14 +15,29 @@ extension Extractor {
         _ recipe: inout ExtractionRecipe, _ weights: LoadedWeights, _ clips: [Clip], _ cache: CacheFile,
         _ report: (Event) -> Void
     ) throws {
-        guard recipe.precision == .int8 else { return }
-        let stored = try cache.extractions().lazy.compactMap { try? ExtractionRecipe(json: $0.record.recipe) }
-        let wanted = recipe.uncalibrated
-        if let known = stored.first(where: { $0.uncalibrated == wanted })?.calibration {
-            recipe.calibration = known
-            return
+        let stored = try cache.extractions().compactMap { try? ExtractionRecipe(json: $0.record.recipe) }
+        let wanted = recipe.undecided
+        let known = stored.filter { $0.undecided == wanted && $0.precisionAsked == recipe.precisionAsked }
+        // What was chosen by trying is what is now asked for by name.
+        let other = recipe.precisionAsked == nil ? stored.filter { $0.undecided == wanted } : []
+        if let same = (known + other).first {
+            (recipe.calibration, recipe.precisionAsked) = (same.calibration, same.precisionAsked)
+        } else if recipe.precision == .int8 {
+            recipe.calibration = try calibration(recipe, weights, clips, report)
         }
-        recipe.calibration = try calibration(recipe, weights, clips, report)
+    }
+
+    /// What a configuration comes to, its ranges of eight bits found on the dataset.
+    ///
+    /// - Throws: as `run`.
+    public func recipe(
+        _ configuration: ExtractionConfiguration, report: (Event) -> Void
+    ) throws -> (recipe: ExtractionRecipe, weights: LoadedWeights) {
+        var (recipe, weights) = try check(configuration, report)
+        if recipe.precision == .int8 {
+            recipe.calibration = try calibration(recipe, weights, dataset.clips(), report)
+        }
+        return (recipe, weights)
     }
 
     /// How alike each layer of a recipe's network is to what it gives in `f32`, on a few frames of the dataset.
@@ -45,7 +60,10 @@ extension Extractor {
         let frames = try sampleFrames(
             recipe, of: training.isEmpty ? clips : training, ofEach: graph.multiplyAdds > Self.heavy ? 1 : 2)
         let known = RangeStore(recipe, frames)
-        if let calibration = known.calibration { return calibration }
+        if let ranges = known.ranges {
+            tell(ranges, recipe, report)
+            return ranges.calibration
+        }
         report(.note("finding the ranges of eight bits on \(frames.count) frames of the data set"))
         // Ranges are part of the recipe: machines that share the work must find the same, so the batch is fixed too.
         let calibrator = try Calibrator(
@@ -55,7 +73,17 @@ extension Extractor {
             frames[first..<min(first + Self.calibrationBatch, frames.count)].flatMap(\.pixels)
         }
         let calibration = try calibrator.calibration(of: batches)
-        known.keep(calibration)
+        let ranges = RangeStore.Ranges(calibration: calibration, speed: calibrator.speed)
+        known.keep(ranges)
+        tell(ranges, recipe, report)
+        return calibration
+    }
+
+    private func tell(_ ranges: RangeStore.Ranges, _ recipe: ExtractionRecipe, _ report: (Event) -> Void) {
+        let calibration = ranges.calibration
+        if let speed = ranges.speed, speed < 1 {
+            report(.note(Self.slower(.int8, speed, of: "\(recipe.backbone) on these frames")))
+        }
         if !calibration.kept.isEmpty {
             report(
                 .note(
@@ -63,7 +91,12 @@ extension Extractor {
                         + calibration.kept.prefix(4).joined(separator: ", ") + (calibration.kept.count > 4 ? ", …" : "")
                 ))
         }
-        return calibration
+    }
+
+    /// What is done as asked, though it does not pay.
+    static func slower(_ precision: Precision, _ speed: Double, of what: String) -> String {
+        "\(precision.rawValue) has \(String(format: "%.1f", speed)) times the speed of f32 on this processor (\(what)); it is "
+            + "done as asked. `precision: fastest` chooses what is faster"
     }
 
     /// A few frames of clips spread evenly over the dataset.
@@ -88,7 +121,9 @@ extension Extractor {
         var tried: [Result<[VideoFrame], VideoError>?] = Array(repeating: nil, count: order.count)
         try runJobs(count: min(Self.calibrationClips, order.count), workers: workers) {
             { sampled(order[$0]) }
-        } consume: { (place: Int, result: Result<[VideoFrame], VideoError>) in tried[place] = result }
+        } consume: { (place: Int, result: Result<[VideoFrame], VideoError>) in
+            tried[place] = result
+        }
         var found: [[VideoFrame]] = []
         for (place, known) in zip(order, tried) where found.count < Self.calibrationClips {
             if let frames = try? (known ?? sampled(place)).get() { found.append(frames) }

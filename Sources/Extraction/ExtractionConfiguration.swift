@@ -38,6 +38,8 @@ public struct ExtractionConfiguration: Sendable {
     public var resize: ResizeFilter
     /// What the network computes with; `f32` instead where the processor has no instructions for it.
     public var precision: Precision
+    /// Whether `precision` is to be the fastest here that keeps features and heads as they are; decided once for a cache.
+    public var choosesPrecision = false
     /// How the cache keeps features.
     public var store: StoredType
     /// How many views of each video: the plain one, and others randomly begun, cropped and mirrored.
@@ -68,7 +70,7 @@ public struct ExtractionConfiguration: Sendable {
     public func stored(in extractions: [(id: Int64, record: ExtractionRecord)]) -> (
         id: Int64, record: ExtractionRecord
     )? {
-        for precision in [precision, .f32] {
+        for precision in choosesPrecision ? Precision.allCases : [precision, .f32] {
             var wanted = self
             wanted.precision = precision
             let matching = extractions.filter { wanted.describes($0.record) }
@@ -85,6 +87,7 @@ public struct ExtractionConfiguration: Sendable {
         guard let recipe = try? ExtractionRecipe(json: record.recipe) else { return false }
         let own = ExtractionRecipe(
             self, weights: recipe.weights, numerics: numerics ?? recipe.numerics, input: input ?? recipe.input)
-        return recipe.uncalibrated == own && (recipe.weights == "random") == (weights == .random)
+        if choosesPrecision && recipe.precisionAsked == nil { return false }
+        return recipe.undecided == own.undecided && (recipe.weights == "random") == (weights == .random)
     }
 }

@@ -19,6 +19,10 @@ extension Extractor {
                         + "\(configuration.precision.rawValue); \(configuration.backbone.name) computes in f32"))
             configuration.precision = .f32
         }
+        if configuration.precision == .bf16, !configuration.choosesPrecision, let speed = Precision.bf16Speed, speed < 1
+        {
+            report(.note(Self.slower(.bf16, speed, of: "typical convolutions")))
+        }
         let weights = try LoadedWeights(configuration.weights)
         let recipe = try ExtractionRecipe(configuration, weights)
         try weights.validate(for: recipe.graph().parameters(for: recipe.tap))

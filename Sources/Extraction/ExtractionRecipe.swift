@@ -32,6 +32,8 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     public var input: InputConvention
     /// Arithmetic of the network.
     public var precision: Precision
+    /// `fastest` where the precision was chosen by trying; nil where it was asked for.
+    public var precisionAsked: String?
     /// What eight bits stand for, where the arithmetic is `int8`.
     public var calibration: Calibration?
     /// How features are stored; nil for `float32`.
@@ -42,6 +44,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     enum CodingKeys: String, CodingKey {
         case backbone, numerics, weights, tap, sampling, crop, resize, input, precision, calibration, store
         case imageSize = "image_size"
+        case precisionAsked = "precision_asked"
         case featureVersion = "feature_version"
     }
 
@@ -100,6 +103,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         resize = configuration.resize
         self.input = input
         precision = configuration.precision
+        precisionAsked = configuration.choosesPrecision ? "fastest" : nil
         store = configuration.store == .float32 ? nil : configuration.store
     }
 
@@ -120,6 +124,13 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     var uncalibrated: ExtractionRecipe {
         var recipe = self
         recipe.calibration = nil
+        return recipe
+    }
+
+    /// The same, whoever chose the precision.
+    var undecided: ExtractionRecipe {
+        var recipe = uncalibrated
+        recipe.precisionAsked = nil
         return recipe
     }
 

@@ -41,8 +41,6 @@ public struct Extractor: Sendable {
     /// What is going on, for whoever shows it.
     public enum Event: Sendable {
         case hashing(done: Int, total: Int)
-        /// Kernels are being measured, once on this machine; nothing else happens for some seconds.
-        case measuring
         /// The work that is left: `skipped` videos need nothing.
         case planned(remaining: Int, skipped: Int)
         case extracted(done: Int, total: Int, frames: Int)
@@ -109,9 +107,6 @@ public struct Extractor: Sendable {
         var summary = Summary()
         let jobs = try plan(clips, targets, cache, isCancelled, &summary, report)
         report(.planned(remaining: jobs.count, skipped: summary.skipped))
-        if !jobs.isEmpty, try targets.contains(where: { try $0.recipe.needsMeasuring }) {
-            report(.measuring)
-        }
         let begin = ContinuousClock.now
         try work(jobs, targets, cache, isCancelled, &summary, report)
         summary.seconds = (ContinuousClock.now - begin) / .seconds(1)
@@ -124,13 +119,15 @@ public struct Extractor: Sendable {
         _ summary: inout Summary, _ report: (Event) -> Void
     ) throws {
         let root = dataset.root
+        let frames = jobs.count * (targets.map(\.recipe.sampling.frames).max() ?? 1)
         let batches = targets.map { ($0.recipe.sampling.frames + $0.recipe.batch - 1) / $0.recipe.batch }.min() ?? 1
         var parts = ClipParts(clips: jobs.count, workers: workers, batches: batches)
         let count = parts.count
         var done = 0
         var warned: Set<String> = []
         try runJobs(count: jobs.count * count, workers: workers) {
-            let extractor = try FeatureExtractor(targets.map { ($0.recipe, $0.weights.packed) }, threads: 1)
+            let extractor = try FeatureExtractor(
+                targets.map { ($0.recipe, $0.weights.packed) }, threads: 1, frames: frames)
             return { index in
                 if isCancelled() { return Outcome.cancelled }
                 let (clip, part) = ClipParts.place(index, of: count)

@@ -33,26 +33,32 @@ public final class FeatureExtractor {
     /// - Parameters:
     ///   - recipes: each with its weights, which other extractors may share.
     ///   - threads: used inside the networks; 1 where every core has its own extractor.
+    ///   - frames: how many all extractors like this will see, about; finding the fastest kernels must pay.
     /// - Throws: `PlanError`, `WeightsError`.
-    public init(_ recipes: [(recipe: ExtractionRecipe, weights: PackedWeights)], threads: Int) throws {
+    public init(
+        _ recipes: [(recipe: ExtractionRecipe, weights: PackedWeights)], threads: Int, frames: Int? = nil
+    ) throws {
         ArithmeticLibrary.setThreadsOfCallingThread(threads)
         networks = try recipes.map { recipe, weights in
             // What was measured is true for one thread.
             let plan = try InferencePlan(
                 graph: recipe.graph(), output: recipe.tap, batch: recipe.batch, weights: weights,
-                arithmetic: recipe.arithmetic, tuning: threads == 1 ? KernelTuning.standard : nil)
+                arithmetic: recipe.arithmetic, tuning: threads == 1 ? KernelTuning.standard : nil,
+                pictures: frames)
             return Network(recipe: recipe, plan: plan, normalization: recipe.input.normalization)
         }
     }
 
     /// How fast the network of a recipe is on one core of this machine, without decoding.
     ///
-    /// - Parameter seconds: about how long to measure.
+    /// - Parameters:
+    ///   - seconds: about how long to measure.
+    ///   - frames: how many there are to see, about; finding the fastest kernels must pay.
     /// - Throws: as `init`.
     public static func framesPerSecond(
-        _ recipe: ExtractionRecipe, _ weights: PackedWeights, seconds: Double = 2
+        _ recipe: ExtractionRecipe, _ weights: PackedWeights, seconds: Double = 2, frames: Int? = nil
     ) throws -> Double {
-        let network = try FeatureExtractor([(recipe, weights)], threads: 1).networks[0]
+        let network = try FeatureExtractor([(recipe, weights)], threads: 1, frames: frames).networks[0]
         let size = recipe.imageSize
         let pixels = (0..<network.plan.batch * size * size * 3).map { UInt8(truncatingIfNeeded: $0 / 64 &* 37) }
         _ = try network.plan.run(pixels: pixels, normalization: network.normalization)
@@ -143,14 +149,6 @@ extension VideoRecord.Details {
 }
 
 extension ExtractionRecipe {
-    /// Whether the first worker will have to measure kernels, which takes some seconds.
-    public var needsMeasuring: Bool {
-        get throws {
-            guard let tuning = KernelTuning.standard else { return false }
-            return try !tuning.isMeasured(graph: graph(), output: tap, batch: batch, arithmetic: arithmetic)
-        }
-    }
-
     /// Frames that a network sees at once: equal parts of at most 16, or what the network is best with, large enough to
     /// reuse each weight while it is in the processor's cache; fewer where pictures are so large that their activations would fill the memory.
     public var batch: Int {

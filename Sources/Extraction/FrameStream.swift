@@ -42,7 +42,7 @@ public struct FrameStream: Sendable {
         var next = 0
         let (recipe, weights) = (recipe, weights)
         try runJobs(count: (wanted + recipe.batch - 1) / recipe.batch, workers: workers) {
-            let extractor = try FeatureExtractor([(recipe, weights)], threads: 1)
+            let extractor = try FeatureExtractor([(recipe, weights)], threads: 1, frames: wanted)
             return { _ -> Batch? in
                 guard let (index, frames) = try feed.take() else { return nil }
                 return Batch(index: index, times: frames.map(\.time), rows: try extractor.features(of: frames))

@@ -11,21 +11,28 @@ struct RangeStore {
 
     init(_ recipe: ExtractionRecipe, _ frames: [VideoFrame]) {
         var digest = Digest()
-        digest.update(Data(recipe.uncalibrated.json.utf8))
+        digest.update(Data(recipe.undecided.json.utf8))
         for frame in frames { digest.update(frame.pixels) }
         path = UserCache.folder + "/ranges/\(digest.hex()).json"
     }
 
-    var calibration: Calibration? {
-        FileManager.default.contents(atPath: path).flatMap { try? JSONDecoder().decode(Calibration.self, from: $0) }
+    /// What was found.
+    struct Ranges: Codable {
+        let calibration: Calibration
+        /// As a multiple of `f32`'s.
+        let speed: Double?
+    }
+
+    var ranges: Ranges? {
+        FileManager.default.contents(atPath: path).flatMap { try? JSONDecoder().decode(Ranges.self, from: $0) }
     }
 
     /// Where it cannot be written, the ranges are found again.
-    func keep(_ calibration: Calibration) {
+    func keep(_ ranges: Ranges) {
         let folder = (path as NSString).deletingLastPathComponent
         try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        try? encoder.encode(calibration).write(to: URL(fileURLWithPath: path), options: .atomic)
+        try? encoder.encode(ranges).write(to: URL(fileURLWithPath: path), options: .atomic)
     }
 }

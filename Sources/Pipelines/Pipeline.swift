@@ -118,7 +118,7 @@ public struct Pipeline: Sendable {
         let files = try names.indices.map { try section.entry(weights, of: "weights", at: $0, of: names.count) }
         let backbones = try zip(names, files).map { try backbone($0, weights: $1, section) }
         let views = try section.integer("views", in: 1...1000) ?? 1
-        let precision = try section.choice("precision", Precision.self) ?? .f32
+        let precision = try section.choice("precision", Precision.allCases.map(\.rawValue) + ["fastest"])
         let store = try section.choice("store", StoredType.self) ?? .float32
         let minimum = backbones.map(\.minimumImageSize).max() ?? 1
         let sizes = try section.integers("image_size", in: minimum...4096)
@@ -150,11 +150,13 @@ public struct Pipeline: Sendable {
             if backbone.name == Backbone.importedName {
                 try checkModel(section, file: file, tap: tap, imageSize: size, hasInput: input != nil)
             }
-            return ExtractionConfiguration(
+            var configuration = ExtractionConfiguration(
                 backbone: backbone, weights: file == "random" ? .random : .file(file), tap: tap,
                 imageSize: size, sampling: sampling, numerics: numerics, input: input,
-                resize: resize ?? (backbone.interpolation == .bicubic ? .bicubic : .antialias), precision: precision,
-                store: store, views: views)
+                resize: resize ?? (backbone.interpolation == .bicubic ? .bicubic : .antialias),
+                precision: precision.flatMap(Precision.init) ?? .f32, store: store, views: views)
+            configuration.choosesPrecision = precision == "fastest"
+            return configuration
         }
     }
 

@@ -40,9 +40,6 @@ public struct WindowPredictor: Sendable {
     /// What is wrong with the backbone's weights, and what this processor does otherwise than the run says.
     public var warnings: [String] { run.warnings }
 
-    /// Whether the first video begins with some seconds of measuring kernels.
-    public var needsMeasuring: Bool { (try? run.recipe.needsMeasuring) ?? false }
-
     /// - Parameter report: gets the time in seconds that was reached, and the video's length.
     /// - Throws: `VideoError`, `FeatureExtractor.Cancelled`.
     public func predict(

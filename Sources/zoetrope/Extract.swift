@@ -38,6 +38,10 @@ struct Extract: ParsableCommand {
     @Option(name: .customLong("set"), help: "Override a key of the pipeline, such as extract.image_size=160.")
     var overrides: [String] = []
 
+    private static let undecidedShards =
+        "With `precision: fastest` each machine would choose for itself, and parts might not fit together. See what "
+        + "`zoetrope extract --check` says on one of them, and name that precision."
+
     func validate() throws {
         do { _ = try shard.map { try Shard($0) } } catch { throw ValidationError(error.localizedDescription) }
     }
@@ -49,11 +53,16 @@ struct Extract: ParsableCommand {
             var extractor = Extractor(
                 name: pipeline.name, dataset: pipeline.dataset, configurations: pipeline.extractions,
                 workers: workers.count, version: ZoetropeCommand.version)
+            if shard != nil, pipeline.extractions.contains(where: \.choosesPrecision) {
+                throw ValidationError(Self.undecidedShards)
+            }
             extractor.retriesFailed = retryFailed
             extractor.shard = try shard.map { try Shard($0) }
             extractor.knownDigests = try digests.map { try DigestList(path: $0) } ?? DigestList()
             let path = extractor.shard?.cachePath(cache.path) ?? cache.path
-            let summary = try Self.extract(extractor, into: CacheFile(path: path))
+            let cache = try CacheFile(path: path)
+            extractor.configurations = try Self.decided(pipeline, in: cache, workers: workers.count)
+            let summary = try Self.extract(extractor, into: cache)
             print(summary.text)
             print("Cache: \(path)")
             if summary.wasCancelled {
@@ -73,6 +82,26 @@ struct Extract: ParsableCommand {
         let progress = ExtractionProgress()
         defer { progress.finish() }
         return try extractor.run(into: cache, isCancelled: { Interruption.isRequested }, report: progress.show)
+    }
+
+    /// The configurations with the precisions that were found to be fastest, now or before, where that is wanted.
+    static func decided(_ pipeline: Pipeline, in cache: CacheFile, workers: Int) throws -> [ExtractionConfiguration] {
+        guard pipeline.extractions.contains(where: \.choosesPrecision) else { return pipeline.extractions }
+        Interruption.install()
+        let progress = ExtractionProgress()
+        defer { progress.finish() }
+        do {
+            return try pipeline.extractions.map { configuration in
+                let choice = PrecisionChoice(
+                    pipeline: pipeline, configuration: configuration, workers: workers,
+                    version: ZoetropeCommand.version)
+                return try choice.decided(
+                    in: cache, isCancelled: { Interruption.isRequested }, report: progress.show)
+            }
+        } catch is FeatureExtractor.Cancelled {
+            Console.message("Interrupted before the precision was chosen. The same command begins again.")
+            throw Console.interrupted
+        }
     }
 
     /// Compares precisions.

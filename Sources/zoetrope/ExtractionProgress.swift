@@ -10,7 +10,6 @@ final class ExtractionProgress {
         switch event {
         case .hashing(let done, let total):
             line.show(force: done == total && Console.isTerminal, "reading   " + ProgressLine.bar(done, of: total))
-        case .measuring: Console.message("measuring which kernels are fastest here; that is remembered")
         case .planned(let remaining, let skipped):
             line.clear()
             begin = .now

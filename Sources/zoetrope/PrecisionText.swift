@@ -27,11 +27,8 @@ extension PrecisionCheck.Result {
         let exact = rows[0]
         let name = row.precision.rawValue
         let speed = row.framesPerSecond / exact.framesPerSecond
-        let lost = (exact.accuracy ?? 0) - (row.accuracy ?? 0)
         let kept = row.kept.isEmpty ? "" : " (\(row.kept.count) layers in f32)"
-        // One clip more or less is chance where few are judged.
-        let isAsGood = row.meanCosine >= 0.99 && lost <= max(0.01, 1 / Double(max(1, judged)))
-        if !isAsGood {
+        if !isAsGood(row) {
             let pace = speed < 1.1 ? "not faster than f32 here, and" : "\(decimal(speed, 1)) times as fast as f32, but"
             return
                 "\(name)\(kept) is \(pace) its features are not as good: stay with f32 where accuracy matters. "

@@ -58,9 +58,6 @@ enum WindowedOutput {
             RunDirectory(path: command.directory), weights: command.weights, frameRate: options.frameRate)
         predictor.rolling = options.rolling
         for warning in predictor.warnings { Console.message("note: " + warning) }
-        if predictor.needsMeasuring {
-            Console.message("measuring which kernels are fastest here; that is remembered")
-        }
         var table = ""
         let outputs = try command.each { video in
             let prediction = try predict(predictor, video)

@@ -106,7 +106,7 @@ private final class TestServer: Sendable {
         }
     }
 
-    private static func digest(_ bytes: [UInt8], _ algorithm: DigestAlgorithm) -> Data {
+    static func digest(_ bytes: [UInt8], _ algorithm: DigestAlgorithm) -> Data {
         guard var digest = Digest(algorithm) else { return Data() }
         digest.update(bytes)
         return Data(digest.bytes())
@@ -122,7 +122,7 @@ private final class TestServer: Sendable {
     static let content = Data((0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 256) })
 
     static func weights(_ checksum: PublishedWeights.Checksum? = nil) -> PublishedWeights {
-        let digits = hexDigest(content).prefix(8)
+        let digits = String(hexDigest(content).prefix(8))
         return PublishedWeights(
             backbone: "resnet18", file: "w-\(digits).pth", path: "w-\(digits).pth", publisher: .torchvision,
             megabytes: 1,
@@ -181,7 +181,7 @@ private final class TestServer: Sendable {
         let wrong = Self.weights(.md5("00000000000000000000000000000000"))
         #expect(throws: FetchError.self) { try fetch("ok", wrong) }
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/weights").isEmpty)
-        let digits = Insecure.MD5.hash(data: Self.content).map { String(format: "%02x", $0) }.joined()
+        let digits = TestServer.digest(Array(Self.content), .md5).map { String(format: "%02x", $0) }.joined()
         #expect(throws: Never.self) { try fetch("ok", Self.weights(.md5(digits))) }
     }
 

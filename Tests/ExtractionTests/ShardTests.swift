@@ -1,4 +1,5 @@
 import Datasets
+import Digests
 import FeatureCache
 import Foundation
 import NeuralNetwork

@@ -21,8 +21,11 @@ import Testing
         Convolution(outChannels: channels, window: Window(kernel: Extent(3), padding: Extent(1)), hasBias: true)
     }
 
-    static func run(_ tuning: KernelTuning?, weights: PackedWeights) throws -> (Tensor, InferencePlan) {
-        let plan = try InferencePlan(graph: graph, output: "out", batch: 2, weights: weights, tuning: tuning)
+    static func run(
+        _ tuning: KernelTuning?, weights: PackedWeights, batch: Int = 2, pictures: Int? = nil
+    ) throws -> (Tensor, InferencePlan) {
+        let plan = try InferencePlan(
+            graph: graph, output: "out", batch: batch, weights: weights, tuning: tuning, pictures: pictures)
         let pixels = SamplePictures.pixels(count: 2, shape: plan.inputShape)
         return (try plan.run(pixels: pixels, normalization: InferencePlanTests.plainPixels), plan)
     }
@@ -46,7 +49,6 @@ import Testing
                             seconds: isWanted ? (kernel.isWinograd ? 1 : 2) : 50)
                     }
                 }
-                for key in measured.reorders.keys { measured.reorders[key] = 0.1 }
             }
             let (output, _) = try Self.run(tuning, weights: weights)
             #expect(InferencePlanTests.relativeError(output, expected) < 1e-5)
@@ -66,6 +68,45 @@ import Testing
         }
         let (_, second) = try Self.run(tuning, weights: weights)
         #expect(!second.kernels.contains { $0.kernel.contains("wino") })
+    }
+
+    @Test("for a few pictures nothing is measured or checked, for many everything is")
+    func pays() throws {
+        let weights = PackedWeights(RandomParameters(), identity: "known")
+        let (expected, _) = try Self.run(nil, weights: weights)
+        let tuning = KernelTuning(path: nil)
+        let (few, plan) = try Self.run(tuning, weights: weights, pictures: 0)
+        #expect(InferencePlanTests.relativeError(few, expected) < 1e-5)
+        #expect(!plan.kernels.contains { $0.kernel.contains("wino") })
+        tuning.withMeasured { #expect($0.kernels.isEmpty && $0.errors.isEmpty) }
+        let (many, _) = try Self.run(tuning, weights: weights, pictures: 100_000_000)
+        #expect(InferencePlanTests.relativeError(many, expected) < 1e-5)
+        #expect(tuning.withMeasured { $0.kernels.count } == 4)
+    }
+
+    @Test("what is known of some pictures is known of other numbers of them, not of one")
+    func otherBatches() throws {
+        let weights = PackedWeights(RandomParameters(), identity: "known")
+        let tuning = KernelTuning(path: nil)
+        for (batch, known) in [(2, 4), (3, 4), (7, 4)] {
+            _ = try Self.run(tuning, weights: weights, batch: batch)
+            #expect(tuning.withMeasured { $0.kernels.count } == known)
+        }
+        let one = try InferencePlan(graph: Self.graph, output: "out", batch: 1, weights: weights, tuning: tuning)
+        #expect(one.batch == 1)
+        #expect(tuning.withMeasured { $0.kernels.count } == 8)
+    }
+
+    @Test("what is found before a measuring ends is not lost")
+    func interrupted() throws {
+        let folder = try ScratchFolder()
+        let path = folder.path + "/kernels.json"
+        let tuning = KernelTuning(path: path)
+        // A core has answered one question, each of the others at most one, when nothing is left to spend.
+        _ = try Self.run(tuning, weights: PackedWeights(RandomParameters(), identity: "known"), pictures: 2)
+        let some = tuning.withMeasured { $0.kernels }
+        #expect((1...4).contains(some.count))
+        #expect(KernelTuning(path: path).withMeasured { $0.kernels } == some)
     }
 
     @Test("what was measured is remembered; a broken file is measured anew")

@@ -11,6 +11,9 @@ public final class Calibrator {
     private let weights: PackedWeights
     private let normalization: PixelNormalization
     private let convolutions: [ConvolutionStep]
+    /// How many times as fast as direct sums in `f32` the network was in eight bits on the pictures of the last
+    /// calibration.
+    public private(set) var speed: Double?
 
     /// The least mean cosine of features in eight bits to those in `f32` that keeps no layer in `f32`.
     public static let goal = 0.995
@@ -24,12 +27,9 @@ public final class Calibrator {
         graph: Graph, output: String, batch: Int, weights: PackedWeights, normalization: PixelNormalization
     ) throws {
         request = PlanRequest(graph: graph, output: output, batch: batch, arithmetic: .f32)
-        guard let node = graph.outputs[output] else {
-            throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
-        }
         self.weights = weights
         self.normalization = normalization
-        convolutions = try Lowering(graph, output: node).convolutions
+        convolutions = try Lowering(graph, output: request.node).convolutions
     }
 
     /// - Parameters:
@@ -48,13 +48,15 @@ public final class Calibrator {
         var calibration = Calibration(ranges: Dictionary(uniqueKeysWithValues: best))
         let features = exact.map(\.features)
         let most = convolutions.count / 4
-        var reached = try similarity(calibration, pixels, features)
+        let first = try similarity(calibration, pixels, features)
+        speed = exact.reduce(0) { $0 + $1.seconds } / first.seconds
+        var reached = first.mean
         while reached < goal, calibration.kept.count < most {
             var tried: (kept: [String], similarity: Double)?
             for group in groups(atMost: most) where !Set(group).isSubset(of: calibration.kept) {
                 var other = calibration
                 other.kept = Set(calibration.kept + group).sorted()
-                let similarity = try similarity(other, pixels, features)
+                let similarity = try similarity(other, pixels, features).mean
                 if similarity > tried?.similarity ?? -1 { tried = (other.kept, similarity) }
             }
             guard let tried else { break }
@@ -67,6 +69,7 @@ public final class Calibrator {
     private struct Exact: Sendable {
         let features: Tensor
         let histograms: [String: Histogram]
+        let seconds: Double
     }
 
     private func exact(_ pixels: [[UInt8]]) throws -> [Exact] {
@@ -76,10 +79,13 @@ public final class Calibrator {
             let plan = try InferencePlan(PlanParts(request, weights, .library))
             return { index in
                 var histograms: [String: Histogram] = [:]
+                var counting = Duration.zero
+                let begin = ContinuousClock.now
                 let features = try plan.run(pictures: [pixels[index]], normalization: normalization) { layer, values in
-                    histograms[layer, default: Histogram()].count(values)
+                    counting += ContinuousClock().measure { histograms[layer, default: Histogram()].count(values) }
                 }
-                return Exact(features: features, histograms: histograms)
+                let seconds = (ContinuousClock.now - begin - counting) / .seconds(1)
+                return Exact(features: features, histograms: histograms, seconds: seconds)
             }
         }
     }
@@ -96,17 +102,23 @@ public final class Calibrator {
         return stretches + kinds.sorted { ($0.count, $0[0]) < ($1.count, $1[0]) }
     }
 
-    /// Mean cosine of features in eight bits to those in `f32`.
-    private func similarity(_ calibration: Calibration, _ pixels: [[UInt8]], _ exact: [Tensor]) throws -> Double {
+    /// Mean cosine of features in eight bits to those in `f32`, and the seconds of a core that it took to make them.
+    private func similarity(
+        _ calibration: Calibration, _ pixels: [[UInt8]], _ exact: [Tensor]
+    ) throws -> (mean: Double, seconds: Double) {
         let request = PlanRequest(
             graph: request.graph, output: request.output, batch: request.batch, arithmetic: .int8(calibration))
         let (weights, normalization) = (weights, normalization)
         let rough = try onAllCores(pixels.count) {
             let plan = try InferencePlan(PlanParts(request, weights, .library))
-            return { try plan.run(pixels: pixels[$0], normalization: normalization) }
+            return { index in
+                let begin = ContinuousClock.now
+                let features = try plan.run(pixels: pixels[index], normalization: normalization)
+                return (features: features, seconds: (ContinuousClock.now - begin) / .seconds(1))
+            }
         }
-        let cosines = zip(rough, exact).flatMap { FeatureAgreement.cosines($0, $1) }
-        return cosines.reduce(0, +) / Double(max(1, cosines.count))
+        let cosines = zip(rough, exact).flatMap { FeatureAgreement.cosines($0.features, $1) }
+        return (cosines.reduce(0, +) / Double(max(1, cosines.count)), rough.reduce(0) { $0 + $1.seconds })
     }
 }
 

@@ -46,6 +46,17 @@ extension onednn_element {
     }
 }
 
+extension onednn_element {
+    /// Of one number.
+    var bytes: Int {
+        switch self {
+        case ONEDNN_BF16: 2
+        case ONEDNN_S8, ONEDNN_U8: 1
+        default: 4
+        }
+    }
+}
+
 extension Activation {
     var code: onednn_activation {
         switch self {

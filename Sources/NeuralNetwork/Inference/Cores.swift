@@ -2,6 +2,31 @@ import Dispatch
 import Foundation
 import Synchronization
 
+/// What another thread computes meanwhile.
+final class Later<Value: Sendable>: Sendable {
+    private let result = Guarded<Result<Value, any Error>?>(nil)
+    private let isDone = DispatchSemaphore(value: 0)
+
+    /// Starts at once, with one thread for oneDNN.
+    init(_ compute: @escaping @Sendable () throws -> Value) {
+        let thread = Thread { [self] in
+            ArithmeticLibrary.setThreadsOfCallingThread(1)
+            let computed = Result { try compute() }
+            result.withLock { $0 = computed }
+            isDone.signal()
+        }
+        thread.stackSize = 16 << 20
+        thread.start()
+    }
+
+    /// Waits for it. To be called once.
+    func value() throws -> Value {
+        isDone.wait()
+        guard let result = result.withLock({ $0 }) else { throw CancellationError() }
+        return try result.get()
+    }
+}
+
 /// What a worker's function gives for each index below `count`, in order of the indices. There is a worker for each
 /// core, on a thread of its own: oneDNN's number of threads, one in each of these, belongs to the calling thread.
 ///

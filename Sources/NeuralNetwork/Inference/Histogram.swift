@@ -42,7 +42,9 @@ struct Histogram: Sendable {
         func error(of range: Double, _ levels: Int) -> Double {
             let bin = Histogram.bin(of: range)
             let step = range / Double(levels)
-            let cut = (count: last(count) - count[bin], sum: last(sum) - sum[bin], squares: last(squares) - squares[bin])
+            let cut = (
+                count: last(count) - count[bin], sum: last(sum) - sum[bin], squares: last(squares) - squares[bin]
+            )
             return count[bin] * step * step / 12 + cut.squares - 2 * range * cut.sum + range * range * cut.count
         }
 

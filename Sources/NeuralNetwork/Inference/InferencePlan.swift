@@ -12,13 +12,10 @@ public final class InferencePlan {
     /// Shape of one picture's output: `[D]`, or `[height, width, channels]` of an image.
     public let outputShape: [Int]
     /// Bytes of activations and scratch space, without the weights.
-    public var workingBytes: Int { arena.bytes + scratchpad.bytes + inputBuffer.bytes + outputBuffer.bytes }
+    public var workingBytes: Int { memory.bytes }
 
     private let context: Context
-    private let arena: AlignedBuffer
-    private let scratchpad: AlignedBuffer
-    private let inputBuffer: AlignedBuffer
-    private let outputBuffer: AlignedBuffer
+    private let memory: PlanMemory
     let inputShape: ImageShape
     private let steps: [any PlanKernel]
     private let layers: [PackedWeights.Layer]
@@ -31,58 +28,29 @@ public final class InferencePlan {
     ///   - arithmetic: works on every processor, but see `Precision.isNative`.
     ///   - tuning: what is known of kernels on this machine; what is not known yet is measured. Nil leaves
     ///     the choice to oneDNN, without measuring anything.
+    ///   - pictures: how many are left for plans like this. Measuring takes at most 3 % of the time they should take.
     /// - Throws: `PlanError`, `ArithmeticError`, or what the weights' source throws.
     public convenience init(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, arithmetic: Arithmetic = .f32,
-        tuning: KernelTuning? = nil
+        tuning: KernelTuning? = nil, pictures: Int? = nil
     ) throws {
-        let request = PlanRequest(graph: graph, output: output, batch: batch, arithmetic: arithmetic)
+        let request = PlanRequest(
+            graph: graph, output: output, batch: batch, arithmetic: arithmetic, pictures: pictures)
         try self.init(PlanParts(request, weights, tuning: tuning))
     }
 
     init(_ parts: PlanParts) throws {
-        let (compiler, operations) = (parts.compiler, parts.operations)
-        let (offsets, bytes) = MemoryPlanner.place(compiler.buffers)
-        let arena = AlignedBuffer(bytes: bytes)
-        let scratchpad = AlignedBuffer(bytes: operations.map(\.kernel.scratchpadBytes).max() ?? 0)
-        let input = AlignedBuffer(bytes: compiler.inputBytes)
-        let destination = AlignedBuffer(bytes: compiler.outputBytes)
-        func pointer(_ buffer: PlanCompiler.Buffer) -> UnsafeMutableRawPointer {
-            switch buffer {
-            case .input: input.pointer
-            case .output: destination.pointer
-            case .arena(let index): arena.pointer + offsets[index]
-            }
-        }
+        let operations = parts.operations
+        let memory = PlanMemory(parts)
         var (layers, tables) = (parts.layers.makeIterator(), parts.tables.makeIterator())
         for operation in operations {
-            let layer = operation.layer == nil ? nil : layers.next()
-            let table = operation.table == nil ? nil : tables.next()
-            let (sources, destination) = (operation.sources.map(pointer), pointer(operation.destination))
-            switch operation.kernel {
-            case let rows as RowKernel:
-                rows.bind(
-                    source: sources[0], destination: destination, table: table?.values.pointer ?? scratchpad.pointer,
-                    scratchpad: scratchpad.pointer)
-            case let shift as ShiftKernel: shift.bind(source: sources[0], destination: destination)
-            case let primitive as Primitive where sources.count > 1:
-                try primitive.bind(sources: sources, destination: destination, scratchpad: scratchpad.pointer)
-            case let primitive as Primitive:
-                // Of a layer normalisation: scales, then as many shifts.
-                try primitive.bind(
-                    source: sources[0], second: operation.second.map(pointer),
-                    weights: layer?.weights.pointer ?? table?.values.pointer,
-                    bias: layer?.bias.pointer ?? table.map { $0.values.pointer + 2 * $0.count },
-                    destination: destination, scratchpad: scratchpad.pointer)
-            default: preconditionFailure("a kernel of unknown kind")
-            }
+            try memory.bind(
+                operation, layer: operation.layer == nil ? nil : layers.next(),
+                table: operation.table == nil ? nil : tables.next())
         }
         batch = parts.batch
         context = parts.context
-        self.arena = arena
-        self.scratchpad = scratchpad
-        inputBuffer = input
-        outputBuffer = destination
+        self.memory = memory
         inputShape = parts.lowering.shapes[parts.lowering.input]
         outputShape = parts.outputShape
         steps = operations.map(\.kernel)
@@ -91,7 +59,7 @@ public final class InferencePlan {
         observations = operations.map { operation in
             operation.observed.map {
                 Observation(
-                    values: pointer(operation.destination), layout: $0.layout, quantum: $0.quantum,
+                    values: memory.pointer(operation.destination), layout: $0.layout, quantum: $0.quantum,
                     shape: parts.lowering.shapes[$0.value])
             }
         }
@@ -149,13 +117,7 @@ public final class InferencePlan {
         precondition(inputShape.channels == 3 && pixels % picture == 0)
         let count = pixels / picture
         precondition((1...batch).contains(count), "\(count) pictures in a batch of \(batch)")
-        let input = inputBuffer.pointer.assumingMemoryBound(to: Float.self)
-        var written = 0
-        for part in pictures {
-            part.withUnsafeBufferPointer { normalization.apply(to: $0, into: input + written) }
-            written += part.count
-        }
-        (input + pixels).update(repeating: 0, count: (batch - count) * picture)
+        let input = memory.fill(pictures, normalization)
         if let observe {
             observe(Calibration.input, UnsafeBufferPointer(start: input, count: pixels))
             for (step, observation) in zip(steps, observations) {
@@ -167,9 +129,7 @@ public final class InferencePlan {
         } else {
             for step in steps { try step.execute(in: context) }
         }
-        let values = outputShape.reduce(count, *)
-        let output = UnsafeBufferPointer(start: outputBuffer.pointer.assumingMemoryBound(to: Float.self), count: values)
-        return Tensor(shape: [count] + outputShape, values: Array(output))
+        return memory.output([count] + outputShape)
     }
 
     /// Runs the network and shows what each convolution, normalisation and step on rows gives, as numbers in `f32`,

@@ -9,17 +9,15 @@ public final class KernelTuning: Sendable {
     struct Measured: Codable {
         /// By the signature of a convolution.
         var kernels: [String: [ConvolutionKernel]] = [:]
-        /// Seconds of a reorder, by its signature.
-        var reorders: [String: Double] = [:]
-        /// Seconds that finding the kernels of a network took.
-        var networks: [String: Double] = [:]
+        /// `Precision.bf16Speed`.
+        var bf16Speed: Double?
         /// How much Winograd's algorithm changes the features, by network and weights.
         var errors: [String: Double] = [:]
     }
 
     private struct State {
         var measured: Measured?
-        var isChanged = false
+        var saved = ContinuousClock.now
     }
 
     private let path: String?
@@ -37,27 +35,54 @@ public final class KernelTuning: Sendable {
         return KernelTuning(path: UserCache.folder + "/kernels.json")
     }()
 
-    /// Whether the kernels of a network's plans are known here; where not, the first plan measures them.
-    public func isMeasured(graph: Graph, output: String, batch: Int, arithmetic: Arithmetic) -> Bool {
-        if arithmetic.precision == .int8 { return true }
-        let request = PlanRequest(graph: graph, output: output, batch: batch, arithmetic: arithmetic)
-        return withMeasured { $0.networks[request.signature] != nil }
-    }
-
     /// Lets one thread at a time make a plan: the first measures and checks what the others then know.
     func serially<Result>(_ body: () throws -> Result) rethrows -> Result {
         try oneAtATime.withLock(body)
     }
 
-    /// Looks up and measures while nobody else does, so that measuring is not disturbed.
+    /// Looks up or adds something, which is kept at once.
     func withMeasured<Result>(_ body: (inout Measured) throws -> Result) rethrows -> Result {
         try state.withLock { state in
             var measured = state.measured ?? load()
             defer { state.measured = measured }
             let known = measured.size
             let result = try body(&measured)
-            if measured.size != known { save(measured) }
+            if measured.size != known {
+                save(measured)
+                state.saved = .now
+            }
             return result
+        }
+    }
+
+    /// Answers questions in their order, on all cores, until that many seconds of a core are spent. What was found is
+    /// kept every half second.
+    func measure(_ questions: [KernelQuestion], atMost budget: Double) throws {
+        let spent = Guarded(0.0)
+        _ = try onAllCores(questions.count) {
+            let bench = try KernelBench()
+            return { index in
+                if spent.withLock({ $0 }) >= budget { return }
+                let begin = ContinuousClock.now
+                let kernels = questions[index].measured(bench)
+                self.note { $0.kernels[questions[index].signature] = kernels }
+                spent.withLock { $0 += (ContinuousClock.now - begin) / .seconds(1) }
+            }
+        }
+        state.withLock { state in
+            if let measured = state.measured { save(measured) }
+        }
+    }
+
+    private func note(_ change: (inout Measured) -> Void) {
+        state.withLock { state in
+            var measured = state.measured ?? load()
+            change(&measured)
+            state.measured = measured
+            if ContinuousClock.now - state.saved > .milliseconds(500) {
+                save(measured)
+                state.saved = .now
+            }
         }
     }
 
@@ -82,9 +107,8 @@ public final class KernelTuning: Sendable {
         var all = loadAll()
         var own = all[Self.machine] ?? Measured()
         own.kernels.merge(measured.kernels) { $1 }
-        own.reorders.merge(measured.reorders) { $1 }
-        own.networks.merge(measured.networks) { $1 }
         own.errors.merge(measured.errors) { $1 }
+        own.bf16Speed = measured.bf16Speed ?? own.bf16Speed
         all[Self.machine] = own
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
@@ -95,5 +119,5 @@ public final class KernelTuning: Sendable {
 }
 
 extension KernelTuning.Measured {
-    fileprivate var size: Int { kernels.count + reorders.count + networks.count + errors.count }
+    fileprivate var size: Int { kernels.count + errors.count + (bf16Speed == nil ? 0 : 1) }
 }

@@ -71,6 +71,8 @@ struct PoolingStep {
 
 /// Channels and size of a value; vectors are images of one pixel.
 struct ImageShape {
+    /// How many numbers.
+    var size: Int { channels * height * width }
     let channels: Int
     let height: Int
     let width: Int

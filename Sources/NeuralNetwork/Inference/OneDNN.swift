@@ -129,15 +129,26 @@ final class Primitive {
     }
 }
 
-/// Memory aligned to a cache line, as the kernels like it.
+/// Memory aligned to a cache line, as the kernels like it. Much of it goes back to the system when it is not needed any
+/// more, which `free` does not promise.
 final class AlignedBuffer {
     let pointer: UnsafeMutableRawPointer
     let bytes: Int
+    private let isMapped: Bool
 
     init(bytes: Int) {
         self.bytes = max(bytes, 64)
-        pointer = .allocate(byteCount: self.bytes, alignment: 64)
+        let mapped =
+            bytes < 1 << 20
+            ? MAP_FAILED : mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        if let mapped, mapped != MAP_FAILED {
+            (pointer, isMapped) = (mapped, true)
+        } else {
+            (pointer, isMapped) = (.allocate(byteCount: self.bytes, alignment: 64), false)
+        }
     }
 
-    deinit { pointer.deallocate() }
+    deinit {
+        if isMapped { munmap(pointer, bytes) } else { pointer.deallocate() }
+    }
 }

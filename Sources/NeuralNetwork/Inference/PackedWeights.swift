@@ -33,6 +33,11 @@ public final class PackedWeights: Sendable {
     /// The same weights, packed by nobody yet.
     func unpacked() -> PackedWeights { PackedWeights(source, identity: identity) }
 
+    /// A layer as wanted, which is not kept where nobody packed it before.
+    func layer(_ request: Request, in graph: Graph, _ context: Context) throws -> Layer {
+        try state.withLock { $0.layers.first(where: request.fits) } ?? packed(request, in: graph, context)
+    }
+
     /// One layer's weights and bias.
     ///
     /// `@unchecked Sendable`: the buffers are filled before the value leaves `PackedWeights` and are
