@@ -102,7 +102,8 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "TestSupport"]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
-        .testTarget(name: "FeatureCacheTests", dependencies: ["FeatureCache", "Digests", "NeuralNetwork", "TestSupport"]),
+        .testTarget(
+            name: "FeatureCacheTests", dependencies: ["FeatureCache", "Digests", "NeuralNetwork", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
             dependencies: [

@@ -51,6 +51,22 @@ extension Extractor {
             normalization: recipe.input.normalization, arithmetic: recipe.arithmetic, pixels: frames.flatMap(\.pixels))
     }
 
+    /// The mean cosine of a recipe's features to those in `f32`, on a few frames of the dataset.
+    ///
+    /// - Throws: `VideoError` where no clip can be decoded; as `InferencePlan`.
+    public func featureAgreement(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> Double {
+        try FeatureAgreement.mean(
+            graph: recipe.graph(), output: recipe.tap, batch: Self.calibrationBatch, weights: weights.packed,
+            normalization: recipe.input.normalization, arithmetic: recipe.arithmetic,
+            pixels: Self.batches(try sampleFrames(recipe, of: dataset.clips(), ofEach: 1)))
+    }
+
+    private static func batches(_ frames: [VideoFrame]) -> [[UInt8]] {
+        stride(from: 0, to: frames.count, by: calibrationBatch).map { first in
+            frames[first..<min(first + calibrationBatch, frames.count)].flatMap(\.pixels)
+        }
+    }
+
     /// - Throws: `VideoError` where none of the clips can be decoded.
     private func calibration(
         _ recipe: ExtractionRecipe, _ weights: LoadedWeights, _ clips: [Clip], _ report: (Event) -> Void
@@ -69,10 +85,7 @@ extension Extractor {
         let calibrator = try Calibrator(
             graph: graph, output: recipe.tap, batch: Self.calibrationBatch, weights: weights.packed,
             normalization: recipe.input.normalization)
-        let batches = stride(from: 0, to: frames.count, by: Self.calibrationBatch).map { first in
-            frames[first..<min(first + Self.calibrationBatch, frames.count)].flatMap(\.pixels)
-        }
-        let calibration = try calibrator.calibration(of: batches)
+        let calibration = try calibrator.calibration(of: Self.batches(frames))
         let ranges = RangeStore.Ranges(calibration: calibration, speed: calibrator.speed)
         known.keep(ranges)
         tell(ranges, recipe, report)

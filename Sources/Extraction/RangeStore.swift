@@ -5,7 +5,8 @@ import NeuralNetwork
 import Video
 
 /// Ranges of eight bits that were found before from the same recipe and the same pictures, in the user's cache folder:
-/// what `--check` found, `extract` need not find again.
+/// what `--check` found, `extract` need not find again. Nothing is kept where kernels are not either
+/// (`KernelTuning.standard`).
 struct RangeStore {
     private let path: String
 
@@ -24,11 +25,13 @@ struct RangeStore {
     }
 
     var ranges: Ranges? {
-        FileManager.default.contents(atPath: path).flatMap { try? JSONDecoder().decode(Ranges.self, from: $0) }
+        if KernelTuning.standard == nil { return nil }
+        return FileManager.default.contents(atPath: path).flatMap { try? JSONDecoder().decode(Ranges.self, from: $0) }
     }
 
     /// Where it cannot be written, the ranges are found again.
     func keep(_ ranges: Ranges) {
+        if KernelTuning.standard == nil { return }
         let folder = (path as NSString).deletingLastPathComponent
         try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let encoder = JSONEncoder()

@@ -16,12 +16,14 @@ public struct PrecisionCheck: Sendable {
     public var version: String
     /// The part of the data set.
     public var sample = ClipSample(classes: 10, clipsPerClass: 16)
+    /// The least mean cosine to features in `f32` that is as good.
+    public static let leastCosine = 0.99
     /// What is tried; nil for the pipeline's own.
     public var configuration: ExtractionConfiguration?
     /// Precisions tried beside `f32`; nil for the one asked for, or all.
     public var precisions: [Precision]?
-    /// Whether every layer is compared too.
-    public var showsLayers = true
+    /// Whether speeds and every layer are compared too.
+    public var isThorough = true
     /// Heads trained for each precision; their accuracies are averaged.
     public var seeds = 3
 
@@ -73,7 +75,7 @@ public struct PrecisionCheck: Sendable {
         /// less accurate, or one clip: one more or less is chance where few are judged.
         public func isAsGood(_ row: Row) -> Bool {
             let lost = (rows[0].accuracy ?? 0) - (row.accuracy ?? 0)
-            return row.meanCosine >= 0.99 && lost <= max(0.01, 1 / Double(max(1, judged)))
+            return row.meanCosine >= PrecisionCheck.leastCosine && lost <= max(0.01, 1 / Double(max(1, judged)))
         }
     }
 
@@ -133,8 +135,8 @@ public struct PrecisionCheck: Sendable {
         let centred = FeatureAgreement.centredCosines(tensor(features), tensor(exact))
         func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
         let recipe = try ExtractionRecipe(json: record.recipe)
-        let speed = try FeatureExtractor.framesPerSecond(recipe, weights.packed)
-        let layers = precision == .f32 || !showsLayers ? [] : try extractor.layerAgreement(recipe, weights)
+        let speed = isThorough ? try FeatureExtractor.framesPerSecond(recipe, weights.packed) : 0
+        let layers = precision == .f32 || !isThorough ? [] : try extractor.layerAgreement(recipe, weights)
         return Row(
             precision: precision, framesPerSecond: speed, meanCosine: mean(cosines), leastCosine: cosines.min() ?? 1,
             centredCosine: mean(centred), accuracy: try accuracy(features, record),

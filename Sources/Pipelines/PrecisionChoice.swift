@@ -45,57 +45,96 @@ public struct PrecisionChoice: Sendable {
     private func choose(
         _ isCancelled: @escaping @Sendable () -> Bool, _ report: (Extractor.Event) -> Void
     ) throws -> Precision {
-        let speeds = try speeds(report)
+        let candidates = try candidates()
         if isCancelled() { throw FeatureExtractor.Cancelled() }
-        let fast = Precision.allCases.filter { (speeds[$0] ?? 0) >= Self.worthwhile && $0 != .f32 }
-            .sorted { (speeds[$0] ?? 0) > (speeds[$1] ?? 0) }
-        var (found, chosen) = ("", Precision.f32)
-        if !fast.isEmpty {
-            var check = PrecisionCheck(pipeline: pipeline, workers: workers, version: version)
-            (check.configuration, check.precisions, check.showsLayers) = (configuration, fast, false)
-            check.sample = try sample()
-            let result = try check.run(isCancelled: isCancelled, report: report)
-            let good = result.rows.dropFirst().filter(result.isAsGood).map(\.precision)
-            chosen = fast.first(where: good.contains) ?? .f32
-            let shown = result.rows.first { $0.precision == (chosen == .f32 ? fast[0] : chosen) }
-            if let shown { found = result.words(shown) }
+        let fast = candidates.filter { $0.recipe != nil && $0.speed >= Self.worthwhile }.sorted { $0.speed > $1.speed }
+        let clips = try pipeline.dataset.clips()
+        var (chosen, found) = (Precision.f32, "")
+        if clips.count < Self.enoughForHeads {
+            (chosen, found) = try byFeatures(fast)
+        } else if !fast.isEmpty {
+            (chosen, found) = try byHeads(fast.map(\.precision), clips, isCancelled, report)
         }
-        let rates = Precision.allCases.compactMap { precision in
-            precision == .f32
-                ? nil : speeds[precision].map { "\(precision.rawValue) \(Self.text($0)) times f32's speed" }
-        }
+        let speeds = candidates.map { "\($0.precision.rawValue) \(Self.text($0.speed)) times as fast as f32" }
         report(
             .note(
                 "precision: fastest is \(chosen.rawValue) for \(configuration.backbone.name) here ("
-                    + (rates + [found]).filter { !$0.isEmpty }.joined(separator: "; ") + ")"))
+                    + (speeds + [found]).filter { !$0.isEmpty }.joined(separator: "; ") + ")"))
         return chosen
     }
 
-    /// Of the network on one core, as a multiple of that in `f32`.
-    private func speeds(_ report: (Extractor.Event) -> Void) throws -> [Precision: Double] {
-        let extractor = Extractor(
-            name: pipeline.name, dataset: pipeline.dataset, configurations: [configuration], workers: workers,
-            version: version)
-        let frames = try pipeline.dataset.clips().count * configuration.sampling.frames
-        var rates: [Precision: Double] = [:]
-        for precision in Precision.allCases where precision.isNative {
-            var tried = configuration
-            (tried.precision, tried.choosesPrecision) = (precision, false)
-            let (recipe, weights) = try extractor.recipe(tried, report: report)
-            rates[precision] = try FeatureExtractor.framesPerSecond(
-                recipe, weights.packed, seconds: 0.5, frames: frames)
-        }
-        let exact = rates[.f32] ?? 1
-        return rates.mapValues { $0 / exact }
+    /// A precision other than `f32`.
+    private struct Candidate {
+        let precision: Precision
+        /// As a multiple of `f32`'s.
+        let speed: Double
+        /// Nil where it is not worth a closer look.
+        var recipe: (recipe: ExtractionRecipe, weights: LoadedWeights)?
     }
 
-    /// At most a sixth of the clips, and no more than 96; but a few.
-    private func sample() throws -> ClipSample {
-        let clips = try pipeline.dataset.clips()
-        let count = min(96, max(8, clips.count / 6))
-        let classes = min(10, max(1, count / 4), Set(clips.map(\.label)).count)
-        return ClipSample(classes: classes, clipsPerClass: max(2, count / max(1, classes)))
+    private var extractor: Extractor {
+        Extractor(
+            name: pipeline.name, dataset: pipeline.dataset, configurations: [configuration], workers: workers,
+            version: version)
     }
+
+    /// What this processor has instructions for, with the network's speed on one core.
+    private func candidates() throws -> [Candidate] {
+        let frames = try pipeline.dataset.clips().count * configuration.sampling.frames
+        func rate(_ precision: Precision) throws -> (rate: Double, recipe: (ExtractionRecipe, LoadedWeights)) {
+            var tried = configuration
+            (tried.precision, tried.choosesPrecision) = (precision, false)
+            let (recipe, weights) = try extractor.recipe(tried) { _ in }
+            let rate = try FeatureExtractor.framesPerSecond(recipe, weights.packed, seconds: 0.5, frames: frames)
+            return (rate, (recipe, weights))
+        }
+        let exact = try rate(.f32).rate
+        return try Precision.allCases.compactMap { precision in
+            guard precision != .f32, precision.isNative else { return nil }
+            if precision == .bf16, let speed = Precision.bf16Speed, speed < 0.8 {
+                return Candidate(precision: precision, speed: speed)
+            }
+            let (own, recipe) = try rate(precision)
+            return Candidate(precision: precision, speed: own / exact, recipe: recipe)
+        }
+    }
+
+    /// The first of them whose features of a few frames are as good.
+    private func byFeatures(_ candidates: [Candidate]) throws -> (Precision, String) {
+        var found: [String] = []
+        for candidate in candidates {
+            guard let (recipe, weights) = candidate.recipe else { continue }
+            let cosine = try extractor.featureAgreement(recipe, weights)
+            found.append("features' mean cosine to f32 " + String(format: "%.4f", cosine))
+            if cosine >= PrecisionCheck.leastCosine { return (candidate.precision, found.joined(separator: ", ")) }
+        }
+        return (.f32, found.joined(separator: ", "))
+    }
+
+    /// The first of them whose features and heads are as good, on at most a sixth of the clips, and no more than 96.
+    private func byHeads(
+        _ precisions: [Precision], _ clips: [Clip], _ isCancelled: @escaping @Sendable () -> Bool,
+        _ report: (Extractor.Event) -> Void
+    ) throws -> (Precision, String) {
+        let count = min(96, clips.count / 6)
+        let classes = min(10, count / 4, Set(clips.map(\.label)).count)
+        var check = PrecisionCheck(pipeline: pipeline, workers: workers, version: version)
+        (check.configuration, check.precisions, check.isThorough) = (configuration, precisions, false)
+        check.sample = ClipSample(classes: classes, clipsPerClass: count / classes)
+        let result = try check.run(isCancelled: isCancelled) { event in
+            switch event {
+            case .extracted, .failed: report(event)
+            case .hashing, .planned, .note: break
+            }
+        }
+        let good = result.rows.dropFirst().filter(result.isAsGood).map(\.precision)
+        let chosen = precisions.first(where: good.contains)
+        let shown = result.rows.first { $0.precision == chosen ?? precisions[0] }
+        return (chosen ?? .f32, shown.map(result.words) ?? "")
+    }
+
+    /// Clips from which on heads on a sixth of them say something.
+    private static let enoughForHeads = 48
 
     static func text(_ number: Double) -> String { String(format: "%.1f", number) }
 }
@@ -108,5 +147,16 @@ extension PrecisionCheck.Result {
             text += String(format: ", a head's accuracy %.0f %%, in f32 %.0f %%", 100 * accuracy, 100 * exact)
         }
         return text + (isAsGood(row) ? "" : ": not as good as f32") + ", on \(clips) clips"
+    }
+}
+
+/// Why a precision is not chosen.
+public enum PrecisionChoiceError: LocalizedError, Equatable {
+    case shards
+
+    /// What happened, where, and what to do about it.
+    public var errorDescription: String? {
+        "With `extract.precision: fastest` each machine would choose for itself, and parts might not fit together. See what "
+            + "`zoetrope extract --check` says on one of them, and name that precision."
     }
 }

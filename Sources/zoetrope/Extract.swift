@@ -38,10 +38,6 @@ struct Extract: ParsableCommand {
     @Option(name: .customLong("set"), help: "Override a key of the pipeline, such as extract.image_size=160.")
     var overrides: [String] = []
 
-    private static let undecidedShards =
-        "With `precision: fastest` each machine would choose for itself, and parts might not fit together. See what "
-        + "`zoetrope extract --check` says on one of them, and name that precision."
-
     func validate() throws {
         do { _ = try shard.map { try Shard($0) } } catch { throw ValidationError(error.localizedDescription) }
     }
@@ -54,7 +50,7 @@ struct Extract: ParsableCommand {
                 name: pipeline.name, dataset: pipeline.dataset, configurations: pipeline.extractions,
                 workers: workers.count, version: ZoetropeCommand.version)
             if shard != nil, pipeline.extractions.contains(where: \.choosesPrecision) {
-                throw ValidationError(Self.undecidedShards)
+                throw PrecisionChoiceError.shards
             }
             extractor.retriesFailed = retryFailed
             extractor.shard = try shard.map { try Shard($0) }

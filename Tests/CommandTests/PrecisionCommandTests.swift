@@ -42,20 +42,72 @@ import Testing
         #expect(try run(predict).error.contains("no instructions for int8"))
     }
 
-    @Test("kernels are measured once and remembered where the user's caches are")
+    @Test("kernels are measured piece by piece, and remembered where the user's caches are")
     func tuned() throws {
         let place = try Workplace()
         let environment = ["ZOETROPE_TUNING": "on", "XDG_CACHE_HOME": place.path + "/caches"]
-        let extract = try Program.run(["extract", "p.yaml"], in: place.path, environment: environment)
-        #expect(extract.status == 0, "\(extract.error)")
         let path = place.path + "/caches/zoetrope/kernels.json"
-        let measured = try Data(contentsOf: URL(fileURLWithPath: path))
-        let again = try Program.run(
-            ["extract", "p.yaml", "--cache", "other.sqlite"], in: place.path, environment: environment)
-        #expect(again.status == 0)
-        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == measured)
-        let checksums: [String] = try place.query("SELECT checksum FROM sequence ORDER BY video_id")
-        #expect(try place.query("SELECT checksum FROM sequence ORDER BY video_id", cache: "other.sqlite") == checksums)
+        func measured() throws -> [String] {
+            struct Kernels: Decodable { let kernels: [String: [[String: AnyDecodable]]] }
+            struct AnyDecodable: Decodable { init(from decoder: any Decoder) {} }
+            let all = try JSONDecoder().decode(
+                [String: Kernels].self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+            return all.values.flatMap(\.kernels.keys).sorted()
+        }
+        func extract(_ cache: String) throws {
+            let output = try Program.run(
+                ["extract", "p.yaml", "--cache", cache], in: place.path, environment: environment)
+            #expect(output.status == 0, "\(output.error)")
+        }
+        try extract("features.sqlite")
+        let first = try measured()
+        // So little is to be done that most of it is not worth measuring.
+        #expect((1...10).contains(first.count), "\(first)")
+        try extract("other.sqlite")
+        #expect(Set(try measured()).isSuperset(of: first))
+        let lengths = "SELECT length FROM sequence ORDER BY video_id"
+        let (own, other): ([Int], [Int]) = (try place.query(lengths), try place.query(lengths, cache: "other.sqlite"))
+        #expect(own == other && own.count == 8)
+    }
+
+    @Test("the fastest precision is chosen once, told in a line, and found by what comes after")
+    func fastest() throws {
+        let place = try Workplace()
+        // Tuned, so that ranges are kept, as a user has it.
+        let environment = ["ZOETROPE_TUNING": "on", "XDG_CACHE_HOME": place.path + "/caches"]
+        let fastest = ["--set", "extract.precision=fastest"]
+        func run(_ arguments: [String]) throws -> ChildProcess.Output {
+            try Program.run(arguments, in: place.path, environment: environment)
+        }
+        let first = try run(["extract", "p.yaml"] + fastest)
+        #expect(first.status == 0, "\(first.error)")
+        let lines = first.error.split(separator: "\n").filter { $0.hasPrefix("note: ") }
+        #expect(lines.count == 1 && lines[0].contains("precision: fastest is "), "\(first.error)")
+        let chosen: [String] = try place.query("SELECT precision FROM extraction")
+        #expect(chosen.count == 1 && lines[0].contains("fastest is \(chosen[0]) for resnet18"))
+        let asked: [String] = try place.query("SELECT json_extract(recipe, '$.precision_asked') FROM extraction")
+        #expect(asked == ["fastest"])
+
+        let again = try run(["extract", "p.yaml"] + fastest)
+        #expect(again.out.contains("8 skipped") && !again.error.contains("fastest"), "\(again.error)")
+        #expect(try run(["sequence", "p.yaml", "--name", "a"] + fastest).status == 0)
+        // By its name it is the same.
+        let named = ["--set", "extract.precision=" + chosen[0]]
+        #expect(try run(["extract", "p.yaml"] + named).out.contains("8 skipped"))
+        #expect(try run(["sequence", "p.yaml", "--name", "b"] + named).status == 0)
+
+        let parts = try run(["extract", "p.yaml", "--shard", "1/2"] + fastest)
+        #expect(parts.status != 0 && parts.error.contains("--check"), "\(parts.error)")
+        let wrong = try run(["extract", "p.yaml", "--set", "extract.precision=fast"])
+        #expect(wrong.error.contains("did you mean `fastest`?"), "\(wrong.error)")
+    }
+
+    @Test("features extracted by name do not stand in for a choice that was never made")
+    func undecided() throws {
+        let place = try Workplace()
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        let training = try place.run("sequence", "p.yaml", "--set", "extract.precision=fastest")
+        #expect(training.status != 0 && training.error.contains("extract"), "\(training.error)")
     }
 
     @Test("fewer than one worker is refused, more than cores is not", arguments: ["0", "-1", "many", "9"])

@@ -15,6 +15,27 @@ public enum FeatureAgreement {
         }
     }
 
+    /// The mean cosine of features in some arithmetic to those in `f32`.
+    ///
+    /// - Parameters:
+    ///   - output: a name in `graph.outputs`.
+    ///   - pixels: batches of pictures, each `[count, height, width, 3]` with count up to `batch`.
+    /// - Throws: as `InferencePlan`.
+    public static func mean(
+        graph: Graph, output: String, batch: Int, weights: PackedWeights, normalization: PixelNormalization,
+        arithmetic: Arithmetic, pixels: [[UInt8]]
+    ) throws -> Double {
+        let features = try [.f32, arithmetic].map { arithmetic in
+            let request = PlanRequest(graph: graph, output: output, batch: batch, arithmetic: arithmetic)
+            return try onAllCores(pixels.count) {
+                let plan = try InferencePlan(PlanParts(request, weights, .library))
+                return { try plan.run(pixels: pixels[$0], normalization: normalization) }
+            }
+        }
+        let all = zip(features[1], features[0]).flatMap { cosines($0, $1) }
+        return all.reduce(0, +) / Double(max(1, all.count))
+    }
+
     /// The same after the mean over the pictures is taken off each tensor: what tells pictures apart.
     public static func centredCosines(_ first: Tensor, _ second: Tensor) -> [Double] {
         cosines(first.centred, second.centred)
