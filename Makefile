@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx peers onnx-messages clean
+.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx bench-growth peers onnx-messages clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -173,6 +173,9 @@ bench-heads: setup peers ## Heads beside PyTorch and Keras
 bench-onnx: setup peers ## Networks from ONNX files beside ONNX Runtime and OpenVINO
 	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Parity/onnx_import.py --binary $(BUILT) --speed $(ARGS)
+
+bench-growth: build ## What 1,000 to 100,000 clips cost
+	@python3 Tests/Benchmarks/growth.py --binary $(BUILT) $(ARGS)
 
 peers:
 	@test -x $(PEERS)/bin/python || { python3 -m venv $(PEERS) && $(PEERS)/bin/pip install --quiet \

@@ -88,7 +88,7 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks", dependencies: ["Backbones", "ONNX", "SequenceModels", "FeatureCache"],
             path: "Tests/Benchmarks",
-            exclude: ["bench.py", "heads.py", "models.py", "peers.py", "training.py", "RESULTS.md"]),
+            exclude: ["bench.py", "growth.py", "heads.py", "models.py", "peers.py", "training.py", "RESULTS.md"]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .target(
             name: "Fuzzing",

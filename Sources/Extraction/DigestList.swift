@@ -29,7 +29,7 @@ public struct DigestList: Sendable {
 
     /// The digest of a clip that is still as it was.
     func digest(of path: String, _ stamp: FileStamp) -> String? {
-        entries[path].flatMap { $0.stamp == stamp ? $0.digest : nil }
+        entries[path].flatMap { $0.stamp.agrees(with: stamp) ? $0.digest : nil }
     }
 
     /// - Parameter path: relative to the dataset's root.
@@ -54,6 +54,8 @@ public struct HashedClip: Sendable, Equatable {
     public let digest: String
     /// Before it was read.
     public let stamp: FileStamp
+
+    init(digest: String, stamp: FileStamp) { (self.digest, self.stamp) = (digest, stamp) }
 
     /// Reads the clip, unless the list knows it.
     ///

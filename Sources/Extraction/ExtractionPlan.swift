@@ -45,7 +45,7 @@ extension Extractor {
         _ clips: [Clip], _ targets: [Target], _ cache: CacheFile, _ isCancelled: @escaping @Sendable () -> Bool,
         _ summary: inout Summary, _ report: (Event) -> Void
     ) throws -> [Job] {
-        let digests = try hash(clips, isCancelled, report)
+        let digests = try hash(clips, cache, isCancelled, report)
         let known = try targets.map { try cache.extractedViews(extraction: $0.id) }
         let failures = try targets.map { try cache.failures(extraction: $0.id) }
         var firstPath: [String: String] = [:]

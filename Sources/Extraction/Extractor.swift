@@ -23,6 +23,8 @@ public struct Extractor: Sendable {
     public var sample: ClipSample?
     /// The part of the clips that is this machine's; nil for all.
     public var shard: Shard?
+    /// Whether clips are read again that look as they did when they were read last.
+    public var rehashes = false
     /// Digests of clips that need not be read to learn what they hold.
     public var knownDigests = DigestList()
 

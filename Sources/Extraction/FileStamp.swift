@@ -1,12 +1,14 @@
 import Foundation
 import Video
 
-/// Size and time of a clip's files: whether it is still the one that was read.
+/// Size, time and number of a clip's files: whether it is still the one that was read.
 public struct FileStamp: Sendable, Equatable {
     /// Of all its files.
     public var bytes: Int = 0
     /// Of the file that was changed last, in nanoseconds since 1970.
     public var modified: Int = 0
+    /// The file system's number for the file or folder; 0 where it is unknown.
+    public var inode: Int = 0
 
     /// Of a file, or of the images in a folder.
     ///
@@ -19,11 +21,15 @@ public struct FileStamp: Sendable, Equatable {
                 : VideoError.unreadable(path: path, reason: String(cString: strerror(errno)))
         }
         add(status)
+        inode = Int(truncatingIfNeeded: status.st_ino)
         guard status.st_mode & S_IFMT == S_IFDIR else { return }
         for image in try ImageFolder.images(in: path) where stat(image, &status) == 0 { add(status) }
     }
 
     init(bytes: Int, modified: Int) { (self.bytes, self.modified) = (bytes, modified) }
+
+    /// Whether size and time are the same, as far as a list of digests knows them.
+    func agrees(with other: FileStamp) -> Bool { bytes == other.bytes && modified == other.modified }
 
     private mutating func add(_ status: stat) {
         #if canImport(Darwin)

@@ -1,32 +1,70 @@
 import Datasets
+import FeatureCache
+import Foundation
 import Video
 
 extension Extractor {
-    /// The digest of each clip; nil where the work was cancelled before.
+    /// The digest of each clip; nil where the work was cancelled before. Clips of the size, time and number that the cache
+    /// remembers are not read again.
     func hash(
-        _ clips: [Clip], _ isCancelled: @escaping @Sendable () -> Bool, _ report: (Event) -> Void
+        _ clips: [Clip], _ cache: CacheFile, _ isCancelled: @escaping @Sendable () -> Bool, _ report: (Event) -> Void
     ) throws -> [Result<HashedClip, VideoError>?] {
-        var digests: [Result<HashedClip, VideoError>?] = Array(repeating: nil, count: clips.count)
-        var done = 0
-        let (root, known) = (dataset.root, knownDigests)
-        try runJobs(count: clips.count, workers: workers) {
-            { index in
+        let root = URL(fileURLWithPath: dataset.root).standardizedFileURL.path
+        var digests = rehashes ? Array(repeating: nil, count: clips.count) : try remembered(clips, root, cache)
+        let unknown = digests.indices.filter { digests[$0] == nil }
+        var done = clips.count - unknown.count
+        let known = knownDigests
+        let begin = Date.now
+        try runJobs(count: unknown.count, workers: workers) {
+            { place in
                 if isCancelled() { return nil }
+                let path = clips[unknown[place]].path
                 return Result { () throws(VideoError) in
                     do {
-                        return try HashedClip(clips[index].path, in: root, known: known)
+                        return try HashedClip(path, in: root, known: known)
                     } catch let error as VideoError {
                         throw error
                     } catch {
-                        throw .unreadable(path: clips[index].path, reason: error.localizedDescription)
+                        throw .unreadable(path: path, reason: error.localizedDescription)
                     }
                 }
             }
-        } consume: { (index: Int, digest: Result<HashedClip, VideoError>?) in
-            digests[index] = digest
+        } consume: { (place: Int, digest: Result<HashedClip, VideoError>?) in
+            digests[unknown[place]] = digest
             done += 1
             report(.hashing(done: done, total: clips.count))
         }
+        try remember(unknown.map { (root + "/" + clips[$0].path, digests[$0]) }, readAt: begin, cache)
         return digests
+    }
+
+    private func remembered(
+        _ clips: [Clip], _ root: String, _ cache: CacheFile
+    ) throws -> [Result<HashedClip, VideoError>?] {
+        let known = try cache.knownFiles()
+        if known.isEmpty { return Array(repeating: nil, count: clips.count) }
+        return clips.map { clip in
+            let path = root + "/" + clip.path
+            guard let file = known[path], let stamp = try? FileStamp(path: path) else { return nil }
+            let isSame = stamp.bytes == file.bytes && stamp.modified == file.modified && stamp.inode == file.inode
+            return isSame ? .success(HashedClip(digest: file.digest, stamp: stamp)) : nil
+        }
+    }
+
+    /// Files changed just before they were read are read again the next time: another change might show in neither size
+    /// nor time, as clocks of file systems are coarse.
+    private func remember(
+        _ clips: [(path: String, digest: Result<HashedClip, VideoError>?)], readAt begin: Date, _ cache: CacheFile
+    ) throws {
+        let latest = Int((begin.timeIntervalSince1970 - 2) * 1e9)
+        try cache.remember(
+            clips.compactMap { path, result in
+                guard case .success(let clip)? = result, clip.stamp.modified < latest else { return nil }
+                let stamp = clip.stamp
+                return (
+                    path,
+                    KnownFile(digest: clip.digest, bytes: stamp.bytes, modified: stamp.modified, inode: stamp.inode)
+                )
+            })
     }
 }

@@ -61,8 +61,19 @@ extension CacheFile {
     /// - Returns: the rows of the videos.
     @discardableResult
     public func registerSamples(_ samples: [(video: VideoRecord, sample: SampleRecord)]) throws -> [Int64] {
-        try write { database in
+        let known = try registered(Set(samples.map(\.sample.dataset)))
+        let isKnown = { (video: VideoRecord, sample: SampleRecord) in
+            video.details == nil
+                ? known[video.digest + " " + sample.dataset].flatMap {
+                    $0.path == video.path && $0.sample == sample ? $0.id : nil
+                } : nil
+        }
+        if samples.allSatisfy({ isKnown($0.video, $0.sample) != nil }) {
+            return samples.compactMap { isKnown($0.video, $0.sample) }
+        }
+        return try write { database in
             try samples.map { video, sample in
+                if let id = isKnown(video, sample) { return id }
                 let id = try Self.upsert(video, in: database)
                 try database.execute(
                     sql: """
@@ -73,6 +84,29 @@ extension CacheFile {
                     arguments: [sample.dataset, id, sample.label, sample.split, sample.group])
                 return id
             }
+        }
+    }
+
+    /// What is noted of datasets, by digest and dataset.
+    private func registered(
+        _ datasets: Set<String>
+    ) throws -> [String: (id: Int64, path: String, sample: SampleRecord)] {
+        try read { database in
+            var known: [String: (id: Int64, path: String, sample: SampleRecord)] = [:]
+            for dataset in datasets {
+                let rows = try Row.fetchCursor(
+                    database,
+                    sql: """
+                        SELECT video.id, digest, path, label, split, "group" FROM sample
+                        JOIN video ON video.id = sample.video_id WHERE dataset = ?
+                        """,
+                    arguments: [dataset])
+                while let row = try rows.next() {
+                    let sample = SampleRecord(dataset: dataset, label: row[3], split: row[4], group: row[5])
+                    known[row[1] + " " + dataset] = (row[0], row[2], sample)
+                }
+            }
+            return known
         }
     }
 

@@ -50,6 +50,16 @@ enum Schema {
         CREATE INDEX prediction_video ON prediction (video_id);
         """
 
+    /// Made by the first extraction that needs it, so that a cache without it is as good and needs no migration. It is
+    /// about one machine's files, and no part of what caches share.
+    static let files = """
+        CREATE TABLE IF NOT EXISTS file (     -- what a clip held when it was last read, and what it looked like
+          path TEXT PRIMARY KEY,                                    -- absolute
+          digest TEXT NOT NULL, bytes INTEGER NOT NULL,
+          modified INTEGER NOT NULL, inode INTEGER NOT NULL         -- nanoseconds since 1970; the file system's number
+        ) WITHOUT ROWID;
+        """
+
     /// What makes version `n + 1` of version `n`.
     static let migrations: [Int: String] = [1: indexes]
 

@@ -19,6 +19,9 @@ struct Extract: ParsableCommand {
     @Flag(help: "Try videos again that failed before.")
     var retryFailed = false
 
+    @Flag(help: "Read all videos again, also those of the size, time and number that they had before.")
+    var rehash = false
+
     @Flag(help: "Extract nothing; try the pipeline's precision beside f32 on a few clips, and a head on each.")
     var check = false
 
@@ -52,7 +55,7 @@ struct Extract: ParsableCommand {
             if shard != nil, pipeline.extractions.contains(where: \.choosesPrecision) {
                 throw PrecisionChoiceError.shards
             }
-            extractor.retriesFailed = retryFailed
+            (extractor.retriesFailed, extractor.rehashes) = (retryFailed, rehash)
             extractor.shard = try shard.map { try Shard($0) }
             extractor.knownDigests = try digests.map { try DigestList(path: $0) } ?? DigestList()
             let path = extractor.shard?.cachePath(cache.path) ?? cache.path
