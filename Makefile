@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx bench-growth peers onnx-messages clean
+.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx bench-growth peers clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -182,14 +182,6 @@ peers:
 	  torch torchvision timm openvino nncf onnx onnxscript onnxruntime opencv-python-headless av pillow numpy; }
 	@test -x $(KERAS)/bin/python || { python3 -m venv $(KERAS) && \
 	  $(KERAS)/bin/pip install --quiet tensorflow-cpu opencv-python-headless; }
-
-# Sources/ONNXMessages from the package onnx of PyPI; needs protoc. The file is written for both syntaxes of protobuf.
-onnx-messages: peers
-	@swift build --package-path .build/checkouts/swift-protobuf --scratch-path .build/protobuf --product protoc-gen-swift
-	@folder=$$(mktemp -d); proto=$$($(PEERS)/bin/python -c 'import onnx; print(onnx.__path__[0])')/onnx.proto; \
-	sed -e 's/syntax = "proto2"/syntax = "proto3"/' -e 's/^\( *\)optional /\1/' -e '/^\/\/ WARNING/d' "$$proto" > $$folder/onnx.proto3; \
-	protoc --plugin=.build/protobuf/debug/protoc-gen-swift -I$$folder --swift_opt=Visibility=Public,FileNaming=DropPath \
-	  --swift_out=Sources/ONNXMessages $$folder/onnx.proto3; rm -r $$folder
 
 clean: ## Remove what was built
 	rm -rf .build

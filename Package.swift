@@ -20,7 +20,6 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     ],
@@ -42,8 +41,7 @@ let package = Package(
         .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
         .target(name: "CElementwise"),
         .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CElementwise", "CLibzip", "CHDF5"]),
-        .target(
-            name: "ONNXMessages", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+        .target(name: "ONNXMessages"),
         .target(name: "ONNX", dependencies: ["NeuralNetwork", "ONNXMessages"]),
         .target(
             name: "Backbones",

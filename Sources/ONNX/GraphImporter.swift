@@ -59,7 +59,7 @@ struct GraphImporter {
     /// How many nodes read each value.
     var consumers: [String: Int] = [:]
     /// Which node of the file makes a value.
-    var producers: [String: Onnx_NodeProto] = [:]
+    var producers: [String: NodeProto] = [:]
     /// Scales and shifts of channels that may still take in more of their kind.
     var affines: [Graph.NodeID: Affine] = [:]
     /// Products without a bias.
@@ -168,7 +168,7 @@ struct GraphImporter {
     }
 
     /// Rank, layout and side of an input of pictures; the side is nil where any will do.
-    static func picture(_ input: Onnx_ValueInfoProto) -> (rank: Int, isChannelsLast: Bool, size: Int?)? {
+    static func picture(_ input: ValueInfoProto) -> (rank: Int, isChannelsLast: Bool, size: Int?)? {
         let lengths = input.type.tensorType.shape.dim.map { $0.dimValue > 0 ? Int(clamping: $0.dimValue) : nil }
         guard (4...5).contains(lengths.count), lengths.dropLast(3).allSatisfy({ $0 == nil || $0 == 1 }) else {
             return nil
@@ -188,7 +188,7 @@ struct GraphImporter {
 
     // MARK: - Nodes
 
-    private mutating func read(_ node: Onnx_NodeProto) throws {
+    private mutating func read(_ node: NodeProto) throws {
         for input in node.input where !input.isEmpty && values[input] == nil {
             throw ImportError.malformed(
                 file: file.path, reason: "\(Self.name(node)) reads \(input), which nothing before it makes")
@@ -214,16 +214,16 @@ struct GraphImporter {
         }
     }
 
-    private func refusal(_ node: Onnx_NodeProto, _ reason: String) -> ImportError.Refusal {
+    private func refusal(_ node: NodeProto, _ reason: String) -> ImportError.Refusal {
         .init(node: Self.name(node), type: node.opType, reason: reason)
     }
 
     /// Its name, or what it makes.
-    static func name(_ node: Onnx_NodeProto) -> String {
+    static func name(_ node: NodeProto) -> String {
         node.name.isEmpty ? node.output.first ?? node.opType : node.name
     }
 
-    private mutating func converted(_ node: Onnx_NodeProto) throws -> [Value] {
+    private mutating func converted(_ node: NodeProto) throws -> [Value] {
         guard node.domain.isEmpty || node.domain == "ai.onnx" else {
             throw Refused("it belongs to \(node.domain), not to the standard operators")
         }

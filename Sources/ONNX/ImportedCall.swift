@@ -3,7 +3,7 @@ import ONNXMessages
 extension GraphImporter {
     /// A node of the file with what it reads.
     struct Call {
-        let node: Onnx_NodeProto
+        let node: NodeProto
         let inputs: [Value?]
         let operatorSet: Int
 
@@ -16,7 +16,7 @@ extension GraphImporter {
             return constant
         }
 
-        func attribute(_ name: String) -> Onnx_AttributeProto? { node.attribute.first { $0.name == name } }
+        func attribute(_ name: String) -> AttributeProto? { node.attribute.first { $0.name == name } }
         func integer(_ name: String, _ standard: Int) -> Int { attribute(name).map { Int(clamping: $0.i) } ?? standard }
         func number(_ name: String, _ standard: Double) -> Double { attribute(name).map { Double($0.f) } ?? standard }
         func integers(_ name: String) -> [Int]? { attribute(name)?.ints.map { Int(clamping: $0) } }

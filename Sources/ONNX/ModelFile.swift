@@ -1,14 +1,13 @@
 import Foundation
 import ONNXMessages
-import SwiftProtobuf
 
 /// An ONNX file, read and checked; weights are turned into numbers when somebody asks for them.
 struct ModelFile: Sendable {
     let path: String
-    let nodes: [Onnx_NodeProto]
-    let graph: Onnx_GraphProto
+    let nodes: [NodeProto]
+    let graph: GraphProto
     /// Initializers by name.
-    let tensors: [String: Onnx_TensorProto]
+    let tensors: [String: TensorProto]
     let operatorSet: Int
     let metadata: [String: String]
     /// Files beside it that hold weights.
@@ -24,9 +23,9 @@ struct ModelFile: Sendable {
         } catch {
             throw ImportError.unreadable(file: path, reason: "it is not there, or may not be read")
         }
-        let model: Onnx_ModelProto
+        let model: ModelProto
         do {
-            model = try Onnx_ModelProto(serializedBytes: data)
+            model = try ModelProto(serializedBytes: data)
         } catch {
             throw ImportError.malformed(file: path, reason: "its messages are cut off or damaged")
         }
@@ -34,7 +33,7 @@ struct ModelFile: Sendable {
     }
 
     /// - Parameter path: where files with weights are looked for.
-    init(_ model: Onnx_ModelProto, path: String) throws {
+    init(_ model: ModelProto, path: String) throws {
         func malformed(_ reason: String) -> ImportError { .malformed(file: path, reason: reason) }
         self.path = path
         graph = model.graph
@@ -59,12 +58,12 @@ struct ModelFile: Sendable {
 
     // MARK: - Tensors
 
-    private static func entries(_ tensor: Onnx_TensorProto) -> [String: String] {
+    private static func entries(_ tensor: TensorProto) -> [String: String] {
         Dictionary(tensor.externalData.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// A file in the model's own folder or below, and no link that leads out of it.
-    private static func externalPath(_ tensor: Onnx_TensorProto, beside path: String) throws -> String {
+    private static func externalPath(_ tensor: TensorProto, beside path: String) throws -> String {
         let location = entries(tensor)["location"] ?? ""
         let parts = location.split(separator: "/", omittingEmptySubsequences: false)
         guard !location.isEmpty, !location.contains("\0"), !parts.contains(where: { ["..", ".", ""].contains($0) })
@@ -82,7 +81,7 @@ struct ModelFile: Sendable {
     }
 
     private static func bytesPerElement(_ type: Int32) -> Int? {
-        switch Onnx_TensorProto.DataType(rawValue: Int(type)) {
+        switch TensorProto.DataType(rawValue: Int(type)) {
         case .float, .int32: 4
         case .float16, .bfloat16: 2
         case .double, .int64: 8
@@ -92,7 +91,7 @@ struct ModelFile: Sendable {
     }
 
     /// The shape, where the tensor holds as many elements as that asks for.
-    private static func check(_ tensor: Onnx_TensorProto, _ path: String) throws -> [Int] {
+    private static func check(_ tensor: TensorProto, _ path: String) throws -> [Int] {
         func malformed(_ reason: String) -> ImportError { .malformed(file: path, reason: "\(tensor.name) \(reason)") }
         guard let size = bytesPerElement(tensor.dataType) else {
             throw malformed("has elements of a type not known here")
@@ -130,7 +129,7 @@ struct ModelFile: Sendable {
         return tensor.dims.map { Int($0) }
     }
 
-    private static func bytes(_ tensor: Onnx_TensorProto, _ path: String) throws -> Data {
+    private static func bytes(_ tensor: TensorProto, _ path: String) throws -> Data {
         guard tensor.dataLocation == .external else { return tensor.rawData }
         let file = try externalPath(tensor, beside: path)
         let entries = entries(tensor)
@@ -150,7 +149,7 @@ struct ModelFile: Sendable {
     /// The numbers of a tensor.
     ///
     /// - Throws: `ImportError`.
-    func values(of tensor: Onnx_TensorProto) throws -> ConstantTensor {
+    func values(of tensor: TensorProto) throws -> ConstantTensor {
         let shape = try Self.check(tensor, path)
         let bytes = try Self.bytes(tensor, path)
         func numbers<Element>(_ type: Element.Type, _ convert: (Element) -> Float) -> ConstantTensor {
@@ -162,7 +161,7 @@ struct ModelFile: Sendable {
                 integers: bytes.isEmpty
                     ? own.map { Int(clamping: $0) } : Self.load(bytes, type).map { Int(clamping: $0) })
         }
-        switch Onnx_TensorProto.DataType(rawValue: Int(tensor.dataType)) {
+        switch TensorProto.DataType(rawValue: Int(tensor.dataType)) {
         case .float:
             return bytes.isEmpty ? ConstantTensor(shape: shape, numbers: tensor.floatData) : numbers(Float.self) { $0 }
         case .double:
@@ -190,7 +189,7 @@ struct ModelFile: Sendable {
     }
 
     /// The numbers of a tensor that stands in a node.
-    func checkedValues(of tensor: Onnx_TensorProto) throws -> ConstantTensor {
+    func checkedValues(of tensor: TensorProto) throws -> ConstantTensor {
         guard tensor.dataLocation != .external else {
             throw ImportError.malformed(file: path, reason: "a constant of a node lies in another file")
         }

@@ -22,9 +22,9 @@ public final class ModelWriter {
 
         var code: Int32 {
             switch self {
-            case .uint8: Int32(Onnx_TensorProto.DataType.uint8.rawValue)
-            case .bool: Int32(Onnx_TensorProto.DataType.bool.rawValue)
-            case .float32: Int32(Onnx_TensorProto.DataType.float.rawValue)
+            case .uint8: Int32(TensorProto.DataType.uint8.rawValue)
+            case .bool: Int32(TensorProto.DataType.bool.rawValue)
+            case .float32: Int32(TensorProto.DataType.float.rawValue)
             }
         }
     }
@@ -47,9 +47,9 @@ public final class ModelWriter {
         public init(stringLiteral value: String) { self = .named(value) }
     }
 
-    private var graph = Onnx_GraphProto()
-    private var initializers: [Onnx_TensorProto] = []
-    private var model = Onnx_ModelProto()
+    private var graph = GraphProto()
+    private var initializers: [TensorProto] = []
+    private var model = ModelProto()
     private let format: WeightFormat
     private let externalData: ExternalData?
     private var names: Set<String> = []
@@ -68,7 +68,7 @@ public final class ModelWriter {
         externalData = weightBytes > inlineLimit ? try ExternalData(path: path + ".data") : nil
         model.irVersion = 8
         model.producerName = "zoetrope"
-        var operators = Onnx_OperatorSetIdProto()
+        var operators = OperatorSetIdProto()
         operators.version = Int64(Self.operatorSet)
         model.opsetImport = [operators]
     }
@@ -86,18 +86,18 @@ public final class ModelWriter {
 
     /// A value that the model gives.
     public func output(_ name: String, _ value: Value, _ element: Element, _ shape: [Dimension]) {
-        var node = Onnx_NodeProto()
+        var node = NodeProto()
         (node.opType, node.name, node.input, node.output) = ("Identity", name + ".output", [value.name], [name])
         graph.node.append(node)
         graph.output.append(Self.information(name, element, shape))
     }
 
-    static func information(_ name: String, _ element: Element, _ shape: [Dimension]) -> Onnx_ValueInfoProto {
-        var information = Onnx_ValueInfoProto()
+    static func information(_ name: String, _ element: Element, _ shape: [Dimension]) -> ValueInfoProto {
+        var information = ValueInfoProto()
         information.name = name
         information.type.tensorType.elemType = element.code
         information.type.tensorType.shape.dim = shape.map { dimension in
-            var own = Onnx_TensorShapeProto.Dimension()
+            var own = TensorShapeProto.Dimension()
             switch dimension {
             case .fixed(let length): own.dimValue = Int64(length)
             case .named(let name): own.dimParam = name
@@ -118,7 +118,7 @@ public final class ModelWriter {
     func nodes(
         _ type: String, _ inputs: [Value], _ attributes: [Attribute] = [], name: String, outputs: Int
     ) -> [Value] {
-        var node = Onnx_NodeProto()
+        var node = NodeProto()
         node.opType = type
         node.name = unique(name)
         node.input = inputs.map(\.name)
@@ -132,10 +132,10 @@ public final class ModelWriter {
     func body(
         _ name: String, _ inputs: [(String, Element, [Dimension])],
         _ make: ([Value]) throws -> [(Value, Element, [Dimension])]
-    ) rethrows -> Onnx_GraphProto {
+    ) rethrows -> GraphProto {
         let outer = graph
         defer { graph = outer }
-        graph = Onnx_GraphProto()
+        graph = GraphProto()
         graph.name = name
         let values = inputs.map { input($0.0, $0.1, $0.2) }
         for (index, (value, element, shape)) in try make(values).enumerated() {
@@ -176,9 +176,9 @@ public final class ModelWriter {
     /// Whole numbers, such as a shape; equal ones are stored once.
     func integers(_ values: [Int]) -> Value {
         if let known = constants[values] { return known }
-        var tensor = Onnx_TensorProto()
+        var tensor = TensorProto()
         tensor.name = unique("integers." + values.map(String.init).joined(separator: "."))
-        tensor.dataType = Int32(Onnx_TensorProto.DataType.int64.rawValue)
+        tensor.dataType = Int32(TensorProto.DataType.int64.rawValue)
         tensor.dims = [Int64(values.count)]
         tensor.rawData = values.map(Int64.init).withUnsafeBytes { Data($0) }
         initializers.append(tensor)
@@ -188,18 +188,18 @@ public final class ModelWriter {
 
     /// One number.
     func number(_ name: String, _ value: Float) -> Value {
-        var tensor = Onnx_TensorProto()
+        var tensor = TensorProto()
         tensor.name = unique(name)
-        tensor.dataType = Int32(Onnx_TensorProto.DataType.float.rawValue)
+        tensor.dataType = Int32(TensorProto.DataType.float.rawValue)
         tensor.rawData = withUnsafeBytes(of: value) { Data($0) }
         initializers.append(tensor)
         return Value(name: tensor.name)
     }
 
     private func store(
-        _ name: String, _ type: Onnx_TensorProto.DataType, _ shape: [Int], _ bytes: Data
+        _ name: String, _ type: TensorProto.DataType, _ shape: [Int], _ bytes: Data
     ) throws -> Value {
-        var tensor = Onnx_TensorProto()
+        var tensor = TensorProto()
         tensor.name = name
         tensor.dataType = Int32(type.rawValue)
         tensor.dims = shape.map(Int64.init)
@@ -216,8 +216,8 @@ public final class ModelWriter {
         return Value(name: name)
     }
 
-    static func entry(_ key: String, _ value: String) -> Onnx_StringStringEntryProto {
-        var entry = Onnx_StringStringEntryProto()
+    static func entry(_ key: String, _ value: String) -> StringStringEntryProto {
+        var entry = StringStringEntryProto()
         (entry.key, entry.value) = (key, value)
         return entry
     }
@@ -237,15 +237,9 @@ public final class ModelWriter {
         model.producerVersion = version
         model.graph = graph
         model.metadataProps = metadata.sorted { $0.key < $1.key }.map(Self.entry)
-        let bytes: Data
-        do {
-            bytes = try model.serializedData()
-        } catch {
-            throw ExportError.notWritable(path: path, reason: error.localizedDescription)
-        }
         try externalData?.finish()
         do {
-            try bytes.write(to: URL(fileURLWithPath: path), options: .atomic)
+            try model.serializedData().write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {
             throw ExportError.notWritable(path: path, reason: error.localizedDescription)
         }
@@ -260,10 +254,10 @@ enum Attribute: Sendable {
     case number(String, Float)
     case text(String, String)
     case texts(String, [String])
-    case graph(String, Onnx_GraphProto)
+    case graph(String, GraphProto)
 
-    var message: Onnx_AttributeProto {
-        var message = Onnx_AttributeProto()
+    var message: AttributeProto {
+        var message = AttributeProto()
         switch self {
         case .integer(let name, let value):
             (message.name, message.type, message.i) = (name, .int, Int64(value))

@@ -44,7 +44,7 @@ extension GraphImporter {
         return nil
     }
 
-    private func isOverChannels(_ node: Onnx_NodeProto) -> Bool {
+    private func isOverChannels(_ node: NodeProto) -> Bool {
         var axes = node.attribute.first { $0.name == "axes" }.map { $0.ints.map { Int(clamping: $0) } }
         if axes == nil, node.input.count > 1, case .constant(let constant)? = values[node.input[1]] {
             axes = (try? constant.load())?.integers

@@ -1,6 +1,5 @@
 import Foundation
 import ONNXMessages
-import SwiftProtobuf
 import TestSupport
 import Testing
 
@@ -15,11 +14,11 @@ import Testing
         return place
     }
 
-    static func model(_ path: String) throws -> Onnx_ModelProto {
-        try Onnx_ModelProto(serializedBytes: try Data(contentsOf: URL(fileURLWithPath: path)))
+    static func model(_ path: String) throws -> ModelProto {
+        try ModelProto(serializedBytes: try Data(contentsOf: URL(fileURLWithPath: path)))
     }
 
-    static func shape(_ value: Onnx_ValueInfoProto) -> [String] {
+    static func shape(_ value: ValueInfoProto) -> [String] {
         value.type.tensorType.shape.dim.map { $0.dimParam.isEmpty ? String($0.dimValue) : $0.dimParam }
     }
 

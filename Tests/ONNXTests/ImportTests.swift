@@ -2,7 +2,6 @@ import Foundation
 import NeuralNetwork
 import ONNX
 import ONNXMessages
-import SwiftProtobuf
 import TestSupport
 import Testing
 
@@ -108,32 +107,32 @@ import Testing
     /// A model of these nodes on pictures of 8 pixels.
     static func write(
         _ nodes: [(String, [String], [String])], tensors: [(String, [Int], [Float])] = [], output: String = "y",
-        to path: String, _ change: (inout Onnx_ModelProto) -> Void = { _ in }
+        to path: String, _ change: (inout ModelProto) -> Void = { _ in }
     ) throws {
-        var model = Onnx_ModelProto()
+        var model = ModelProto()
         model.irVersion = 8
-        var operators = Onnx_OperatorSetIdProto()
+        var operators = OperatorSetIdProto()
         operators.version = 17
         model.opsetImport = [operators]
-        var input = Onnx_ValueInfoProto()
+        var input = ValueInfoProto()
         input.name = "x"
         input.type.tensorType.elemType = 1
         input.type.tensorType.shape.dim = [Int64]([1, 3, 8, 8]).map { length in
-            var dimension = Onnx_TensorShapeProto.Dimension()
+            var dimension = TensorShapeProto.Dimension()
             dimension.dimValue = length
             return dimension
         }
         model.graph.input = [input]
-        var result = Onnx_ValueInfoProto()
+        var result = ValueInfoProto()
         result.name = output
         model.graph.output = [result]
         model.graph.node = nodes.map { type, inputs, outputs in
-            var node = Onnx_NodeProto()
+            var node = NodeProto()
             (node.opType, node.name, node.input, node.output) = (type, outputs[0] + "-node", inputs, outputs)
             return node
         }
         model.graph.initializer = tensors.map { name, shape, values in
-            var tensor = Onnx_TensorProto()
+            var tensor = TensorProto()
             (tensor.name, tensor.dataType, tensor.dims) = (name, 1, shape.map(Int64.init))
             tensor.rawData = values.withUnsafeBytes { Data($0) }
             return tensor
@@ -174,7 +173,7 @@ import Testing
             [mean, ("Flatten", ["g"], ["f"]), ("Relu", ["g"], ["r"]), ("Add", ["f", "r"], ["y"])], to: path)
         #expect(message(path).contains("across axes"), "\(message(path))")
         try Self.write([mean, ("Relu", ["g"], ["r"]), ("Concat", ["g", "r"], ["y"])], to: path) { model in
-            var axis = Onnx_AttributeProto()
+            var axis = AttributeProto()
             (axis.name, axis.type, axis.i) = ("axis", .int, 2)
             model.graph.node[2].attribute = [axis]
         }
@@ -222,7 +221,7 @@ import Testing
         let path = folder.path + "/model/m.onnx"
         try Self.write([("Conv", ["x", "w"], ["y"])], tensors: [("w", [4, 3, 1, 1], [])], to: path) { model in
             model.graph.initializer[0].dataLocation = .external
-            var entry = Onnx_StringStringEntryProto()
+            var entry = StringStringEntryProto()
             (entry.key, entry.value) = ("location", location)
             model.graph.initializer[0].externalData = [entry]
         }

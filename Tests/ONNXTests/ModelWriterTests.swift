@@ -2,7 +2,6 @@ import Foundation
 import NeuralNetwork
 @testable import ONNX
 import ONNXMessages
-import SwiftProtobuf
 import TestSupport
 import Testing
 
@@ -31,7 +30,7 @@ import Testing
         let folder = try ScratchFolder()
         let path = folder.path + "/m.onnx"
         try Self.write(to: path, inlineLimit: 1000)
-        let model = try Onnx_ModelProto(serializedBytes: try Data(contentsOf: URL(fileURLWithPath: path)))
+        let model = try ModelProto(serializedBytes: try Data(contentsOf: URL(fileURLWithPath: path)))
         let data = try Data(contentsOf: URL(fileURLWithPath: path + ".data"))
         let outside = model.graph.initializer.filter { $0.dataLocation == .external }
         #expect(outside.map(\.name) == ["backbone.stem.weight", "backbone.fc.weight"])

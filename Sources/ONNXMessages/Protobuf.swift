@@ -1,0 +1,284 @@
+import Foundation
+
+/// A message of Google's protocol buffers, as far as ONNX' file needs them: numbered fields, each a number or a stretch
+/// of bytes. What is not known is passed over.
+public protocol ProtobufMessage: Sendable {
+    /// With nothing in it.
+    init()
+    /// Takes a field; one that it does not know changes nothing.
+    mutating func read(_ field: ProtobufField) throws
+    /// Writes what is not empty.
+    func write(to writer: inout ProtobufWriter)
+}
+
+extension ProtobufMessage {
+    /// From what `serializedData` wrote. Long stretches of bytes are shared with `data`, not copied.
+    ///
+    /// - Throws: `ProtobufError`.
+    public init(serializedBytes data: Data) throws {
+        self.init()
+        try merge(data, depth: 0)
+    }
+
+    /// As bytes.
+    public func serializedData() -> Data {
+        var writer = ProtobufWriter()
+        write(to: &writer)
+        return writer.data
+    }
+
+    fileprivate mutating func merge(_ data: Data, depth: Int) throws {
+        // As deep as Google's own readers go.
+        guard depth < 100 else { throw ProtobufError.malformed }
+        var reader = ProtobufReader(data)
+        while let (number, value) = try reader.field() {
+            try read(ProtobufField(number: number, value: value, depth: depth))
+        }
+    }
+}
+
+/// Why bytes are no messages.
+public enum ProtobufError: Error {
+    case malformed
+}
+
+/// A field of a message.
+public struct ProtobufField {
+    enum Value {
+        case integer(UInt64)
+        /// The bits of a `double`, or of another number of eight bytes.
+        case eight(UInt64)
+        /// The bits of a `float`, or of another number of four bytes.
+        case four(UInt32)
+        case bytes(Data)
+    }
+
+    /// From 1.
+    public let number: Int
+    let value: Value
+    let depth: Int
+
+    /// A whole number.
+    public func integer() throws -> Int64 {
+        guard case .integer(let bits) = value else { throw ProtobufError.malformed }
+        return Int64(bitPattern: bits)
+    }
+
+    /// A whole number of 32 bits; of larger ones the lowest bits, as Google's readers do.
+    public func integer32() throws -> Int32 { Int32(truncatingIfNeeded: try integer()) }
+
+    /// A number with a point.
+    public func float() throws -> Float {
+        guard case .four(let bits) = value else { throw ProtobufError.malformed }
+        return Float(bitPattern: bits)
+    }
+
+    /// Bytes as they are.
+    public func bytes() throws -> Data {
+        guard case .bytes(let data) = value else { throw ProtobufError.malformed }
+        return data
+    }
+
+    /// Text in UTF-8.
+    public func text() throws -> String {
+        guard let text = String(data: try bytes(), encoding: .utf8) else { throw ProtobufError.malformed }
+        return text
+    }
+
+    /// Another message.
+    public func message<Message: ProtobufMessage>(_: Message.Type = Message.self) throws -> Message {
+        var message = Message()
+        try merge(into: &message)
+        return message
+    }
+
+    /// Adds to a message of which a part may have been read before.
+    public func merge(into message: inout some ProtobufMessage) throws {
+        try message.merge(try bytes(), depth: depth + 1)
+    }
+
+    /// One whole number, or many of them packed.
+    public func append(to list: inout [Int64]) throws {
+        if case .integer = value { return list.append(try integer()) }
+        var reader = ProtobufReader(try bytes())
+        while !reader.isAtEnd { list.append(Int64(bitPattern: try reader.varint())) }
+    }
+
+    /// The same with 32 bits.
+    public func append(to list: inout [Int32]) throws {
+        var wide: [Int64] = []
+        try append(to: &wide)
+        list += wide.map { Int32(truncatingIfNeeded: $0) }
+    }
+
+    /// One number with a point, or many of them packed.
+    public func append(to list: inout [Float]) throws {
+        if case .four = value { return list.append(try float()) }
+        list += try packed(UInt32.self).map { Float(bitPattern: UInt32(littleEndian: $0)) }
+    }
+
+    /// The same with twice the digits.
+    public func append(to list: inout [Double]) throws {
+        if case .eight(let bits) = value { return list.append(Double(bitPattern: bits)) }
+        list += try packed(UInt64.self).map { Double(bitPattern: UInt64(littleEndian: $0)) }
+    }
+
+    private func packed<Bits: FixedWidthInteger>(_: Bits.Type) throws -> [Bits] {
+        let data = try bytes()
+        guard data.count % MemoryLayout<Bits>.size == 0 else { throw ProtobufError.malformed }
+        return [Bits](unsafeUninitializedCapacity: data.count / MemoryLayout<Bits>.size) { buffer, count in
+            _ = data.copyBytes(to: buffer)
+            count = data.count / MemoryLayout<Bits>.size
+        }
+    }
+}
+
+/// Takes bytes apart into fields.
+private struct ProtobufReader {
+    private let data: Data
+    private var position: Data.Index
+
+    init(_ data: Data) {
+        self.data = data
+        position = data.startIndex
+    }
+
+    var isAtEnd: Bool { position == data.endIndex }
+
+    mutating func field() throws -> (Int, ProtobufField.Value)? {
+        if isAtEnd { return nil }
+        let tag = try varint()
+        guard tag >> 3 > 0, tag >> 3 < 1 << 29 else { throw ProtobufError.malformed }
+        let value: ProtobufField.Value
+        switch tag & 7 {
+        case 0: value = .integer(try varint())
+        case 1: value = .eight(try fixed(UInt64.self))
+        case 2:
+            let count = try varint()
+            guard count <= UInt64(data.endIndex - position) else { throw ProtobufError.malformed }
+            value = .bytes(data[position..<position + Int(count)])
+            position += Int(count)
+        case 5: value = .four(try fixed(UInt32.self))
+        default: throw ProtobufError.malformed
+        }
+        return (Int(tag >> 3), value)
+    }
+
+    /// Seven bits a byte, the lowest first.
+    mutating func varint() throws -> UInt64 {
+        var value: UInt64 = 0
+        for shift in stride(from: 0, to: 70, by: 7) {
+            guard position < data.endIndex else { break }
+            let byte = data[position]
+            position += 1
+            value |= UInt64(byte & 0x7f) << UInt64(shift)
+            if byte < 0x80 { return value }
+        }
+        throw ProtobufError.malformed
+    }
+
+    private mutating func fixed<Bits: FixedWidthInteger>(_: Bits.Type) throws -> Bits {
+        let size = MemoryLayout<Bits>.size
+        guard data.endIndex - position >= size else { throw ProtobufError.malformed }
+        defer { position += size }
+        return data[position..<position + size].reversed().reduce(0) { $0 << 8 | Bits($1) }
+    }
+}
+
+/// Puts fields together. What is empty or 0 is left out, as readers take it for that.
+public struct ProtobufWriter {
+    fileprivate var data = Data()
+
+    /// A whole number.
+    public mutating func write(_ number: Int, _ value: some BinaryInteger, always: Bool = false) {
+        if value == 0 && !always { return }
+        tag(number, 0)
+        varint(UInt64(bitPattern: Int64(value)))
+    }
+
+    /// A number with a point.
+    public mutating func write(_ number: Int, _ value: Float) {
+        if value.bitPattern == 0 { return }
+        tag(number, 5)
+        fixed(value.bitPattern)
+    }
+
+    /// Text.
+    public mutating func write(_ number: Int, _ value: String) {
+        if !value.isEmpty { bytes(number, Data(value.utf8)) }
+    }
+
+    /// Bytes.
+    public mutating func write(_ number: Int, _ value: Data) {
+        if !value.isEmpty { bytes(number, value) }
+    }
+
+    /// Texts, empty ones too: their places mean something.
+    public mutating func write(_ number: Int, _ values: [String]) {
+        for value in values { bytes(number, Data(value.utf8)) }
+    }
+
+    /// Stretches of bytes, empty ones too.
+    public mutating func write(_ number: Int, _ values: [Data]) {
+        for value in values { bytes(number, value) }
+    }
+
+    /// A message; one with nothing in it too.
+    public mutating func write(_ number: Int, _ message: some ProtobufMessage) {
+        tag(number, 2)
+        // The length goes in front afterwards: weights are moved, but not held twice.
+        let start = data.count
+        message.write(to: &self)
+        var length = ProtobufWriter()
+        length.varint(UInt64(data.count - start))
+        data.insert(contentsOf: length.data, at: start)
+    }
+
+    /// Messages.
+    public mutating func write<Message: ProtobufMessage>(_ number: Int, _ messages: [Message]) {
+        for message in messages { write(number, message) }
+    }
+
+    /// Whole numbers, packed.
+    public mutating func write(_ number: Int, _ values: [some BinaryInteger]) {
+        packed(number, values) { $0.varint(UInt64(bitPattern: Int64($1))) }
+    }
+
+    /// Numbers with a point, packed.
+    public mutating func write(_ number: Int, _ values: [Float]) {
+        packed(number, values) { $0.fixed($1.bitPattern) }
+    }
+
+    /// The same with twice the digits.
+    public mutating func write(_ number: Int, _ values: [Double]) {
+        packed(number, values) { $0.fixed($1.bitPattern) }
+    }
+
+    private mutating func packed<Value>(_ number: Int, _ values: [Value], _ write: (inout Self, Value) -> Void) {
+        if values.isEmpty { return }
+        var inner = ProtobufWriter()
+        for value in values { write(&inner, value) }
+        bytes(number, inner.data)
+    }
+
+    private mutating func tag(_ number: Int, _ type: UInt64) { varint(UInt64(number) << 3 | type) }
+
+    private mutating func varint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            data.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        data.append(UInt8(rest))
+    }
+
+    private mutating func fixed(_ bits: some FixedWidthInteger) {
+        withUnsafeBytes(of: bits.littleEndian) { data.append(contentsOf: $0) }
+    }
+
+    private mutating func bytes(_ number: Int, _ value: Data) {
+        tag(number, 2)
+        varint(UInt64(value.count))
+        data.append(value)
+    }
+}
