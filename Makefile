@@ -57,14 +57,14 @@ setup: ## Install the libraries that are missing (uses sudo when not root)
 	  echo "Install what your system calls these Debian packages: $(PACKAGES)"; fi
 
 build: setup ## The program, in .build/release
-	@swift build -c release --product zoetrope $(FLAGS) >&2
+	@swift build -c release --product zoetrope -debug-info-format none $(FLAGS) >&2
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
 # Swift's own libraries go into the program, so that it runs where no Swift is installed.
 install: setup ## The program, its completions and the published pipelines: make install PREFIX=…
-	@swift build -c release --product zoetrope --static-swift-stdlib --scratch-path .build/install $(HOMEBREW) >&2
+	@swift build -c release --product zoetrope -debug-info-format none --static-swift-stdlib --scratch-path .build/install $(HOMEBREW) >&2
 	@set -e; root="$$DESTDIR$$PREFIX"; program=.build/install/release/zoetrope; share="$$root/share"; \
 	install -d "$$root/bin" "$$share/zoetrope" "$$share/bash-completion/completions" "$$share/zsh/site-functions" \
 	  "$$share/fish/vendor_completions.d"; \

@@ -12,6 +12,9 @@ let oneDNN: (c: [CSetting], linker: [LinkerSetting]) =
         ([], [.linkedLibrary("dnnl")])
     }
 
+// Words and settings gain nothing from the optimiser, whose work is most of a first build.
+let unhurried: [SwiftSetting] = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+
 let package = Package(
     name: "zoetrope",
     platforms: [.macOS(.v15)],
@@ -76,13 +79,15 @@ let package = Package(
             dependencies: [
                 "Datasets", "Video", "ONNX", "Backbones", "Extraction", "SequenceModels", "FineTuning", "Reports",
                 .product(name: "Yams", package: "Yams"),
-            ]),
+            ],
+            swiftSettings: unhurried),
         .executableTarget(
             name: "zoetrope",
             dependencies: [
                 "Pipelines", "Extraction", "SequenceModels", "FineTuning", "Reports", "Backbones", "ONNX",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
+            ],
+            swiftSettings: unhurried),
         .executableTarget(
             name: "Benchmarks", dependencies: ["Backbones", "ONNX", "SequenceModels", "FeatureCache"],
             path: "Tests/Benchmarks",

@@ -30,10 +30,10 @@ public struct ComparisonReport: Report {
 
     /// The page, with as many charts as were drawn.
     public func html(drawn: [Data]) throws -> String {
-        var page = Page(
-            title: comparison.entries.count > 4
-                ? "\(comparison.entries.count) runs" : comparison.entries.map(\.run.name).joined(separator: ", "),
-            subtitle: "Compared on the same \(grouped(comparison.clips)) \(split?.rawValue ?? "held-out") clips")
+        let names: [String] = comparison.entries.map(\.run.name)
+        let title: String = names.count > 4 ? "\(names.count) runs" : names.joined(separator: ", ")
+        let part: String = split?.rawValue ?? "held-out"
+        var page = Page(title: title, subtitle: "Compared on the same \(grouped(comparison.clips)) \(part) clips")
         if comparison.leftOut > 0 {
             page.notes.append("\(grouped(comparison.leftOut)) clips that not all runs know are left out.")
         }

@@ -58,8 +58,9 @@ private func blend(_ upper: [Int32], _ lower: [Int32], weight: Int32, into resul
             result.withUnsafeMutableBufferPointer { result in
                 for index in upper.indices {
                     // OpenCV's shifts, so that its rounding comes out.
-                    let sum =
-                        ((upper[index] >> 4) &* (2048 &- weight)) >> 16 &+ ((lower[index] >> 4) &* weight) >> 16
+                    let above: Int32 = ((upper[index] >> 4) &* (2048 &- weight)) >> 16
+                    let below: Int32 = ((lower[index] >> 4) &* weight) >> 16
+                    let sum: Int32 = above &+ below
                     result[offset + index] = UInt8(truncatingIfNeeded: (sum &+ 2) >> 2)
                 }
             }
