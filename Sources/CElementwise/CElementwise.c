@@ -214,6 +214,32 @@ EVERY_PROCESSOR float elementwise_largest(long count, const float *x) {
   return largest[0];
 }
 
+EVERY_PROCESSOR void elementwise_uniform(unsigned long long key, long count, float *x) {
+  for (long i = 0; i < count; i++) {
+    uint64_t z = key + (uint64_t)(i + 1) * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    z ^= z >> 31;
+    // Exact: 24 bits.
+    x[i] = (float)(uint32_t)(z >> 40) * 0x1p-24f;
+  }
+}
+
+EVERY_PROCESSOR void elementwise_spread(long count, float centre, float spread, float *x) {
+#pragma clang fp contract(off)
+  for (long i = 0; i < count; i++) {
+    float distance = spread * (2 * x[i] - 1);
+    x[i] = centre + distance;
+  }
+}
+
+EVERY_PROCESSOR int elementwise_are_finite(long count, const float *x) {
+  const uint32_t *bits = (const uint32_t *)x;
+  uint32_t unusual = 0;
+  for (long i = 0; i < count; i++) unusual |= (bits[i] & 0x7f800000) == 0x7f800000;
+  return !unusual;
+}
+
 void elementwise_count_magnitudes(long count, const float *x, unsigned *counts) {
   const uint32_t *bits = (const uint32_t *)x;
   // Exponent and seven bits of fraction: 2⁻⁴⁰ has the exponent 87.
@@ -245,6 +271,20 @@ EVERY_PROCESSOR void elementwise_shift(long count, float factor, const float *x,
     float value = source[i] * factor;
     value = value > 127 ? 127 : value < -128 ? -128 : value;
     target[i] = (unsigned char)((int)((value + 12582912.f) - 12582912.f) + 128);
+  }
+}
+
+EVERY_PROCESSOR void elementwise_gate(
+    long pixels, long channels, float factor, int zero, const float *x, const float *gate, unsigned char *bytes) {
+  for (long pixel = 0; pixel < pixels; pixel++) {
+    const float *restrict source = x + pixel * channels, *restrict own = gate;
+    unsigned char *restrict target = bytes + pixel * channels;
+#pragma clang loop vectorize(assume_safety)
+    for (long i = 0; i < channels; i++) {
+      float value = source[i] * (own[i] * factor);
+      value = value > 127 ? 127 : value < -128 ? -128 : value;
+      target[i] = (unsigned char)((int)((value + 12582912.f) - 12582912.f) + zero);
+    }
   }
 }
 

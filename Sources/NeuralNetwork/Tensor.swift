@@ -1,3 +1,5 @@
+import CElementwise
+
 /// A dense array of `Float` in row-major order: the value that crosses module boundaries.
 public struct Tensor: Sendable, Equatable {
     /// Length of each dimension, outermost first.
@@ -27,10 +29,6 @@ extension [Float] {
 }
 
 extension UnsafeBufferPointer<Float> {
-    /// Whether none is NaN or infinite. Compares bit patterns, which vectorises.
-    public var areFinite: Bool {
-        var largest: UInt32 = 0
-        for value in self { largest = Swift.max(largest, value.bitPattern & 0x7FFF_FFFF) }
-        return largest < Float.infinity.bitPattern
-    }
+    /// Whether none is NaN or infinite.
+    public var areFinite: Bool { elementwise_are_finite(count, baseAddress) != 0 }
 }

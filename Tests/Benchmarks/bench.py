@@ -6,6 +6,8 @@
 Each measurement is a process of its own. Zoetrope and OpenVINO, the fastest peer, take turns for several rounds:
 absolute figures drift with the machine, the ratio within a round does not. The other peers are measured once.
 Parts that were measured are kept in --work and not measured again by the next call; --fresh forgets them.
+
+RESULTS.md has a part for each kind of machine, with the networks that were measured there last.
 """
 
 import argparse
@@ -126,9 +128,9 @@ class Bench:
             [sys.executable, HERE + "/peers.py", "pipeline", program, precision,
              self.model(name, program, precision), str(size), *clips])
 
-    def extract(self, name, precision, clips):
+    def extract(self, name, precision, clips, first=False):
         """The command as a user calls it, reading files, planning and writing the cache included. One clip more is
-        extracted before, so that what is measured or calibrated once is there."""
+        extracted before, so that what is measured or calibrated once is there; not for the first run on a machine."""
         folder = os.path.join(self.options.work, "extract")
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder + "/clips/one")
@@ -140,11 +142,18 @@ class Bench:
                 f"extract: {{backbone: {name}, weights: random, precision: {precision}, "
                 "sampling: {policy: uniform, frames: 20}}\n")
         command = [self.options.binary + "/zoetrope", "extract", folder + "/p.yaml", "--cache", folder + "/c.sqlite"]
-        subprocess.run(command, check=True, capture_output=True, text=True)
+        environment = dict(os.environ)
+        if first:
+            # Nothing measured, nothing calibrated: a new machine, and a new data set.
+            os.unlink(f"{folder}/clips/one/first.avi")
+            environment["XDG_CACHE_HOME"] = folder + "/caches"
+        else:
+            subprocess.run(command, check=True, capture_output=True, text=True)
         for clip in clips:
             os.link(clip, f"{folder}/clips/one/{os.path.basename(clip)}")
         begin = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
         peak = peak_mib(process.pid)
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
@@ -172,6 +181,25 @@ class Bench:
         return {key: [one for one in values if one] for key, values in results.items()}
 
 
+def first_runs(results, firsts):
+    """The column of first runs: frames a second, and of Zoetrope how many times OpenVINO's."""
+    cells = {}
+    for (program, precision), values in results.items():
+        if program == "zoetrope":
+            ours = [one["frames_per_second"] for one in firsts.get((program, precision), [])]
+            theirs = [one.get("first_frames_per_second") for one in results.get(("openvino", precision), [])]
+            if not ours:
+                continue
+            ratios = [a / b for a, b in zip(ours, theirs) if b]
+            cells[program, precision] = f"{statistics.median(ours):.1f}" + (
+                f" ({statistics.median(ratios):.2f} ×)" if ratios else "")
+        else:
+            rates = [one["first_frames_per_second"] for one in values if "first_frames_per_second" in one]
+            if rates:
+                cells[program, precision] = f"{statistics.median(rates):.1f}"
+    return cells
+
+
 def ratio(results, program, precision):
     """Zoetrope's frames a second over another's, round by round: median, least, most."""
     ours = [one["frames_per_second"] for one in results.get(("zoetrope", precision), [])]
@@ -188,7 +216,7 @@ NAMES = {"zoetrope": "**Zoetrope**", "openvino": "OpenVINO", "openvino-one": "Op
          "keras": "Keras recipe"}
 
 
-def rows(results, floors=None, per_video=False):
+def rows(results, floors=None, per_video=False, firsts=None):
     lines = []
     for (program, precision), values in results.items():
         if not values:
@@ -203,8 +231,38 @@ def rows(results, floors=None, per_video=False):
         if floors:
             cells.append(f"{100 * rate / floors[precision]:.0f} %" if precision in floors else "–")
         cells.append("1" if program == "zoetrope" else ratio(results, program, precision))
+        if firsts is not None:
+            cells.append(firsts.get((program, precision), "–"))
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+class Results:
+    """RESULTS.md: a part for each machine with a section for each network, and other parts, which stay as they are."""
+
+    def __init__(self, path):
+        self.path = path
+        text = open(path).read() if os.path.exists(path) else ""
+        parts = re.split(r"(?m)^# ", text)
+        self.head = parts[0]
+        self.parts = {}
+        for part in parts[1:]:
+            title, _, body = part.partition("\n")
+            self.parts[title] = body
+
+    def update(self, title, introduction, sections):
+        old = re.split(r"(?m)^## ", self.parts.get(title, ""))
+        kept = {}
+        for section in old[1:]:
+            name, _, body = section.partition("\n")
+            kept[name.split(",")[0]] = f"## {name}\n{body.rstrip()}\n"
+        kept.update(sections)
+        self.parts[title] = "\n" + introduction.strip() + "\n\n" + "\n".join(kept.values()) + "\n"
+
+    def write(self):
+        text = self.head + "".join(f"# {title}\n{body}" for title, body in self.parts.items())
+        with open(self.path, "w") as file:
+            file.write(text.rstrip() + "\n")
 
 
 def processor():
@@ -231,15 +289,16 @@ def main():
     os.makedirs(options.work, exist_ok=True)
     bench = Bench(options)
     peak = bench.keep("peak", lambda: last_json([options.binary + "/Benchmarks", "peak"]))
-    text = [
-        "# Measured", "",
+    introduction = "\n".join([
         f"By `make bench` on {time.strftime('%Y-%m-%d')}: {processor()}; {peak['library']}; Python {platform.python_version()}. "
         f"Medians of {options.rounds} rounds (EfficientNet-B7: 2) in which Zoetrope and OpenVINO take turns; the others once. Ratios are Zoetrope's "
         "frames a second over the other's, round by round: median (least–most).", "",
         f"One convolution alone (3×3, 256 channels, 28×28, direct) reaches {peak['f32']:.0f} GFLOP/s in f32 and "
         f"{peak['int8']:.0f} in int8 on all cores, {peak['one_f32']:.0f} and {peak['one_int8']:.0f} on one; the columns "
-        "\"of the floor\" say how much of that a network gets. Above 100 % Winograd's algorithm saves multiplications.", "",
-    ]
+        "\"of the floor\" say how much of that a network gets. Above 100 % Winograd's algorithm saves multiplications. "
+        "\"First run\": nothing measured or calibrated before; of OpenVINO with loading and compiling.",
+    ])
+    sections = {}
     for name in options.backbones:
         size = NETWORKS[name][2]
         both = [("zoetrope", "f32"), ("openvino", "f32"), ("zoetrope", "int8"), ("openvino", "int8")]
@@ -258,7 +317,7 @@ def main():
         start = statistics.median([v["start_up_seconds"] for v in alone["zoetrope", "f32"]])
         frames = alone["zoetrope", "f32"][0].get("batch", 10)
         own = f" (Zoetrope: {frames})" if frames != 10 else ""
-        text += [
+        text = [
             f"## {name}, {size}², {gflop:.1f} GFLOP a frame", "",
             f"The network alone, ten frames at a time{own}; Zoetrope's plans stand "
             f"after {start:.1f} s.", "",
@@ -275,11 +334,14 @@ def main():
             lambda program, precision: bench.pipeline(
                 name, program, precision, clips[:1 if name.endswith("b7") else 2] if program == "keras" else clips),
             turns, once)
+        firsts = bench.rounds(
+            "first", name, lambda program, precision: bench.extract(name, precision, clips, first=True),
+            [turn for turn in turns if turn[0] == "zoetrope"], [])
         text += [
             f"From file to features on disk, {len(clips)} clips of 320×240 MPEG-4, 7 s, 20 frames each. Zoetrope is the whole "
             "command, reading and planning included; of the peers only the work is timed.", "",
-            "| | precision | frames/s | videos/s | CPU s per 1,000 frames | peak MiB | ratio |", "|---|---|---|---|---|---|---|",
-            *rows(files, per_video=True), ""]
+            "| | precision | frames/s | videos/s | CPU s per 1,000 frames | peak MiB | ratio | first run |",
+            "|---|---|---|---|---|---|---|---|", *rows(files, per_video=True, firsts=first_runs(files, firsts)), ""]
         if name in ("resnet18", "resnet152"):
             large = bench.clips("large", 6)
             files = bench.rounds(
@@ -288,21 +350,20 @@ def main():
                 f"The same from {len(large)} clips of 1080p H.264, 10 s.", "",
                 "| | precision | frames/s | videos/s | CPU s per 1,000 frames | peak MiB | ratio |",
                 "|---|---|---|---|---|---|---|", *rows(files, per_video=True), ""]
+        sections[name] = "\n".join(text)
     single = bench.keep(
         "one worker", lambda: last_json([options.binary + "/Benchmarks", "resnet152", "f32", "1", "10", "6"]))
     two = bench.keep(
         "all workers", lambda: last_json([options.binary + "/Benchmarks", "resnet152", "f32", str(os.cpu_count()), "10", "6"]))
-    text += [
+    sections["One worker a core"] = "\n".join([
         "## One worker a core", "",
         f"ResNet-152 in f32: {single['frames_per_second']:.1f} frames/s with one worker, {two['frames_per_second']:.1f} with "
         f"{two['workers']}: {two['frames_per_second'] / single['frames_per_second']:.2f} times. One convolution alone gains "
-        f"{peak['f32'] / peak['one_f32']:.2f} times from the other cores of this machine.", ""]
-    # What people wrote about the figures stays; it names the date it was written.
-    old = open(options.output).read() if os.path.exists(options.output) else ""
-    remarks = old[old.index("## Remarks"):] if "## Remarks" in old else ""
-    with open(options.output, "w") as file:
-        file.write("\n".join(text) + ("\n" + remarks if remarks else ""))
-    print("\n".join(text))
+        f"{peak['f32'] / peak['one_f32']:.2f} times from the other cores of this machine.", ""])
+    results = Results(options.output)
+    results.update(processor(), introduction, sections)
+    results.write()
+    print(introduction + "\n\n" + "\n".join(sections.values()))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,13 @@ void elementwise_widen(long count, const void *halves, float *numbers);
 /// The largest |x|; NaN counts for nothing.
 float elementwise_largest(long count, const float *x);
 
+/// The first numbers of the sequence that `key` stands for (Steele et al. 2014, SplitMix64), in [0, 1).
+void elementwise_uniform(unsigned long long key, long count, float *x);
+/// centre + spread · (2x − 1), each step rounded by itself.
+void elementwise_spread(long count, float centre, float spread, float *x);
+/// Whether no number is NaN or infinite.
+int elementwise_are_finite(long count, const float *x);
+
 /// Magnitudes from 2⁻⁴⁰ to 2²⁴, 128 for each power of two.
 enum { ELEMENTWISE_MAGNITUDES = 64 * 128 };
 /// Counts the magnitudes of every third number; smaller ones count for nothing, larger ones as the last.
@@ -59,6 +66,10 @@ void elementwise_count_magnitudes(long count, const float *x, unsigned *counts);
 
 /// x / scale, rounded to the nearest or even whole number and cut off at ±127; 0 where it is not finite.
 void elementwise_quantize(long count, float scale, const float *x, signed char *bytes);
+/// factor · x · gate, a gate for each channel, rounded to the nearest or even whole number and cut off at -128 and 127, plus
+/// `zero`, which is 0 or 128.
+void elementwise_gate(
+    long pixels, long channels, float factor, int zero, const float *x, const float *gate, unsigned char *bytes);
 /// factor · x, rounded to the nearest or even whole number and cut off at -128 and 127, plus 128.
 void elementwise_shift(long count, float factor, const float *x, unsigned char *bytes);
 

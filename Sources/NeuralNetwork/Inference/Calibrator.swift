@@ -137,6 +137,7 @@ extension Lowering.Step {
         switch self {
         case .convolution(let step): step.name
         case .normalization(let name, _, _, _, _), .rows(let name, _, _, _, _): name
+        case .binary(let name, .multiply, _, _, _): name
         case .pooling, .activation, .binary, .concatenation: nil
         }
     }

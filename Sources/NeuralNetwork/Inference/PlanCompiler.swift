@@ -104,6 +104,11 @@ struct PlanCompiler {
     private mutating func compile(
         _ name: String, _ operation: BinaryOperation, _ first: Int, _ second: Int, output: Int, at index: Int
     ) throws {
+        if operation == .multiply, let quantum = storedQuantum(output),
+            shapes[second].height * shapes[second].width == 1
+        {
+            return try gate(name, first, second, quantum, output: output)
+        }
         let kind = operation == .add ? ONEDNN_ADD : ONEDNN_MULTIPLY
         var (a, b) = (try float(first, name), try float(second, name))
         func make() throws -> Primitive {
@@ -119,6 +124,22 @@ struct PlanCompiler {
         touch(b.buffer)
         let existing = first == second ? nil : overwritable(a, first, at: index)
         append(primitive, a, second: b.buffer, into: existing, output: output)
+        if operation == .multiply { operations[operations.count - 1].observed = (primitive.destination, nil, output) }
+    }
+
+    /// Channels times their gates, for readers of whole numbers.
+    private mutating func gate(_ name: String, _ first: Int, _ second: Int, _ quantum: Quantum, output: Int) throws {
+        let plain = try layout(first, ONEDNN_CHANNELS_LAST, ONEDNN_F32)
+        let source = try converted(first, to: plain, nil, name)
+        let gates = try converted(second, to: layout(second, ONEDNN_CHANNELS_LAST, ONEDNN_F32), nil, name)
+        touch(gates.buffer)
+        let kernel = GateKernel(name, shapes[output], batch: batch, quantum)
+        append(
+            kernel, source, second: gates.buffer, layout: try layout(output, ONEDNN_CHANNELS_LAST, quantum.element),
+            quantum: quantum, output: output)
+        operations[operations.count - 1].observed = (
+            try layout(output, ONEDNN_CHANNELS_LAST, quantum.element), quantum, output
+        )
     }
 
     private mutating func compile(_ name: String, _ inputs: [Int], output: Int) throws {

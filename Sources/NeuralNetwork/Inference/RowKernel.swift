@@ -94,28 +94,6 @@ final class RowKernel: PlanKernel {
     }
 }
 
-/// Numbers as bytes with 128 for 0: rounded first, so that they are those of bytes with a sign.
-final class ShiftKernel: PlanKernel {
-    let name: String
-    private let count: Int
-    private let factor: Float
-    private var source = UnsafePointer<Float>(bitPattern: 64)!
-    private var destination = UnsafeMutablePointer<UInt8>(bitPattern: 64)!
-
-    init(_ name: String, count: Int, factor: Float) { (self.name, self.count, self.factor) = (name, count, factor) }
-
-    var kernel: String { "bytes" }
-    var scratchpadBytes: Int { 0 }
-
-    /// Buffers must stay valid until the kernel is bound again.
-    func bind(source: UnsafeMutableRawPointer, destination: UnsafeMutableRawPointer) {
-        self.source = UnsafePointer(source.assumingMemoryBound(to: Float.self))
-        self.destination = destination.assumingMemoryBound(to: UInt8.self)
-    }
-
-    func execute(in context: Context) { elementwise_shift(count, factor, source, destination) }
-}
-
 /// Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762) between the tokens of one picture, a block of
 /// queries of one head at a time: the scores of a block stay in the processor's cache.
 struct TokenAttention {

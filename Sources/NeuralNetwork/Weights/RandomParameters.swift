@@ -1,3 +1,5 @@
+import CElementwise
+
 /// The counter-based generator behind `weights: random` and the parity tests.
 ///
 /// Value i depends on the parameter's name, the seed and i alone, so any parameter can be made at any
@@ -16,13 +18,7 @@ public struct RandomParameters: Sendable {
     public func uniform(_ name: String, count: Int) -> [Float] {
         let key = Self.hash(name) ^ ((seed &+ 1) &* Self.increment)
         return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-            for index in 0..<count {
-                var z = key &+ UInt64(truncatingIfNeeded: index &+ 1) &* Self.increment
-                z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-                z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-                z ^= z >> 31
-                buffer[index] = Float(z >> 40) * 0x1p-24
-            }
+            elementwise_uniform(key, count, buffer.baseAddress)
             initialized = count
         }
     }
@@ -32,7 +28,7 @@ public struct RandomParameters: Sendable {
         let centre = parameter.initializer.centre
         let spread = parameter.initializer.spread
         var values = uniform(parameter.name, count: parameter.count)
-        for index in values.indices { values[index] = centre + spread * (2 * values[index] - 1) }
+        values.withUnsafeMutableBufferPointer { elementwise_spread($0.count, centre, spread, $0.baseAddress) }
         return Tensor(shape: parameter.shape, values: values)
     }
 

@@ -1,0 +1,59 @@
+import CElementwise
+import COneDNN
+
+/// Numbers as bytes with 128 for 0: rounded first, so that they are those of bytes with a sign.
+final class ShiftKernel: PlanKernel {
+    let name: String
+    private let count: Int
+    private let factor: Float
+    private var source = UnsafePointer<Float>(bitPattern: 64)!
+    private var destination = UnsafeMutablePointer<UInt8>(bitPattern: 64)!
+
+    init(_ name: String, count: Int, factor: Float) { (self.name, self.count, self.factor) = (name, count, factor) }
+
+    var kernel: String { "bytes" }
+    var scratchpadBytes: Int { 0 }
+
+    /// Buffers must stay valid until the kernel is bound again.
+    func bind(source: UnsafeMutableRawPointer, destination: UnsafeMutableRawPointer) {
+        self.source = UnsafePointer(source.assumingMemoryBound(to: Float.self))
+        self.destination = destination.assumingMemoryBound(to: UInt8.self)
+    }
+
+    func execute(in context: Context) { elementwise_shift(count, factor, source, destination) }
+}
+
+/// Channels times their gates, as bytes: one pass over numbers that a product and a change of elements would take two for.
+final class GateKernel: PlanKernel {
+    let name: String
+    private let shape: ImageShape
+    private let batch: Int
+    private let quantum: Quantum
+    private var source = UnsafePointer<Float>(bitPattern: 64)!
+    private var gates = UnsafePointer<Float>(bitPattern: 64)!
+    private var destination = UnsafeMutablePointer<UInt8>(bitPattern: 64)!
+
+    /// - Parameter shape: of one picture.
+    init(_ name: String, _ shape: ImageShape, batch: Int, _ quantum: Quantum) {
+        (self.name, self.shape, self.batch, self.quantum) = (name, shape, batch, quantum)
+    }
+
+    var kernel: String { "bytes" }
+    var scratchpadBytes: Int { 0 }
+
+    /// Buffers must stay valid until the kernel is bound again.
+    func bind(source: UnsafeMutableRawPointer, gates: UnsafeMutableRawPointer, destination: UnsafeMutableRawPointer) {
+        self.source = UnsafePointer(source.assumingMemoryBound(to: Float.self))
+        self.gates = UnsafePointer(gates.assumingMemoryBound(to: Float.self))
+        self.destination = destination.assumingMemoryBound(to: UInt8.self)
+    }
+
+    func execute(in context: Context) {
+        let (pixels, channels) = (shape.height * shape.width, shape.channels)
+        for picture in 0..<batch {
+            elementwise_gate(
+                pixels, channels, 1 / quantum.scale, Int32(quantum.zeroPoint), source + picture * pixels * channels,
+                gates + picture * channels, destination + picture * pixels * channels)
+        }
+    }
+}
