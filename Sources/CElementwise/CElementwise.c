@@ -263,26 +263,28 @@ EVERY_PROCESSOR void elementwise_quantize(long count, float scale, const float *
   }
 }
 
-EVERY_PROCESSOR void elementwise_shift(long count, float factor, const float *x, unsigned char *bytes) {
+EVERY_PROCESSOR void elementwise_shift(long count, float factor, int zero, const float *x, unsigned char *bytes) {
   const float *restrict source = x;
   unsigned char *restrict target = bytes;
+  float least = -zero, most = 255 - zero;
 #pragma clang loop vectorize(assume_safety)
   for (long i = 0; i < count; i++) {
     float value = source[i] * factor;
-    value = value > 127 ? 127 : value < -128 ? -128 : value;
-    target[i] = (unsigned char)((int)((value + 12582912.f) - 12582912.f) + 128);
+    value = value > most ? most : value < least ? least : value;
+    target[i] = (unsigned char)((int)((value + 12582912.f) - 12582912.f) + zero);
   }
 }
 
 EVERY_PROCESSOR void elementwise_gate(
     long pixels, long channels, float factor, int zero, const float *x, const float *gate, unsigned char *bytes) {
+  float least = zero ? -zero : -128, most = zero ? 255 - zero : 127;
   for (long pixel = 0; pixel < pixels; pixel++) {
     const float *restrict source = x + pixel * channels, *restrict own = gate;
     unsigned char *restrict target = bytes + pixel * channels;
 #pragma clang loop vectorize(assume_safety)
     for (long i = 0; i < channels; i++) {
       float value = source[i] * (own[i] * factor);
-      value = value > 127 ? 127 : value < -128 ? -128 : value;
+      value = value > most ? most : value < least ? least : value;
       target[i] = (unsigned char)((int)((value + 12582912.f) - 12582912.f) + zero);
     }
   }

@@ -66,11 +66,11 @@ void elementwise_count_magnitudes(long count, const float *x, unsigned *counts);
 
 /// x / scale, rounded to the nearest or even whole number and cut off at ±127; 0 where it is not finite.
 void elementwise_quantize(long count, float scale, const float *x, signed char *bytes);
-/// factor · x · gate, a gate for each channel, rounded to the nearest or even whole number and cut off at -128 and 127, plus
-/// `zero`, which is 0 or 128.
+/// factor · x · gate, a gate for each channel, rounded to the nearest or even whole number, plus `zero`, which stands for 0;
+/// cut off at 0 and 255, or, where `zero` is 0, at -128 and 127.
 void elementwise_gate(
     long pixels, long channels, float factor, int zero, const float *x, const float *gate, unsigned char *bytes);
-/// factor · x, rounded to the nearest or even whole number and cut off at -128 and 127, plus 128.
-void elementwise_shift(long count, float factor, const float *x, unsigned char *bytes);
+/// factor · x, rounded to the nearest or even whole number, plus `zero`, cut off at 0 and 255.
+void elementwise_shift(long count, float factor, int zero, const float *x, unsigned char *bytes);
 
 #endif

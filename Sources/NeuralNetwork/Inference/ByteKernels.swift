@@ -1,15 +1,17 @@
 import CElementwise
 import COneDNN
 
-/// Numbers as bytes with 128 for 0: rounded first, so that they are those of bytes with a sign.
+/// Numbers as bytes with another one than 0 for 0.
 final class ShiftKernel: PlanKernel {
     let name: String
     private let count: Int
-    private let factor: Float
+    private let quantum: Quantum
     private var source = UnsafePointer<Float>(bitPattern: 64)!
     private var destination = UnsafeMutablePointer<UInt8>(bitPattern: 64)!
 
-    init(_ name: String, count: Int, factor: Float) { (self.name, self.count, self.factor) = (name, count, factor) }
+    init(_ name: String, count: Int, _ quantum: Quantum) {
+        (self.name, self.count, self.quantum) = (name, count, quantum)
+    }
 
     var kernel: String { "bytes" }
     var scratchpadBytes: Int { 0 }
@@ -20,7 +22,9 @@ final class ShiftKernel: PlanKernel {
         self.destination = destination.assumingMemoryBound(to: UInt8.self)
     }
 
-    func execute(in context: Context) { elementwise_shift(count, factor, source, destination) }
+    func execute(in context: Context) {
+        elementwise_shift(count, 1 / quantum.scale, Int32(quantum.zeroPoint), source, destination)
+    }
 }
 
 /// Channels times their gates, as bytes: one pass over numbers that a product and a change of elements would take two for.

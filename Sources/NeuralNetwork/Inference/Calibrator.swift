@@ -11,6 +11,10 @@ public final class Calibrator {
     private let weights: PackedWeights
     private let normalization: PixelNormalization
     private let convolutions: [ConvolutionStep]
+    /// Names of products of channels and their gates.
+    private let gates: [String]
+    /// How many steps make up a layer's range, where these are not the 127 of bytes with a sign.
+    private let levels: [String: Int]
     /// How many times as fast as direct sums in `f32` the network was in eight bits on the pictures of the last
     /// calibration.
     public private(set) var speed: Double?
@@ -29,7 +33,21 @@ public final class Calibrator {
         request = PlanRequest(graph: graph, output: output, batch: batch, arithmetic: .f32)
         self.weights = weights
         self.normalization = normalization
-        convolutions = try Lowering(graph, output: request.node).convolutions
+        let lowering = try Lowering(graph, output: request.node)
+        convolutions = lowering.convolutions
+        var (levels, gates) = ([String: Int](), [String]())
+        for step in lowering.steps {
+            guard let name = step.observedName else { continue }
+            switch step {
+            case .convolution(let convolution) where convolution.activation?.isUnsigned == true: levels[name] = 255
+            // Mostly bytes without a sign whose 0 is near the lowest.
+            case .binary:
+                levels[name] = 235
+                gates.append(name)
+            default: break
+            }
+        }
+        (self.levels, self.gates) = (levels, gates.sorted())
     }
 
     /// - Parameters:
@@ -41,9 +59,8 @@ public final class Calibrator {
         for (layer, histogram) in exact.flatMap(\.histograms) {
             histograms[layer, default: Histogram()].add(histogram)
         }
-        let unsignedLayers = Set(convolutions.filter { $0.activation?.isUnsigned == true }.map(\.name))
         let best = histograms.map { layer, histogram in
-            (layer, histogram.bestRange(levels: unsignedLayers.contains(layer) ? 255 : 127))
+            (layer, histogram.bestRange(levels: levels[layer] ?? 127))
         }
         var calibration = Calibration(ranges: Dictionary(uniqueKeysWithValues: best))
         let features = exact.map(\.features)
@@ -51,7 +68,13 @@ public final class Calibrator {
         let first = try similarity(calibration, pixels, features)
         speed = exact.reduce(0) { $0 + $1.seconds } / first.seconds
         var reached = first.mean
-        while reached < goal, calibration.kept.count < most {
+        if reached < goal, !gates.isEmpty {
+            // They are fast as bytes, but what they lose is lost in every block.
+            let other = Calibration(ranges: calibration.ranges, kept: gates)
+            let similarity = try similarity(other, pixels, features).mean
+            if similarity > reached { (calibration, reached) = (other, similarity) }
+        }
+        while reached < goal, Set(calibration.kept).subtracting(gates).count < most {
             var tried: (kept: [String], similarity: Double)?
             for group in groups(atMost: most) where !Set(group).isSubset(of: calibration.kept) {
                 var other = calibration

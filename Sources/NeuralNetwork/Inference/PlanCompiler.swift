@@ -246,7 +246,7 @@ struct PlanCompiler {
         let (own, reorder) = (values[value]!, name + ".reorder")
         if let quantum, quantum.isShifted, try own.layout == self.layout(value, ONEDNN_CHANNELS_LAST, ONEDNN_F32) {
             touch(own.buffer)
-            let kernel = ShiftKernel(reorder, count: layout.bytes, factor: 1 / quantum.scale)
+            let kernel = ShiftKernel(reorder, count: layout.bytes, quantum)
             operations.append(Operation(kernel: kernel, sources: [own.buffer], destination: buffer))
         } else {
             try appendReorder(reorder, own, to: layout, quantum, buffer)

@@ -2,13 +2,14 @@ import COneDNN
 
 /// What an 8-bit element of a tensor stands for: (element − zero point) · scale.
 struct Quantum: Equatable {
-    let scale: Float
+    var scale: Float
     let isSigned: Bool
-    /// Signed numbers as unsigned bytes with 128 for 0, where that is faster to multiply.
-    var isShifted = false
+    /// The byte for 0. Above 0 for signed numbers as unsigned bytes, where that is faster to multiply: 128, or less where
+    /// it is known how far below 0 they go.
+    var zeroPoint: Int32 = 0
 
+    var isShifted: Bool { zeroPoint > 0 }
     var element: onednn_element { isSigned && !isShifted ? ONEDNN_S8 : ONEDNN_U8 }
-    var zeroPoint: Int32 { isShifted ? 128 : 0 }
 }
 
 /// Which values of a lowered network are kept in eight bits, and what they mean.
@@ -40,7 +41,7 @@ struct Quantization {
         }
         for step in lowering.steps {
             if case .convolution = step { continue }
-            if let name = step.observedName { note(step.output, name, isSigned: true) }
+            if let name = step.observedName, !kept.contains(name) { note(step.output, name, isSigned: true) }
         }
         for value in lowering.shapes.indices {
             let root = groups.root(value)
@@ -99,8 +100,46 @@ extension Quantization {
             if step.activation == nil { others.insert(step.output) }
         }
         for step in lowering.steps where shares(step) { others.formUnion(step.inputs + [step.output]) }
+        let lowest = lowest(lowering)
         for (value, own) in quantum where own.isSigned && !others.contains(value) {
-            quantum[value]?.isShifted = true
+            quantum[value]?.zeroPoint = 128
+            guard let lowest = lowest[value] else { continue }
+            // All 256 steps from the lowest number to the largest.
+            let range = own.scale * 127
+            let below = min(range, lowest)
+            let scale = (range + below) / 255
+            quantum[value]?.scale = scale
+            quantum[value]?.zeroPoint = max(1, Int32((below / scale).rounded(.up)))
+        }
+    }
+
+    /// How far below 0 values go at most, where that is known: those of activations, and of these times gates from 0 to 1.
+    private func lowest(_ lowering: Lowering) -> [Lowering.Value: Float] {
+        var lowest: [Lowering.Value: Float] = [:]
+        var gates: Set<Lowering.Value> = []
+        for step in lowering.steps {
+            switch step {
+            case .convolution(let step):
+                lowest[step.output] = step.activation?.lowest
+                if step.activation == .sigmoid || step.activation == .hardSigmoid { gates.insert(step.output) }
+            case .binary(_, .multiply, let first, let second, let output) where gates.contains(second):
+                lowest[output] = lowest[first]
+            default: break
+            }
+        }
+        return lowest
+    }
+}
+
+extension Activation {
+    /// How far below 0 it goes, a hair rounded up; nil where that is as far as its input goes.
+    fileprivate var lowest: Float? {
+        switch self {
+        case .silu: 0.2785
+        case .hardSwish: 0.3751
+        case .gelu, .geluTanh: 0.1701
+        case .quickGELU: 0.1637
+        case .relu, .relu6, .sigmoid, .hardSigmoid, .tanh: nil
         }
     }
 }
