@@ -134,8 +134,7 @@ class Bench:
         folder = os.path.join(self.options.work, "extract")
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder + "/clips/one")
-        first = self.clips("first", 1)[0]
-        os.link(first, f"{folder}/clips/one/first.avi")
+        os.link(self.clips("first", 1)[0], f"{folder}/clips/one/first.avi")
         with open(folder + "/p.yaml", "w") as file:
             file.write(
                 f"dataset: {{root: {folder}/clips}}\n"

@@ -59,7 +59,9 @@ struct KernelChoice: Sendable {
         func seconds(_ format: (Int) -> MemoryFormat) -> Double {
             let own = format(destination)
             let reorders = sources.reduce(0) { $0 + (format($1.group) == own ? 0 : $1.reorder) }
-            return kernels == nil ? reorders : (kernel(own)?.seconds ?? .infinity) + reorders
+            // Where no kernel is worth a try, oneDNN's choice takes as long in any format.
+            guard let kernels, !kernels.isEmpty else { return reorders }
+            return (kernel(own)?.seconds ?? .infinity) + reorders
         }
     }
 
