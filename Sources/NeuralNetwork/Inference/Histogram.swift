@@ -34,9 +34,9 @@ struct Histogram: Sendable {
 
     /// How many magnitudes are below each bin, their sum, and the sum of their squares.
     private struct Sums {
-        var count = [0.0]
-        var sum = [0.0]
-        var squares = [0.0]
+        var count: [Double]
+        var sum: [Double]
+        var squares: [Double]
 
         /// Squared, when numbers are rounded to steps and cut off at the range.
         func error(of range: Double, _ levels: Int) -> Double {
@@ -52,15 +52,16 @@ struct Histogram: Sendable {
     }
 
     private func sums() -> Sums {
-        var result = Sums()
+        let none = [Double](repeating: 0, count: counts.count + 1)
+        var result = Sums(count: none, sum: none, squares: none)
         var (number, sum, squares) = (0.0, 0.0, 0.0)
         for (bin, count) in counts.enumerated() {
             let magnitude = exp2(Double(bin / 128 - 40)) * (1 + (Double(bin % 128) + 0.5) / 128)
             (number, sum) = (number + Double(count), sum + Double(count) * magnitude)
             squares += Double(count) * magnitude * magnitude
-            result.count.append(number)
-            result.sum.append(sum)
-            result.squares.append(squares)
+            result.count[bin + 1] = number
+            result.sum[bin + 1] = sum
+            result.squares[bin + 1] = squares
         }
         return result
     }

@@ -79,7 +79,8 @@ extension PlanParts {
         for operation in operations {
             let layer = try operation.layer.map { try weights.layer($0, in: compiler.graph, context) }
             try memory.bind(operation, layer: layer, table: operation.table == nil ? nil : tables.next())
-            try operation.kernel.execute(in: context)
+            // The kernel knows only where the weights lie.
+            try withExtendedLifetime(layer) { try operation.kernel.execute(in: context) }
         }
         return memory.output([batch] + outputShape)
     }
