@@ -36,17 +36,18 @@ INLINE float sigmoid(float x) { return 1 / (1 + exponential(-x)); }
 INLINE float hyperbolic_tangent(float x) { return 2 / (1 + exponential(-2 * x)) - 1; }
 
 EVERY_PROCESSOR void elementwise_lstm_forward(
-    long count, long hidden, float *gate, float *state, float *cell, float *cell_tanh) {
+    long count, long hidden, const float *bias, float *gate, float *state, float *cell, float *cell_tanh) {
+  const float *restrict bi = bias, *restrict bf = bi + hidden, *restrict bg = bf + hidden, *restrict bo = bg + hidden;
   for (long row = 0; row < count; row++) {
     float *restrict i = gate + row * 4 * hidden, *restrict f = i + hidden, *restrict g = f + hidden;
     float *restrict o = g + hidden, *restrict h = state + row * hidden, *restrict c = cell + row * hidden;
     float *restrict t = cell_tanh + row * hidden;
 #pragma clang loop vectorize(assume_safety)
     for (long j = 0; j < hidden; j++) {
-      i[j] = sigmoid(i[j]);
-      f[j] = sigmoid(f[j]);
-      g[j] = hyperbolic_tangent(g[j]);
-      o[j] = sigmoid(o[j]);
+      i[j] = sigmoid(i[j] + bi[j]);
+      f[j] = sigmoid(f[j] + bf[j]);
+      g[j] = hyperbolic_tangent(g[j] + bg[j]);
+      o[j] = sigmoid(o[j] + bo[j]);
       c[j] = f[j] * c[j] + i[j] * g[j];
       t[j] = hyperbolic_tangent(c[j]);
       h[j] = o[j] * t[j];
@@ -90,6 +91,39 @@ EVERY_PROCESSOR void elementwise_adam_step(
     v[i] = square;
     p[i] = old - r.step_size * mean / (__builtin_elementwise_sqrt(square) * r.root_scale + r.epsilon);
   }
+}
+
+typedef float eight __attribute__((vector_size(32), aligned(4)));
+
+// Eight rows to eight columns: neighbours change places, then pairs, then fours.
+INLINE void transpose_eight(const float *x, long from, float *y, long to) {
+  eight r[8], s[8];
+  for (int i = 0; i < 8; i++) r[i] = *(const eight *)(x + i * from);
+  for (int i = 0; i < 8; i += 2) {
+    s[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+    s[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+  }
+  for (int i = 0; i < 8; i += i % 4 == 1 ? 3 : 1) {
+    r[i] = __builtin_shufflevector(s[i], s[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+    r[i + 2] = __builtin_shufflevector(s[i], s[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+  }
+  for (int i = 0; i < 4; i++) {
+    *(eight *)(y + i * to) = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    *(eight *)(y + (i + 4) * to) = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+}
+
+EVERY_PROCESSOR void elementwise_transpose(long rows, long columns, const float *x, float *y) {
+  long row = 0;
+  for (; row + 8 <= rows; row += 8) {
+    long column = 0;
+    for (; column + 8 <= columns; column += 8)
+      transpose_eight(x + row * columns + column, columns, y + column * rows + row, rows);
+    for (; column < columns; column++)
+      for (int i = 0; i < 8; i++) y[column * rows + row + i] = x[(row + i) * columns + column];
+  }
+  for (; row < rows; row++)
+    for (long column = 0; column < columns; column++) y[column * rows + row] = x[row * columns + column];
 }
 
 EVERY_PROCESSOR void elementwise_narrow(long count, const float *numbers, void *halves) {

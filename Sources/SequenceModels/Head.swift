@@ -37,7 +37,7 @@ public struct Head: Sendable {
         let (rows, firstRows) = try features.gather(spans)
         return PackedSequences(
             rows: rows, featureSize: input.featureSize, firstRows: firstRows, lengths: spans.map(\.length),
-            scaling: standardization.map { ($0.mean, $0.scale) })
+            scaling: standardization.map { ($0.mean, $0.scale) }, parallel: plan.parallel)
     }
 
     /// Sequences that are computed at a time when nothing is learned: at most 256, and no more than 64 MB of

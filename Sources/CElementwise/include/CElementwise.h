@@ -5,11 +5,11 @@
 #ifndef ZOETROPE_CELEMENTWISE_H
 #define ZOETROPE_CELEMENTWISE_H
 
-/// One step of `count` LSTM cells of `hidden` numbers. `gate` `[count, 4 * hidden]` (input, forget, cell, output) is
-/// replaced by what leaves the activations, `state` and `cell` `[count, hidden]` by the new ones; `cell_tanh`
+/// One step of `count` LSTM cells of `hidden` numbers. `gate` `[count, 4 * hidden]` (input, forget, cell, output) plus
+/// `bias` `[4 * hidden]` is replaced by what leaves the activations, `state` and `cell` `[count, hidden]` by the new ones; `cell_tanh`
 /// receives tanh of the new cell.
 void elementwise_lstm_forward(
-    long count, long hidden, float *gate, float *state, float *cell, float *cell_tanh);
+    long count, long hidden, const float *bias, float *gate, float *state, float *cell, float *cell_tanh);
 /// `cell_gradient` is replaced by that of the step before; `share` receives the gradient of the gates.
 void elementwise_lstm_backward(
     long count, long hidden, const float *gates, const float *cells, const float *cell_tanh,
@@ -21,6 +21,9 @@ typedef struct {
 } elementwise_adam;
 void elementwise_adam_step(
     const elementwise_adam *rule, long count, float *parameters, const float *gradient, float *first, float *second);
+
+/// `[rows, columns]` to `[columns, rows]`.
+void elementwise_transpose(long rows, long columns, const float *x, float *y);
 
 /// softmax(factor · x) of each of `count` rows of `size` numbers, in place; rows begin `stride` numbers apart.
 void elementwise_softmax(long count, long size, long stride, float factor, float *scores);

@@ -52,11 +52,10 @@ struct ConvolutionalLSTMLayer {
             for (first, count) in steps {
                 let (start, length) = (first * pixels, count * pixels)
                 let gate = state.gates.pointer + start * gates
-                broadcast(bias, into: gate, count: length, size: gates)
                 gather(input.pointer + start * options.channels, options.channels, count, into: columns)
                 multiply(
                     columns.pointer, by: matrices.input.pointer, into: gate, m: length, n: gates,
-                    k: taps * options.channels, beta: 1)
+                    k: taps * options.channels)
                 gather(h.pointer, hidden, count, into: columns)
                 multiply(
                     columns.pointer, by: matrices.recurrent.pointer, into: gate, m: length, n: gates,
@@ -64,7 +63,7 @@ struct ConvolutionalLSTMLayer {
                 (state.previous.pointer + start * hidden).update(from: h.pointer, count: length * hidden)
                 (state.cells.pointer + start * hidden).update(from: c.pointer, count: length * hidden)
                 LSTMCell.forward(
-                    length, hidden, gate, h.pointer, c.pointer, state.cellTanh.pointer + start * hidden)
+                    length, hidden, bias, gate, h.pointer, c.pointer, state.cellTanh.pointer + start * hidden)
                 (output.pointer + start * hidden).update(from: h.pointer, count: length * hidden)
             }
         }

@@ -131,19 +131,3 @@ func sumColumns(_ rows: UnsafePointer<Float>, count: Int, size: Int, into sums: 
         for column in 0..<size { sums[column] += start[column] }
     }
 }
-
-/// `[rows, columns]` → `[columns, rows]`, in blocks that stay in the nearest cache.
-func transpose(
-    _ matrix: UnsafePointer<Float>, rows: Int, columns: Int, into target: UnsafeMutablePointer<Float>
-) {
-    let block = 16
-    for firstRow in stride(from: 0, to: rows, by: block) {
-        for firstColumn in stride(from: 0, to: columns, by: block) {
-            for column in firstColumn..<min(firstColumn + block, columns) {
-                for row in firstRow..<min(firstRow + block, rows) {
-                    target[column * rows + row] = matrix[row * columns + column]
-                }
-            }
-        }
-    }
-}

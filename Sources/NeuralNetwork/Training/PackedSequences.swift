@@ -21,7 +21,7 @@ public struct PackedSequences: @unchecked Sendable {
     ///   - lengths: of each sequence, at least 1.
     ///   - copyRow: writes row `step` of sequence `index` into the buffer of `featureSize` numbers.
     init(
-        lengths: [Int], featureSize: Int,
+        lengths: [Int], featureSize: Int, parallel: Parallel = .none,
         copyRow: (_ index: Int, _ step: Int, _ row: UnsafeMutableBufferPointer<Float>) -> Void
     ) {
         precondition(lengths.allSatisfy { $0 > 0 }, "an empty sequence")
@@ -34,7 +34,7 @@ public struct PackedSequences: @unchecked Sendable {
         firstRows = batchSizes.reduce(into: [0]) { $0.append($0.last! + $1) }.dropLast()
         let count = batchSizes.reduce(0, +)
         rows = Matrix(count, featureSize)
-        for step in batchSizes.indices {
+        parallel.run(steps) { step in
             for place in 0..<batchSizes[step] {
                 let start = rows.pointer + (firstRows[step] + place) * featureSize
                 copyRow(order[place], step, UnsafeMutableBufferPointer(start: start, count: featureSize))
@@ -51,7 +51,7 @@ public struct PackedSequences: @unchecked Sendable {
     ///   - scaling: `shift` and `scale`, one number a feature; nil copies.
     public init(
         rows: [Float], featureSize: Int, firstRows: [Int], lengths: [Int],
-        scaling: (shift: [Float], scale: [Float])? = nil
+        scaling: (shift: [Float], scale: [Float])? = nil, parallel: Parallel = .none
     ) {
         precondition(zip(firstRows, lengths).allSatisfy { $0 >= 0 && ($0 + $1) * featureSize <= rows.count })
         precondition(scaling.map { $0.shift.count == featureSize && $0.scale.count == featureSize } ?? true)
@@ -59,7 +59,8 @@ public struct PackedSequences: @unchecked Sendable {
         self = rows.withUnsafeBufferPointer { rows in
             (scaling?.shift ?? []).withUnsafeBufferPointer { shift in
                 (scaling?.scale ?? []).withUnsafeBufferPointer { scale in
-                    PackedSequences(lengths: lengths, featureSize: featureSize) { index, step, row in
+                    PackedSequences(lengths: lengths, featureSize: featureSize, parallel: parallel) {
+                        index, step, row in
                         let start = (firstRows[index] + step) * featureSize
                         if shift.isEmpty {
                             _ = row.update(from: rows[start..<start + featureSize])

@@ -60,12 +60,15 @@ enum GRUCell {
 /// i, f, o = σ; g = tanh; c ← f·c + i·g; h ← o·tanh(c). The loops are C: Swift's
 /// portable code takes four numbers at a time, they take as many as the processor can.
 enum LSTMCell {
-    /// - Parameter saved: receives tanh of the new cell `[row, hidden]`.
+    /// - Parameters:
+    ///   - bias: is added to every row of `gate` first `[4 · hidden]`.
+    ///   - saved: receives tanh of the new cell `[row, hidden]`.
     static func forward(
-        _ count: Int, _ hidden: Int, _ gate: UnsafeMutablePointer<Float>, _ state: UnsafeMutablePointer<Float>,
+        _ count: Int, _ hidden: Int, _ bias: UnsafePointer<Float>, _ gate: UnsafeMutablePointer<Float>,
+        _ state: UnsafeMutablePointer<Float>,
         _ cell: UnsafeMutablePointer<Float>, _ saved: UnsafeMutablePointer<Float>
     ) {
-        elementwise_lstm_forward(count, hidden, gate, state, cell, saved)
+        elementwise_lstm_forward(count, hidden, bias, gate, state, cell, saved)
     }
 
     static func backward(

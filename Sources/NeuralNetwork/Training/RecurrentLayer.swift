@@ -1,3 +1,5 @@
+import CElementwise
+
 /// A GRU or LSTM layer, in one or both directions, over packed sequences; equations and gate order are
 /// PyTorch's.
 ///
@@ -65,17 +67,23 @@ struct RecurrentLayer {
     }
 
     /// Calls `body` for each step that the piece's direction reads, with the first row and the number of
-    /// the piece's sequences that have it.
+    /// the piece's sequences that have it, and of those that were read before it: the others begin here, with a
+    /// state of zero.
     private func forEachStep(
         _ piece: Piece, _ packed: PackedSequences, isBackward: Bool = false,
-        _ body: (_ first: Int, _ count: Int) -> Void
+        _ body: (_ first: Int, _ count: Int, _ begun: Int) -> Void
     ) {
         let steps = packed.batchSizes.count
+        func count(_ step: Int) -> Int {
+            guard packed.batchSizes.indices.contains(step) else { return 0 }
+            return max(0, min(packed.batchSizes[step], piece.places.upperBound) - piece.places.lowerBound)
+        }
         let isDescending = (piece.direction == 1) != isBackward
         for index in 0..<steps {
             let step = isDescending ? steps - 1 - index : index
-            let count = min(packed.batchSizes[step], piece.places.upperBound) - piece.places.lowerBound
-            if count > 0 { body(packed.firstRows[step] + piece.places.lowerBound, count) }
+            let here = count(step)
+            let begun = piece.direction == 1 ? count(step + 1) : step > 0 ? here : 0
+            if here > 0 { body(packed.firstRows[step] + piece.places.lowerBound, here, begun) }
         }
     }
 
@@ -93,17 +101,20 @@ struct RecurrentLayer {
         parallel.run(directions * (parts.count + 1)) { index in
             let direction = index % directions
             guard index / directions < parts.count else {
-                return transpose(
-                    weights[direction].recurrent, rows: gates, columns: hidden, into: transposed[direction].pointer)
+                return elementwise_transpose(
+                    gates, hidden, weights[direction].recurrent, transposed[direction].pointer)
             }
             let part = parts[index / directions]
             let target = states[direction].gates.pointer + part.lowerBound
-            for row in 0..<rows {
-                (target + row * gates).update(from: weights[direction].inputBias + part.lowerBound, count: part.count)
+            if !isLSTM {
+                for row in 0..<rows {
+                    (target + row * gates).update(
+                        from: weights[direction].inputBias + part.lowerBound, count: part.count)
+                }
             }
             multiply(
                 input.pointer, by: weights[direction].input + part.lowerBound * size, transposingB: true, into: target,
-                rowStrideC: gates, m: rows, n: part.count, k: size, beta: 1)
+                rowStrideC: gates, m: rows, n: part.count, k: size, beta: isLSTM ? 0 : 1)
         }
         let output = Matrix(rows, directions * hidden)
         let pieces = pieces(packed)
@@ -124,20 +135,17 @@ struct RecurrentLayer {
         _ output: UnsafeMutablePointer<Float>
     ) {
         let (hidden, gates) = (hidden, gates)
+        let bias = FloatBuffer(gates)
+        bias.pointer.update(from: weights.inputBias, count: gates)
+        add(weights.recurrentBias, toRows: bias.pointer, count: 1, size: gates)
         let (state, cell) = (FloatBuffer(piece.places.count * hidden, 0), FloatBuffer(piece.places.count * hidden, 0))
-        var hasState = false
-        forEachStep(piece, packed) { first, count in
+        forEachStep(piece, packed) { first, count, begun in
             let gate = saved.gates.pointer + first * gates
-            add(weights.recurrentBias, toRows: gate, count: count, size: gates)
-            // Before the first step the state is zero.
-            if hasState {
-                multiply(state.pointer, by: recurrent.pointer, into: gate, m: count, n: gates, k: hidden, beta: 1)
-            }
-            hasState = true
+            multiply(state.pointer, by: recurrent.pointer, into: gate, m: begun, n: gates, k: hidden, beta: 1)
             (saved.previous.pointer + first * hidden).update(from: state.pointer, count: count * hidden)
             (saved.extra.pointer + first * hidden).update(from: cell.pointer, count: count * hidden)
             LSTMCell.forward(
-                count, hidden, gate, state.pointer, cell.pointer, saved.cellTanh.pointer + first * hidden)
+                count, hidden, bias.pointer, gate, state.pointer, cell.pointer, saved.cellTanh.pointer + first * hidden)
             copy(state.pointer, to: output + first * directions * hidden, stride: directions * hidden, rows: count)
         }
     }
@@ -149,10 +157,10 @@ struct RecurrentLayer {
         let (hidden, gates) = (hidden, gates)
         let state = FloatBuffer(piece.places.count * hidden, 0)
         let share = FloatBuffer(piece.places.count * gates)
-        forEachStep(piece, packed) { first, count in
+        forEachStep(piece, packed) { first, count, begun in
             broadcast(weights.recurrentBias, into: share.pointer, count: count, size: gates)
             multiply(
-                state.pointer, by: recurrent.pointer, into: share.pointer, m: count, n: gates, k: hidden, beta: 1)
+                state.pointer, by: recurrent.pointer, into: share.pointer, m: begun, n: gates, k: hidden, beta: 1)
             (saved.previous.pointer + first * hidden).update(from: state.pointer, count: count * hidden)
             GRUCell.forward(
                 count, hidden, saved.gates.pointer + first * gates, share.pointer, state.pointer,
@@ -202,7 +210,7 @@ struct RecurrentLayer {
         let (hidden, gates, stride) = (hidden, gates, directions * hidden)
         let stateGradient = FloatBuffer(piece.places.count * hidden, 0)
         let cellGradient = FloatBuffer(piece.places.count * hidden, 0)
-        forEachStep(piece, packed, isBackward: true) { first, count in
+        forEachStep(piece, packed, isBackward: true) { first, count, begun in
             // Taken here, so that the buffer lives as long as the closure that holds it.
             let dh = stateGradient.pointer
             for row in 0..<count {
@@ -214,14 +222,14 @@ struct RecurrentLayer {
                 LSTMCell.backward(
                     count, hidden, saved.gates.pointer + first * gates, saved.extra.pointer + first * hidden,
                     saved.cellTanh.pointer + first * hidden, dh, cellGradient.pointer, share)
-                multiply(share, by: weights.recurrent, into: dh, m: count, n: hidden, k: gates)
+                multiply(share, by: weights.recurrent, into: dh, m: begun, n: hidden, k: gates)
             } else {
                 let own = ownShare + first * gates
                 // Leaves z·dh in `dh`, to which the recurrent product is added.
                 GRUCell.backward(
                     count, hidden, saved.gates.pointer + first * gates, saved.previous.pointer + first * hidden,
                     saved.extra.pointer + first * hidden, dh, share, own)
-                multiply(own, by: weights.recurrent, into: dh, m: count, n: hidden, k: gates, beta: 1)
+                multiply(own, by: weights.recurrent, into: dh, m: begun, n: hidden, k: gates, beta: 1)
             }
         }
     }
@@ -233,22 +241,30 @@ struct RecurrentLayer {
     ) -> Matrix? {
         let (rows, size, hidden, gates) = (input.rows, input.columns, hidden, gates)
         var work: [() -> Void] = []
-        for direction in 0..<directions {
-            let (share, own) = (inputShares[direction].pointer, ownShares[direction].pointer)
-            let target = gradients[direction]
-            for chunk in Parallel.halves(gates) {
+        // Directions in turns: each stays with the thread that walked it, whose cache holds its gates.
+        for chunk in Parallel.halves(gates) {
+            for direction in 0..<directions {
                 work.append {
                     multiply(
-                        share + chunk.lowerBound, transposingA: true, rowStrideA: gates, by: input.pointer,
-                        into: target.input + chunk.lowerBound * size, m: chunk.count, n: size, k: rows)
+                        inputShares[direction].pointer + chunk.lowerBound, transposingA: true, rowStrideA: gates,
+                        by: input.pointer, into: gradients[direction].input + chunk.lowerBound * size, m: chunk.count,
+                        n: size, k: rows)
                 }
             }
+        }
+        for direction in 0..<directions {
             work.append {
+                let (share, own) = (inputShares[direction].pointer, ownShares[direction].pointer)
+                let target = gradients[direction]
                 multiply(
                     own, transposingA: true, by: states[direction].previous.pointer, into: target.recurrent, m: gates,
                     n: hidden, k: rows)
                 sumColumns(share, count: rows, size: gates, into: target.inputBias)
-                sumColumns(own, count: rows, size: gates, into: target.recurrentBias)
+                if own == share {
+                    target.recurrentBias.update(from: target.inputBias, count: gates)
+                } else {
+                    sumColumns(own, count: rows, size: gates, into: target.recurrentBias)
+                }
             }
         }
         let inputGradient = wantsInput ? Matrix(rows, size) : nil
