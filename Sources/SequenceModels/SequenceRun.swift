@@ -86,6 +86,11 @@ public struct SequenceRun: Sendable {
         let head = training.model.kind
         if head.readsMaps && shape.count != 3 { throw SequenceError.notMaps(shape: shape, head: head.rawValue) }
         if !head.readsMaps && shape.count != 1 { throw SequenceError.notVectors(shape: shape, head: head.rawValue) }
+        let directory = RunDirectory(path: runs + "/" + name)
+        // Killed before the first checkpoint, there is nothing to go on from and nothing to lose.
+        let goesOn = resumes && directory.exists
+        // Before gigabytes are read.
+        if !goesOn { try claimName(directory, cache) }
         let features =
             try features
             ?? Self.load(
@@ -102,9 +107,6 @@ public struct SequenceRun: Sendable {
             weights: extraction.record.weights, cache: cache.path, dataset: dataset, bestEpoch: 0)
         configuration.root = root
         configuration.sampledRate = try cache.sampledRate(dataset: dataset, extraction: extraction.id)
-        let directory = RunDirectory(path: runs + "/" + name)
-        // Killed before the first checkpoint, there is nothing to go on from and nothing to lose.
-        let goesOn = resumes && directory.exists
         let run = try begin(configuration, directory, cache, extraction.id, goesOn: goesOn)
         do {
             let graph = training.model.graph(input, classes: classes.count)
@@ -133,6 +135,13 @@ public struct SequenceRun: Sendable {
     }
 
     /// The run's row in the cache: a new one, or that of the run that goes on.
+    /// - Throws: `CacheError.runExists`.
+    private func claimName(_ directory: RunDirectory, _ cache: CacheFile) throws {
+        if directory.exists { throw CacheError.runExists(name: name) }
+        // It failed, or was killed, before anything was written: there is nothing to lose.
+        if try cache.run(named: name) != nil { try cache.removeRun(named: name) }
+    }
+
     private func begin(
         _ configuration: RunDirectory.Configuration, _ directory: RunDirectory, _ cache: CacheFile, _ extraction: Int64,
         goesOn: Bool
@@ -147,11 +156,6 @@ public struct SequenceRun: Sendable {
                 try cache.resumeRun(run)
                 return run
             }
-        } else if directory.exists {
-            throw CacheError.runExists(name: name)
-        } else if try cache.run(named: name) != nil {
-            // It failed, or was killed, before anything was written: there is nothing to lose.
-            try cache.removeRun(named: name)
         }
         return try cache.addRun(
             name: name, extraction: extraction, dataset: dataset, model: training.model.summary,
