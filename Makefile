@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx bench-growth peers clean
+.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare explore runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx bench-growth peers clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -133,6 +133,9 @@ sweep: build ## Many settings: make sweep PIPELINE=pipelines/recurrence.yaml
 
 compare: build ## Runs side by side: make compare RUN='runs/a runs/b'
 	@$(ZOETROPE) compare $${RUN:?name runs: make compare RUN='runs/a runs/b'} $(ARGS)
+
+explore: build ## A collection as one page: map, twins, doubtful labels, odd clips
+	@$(ZOETROPE) explore "$$CACHE" $(ARGS)
 
 runs: build ## The runs of a cache
 	@$(ZOETROPE) runs --cache "$$CACHE" $(ARGS)

@@ -71,21 +71,28 @@ let package = Package(
         .target(
             name: "Reports",
             dependencies: [
-                "NeuralNetwork", "Datasets", "Video", "FeatureCache", "Extraction", "SequenceModels",
+                "NeuralNetwork", "Datasets", "Digests", "Video", "FeatureCache", "Extraction", "SequenceModels",
                 .product(name: "Mustache", package: "swift-mustache"),
             ],
             resources: [.embedInCode("Templates")]),
         .target(
+            name: "Exploration",
+            dependencies: [
+                "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction", "SequenceModels",
+            ]),
+        .target(
             name: "Pipelines",
             dependencies: [
                 "Datasets", "Video", "ONNX", "Backbones", "Extraction", "SequenceModels", "FineTuning", "Reports",
+                "Exploration",
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: unhurried),
         .executableTarget(
             name: "zoetrope",
             dependencies: [
-                "Pipelines", "Extraction", "SequenceModels", "FineTuning", "Reports", "Backbones", "ONNX",
+                "Pipelines", "Extraction", "Exploration", "SequenceModels", "FineTuning", "Reports", "Backbones",
+                "ONNX",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: unhurried),
@@ -106,6 +113,10 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "TestSupport"]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
+        .testTarget(
+            name: "ExplorationTests",
+            dependencies: ["Exploration", "Datasets", "FeatureCache", "SequenceModels", "Video", "TestSupport"],
+            resources: [.copy("Fixtures")]),
         .testTarget(
             name: "FeatureCacheTests", dependencies: ["FeatureCache", "Digests", "NeuralNetwork", "TestSupport"]),
         .testTarget(

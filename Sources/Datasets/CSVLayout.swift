@@ -11,6 +11,8 @@ import SwiftCSV
 struct CSVLayout {
     let root: String
     let splits: String?
+    /// Column that names the source of a clip; nil is `group`, where it stands.
+    var groupColumn: String?
 
     private static let splitNames: [String: Split] = [
         "train": .train, "training": .train, "validation": .validation, "val": .validation, "validate": .validation,
@@ -64,6 +66,10 @@ struct CSVLayout {
         guard path != nil || kinetics.count == 3 else {
             throw DatasetError.missingColumn(file: file, "path, video_name or filename", header: table.header)
         }
+        let group = column(groupColumn?.lowercased() ?? "group")
+        if let groupColumn, group == nil {
+            throw DatasetError.missingColumn(file: file, groupColumn, header: table.header)
+        }
         return try table.rows.enumerated().compactMap { index, cells in
             let row = index + 2
             if cells.allSatisfy({ $0.trimmingCharacters(in: .whitespaces).isEmpty }) { return nil }
@@ -89,7 +95,7 @@ struct CSVLayout {
             }
             let clip = Clip(
                 path: place(of: name, label: label, split: own), label: label, split: own ?? .train,
-                group: cell(column("group")))
+                group: cell(group))
             return (row, clip)
         }
     }

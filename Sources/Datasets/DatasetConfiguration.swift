@@ -35,50 +35,132 @@ public struct DatasetConfiguration: Sendable, Equatable {
     public var root: String
     /// Folder of the split lists, where the layout has them.
     public var splits: String?
-    /// Which official split, from 1.
+    /// Which official split, from 1; where there are all, the first.
     public var split: Int
+    /// Whether all official splits are meant, one after the other, as papers report them.
+    public var allSplits: Bool
     /// Share of train that `sequence` sets aside where the dataset has no validation part, from 0 to below 1.
     public var validation: Double
+    /// Share of all clips that is set aside as a test part where the dataset has none, from 0 to below 1.
+    public var test: Double
+    /// Of that choice.
+    public var testSeed: Int
+    /// What names the source of a clip: for `csv` a column, else a regular expression that is looked for in the path
+    /// (what its parentheses hold, or all it matches). Nil is as the layout knows it.
+    public var group: String?
+    /// A list of paths that are left out: CSV with a column `path`, or a path a line. Nil leaves none out.
+    public var exclude: String?
     /// Which classes are used.
     public var classes: Classes
     private let givenName: String?
 
     /// A dataset; what is left out has the default of a pipeline file.
     public init(
-        layout: Layout, root: String, splits: String? = nil, split: Int = 1, validation: Double = 0.2,
+        layout: Layout, root: String, splits: String? = nil, split: Int = 1, allSplits: Bool = false,
+        validation: Double = 0.2, test: Double = 0, testSeed: Int = 0, group: String? = nil, exclude: String? = nil,
         classes: Classes = .all, name: String? = nil
     ) {
         self.layout = layout
         self.root = root
         self.splits = splits
         self.split = split
+        self.allSplits = allSplits
         self.validation = validation
+        self.test = test
+        self.testSeed = testSeed
+        self.group = group
+        self.exclude = exclude
         self.classes = classes
         givenName = name
     }
 
     /// What `sample.dataset` holds: the root folder's name, with `/splitN` where the layout numbers them.
     public var name: String {
-        if let givenName { return givenName }
+        if let givenName { return allSplits ? "\(givenName)/split\(split)" : givenName }
         let folder = URL(fileURLWithPath: root).standardizedFileURL.lastPathComponent
         return layout.hasNumberedSplits ? "\(folder)/split\(split)" : folder
     }
 
-    /// The clips of the chosen classes, ordered by path.
+    /// The same videos under each official split, where all are meant; else this alone.
+    public var parts: [DatasetConfiguration] {
+        guard allSplits else { return [self] }
+        return (1...3).map { number in
+            var part = self
+            part.split = number
+            return part
+        }
+    }
+
+    /// The clips of the chosen classes, ordered by path; of all official splits together where all are meant, each clip
+    /// then as the first split that lists it has it.
     ///
     /// - Throws: `DatasetError`.
     public func clips() throws -> [Clip] {
-        let all =
-            switch layout {
-            case .folders: try FolderLayout(root: root).clips()
-            case .ucf101: try UCF101Layout(root: root, splits: splits, split: split).clips()
-            case .hmdb51: try HMDB51Layout(root: root, splits: splits, split: split).clips()
-            case .gtea61: try GTEA61Layout(root: root).clips()
-            case .csv: try CSVLayout(root: root, splits: splits).clips()
-            }
+        var seen: Set<String> = []
+        return try parts.flatMap { try $0.ownClips() }.filter { seen.insert($0.path).inserted }
+            .sorted { $0.path < $1.path }
+    }
+
+    /// The clips of this split, ordered by path.
+    ///
+    /// - Throws: `DatasetError`.
+    public func ownClips() throws -> [Clip] {
+        let excluded = try excludedPaths()
+        var all = try listedClips().filter { !excluded.contains($0.path) }
         for clip in all where !Clip.staysInside(clip.path) { throw DatasetError.outside(root: root, path: clip.path) }
+        if test > 0 { all = try settingTestAside(all) }
         let labels = try chosenLabels(from: all.map { ($0.label, $0.split) })
         return all.filter { labels.contains($0.label) }.sorted { $0.path < $1.path }
+    }
+
+    /// Paths that are left out.
+    ///
+    /// - Throws: `DatasetError.missingList`.
+    public func excludedPaths() throws -> Set<String> {
+        guard let exclude else { return [] }
+        return try ExclusionList.paths(in: exclude)
+    }
+
+    private func listedClips() throws -> [Clip] {
+        switch layout {
+        case .folders: try grouped(FolderLayout(root: root).clips())
+        case .ucf101: try grouped(UCF101Layout(root: root, splits: splits, split: split).clips())
+        case .hmdb51: try grouped(HMDB51Layout(root: root, splits: splits, split: split).clips())
+        case .gtea61: try grouped(GTEA61Layout(root: root).clips())
+        case .csv: try CSVLayout(root: root, splits: splits, groupColumn: group).clips()
+        }
+    }
+
+    /// Clips with the group that the pattern finds in their paths; a clip in which it finds nothing has none.
+    private func grouped(_ clips: [Clip]) throws -> [Clip] {
+        guard let group else { return clips }
+        let pattern: Regex<AnyRegexOutput>
+        do { pattern = try Regex(group) } catch { throw DatasetError.malformedPattern(group, "\(error)") }
+        let grouped = clips.map { clip in
+            let found = clip.path.firstMatch(of: pattern).map { match in
+                let captures = match.output.dropFirst().compactMap { $0.substring.map(String.init) }
+                return match.output.count > 1 ? captures.joined(separator: "/") : String(clip.path[match.range])
+            }
+            return Clip(path: clip.path, label: clip.label, split: clip.split, group: found)
+        }
+        if grouped.allSatisfy({ $0.group == nil }) {
+            throw DatasetError.malformedPattern(group, "it is found in no path, such as \(clips[0].path)")
+        }
+        return grouped
+    }
+
+    /// As `sequence` sets validation aside, but by a choice of its own: neither seed says anything of the other.
+    private func settingTestAside(_ clips: [Clip]) throws -> [Clip] {
+        if clips.contains(where: { $0.split == .test }) { throw DatasetError.hasTest(name) }
+        let seed = SplitMix64.hash("test", seed: UInt64(bitPattern: Int64(testSeed)))
+        let own = clips.filter { $0.split == .train }
+        let chosen = ValidationSplit.choose(
+            fraction: test, examples: own.map { ($0.label, $0.group, $0.path) }, seed: seed)
+        let paths = Set(zip(own, chosen).filter(\.1).map(\.0.path))
+        return clips.map { clip in
+            paths.contains(clip.path)
+                ? Clip(path: clip.path, label: clip.label, split: .test, group: clip.group) : clip
+        }
     }
 
     /// The labels that `classes` picks among those of a dataset.
@@ -111,6 +193,8 @@ public enum DatasetError: LocalizedError, Equatable {
     case needsSplits(layout: String, example: String)
     case outside(root: String, path: String)
     case unknownClass(String, available: [String])
+    case malformedPattern(String, String)
+    case hasTest(String)
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
@@ -128,6 +212,10 @@ public enum DatasetError: LocalizedError, Equatable {
         case .needsSplits(let layout, let example):
             "The layout \(layout) needs `dataset.splits`: where \(example) and its kin are."
         case .outside(let root, let path): "A list names \(path), which leads out of \(root). Correct the list."
+        case .malformedPattern(let pattern, let reason):
+            "`dataset.group` is the pattern \(pattern), but \(reason)."
+        case .hasTest(let name):
+            "`dataset.test` sets a test part aside, but \(name) has one of its own. Leave `test` out."
         case .unknownClass(let name, let available):
             "`dataset.classes` names \"\(name)\", which the dataset does not have. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."

@@ -18,7 +18,7 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
     }
 
     /// A number that depends on the text and the seed alone: FNV-1a, stirred.
-    static func hash(_ text: String, seed: UInt64) -> UInt64 {
+    public static func hash(_ text: String, seed: UInt64) -> UInt64 {
         let hash = text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         return mix(hash ^ (seed &+ 1) &* increment)
     }

@@ -49,6 +49,7 @@ extension Extractor {
         let known = try targets.map { try cache.extractedViews(extraction: $0.id) }
         let failures = try targets.map { try cache.failures(extraction: $0.id) }
         var firstPath: [String: String] = [:]
+        let places = try places(of: clips)
         var samples: [(video: VideoRecord, sample: SampleRecord)] = []
         var jobs: [Job] = []
         for (clip, content) in zip(clips, digests) {
@@ -63,9 +64,8 @@ extension Extractor {
                     continue
                 }
                 firstPath[digest] = clip.path
-                let sample = SampleRecord(
-                    dataset: dataset.name, label: clip.label, split: clip.split.rawValue, group: clip.group)
-                samples.append((VideoRecord(digest: digest, path: clip.path), sample))
+                let video = VideoRecord(digest: digest, path: clip.path)
+                samples += (places[clip.path] ?? []).map { (video, $0) }
                 let missing = targets.indices.flatMap { place in
                     (0..<targets[place].views).filter { known[place][digest]?.contains($0) != true }
                         .map { FeatureExtractor.View(recipe: place, view: $0) }
@@ -85,6 +85,19 @@ extension Extractor {
         }
         try cache.registerSamples(samples)
         return summary.wasCancelled ? [] : jobs
+    }
+
+    /// Where each clip stands in the data set: in several splits, where all official ones are meant.
+    private func places(of clips: [Clip]) throws -> [String: [SampleRecord]] {
+        let parts = dataset.allSplits ? try dataset.parts.map { ($0.name, try $0.ownClips()) } : [(dataset.name, clips)]
+        var places: [String: [SampleRecord]] = [:]
+        for (name, clips) in parts {
+            for clip in clips {
+                places[clip.path, default: []].append(
+                    SampleRecord(dataset: name, label: clip.label, split: clip.split.rawValue, group: clip.group))
+            }
+        }
+        return places
     }
 
     func fail(

@@ -88,6 +88,13 @@ public struct FeatureSet: Sendable {
     /// All rows, where they are in memory; else none.
     public var rows: [Float] { if case .memory(let rows) = storage { rows } else { [] } }
 
+    /// Source of each video that has one, by its row.
+    public var groups: [Int64: String] {
+        Dictionary(
+            examples.compactMap { example in example.group.map { (example.videoID, $0) } },
+            uniquingKeysWith: { first, _ in first })
+    }
+
     /// All parts, as they are.
     public init(examples: [Example], featureSize: Int, storage: Storage) {
         self.examples = examples
@@ -140,17 +147,19 @@ extension CacheFile {
     ///
     /// - Parameters:
     ///   - labels: classes to keep; nil keeps all.
+    ///   - excluded: paths of videos to leave out.
     ///   - views: how many views of each video, the plain one included.
     ///   - memory: bytes that the features may take; where they need more they are read batch by batch.
     /// - Throws: `CacheError.damagedSequence` where a row's blob is not as long as its recipe says.
     public func features(
-        dataset: String, extraction: Int64, labels: Set<String>? = nil, views: Int = 1, memory: Int = .max
+        dataset: String, extraction: Int64, labels: Set<String>? = nil, excluding excluded: Set<String> = [],
+        views: Int = 1, memory: Int = .max
     ) throws -> FeatureSet {
         let (size, videos) = try read { database in
             let size =
                 try Int.fetchOne(
                     database, sql: "SELECT feature_size FROM extraction WHERE id = ?", arguments: [extraction]) ?? 0
-            return (size, try Self.videos(dataset, extraction, labels, views, in: database))
+            return (size, try Self.videos(dataset, extraction, labels, excluded, views, in: database))
         }
         let count = videos.reduce(0) { $0 + $1.views.reduce(0) { $0 + $1.length } }
         if count * size * 4 > memory {
@@ -178,10 +187,10 @@ extension CacheFile {
     /// Asks the system for pages of 2 MB: most of the time of filling gigabytes goes into fresh pages.
     private static func askForLargePages(_ memory: UnsafeMutableRawBufferPointer) {
         #if os(Linux)
-        let page = 2 << 20
-        guard memory.count > 4 * page, let start = memory.baseAddress else { return }
-        // A wish: nothing depends on it.
-        madvise(start.alignedUp(toMultipleOf: page), memory.count - 2 * page, MADV_HUGEPAGE)
+            let page = 2 << 20
+            guard memory.count > 4 * page, let start = memory.baseAddress else { return }
+            // A wish: nothing depends on it.
+            madvise(start.alignedUp(toMultipleOf: page), memory.count - 2 * page, MADV_HUGEPAGE)
         #endif
     }
 
@@ -216,7 +225,8 @@ extension CacheFile {
 
     /// The videos of a dataset with their views; rows counted inside each sequence.
     private static func videos(
-        _ dataset: String, _ extraction: Int64, _ labels: Set<String>?, _ views: Int, in database: Database
+        _ dataset: String, _ extraction: Int64, _ labels: Set<String>?, _ excluded: Set<String>, _ views: Int,
+        in database: Database
     ) throws -> [FeatureSet.Example] {
         let cursor = try Row.fetchCursor(
             database,
@@ -232,6 +242,7 @@ extension CacheFile {
         while let row = try cursor.next() {
             let label: String = row[2]
             if let labels, !labels.contains(label) { continue }
+            if excluded.contains(row[1]) { continue }
             let span = FeatureSet.Span(videoID: row[0], view: row[5], firstRow: 0, length: row[6])
             if span.view > 0, let last = examples.last {
                 guard last.videoID == span.videoID else { continue }

@@ -167,6 +167,16 @@ struct MergeInput {
                       WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
                     """,
                 arguments: [run, name])
+            guard try database.tableExists("fold", in: "input") else { continue }
+            try database.execute(sql: Schema.folds)
+            try database.execute(
+                sql: """
+                    INSERT INTO main.fold (run_id, video_id, repeat, fold, predicted, probabilities)
+                      SELECT ?, new, repeat, fold, predicted, probabilities
+                      FROM input.fold JOIN video_map ON old = video_id
+                      WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
+                    """,
+                arguments: [run, name])
         }
         return names.count
     }

@@ -63,6 +63,34 @@ enum Schema {
     /// What makes version `n + 1` of version `n`.
     static let migrations: [Int: String] = [1: indexes]
 
+    /// Made when the first cross-validated run is stored.
+    static let folds = """
+        CREATE TABLE IF NOT EXISTS fold (   -- what the models of a cross-validated run say of clips held out from them
+          run_id INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+          video_id INTEGER NOT NULL REFERENCES video ON DELETE CASCADE,
+          repeat INTEGER NOT NULL, fold INTEGER NOT NULL,           -- from 1
+          predicted TEXT NOT NULL, probabilities TEXT NOT NULL,     -- JSON, in the order of the run's labels
+          PRIMARY KEY (run_id, repeat, video_id)) WITHOUT ROWID;
+        """
+
+    /// Made when clips that show the same are first looked for.
+    static let twins = """
+        CREATE TABLE IF NOT EXISTS twin_pair (      -- two videos that show the same, the lower id first
+          dataset TEXT NOT NULL, extraction_id INTEGER NOT NULL REFERENCES extraction ON DELETE CASCADE,
+          video_id INTEGER NOT NULL REFERENCES video ON DELETE CASCADE,
+          twin_id INTEGER NOT NULL REFERENCES video ON DELETE CASCADE,
+          cosine REAL NOT NULL,                     -- of their features, less what all clips have in common
+          likeness REAL NOT NULL,                   -- of their pictures, from -1 to 1
+          PRIMARY KEY (dataset, extraction_id, video_id, twin_id)) WITHOUT ROWID;
+        CREATE VIEW IF NOT EXISTS twin AS
+          SELECT twin_pair.dataset AS dataset, one.path AS path, two.path AS twin, first.label AS label,
+            second.label AS twin_label, first.split AS split, second.split AS twin_split, cosine, likeness
+          FROM twin_pair
+            JOIN video AS one ON one.id = twin_pair.video_id JOIN video AS two ON two.id = twin_pair.twin_id
+            JOIN sample AS first ON first.dataset = twin_pair.dataset AND first.video_id = twin_pair.video_id
+            JOIN sample AS second ON second.dataset = twin_pair.dataset AND second.video_id = twin_pair.twin_id;
+        """
+
     static let views = """
         CREATE VIEW frame_feature AS    -- one row a frame; `feature` is a blob of feature_size numbers
           SELECT extraction.name AS extraction, video.path AS path,

@@ -80,7 +80,13 @@ public struct Pipeline: Sendable {
 
     private static func dataset(_ reader: PipelineReader) throws -> DatasetConfiguration {
         let section = try reader.required("dataset") {
-            try reader.section($0, keys: ["layout", "root", "splits", "split", "validation", "classes", "name"])
+            try reader.section(
+                $0,
+                keys: [
+                    "layout", "root", "splits", "split", "validation", "test", "test_seed", "group", "exclude",
+                    "classes",
+                    "name",
+                ])
         }
         let layout = try section.choice("layout", DatasetConfiguration.Layout.self) ?? .folders
         if !layout.hasLists { try section.forbid(["splits"], "has no meaning for the layout `\(layout.rawValue)`") }
@@ -96,11 +102,17 @@ public struct Pipeline: Sendable {
         } else if let top = try section.section("classes", keys: ["top"]) {
             classes = .top(try top.required("top") { try top.integer($0, in: 2...Int.max) })
         }
+        if !section.has("test") { try section.forbid(["test_seed"], "has no meaning without `dataset.test`") }
+        let allSplits = (try? section.string("split")) == "all"
+        func share(_ key: String) throws -> Double? {
+            try section.number(key, { (0..<1).contains($0) }, "from 0 to below 1")
+        }
         return DatasetConfiguration(
             layout: layout, root: try section.required("root", section.string), splits: try section.string("splits"),
-            split: try section.integer("split", in: 1...3) ?? 1,
-            validation: try section.number("validation", { (0..<1).contains($0) }, "from 0 to below 1") ?? 0.2,
-            classes: classes, name: try section.string("name"))
+            split: allSplits ? 1 : try section.integer("split", in: 1...3) ?? 1, allSplits: allSplits,
+            validation: try share("validation") ?? 0.2, test: try share("test") ?? 0,
+            testSeed: try section.integer("test_seed", in: 0...Int.max) ?? 0, group: try section.string("group"),
+            exclude: try section.string("exclude"), classes: classes, name: try section.string("name"))
     }
 
     // MARK: - extract

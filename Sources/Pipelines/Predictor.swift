@@ -36,14 +36,19 @@ public struct Prediction: Sendable, Encodable {
 /// inside the network.
 public final class Predictor {
     private let run: LoadedRun
+    /// Heads whose probabilities are averaged.
+    private let heads: [Head]
     private let extractor: FeatureExtractor
     /// Views whose probabilities are averaged.
     private let views: [FeatureExtractor.View]
 
-    /// - Parameter weights: the backbone's weight file, where it is not where the run left it.
+    /// - Parameters:
+    ///   - weights: the backbone's weight file, where it is not where the run left it.
+    ///   - isEnsemble: whether the models of all folds are asked instead of the one that is kept.
     /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
-    public init(_ directory: RunDirectory, weights path: String? = nil) throws {
+    public init(_ directory: RunDirectory, weights path: String? = nil, isEnsemble: Bool = false) throws {
         run = try LoadedRun(directory, weights: path)
+        heads = isEnsemble ? try directory.foldDirectories().map { try $0.load().head } : [run.head]
         let training = run.configuration.training
         views = (0..<(training.averagesViews ? training.views : 1)).map { FeatureExtractor.View(recipe: 0, view: $0) }
         extractor = try FeatureExtractor(
@@ -59,14 +64,16 @@ public final class Predictor {
         let sequences = try extractor.extract(path: video, digest: extractor.digest(of: video), views: views).sequences
         var sums = [Double](repeating: 0, count: head.labels.count)
         for sequence in sequences {
-            for (index, value) in head.probabilities(of: sequence.features).enumerated() {
-                sums[index] += Double(value)
+            for head in heads {
+                for (index, value) in head.probabilities(of: sequence.features).enumerated() {
+                    sums[index] += Double(value)
+                }
             }
         }
         let entries = zip(head.labels, sums)
-            .map { Prediction.Entry(label: $0, probability: $1 / Double(sequences.count)) }
+            .map { Prediction.Entry(label: $0, probability: $1 / Double(sequences.count * heads.count)) }
             .sorted { ($1.probability, $0.label) < ($0.probability, $1.label) }
-        let attention = head.attention(of: sequences[0].features).map { weights in
+        let attention = heads[0].attention(of: sequences[0].features).map { weights in
             zip(sequences[0].frameTimes, weights).map { Prediction.Attention(time: $0, weight: Double($1)) }
         }
         return Prediction(video: video, frames: sequences[0].length, classes: entries, attention: attention)

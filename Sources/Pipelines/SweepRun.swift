@@ -76,8 +76,7 @@ public struct SweepRun: Sendable {
         let views = plan.points.compactMap { $0.pipeline.training?.views }.max() ?? 1
         let features = try SequenceRun.load(
             cache, dataset: first.dataset.name, extraction: extraction, labels: first.dataset.chosenLabels,
-            views: views,
-            memory: memory)
+            excluding: try first.dataset.excludedPaths(), views: views, memory: memory)
         var outcomes: [Int: Outcome] = [:]
         let isStopped = isCancelled
         try runJobs(count: plan.points.count, workers: workers) {
@@ -112,6 +111,7 @@ public struct SweepRun: Sendable {
         let directory = RunDirectory(path: runs + "/" + point.name)
         run.resumes = directory.hasCheckpoint
         run.root = point.pipeline.dataset.root
+        run.excluded = try point.pipeline.dataset.excludedPaths()
         do {
             let summary = try run.run(
                 cache: cache, extraction: extraction, features: features, isCancelled: isCancelled, report: { _ in })

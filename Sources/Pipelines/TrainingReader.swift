@@ -6,6 +6,8 @@ extension TrainingConfiguration {
     static let keys = [
         "backbone", "model", "standardize", "loss", "label_smoothing", "class_weights", "optimizer", "schedule",
         "clip_norm", "batch_size", "epochs", "early_stopping", "checkpoint", "average_views", "weights", "seed",
+        "folds", "repeats",
+        "calibrate",
     ]
 
     /// Nil where the file has no such part.
@@ -28,6 +30,10 @@ extension TrainingConfiguration {
             averagesViews: try section.boolean("average_views") ?? false,
             initialWeights: try section.string("weights"), seed: try section.integer("seed", in: 0...Int.max) ?? 42,
             validation: validation)
+        folds = try section.integer("folds", in: 2...1000)
+        repeats = try section.integer("repeats", in: 1...1000)
+        calibrates = try section.boolean("calibrate")
+        if folds == nil { try section.forbid(["repeats"], "has no meaning without `sequence.folds`") }
         if averagesViews && views == 1 {
             throw section.invalid("average_views", "needs `extract.views` above 1")
         }

@@ -48,7 +48,7 @@ public struct ComparisonReport: Report {
         var sections = [
             Page.Section(
                 id: "accuracy", heading: "Accuracy",
-                text: "Intervals are 95 % bootstraps over sources: clips cut from one video are drawn together.",
+                text: "Intervals hold the true share in 95 of 100 cases; clips cut from one video count together.",
                 figures: figures(["accuracies"]), tables: [Page.Table(comparison.entryTable)]),
             Page.Section(
                 id: "curves", heading: "Training", figures: figures(["curves-loss", "curves-accuracy"])),

@@ -2,13 +2,24 @@ import SequenceModels
 
 /// Metrics as the terminal shows them.
 extension Metrics {
-    /// One line for each k that says something: accuracy, and top-k where there are more classes.
-    public func summary(top: [Int]) -> String {
+    /// Accuracy, top-k where there are more classes, and what depends on the probabilities.
+    ///
+    /// - Parameter interval: 95 %, of the accuracy.
+    public func summary(top: [Int], scores: ScoreMetrics, interval: Statistics.Interval) -> String {
         var table = TextTable([("measure", .left), ("value", .right)])
         table.append(["clips", grouped(count)])
         table.append(["loss", decimal(loss, 4)])
         table.append(["accuracy", percent(accuracy)])
+        table.append(["  95 % interval", "\(percent(interval.lower)) to \(percent(interval.upper))"])
         for k in top where k > 1 && k < labels.count { table.append(["top-\(k)", percent(accuracy(top: k))]) }
+        table.append(["balanced accuracy", percent(balancedAccuracy)])
+        table.append(["macro F1", percent(macroF1)])
+        table.append(["mean average precision", percent(scores.meanAveragePrecision)])
+        table.append(["calibration error", percent(scores.calibrationError)])
+        if let roc = scores.roc {
+            table.append(["area under ROC", percent(roc.area)])
+            table.append(["  best threshold for \(roc.positive)", percent(roc.threshold)])
+        }
         return table.text
     }
 

@@ -1,3 +1,4 @@
+import Digests
 import Foundation
 import Mustache
 
@@ -22,6 +23,8 @@ struct Page {
         let text: String
         /// `number`, `long` or nothing.
         var kind = ""
+        /// Number of a clip that the cell leads to, where the page has a script.
+        var clip: String?
     }
 
     struct Row {
@@ -44,6 +47,8 @@ struct Page {
     struct Section {
         let id, heading: String
         var text: String?
+        /// Put in as it is: whatever comes from outside is escaped in it.
+        var html: String?
         var figures: [Figure] = []
         var tables: [Table] = []
         var clips: [ClipView] = []
@@ -56,6 +61,14 @@ struct Page {
     var tiles: [Tile] = []
     var sections: [Section] = []
     var footer = ""
+    var script: Script?
+
+    /// What runs in the page, and what it reads.
+    struct Script {
+        let text: String
+        /// JSON.
+        let data: String
+    }
 
     /// The whole file.
     func html() throws -> String {
@@ -68,12 +81,12 @@ struct Page {
 
     /// Every text is escaped by the template, but for the style and the charts, which gnuplot escapes.
     private var content: [String: Any] {
-        [
+        var content: [String: Any] = [
             "title": title, "subtitle": subtitle, "notes": notes, "tiles": tiles, "footer": footer,
             "style": String(decoding: PackageResources.page_css, as: UTF8.self),
             "sections": sections.map { section -> [String: Any] in
                 Self.present([
-                    "id": section.id, "heading": section.heading, "text": section.text,
+                    "id": section.id, "heading": section.heading, "text": section.text, "html": section.html,
                     "hasFigures": section.hasFigures, "figures": section.figures, "clips": section.clips.map(\.content),
                     "documents": section.documents,
                     "tables": section.tables.map { table in
@@ -85,6 +98,15 @@ struct Page {
                 ])
             },
         ]
+        if let script {
+            // Nothing in the data ends the element that holds it.
+            let data = script.data.replacing("<", with: "\\u003c")
+            content["script"] = ["text": script.text, "data": data]
+            var digest = Digest()
+            digest.update(Data(script.text.utf8))
+            content["scriptHash"] = Data(digest.bytes()).base64EncodedString()
+        }
+        return content
     }
 }
 

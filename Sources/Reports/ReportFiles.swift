@@ -19,7 +19,7 @@ extension Report {
     public func write(html path: String) throws -> String? {
         var (drawn, problem) = ([Data](), String?.none)
         do {
-            drawn = try Gnuplot().draw(charts, as: .svg)
+            drawn = charts.isEmpty ? [] : try Gnuplot().draw(charts, as: .svg)
         } catch let error as GnuplotError {
             problem = error.localizedDescription
         }

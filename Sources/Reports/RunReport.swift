@@ -117,15 +117,3 @@ public struct RunReport: Report {
         return made.withLock { made in chosen.indices.compactMap { made[$0] } }
     }
 }
-
-extension Metrics {
-    /// From stored predictions; those whose label the head does not know are left out.
-    init(_ predictions: [PredictionRecord], labels: [String]) {
-        let places = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
-        let known = predictions.filter { places[$0.label] != nil && $0.probabilities.count == labels.count }
-        let logits = known.flatMap { $0.probabilities.map { Float(log(max($0, 1e-30))) } }
-        self.init(
-            logits: Tensor(shape: [known.count, labels.count], values: logits),
-            targets: known.compactMap { places[$0.label] }, labels: labels)
-    }
-}

@@ -94,10 +94,9 @@ public struct Comparison: Sendable, Encodable {
         }
         let places = Self.places(videos, groups)
         let accuracies = correct.map { Double($0.count { $0 }) / Double(max(1, videos.count)) }
+        let shares = correct.map { ClusteredShare($0, places: places) }
         entries = runs.indices.map { index in
-            Entry(
-                run: runs[index].summary, accuracy: accuracies[index],
-                interval: Self.interval(correct[index].map { $0 ? 1 : 0 }, places))
+            Entry(run: runs[index].summary, accuracy: accuracies[index], interval: shares[index].interval)
         }
         func pair(_ first: Int, _ second: Int) -> Pair {
             let both = zip(correct[first], correct[second])
@@ -105,7 +104,7 @@ public struct Comparison: Sendable, Encodable {
             return Pair(
                 first: runs[first].summary.name, second: runs[second].summary.name, onlyFirst: onlyFirst,
                 onlySecond: onlySecond, gain: accuracies[second] - accuracies[first],
-                interval: Self.interval(both.map { ($1 ? 1 : 0) - ($0 ? 1 : 0) }, places),
+                interval: ClusteredShare.gain(shares[first], shares[second]),
                 probability: Statistics.mcNemar(onlyFirst: onlyFirst, onlySecond: onlySecond))
         }
         var seen: Set<String> = []
@@ -131,21 +130,13 @@ public struct Comparison: Sendable, Encodable {
         }
     }
 
-    private static func interval(_ values: [Double], _ places: [Int]) -> Statistics.Interval {
-        let count = (places.max() ?? -1) + 1
-        var (sums, counts) = ([Double](repeating: 0, count: count), [Double](repeating: 0, count: count))
-        for (value, place) in zip(values, places) {
-            sums[place] += value
-            counts[place] += 1
-        }
-        return Statistics.bootstrap(values: sums, counts: counts)
-    }
-
-    /// 95 % bootstrap over sources of the share of clips named rightly.
+    /// 95 % interval of the share of clips named rightly, in which clips of one source count together.
     ///
     /// - Parameter groups: source of each clip that has one.
     public static func interval(_ predictions: [PredictionRecord], groups: [Int64: String]) -> Statistics.Interval {
-        interval(predictions.map { $0.label == $0.predicted ? 1 : 0 }, places(predictions.map(\.videoID), groups))
+        ClusteredShare(
+            predictions.map { $0.label == $0.predicted }, places: places(predictions.map(\.videoID), groups)
+        ).interval
     }
 
     private static func gains(_ run: Run, _ first: [Bool], _ best: [Bool], _ videos: [Int64]) -> [ClassGain] {

@@ -1,3 +1,5 @@
+import FeatureCache
+import Foundation
 import NeuralNetwork
 
 /// How good predictions are.
@@ -57,5 +59,17 @@ public struct Metrics: Sendable, Equatable {
     /// Examples and correct ones of a class.
     public func perClass(_ label: Int) -> (count: Int, correct: Int) {
         (confusion[label].reduce(0, +), confusion[label][label])
+    }
+}
+
+extension Metrics {
+    /// From stored predictions; those whose label the head does not know are left out.
+    public init(_ predictions: [PredictionRecord], labels: [String]) {
+        let places = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
+        let known = predictions.filter { places[$0.label] != nil && $0.probabilities.count == labels.count }
+        let logits = known.flatMap { $0.probabilities.map { Float(log(max($0, 1e-30))) } }
+        self.init(
+            logits: Tensor(shape: [known.count, labels.count], values: logits),
+            targets: known.compactMap { places[$0.label] }, labels: labels)
     }
 }

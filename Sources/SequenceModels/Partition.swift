@@ -11,6 +11,11 @@ public struct Partition: Sendable, Equatable {
     /// Never trained on, nor used to choose an epoch.
     public let test: [Int]
 
+    /// Clips by what they are for.
+    public init(train: [Int], validation: [Int], test: [Int]) {
+        (self.train, self.validation, self.test) = (train, validation, test)
+    }
+
     /// - Parameters:
     ///   - validation: share of train to set aside, from 0 to below 1.
     ///   - seed: of the choice.

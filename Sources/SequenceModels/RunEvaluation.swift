@@ -10,6 +10,10 @@ public struct RunEvaluation: Sendable {
     public let metrics: Metrics
     /// Of its clips.
     public let predictions: [PredictionRecord]
+    /// What depends on the probabilities.
+    public var scores: ScoreMetrics { ScoreMetrics(predictions, labels: head.labels) }
+    /// 95 %, of the accuracy; clips of one source count together.
+    public let interval: Statistics.Interval
     /// What was applied.
     public let head: Head
     /// The features of all splits.
@@ -30,12 +34,26 @@ public struct RunEvaluation: Sendable {
         }
         let features = try cache.features(
             dataset: configuration.dataset, extraction: extraction.id, labels: Set(head.labels),
+            excluding: Set(configuration.excluded ?? []),
             views: configuration.training.views)
-        let partition = Partition(
-            features, validation: configuration.training.validation, seed: configuration.training.seed)
+        let partition = Self.partition(features, configuration)
         let available = [Split.test, .validation, .train].filter { !partition[$0].isEmpty }
         guard let chosen = split ?? available.first, available.contains(chosen) else {
             throw SequenceError.noSplit(split?.rawValue ?? "test", available: available.map(\.rawValue))
+        }
+        if chosen == .validation, configuration.crossValidation != nil {
+            // What models said that never saw the clip.
+            guard let run = try cache.run(named: configuration.name) else {
+                throw SequenceError.unknownRun(configuration.name, cache: cache.path)
+            }
+            self.split = chosen
+            self.head = head
+            self.features = features
+            predictions = try cache.predictions(run: run, split: chosen.rawValue)
+            metrics = Metrics(predictions, labels: head.labels)
+            indices = partition[chosen]
+            interval = Comparison.interval(predictions, groups: try cache.groups(dataset: configuration.dataset))
+            return
         }
         let evaluation = try Evaluation(
             head, features, partition[chosen], split: chosen, averagingViews: configuration.training.averagesViews)
@@ -47,5 +65,18 @@ public struct RunEvaluation: Sendable {
         self.head = head
         self.features = features
         (predictions, indices) = (evaluation.predictions, partition[chosen])
+        interval = Comparison.interval(predictions, groups: try cache.groups(dataset: configuration.dataset))
+    }
+
+    private static func partition(
+        _ features: FeatureSet, _ configuration: RunDirectory.Configuration
+    ) -> Partition {
+        let training = configuration.training
+        guard configuration.crossValidation != nil else {
+            return Partition(features, validation: training.validation, seed: training.seed)
+        }
+        let own = Partition(features, validation: 0, seed: training.seed)
+        let pool = own.train + own.validation
+        return Partition(train: pool, validation: pool, test: own.test)
     }
 }

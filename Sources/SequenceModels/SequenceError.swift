@@ -11,6 +11,7 @@ public enum SequenceError: LocalizedError, Equatable {
     case notMaps(shape: [Int], head: String)
     case otherConfiguration(run: String, differences: [String])
     case noValidation(monitor: String)
+    case nothingToCalibrateOn
     case diverged(epoch: Int)
     case notFinite(video: String)
     case runDirectory(path: String, reason: String)
@@ -42,6 +43,9 @@ public enum SequenceError: LocalizedError, Equatable {
                 + differences.joined(separator: "; ") + ". Train under another --name."
         case .noValidation(let monitor):
             "Early stopping watches \(monitor), but there is no validation part. Set `dataset.validation` above 0."
+        case .nothingToCalibrateOn:
+            "`sequence.calibrate` needs clips that were not trained on, but there is no validation part. Set "
+                + "`dataset.validation` above 0, or `sequence.folds`."
         case .diverged(let epoch):
             "The loss became infinite or NaN in epoch \(epoch). Try a smaller `optimizer.learning_rate` or "
                 + "`standardize: true`."

@@ -21,8 +21,12 @@ public struct SequenceRun: Sendable {
     public var memory = Int.max
     /// Folder of the data set's videos, for whoever wants to see them later.
     public var root: String?
+    /// Paths of videos that are left out.
+    public var excluded: Set<String> = []
     /// Whether a run of this name goes on from its last checkpoint, or begins where it has none.
     public var resumes = false
+    /// What was found by holding clips out; the run then trains on all but the test part, as long as that says.
+    public var crossValidation: CrossValidationResult?
 
     /// All parts, as they are.
     public init(name: String, dataset: String, training: TrainingConfiguration, runs: String, version: String) {
@@ -82,10 +86,7 @@ public struct SequenceRun: Sendable {
         labels: ([(label: String, split: Split)]) throws -> Set<String> = { Set($0.map(\.label)) },
         isCancelled: @escaping () -> Bool = { false }, report: @escaping (Event) -> Void
     ) throws -> Summary {
-        let shape = extraction.record.featureShape
-        let head = training.model.kind
-        if head.readsMaps && shape.count != 3 { throw SequenceError.notMaps(shape: shape, head: head.rawValue) }
-        if !head.readsMaps && shape.count != 1 { throw SequenceError.notVectors(shape: shape, head: head.rawValue) }
+        try checkShape(extraction.record)
         let directory = RunDirectory(path: runs + "/" + name)
         // Killed before the first checkpoint, there is nothing to go on from and nothing to lose.
         let goesOn = resumes && directory.exists
@@ -94,9 +95,14 @@ public struct SequenceRun: Sendable {
         let features =
             try features
             ?? Self.load(
-                cache, dataset: dataset, extraction: extraction, labels: labels, views: training.views, memory: memory)
+                cache, dataset: dataset, extraction: extraction, labels: labels, excluding: excluded,
+                views: training.views, memory: memory)
         for note in try notes(cache, extraction.id, features) { report(.note(note)) }
-        let partition = Partition(features, validation: training.validation, seed: training.seed)
+        let partition = partition(features)
+        if let note = try twinNote(cache, features, partition) { report(.note(note)) }
+        if training.calibrates == true, crossValidation == nil, partition.validation.isEmpty {
+            throw SequenceError.nothingToCalibrateOn
+        }
         if partition.train.isEmpty { throw SequenceError.noTraining(dataset: dataset) }
         let classes = Set(partition.train.map { features.examples[$0].label }).sorted()
         let input = HeadConfiguration.Input(
@@ -106,6 +112,8 @@ public struct SequenceRun: Sendable {
             recipe: extraction.record.recipe, recipeDigest: extraction.record.digest,
             weights: extraction.record.weights, cache: cache.path, dataset: dataset, bestEpoch: 0)
         configuration.root = root
+        configuration.excluded = excluded.isEmpty ? nil : excluded.sorted()
+        configuration.crossValidation = crossValidation?.summary
         configuration.sampledRate = try cache.sampledRate(dataset: dataset, extraction: extraction.id)
         let run = try begin(configuration, directory, cache, extraction.id, goesOn: goesOn)
         do {
@@ -122,7 +130,7 @@ public struct SequenceRun: Sendable {
                 report(.epoch(epoch))
             }
             hooks.checkpoint = { state, head in try directory.saveCheckpoint(state, head, configuration) }
-            let result = try Trainer(training, threads: threads).train(
+            let result = try trainer.train(
                 features, partition, input: input,
                 resuming: goesOn ? { try resume($0, directory, report) } : nil, hooks: hooks)
             return try finish(
@@ -134,7 +142,40 @@ public struct SequenceRun: Sendable {
         }
     }
 
-    /// The run's row in the cache: a new one, or that of the run that goes on.
+    /// What is trained on: all but the test part where folds have said how long.
+    private func partition(_ features: FeatureSet) -> Partition {
+        guard crossValidation != nil else {
+            return Partition(features, validation: training.validation, seed: training.seed)
+        }
+        let isTest = { features.examples[$0].split == Split.test.rawValue }
+        return Partition(
+            train: features.examples.indices.filter { !isTest($0) }, validation: [],
+            test: features.examples.indices.filter(isTest))
+    }
+
+    private var trainer: Trainer {
+        var training = training
+        // There is nothing left to judge epochs by.
+        if crossValidation != nil { training.earlyStopping = nil }
+        var trainer = Trainer(training, threads: threads)
+        trainer.stopsAfter = crossValidation?.summary.epochs
+        return trainer
+    }
+
+    /// - Throws: `SequenceError.notMaps`, `.notVectors` where the head does not fit the features.
+    public func checkShape(_ record: ExtractionRecord) throws {
+        let shape = record.featureShape
+        let head = training.model.kind
+        if head.readsMaps && shape.count != 3 { throw SequenceError.notMaps(shape: shape, head: head.rawValue) }
+        if !head.readsMaps && shape.count != 1 { throw SequenceError.notVectors(shape: shape, head: head.rawValue) }
+    }
+
+    /// - Throws: `CacheError.runExists` where a run of this name stands already and would not go on.
+    public func checkName(_ cache: CacheFile) throws {
+        let directory = RunDirectory(path: runs + "/" + name)
+        if !(resumes && directory.exists) { try claimName(directory, cache) }
+    }
+
     /// - Throws: `CacheError.runExists`.
     private func claimName(_ directory: RunDirectory, _ cache: CacheFile) throws {
         if directory.exists { throw CacheError.runExists(name: name) }
@@ -142,6 +183,7 @@ public struct SequenceRun: Sendable {
         if try cache.run(named: name) != nil { try cache.removeRun(named: name) }
     }
 
+    /// The run's row in the cache: a new one, or that of the run that goes on.
     private func begin(
         _ configuration: RunDirectory.Configuration, _ directory: RunDirectory, _ cache: CacheFile, _ extraction: Int64,
         goesOn: Bool
@@ -175,18 +217,26 @@ public struct SequenceRun: Sendable {
         _ configuration: RunDirectory.Configuration, _ directory: RunDirectory, _ cache: CacheFile, _ run: Int64,
         seconds: Double
     ) throws -> Summary {
+        let (head, temperature) = try calibrated(result.head, features, partition)
         var metrics: [Split: Metrics] = [:]
         var predictions: [PredictionRecord] = []
         for split in [Split.train, .validation, .test] where !partition[split].isEmpty {
             let evaluation = try Evaluation(
-                result.head, features, partition[split], split: split, averagingViews: training.averagesViews)
+                head, features, partition[split], split: split, averagingViews: training.averagesViews)
             metrics[split] = evaluation.metrics
             predictions += evaluation.predictions
+        }
+        if let crossValidation {
+            metrics[.validation] = crossValidation.metrics
+            predictions += crossValidation.predictions
+            try cache.store(crossValidation.records, run: run)
+            try directory.saveFolds(crossValidation, configuration)
         }
         try cache.store(predictions, run: run)
         var configuration = configuration
         configuration.bestEpoch = result.bestEpoch
-        try directory.save(result.head, configuration)
+        configuration.temperature = temperature
+        try directory.save(head, configuration)
         try directory.saveTables(
             epochs: cache.epochs(run: run), predictions: predictions,
             paths: Dictionary(features.examples.map { ($0.videoID, $0.path) }, uniquingKeysWith: { first, _ in first }))
@@ -202,19 +252,38 @@ public struct SequenceRun: Sendable {
             metrics: metrics, ending: result.ending)
     }
 
+    /// The head with its temperature, where that is wanted and there are clips to find it on.
+    private func calibrated(
+        _ head: Head, _ features: FeatureSet, _ partition: Partition
+    ) throws -> (head: Head, temperature: Double?) {
+        guard training.calibrates == true else { return (head, nil) }
+        if let crossValidation {
+            let temperature = TemperatureScaling.fit(crossValidation.predictions, labels: crossValidation.labels)
+            return (try head.scaled(by: 1 / temperature), temperature)
+        }
+        let places = Dictionary(uniqueKeysWithValues: head.labels.enumerated().map { ($1, $0) })
+        let known = partition.validation.filter { places[features.examples[$0].label] != nil }
+        guard !known.isEmpty else { throw SequenceError.nothingToCalibrateOn }
+        return try TemperatureScaling.fit(
+            head, features, known, targets: known.compactMap { places[features.examples[$0].label] },
+            averagingViews: training.averagesViews)
+    }
+
     /// The features of a dataset.
     ///
     /// - Throws: `SequenceError.noSamples`, `CacheError`, or what `labels` throws.
     public static func load(
         _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord),
-        labels: ([(label: String, split: Split)]) throws -> Set<String>, views: Int, memory: Int
+        labels: ([(label: String, split: Split)]) throws -> Set<String>, excluding excluded: Set<String> = [],
+        views: Int, memory: Int
     ) throws -> FeatureSet {
         let samples = try cache.samples(dataset: dataset).compactMap { sample in
             Split(rawValue: sample.split).map { (label: sample.label, split: $0) }
         }
         let chosen = samples.isEmpty ? [] : try labels(samples)
         let features = try cache.features(
-            dataset: dataset, extraction: extraction.id, labels: chosen, views: views, memory: memory)
+            dataset: dataset, extraction: extraction.id, labels: chosen, excluding: excluded, views: views,
+            memory: memory)
         if features.examples.isEmpty {
             throw SequenceError.noSamples(dataset: dataset, available: try cache.datasets())
         }
@@ -239,6 +308,20 @@ public struct SequenceRun: Sendable {
             notes.append("the features do not fit into the memory allowed and are read batch by batch")
         }
         return notes
+    }
+
+    /// How many test clips show what a clip shows that is trained on, as far as anybody looked.
+    private func twinNote(_ cache: CacheFile, _ features: FeatureSet, _ partition: Partition) throws -> String? {
+        let test = Set(partition.test.map { features.examples[$0].videoID })
+        let others = Set((partition.train + partition.validation).map { features.examples[$0].videoID })
+        let leaks = try cache.twins(dataset: dataset).flatMap { twin -> [Int64] in
+            if test.contains(twin.first), others.contains(twin.second) { return [twin.first] }
+            return test.contains(twin.second) && others.contains(twin.first) ? [twin.second] : []
+        }
+        guard !leaks.isEmpty else { return nil }
+        return
+            "\(Set(leaks).count) of \(test.count) test clips have a twin among the clips that are trained on: the test "
+            + "accuracy is too high (SELECT * FROM twin)"
     }
 
     private static func json(_ training: TrainingConfiguration) -> String {

@@ -51,7 +51,7 @@ extension FeatureSet {
     /// Calls `body` with the rows of each span, a bounded number of them in memory at a time.
     ///
     /// - Throws: `CacheError` where rows are streamed, or what `body` throws.
-    func forEachSequence(
+    public func forEachSequence(
         _ spans: [Span], _ body: (_ index: Int, _ rows: UnsafeBufferPointer<Float>) throws -> Void
     ) throws {
         for start in stride(from: 0, to: spans.count, by: 64) {

@@ -9,6 +9,8 @@ public struct Trainer: Sendable {
     public let configuration: TrainingConfiguration
     /// Threads that share the work; the result does not depend on it.
     public var threads = 1
+    /// Epochs after which it ends, the schedule being that of all; nil trains them all.
+    public var stopsAfter: Int?
 
     /// A trainer; it has no state.
     public init(_ configuration: TrainingConfiguration, threads: Int = 1) {
@@ -71,7 +73,7 @@ public struct Trainer: Sendable {
         // A run that dies in its first epochs can be resumed too.
         if earlier == nil { try hooks.checkpoint(state, head) }
         var ending = Ending.finished
-        while state.epoch < configuration.epochs {
+        while state.epoch < min(configuration.epochs, stopsAfter ?? .max) {
             if hasLostPatience(state) {
                 ending = .stoppedEarly
                 break

@@ -67,6 +67,13 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     public var seed: Int
     /// Share of train set aside where the dataset has no validation part.
     public var validation: Double
+    /// Parts that all but the test part is cut into, each predicted by a model of the others; nil does not.
+    public var folds: Int?
+    /// Times that it is cut anew; nil once.
+    public var repeats: Int?
+    /// Whether the class scores are scaled at the end so that probabilities say how often they are right, on the
+    /// validation part or the folds; nil does not.
+    public var calibrates: Bool?
 
     /// What is left out has the default of a pipeline file.
     public init(

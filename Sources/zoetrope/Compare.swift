@@ -8,7 +8,7 @@ struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs side by side on the same clips: accuracy, intervals, tests, classes, time.",
         discussion: """
-            Intervals are 95 % bootstraps over sources: clips cut from one video are drawn together. Each run is tested \
+            Intervals are 95 % (Wilson's); clips cut from one video count together. Each run is tested \
             against the first by McNemar's exact test. Runs that differ in their seed alone are summed up as mean and \
             deviation.
             """)

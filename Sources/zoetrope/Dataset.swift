@@ -1,8 +1,11 @@
 import ArgumentParser
 import Datasets
+import Exploration
 import Extraction
+import FeatureCache
 import Pipelines
 import Reports
+import SequenceModels
 
 /// Looks at a data set before it is extracted.
 struct Dataset: ParsableCommand {
@@ -20,12 +23,21 @@ struct Dataset: ParsableCommand {
     )
     var digests: String?
 
+    @Flag(
+        help:
+            "Look for clips that show the same though their files differ, by the features in the cache and by their pictures."
+    )
+    var twins = false
+
+    @OptionGroup var cache: CacheOption
+
     @Option(name: .customLong("set"), help: "Override a key of the pipeline, such as dataset.split=2.")
     var overrides: [String] = []
 
     func run() throws {
         try Console.perform {
-            let dataset = try Pipeline(file: pipeline, overrides: overrides).dataset
+            let pipeline = try Pipeline(file: pipeline, overrides: overrides)
+            let dataset = pipeline.dataset
             let line = ProgressLine()
             let known = try digests.map { try DigestList(path: $0) } ?? DigestList()
             let check = try DatasetCheck(dataset, workers: workers.count, known: known) { done, total in
@@ -33,9 +45,60 @@ struct Dataset: ParsableCommand {
             }
             line.clear()
             print(Self.text(check, name: dataset.name))
+            if twins { print("\n" + (try findTwins(pipeline))) }
             if let digests { try check.digests.write(to: digests) }
             if !check.unreadable.isEmpty { throw Console.someFailed }
         }
+    }
+
+    private func findTwins(_ pipeline: Pipeline) throws -> String {
+        let cache = try CacheFile(path: cache.path, create: false)
+        let stored = try cache.extractions()
+        guard let extraction = pipeline.extractions.lazy.compactMap({ $0.stored(in: stored) }).first else {
+            throw SequenceError.notExtracted(
+                cache: cache.path, recipe: pipeline.extractions[0].backbone.name,
+                available: Set(stored.map(\.record.backbone)).sorted())
+        }
+        let features = try SequenceRun.load(
+            cache, dataset: pipeline.dataset.name, extraction: extraction, labels: pipeline.dataset.chosenLabels,
+            views: 1, memory: TrainingResources.defaultBytes)
+        let vectors = try ClipVectors(features)
+        let line = ProgressLine()
+        let search = try TwinSearch(
+            vectors, nearest: NearestNeighbors.all(vectors, count: TwinSearch.neighbors), root: pipeline.dataset.root,
+            workers: workers.count
+        ) { done, total in
+            line.show("looking   " + ProgressLine.bar(done, of: total))
+        }
+        line.clear()
+        try cache.store(
+            search.twins.map { $0.record(features.examples) }, dataset: pipeline.dataset.name, extraction: extraction.id
+        )
+        return Self.text(search, features.examples)
+    }
+
+    private static func text(_ search: TwinSearch, _ examples: [FeatureSet.Example]) -> String {
+        for (path, reason) in search.unreadable { Console.message("failed: \(path): \(reason)") }
+        guard !search.twins.isEmpty else {
+            return "No twins among \(grouped(examples.count)) clips (\(grouped(search.candidates)) pairs looked at)."
+        }
+        var table = TextTable([
+            ("clip", .left), ("twin", .left), ("splits", .left), ("likeness", .right), ("cosine", .right),
+        ])
+        for twin in search.twins.prefix(50) {
+            let (one, two) = (examples[twin.first], examples[twin.second])
+            table.append([
+                one.path, two.path, one.split == two.split ? one.split : "\(one.split), \(two.split)",
+                decimal(twin.likeness, 3), decimal(twin.cosine, 3),
+            ])
+        }
+        let across = search.twins.count { examples[$0.first].split != examples[$0.second].split }
+        return """
+            \(grouped(search.twins.count)) pairs show the same, \(grouped(across)) of them in different splits:
+            \(table.text)
+            \(search.twins.count > 50 ? "  … and \(grouped(search.twins.count - 50)) more\n" : "")\
+            All are in the cache: SELECT * FROM twin
+            """
     }
 
     private static func text(_ check: DatasetCheck, name: String) -> String {

@@ -32,7 +32,7 @@ struct Demo: ParsableCommand {
             for (head, pipeline) in pipelines {
                 let summary = try TrainSequence.train(
                     pipeline, file: path(of: head), cache: cache, runs: "\(directory)/runs", name: nil)
-                if summary.wasCancelled { throw Console.interrupted }
+                guard let summary, !summary.wasCancelled else { throw Console.interrupted }
                 guard let metrics = summary.metrics[.test] else { continue }
                 results.append((head, metrics, summary.directory))
             }

@@ -65,10 +65,12 @@ struct Evaluate: ParsableCommand {
             if json {
                 print(
                     try joined?.json()
-                        ?? evaluated.metrics.json(run: directory, split: evaluated.split.rawValue, top: top))
+                        ?? evaluated.metrics.json(
+                            run: directory, split: evaluated.split.rawValue, top: top, scores: evaluated.scores,
+                            interval: evaluated.interval))
             } else {
                 print("\(directory), split \(evaluated.split.rawValue)\n")
-                if let joined { print(joined.text) } else { show(evaluated.metrics) }
+                if let joined { print(joined.text) } else { show(evaluated) }
             }
             try report.write {
                 try RunReport(
@@ -78,8 +80,10 @@ struct Evaluate: ParsableCommand {
         }
     }
 
-    private func show(_ metrics: Metrics) {
-        print(metrics.summary(top: Set([3, top]).sorted()))
+    private func show(_ evaluated: RunEvaluation) {
+        let metrics = evaluated.metrics
+        print(
+            metrics.summary(top: Set([3, top]).sorted(), scores: evaluated.scores, interval: evaluated.interval))
         print("\n" + metrics.perClassTable)
         print("\n" + metrics.confusionTable)
     }

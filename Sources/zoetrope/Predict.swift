@@ -38,11 +38,15 @@ struct Predict: ParsableCommand {
         help: ArgumentHelp("Write the whole video as MP4 with the prediction drawn on it.", valueName: "file"))
     var film: String?
 
+    @Flag(help: "Ask the models of all folds of a cross-validated run and average what they say.")
+    var ensemble = false
+
     @OptionGroup var window: WindowOptions
 
     func validate() throws {
         if videos.isEmpty { throw ValidationError("Name at least one video.") }
         if top < 1 { throw ValidationError("--top must be at least 1.") }
+        if ensemble, window.slides { throw ValidationError("--ensemble is for whole videos, without --windows.") }
         if videos.count > 1, gif != nil || film != nil || window.strip != nil {
             throw ValidationError("--gif, --video and --strip are for one video at a time.")
         }
@@ -56,7 +60,8 @@ struct Predict: ParsableCommand {
             if window.slides {
                 outputs = try WindowedOutput.run(self)
             } else {
-                let predictor = try Predictor(RunDirectory(path: directory), weights: weights)
+                let predictor = try Predictor(
+                    RunDirectory(path: directory), weights: weights, isEnsemble: ensemble)
                 for warning in predictor.warnings { Console.message("note: " + warning) }
                 outputs = try each { video in
                     let prediction = try predictor.predict(video)

@@ -31,6 +31,12 @@ struct Sweep: ParsableCommand {
     @Option(name: .customLong("set"), help: "Override a key, such as sequence.epochs=10.")
     var overrides: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Choose inside the training folds of a cross-validation of so many parts, and say what the outer folds give; no run is kept.",
+            valueName: "parts"))
+    var folds: Int?
+
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -38,6 +44,8 @@ struct Sweep: ParsableCommand {
 
     func validate() throws {
         if workers < 1 { throw ValidationError("--workers must be at least 1.") }
+        if let folds, folds < 2 { throw ValidationError("--folds must be at least 2.") }
+        if folds != nil, report.path != nil { throw ValidationError("--report is for a sweep without --folds.") }
         _ = try TrainingResources.bytes(of: memory)
     }
 
@@ -46,6 +54,7 @@ struct Sweep: ParsableCommand {
             let plan = try SweepPlan(file: pipeline, overrides: overrides)
             let cache = try CacheFile(path: cache.path, create: false)
             let extraction = try TrainSequence.extraction(of: plan.points[0].pipeline, file: pipeline, in: cache)
+            if let folds { return try nest(plan, folds: folds, cache, extraction) }
             let sweep = SweepRun(
                 plan: plan, runs: runs, version: ZoetropeCommand.version, workers: workers,
                 memory: try TrainingResources.bytes(of: memory))
@@ -71,6 +80,51 @@ struct Sweep: ParsableCommand {
                 throw Console.interrupted
             }
         }
+    }
+
+    private func nest(
+        _ plan: SweepPlan, folds: Int, _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord)
+    ) throws {
+        let first = plan.points[0].pipeline
+        guard let training = first.training else { return }
+        let features = try SequenceRun.load(
+            cache, dataset: first.dataset.name, extraction: extraction, labels: first.dataset.chosenLabels,
+            excluding: first.dataset.excludedPaths(),
+            views: plan.points.compactMap { $0.pipeline.training?.views }.max() ?? 1,
+            memory: try TrainingResources.bytes(of: memory))
+        let validation = try CrossValidation(
+            training, folds: folds, repeats: 1, features: features,
+            input: .init(shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames))
+        Interruption.install()
+        let line = ProgressLine()
+        let nested = try NestedSweep(plan, validation, workers: workers, isCancelled: { Interruption.isRequested }) {
+            line.show(force: $0 == $1, "models    " + ProgressLine.bar($0, of: $1))
+        }
+        line.clear()
+        guard let nested else { throw Console.interrupted }
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            return print(String(decoding: try encoder.encode(nested.choices), as: UTF8.self))
+        }
+        var table = TextTable(
+            [("fold", .right)] + plan.keys.map { (heading: Self.short($0), alignment: .left) } + [
+                ("inner validation loss", .right), ("held out", .right),
+            ])
+        for choice in nested.choices {
+            table.append(
+                ["\(choice.fold)"] + choice.values + [decimal(choice.validationLoss, 4), percent(choice.accuracy)])
+        }
+        let (mean, deviation) = nested.result.summary.accuracy
+        print(
+            """
+            \(first.name): what each outer fold chose among \(plan.points.count) points
+            \(table.text)
+
+            Choosing so gives \(percent(nested.result.metrics.accuracy)) of the held-out clips (95 %: \
+            \(percent(nested.interval.lower)) to \(percent(nested.interval.upper))), \(percent(mean)) ± \
+            \(percent(deviation ?? 0)) over the folds.
+            """)
     }
 
     private func show(_ plan: SweepPlan, _ result: SweepRun.Result, _ path: String) throws {

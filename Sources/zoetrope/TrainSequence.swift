@@ -31,6 +31,15 @@ struct TrainSequence: ParsableCommand {
     )
     var resume = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Cross-validate: cut all but the test part into so many parts, predict each by a model of the others, and keep a model of all.",
+            valueName: "parts"))
+    var folds: Int?
+
+    @Option(help: ArgumentHelp("With --folds: cut anew so many times.", valueName: "times"))
+    var repeats: Int?
+
     @OptionGroup var resources: TrainingResources
 
     @Option(name: .customLong("set"), help: "Override a key, such as sequence.optimizer.learning_rate=1e-4.")
@@ -40,25 +49,40 @@ struct TrainSequence: ParsableCommand {
         if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
             throw ValidationError("--name must be usable as a folder's name, not '\(name)'.")
         }
+        if let folds, folds < 2 { throw ValidationError("--folds must be at least 2.") }
+        if let repeats, repeats < 1 { throw ValidationError("--repeats must be at least 1.") }
     }
 
     func run() throws {
         try Console.perform {
-            let pipeline = try Pipeline(file: pipeline, overrides: overrides)
+            var pipeline = try Pipeline(file: pipeline, overrides: overrides)
+            if let folds { pipeline.training?.folds = folds }
+            if let repeats { pipeline.training?.repeats = repeats }
+            if repeats != nil, pipeline.training?.folds == nil {
+                throw PipelineError(file: self.pipeline, "--repeats needs --folds")
+            }
             let cache = try CacheFile(path: cache.path, create: false)
+            let name = resume ? name ?? pipeline.name : name
+            if pipeline.dataset.allSplits {
+                try OfficialSplits(pipeline, file: self.pipeline, cache: cache, runs: runs, resumes: resume).train(
+                    name: name ?? pipeline.name, resources)
+                return
+            }
             let summary = try Self.train(
-                pipeline, file: self.pipeline, cache: cache, runs: runs, name: resume ? name ?? pipeline.name : name,
-                resources: resources, resumes: resume)
-            if summary.wasCancelled { throw Console.interrupted }
+                pipeline, file: self.pipeline, cache: cache, runs: runs, name: name, resources: resources,
+                resumes: resume)
+            if summary?.wasCancelled ?? true { throw Console.interrupted }
         }
     }
 
     /// Trains, printing epochs and the result.
+    ///
+    /// - Returns: nil where it was stopped before there was anything to keep.
     @discardableResult
     static func train(
         _ pipeline: Pipeline, file: String, cache: CacheFile, runs: String, name: String?,
         resources: TrainingResources? = nil, resumes: Bool = false
-    ) throws -> SequenceRun.Summary {
+    ) throws -> SequenceRun.Summary? {
         guard let training = pipeline.training else {
             throw PipelineError(file: file, "`sequence` is missing: there is nothing to train")
         }
@@ -74,17 +98,54 @@ struct TrainSequence: ParsableCommand {
         run.memory = resources?.bytes ?? TrainingResources.defaultBytes
         run.resumes = resumes
         run.root = pipeline.dataset.root
+        run.excluded = try pipeline.dataset.excludedPaths()
+        if pipeline.dataset.test > 0, try !cache.samples(dataset: run.dataset).contains(where: { $0.split == "test" }) {
+            throw PipelineError(
+                file: file,
+                "`dataset.test` sets a test part aside, which \(cache.path) knows nothing of: run `zoetrope extract` with "
+                    + "this pipeline again; nothing is decoded twice")
+        }
         Interruption.install()
         let line = ProgressLine()
-        let summary = try run.run(
-            cache: cache, extraction: extraction, labels: pipeline.dataset.chosenLabels,
-            isCancelled: { Interruption.isRequested }
-        ) { event in
-            show(event, run, line)
+        let summary: SequenceRun.Summary?
+        if training.folds != nil {
+            let workers = run.threads
+            summary = try CrossValidationRun(run, workers: workers).train(
+                cache: cache, extraction: extraction, labels: pipeline.dataset.chosenLabels,
+                isCancelled: { Interruption.isRequested }
+            ) { event in
+                show(event, run, line)
+            }
+        } else {
+            summary = try run.run(
+                cache: cache, extraction: extraction, labels: pipeline.dataset.chosenLabels,
+                isCancelled: { Interruption.isRequested }
+            ) { event in
+                show(event, run, line)
+            }
         }
         line.clear()
-        print(text(summary, run))
+        if let summary { print(text(summary, run)) }
         return summary
+    }
+
+    private static func show(_ event: CrossValidationRun.Event, _ run: SequenceRun, _ line: ProgressLine) {
+        switch event {
+        case .fold(let done, let total, let accuracy):
+            line.show(
+                force: done == total,
+                "folds     " + ProgressLine.bar(done, of: total) + "  held out \(percent(accuracy))")
+        case .validated(let result):
+            line.clear()
+            let (mean, deviation) = result.summary.accuracy
+            Console.message(
+                "\(run.name): \(result.summary.folds) folds"
+                    + (result.summary.repeats > 1 ? ", \(result.summary.repeats) times" : "")
+                    + ": accuracy \(percent(mean))" + (deviation.map { " ± \(percent($0))" } ?? "")
+                    + " over the folds; the model that is kept is trained on all of it, \(result.summary.epochs) epochs"
+            )
+        case .final(let event): show(event, run, line)
+        }
     }
 
     /// The stored recipe that the pipeline trains on.
@@ -137,8 +198,10 @@ struct TrainSequence: ParsableCommand {
         ])
         for split in Split.allCases {
             guard let metrics = summary.metrics[split] else { continue }
+            let isHeldOut = split == .validation && run.training.folds != nil
             table.append([
-                split.rawValue, "\(metrics.count)", decimal(metrics.loss, 4), percent(metrics.accuracy),
+                isHeldOut ? "held out" : split.rawValue, "\(metrics.count)", decimal(metrics.loss, 4),
+                percent(metrics.accuracy),
                 metrics.labels.count > 5 ? percent(metrics.accuracy(top: 5)) : "–",
             ])
         }

@@ -17,8 +17,9 @@ struct ZoetropeCommand: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Extract.self, TrainSequence.self, FineTune.self, Sweep.self, Evaluate.self, Compare.self, Runs.self,
+            Extract.self, TrainSequence.self, FineTune.self, Sweep.self, LearningCurveCommand.self, Evaluate.self,
+            Compare.self, Runs.self,
             Predict.self, ActivationMaps.self, Export.self, Cache.self,
-            Dataset.self, Describe.self, Weights.self, Demo.self,
+            Dataset.self, Explore.self, Similar.self, Describe.self, Weights.self, Demo.self,
         ])
 }

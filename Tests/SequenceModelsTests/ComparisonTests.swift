@@ -15,27 +15,11 @@ import Testing
         #expect(abs(Statistics.mcNemar(onlyFirst: second, onlySecond: first) - expected) < 1e-5)
     }
 
-    @Test("quantiles are NumPy's, deviations those of a sample")
-    func quantiles() {
-        let sorted: [Double] = [1, 1, 2, 3, 4, 5, 6, 9]
-        #expect(Statistics.quantile(sorted, 0.025) == 1)
-        #expect(abs(Statistics.quantile(sorted, 0.975) - 8.475) < 1e-12)
+    @Test("deviations are those of a sample")
+    func deviations() {
         let (mean, deviation) = Statistics.meanAndDeviation([0.5, 0.6, 0.8])
         #expect(abs(mean - 19.0 / 30) < 1e-12 && abs((deviation ?? 0) - 0.15275252) < 1e-7)
         #expect(Statistics.meanAndDeviation([0.5]).deviation == nil)
-    }
-
-    @Test("an interval is as wide as the normal approximation says, and wider where clips come in groups")
-    func bootstrap() {
-        let values = (0..<400).map { $0 % 4 == 0 ? 0.0 : 1 }
-        let single = Statistics.bootstrap(values: values, counts: Array(repeating: 1, count: 400))
-        let half = 1.96 * (0.75 * 0.25 / 400).squareRoot()
-        #expect(abs(single.lower - (0.75 - half)) < 0.006 && abs(single.upper - (0.75 + half)) < 0.006)
-        // The same clips in 40 groups that are right or wrong as a whole.
-        let grouped = Statistics.bootstrap(
-            values: (0..<40).map { $0 % 4 == 0 ? 0 : 10 }, counts: Array(repeating: 10, count: 40))
-        #expect(grouped.upper - grouped.lower > 2.5 * (single.upper - single.lower))
-        #expect(Statistics.bootstrap(values: [3], counts: [4]) == .init(lower: 0.75, upper: 0.75))
     }
 
     static func run(_ name: String, family: String, right: (Int64) -> Bool, videos: Range<Int64>) -> Comparison.Run {

@@ -24,6 +24,9 @@ public struct TrainingPlan: Sendable {
         order = graph.ancestry(of: node)
     }
 
+    /// Parameters of the last layer, whose rows are classes.
+    public var outputParameters: [Graph.Parameter] { graph[output].parameters.map { graph.parameters[$0] } }
+
     /// Values of every node for one batch, and what the backward pass needs besides.
     public struct ForwardPass {
         fileprivate var values: [Graph.NodeID: Matrix] = [:]

@@ -1,0 +1,116 @@
+import Datasets
+import Foundation
+
+/// Clips laid out on a plane so that those which are alike lie together: UMAP (McInnes, Healy, Melville 2018,
+/// arXiv:1802.03426) on cosine distances, begun from the principal components. The same clips give the same map.
+public struct ClipMap: Sendable {
+    /// One for each clip, in the order of the clips.
+    public let places: [(x: Float, y: Float)]
+
+    /// As umap-learn: neighbours that are looked at, the clip itself being one of its fifteen.
+    public static let neighbors = 14
+    /// The curve that umap-learn fits for points at least 0.1 apart.
+    private static let a: Float = 1.576_943_5, b: Float = 0.895_060_9
+    /// Points that each step pushes away.
+    private static let pushes = 5
+
+    /// - Parameter nearest: of each clip, at least `neighbors` where there are as many.
+    public init(_ vectors: ClipVectors, nearest: [[Neighbor]]) {
+        let start = PrincipalComponents.plane(vectors.rows, size: vectors.size)
+        guard start.count > 3 else {
+            places = start
+            return
+        }
+        let edges = Self.edges(nearest.map { Array($0.prefix(Self.neighbors)) })
+        places = Self.layout(start.map { (10 * $0.x, 10 * $0.y) }, edges)
+    }
+
+    private struct Edge {
+        let first, second: Int
+        let weight: Float
+    }
+
+    /// How surely two clips belong together, from both sides.
+    private static func edges(_ nearest: [[Neighbor]]) -> [Edge] {
+        var weights: [[Int]: Float] = [:]
+        for (index, neighbors) in nearest.enumerated() {
+            let distances = neighbors.map { max(0, 1 - $0.cosine) }
+            let closest = distances.first { $0 > 0 } ?? 0
+            let width = width(distances, closest)
+            for (neighbor, distance) in zip(neighbors, distances) {
+                let weight = exp(-max(0, distance - closest) / width)
+                let pair = [min(index, neighbor.index), max(index, neighbor.index)]
+                let old = weights[pair] ?? 0
+                weights[pair] = old + weight - old * weight
+            }
+        }
+        return weights.map { Edge(first: $0.key[0], second: $0.key[1], weight: $0.value) }
+            .sorted { ($0.first, $0.second) < ($1.first, $1.second) }
+    }
+
+    /// The width at which the neighbours' weights come to the logarithm of their number.
+    private static func width(_ distances: [Float], _ closest: Float) -> Float {
+        let wanted = log2(Float(distances.count + 1))
+        var (lower, upper, width): (Float, Float, Float) = (0, .infinity, 1)
+        for _ in 0..<64 {
+            let sum = distances.reduce(Float(0)) { $0 + exp(-max(0, $1 - closest) / width) }
+            if abs(sum - wanted) < 1e-5 { break }
+            if sum > wanted { upper = width } else { lower = width }
+            width = upper.isFinite ? (lower + upper) / 2 : width * 2
+        }
+        let mean = distances.reduce(0, +) / Float(max(1, distances.count))
+        return max(width, 1e-3 * mean, 1e-12)
+    }
+
+    /// Pulls pairs together as often as their weight says, and pushes others away.
+    private static func layout(
+        _ start: [(x: Float, y: Float)], _ edges: [Edge]
+    ) -> [(x: Float, y: Float)] {
+        let rounds = start.count <= 10_000 ? 500 : 200
+        let largest = edges.reduce(Float(0)) { max($0, $1.weight) }
+        let used = edges.filter { $0.weight >= largest / Float(rounds) }
+        let steps = used.map { largest / $0.weight }
+        var due = steps
+        var (x, y) = (start.map(\.x), start.map(\.y))
+        var generator = SplitMix64(seed: 2)
+        for round in 0..<rounds {
+            let rate = 1 - Float(round) / Float(rounds)
+            for (place, edge) in used.enumerated() where due[place] <= Float(round + 1) {
+                due[place] += steps[place]
+                // Either end moves in turn with the other, as both directions of the graph are walked.
+                for (one, two) in [(edge.first, edge.second), (edge.second, edge.first)] {
+                    pull(&x, &y, one, two, rate)
+                    for _ in 0..<pushes {
+                        let other = Int(((generator.next() >> 32) * UInt64(x.count)) >> 32)
+                        if other != one { push(&x, &y, one, other, rate) }
+                    }
+                }
+            }
+        }
+        return zip(x, y).map { ($0, $1) }
+    }
+
+    private static func pull(_ x: inout [Float], _ y: inout [Float], _ one: Int, _ two: Int, _ rate: Float) {
+        let (dx, dy) = (x[one] - x[two], y[one] - y[two])
+        let square = dx * dx + dy * dy
+        guard square > 0 else { return }
+        let power = pow(square, b)
+        let force = -2 * a * b * power / square / (a * power + 1)
+        let (mx, my) = (rate * clipped(force * dx), rate * clipped(force * dy))
+        x[one] += mx
+        y[one] += my
+        x[two] -= mx
+        y[two] -= my
+    }
+
+    private static func push(_ x: inout [Float], _ y: inout [Float], _ one: Int, _ two: Int, _ rate: Float) {
+        let (dx, dy) = (x[one] - x[two], y[one] - y[two])
+        let square = dx * dx + dy * dy
+        guard square > 0 else { return }
+        let force = 2 * b / ((0.001 + square) * (a * pow(square, b) + 1))
+        x[one] += rate * clipped(force * dx)
+        y[one] += rate * clipped(force * dy)
+    }
+
+    private static func clipped(_ value: Float) -> Float { max(-4, min(4, value)) }
+}

@@ -1,0 +1,28 @@
+import Foundation
+import Video
+
+/// A few frames of a clip side by side, for looking at.
+public struct ClipStrip: Sendable {
+    /// JPEG.
+    public let jpeg: Data
+    /// Mean over the frames, from 0 to 255.
+    public let brightness: Float
+
+    /// Side of a frame, in pixels, and frames.
+    public static let side = 72, count = 5
+
+    /// - Throws: `VideoError`.
+    public init(path: String) throws {
+        let request = SampleRequest(.uniform(frames: Self.count), framing: .centerSquare(size: Self.side))
+        let frames = try openClip(path: path).sample([request])[0].frames
+        guard !frames.isEmpty else { throw VideoError.noFrames(path: path) }
+        let row = Self.side * 3
+        var pixels: [UInt8] = []
+        for line in 0..<Self.side {
+            for frame in frames { pixels += frame.pixels[line * row..<(line + 1) * row] }
+        }
+        brightness = Float(pixels.reduce(0) { $0 + Int($1) }) / Float(pixels.count)
+        jpeg = try RGBImage(width: Self.side * frames.count, height: Self.side, pixels: pixels)
+            .encoded(as: .jpeg(quality: 7))
+    }
+}

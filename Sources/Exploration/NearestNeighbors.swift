@@ -1,0 +1,51 @@
+import Dispatch
+import NeuralNetwork
+import Synchronization
+
+/// A clip and how alike it is.
+public struct Neighbor: Sendable, Equatable {
+    /// Among the clips.
+    public let index: Int
+    /// From −1 to 1.
+    public let cosine: Float
+}
+
+/// The most alike clips of each, exactly, on all cores.
+public enum NearestNeighbors {
+    /// Queries at a time: their products with all clips stay in a core's cache.
+    private static let block = 64
+
+    /// - Parameter count: of neighbours, the clip itself not among them.
+    /// - Returns: for each clip, the most alike first; clips as alike in the order of the clips.
+    public static func all(_ vectors: ClipVectors, count: Int) -> [[Neighbor]] {
+        let products = RowProducts(vectors.rows, size: vectors.size)
+        let blocks = (products.count + block - 1) / block
+        let found = Mutex<[Int: [[Neighbor]]]>([:])
+        DispatchQueue.concurrentPerform(iterations: blocks) { number in
+            let range = number * block..<min((number + 1) * block, products.count)
+            let cosines = products.products(of: range)
+            let own = range.map { index in
+                let first = (index - range.lowerBound) * products.count
+                return nearest(cosines[first..<first + products.count], count: count, without: index)
+            }
+            found.withLock { $0[number] = own }
+        }
+        return found.withLock { found in (0..<blocks).flatMap { found[$0] ?? [] } }
+    }
+
+    /// - Parameter query: of length 1.
+    public static func of(_ query: [Float], in vectors: ClipVectors, count: Int) -> [Neighbor] {
+        nearest(RowProducts(vectors.rows, size: vectors.size).products(of: query)[...], count: count, without: nil)
+    }
+
+    private static func nearest(_ cosines: ArraySlice<Float>, count: Int, without own: Int?) -> [Neighbor] {
+        var best: [Neighbor] = []
+        for (index, cosine) in cosines.enumerated() where index != own {
+            if best.count == count, cosine <= best[count - 1].cosine { continue }
+            let place = best.firstIndex { $0.cosine < cosine } ?? best.count
+            best.insert(Neighbor(index: index, cosine: cosine), at: place)
+            if best.count > count { best.removeLast() }
+        }
+        return best
+    }
+}

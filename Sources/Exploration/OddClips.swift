@@ -1,0 +1,74 @@
+import FeatureCache
+
+/// A clip that is unlike the others, and why.
+public struct OddClip: Sendable, Equatable {
+    /// Among the clips.
+    public let index: Int
+    /// In a few words.
+    public let reason: String
+    /// How much so; comparable among clips of the same reason.
+    public let score: Double
+}
+
+/// Clips that stand apart, hold one frame, do not move, or show nothing.
+public enum OddClips {
+    /// Share of clips that may be called outliers.
+    private static let outliers = 0.02
+
+    /// - Parameters:
+    ///   - nearest: at least five neighbours of each clip.
+    ///   - darkness: mean brightness of each clip's frames, from 0 to 255, where it was decoded.
+    /// - Throws: `CacheError`, where rows are streamed.
+    public static func find(
+        _ vectors: ClipVectors, _ features: FeatureSet, nearest: [[Neighbor]], brightness: [Int: Float]
+    ) throws -> [OddClip] {
+        var odd: [OddClip] = []
+        for (index, example) in features.examples.enumerated() where example.length == 1 {
+            odd.append(OddClip(index: index, reason: "one frame", score: 1))
+        }
+        for index in brightness.keys.sorted() {
+            guard let value = brightness[index], value < 12 else { continue }
+            odd.append(OddClip(index: index, reason: "black", score: Double(1 - value / 12)))
+        }
+        odd += try frozen(features)
+        // How far the fifth neighbour is, against what is usual.
+        let distances = nearest.map { 1 - Double(($0.dropFirst(4).first ?? $0.last)?.cosine ?? 1) }
+        let sorted = distances.sorted()
+        guard sorted.count >= 20 else { return odd }
+        let (middle, upper) = (sorted[sorted.count / 2], sorted[sorted.count * 3 / 4])
+        let limit = max(
+            middle + 3 * max(upper - middle, 1e-6), sorted[Int(Double(sorted.count - 1) * (1 - outliers))])
+        let far = distances.indices.filter { distances[$0] > limit }.sorted { distances[$0] > distances[$1] }
+        odd += far.map { OddClip(index: $0, reason: "far from all others", score: distances[$0]) }
+        return odd
+    }
+
+    /// Clips whose frames hardly differ to the network, by less than a hundredth of what frames of different clips do.
+    private static func frozen(_ features: FeatureSet) throws -> [OddClip] {
+        let size = features.featureSize
+        var within: [Double] = []
+        var means: [[Float]] = []
+        try features.forEachSequence(features.examples.map { $0.views[0] }) { _, rows in
+            let count = rows.count / size
+            var mean = [Float](repeating: 0, count: size)
+            for (place, value) in rows.enumerated() { mean[place % size] += value / Float(count) }
+            var sum = 0.0
+            for (place, value) in rows.enumerated() {
+                let difference = Double(value - mean[place % size])
+                sum += difference * difference
+            }
+            within.append(count > 1 ? sum / Double(count) : .infinity)
+            means.append(mean)
+        }
+        guard means.count > 1 else { return [] }
+        var centre = [Float](repeating: 0, count: size)
+        for mean in means { for place in 0..<size { centre[place] += mean[place] / Float(means.count) } }
+        // The median: one clip far away would make all others look still.
+        let distances = means.map { mean in
+            zip(mean, centre).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+        }
+        let between = distances.sorted()[distances.count / 2]
+        return within.indices.filter { within[$0] < 1e-4 * between }
+            .map { OddClip(index: $0, reason: "does not move", score: 1 - within[$0] / max(between, 1e-30)) }
+    }
+}

@@ -1,0 +1,90 @@
+import Extraction
+import FeatureCache
+import Foundation
+
+/// Two clips that show the same, whatever their files' bytes.
+public struct Twin: Sendable, Equatable {
+    /// Among the clips, the lower first.
+    public let first, second: Int
+    /// Of their features.
+    public let cosine: Double
+    /// Of their pictures, from −1 to 1: the less of stills and of what moves.
+    public let likeness: Double
+}
+
+/// Near-duplicates: alike in their features, and alike when their pictures are decoded.
+public struct TwinSearch: Sendable {
+    /// Neighbours whose pictures are looked at.
+    public static let neighbors = 10
+    /// Least cosine of the features.
+    public static let cosine: Float = 0.6
+    /// Least likeness of the pictures, and of what moves in them.
+    public static let pictures: Float = 0.93, motion: Float = 0.6
+
+    /// Most alike first.
+    public let twins: [Twin]
+    /// Pairs whose pictures were looked at.
+    public let candidates: Int
+    /// Clips that could not be decoded, with the reason.
+    public let unreadable: [(path: String, reason: String)]
+
+    /// - Parameters:
+    ///   - root: folder of the data set's videos.
+    ///   - report: called in the calling thread as clips are decoded.
+    /// - Throws: `VanishedError` where none of the clips can be read.
+    public init(
+        _ vectors: ClipVectors, nearest: [[Neighbor]], root: String, workers: Int,
+        report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws {
+        var cosines: [[Int]: Float] = [:]
+        for (index, neighbors) in nearest.enumerated() {
+            for neighbor in neighbors.prefix(Self.neighbors) where neighbor.cosine >= Self.cosine {
+                cosines[[min(index, neighbor.index), max(index, neighbor.index)]] = neighbor.cosine
+            }
+        }
+        let pairs = cosines.keys.sorted { ($0[0], $0[1]) < ($1[0], $1[1]) }
+        let wanted = Set(pairs.joined()).sorted()
+        var sketches: [Int: ClipSketch] = [:]
+        var unreadable: [(path: String, reason: String)] = []
+        try runJobs(count: wanted.count, workers: workers) {
+            { place in Result { try ClipSketch(path: root + "/" + vectors.examples[wanted[place]].path) } }
+        } consume: { (place: Int, sketch: Result<ClipSketch, any Error>) in
+            switch sketch {
+            case .success(let sketch): sketches[wanted[place]] = sketch
+            case .failure(let error):
+                unreadable.append((vectors.examples[wanted[place]].path, error.localizedDescription))
+            }
+            report(sketches.count + unreadable.count, wanted.count)
+        }
+        let known = sketches
+        var likenesses: [Int: SketchLikeness] = [:]
+        try runJobs(count: pairs.count, workers: workers) {
+            { place in
+                known[pairs[place][0]].flatMap { first in
+                    known[pairs[place][1]].map { SketchLikeness(first, $0) }
+                }
+            }
+        } consume: { (place: Int, likeness: SketchLikeness?) in
+            likenesses[place] = likeness
+        }
+        candidates = pairs.count
+        self.unreadable = unreadable.sorted { $0.path < $1.path }
+        twins = pairs.enumerated().compactMap { place, pair -> Twin? in
+            guard let found = likenesses[place], found.pictures >= Self.pictures,
+                found.motion ?? 1 >= Self.motion
+            else { return nil }
+            return Twin(
+                first: pair[0], second: pair[1], cosine: Double(cosines[pair] ?? 0),
+                likeness: Double(min(found.pictures, found.motion ?? 1)))
+        }
+        .sorted { ($1.likeness, $0.first, $0.second) < ($0.likeness, $1.first, $1.second) }
+    }
+}
+
+extension Twin {
+    /// As the cache keeps it.
+    public func record(_ examples: [FeatureSet.Example]) -> TwinRecord {
+        TwinRecord(
+            first: examples[first].videoID, second: examples[second].videoID, cosine: cosine, likeness: likeness)
+    }
+}

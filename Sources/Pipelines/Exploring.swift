@@ -1,0 +1,223 @@
+import Datasets
+import Exploration
+import Extraction
+import FeatureCache
+import Foundation
+import Reports
+import SequenceModels
+
+/// A collection looked at through its cached features: a map, twins, doubtful labels, odd clips.
+public struct Exploring: Sendable {
+    private let cache: CacheFile
+    private let selection: CacheSelection
+    /// Of the data set's videos; nil where nobody knows, so that nothing is decoded.
+    public let root: String?
+    /// Threads.
+    public var workers = ProcessInfo.processInfo.activeProcessorCount
+    /// Clips whose frames are put into the page.
+    public var strips = 2000
+
+    /// - Parameter root: nil is where `extract` found the videos.
+    /// - Throws: `CacheError`.
+    public init(_ cache: CacheFile, _ selection: CacheSelection, root: String?) throws {
+        (self.cache, self.selection) = (cache, selection)
+        if let root {
+            self.root = root
+        } else {
+            // Absolute paths of files that were hashed end with the path below the root.
+            let known = try cache.knownFiles().keys
+            let videos = try cache.videos(dataset: selection.dataset).prefix(20).map(\.path)
+            self.root =
+                videos.lazy.compactMap { path in
+                    known.first { $0.hasSuffix("/" + path) }.map { String($0.dropLast(path.count + 1)) }
+                }.first
+        }
+    }
+
+    /// What was found.
+    public struct Findings: Sendable {
+        /// The page.
+        public let report: ExplorationReport
+        /// Clips whose labels are doubtful, most doubtful first: path, label, what it may be, how doubtful.
+        public let doubtful: [(path: String, label: String, suggested: String, score: Double)]
+        /// Pairs that show the same; nil where no video could be looked at.
+        public let twins: Int?
+        /// Clips that stand apart.
+        public let odd: Int
+        /// What was not done, and why.
+        public let notes: [String]
+    }
+
+    /// - Parameters:
+    ///   - run: whose held-out predictions are used; nil cross-validates a linear head on the mean features.
+    ///   - report: called in the calling thread with what is going on.
+    /// - Throws: `SequenceError`, `CacheError`.
+    public func findings(
+        run: RunDirectory?, memory: Int, report: (_ what: String, _ done: Int, _ total: Int) -> Void
+    ) throws -> Findings {
+        let features = try SequenceRun.load(
+            cache, dataset: selection.dataset, extraction: selection.extraction, labels: { Set($0.map(\.label)) },
+            views: 1, memory: memory)
+        let vectors = try ClipVectors(features)
+        report("comparing", 0, 1)
+        let nearest = NearestNeighbors.all(vectors, count: max(ClipMap.neighbors, DoubtfulLabels.neighbors))
+        let map = ClipMap(vectors, nearest: nearest)
+        var notes: [String] = []
+        let (predictions, labels) = try predictions(run, features, &notes) { report("predicting", $0, $1) }
+        let doubtful = DoubtfulLabels.find(vectors, nearest: nearest, predictions: predictions, labels: labels)
+        let shown = try decode(features) { report("decoding", $0, $1) }
+        let twins = try root.flatMap { root in
+            shown.isEmpty ? nil : try self.twins(vectors, nearest, root) { report("looking", $0, $1) }
+        }
+        if shown.isEmpty {
+            notes.append("No video could be decoded: there are no frames and no twins. Name their folder with --root.")
+        }
+        let odd = try OddClips.find(
+            vectors, features, nearest: nearest, brightness: shown.mapValues(\.brightness))
+        let failures = try cache.failures(extraction: selection.extraction.id)
+        let clips = features.examples.indices.map { index in
+            let example = features.examples[index]
+            let place = map.places[index]
+            return ExplorationReport.Clip(
+                path: example.path, label: example.label, split: example.split, x: place.x, y: place.y,
+                predicted: predictions[example.videoID].map { ($0.predicted, $0.probability) },
+                near: nearest[index].prefix(5).map { ($0.index, $0.cosine) }, strip: shown[index]?.jpeg)
+        }
+        let lists =
+            (twins.map { [Self.list($0, features.examples)] } ?? [])
+            + [Self.list(doubtful, features.examples), Self.list(odd, features.examples)]
+            + (failures.isEmpty ? [] : [Self.list(failures)])
+        let record = selection.extraction.record
+        let page = ExplorationReport(
+            title: selection.dataset, subtitle: "\(record.backbone) features (\(record.name))", notes: notes,
+            clips: clips, lists: lists)
+        return Findings(
+            report: page,
+            doubtful: doubtful.map {
+                let example = features.examples[$0.index]
+                return (example.path, example.label, $0.suggested, $0.score)
+            }, twins: twins?.twins.count, odd: odd.count, notes: notes)
+    }
+
+    /// What models say of clips that they never saw.
+    private func predictions(
+        _ run: RunDirectory?, _ features: FeatureSet, _ notes: inout [String], _ report: (Int, Int) -> Void
+    ) throws -> (byVideo: [Int64: PredictionRecord], labels: [String]) {
+        if let run {
+            let configuration = try run.load().configuration
+            guard let id = try cache.run(named: configuration.name) else {
+                throw SequenceError.unknownRun(configuration.name, cache: cache.path)
+            }
+            let held = try cache.predictions(run: id, split: "validation") + cache.predictions(run: id, split: "test")
+            return (Dictionary(held.map { ($0.videoID, $0) }, uniquingKeysWith: { $1 }), configuration.labels)
+        }
+        let counts = features.examples.reduce(into: [String: Int]()) { $0[$1.label, default: 0] += 1 }
+        let shape = selection.extraction.record.featureShape
+        guard counts.count > 1, shape.count == 1 else {
+            notes.append("No labels were checked: that needs at least two classes and one vector a frame.")
+            return ([:], [])
+        }
+        // Every clip is held out once, those of the test part too.
+        let pooled = FeatureSet(
+            examples: features.examples.map {
+                .init(
+                    videoID: $0.videoID, path: $0.path, label: $0.label, split: Split.train.rawValue, group: $0.group,
+                    views: $0.views)
+            }, featureSize: features.featureSize, storage: features.storage)
+        var training = TrainingConfiguration(
+            model: HeadConfiguration(kind: .average), standardize: true, epochs: 30, validation: 0)
+        training.optimizer.weightDecay = 1e-2
+        do {
+            let validation = try CrossValidation(
+                training, folds: 5, repeats: 1, features: pooled,
+                input: .init(shape: shape, maximumLength: selection.extraction.record.maxFrames))
+            var fits: [CrossValidation.Fit] = []
+            try validation.fitAll(workers: workers, isCancelled: { false }) { fit in
+                fits.append(fit)
+                report(fits.count, validation.count)
+            }
+            let result = CrossValidationResult(fits.sorted { $0.index < $1.index }, of: validation)
+            return (Dictionary(result.predictions.map { ($0.videoID, $0) }, uniquingKeysWith: { $1 }), result.labels)
+        } catch let error as FoldError {
+            notes.append("No labels were checked. " + error.localizedDescription)
+            return ([:], [])
+        }
+    }
+
+    private func decode(_ features: FeatureSet, _ report: (Int, Int) -> Void) throws -> [Int: ClipStrip] {
+        guard let root else { return [:] }
+        let count = min(strips, features.examples.count)
+        // Spread over the collection.
+        let wanted = (0..<count).map { $0 * features.examples.count / max(1, count) }
+        var shown: [Int: ClipStrip] = [:]
+        var done = 0
+        try runJobs(count: wanted.count, workers: workers) {
+            { place in
+                let path = features.examples[wanted[place]].path
+                return Clip.staysInside(path) ? try? ClipStrip(path: root + "/" + path) : nil
+            }
+        } consume: { (place: Int, strip: ClipStrip?) in
+            shown[wanted[place]] = strip
+            done += 1
+            report(done, wanted.count)
+        }
+        return shown
+    }
+
+    private func twins(
+        _ vectors: ClipVectors, _ nearest: [[Neighbor]], _ root: String, _ report: (Int, Int) -> Void
+    ) throws -> TwinSearch {
+        let search = try TwinSearch(vectors, nearest: nearest, root: root, workers: workers, report: report)
+        try cache.store(
+            search.twins.map { $0.record(vectors.examples) }, dataset: selection.dataset,
+            extraction: selection.extraction.id)
+        return search
+    }
+
+    // MARK: - Lists
+
+    private static func list(_ search: TwinSearch, _ examples: [FeatureSet.Example]) -> ExplorationReport.List {
+        .init(
+            id: "twins", heading: "Twins",
+            text:
+                "Clips that show the same though their files differ. Where one is trained on and the other tested, the test "
+                + "accuracy is too high.",
+            columns: ["clip", "twin", "splits", "likeness"],
+            rows: search.twins.map { twin in
+                let (one, two) = (examples[twin.first], examples[twin.second])
+                return [
+                    (one.path, twin.first), (two.path, twin.second),
+                    (one.split == two.split ? one.split : "\(one.split), \(two.split)", nil),
+                    (String(format: "%.3f", twin.likeness), nil),
+                ]
+            })
+    }
+
+    private static func list(_ doubtful: [DoubtfulLabel], _ examples: [FeatureSet.Example]) -> ExplorationReport.List {
+        .init(
+            id: "doubtful", heading: "Doubtful labels",
+            text: "Neither models that never saw the clip nor the clips most like it believe the label.",
+            columns: ["clip", "label", "perhaps", "probability of the label", "neighbours with it"],
+            rows: doubtful.map { entry in
+                let example = examples[entry.index]
+                return [
+                    (example.path, entry.index), (example.label, nil), (entry.suggested, nil),
+                    (String(format: "%.3f", entry.probability), nil),
+                    (String(format: "%.0f %%", 100 * entry.neighborShare), nil),
+                ]
+            })
+    }
+
+    private static func list(_ odd: [OddClip], _ examples: [FeatureSet.Example]) -> ExplorationReport.List {
+        .init(
+            id: "odd", heading: "Odd ones", text: "Clips unlike the others, black, with one frame, or without motion.",
+            columns: ["clip", "label", "why"],
+            rows: odd.map { [(examples[$0.index].path, $0.index), (examples[$0.index].label, nil), ($0.reason, nil)] })
+    }
+
+    private static func list(_ failures: [String: (error: String, at: Date)]) -> ExplorationReport.List {
+        .init(
+            id: "failures", heading: "Failures", text: "Clips that could not be extracted.", columns: ["clip", "why"],
+            rows: failures.sorted { $0.key < $1.key }.map { [($0.key, nil), ($0.value.error, nil)] })
+    }
+}

@@ -1,0 +1,57 @@
+import FeatureCache
+import SequenceModels
+
+/// Accuracy against the number of training clips: whether more data would help.
+public struct LearningCurve: Sendable {
+    /// One size of the training part.
+    public struct Point: Sendable, Encodable {
+        /// Mean over the models.
+        public let clips: Double
+        /// Of all clips that could be trained on.
+        public let share: Double
+        /// Of the clips that were held out.
+        public let accuracy: Double
+        /// 95 %, of the accuracy; clips of one source count together.
+        public let interval: Statistics.Interval
+        /// Of the accuracies of the single models.
+        public let deviation: Double?
+    }
+
+    /// Smallest share first.
+    public let points: [Point]
+    /// Clips held out, all folds together.
+    public let heldOut: Int
+
+    /// Cross-validates with growing shares of the training folds; sizes double from one to the next.
+    ///
+    /// - Parameters:
+    ///   - count: of sizes, at least 2.
+    ///   - workers: models at a time.
+    ///   - report: called in the calling thread.
+    /// - Returns: nil where it was stopped.
+    /// - Throws: `SequenceError`, `CacheError`.
+    public init?(
+        _ validation: CrossValidation, sizes count: Int, workers: Int, isCancelled: @escaping @Sendable () -> Bool,
+        report: (_ done: Int, _ total: Int) -> Void
+    ) throws {
+        let shares = (0..<count).map { 1 / Double(1 << (count - 1 - $0)) }
+        var points: [Point] = []
+        for (index, share) in shares.enumerated() {
+            var fits: [CrossValidation.Fit] = []
+            try validation.fitAll(workers: workers, share: share, isCancelled: isCancelled) { fit in
+                fits.append(fit)
+                report(index * validation.count + fits.count, shares.count * validation.count)
+            }
+            guard fits.count == validation.count else { return nil }
+            let result = CrossValidationResult(fits.sorted { $0.index < $1.index }, of: validation)
+            points.append(
+                Point(
+                    clips: Double(fits.reduce(0) { $0 + $1.trained }) / Double(fits.count), share: share,
+                    accuracy: result.metrics.accuracy,
+                    interval: Comparison.interval(result.predictions, groups: validation.features.groups),
+                    deviation: result.summary.accuracy.deviation))
+        }
+        self.points = points
+        heldOut = validation.pool.count
+    }
+}

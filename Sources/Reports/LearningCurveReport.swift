@@ -1,0 +1,87 @@
+import Foundation
+import SequenceModels
+
+/// A learning curve as text, page and chart.
+public struct LearningCurveReport: Report {
+    /// One size of the training part.
+    public struct Point: Sendable {
+        /// Clips trained on, mean over the models.
+        public let clips: Double
+        /// Of the clips that were held out.
+        public let accuracy: Double
+        /// 95 %, of the accuracy.
+        public let interval: Statistics.Interval
+        /// Of the single models' accuracies.
+        public let deviation: Double?
+
+        /// All parts, as they are.
+        public init(clips: Double, accuracy: Double, interval: Statistics.Interval, deviation: Double?) {
+            (self.clips, self.accuracy, self.interval, self.deviation) = (clips, accuracy, interval, deviation)
+        }
+    }
+
+    /// What is drawn.
+    public let charts: [Chart]
+    private let name: String
+    private let points: [Point]
+
+    /// - Parameter points: fewest clips first.
+    public init(name: String, points: [Point]) {
+        (self.name, self.points) = (name, points)
+        charts = [.learningCurve(points)]
+    }
+
+    /// The sizes as a table.
+    public var text: String { table.text }
+
+    private var table: TextTable {
+        var table = TextTable([
+            ("training clips", .right), ("accuracy", .right), ("95 % interval", .left), ("folds", .right),
+        ])
+        for point in points {
+            table.append([
+                grouped(Int(point.clips.rounded())), percent(point.accuracy),
+                "\(percent(point.interval.lower)) to \(percent(point.interval.upper))",
+                point.deviation.map { "± " + percent($0) } ?? "–",
+            ])
+        }
+        return table
+    }
+
+    /// What the last doubling of the clips brought.
+    public var gain: String? {
+        guard points.count > 1 else { return nil }
+        let (before, last) = (points[points.count - 2], points[points.count - 1])
+        return
+            "The last doubling of the training clips changed the accuracy by \(percent(last.accuracy - before.accuracy))."
+    }
+
+    /// The page, with as many charts as were drawn.
+    public func html(drawn: [Data]) throws -> String {
+        var page = Page(title: name, subtitle: "accuracy against the number of training clips")
+        page.sections = [
+            Page.Section(
+                id: "learning-curve", heading: "Learning curve", text: gain,
+                figures: figures(charts.map(\.name), drawn: drawn), tables: [Page.Table(table, caption: "Sizes")])
+        ]
+        return try page.html()
+    }
+}
+
+extension Chart {
+    /// Accuracy with its interval, over clips on a logarithmic axis.
+    static func learningCurve(_ points: [LearningCurveReport.Point]) -> Chart {
+        let rows = points.map { point in
+            [point.clips, 100 * point.accuracy, 100 * point.interval.lower, 100 * point.interval.upper] as [Double?]
+        }
+        let tics = points.map { ("\(Int($0.clips.rounded()))", $0.clips) }
+        let (first, last) = (points.first?.clips ?? 1, points.last?.clips ?? 2)
+        return Chart(
+            name: "learning-curve", title: "Accuracy by training clips, with 95 % intervals", width: 560, height: 340,
+            script: data("sizes", rows) + "set logscale x 2\nset xrange [\(first / 1.2):\(last * 1.2)]\n"
+                + Chart.tics("x", tics) + "set xlabel 'training clips'\nset ylabel 'held-out clips named rightly, %'\n"
+                + "set yrange [0:100]\nplot $sizes using 1:3:4 with filledcurves linecolor rgb '\(Ink.blue)' "
+                + "fillstyle transparent solid 0.15 noborder, $sizes using 1:2 with linespoints pointtype 7 "
+                + "pointsize 0.6 linewidth 2 linecolor rgb '\(Ink.blue)'")
+    }
+}

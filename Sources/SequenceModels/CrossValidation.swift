@@ -1,0 +1,139 @@
+import Datasets
+import FeatureCache
+import Foundation
+import NeuralNetwork
+
+/// Cross-validation on cached features: every clip that is not in the test part is predicted by models that never saw
+/// it nor another clip of its source.
+public struct CrossValidation: Sendable {
+    /// How each model is trained. Its `validation` share of the training folds decides which epoch is kept, so that
+    /// what is held out is never chosen by.
+    public let training: TrainingConfiguration
+    /// At least 2.
+    public let folds: Int
+    /// Times that all is cut anew, at least 1.
+    public let repeats: Int
+    /// Clips with their features; the given validation part is cut up like train.
+    public let features: FeatureSet
+    /// What the head reads.
+    public let input: HeadConfiguration.Input
+    /// Indices of the clips that are cut into folds.
+    public let pool: [Int]
+    /// Indices of the clips of the test part.
+    public let test: [Int]
+    /// For each repeat, the fold of each clip of the pool.
+    public let assignments: [[Int]]
+
+    /// - Throws: `FoldError`; `SequenceError.noTraining` where there is nothing to cut.
+    public init(
+        _ training: TrainingConfiguration, folds: Int, repeats: Int, features: FeatureSet,
+        input: HeadConfiguration.Input
+    ) throws {
+        self.training = training
+        self.folds = folds
+        self.repeats = repeats
+        self.input = input
+        let pooled = features.examples.map { example in
+            example.split == Split.validation.rawValue
+                ? FeatureSet.Example(
+                    videoID: example.videoID, path: example.path, label: example.label, split: Split.train.rawValue,
+                    group: example.group, views: example.views) : example
+        }
+        self.features = FeatureSet(examples: pooled, featureSize: features.featureSize, storage: features.storage)
+        let pool = pooled.indices.filter { pooled[$0].split == Split.train.rawValue }
+        if pool.isEmpty { throw SequenceError.noTraining(dataset: "") }
+        self.pool = pool
+        test = pooled.indices.filter { pooled[$0].split == Split.test.rawValue }
+        let examples = pool.map { (label: pooled[$0].label, group: pooled[$0].group, name: pooled[$0].path) }
+        assignments = try (0..<repeats).map { number in
+            try Folds.assign(folds, examples: examples, seed: SplitMix64.hash("folds", seed: training.bits(number)))
+        }
+    }
+
+    /// Models that are trained: folds times repeats.
+    public var count: Int { folds * repeats }
+
+    /// One of the models, and what it says of the clips that were held out.
+    public struct Fit: Sendable {
+        /// From 0.
+        public let index: Int
+        /// The weights of the best epoch.
+        public let head: Head
+        /// From 1.
+        public let bestEpoch: Int
+        /// Of the part of the training folds that decided the epoch; nil without one.
+        public let inner: Metrics?
+        /// Clips that it was trained on.
+        public let trained: Int
+        /// What it says of the clips that were held out.
+        public let heldOut: Evaluation
+    }
+
+    /// Trains one model; nil where it was stopped.
+    ///
+    /// - Parameters:
+    ///   - index: below `count`; all folds of a repeat, then those of the next.
+    ///   - share: of the training folds that is used, in whole sources; 1 uses all.
+    ///   - training: in place of `training`; nil takes that.
+    /// - Throws: `SequenceError`, `CacheError`.
+    public func fit(
+        _ index: Int, share: Double = 1, training other: TrainingConfiguration? = nil, threads: Int = 1,
+        isCancelled: @escaping () -> Bool = { false }
+    ) throws -> Fit? {
+        let (number, fold) = (index / folds, index % folds)
+        let assignment = assignments[number]
+        var configuration = other ?? training
+        configuration.seed = Int(truncatingIfNeeded: configuration.bits(number))
+        var own = zip(pool, assignment).filter { $1 != fold }.map(\.0)
+        let held = zip(pool, assignment).filter { $1 == fold }.map(\.0)
+        if share < 1 { own = part(of: own, share: share, seed: SplitMix64.hash("share", seed: configuration.bits(0))) }
+        let validation = Set(chosen(own, share: configuration.validation, seed: configuration.bits(0)))
+        let partition = Partition(
+            train: own.filter { !validation.contains($0) }, validation: own.filter(validation.contains), test: held)
+        var hooks = Trainer.Hooks()
+        hooks.isCancelled = isCancelled
+        let result = try Trainer(configuration, threads: threads).train(
+            features, partition, input: input, hooks: hooks)
+        if result.ending == .cancelled { return nil }
+        func evaluation(_ split: Split) throws -> Evaluation {
+            try Evaluation(
+                result.head, features, partition[split], split: .validation,
+                averagingViews: configuration.averagesViews)
+        }
+        return Fit(
+            index: index, head: result.head, bestEpoch: result.bestEpoch,
+            inner: partition.validation.isEmpty ? nil : try evaluation(.validation).metrics, trained: own.count,
+            heldOut: try evaluation(.test))
+    }
+
+    /// A share of clips in which every class has at least one source.
+    private func part(of indices: [Int], share: Double, seed: UInt64) -> [Int] {
+        var chosen = Set(chosen(indices, share: share, seed: seed))
+        let present = Set(chosen.map { features.examples[$0].label })
+        for (label, own) in Dictionary(grouping: indices, by: { features.examples[$0].label })
+        where !present.contains(label) {
+            let first = own.min { features.examples[$0].path < features.examples[$1].path }.map {
+                features.examples[$0]
+            }
+            chosen.formUnion(
+                own.filter { index in
+                    features.examples[index].path == first?.path
+                        || first?.group != nil && features.examples[index].group == first?.group
+                })
+        }
+        return indices.filter(chosen.contains)
+    }
+
+    /// A share of clips, stratified, in whole sources.
+    private func chosen(_ indices: [Int], share: Double, seed: UInt64) -> [Int] {
+        let examples = indices.map { features.examples[$0] }
+        let isChosen = ValidationSplit.choose(
+            fraction: share, examples: examples.map { ($0.label, $0.group, $0.path) }, seed: seed)
+        return zip(indices, isChosen).filter(\.1).map(\.0)
+    }
+}
+
+extension TrainingConfiguration {
+    /// The seed of a repeat; that of the first is the seed itself.
+    fileprivate func bits(_ number: Int) -> UInt64 { UInt64(bitPattern: Int64(seed &+ number)) }
+}

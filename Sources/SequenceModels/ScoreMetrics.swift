@@ -1,0 +1,110 @@
+import FeatureCache
+
+/// How good probabilities are, beyond which class is the most probable; definitions are scikit-learn's.
+public struct ScoreMetrics: Sendable, Equatable {
+    /// Area under precision over recall of each class against all others, in the order of the labels; nil for a class
+    /// without clips.
+    public let averagePrecision: [Double?]
+    /// Mean distance of confidence and accuracy (Guo et al. 2017), in ten bins.
+    public let calibrationError: Double
+    /// For two classes; nil for more, or where one has no clips.
+    public let roc: ROC?
+
+    /// Of the second of two classes against the first.
+    public struct ROC: Sendable, Equatable, Encodable {
+        /// The class whose probability is looked at.
+        public let positive: String
+        /// Under true over false positives: the probability that of two clips the positive one has more.
+        public let area: Double
+        /// The probability from which on calling a clip positive gives most true less false positives (Youden 1950).
+        public let threshold: Double
+        /// At that threshold.
+        public let truePositives, falsePositives: Double
+
+        enum CodingKeys: String, CodingKey {
+            case positive, area, threshold
+            case truePositives = "true_positives"
+            case falsePositives = "false_positives"
+        }
+    }
+
+    /// Over classes that have clips.
+    public var meanAveragePrecision: Double {
+        let known = averagePrecision.compactMap(\.self)
+        return known.isEmpty ? .nan : known.reduce(0, +) / Double(known.count)
+    }
+
+    /// - Parameters:
+    ///   - predictions: those whose label is none of `labels` are left out.
+    ///   - labels: in the order of the probabilities.
+    public init(_ predictions: [PredictionRecord], labels: [String]) {
+        let known = predictions.filter { labels.contains($0.label) && $0.probabilities.count == labels.count }
+        averagePrecision = labels.indices.map { place in
+            Self.averagePrecision(known.map { ($0.probabilities[place], $0.label == labels[place]) })
+        }
+        calibrationError = Reliability(known.map { ($0.probability, $0.label == $0.predicted) }).expectedError
+        roc =
+            labels.count == 2
+            ? Self.roc(known.map { ($0.probabilities[1], $0.label == labels[1]) }, positive: labels[1]) : nil
+    }
+
+    /// Places where the score changes, highest first, with what has been seen until there.
+    private static func steps(
+        _ scores: [(score: Double, isPositive: Bool)]
+    ) -> [(score: Double, positives: Double, negatives: Double)] {
+        var steps: [(score: Double, positives: Double, negatives: Double)] = []
+        var (positives, negatives) = (0.0, 0.0)
+        for (score, isPositive) in scores.sorted(by: { $0.score > $1.score }) {
+            if isPositive { positives += 1 } else { negatives += 1 }
+            if let last = steps.last, last.score == score { steps.removeLast() }
+            steps.append((score, positives, negatives))
+        }
+        return steps
+    }
+
+    private static func averagePrecision(_ scores: [(score: Double, isPositive: Bool)]) -> Double? {
+        let steps = steps(scores)
+        guard let all = steps.last?.positives, all > 0 else { return nil }
+        var (sum, before) = (0.0, 0.0)
+        for step in steps {
+            sum += (step.positives - before) / all * step.positives / (step.positives + step.negatives)
+            before = step.positives
+        }
+        return sum
+    }
+
+    private static func roc(_ scores: [(score: Double, isPositive: Bool)], positive: String) -> ROC? {
+        let steps = steps(scores)
+        guard let last = steps.last, last.positives > 0, last.negatives > 0 else { return nil }
+        var area = 0.0
+        var before = (positives: 0.0, negatives: 0.0)
+        var best: (score: Double, true: Double, false: Double) = (.infinity, 0, 0)
+        for step in steps {
+            area += (step.negatives - before.negatives) * (step.positives + before.positives) / 2
+            before = (step.positives, step.negatives)
+            let (right, wrong) = (step.positives / last.positives, step.negatives / last.negatives)
+            if right - wrong > best.true - best.false { best = (step.score, right, wrong) }
+        }
+        return ROC(
+            positive: positive, area: area / (last.positives * last.negatives), threshold: min(1, best.score),
+            truePositives: best.true, falsePositives: best.false)
+    }
+}
+
+extension Metrics {
+    /// Mean over the classes with clips of the share of each that is named rightly.
+    public var balancedAccuracy: Double {
+        let shares = labels.indices.map(perClass).filter { $0.count > 0 }.map { Double($0.correct) / Double($0.count) }
+        return shares.isEmpty ? .nan : shares.reduce(0, +) / Double(shares.count)
+    }
+
+    /// Mean of the harmonic means of precision and recall, over classes that are there or predicted.
+    public var macroF1: Double {
+        let scores = labels.indices.compactMap { label -> Double? in
+            let (count, correct) = perClass(label)
+            let predicted = confusion.reduce(0) { $0 + $1[label] }
+            return count + predicted > 0 ? 2 * Double(correct) / Double(count + predicted) : nil
+        }
+        return scores.isEmpty ? .nan : scores.reduce(0, +) / Double(scores.count)
+    }
+}

@@ -1,0 +1,75 @@
+import FeatureCache
+import Foundation
+import NeuralNetwork
+
+/// One number that all class scores are divided by, so that probabilities say how often they are right (Guo et al. 2017,
+/// arXiv:1706.04599). It changes no prediction, and lives in the last layer's weights: whoever reads the head, or a file
+/// exported from it, has it.
+enum TemperatureScaling {
+    /// The head with the temperature that gives the lowest loss on examples it was not trained on.
+    ///
+    /// - Throws: `CacheError`, where rows are streamed.
+    static func fit(
+        _ head: Head, _ features: FeatureSet, _ indices: [Int], targets: [Int], averagingViews: Bool
+    ) throws -> (head: Head, temperature: Double) {
+        let loss = CrossEntropy()
+        let isLinear = head.configuration.kind != .frame && !averagingViews
+        let logits = try head.logits(features, indices, averagingViews: averagingViews)
+        let temperature = try minimum { temperature in
+            // Where probabilities are averaged, their logarithms do not scale.
+            let scaled =
+                isLinear
+                ? Tensor(shape: logits.shape, values: logits.values.map { $0 / Float(temperature) })
+                : try head.scaled(by: 1 / temperature).logits(features, indices, averagingViews: averagingViews)
+            return loss(scaled, targets: targets).loss
+        }
+        return (try head.scaled(by: 1 / temperature), temperature)
+    }
+
+    /// The temperature for stored probabilities.
+    static func fit(_ predictions: [PredictionRecord], labels: [String]) -> Double {
+        minimum { temperature in
+            let losses = predictions.compactMap { prediction -> Double? in
+                guard let target = labels.firstIndex(of: prediction.label) else { return nil }
+                let scores = prediction.probabilities.map { log(max($0, 1e-30)) / temperature }
+                let largest = scores.max() ?? 0
+                return log(scores.reduce(0) { $0 + exp($1 - largest) }) + largest - scores[target]
+            }
+            return losses.reduce(0, +) / Double(max(1, losses.count))
+        }
+    }
+
+    /// By golden sections of the logarithm, from 1/20 to 20.
+    private static func minimum(_ loss: (Double) throws -> Double) rethrows -> Double {
+        let golden = (5.0.squareRoot() - 1) / 2
+        var (lower, upper) = (-log(20.0), log(20.0))
+        var (left, right) = (upper - golden * (upper - lower), lower + golden * (upper - lower))
+        var (ofLeft, ofRight) = (try loss(exp(left)), try loss(exp(right)))
+        for _ in 0..<30 {
+            if ofLeft < ofRight {
+                (upper, right, ofRight) = (right, left, ofLeft)
+                left = upper - golden * (upper - lower)
+                ofLeft = try loss(exp(left))
+            } else {
+                (lower, left, ofLeft) = (left, right, ofRight)
+                right = lower + golden * (upper - lower)
+                ofRight = try loss(exp(right))
+            }
+        }
+        return exp((lower + upper) / 2)
+    }
+}
+
+extension Head {
+    /// The head whose class scores are multiplied: those of its last layer.
+    func scaled(by factor: Double) throws -> Head {
+        var tensors = parameters.tensors
+        for parameter in plan.outputParameters {
+            guard let tensor = tensors[parameter.name] else { continue }
+            tensors[parameter.name] = Tensor(shape: tensor.shape, values: tensor.values.map { $0 * Float(factor) })
+        }
+        var head = self
+        head.parameters = try ParameterVector(plan.graph, from: NamedTensors(tensors))
+        return head
+    }
+}

@@ -1,0 +1,88 @@
+import ArgumentParser
+import Exploration
+import FeatureCache
+import Foundation
+import Pipelines
+import Reports
+import SequenceModels
+
+/// Looks at a collection.
+struct Explore: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "A collection as one page: a map of its clips, twins, doubtful labels and odd ones.",
+        discussion: """
+            Everything comes from the cached features; videos are opened only for their frames. The page is one HTML file \
+            that works offline. Labels are checked by a linear head that never saw the clip, or by a run's held-out \
+            predictions.
+            """)
+
+    @Argument(help: "The SQLite file that holds the features.")
+    var cache: String
+
+    @Option(help: "Name of a recipe in the cache, or its backbone (default: the only one).")
+    var recipe: String?
+
+    @Option(help: "Name of a data set in the cache (default: the only one).")
+    var dataset: String?
+
+    @Option(
+        name: .customLong("run"),
+        help: ArgumentHelp("A run whose held-out predictions are used, best one with --folds.", valueName: "folder"))
+    var directory: String?
+
+    @Option(help: "Folder of the data set's videos (default: where `extract` found them).")
+    var root: String?
+
+    @Option(help: ArgumentHelp("Where the page is written.", valueName: "file"))
+    var output = "explore.html"
+
+    @Option(
+        help: ArgumentHelp(
+            "Also write the clips with doubtful labels as CSV, which `dataset.exclude` takes.", valueName: "file"))
+    var doubtful: String?
+
+    @Option(help: "At most so many clips have their frames in the page.")
+    var strips = 2000
+
+    @OptionGroup var workers: WorkerOption
+
+    func validate() throws {
+        if strips < 0 { throw ValidationError("--strips must be at least 0.") }
+    }
+
+    func run() throws {
+        try Console.perform {
+            let file = try CacheFile(path: cache, create: false)
+            let selection = try CacheSelection(file, recipe: recipe, dataset: dataset)
+            var exploring = try Exploring(file, selection, root: root)
+            (exploring.workers, exploring.strips) = (workers.count, strips)
+            let line = ProgressLine()
+            let findings = try exploring.findings(
+                run: directory.map(RunDirectory.init), memory: TrainingResources.defaultBytes
+            ) { what, done, total in
+                line.show(what.padding(toLength: 10, withPad: " ", startingAt: 0) + ProgressLine.bar(done, of: total))
+            }
+            line.clear()
+            for note in findings.notes { Console.message("note: " + note) }
+            print(
+                "\(findings.twins.map { "\(grouped($0)) twins, " } ?? "")"
+                    + "\(grouped(findings.doubtful.count)) doubtful labels, \(grouped(findings.odd)) odd clips")
+            _ = try findings.report.write(html: output)
+            Console.message("Page: " + output)
+            if let doubtful {
+                try Self.csv(findings).write(toFile: doubtful, atomically: true, encoding: .utf8)
+                Console.message("List: " + doubtful)
+            }
+        }
+    }
+
+    private static func csv(_ findings: Exploring.Findings) -> String {
+        func quoted(_ text: String) -> String {
+            text.contains { ",\"\r\n".contains($0) } ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
+        }
+        let lines = findings.doubtful.map {
+            [quoted($0.path), quoted($0.label), quoted($0.suggested), decimal($0.score, 4)].joined(separator: ",")
+        }
+        return (["path,label,perhaps,score"] + lines).joined(separator: "\n") + "\n"
+    }
+}

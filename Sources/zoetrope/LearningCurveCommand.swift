@@ -1,0 +1,85 @@
+import ArgumentParser
+import FeatureCache
+import Foundation
+import Pipelines
+import Reports
+import SequenceModels
+
+/// Would more data help?
+struct LearningCurveCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "learning-curve",
+        abstract: "Accuracy against the number of training clips, by cross-validation: would more data help?")
+
+    @Argument(help: "A pipeline file (YAML) with a `sequence` part.")
+    var pipeline: String
+
+    @OptionGroup var cache: CacheOption
+
+    @Option(help: "Parts that the clips are cut into, each predicted by a model of the others.")
+    var folds = 5
+
+    @Option(help: "Times that they are cut anew.")
+    var repeats = 1
+
+    @Option(help: "Sizes, each twice the one before.")
+    var sizes = 5
+
+    @OptionGroup var resources: TrainingResources
+
+    @Option(name: .customLong("set"), help: "Override a key, such as sequence.epochs=10.")
+    var overrides: [String] = []
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @OptionGroup var report: ReportOptions
+
+    func validate() throws {
+        if folds < 2 { throw ValidationError("--folds must be at least 2.") }
+        if repeats < 1 { throw ValidationError("--repeats must be at least 1.") }
+        if !(2...20).contains(sizes) { throw ValidationError("--sizes must be from 2 to 20.") }
+    }
+
+    func run() throws {
+        try Console.perform {
+            let pipeline = try Pipeline(file: pipeline, overrides: overrides)
+            let cache = try CacheFile(path: cache.path, create: false)
+            let extraction = try TrainSequence.extraction(of: pipeline, file: self.pipeline, in: cache)
+            guard let training = pipeline.training else { return }
+            let features = try SequenceRun.load(
+                cache, dataset: pipeline.dataset.name, extraction: extraction, labels: pipeline.dataset.chosenLabels,
+                excluding: pipeline.dataset.excludedPaths(), views: training.views, memory: resources.bytes)
+            let validation = try CrossValidation(
+                training, folds: folds, repeats: repeats, features: features,
+                input: .init(shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames))
+            Interruption.install()
+            let line = ProgressLine()
+            let curve = try LearningCurve(
+                validation, sizes: sizes, workers: resources.threads, isCancelled: { Interruption.isRequested }
+            ) { done, total in
+                line.show(force: done == total, "models    " + ProgressLine.bar(done, of: total))
+            }
+            line.clear()
+            guard let curve else { throw Console.interrupted }
+            try show(curve, name: pipeline.name)
+        }
+    }
+
+    private func show(_ curve: LearningCurve, name: String) throws {
+        let page = LearningCurveReport(
+            name: name,
+            points: curve.points.map {
+                .init(clips: $0.clips, accuracy: $0.accuracy, interval: $0.interval, deviation: $0.deviation)
+            })
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            print(String(decoding: try encoder.encode(curve.points), as: UTF8.self))
+        } else {
+            print("\(name): \(curve.heldOut) clips, each held out of the models that predict it\n\(page.text)")
+            if let gain = page.gain { print("\n" + gain) }
+        }
+        try report.write { page }
+    }
+}

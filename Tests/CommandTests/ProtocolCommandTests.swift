@@ -1,0 +1,157 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Honest numbers on small data, and looking at it, as a user types it.
+@Suite struct ProtocolCommandTests {
+    private func place(clips: Int = 16) throws -> Workplace {
+        let place = try Workplace(clips: clips)
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        return place
+    }
+
+    @Test("folds hold every clip out, keep their models, and are evaluated, compared and asked")
+    func folds() throws {
+        let place = try place()
+        let trained = try place.run("sequence", "p.yaml", "--folds", "3", "--repeats", "2", "--name", "a")
+        #expect(trained.status == 0 && trained.out.contains("held out"), "\(trained.error)")
+        #expect(trained.error.contains("3 folds, 2 times: accuracy"))
+        #expect(try place.query("SELECT count(*) FROM prediction WHERE split = 'validation'") == [12])
+        #expect(try place.query("SELECT count(*) FROM prediction WHERE split = 'train'") == [12])
+        #expect(try place.query("SELECT count(*) FROM prediction WHERE split = 'test'") == [4])
+        #expect(
+            try place.query(
+                """
+                SELECT count(*) FROM (SELECT "repeat", fold, avg(fold.predicted = label) AS accuracy
+                  FROM fold JOIN sample USING (video_id) GROUP BY 1, 2)
+                """) == [6])
+        let evaluated = try place.run("evaluate", "runs/a", "--split", "validation", "--json")
+        let document = try #require(
+            try JSONSerialization.jsonObject(with: Data(evaluated.out.utf8)) as? [String: Any])
+        #expect(document["clips"] as? Int == 12)
+        for key in ["accuracy_interval", "balanced_accuracy", "macro_f1", "mean_average_precision", "roc"] {
+            #expect(document[key] != nil, "\(key)")
+        }
+        #expect(
+            try place.run("sequence", "p.yaml", "--folds", "3", "--name", "b", "--set", "sequence.seed=1").status == 0)
+        let compared = try place.run("compare", "runs/a", "runs/b", "--split", "validation")
+        #expect(compared.status == 0 && compared.out.contains("12 clips"), "\(compared.out)")
+        let clip = "clips/train/jump up/0.y4m"
+        let one = try place.run("predict", "runs/a", clip, "--json")
+        let all = try place.run("predict", "runs/a", clip, "--json", "--ensemble")
+        #expect(one.status == 0 && all.status == 0 && one.out != all.out)
+        #expect(try place.run("predict", "runs/a", clip, "--ensemble", "--windows").status == 64)
+        #expect(try place.run("cache", "verify").status == 0)
+    }
+
+    @Test("folds that cannot be are refused in words, and nothing is left behind")
+    func refusals() throws {
+        let place = try place()
+        let many = try place.run("sequence", "p.yaml", "--folds", "9")
+        #expect(
+            many.status == 1 && many.error.contains("\"run's\" has 4 clips, fewer than the 9 folds"), "\(many.error)")
+        #expect(try place.query("SELECT count(*) FROM run") == [0])
+        #expect(try place.run("sequence", "p.yaml", "--folds", "1").status == 64)
+        #expect(try place.run("sequence", "p.yaml", "--repeats", "2").status == 2)
+        let test = try place.run("sequence", "p.yaml", "--set", "dataset.root=clips/train", "--set", "dataset.test=0.3")
+        #expect(test.status == 2 && test.error.contains("features.sqlite knows nothing of"), "\(test.error)")
+    }
+
+    @Test(
+        "a test part that is set aside reaches the cache without decoding again, and is asked for where it is missing")
+    func testPart() throws {
+        let place = try Workplace(clips: 16)
+        let flat = ["--set", "dataset.root=clips/train", "--set", "dataset.name=flat"]
+        func run(_ arguments: String...) throws -> ChildProcess.Output {
+            try Program.run(arguments + flat, in: place.path)
+        }
+        #expect(try run("extract", "p.yaml").status == 0)
+        let early = try run("sequence", "p.yaml", "--set", "dataset.test=0.25")
+        #expect(early.status == 2 && early.error.contains("run `zoetrope extract` with this pipeline again"))
+        let again = try run("extract", "p.yaml", "--set", "dataset.test=0.25")
+        #expect(again.status == 0 && again.error.contains("0 videos to extract"), "\(again.error)")
+        #expect(try run("sequence", "p.yaml", "--set", "dataset.test=0.25").status == 0)
+        #expect(try place.query("SELECT count(*) FROM sample WHERE split = 'test'") == [3])
+        #expect(try place.query("SELECT count(*) FROM prediction WHERE split = 'test'") == [3])
+    }
+
+    @Test("all official splits come from one extraction, and their mean is printed")
+    func allSplits() throws {
+        let place = try Workplace(clips: 16)
+        let clips = (0..<16).map { ["jump up", "run's"][$0 % 2] + "/\($0).y4m" }
+        for (index, clip) in clips.enumerated() { try place.add("flat/\(clip)", TinyClip.numbered(index)) }
+        for number in 1...3 {
+            func lines(_ isTest: Bool) -> Data {
+                let own = clips.enumerated().filter { ($0.offset / 2 % 3 == number - 1) == isTest }
+                return Data(own.map { $0.element + "\n" }.joined().utf8)
+            }
+            try place.add("lists/trainlist0\(number).txt", lines(false))
+            try place.add("lists/testlist0\(number).txt", lines(true))
+        }
+        let changes = ["layout=ucf101", "root=flat", "splits=lists", "split=all"].flatMap {
+            ["--set", "dataset." + $0]
+        }
+        let extracted = try Program.run(["extract", "p.yaml"] + changes, in: place.path)
+        #expect(extracted.status == 0 && extracted.error.contains("16 videos to extract"), "\(extracted.error)")
+        #expect(
+            try place.query("SELECT DISTINCT dataset FROM sample ORDER BY 1") == [
+                "flat/split1", "flat/split2", "flat/split3",
+            ])
+        let trained = try Program.run(["sequence", "p.yaml"] + changes, in: place.path)
+        #expect(trained.status == 0 && trained.out.contains("test part of each official split"), "\(trained.error)")
+        #expect(trained.out.contains("mean"))
+        #expect(try place.query("SELECT name FROM run ORDER BY name") == ["tiny-split1", "tiny-split2", "tiny-split3"])
+    }
+
+    @Test("a learning curve and a nested sweep say what held-out clips give, and keep no run")
+    func curves() throws {
+        let place = try place()
+        let curve = try place.run(
+            "learning-curve", "p.yaml", "--folds", "2", "--sizes", "2", "--json", "--report", "curve.html")
+        let points = try #require(
+            try JSONSerialization.jsonObject(with: Data(curve.out.utf8)) as? [[String: Any]])
+        #expect(points.count == 2 && points.last?["clips"] as? Double == 6 && points.first?["clips"] as? Double == 3)
+        #expect(
+            try place.run("learning-curve", "p.yaml", "--folds", "2", "--sizes", "2").out.contains("training clips"))
+        let page = try String(contentsOfFile: place.path + "/curve.html", encoding: .utf8)
+        #expect(page.contains("Learning curve"))
+        try place.add(
+            "s.yaml", Data((Workplace.pipeline + "\nsweep:\n  sequence.model.hidden: [4, 8]\n").utf8))
+        let nested = try place.run("sweep", "s.yaml", "--folds", "2")
+        #expect(
+            nested.status == 0 && nested.out.contains("what each outer fold chose among 2 points"), "\(nested.error)")
+        #expect(nested.out.contains("Choosing so gives"))
+        #expect(try place.query("SELECT count(*) FROM run") == [0])
+    }
+
+    @Test("a collection is explored, its twins are found and warned of, and what is alike is listed")
+    func explores() throws {
+        let place = try Workplace(clips: 12)
+        // The same pictures in another file, in the test part.
+        try place.add(
+            "clips/test/jump up/copy.y4m", TinyClip.numbered(0) + TinyClip.numbered(0, frames: 1).suffix(1158))
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        let twins = try place.run("dataset", "p.yaml", "--twins")
+        #expect(twins.status == 0 && twins.out.contains("copy.y4m"), "\(twins.out) \(twins.error)")
+        let pairs: [String] = try place.query("SELECT path || ' ' || twin FROM twin")
+        #expect(pairs.contains { $0.contains("copy.y4m") && $0.contains("/0.y4m") })
+        let trained = try place.run("sequence", "p.yaml")
+        #expect(trained.error.contains("test clips have a twin"), "\(trained.error)")
+        let explored = try place.run("explore", "features.sqlite", "--root", "clips", "--doubtful", "doubtful.csv")
+        #expect(explored.status == 0, "\(explored.error)")
+        let page = try String(contentsOfFile: place.path + "/explore.html", encoding: .utf8)
+        #expect(page.contains("script-src 'sha256-") && page.contains("data:image/jpeg;base64,"))
+        #expect(!page.contains("http://") && !page.contains("https://"))
+        let list = try String(contentsOfFile: place.path + "/doubtful.csv", encoding: .utf8)
+        #expect(list.hasPrefix("path,label,perhaps,score\n"))
+        #expect(try place.run("sequence", "p.yaml", "--set", "dataset.exclude=doubtful.csv").status == 0)
+        let similar = try place.run("similar", "features.sqlite", "clips/train/jump up/0.y4m", "--top", "2")
+        let lines = similar.out.split(separator: "\n").dropFirst(2)
+        #expect(similar.status == 0 && lines.count == 2 && lines.contains { $0.contains("copy.y4m") }, "\(similar.out)")
+        let moments = try place.run("similar", "features.sqlite", "clips/train/jump up/0.y4m", "--frames", "--json")
+        #expect(moments.status == 0 && moments.out.contains("\"time\""), "\(moments.error)")
+        #expect(try place.run("similar", "features.sqlite", "none.mp4").status == 1)
+        let wrong = try place.run("explore", "features.sqlite", "--recipe", "resnet152")
+        #expect(wrong.status == 1 && wrong.error.contains("holds no recipe called \"resnet152\". It holds tiny"))
+    }
+}

@@ -1,0 +1,97 @@
+import Datasets
+import FeatureCache
+import Foundation
+import TestSupport
+import Testing
+
+@testable import SequenceModels
+
+/// Against scikit-learn; `Tests/Parity/protocol_goldens.py` made the file.
+@Suite struct ProtocolParityTests {
+    struct Goldens: Decodable {
+        let scores: [Scores]
+        let folds: [Cut]
+    }
+
+    struct Scores: Decodable, Sendable {
+        let labels: [String]
+        let truth: [Int]
+        let probabilities: [[Double]]
+        let balancedAccuracy: Double
+        let macroF1: Double
+        let averagePrecision: [Double]
+        let roc: ROC?
+
+        struct ROC: Decodable, Sendable {
+            let area, threshold: Double
+            let `true`, `false`: Double
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case labels, truth, probabilities, roc
+            case balancedAccuracy = "balanced_accuracy"
+            case macroF1 = "macro_f1"
+            case averagePrecision = "average_precision"
+        }
+
+        var predictions: [PredictionRecord] {
+            zip(truth, probabilities).enumerated().map { index, entry in
+                let (truth, own) = entry
+                let best = own.indices.max { (own[$0], -$0) < (own[$1], -$1) } ?? 0
+                return PredictionRecord(
+                    videoID: Int64(index), split: "test", label: labels[truth], predicted: labels[best],
+                    probability: own[best], probabilities: own)
+            }
+        }
+    }
+
+    struct Cut: Decodable, Sendable {
+        let labels, groups: [Int]
+        let folds: Int
+        let deviation: Double
+    }
+
+    static let goldens: Goldens = fixture("protocols", in: .module)
+
+    @Test("metrics are scikit-learn's, ties and all", arguments: goldens.scores)
+    func metrics(golden: Scores) throws {
+        let metrics = Metrics(golden.predictions, labels: golden.labels)
+        let scores = ScoreMetrics(golden.predictions, labels: golden.labels)
+        #expect(abs(metrics.balancedAccuracy - golden.balancedAccuracy) < 1e-12)
+        #expect(abs(metrics.macroF1 - golden.macroF1) < 1e-12)
+        for (own, theirs) in zip(scores.averagePrecision, golden.averagePrecision) {
+            #expect(abs((own ?? .nan) - theirs) < 1e-12)
+        }
+        #expect((scores.roc == nil) == (golden.roc == nil))
+        if let own = scores.roc, let theirs = golden.roc {
+            #expect(own.positive == golden.labels[1])
+            #expect(abs(own.area - theirs.area) < 1e-12)
+            #expect(own.threshold == theirs.threshold)
+            #expect(abs(own.truePositives - theirs.true) < 1e-12 && abs(own.falsePositives - theirs.false) < 1e-12)
+        }
+    }
+
+    @Test("folds tear no group and are as even as those of StratifiedGroupKFold", arguments: goldens.folds)
+    func folds(golden: Cut) throws {
+        let examples = golden.labels.indices.map {
+            (label: "\(golden.labels[$0])", group: Optional("\(golden.groups[$0])"), name: "\($0)")
+        }
+        var deviations: [Double] = []
+        for seed in 0..<20 {
+            let folds = try Folds.assign(golden.folds, examples: examples, seed: UInt64(seed))
+            #expect(Set(folds) == Set(0..<golden.folds))
+            let byGroup = Dictionary(grouping: folds.indices, by: { golden.groups[$0] })
+            #expect(byGroup.values.allSatisfy { Set($0.map { folds[$0] }).count == 1 })
+            var worst = 0.0
+            for label in Set(golden.labels) {
+                let own = folds.indices.filter { golden.labels[$0] == label }
+                for fold in 0..<golden.folds {
+                    let share = Double(own.count { folds[$0] == fold }) / Double(own.count)
+                    worst = max(worst, abs(share - 1 / Double(golden.folds)))
+                }
+            }
+            deviations.append(worst)
+        }
+        #expect(deviations.reduce(0, +) / 20 <= golden.deviation * 1.1 + 1e-9)
+    }
+}
