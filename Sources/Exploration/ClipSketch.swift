@@ -9,6 +9,8 @@ struct ClipSketch: Sendable {
 
     /// `[frame][pixel]`, from 0 to 255.
     let frames: [[Float]]
+    /// Mean red, green and blue of each picture.
+    let colours: [SIMD3<Float>]
 
     /// - Throws: `VideoError`.
     init(path: String) throws {
@@ -24,6 +26,15 @@ struct ClipSketch: Sendable {
                     + 0.114 * Float(frame.pixels[3 * pixel + 2])
             }
         }
+        colours = frames.map { frame in
+            let count = Float(frame.width * frame.height)
+            var sums = SIMD3<Float>()
+            for pixel in stride(from: 0, to: frame.pixels.count, by: 3) {
+                sums += SIMD3(
+                    Float(frame.pixels[pixel]), Float(frame.pixels[pixel + 1]), Float(frame.pixels[pixel + 2]))
+            }
+            return sums / count
+        }
     }
 
     /// What changes: each picture less the mean of all.
@@ -36,42 +47,77 @@ struct ClipSketch: Sendable {
 
 /// How alike two clips' pictures are.
 struct SketchLikeness: Sendable, Equatable {
-    /// Median over pictures of the correlation with the best picture of the other clip.
+    /// Median over pictures of the correlation with the other clip's at the same time.
     let pictures: Float
     /// The same of what changes in them; nil where hardly anything does.
     let motion: Float?
+    /// Median of how far red, green or blue are from the other clip's, from 0 to 255.
+    let colour: Float
 
     /// Pixels that one clip's picture may lie beside the other's: a crop moves it.
     private static let shift = 2
+    /// Pictures that one clip may begin before the other.
+    private static let delay = 4
 
     /// Looks from both sides and keeps the less alike.
     init(_ first: ClipSketch, _ second: ClipSketch) {
         let (one, two) = (Self.oneSided(first, second), Self.oneSided(second, first))
         pictures = min(one.pictures, two.pictures)
         motion = if let a = one.motion, let b = two.motion { min(a, b) } else { one.motion ?? two.motion }
+        colour = max(one.colour, two.colour)
     }
 
-    private static func oneSided(_ first: ClipSketch, _ second: ClipSketch) -> (pictures: Float, motion: Float?) {
-        let (moving, others) = (first.motion, second.motion)
-        var pictures: [Float] = []
-        var motions: [Float] = []
-        for (index, frame) in first.frames.enumerated() {
-            var best: (correlation: Float, place: Int, x: Int, y: Int) = (-1, 0, 0, 0)
-            for (place, other) in second.frames.enumerated() {
-                for y in -shift...shift {
-                    for x in -shift...shift {
-                        let found = correlation(frame, other, x, y)
-                        if found > best.correlation { best = (found, place, x, y) }
-                    }
-                }
+    /// The best picture of the second clip for one of the first.
+    private struct Match {
+        var correlation: Float
+        var place, x, y: Int
+    }
+
+    /// With the delay that makes most pictures alike; a picture may be one earlier or later. Played backwards, a clip is
+    /// another.
+    private static func oneSided(_ first: ClipSketch, _ second: ClipSketch) -> (
+        pictures: Float, motion: Float?, colour: Float
+    ) {
+        var known: [Int: Match] = [:]
+        func match(_ index: Int, _ place: Int) -> Match {
+            if let known = known[index * second.frames.count + place] { return known }
+            let found = best(first.frames[index], second.frames[place], place)
+            known[index * second.frames.count + place] = found
+            return found
+        }
+        var chosen: (pictures: Float, matches: [(index: Int, match: Match)]) = (-1, [])
+        for delay in -delay...delay {
+            let matches = first.frames.indices.compactMap { index -> (index: Int, match: Match)? in
+                let places = (index + delay - 1...index + delay + 1).filter(second.frames.indices.contains)
+                return places.map { match(index, $0) }.max { $0.correlation < $1.correlation }.map { (index, $0) }
             }
-            pictures.append(best.correlation)
-            // Noise of an encoder is no motion.
-            if deviation(moving[index]) > 4, deviation(others[best.place]) > 4 {
-                motions.append(correlation(moving[index], others[best.place], best.x, best.y))
+            guard 2 * matches.count > first.frames.count else { continue }
+            let median = median(matches.map(\.match.correlation))
+            if median > chosen.pictures { chosen = (median, matches) }
+        }
+        let (moving, others) = (first.motion, second.motion)
+        // Noise of an encoder is no motion.
+        let motions = chosen.matches.filter { deviation(moving[$0.index]) > 4 && deviation(others[$0.match.place]) > 4 }
+            .map { Self.correlation(moving[$0.index], others[$0.match.place], $0.match.x, $0.match.y) }
+        let colours = chosen.matches.map { found in
+            let distance = first.colours[found.index] - second.colours[found.match.place]
+            return max(abs(distance.x), abs(distance.y), abs(distance.z))
+        }
+        return (
+            chosen.pictures, 3 * motions.count > chosen.matches.count ? median(motions) : nil,
+            colours.isEmpty ? 255 : median(colours)
+        )
+    }
+
+    private static func best(_ picture: [Float], _ other: [Float], _ place: Int) -> Match {
+        var best = Match(correlation: -1, place: place, x: 0, y: 0)
+        for y in -shift...shift {
+            for x in -shift...shift {
+                let found = correlation(picture, other, x, y)
+                if found > best.correlation { (best.correlation, best.x, best.y) = (found, x, y) }
             }
         }
-        return (median(pictures), motions.count > first.frames.count / 3 ? median(motions) : nil)
+        return best
     }
 
     private static func median(_ values: [Float]) -> Float {
@@ -83,27 +129,35 @@ struct SketchLikeness: Sendable, Equatable {
         return (picture.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(picture.count)).squareRoot()
     }
 
-    /// Pearson's, over the pixels that both have when the second is moved.
+    /// Pearson's, of the middle of the first picture with the second where that lies beside it.
     private static func correlation(_ first: [Float], _ second: [Float], _ x: Int, _ y: Int) -> Float {
         let side = ClipSketch.side
-        var (a, b, aa, bb, ab): (Float, Float, Float, Float, Float) = (0, 0, 0, 0, 0)
-        let (rows, columns) = (max(0, -y)..<min(side, side - y), max(0, -x)..<min(side, side - x))
-        for row in rows {
-            for column in columns {
-                let (one, two) = (first[row * side + column] / 255, second[(row + y) * side + column + x] / 255)
-                a += one
-                b += two
-                aa += one * one
-                bb += two * two
-                ab += one * two
+        let inner = side - 2 * shift
+        var sums = (
+            a: SIMD16<Float>(), b: SIMD16<Float>(), aa: SIMD16<Float>(), bb: SIMD16<Float>(), ab: SIMD16<Float>()
+        )
+        first.withUnsafeBytes { first in
+            second.withUnsafeBytes { second in
+                for row in shift..<shift + inner {
+                    for column in stride(from: shift, to: shift + inner, by: 16) {
+                        let one = first.loadUnaligned(fromByteOffset: 4 * (row * side + column), as: SIMD16<Float>.self)
+                        let two = second.loadUnaligned(
+                            fromByteOffset: 4 * ((row + y) * side + column + x), as: SIMD16<Float>.self)
+                        sums.a += one
+                        sums.b += two
+                        sums.aa += one * one
+                        sums.bb += two * two
+                        sums.ab += one * two
+                    }
+                }
             }
         }
-        let count = Float(rows.count * columns.count)
-        let (varianceA, varianceB) = (aa - a * a / count, bb - b * b / count)
+        let (a, b, count) = (sums.a.sum(), sums.b.sum(), Float(inner * inner))
+        let (varianceA, varianceB) = (sums.aa.sum() - a * a / count, sums.bb.sum() - b * b / count)
         // Two even pictures are alike; an even one and another are not.
-        let least = 1e-4 * count
-        if varianceA < least && varianceB < least { return abs(a - b) / count < 0.05 ? 1 : 0 }
+        let least = 6 * count
+        if varianceA < least && varianceB < least { return abs(a - b) / count < 13 ? 1 : 0 }
         if varianceA < least || varianceB < least { return 0 }
-        return (ab - a * b / count) / (varianceA * varianceB).squareRoot()
+        return (sums.ab.sum() - a * b / count) / (varianceA * varianceB).squareRoot()
     }
 }

@@ -17,9 +17,13 @@ public struct TwinSearch: Sendable {
     /// Neighbours whose pictures are looked at.
     public static let neighbors = 10
     /// Least cosine of the features.
-    public static let cosine: Float = 0.6
-    /// Least likeness of the pictures, and of what moves in them.
-    public static let pictures: Float = 0.93, motion: Float = 0.6
+    public static let cosine: Float = 0.4
+    /// Least likeness of the pictures where something moves, and of what moves in them.
+    public static let pictures: Float = 0.9, motion: Float = 0.75
+    /// Largest distance of the mean red, green or blue, from 0 to 255.
+    public static let colour: Float = 10
+    /// Least likeness of pictures in which nothing moves.
+    public static let stills: Float = 0.97
 
     /// Most alike first.
     public let twins: [Twin]
@@ -70,8 +74,9 @@ public struct TwinSearch: Sendable {
         candidates = pairs.count
         self.unreadable = unreadable.sorted { $0.path < $1.path }
         twins = pairs.enumerated().compactMap { place, pair -> Twin? in
-            guard let found = likenesses[place], found.pictures >= Self.pictures,
-                found.motion ?? 1 >= Self.motion
+            guard let found = likenesses[place],
+                found.pictures >= (found.motion == nil ? Self.stills : Self.pictures),
+                found.motion ?? 1 >= Self.motion, found.colour <= Self.colour
             else { return nil }
             return Twin(
                 first: pair[0], second: pair[1], cosine: Double(cosines[pair] ?? 0),
