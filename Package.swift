@@ -97,7 +97,8 @@ let package = Package(
             ],
             swiftSettings: unhurried),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Backbones", "ONNX", "SequenceModels", "FeatureCache"],
+            name: "Benchmarks",
+            dependencies: ["Backbones", "ONNX", "Datasets", "SequenceModels", "FeatureCache", "Exploration"],
             path: "Tests/Benchmarks",
             exclude: ["bench.py", "growth.py", "heads.py", "models.py", "peers.py", "training.py", "RESULTS.md"]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),

@@ -30,4 +30,16 @@ public struct CacheSelection: Sendable {
         guard dataset != nil || datasets.count <= 1 else { throw ExplorationError.severalDatasets(datasets) }
         self.dataset = dataset ?? datasets.first ?? ""
     }
+
+    /// Folder of the data set's videos, as far as the cache knows where files lay; nil where it does not.
+    ///
+    /// - Throws: `CacheError`.
+    public func root(_ cache: CacheFile) throws -> String? {
+        // Absolute paths of files that were hashed end with the path below the root.
+        let known = try cache.knownFiles().keys
+        let videos = try cache.videos(dataset: dataset).prefix(20).map(\.path)
+        return videos.lazy.compactMap { path in
+            known.first { $0.hasSuffix("/" + path) }.map { String($0.dropLast(path.count + 1)) }
+        }.first
+    }
 }

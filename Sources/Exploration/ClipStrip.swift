@@ -13,9 +13,7 @@ public struct ClipStrip: Sendable {
 
     /// - Throws: `VideoError`.
     public init(path: String) throws {
-        let request = SampleRequest(.uniform(frames: Self.count), framing: .centerSquare(size: Self.side))
-        let frames = try openClip(path: path).sample([request])[0].frames
-        guard !frames.isEmpty else { throw VideoError.noFrames(path: path) }
+        let frames = try Self.frames(path: path)
         let row = Self.side * 3
         var pixels: [UInt8] = []
         for line in 0..<Self.side {
@@ -24,5 +22,13 @@ public struct ClipStrip: Sendable {
         brightness = Float(pixels.reduce(0) { $0 + Int($1) }) / Float(pixels.count)
         jpeg = try RGBImage(width: Self.side * frames.count, height: Self.side, pixels: pixels)
             .encoded(as: .jpeg(quality: 7))
+    }
+
+    /// - Throws: `VideoError`, also where there is no frame.
+    static func frames(path: String) throws -> [VideoFrame] {
+        let request = SampleRequest(.uniform(frames: count), framing: .centerSquare(size: side))
+        let frames = try openClip(path: path).sample([request])[0].frames
+        guard !frames.isEmpty else { throw VideoError.noFrames(path: path) }
+        return frames
     }
 }

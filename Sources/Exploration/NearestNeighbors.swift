@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import NeuralNetwork
 import Synchronization
 
@@ -33,12 +34,7 @@ public enum NearestNeighbors {
         return found.withLock { found in (0..<blocks).flatMap { found[$0] ?? [] } }
     }
 
-    /// - Parameter query: of length 1.
-    public static func of(_ query: [Float], in vectors: ClipVectors, count: Int) -> [Neighbor] {
-        nearest(RowProducts(vectors.rows, size: vectors.size).products(of: query)[...], count: count, without: nil)
-    }
-
-    private static func nearest(_ cosines: ArraySlice<Float>, count: Int, without own: Int?) -> [Neighbor] {
+    fileprivate static func nearest(_ cosines: ArraySlice<Float>, count: Int, without own: Int?) -> [Neighbor] {
         var best: [Neighbor] = []
         for (index, cosine) in cosines.enumerated() where index != own {
             if best.count == count, cosine <= best[count - 1].cosine { continue }
@@ -47,5 +43,32 @@ public enum NearestNeighbors {
             if best.count > count { best.removeLast() }
         }
         return best
+    }
+}
+
+/// Clips to be searched again and again.
+public struct NeighborSearch: Sendable {
+    private let rows: RowProducts
+
+    /// All clips.
+    public init(_ vectors: ClipVectors) { rows = RowProducts(vectors.rows, size: vectors.size) }
+
+    /// The most alike clips: one pass over the rows, a part of them a core.
+    ///
+    /// - Parameter query: of length 1.
+    public func nearest(to query: [Float], count: Int) -> [Neighbor] {
+        let parts = max(1, min(rows.count / 256, ProcessInfo.processInfo.activeProcessorCount))
+        let found = Mutex<[Neighbor]>([])
+        DispatchQueue.concurrentPerform(iterations: parts) { part in
+            let range = part * rows.count / parts..<(part + 1) * rows.count / parts
+            let own = NearestNeighbors.nearest(
+                rows.products(of: query, with: range)[...], count: count, without: nil)
+            found.withLock { all in
+                all += own.map { Neighbor(index: $0.index + range.lowerBound, cosine: $0.cosine) }
+            }
+        }
+        return found.withLock { all in
+            Array(all.sorted { ($1.cosine, $0.index) < ($0.cosine, $1.index) }.prefix(count))
+        }
     }
 }

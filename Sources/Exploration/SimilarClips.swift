@@ -20,6 +20,7 @@ public struct SimilarClips: Sendable {
     }
 
     private let vectors: ClipVectors
+    private let search: NeighborSearch
     private let features: FeatureSet
     private let recipe: ExtractionRecipe
     private let extraction: Int64
@@ -35,6 +36,7 @@ public struct SimilarClips: Sendable {
         features = try SequenceRun.load(
             cache, dataset: dataset, extraction: extraction, labels: { Set($0.map(\.label)) }, views: 1, memory: memory)
         vectors = try ClipVectors(features)
+        search = NeighborSearch(vectors)
         recipe = try ExtractionRecipe(json: extraction.record.recipe)
         let name = path ?? extraction.record.weights
         let isRandom = recipe.weights == "random"
@@ -68,7 +70,7 @@ public struct SimilarClips: Sendable {
 
     /// The most alike clips.
     public func clips(like query: [Float], count: Int) -> [Match] {
-        NearestNeighbors.of(query, in: vectors, count: count).map { neighbor in
+        search.nearest(to: query, count: count).map { neighbor in
             let example = features.examples[neighbor.index]
             return Match(path: example.path, label: example.label, time: nil, cosine: Double(neighbor.cosine))
         }

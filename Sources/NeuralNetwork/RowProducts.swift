@@ -18,16 +18,26 @@ public struct RowProducts: Sendable {
     }
 
     /// Dot products of other rows with all of them `[other, row]`, in the calling thread.
-    public func products(of others: [Float]) -> [Float] {
+    public func products(of others: [Float]) -> [Float] { products(of: others, with: 0..<count) }
+
+    /// Dot products of other rows with some of the rows `[other, row of the range]`, in the calling thread.
+    public func products(of others: [Float], with range: Range<Int>) -> [Float] {
         Parallel.none.run(1) { _ in }
         let queries = others.count / size
+        let count = range.count
         return [Float](unsafeUninitializedCapacity: queries * count) { target, written in
             others.withUnsafeBufferPointer { others in
                 rows.withUnsafeBufferPointer { rows in
                     guard let others = others.baseAddress, let rows = rows.baseAddress,
                         let target = target.baseAddress
                     else { return }
-                    multiply(others, by: rows, transposingB: true, into: target, m: queries, n: count, k: size)
+                    let first = rows + range.lowerBound * size
+                    if queries == 1 {
+                        // Rows as they lie: the query is the column.
+                        multiply(first, by: others, into: target, m: count, n: 1, k: size)
+                    } else {
+                        multiply(others, by: first, transposingB: true, into: target, m: queries, n: count, k: size)
+                    }
                 }
             }
             written = queries * count

@@ -16,22 +16,14 @@ public struct Exploring: Sendable {
     public var workers = ProcessInfo.processInfo.activeProcessorCount
     /// Clips whose frames are put into the page.
     public var strips = 2000
+    /// Whether the map shows frames instead of clips; then only the map is made.
+    public var showsFrames = false
 
     /// - Parameter root: nil is where `extract` found the videos.
     /// - Throws: `CacheError`.
     public init(_ cache: CacheFile, _ selection: CacheSelection, root: String?) throws {
         (self.cache, self.selection) = (cache, selection)
-        if let root {
-            self.root = root
-        } else {
-            // Absolute paths of files that were hashed end with the path below the root.
-            let known = try cache.knownFiles().keys
-            let videos = try cache.videos(dataset: selection.dataset).prefix(20).map(\.path)
-            self.root =
-                videos.lazy.compactMap { path in
-                    known.first { $0.hasSuffix("/" + path) }.map { String($0.dropLast(path.count + 1)) }
-                }.first
-        }
+        self.root = try root ?? selection.root(cache)
     }
 
     /// What was found.
@@ -55,15 +47,24 @@ public struct Exploring: Sendable {
     public func findings(
         run: RunDirectory?, memory: Int, report: (_ what: String, _ done: Int, _ total: Int) -> Void
     ) throws -> Findings {
-        let features = try SequenceRun.load(
+        let loaded = try SequenceRun.load(
             cache, dataset: selection.dataset, extraction: selection.extraction, labels: { Set($0.map(\.label)) },
             views: 1, memory: memory)
+        if showsFrames { return try frameFindings(loaded, report: report) }
+        let features = loaded
         let vectors = try ClipVectors(features)
         report("comparing", 0, 1)
         let nearest = NearestNeighbors.all(vectors, count: max(ClipMap.neighbors, DoubtfulLabels.neighbors))
         let map = ClipMap(vectors, nearest: nearest)
         var notes: [String] = []
         let (predictions, labels) = try predictions(run, features, &notes) { report("predicting", $0, $1) }
+        let right = predictions.values.count { $0.label == $0.predicted }
+        if !predictions.isEmpty, 2 * right < predictions.count {
+            let share = percent(Double(right) / Double(predictions.count))
+            notes.append(
+                "Models that never saw a clip name only \(share) rightly: their doubts say little. --run takes a better head."
+            )
+        }
         let doubtful = DoubtfulLabels.find(vectors, nearest: nearest, predictions: predictions, labels: labels)
         let shown = try decode(features) { report("decoding", $0, $1) }
         let twins = try root.flatMap { root in
@@ -74,6 +75,7 @@ public struct Exploring: Sendable {
         }
         let odd = try OddClips.find(
             vectors, features, nearest: nearest, brightness: shown.mapValues(\.brightness))
+        let facts = try cache.videoFacts(dataset: selection.dataset, extraction: selection.extraction.id)
         let failures = try cache.failures(extraction: selection.extraction.id)
         let clips = features.examples.indices.map { index in
             let example = features.examples[index]
@@ -87,6 +89,8 @@ public struct Exploring: Sendable {
             (twins.map { [Self.list($0, features.examples)] } ?? [])
             + [Self.list(doubtful, features.examples), Self.list(odd, features.examples)]
             + (failures.isEmpty ? [] : [Self.list(failures)])
+            + [CollectionLists.damaged(facts), CollectionLists.classes(facts), CollectionLists.shapes(facts)]
+            .compactMap(\.self)
         let record = selection.extraction.record
         let page = ExplorationReport(
             title: selection.dataset, subtitle: "\(record.backbone) features (\(record.name))", notes: notes,
@@ -97,6 +101,48 @@ public struct Exploring: Sendable {
                 let example = features.examples[$0.index]
                 return (example.path, example.label, $0.suggested, $0.score)
             }, twins: twins?.twins.count, odd: odd.count, notes: notes)
+    }
+
+    /// Frames that a map shows at most.
+    private static let frames = 10_000
+
+    /// The map of single frames, spread evenly over the collection where there are too many.
+    private func frameFindings(
+        _ clips: FeatureSet, report: (_ what: String, _ done: Int, _ total: Int) -> Void
+    ) throws -> Findings {
+        let all = clips.examples.flatMap { example in
+            example.views[0].frames.map { frame in
+                FeatureSet.Example(
+                    videoID: example.videoID, path: example.path, label: example.label, split: example.split,
+                    group: example.group, views: [frame])
+            }
+        }
+        let count = min(all.count, Self.frames)
+        let examples = (0..<count).map { all[$0 * all.count / max(1, count)] }
+        let features = FeatureSet(examples: examples, featureSize: clips.featureSize, storage: clips.storage)
+        let vectors = try ClipVectors(features)
+        report("comparing", 0, 1)
+        let nearest = NearestNeighbors.all(vectors, count: ClipMap.neighbors)
+        let map = ClipMap(vectors, nearest: nearest)
+        let shown = try decode(clips) { report("decoding", $0, $1) }
+        let strips = Dictionary(
+            shown.map { (clips.examples[$0.key].videoID, $0.value.jpeg) }, uniquingKeysWith: { first, _ in first })
+        var numbers: [Int64: Int] = [:]
+        let points = examples.indices.map { index in
+            let example = examples[index]
+            numbers[example.videoID, default: 0] += 1
+            return ExplorationReport.Clip(
+                path: "\(example.path), frame \(numbers[example.videoID] ?? 1)", label: example.label,
+                split: example.split, x: map.places[index].x, y: map.places[index].y, predicted: nil,
+                near: nearest[index].prefix(5).map { ($0.index, $0.cosine) }, strip: strips[example.videoID])
+        }
+        let record = selection.extraction.record
+        let notes =
+            all.count > count ? ["The map shows \(grouped(count)) of \(grouped(all.count)) frames."] : []
+        let page = ExplorationReport(
+            title: selection.dataset, subtitle: "frames, by \(record.backbone) features (\(record.name))", notes: notes,
+            clips: points, lists: [])
+        return Findings(report: page, doubtful: [], twins: nil, odd: 0, notes: notes)
     }
 
     /// What models say of clips that they never saw.

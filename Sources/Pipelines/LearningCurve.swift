@@ -48,7 +48,7 @@ public struct LearningCurve: Sendable {
                 Point(
                     clips: Double(fits.reduce(0) { $0 + $1.trained }) / Double(fits.count), share: share,
                     accuracy: result.metrics.accuracy,
-                    interval: Comparison.interval(result.predictions, groups: validation.features.groups),
+                    interval: result.interval,
                     deviation: result.summary.accuracy.deviation))
         }
         self.points = points

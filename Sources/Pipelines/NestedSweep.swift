@@ -25,9 +25,6 @@ public struct NestedSweep: Sendable {
     public let choices: [Choice]
     /// What the chosen models say of the clips that were held out from them.
     public let result: CrossValidationResult
-    /// 95 %, of the accuracy; clips of one source count together.
-    public let interval: Statistics.Interval
-
     /// Trains every point in every fold.
     ///
     /// - Parameters:
@@ -63,6 +60,5 @@ public struct NestedSweep: Sendable {
                 fold: choice.fit.index + 1, values: plan.points[choice.point].values, validationLoss: choice.loss,
                 accuracy: Double(held.count { $0.label == $0.predicted }) / Double(max(1, held.count)))
         }
-        interval = Comparison.interval(result.predictions, groups: validation.features.groups)
     }
 }

@@ -121,10 +121,12 @@ public struct ExplorationReport: Report, Sendable {
             let predicted: Int?
             let probability: Double?
             let near: [[Double]]
+            /// Among `strips`.
+            let strip: Int?
         }
         let labels, splits: [String]
         let clips: [Clip]
-        let strips: [String?]
+        let strips: [String]
     }
 
     private func json() throws -> String {
@@ -132,16 +134,24 @@ public struct ExplorationReport: Report, Sendable {
             Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
         }
         let (ofLabel, ofSplit) = (numbers(labels), numbers(splits))
+        // Frames of one clip share its strip.
+        var strips: [Data] = []
+        var known: [Data: Int] = [:]
+        func number(_ strip: Data) -> Int {
+            if let number = known[strip] { return number }
+            known[strip] = strips.count
+            strips.append(strip)
+            return strips.count - 1
+        }
+        let documents = clips.map { clip in
+            Document.Clip(
+                path: clip.path, label: ofLabel[clip.label] ?? 0, split: ofSplit[clip.split] ?? 0, x: clip.x, y: clip.y,
+                predicted: clip.predicted.flatMap { ofLabel[$0.label] }, probability: clip.predicted?.probability,
+                near: clip.near.map { [Double($0.index), Double($0.cosine)] }, strip: clip.strip.map(number))
+        }
         let document = Document(
-            labels: labels, splits: splits,
-            clips: clips.map { clip in
-                Document.Clip(
-                    path: clip.path, label: ofLabel[clip.label] ?? 0, split: ofSplit[clip.split] ?? 0, x: clip.x,
-                    y: clip.y, predicted: clip.predicted.flatMap { ofLabel[$0.label] },
-                    probability: clip.predicted?.probability,
-                    near: clip.near.map { [Double($0.index), Double($0.cosine)] })
-            },
-            strips: clips.map { $0.strip.map { "data:image/jpeg;base64," + $0.base64EncodedString() } })
+            labels: labels, splits: splits, clips: documents,
+            strips: strips.map { "data:image/jpeg;base64," + $0.base64EncodedString() })
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(document), as: UTF8.self)

@@ -19,8 +19,11 @@ extension RunReport {
 
     private var subtitle: String {
         "\(configuration.training.model.summary) on \(recipe.backbone) features of \(configuration.dataset); "
-            + "figures of the \(split.rawValue) clips"
+            + "figures of the \(isHeldOut ? "held-out" : split.rawValue) clips"
     }
+
+    /// Whether each clip was predicted by models of the other folds.
+    private var isHeldOut: Bool { configuration.crossValidation != nil && split == .validation }
 
     private var notes: [String] {
         var notes: [String] = []
@@ -46,9 +49,26 @@ extension RunReport {
             Page.Tile(
                 name: "calibration error", value: percent(reliability.expectedError), detail: "confidence less accuracy"
             ),
+            Page.Tile(name: "balanced accuracy", value: percent(metrics.balancedAccuracy)),
+            Page.Tile(name: "macro F1", value: percent(metrics.macroF1)),
+            Page.Tile(name: "mean average precision", value: percent(scores.meanAveragePrecision)),
             Page.Tile(name: "clips", value: grouped(metrics.count), detail: "\(metrics.labels.count) classes"),
             Page.Tile(name: "parameters", value: grouped(parameters), detail: configuration.training.model.summary),
         ]
+        if let folds = configuration.crossValidation {
+            let (mean, deviation) = folds.accuracy
+            tiles.append(
+                Page.Tile(
+                    name: "over the folds", value: percent(mean),
+                    detail: (deviation.map { "± \(percent($0)), " } ?? "")
+                        + "\(folds.folds) folds, \(folds.repeats) times"))
+        }
+        if let roc = scores.roc {
+            tiles.append(
+                Page.Tile(
+                    name: "area under ROC", value: percent(roc.area),
+                    detail: "best threshold for \(roc.positive): \(percent(roc.threshold))"))
+        }
         if let summary {
             tiles.append(
                 Page.Tile(

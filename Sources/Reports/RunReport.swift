@@ -20,6 +20,7 @@ public struct RunReport: Report {
     let metrics: Metrics
     let interval: Statistics.Interval
     let reliability: Reliability
+    let scores: ScoreMetrics
     let classes: [ClassFigures]
     let splits: [String]
     let epochs: [EpochRecord]
@@ -66,6 +67,7 @@ public struct RunReport: Report {
         epochs = try cache.epochs(run: run)
         parameters = head.parameters.values.count
         reliability = Reliability(predictions.map { ($0.probability, $0.label == $0.predicted) })
+        scores = ScoreMetrics(predictions, labels: head.labels)
         interval = Comparison.interval(predictions, groups: try cache.groups(dataset: configuration.dataset))
         splits = Split.allCases.map(\.rawValue).filter { split in clips.contains { $0.split == split } }
         let counts = Dictionary(grouping: clips, by: \.label).mapValues { own in

@@ -23,6 +23,8 @@ public struct CrossValidationResult: Sendable {
     public let predictions: [PredictionRecord]
     /// Over `predictions`.
     public let metrics: Metrics
+    /// 95 %, of the accuracy over `predictions`; clips of one source count together.
+    public let interval: Statistics.Interval
     /// What each model says of the clips that were held out.
     public let records: [FoldRecord]
     /// All repeats' folds, one model each.
@@ -51,6 +53,7 @@ public struct CrossValidationResult: Sendable {
         heads = fits.map(\.head)
         predictions = Self.averaged(fits, labels)
         metrics = Metrics(predictions, labels: labels)
+        interval = Comparison.interval(predictions, groups: validation.features.groups)
     }
 
     private static func averaged(_ fits: [CrossValidation.Fit], _ labels: [String]) -> [PredictionRecord] {

@@ -41,12 +41,16 @@ struct Explore: ParsableCommand {
             "Also write the clips with doubtful labels as CSV, which `dataset.exclude` takes.", valueName: "file"))
     var doubtful: String?
 
+    @Flag(help: "Map single frames instead of clips, without the lists.")
+    var frames = false
+
     @Option(help: "At most so many clips have their frames in the page.")
     var strips = 2000
 
     @OptionGroup var workers: WorkerOption
 
     func validate() throws {
+        if frames, doubtful != nil { throw ValidationError("--doubtful is about clips, without --frames.") }
         if strips < 0 { throw ValidationError("--strips must be at least 0.") }
     }
 
@@ -55,7 +59,7 @@ struct Explore: ParsableCommand {
             let file = try CacheFile(path: cache, create: false)
             let selection = try CacheSelection(file, recipe: recipe, dataset: dataset)
             var exploring = try Exploring(file, selection, root: root)
-            (exploring.workers, exploring.strips) = (workers.count, strips)
+            (exploring.workers, exploring.strips, exploring.showsFrames) = (workers.count, strips, frames)
             let line = ProgressLine()
             let findings = try exploring.findings(
                 run: directory.map(RunDirectory.init), memory: TrainingResources.defaultBytes
@@ -64,9 +68,11 @@ struct Explore: ParsableCommand {
             }
             line.clear()
             for note in findings.notes { Console.message("note: " + note) }
-            print(
-                "\(findings.twins.map { "\(grouped($0)) twins, " } ?? "")"
-                    + "\(grouped(findings.doubtful.count)) doubtful labels, \(grouped(findings.odd)) odd clips")
+            if !frames {
+                print(
+                    "\(findings.twins.map { "\(grouped($0)) twins, " } ?? "")"
+                        + "\(grouped(findings.doubtful.count)) doubtful labels, \(grouped(findings.odd)) odd clips")
+            }
             _ = try findings.report.write(html: output)
             Console.message("Page: " + output)
             if let doubtful {

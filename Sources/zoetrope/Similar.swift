@@ -31,12 +31,26 @@ struct Similar: ParsableCommand {
     @Flag(help: "Find moments: the frame of each clip that is most alike.")
     var frames = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Draw the frames of what was found, below those of the video, as PNG or JPEG.", valueName: "file"))
+    var strip: String?
+
+    @Option(help: "Folder of the data set's videos, for --strip (default: where `extract` found them).")
+    var root: String?
+
     @Flag(help: "Print JSON.")
     var json = false
 
     func validate() throws {
         if videos.isEmpty { throw ValidationError("Name at least one video.") }
         if top < 1 { throw ValidationError("--top must be at least 1.") }
+        if let strip {
+            if videos.count > 1 { throw ValidationError("--strip is for one video at a time.") }
+            if ![".png", ".jpg", ".jpeg"].contains(where: strip.lowercased().hasSuffix) {
+                throw ValidationError("--strip names a file that ends in .png or .jpg, not '\(strip)'.")
+            }
+        }
     }
 
     private struct Document: Encodable {
@@ -57,6 +71,7 @@ struct Similar: ParsableCommand {
                     let query = try search.query(video)
                     let matches =
                         try frames ? search.moments(like: query, count: top) : search.clips(like: query, count: top)
+                    if let strip { try draw(strip, video, matches, file, selection) }
                     if json { documents.append(Document(video: video, similar: matches)) } else { show(video, matches) }
                 } catch let error as VideoError {
                     Console.message("failed: " + error.localizedDescription)
@@ -69,6 +84,20 @@ struct Similar: ParsableCommand {
                 print(String(decoding: try encoder.encode(documents), as: UTF8.self))
             }
         }
+    }
+
+    private func draw(
+        _ path: String, _ video: String, _ matches: [SimilarClips.Match], _ cache: CacheFile,
+        _ selection: CacheSelection
+    ) throws {
+        guard let root = try root ?? selection.root(cache) else {
+            return Console.message("note: there is no strip: name the folder of the videos with --root")
+        }
+        let picture = try SimilarStrip(video, matches.map(\.path), root: root)
+        for missing in picture.missing { Console.message("failed: \(missing) cannot be decoded") }
+        let format: RGBImage.Format = path.lowercased().hasSuffix(".png") ? .png : .jpeg(quality: 4)
+        try picture.image.encoded(as: format).write(to: URL(fileURLWithPath: path), options: .atomic)
+        Console.message("Strip: " + path)
     }
 
     private func show(_ video: String, _ matches: [SimilarClips.Match]) {

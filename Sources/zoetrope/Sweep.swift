@@ -122,7 +122,7 @@ struct Sweep: ParsableCommand {
             \(table.text)
 
             Choosing so gives \(percent(nested.result.metrics.accuracy)) of the held-out clips (95 %: \
-            \(percent(nested.interval.lower)) to \(percent(nested.interval.upper))), \(percent(mean)) ± \
+            \(percent(nested.result.interval.lower)) to \(percent(nested.result.interval.upper))), \(percent(mean)) ± \
             \(percent(deviation ?? 0)) over the folds.
             """)
     }

@@ -142,7 +142,8 @@ struct TrainSequence: ParsableCommand {
                 "\(run.name): \(result.summary.folds) folds"
                     + (result.summary.repeats > 1 ? ", \(result.summary.repeats) times" : "")
                     + ": accuracy \(percent(mean))" + (deviation.map { " ± \(percent($0))" } ?? "")
-                    + " over the folds; the model that is kept is trained on all of it, \(result.summary.epochs) epochs"
+                    + " over the folds, \(percent(result.metrics.accuracy)) of all clips held out (95 %: "
+                    + "\(percent(result.interval.lower)) to \(percent(result.interval.upper))); the model that is kept is trained on all of it, \(result.summary.epochs) epochs"
             )
         case .final(let event): show(event, run, line)
         }

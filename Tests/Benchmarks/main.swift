@@ -9,6 +9,9 @@ import NeuralNetwork
 //     Benchmarks peak
 //     Benchmarks head gru|bilstm [EPOCHS]
 //     Benchmarks train small_cnn|resnet18|vgg16 [STEPS]
+//     Benchmarks folds [CLIPS [FEATURES]]        five folds of a small collection
+//     Benchmarks search [CLIPS [FEATURES]]       exact search for what is alike
+//     Benchmarks coverage [DATASETS]             how often a cross-validation's interval holds the true accuracy
 //     Benchmarks load GIGABYTES CACHE            makes the cache where it is not there
 //
 // Prints one JSON object.
@@ -23,6 +26,12 @@ if arguments.count > 2, arguments[1] == "head" {
     try HeadBenchmark.run(arguments[2], epochs: argument(3, 5) { Int($0) })
 } else if arguments.count > 2, arguments[1] == "train" {
     try TrainingBenchmark.run(arguments[2], steps: argument(3, 5) { Int($0) })
+} else if arguments.count > 1, arguments[1] == "folds" {
+    try FoldsBenchmark.run(clips: argument(2, 300) { Int($0) }, size: argument(3, 512) { Int($0) })
+} else if arguments.count > 1, arguments[1] == "search" {
+    try SearchBenchmark.run(clips: argument(2, 100_000) { Int($0) }, size: argument(3, 2048) { Int($0) })
+} else if arguments.count > 1, arguments[1] == "coverage" {
+    try CoverageBenchmark.run(datasets: argument(2, 200) { Int($0) })
 } else if arguments.count > 1, arguments[1] == "peak" {
     try PeakBenchmark.run()
 } else if arguments.count > 3, arguments[1] == "load" {

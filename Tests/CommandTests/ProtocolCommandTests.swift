@@ -142,12 +142,22 @@ import Testing
         let page = try String(contentsOfFile: place.path + "/explore.html", encoding: .utf8)
         #expect(page.contains("script-src 'sha256-") && page.contains("data:image/jpeg;base64,"))
         #expect(!page.contains("http://") && !page.contains("https://"))
+        for heading in ["Twins", "Doubtful labels", "Odd ones", "Classes", "Lengths, sizes, rates"] {
+            #expect(page.contains("<h2>\(heading)</h2>"), "\(heading)")
+        }
+        let frames = try place.run(
+            "explore", "features.sqlite", "--root", "clips", "--frames", "--output", "frames.html")
+        #expect(frames.status == 0, "\(frames.error)")
+        #expect(try String(contentsOfFile: place.path + "/frames.html", encoding: .utf8).contains("0.y4m, frame 4"))
         let list = try String(contentsOfFile: place.path + "/doubtful.csv", encoding: .utf8)
         #expect(list.hasPrefix("path,label,perhaps,score\n"))
         #expect(try place.run("sequence", "p.yaml", "--set", "dataset.exclude=doubtful.csv").status == 0)
         let similar = try place.run("similar", "features.sqlite", "clips/train/jump up/0.y4m", "--top", "2")
         let lines = similar.out.split(separator: "\n").dropFirst(2)
         #expect(similar.status == 0 && lines.count == 2 && lines.contains { $0.contains("copy.y4m") }, "\(similar.out)")
+        let strip = try place.run(
+            "similar", "features.sqlite", "clips/train/jump up/0.y4m", "--strip", "s.png", "--root", "clips")
+        #expect(strip.status == 0 && FileManager.default.fileExists(atPath: place.path + "/s.png"), "\(strip.error)")
         let moments = try place.run("similar", "features.sqlite", "clips/train/jump up/0.y4m", "--frames", "--json")
         #expect(moments.status == 0 && moments.out.contains("\"time\""), "\(moments.error)")
         #expect(try place.run("similar", "features.sqlite", "none.mp4").status == 1)

@@ -49,7 +49,7 @@ enum Planted {
             #expect(nearest[index].count == 7 && !nearest[index].contains { $0.index == index })
         }
         let own = Array(vectors.rows[3 * size..<4 * size])
-        #expect(NearestNeighbors.of(own, in: vectors, count: 1)[0].index == 3)
+        #expect(NeighborSearch(vectors).nearest(to: own, count: 1)[0].index == 3)
     }
 }
 

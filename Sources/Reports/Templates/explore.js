@@ -38,11 +38,18 @@
     return clip.predicted === undefined ? 2 : clip.predicted === clip.label ? 0 : 1;
   }
 
+  // What places depend on; asked of the page once a frame.
+  const frame = { wide: 1, high: 1, size: 1 };
+  function measure() {
+    frame.wide = canvas.clientWidth;
+    frame.high = canvas.clientHeight;
+    frame.size = Math.min(frame.wide / width, frame.high / height) * 0.92 * view.scale;
+  }
+
   function place(clip) {
-    const size = Math.min(canvas.clientWidth / width, canvas.clientHeight / height) * 0.92 * view.scale;
     return [
-      canvas.clientWidth / 2 + (clip.x - left - width / 2) * size + view.x,
-      canvas.clientHeight / 2 + (clip.y - top - height / 2) * size + view.y,
+      frame.wide / 2 + (clip.x - left - width / 2) * frame.size + view.x,
+      frame.high / 2 + (clip.y - top - height / 2) * frame.size + view.y,
     ];
   }
 
@@ -92,7 +99,8 @@
     requestAnimationFrame(() => {
       waiting = false;
       const ratio = window.devicePixelRatio || 1;
-      const [wide, high] = [canvas.clientWidth, canvas.clientHeight];
+      measure();
+      const { wide, high } = frame;
       if (canvas.width !== Math.round(wide * ratio) || canvas.height !== Math.round(high * ratio)) {
         canvas.width = Math.round(wide * ratio);
         canvas.height = Math.round(high * ratio);
@@ -109,12 +117,18 @@
       }
       for (const [number, indices] of byColour) {
         context.fillStyle = number === undefined ? "#8a94a6" : colour(number, kind.names.length);
+        const isMany = visible.length > 3000;
         context.beginPath();
         for (const index of indices) {
           const [x, y] = place(clips[index]);
           if (x < -9 || y < -9 || x > wide + 9 || y > high + 9) continue;
-          context.moveTo(x + radius, y);
-          context.arc(x, y, radius, 0, 7);
+          if (isMany) {
+            // Squares are drawn a hundred times as fast as circles.
+            context.fillRect(Math.round(x - radius), Math.round(y - radius), 2 * radius, 2 * radius);
+          } else {
+            context.moveTo(x + radius, y);
+            context.arc(x, y, radius, 0, 7);
+          }
         }
         context.fill();
       }
@@ -156,9 +170,10 @@
   }
 
   function strip(index) {
-    if (!data.strips[index]) return line("No frames of this clip are in the page.", "detail");
+    const number = clips[index].strip;
+    if (number === undefined) return line("No frames of this clip are in the page.", "detail");
     const image = document.createElement("img");
-    image.src = data.strips[index];
+    image.src = data.strips[number];
     image.alt = `frames of ${clips[index].path}`;
     image.className = "frames";
     return image;

@@ -1,0 +1,63 @@
+import FeatureCache
+import Foundation
+import Reports
+
+/// What a collection is like, as lists of a page.
+enum CollectionLists {
+    /// Classes, how many clips each part has of them, and how uneven they are.
+    static func classes(_ facts: [VideoFacts]) -> ExplorationReport.List {
+        let splits = ["train", "validation", "test"].filter { split in facts.contains { $0.split == split } }
+        let byLabel = Dictionary(grouping: facts, by: \.label)
+        let counts = byLabel.values.map(\.count)
+        let ratio = Double(counts.max() ?? 1) / Double(max(1, counts.min() ?? 1))
+        let rows = byLabel.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }.map { label, own in
+            [label] + splits.map { split in "\(own.count { $0.split == split })" } + ["\(own.count)"]
+        }
+        return list(
+            "classes", "Classes",
+            "The largest class has \(decimal(ratio, 1)) times the clips of the smallest"
+                + (ratio > 3 ? ": `class_weights: balanced` makes up for it." : "."),
+            ["class"] + splits + ["clips"], rows)
+    }
+
+    /// Lengths, sizes and rates, and what is unusual among them.
+    static func shapes(_ facts: [VideoFacts]) -> ExplorationReport.List {
+        var rows: [[String]] = []
+        func add(_ name: String, _ values: [Double], _ unit: String) {
+            let sorted = values.sorted()
+            guard let least = sorted.first, let most = sorted.last else { return }
+            rows.append([
+                name, decimal(sorted[sorted.count / 2], 2) + unit, "\(decimal(least, 2)) to \(decimal(most, 2))\(unit)",
+            ])
+        }
+        add("length", facts.compactMap(\.duration), " s")
+        add("frames a second", facts.compactMap(\.frameRate), "")
+        let sizes = Dictionary(
+            grouping: facts.compactMap { fact in fact.width.flatMap { w in fact.height.map { "\(w) × \($0)" } } },
+            by: { $0 }
+        ).mapValues(\.count).sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        for (size, count) in sizes.prefix(8) { rows.append(["size", size, "\(grouped(count)) clips"]) }
+        if sizes.count > 8 {
+            rows.append(["size", "others", "\(grouped(sizes.dropFirst(8).reduce(0) { $0 + $1.value })) clips"])
+        }
+        return list(
+            "shapes", "Lengths, sizes, rates", "As the files say.",
+            ["of the clips", "median or size", "range or number"],
+            rows)
+    }
+
+    /// Clips in which stretches were skipped; nil where there are none.
+    static func damaged(_ facts: [VideoFacts]) -> ExplorationReport.List? {
+        let damaged = facts.filter { $0.decodeErrors > 0 }.sorted { $0.decodeErrors > $1.decodeErrors }
+        guard !damaged.isEmpty else { return nil }
+        return list(
+            "damaged", "Damaged", "Clips in which stretches could not be decoded and were skipped.",
+            ["clip", "stretches"], damaged.map { [$0.path, "\($0.decodeErrors)"] })
+    }
+
+    private static func list(
+        _ id: String, _ heading: String, _ text: String, _ columns: [String], _ rows: [[String]]
+    ) -> ExplorationReport.List {
+        .init(id: id, heading: heading, text: text, columns: columns, rows: rows.map { $0.map { ($0, nil) } })
+    }
+}
