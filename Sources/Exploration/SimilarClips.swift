@@ -113,8 +113,9 @@ public enum ExplorationError: LocalizedError, Equatable {
             "\(file) does not hold the weights that the recipe \(recipe) was extracted with. Name the right file with "
                 + "--weights."
         case .unknownRecipe(let name, let available):
-            "The cache holds no recipe called \"\(name)\". It holds "
-                + (available.isEmpty ? "none. Run `zoetrope extract` first." : available.joined(separator: ", ") + ".")
+            available.isEmpty
+                ? "The cache holds no features yet. Run `zoetrope extract` first."
+                : "The cache holds no recipe called \"\(name)\". It holds \(available.joined(separator: ", "))."
         case .severalRecipes(let names):
             "The cache holds several recipes: \(names.joined(separator: ", ")). Say which with --recipe."
         case .severalDatasets(let names):

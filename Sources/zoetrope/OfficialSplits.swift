@@ -17,30 +17,31 @@ struct OfficialSplits {
         (self.pipeline, self.file, self.cache, self.runs, self.resumes) = (pipeline, file, cache, runs, resumes)
     }
 
-    /// Trains `<name>-split1` and so on, and prints the table that papers print.
+    /// Trains `<name>-split1` and so on, and prints the table that papers print; it is also a page among the runs.
     func train(name: String, _ resources: TrainingResources) throws {
-        var table = TextTable([("split", .left), ("clips", .right), ("accuracy", .right), ("top-5", .right)])
-        var accuracies: [Double] = []
-        var wide: [Double] = []
+        var parts: [OfficialSplitsReport.Part] = []
         for part in pipeline.dataset.parts {
             var own = pipeline
             own.dataset = part
             let summary = try TrainSequence.train(
-                own, file: file, cache: cache, runs: runs, name: "\(name)-split\(part.split)",
-                resources: resources, resumes: resumes)
+                own, file: file, cache: cache, runs: runs, name: "\(name)-split\(part.split)", resources: resources,
+                resumes: resumes)
             guard let summary, !summary.wasCancelled else { throw Console.interrupted }
-            guard let metrics = summary.metrics[.test] else { continue }
-            accuracies.append(metrics.accuracy)
-            wide.append(metrics.accuracy(top: 5))
-            table.append([
-                "\(part.split)", "\(metrics.count)", percent(metrics.accuracy), percent(metrics.accuracy(top: 5)),
-            ])
+            guard let metrics = summary.metrics[.test],
+                let run = try cache.run(named: "\(name)-split\(part.split)")
+            else { continue }
+            let predictions = try cache.predictions(run: run, split: "test")
+            parts.append(
+                .init(
+                    split: part.split, clips: metrics.count, accuracy: metrics.accuracy, top5: metrics.accuracy(top: 5),
+                    interval: Comparison.interval(predictions, groups: try cache.groups(dataset: part.name)),
+                    run: summary.directory))
         }
-        let (mean, deviation) = Statistics.meanAndDeviation(accuracies)
-        table.append([
-            "mean", "", percent(mean) + (deviation.map { " ± " + percent($0) } ?? ""),
-            percent(Statistics.meanAndDeviation(wide).mean),
-        ])
-        print("\n\(name), test part of each official split\n\(table.text)")
+        guard !parts.isEmpty else { throw SequenceError.noSplit("test", available: ["train"]) }
+        let report = OfficialSplitsReport(name: name, parts: parts)
+        print("\n\(name), test part of each official split\n\(report.text)")
+        let page = "\(runs)/\(name)-splits.html"
+        _ = try report.write(html: page)
+        Console.message("Report: " + page)
     }
 }

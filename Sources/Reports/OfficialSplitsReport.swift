@@ -1,0 +1,70 @@
+import Foundation
+import SequenceModels
+
+/// What papers print of a data set with official splits: the accuracy on each test part, and their mean.
+public struct OfficialSplitsReport: Report {
+    /// One split.
+    public struct Part: Sendable {
+        /// From 1.
+        public let split: Int
+        /// Clips of its test part.
+        public let clips: Int
+        /// Of the test part.
+        public let accuracy, top5: Double
+        /// 95 %, of the accuracy.
+        public let interval: Statistics.Interval
+        /// Folder of the run.
+        public let run: String
+
+        /// All parts, as they are.
+        public init(
+            split: Int, clips: Int, accuracy: Double, top5: Double, interval: Statistics.Interval, run: String
+        ) {
+            (self.split, self.clips, self.accuracy, self.top5) = (split, clips, accuracy, top5)
+            (self.interval, self.run) = (interval, run)
+        }
+    }
+
+    /// There are none.
+    public let charts: [Chart] = []
+    private let name: String
+    private let parts: [Part]
+
+    /// - Parameter parts: at least one.
+    public init(name: String, parts: [Part]) { (self.name, self.parts) = (name, parts) }
+
+    /// The table of the terminal.
+    public var text: String { table.text }
+
+    private var table: TextTable {
+        var table = TextTable([
+            ("split", .left), ("clips", .right), ("accuracy", .right), ("95 % interval", .left), ("top-5", .right),
+        ])
+        for part in parts {
+            table.append([
+                "\(part.split)", grouped(part.clips), percent(part.accuracy),
+                "\(percent(part.interval.lower)) to \(percent(part.interval.upper))", percent(part.top5),
+            ])
+        }
+        let (mean, deviation) = Statistics.meanAndDeviation(parts.map(\.accuracy))
+        table.append([
+            "mean", "", percent(mean), deviation.map { "± " + percent($0) } ?? "",
+            percent(Statistics.meanAndDeviation(parts.map(\.top5)).mean),
+        ])
+        return table
+    }
+
+    /// The page.
+    public func html(drawn: [Data]) throws -> String {
+        var page = Page(title: name, subtitle: "the test part of each official split, and their mean")
+        page.tiles = [
+            Page.Tile(name: "mean accuracy", value: percent(Statistics.meanAndDeviation(parts.map(\.accuracy)).mean))
+        ]
+        page.sections = [
+            Page.Section(
+                id: "splits", heading: "Official splits",
+                text: "Runs: " + parts.map(\.run).joined(separator: ", ") + ".", tables: [Page.Table(table)])
+        ]
+        return try page.html()
+    }
+}

@@ -1,0 +1,52 @@
+import FeatureCache
+import TestSupport
+import Testing
+
+@testable import Exploration
+
+@Suite struct CacheSelectionTests {
+    private func cache(recipes: [String], datasets: [String]) throws -> (CacheFile, ScratchFolder) {
+        let scratch = try ScratchFolder()
+        let cache = try CacheFile(path: scratch.path + "/cache.sqlite")
+        for (index, name) in recipes.enumerated() {
+            _ = try cache.addExtraction(
+                ExtractionRecord(
+                    digest: "\(index)", name: name, backbone: "resnet\(18 + 16 * index)", weights: "random",
+                    weightsDigest: nil, tap: "pooled", imageSize: 32, maxFrames: 4, featureShape: [4], precision: "f32",
+                    recipe: "{}", version: "test"))
+        }
+        for dataset in datasets {
+            try cache.registerSamples([
+                (
+                    VideoRecord(digest: dataset, path: "a/\(dataset).mp4"),
+                    SampleRecord(dataset: dataset, label: "a", split: "train", group: nil)
+                )
+            ])
+        }
+        return (cache, scratch)
+    }
+
+    @Test("the only recipe and data set need no name; several are asked for, with their names")
+    func selects() throws {
+        let (one, first) = try cache(recipes: ["mine"], datasets: ["clips"])
+        let selection = try CacheSelection(one, recipe: nil, dataset: nil)
+        #expect(selection.extraction.record.name == "mine" && selection.dataset == "clips")
+        let (several, second) = try cache(recipes: ["mine", "yours"], datasets: ["clips", "more"])
+        let recipes = #expect(throws: ExplorationError.self) {
+            try CacheSelection(several, recipe: nil, dataset: "clips")
+        }
+        #expect(recipes?.localizedDescription.contains("mine (resnet18)") == true)
+        #expect(throws: ExplorationError.severalDatasets(["clips", "more"])) {
+            try CacheSelection(several, recipe: "yours", dataset: nil)
+        }
+        #expect(try CacheSelection(several, recipe: "resnet34", dataset: "more").extraction.record.name == "yours")
+        #expect(throws: ExplorationError.unknownRecipe("no", available: ["mine", "yours"])) {
+            try CacheSelection(several, recipe: "no", dataset: "clips")
+        }
+        let (empty, third) = try cache(recipes: [], datasets: [])
+        #expect(throws: ExplorationError.unknownRecipe("", available: [])) {
+            try CacheSelection(empty, recipe: nil, dataset: nil)
+        }
+        withExtendedLifetime([first, second, third]) {}
+    }
+}
