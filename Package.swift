@@ -49,7 +49,7 @@ let package = Package(
         .target(name: "ONNX", dependencies: ["NeuralNetwork", "ONNXMessages"]),
         .target(
             name: "Backbones",
-            dependencies: ["NeuralNetwork", "ONNX", "Digests"]),
+            dependencies: ["NeuralNetwork", "ONNX", "Digests"], resources: [.embedInCode("Labels")]),
         .target(name: "Datasets", dependencies: [.product(name: "SwiftCSV", package: "SwiftCSV")]),
         .target(name: "Video", dependencies: ["CFFmpeg"]),
         .target(
@@ -123,7 +123,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "zoetrope", "NeuralNetwork", "ONNXMessages", "Video", "FeatureCache", "Extraction", "TestSupport",
+                "zoetrope", "NeuralNetwork", "Backbones", "ONNXMessages", "Video", "FeatureCache", "Extraction",
+                "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
             ]),
         .testTarget(name: "FineTuningTests", dependencies: ["FineTuning", "TestSupport"]),

@@ -19,7 +19,7 @@ struct ZoetropeCommand: ParsableCommand {
         subcommands: [
             Extract.self, TrainSequence.self, FineTune.self, Sweep.self, LearningCurveCommand.self, Evaluate.self,
             Compare.self, Runs.self,
-            Predict.self, ActivationMaps.self, Export.self, Cache.self,
+            Predict.self, Classify.self, ActivationMaps.self, Export.self, Cache.self,
             Dataset.self, Explore.self, Similar.self, Describe.self, Weights.self, Demo.self,
         ])
 }

@@ -1,0 +1,108 @@
+import Backbones
+import Extraction
+import Foundation
+import NeuralNetwork
+import Video
+
+/// What a published network's own classifier says of videos; nothing is trained.
+public final class Classifier {
+    /// A class and how probable it is.
+    public struct Entry: Sendable, Encodable {
+        /// Class.
+        public let label: String
+        /// From 0 to 1.
+        public let probability: Double
+    }
+
+    /// One frame.
+    public struct Moment: Sendable, Encodable {
+        /// Seconds.
+        public let time: Double
+        /// Most probable first, as many as are asked for.
+        public let classes: [Entry]
+    }
+
+    /// What was said of one video.
+    public struct Result: Sendable, Encodable {
+        /// As it was named.
+        public let video: String
+        /// Mean over the frames, most probable first, as many as are asked for.
+        public let classes: [Entry]
+        /// Frame by frame.
+        public let moments: [Moment]
+    }
+
+    private let extractor: FeatureExtractor
+    private let labels: [String]
+    /// What the user should know, such as that the weights are untrained.
+    public let notes: [String]
+
+    /// - Parameters:
+    ///   - path: of the weight file, with the classifier's own parameters.
+    ///   - sampling: which frames are looked at.
+    ///   - labels: in the order of the classes; nil takes ImageNet's where there are a thousand.
+    /// - Throws: `ClassifierError`, `WeightsError`, `PlanError`.
+    public init(
+        _ backbone: Backbone, weights path: String, sampling: Sampling, labels: [String]? = nil
+    ) throws {
+        let source: ExtractionConfiguration.Weights = path == "random" ? .random : .file(path)
+        guard let shape = try? backbone.graph(imageSize: backbone.nativeImageSize).featureShape(of: "logits") else {
+            throw ClassifierError.noClassifier(backbone.name)
+        }
+        let configuration = ExtractionConfiguration(
+            backbone: backbone, weights: source, tap: "logits", imageSize: backbone.nativeImageSize, sampling: sampling)
+        let weights = try LoadedWeights(source)
+        let recipe = try ExtractionRecipe(configuration, weights)
+        try weights.validate(for: recipe.graph().parameters(for: "logits"))
+        let count = shape.reduce(1, *)
+        if let labels, labels.count != count { throw ClassifierError.otherCount(labels: labels.count, classes: count) }
+        self.labels = labels ?? (count == 1000 ? ClassLabels.imagenet : (0..<count).map { "class \($0)" })
+        extractor = try FeatureExtractor(
+            [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
+        notes =
+            (path == "random" ? ["the network is untrained (random): its classes mean nothing"] : [])
+            + [weights.warning(name: path)].compactMap(\.self)
+    }
+
+    /// - Parameter top: classes that are listed.
+    /// - Throws: `VideoError`.
+    public func classify(_ video: String, top: Int) throws -> Result {
+        let digest = try extractor.digest(of: video)
+        let sequence = try extractor.extract(path: video, digest: digest, views: [.init(recipe: 0, view: 0)]).sequences[
+            0]
+        let count = labels.count
+        let logits = Tensor(
+            shape: [sequence.length, count], values: Array(sequence.features.prefix(sequence.length * count)))
+        let probabilities = softmax(logits).values
+        var means = [Double](repeating: 0, count: count)
+        for (place, value) in probabilities.enumerated() {
+            means[place % count] += Double(value) / Double(sequence.length)
+        }
+        let moments = sequence.frameTimes.enumerated().map { row, time in
+            Moment(time: time, classes: entries(probabilities[row * count..<(row + 1) * count].map(Double.init), top))
+        }
+        return Result(video: video, classes: entries(means, top), moments: moments)
+    }
+
+    private func entries(_ probabilities: [Double], _ top: Int) -> [Entry] {
+        probabilities.indices.sorted { (probabilities[$1], $0) < (probabilities[$0], $1) }.prefix(top)
+            .map { Entry(label: labels[$0], probability: probabilities[$0]) }
+    }
+}
+
+/// Why a network cannot name classes.
+public enum ClassifierError: LocalizedError, Equatable {
+    case noClassifier(String)
+    case otherCount(labels: Int, classes: Int)
+
+    /// What happened, where, and what to do about it.
+    public var errorDescription: String? {
+        switch self {
+        case .noClassifier(let backbone):
+            "\(backbone) is published without a classifier: it names no classes. Train a head on its features "
+                + "(`zoetrope sequence`)."
+        case .otherCount(let labels, let classes):
+            "The list has \(labels) labels, but the network knows \(classes) classes. One label a line, in their order."
+        }
+    }
+}
