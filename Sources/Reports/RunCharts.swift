@@ -45,6 +45,19 @@ extension Chart {
         ]
     }
 
+    /// True over false positives of two classes, the best threshold marked.
+    static func roc(_ roc: ScoreMetrics.ROC) -> Chart {
+        let rows = roc.curve.map { [100 * $0.falsePositives, 100 * $0.truePositives] as [Double?] }
+        return Chart(
+            name: "roc", title: "ROC of \(Chart.short(roc.positive)), area \(percent(roc.area))",
+            script: data("curve", rows)
+                + data("best", [[100 * roc.falsePositives, 100 * roc.truePositives]])
+                + "set xrange [0:100]\nset yrange [0:100]\nset xlabel 'others taken for it, %'\n"
+                + "set ylabel 'of its own, %'\nset arrow 1 from 0,0 to 100,100 nohead dashtype 2 linecolor rgb '\(Ink.gray)'\n"
+                + "plot $curve using 1:2 with lines linewidth 2 linecolor rgb '\(Ink.blue)', "
+                + "$best using 1:2 with points pointtype 7 linecolor rgb '\(Ink.orange)'")
+    }
+
     /// Counts, or shares of each true class; rows are true classes.
     static func confusion(_ metrics: Metrics, isNormalized: Bool) -> Chart {
         let (labels, count) = (metrics.labels.map { Chart.short($0) }, metrics.labels.count)

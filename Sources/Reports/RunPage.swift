@@ -163,7 +163,7 @@ extension RunReport {
         section.text =
             "Where the curve lies under the diagonal, predictions are surer than they are right. The expected calibration "
             + "error is \(percent(reliability.expectedError))."
-        section.figures = figures(["calibration", "top-k"], drawn: drawn)
+        section.figures = figures(["calibration", "top-k", "roc"], drawn: drawn)
         var bins = TextTable([
             ("probability of the prediction", .left), ("clips", .right), ("mean probability", .right),
             ("right", .right),

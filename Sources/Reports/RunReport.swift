@@ -100,7 +100,7 @@ public struct RunReport: Report {
                 .confusion(metrics, isNormalized: false), .confusion(metrics, isNormalized: true),
                 .classAccuracy(classes), .frequency(classes, mean: mean), .distribution(classes, splits: splits),
                 .reliability(reliability), .topAccuracy(metrics),
-            ] + (continuous.map(Chart.continuous) ?? [])
+            ] + (scores.roc.map { [Chart.roc($0)] } ?? []) + (continuous.map(Chart.continuous) ?? [])
     }
 
     /// Decodes the clips side by side.

@@ -20,6 +20,14 @@ public struct ScoreMetrics: Sendable, Equatable {
         public let threshold: Double
         /// At that threshold.
         public let truePositives, falsePositives: Double
+        /// Shares of false and of true positives as the threshold falls, from none to all.
+        public let curve: [Point]
+
+        /// A place on the curve.
+        public struct Point: Sendable, Equatable {
+            /// From 0 to 1.
+            public let falsePositives, truePositives: Double
+        }
 
         enum CodingKeys: String, CodingKey {
             case positive, area, threshold
@@ -78,16 +86,18 @@ public struct ScoreMetrics: Sendable, Equatable {
         guard let last = steps.last, last.positives > 0, last.negatives > 0 else { return nil }
         var area = 0.0
         var before = (positives: 0.0, negatives: 0.0)
+        var curve = [ROC.Point(falsePositives: 0, truePositives: 0)]
         var best: (score: Double, true: Double, false: Double) = (.infinity, 0, 0)
         for step in steps {
             area += (step.negatives - before.negatives) * (step.positives + before.positives) / 2
             before = (step.positives, step.negatives)
             let (right, wrong) = (step.positives / last.positives, step.negatives / last.negatives)
+            curve.append(.init(falsePositives: wrong, truePositives: right))
             if right - wrong > best.true - best.false { best = (step.score, right, wrong) }
         }
         return ROC(
             positive: positive, area: area / (last.positives * last.negatives), threshold: min(1, best.score),
-            truePositives: best.true, falsePositives: best.false)
+            truePositives: best.true, falsePositives: best.false, curve: curve)
     }
 }
 

@@ -29,6 +29,10 @@ import Testing
         let document = try #require(
             try JSONSerialization.jsonObject(with: Data(evaluated.out.utf8)) as? [String: Any])
         #expect(document["clips"] as? Int == 12)
+        #expect(
+            try place.run("evaluate", "runs/a", "--split", "validation", "--report", "r.html").status == 0)
+        let page = try String(contentsOfFile: place.path + "/r.html", encoding: .utf8)
+        #expect(page.contains("over the folds") && page.contains("area under ROC") && page.contains("held-out clips"))
         for key in ["accuracy_interval", "balanced_accuracy", "macro_f1", "mean_average_precision", "roc"] {
             #expect(document[key] != nil, "\(key)")
         }

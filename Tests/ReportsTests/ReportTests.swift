@@ -127,7 +127,7 @@ import Testing
         let files = try report.write(charts: place.path + "/new/charts", as: format)
         #expect(
             files.map { ($0 as NSString).lastPathComponent } == report.charts.map { $0.name + "." + format.rawValue })
-        #expect(Set(files).count == 10)
+        #expect(Set(files).count == 11)
         for file in files {
             let start = try #require(FileManager.default.contents(atPath: file)).prefix(5)
             #expect(format == .png ? start.starts(with: [0x89, 0x50]) : start.starts(with: Data("<?xml".utf8)))

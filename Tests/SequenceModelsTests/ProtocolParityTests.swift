@@ -67,6 +67,13 @@ import Testing
             #expect(own.positive == golden.labels[1])
             #expect(abs(own.area - theirs.area) < 1e-12)
             #expect(own.threshold == theirs.threshold)
+            #expect(own.curve.first == .init(falsePositives: 0, truePositives: 0))
+            #expect(own.curve.last == .init(falsePositives: 1, truePositives: 1))
+            let steps = zip(own.curve, own.curve.dropFirst())
+            let area = steps.reduce(0) {
+                $0 + ($1.1.falsePositives - $1.0.falsePositives) * ($1.1.truePositives + $1.0.truePositives) / 2
+            }
+            #expect(abs(area - theirs.area) < 1e-12)
             #expect(abs(own.truePositives - theirs.true) < 1e-12 && abs(own.falsePositives - theirs.false) < 1e-12)
         }
     }
