@@ -17,7 +17,7 @@ public enum OddClips {
 
     /// - Parameters:
     ///   - nearest: at least five neighbours of each clip.
-    ///   - darkness: mean brightness of each clip's frames, from 0 to 255, where it was decoded.
+    ///   - brightness: mean of each clip's frames, from 0 to 255, where it was decoded.
     /// - Throws: `CacheError`, where rows are streamed.
     public static func find(
         _ vectors: ClipVectors, _ features: FeatureSet, nearest: [[Neighbor]], brightness: [Int: Float]

@@ -1,6 +1,8 @@
+import Datasets
 import Extraction
 import FeatureCache
 import Foundation
+import Video
 
 /// Two clips that show the same, whatever their files' bytes.
 public struct Twin: Sendable, Equatable {
@@ -35,7 +37,7 @@ public struct TwinSearch: Sendable {
     /// - Parameters:
     ///   - root: folder of the data set's videos.
     ///   - report: called in the calling thread as clips are decoded.
-    /// - Throws: `VanishedError` where none of the clips can be read.
+    /// - Throws: nothing of its own: what cannot be decoded is in `unreadable`.
     public init(
         _ vectors: ClipVectors, nearest: [[Neighbor]], root: String, workers: Int,
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
@@ -51,7 +53,12 @@ public struct TwinSearch: Sendable {
         var sketches: [Int: ClipSketch] = [:]
         var unreadable: [(path: String, reason: String)] = []
         try runJobs(count: wanted.count, workers: workers) {
-            { place in Result { try ClipSketch(path: root + "/" + vectors.examples[wanted[place]].path) } }
+            { place in
+                // The path comes from a cache that anybody may have written.
+                let path = vectors.examples[wanted[place]].path
+                guard Clip.staysInside(path) else { return .failure(VideoError.missing(path: path)) }
+                return Result { try ClipSketch(path: root + "/" + path) }
+            }
         } consume: { (place: Int, sketch: Result<ClipSketch, any Error>) in
             switch sketch {
             case .success(let sketch): sketches[wanted[place]] = sketch
