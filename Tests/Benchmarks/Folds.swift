@@ -8,22 +8,13 @@ import Synchronization
 /// Seconds of five folds of a small collection, a model a core at a time.
 enum FoldsBenchmark {
     static func run(clips: Int, size: Int) throws {
-        let random = RandomParameters()
-        let lengths = random.uniform("lengths", count: clips).map { 5 + Int($0 * 16) }
-        let rows = random.uniform("rows", count: lengths.reduce(0, +) * size)
-        var first = 0
-        let examples = lengths.enumerated().map { index, length in
-            defer { first += length }
-            return FeatureSet.Example(
-                videoID: Int64(index), path: "\(index)", label: "class \(index % 10)", split: "train", group: nil,
-                length: length, firstRow: first)
-        }
+        let features = GeneratedFeatures.make(clips: clips, size: size, classes: 10)
         let training = TrainingConfiguration(
             model: HeadConfiguration(kind: .bilstm, hidden: [64]), standardize: true, epochs: 20)
         let begin = ContinuousClock.now
         let validation = try CrossValidation(
             training, folds: 5, repeats: 1,
-            features: FeatureSet(examples: examples, featureSize: size, rows: rows),
+            features: features,
             input: .init(shape: [size], maximumLength: 20))
         let failures = Mutex<[any Error]>([])
         DispatchQueue.concurrentPerform(iterations: validation.count) { index in

@@ -12,18 +12,7 @@ enum HeadBenchmark {
             isGRU
             ? HeadConfiguration(kind: .gru, hidden: [16, 8], dropout: 0.4, dense: 8)
             : HeadConfiguration(kind: .bilstm, hidden: [256, 256], projection: 512)
-        let random = RandomParameters()
-        // Lengths 5 to 20, as in the peers' scripts.
-        let lengths = random.uniform("lengths", count: count).map { 5 + Int($0 * 16) }
-        let rows = random.uniform("rows", count: lengths.reduce(0, +) * size)
-        var first = 0
-        let examples = lengths.enumerated().map { index, length in
-            defer { first += length }
-            return FeatureSet.Example(
-                videoID: Int64(index), path: "\(index)", label: "class \(index % classes)", split: "train", group: nil,
-                length: length, firstRow: first)
-        }
-        let features = FeatureSet(examples: examples, featureSize: size, rows: rows)
+        let features = GeneratedFeatures.make(clips: count, size: size, classes: classes)
         let configuration = TrainingConfiguration(
             model: model, batchSize: isGRU ? 64 : 32, epochs: epochs, validation: 0)
         var seconds: [Double] = []
@@ -32,6 +21,6 @@ enum HeadBenchmark {
         let threads = ProcessInfo.processInfo.activeProcessorCount
         _ = try Trainer(configuration, threads: threads).train(
             features, Partition(features, validation: 0, seed: 1), hooks: hooks)
-        print("{\"head\": \"\(name)\", \"seconds\": \(seconds), \"rows\": \(lengths.reduce(0, +))}")
+        print("{\"head\": \"\(name)\", \"seconds\": \(seconds), \"rows\": \(features.rows.count / size)}")
     }
 }
