@@ -63,10 +63,14 @@ public enum Folds {
 /// Why examples cannot be cut into folds.
 public enum FoldError: LocalizedError, Equatable {
     case tooFew(label: String, sources: Int, isGrouped: Bool, folds: Int)
+    case lost(labels: [String])
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
+        case .lost(let labels):
+            "A model would be trained without the class \"\(labels.joined(separator: "\", \""))\": the other folds and the "
+                + "validation part have all its clips. Use fewer folds or a smaller `dataset.validation`."
         case .tooFew(let label, let sources, let isGrouped, let folds):
             "The class \"\(label)\" has \(sources) \(isGrouped ? "sources (groups)" : "clips"), fewer than the \(folds) "
                 + "folds, so that some fold would be trained without it. "

@@ -60,6 +60,15 @@ public struct Pipeline: Sendable {
         }
     }
 
+    /// For what works on one split.
+    ///
+    /// - Throws: `PipelineError` where the pipeline means all official splits.
+    public func requireOneSplit(file: String) throws {
+        guard dataset.allSplits else { return }
+        throw PipelineError(
+            file: file, "`dataset.split: all` is for `extract` and `sequence`; choose one with --set dataset.split=1")
+    }
+
     init(_ node: Node, file: String) throws {
         let keys = ["name", "dataset", "extract", "finetune", "sequence", "sweep"]
         let reader = try PipelineReader(node, file: file, path: "", keys: keys)

@@ -75,7 +75,7 @@ public struct CrossValidation: Sendable {
     ///   - index: below `count`; all folds of a repeat, then those of the next.
     ///   - share: of the training folds that is used, in whole sources; 1 uses all.
     ///   - training: in place of `training`; nil takes that.
-    /// - Throws: `SequenceError`, `CacheError`.
+    /// - Throws: `SequenceError`, `CacheError`; `FoldError.lost` where nothing is left of a class to train on.
     public func fit(
         _ index: Int, share: Double = 1, training other: TrainingConfiguration? = nil, threads: Int = 1,
         isCancelled: @escaping () -> Bool = { false }
@@ -90,6 +90,10 @@ public struct CrossValidation: Sendable {
         let validation = Set(chosen(own, share: configuration.validation, seed: configuration.bits(0)))
         let partition = Partition(
             train: own.filter { !validation.contains($0) }, validation: own.filter(validation.contains), test: held)
+        // All models must know the same classes: their probabilities are put beside each other.
+        let known = Set(partition.train.map { features.examples[$0].label })
+        let lost = Set(pool.map { features.examples[$0].label }).subtracting(known)
+        guard lost.isEmpty else { throw FoldError.lost(labels: lost.sorted()) }
         var hooks = Trainer.Hooks()
         hooks.isCancelled = isCancelled
         let result = try Trainer(configuration, threads: threads).train(

@@ -45,6 +45,7 @@ struct FineTune: ParsableCommand {
     func run() throws {
         try Console.perform {
             let pipeline = try Pipeline(file: pipeline, overrides: overrides)
+            try pipeline.requireOneSplit(file: self.pipeline)
             let summary = try Self.train(
                 pipeline, file: self.pipeline, cache: CacheFile(path: cache.path), runs: runs,
                 name: resume ? name ?? pipeline.name : name, frames: framesPath, resources: resources,

@@ -44,6 +44,7 @@ struct LearningCurveCommand: ParsableCommand {
     func run() throws {
         try Console.perform {
             let pipeline = try Pipeline(file: pipeline, overrides: overrides)
+            try pipeline.requireOneSplit(file: self.pipeline)
             let cache = try CacheFile(path: cache.path, create: false)
             let extraction = try TrainSequence.extraction(of: pipeline, file: self.pipeline, in: cache)
             guard let training = pipeline.training else { return }

@@ -52,6 +52,7 @@ struct Sweep: ParsableCommand {
     func run() throws {
         try Console.perform {
             let plan = try SweepPlan(file: pipeline, overrides: overrides)
+            try plan.points[0].pipeline.requireOneSplit(file: pipeline)
             let cache = try CacheFile(path: cache.path, create: false)
             let extraction = try TrainSequence.extraction(of: plan.points[0].pipeline, file: pipeline, in: cache)
             if let folds { return try nest(plan, folds: folds, cache, extraction) }

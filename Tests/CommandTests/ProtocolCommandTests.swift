@@ -104,6 +104,8 @@ import Testing
         let trained = try Program.run(["sequence", "p.yaml"] + changes, in: place.path)
         #expect(trained.status == 0 && trained.out.contains("test part of each official split"), "\(trained.error)")
         #expect(trained.out.contains("mean"))
+        let curve = try Program.run(["learning-curve", "p.yaml"] + changes, in: place.path)
+        #expect(curve.status == 2 && curve.error.contains("choose one with --set dataset.split=1"), "\(curve.error)")
         let page = try String(contentsOfFile: place.path + "/runs/tiny-splits.html", encoding: .utf8)
         #expect(page.contains("Official splits"))
         #expect(try place.query("SELECT name FROM run ORDER BY name") == ["tiny-split1", "tiny-split2", "tiny-split3"])

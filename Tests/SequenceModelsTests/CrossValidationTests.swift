@@ -59,6 +59,21 @@ import Testing
         #expect(try result(threads: 1).predictions == result(threads: 2).predictions)
     }
 
+    @Test("a class of which validation leaves nothing to train on is named, instead of models that know other classes")
+    func lost() throws {
+        let examples = (0..<12).map { index in
+            FeatureSet.Example(
+                videoID: Int64(index), path: "\(index)", label: index < 8 ? "a" : index < 10 ? "b" : "c",
+                split: "train",
+                group: nil, length: 1, firstRow: index)
+        }
+        let features = FeatureSet(examples: examples, featureSize: 4, rows: (0..<48).map(Float.init))
+        var training = OrderProblem.training(.average, epochs: 1)
+        training.validation = 0.7
+        let validation = try CrossValidation(training, folds: 2, repeats: 1, features: features, input: Self.input)
+        #expect(throws: FoldError.lost(labels: ["b", "c"])) { try validation.fit(0) }
+    }
+
     @Test("a class with fewer sources than folds is named")
     func tooFew() throws {
         let examples = (0..<8).map { (label: $0 < 6 ? "many" : "few", group: String?.none, name: "\($0)") }
