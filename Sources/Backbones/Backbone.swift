@@ -10,7 +10,7 @@ public enum Numerics: String, Sendable, CaseIterable, Codable {
     case onnx
 }
 
-/// A published image network that turns a picture into features.
+/// A published network that turns a picture, or a window of neighbouring frames, into features.
 public struct Backbone: Sendable {
     /// As pipelines name it, such as `resnet152`.
     public let name: String
@@ -34,8 +34,19 @@ public struct Backbone: Sendable {
     public var framesAtOnce = 16
     /// The only size there is, where the network is for one size.
     public var fixedImageSize: Int?
-    let makeGraph: @Sendable (Int, Numerics) -> Graph
+    /// How many frames it sees at once; nil for networks that see one picture.
+    public var clip: ClipLength?
+    var makeGraph: @Sendable (Int, Numerics) -> Graph = { _, _ in .empty }
     let makeConvention: @Sendable (Numerics) -> InputConvention
+
+    /// Frames of a window.
+    public struct ClipLength: Sendable {
+        /// What it was trained on.
+        public let native: Int
+        /// The fewest that it accepts.
+        public let minimum: Int
+        let makeGraph: @Sendable (_ imageSize: Int, _ frames: Int) -> Graph
+    }
 
     /// Filters that publishers resize pictures with, both with antialiasing.
     public enum Interpolation: Sendable {
@@ -53,8 +64,11 @@ public struct Backbone: Sendable {
 
     /// The network for square pictures of `imageSize` pixels. Its outputs are the taps and, where there is
     /// a classifier, `logits`.
-    public func graph(imageSize: Int, numerics: Numerics? = nil) -> Graph {
-        makeGraph(imageSize, numerics ?? self.numerics[0])
+    ///
+    /// - Parameter frames: that a network of windows sees at once; nil means what it was trained on.
+    public func graph(imageSize: Int, numerics: Numerics? = nil, frames: Int? = nil) -> Graph {
+        if let clip { return clip.makeGraph(imageSize, frames ?? clip.native) }
+        return makeGraph(imageSize, numerics ?? self.numerics[0])
     }
 
     /// What the published weights of that arithmetic expect.
@@ -65,7 +79,7 @@ public struct Backbone: Sendable {
     /// Every backbone, in the order `describe` lists them.
     public static let all: [Backbone] =
         resNets + [inceptionV3] + efficientNets + efficientNetsV2 + efficientNetsLite + [mobileNetV3] + convNeXts
-        + visionTransformers + dinov2s + imageTowers + [vgg16, smallCNN]
+        + visionTransformers + dinov2s + imageTowers + [vgg16] + clipNetworks + [smallCNN]
 
     /// The backbone of that name, or nil.
     public static func named(_ name: String) -> Backbone? { all.first { $0.name == name } }

@@ -36,6 +36,27 @@ extension Backbone {
         minimumImageSize: 32, numerics: [.torchvision], taps: ["pooled", "spatial"],
         makeGraph: { size, _ in SmallCNN().graph(imageSize: size) }, makeConvention: { _ in .imageNet })
 
+    static let clipNetworks =
+        VideoResNet.Variant.allCases.map { variant in
+            Backbone(
+                name: variant.rawValue, source: "Tran et al. 2018, torchvision", nativeImageSize: 112,
+                minimumImageSize: 32, numerics: [.torchvision], taps: ["pooled", "spatial"], framesAtOnce: 1,
+                clip: ClipLength(native: 16, minimum: 1) {
+                    VideoResNet(variant).graph(imageSize: $0, frames: $1)
+                }, makeConvention: { _ in .kinetics })
+        } + [
+            Backbone(
+                name: "s3d", source: "Xie et al. 2018, torchvision", nativeImageSize: 224, minimumImageSize: 209,
+                numerics: [.torchvision], taps: ["pooled", "spatial"], framesAtOnce: 1,
+                clip: ClipLength(native: 64, minimum: 13) { S3D().graph(imageSize: $0, frames: $1) },
+                makeConvention: { _ in .kinetics }),
+            Backbone(
+                name: "i3d_rgb", source: "Carreira and Zisserman 2017, PyTorch conversion", nativeImageSize: 224,
+                minimumImageSize: 193, numerics: [.torchvision], taps: ["pooled", "spatial"], framesAtOnce: 1,
+                clip: ClipLength(native: 64, minimum: 9) { I3D().graph(imageSize: $0, frames: $1) },
+                makeConvention: { _ in .symmetric }),
+        ]
+
     static let efficientNetsLite = EfficientNetLite.Size.allCases.map { size in
         Backbone(
             name: "efficientnet_\(size)", source: "Google 2020, TensorFlow and timm",

@@ -34,6 +34,10 @@ public struct InputConvention: Sendable, Equatable, Codable {
     public static let caffe = InputConvention(
         mean: [123.68 / 255, 116.779 / 255, 103.939 / 255], deviation: [1 / 255, 1 / 255, 1 / 255], isBlueFirst: true)
 
+    /// Of the films of Kinetics-400, as torchvision's networks of windows expect.
+    public static let kinetics = InputConvention(
+        mean: [0.43216, 0.394666, 0.37645], deviation: [0.22803, 0.22145, 0.216989])
+
     /// Of the pictures that CLIP was trained on.
     public static let clip = InputConvention(
         mean: [0.48145466, 0.4578275, 0.40821073], deviation: [0.26862954, 0.26130258, 0.27577711])

@@ -168,15 +168,17 @@ onednn_layout *onednn_copy_descriptor(borrowed_descriptor source) {
 int onednn_layout_create(
     onednn_layout **out, onednn_element element, int rank, const int64_t *dimensions,
     onednn_format format) {
-  static const dnnl_format_tag_t plain[] = {dnnl_a, dnnl_ab, dnnl_abc, dnnl_abcd, dnnl_abcde};
-  if (rank < 1 || rank > 5) return dnnl_invalid_arguments;
+  static const dnnl_format_tag_t plain[] = {
+      dnnl_a, dnnl_ab, dnnl_abc, dnnl_abcd, dnnl_abcde, dnnl_abcdef};
+  if (rank < 1 || rank > 6) return dnnl_invalid_arguments;
   dnnl_format_tag_t tag = dnnl_format_tag_any;
   if (format == ONEDNN_PLAIN) tag = plain[rank - 1];
   if (format == ONEDNN_CHANNELS_LAST || format == ONEDNN_BLOCKED) {
-    if (rank != 4) return dnnl_invalid_arguments;
+    if (rank != 4 && (rank != 5 || format == ONEDNN_BLOCKED)) return dnnl_invalid_arguments;
     int isa = (int)dnnl_get_effective_cpu_isa();
     bool is_wide = (isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
-    tag = format == ONEDNN_CHANNELS_LAST ? dnnl_acdb : is_wide ? dnnl_aBcd16b : dnnl_aBcd8b;
+    tag = format == ONEDNN_CHANNELS_LAST ? (rank == 5 ? dnnl_acdeb : dnnl_acdb)
+        : is_wide ? dnnl_aBcd16b : dnnl_aBcd8b;
   }
   onednn_layout *layout = calloc(1, sizeof *layout);
   if (!layout) return dnnl_out_of_memory;

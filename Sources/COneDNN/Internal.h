@@ -60,6 +60,17 @@ struct onednn_operation {
   bool is_backward; // of a normalisation
 };
 
+/// Sizes of a sliding window as oneDNN wants them, frames first where there are any.
+typedef struct {
+  int rank; // of source and destination
+  int64_t source[5], destination[5], weights[6];
+  int weights_rank; // one more where channels are in groups
+  dnnl_dims_t kernel, strides, dilates, before, after;
+} onednn_window;
+
+onednn_window onednn_convolution_window(const onednn_convolution_options *options);
+onednn_window onednn_pooling_window(const onednn_pooling_options *options);
+
 /// How long the innermost dimension is.
 int64_t onednn_layout_last_dimension(const onednn_layout *layout);
 /// A layout of its own; null where there is none to copy.

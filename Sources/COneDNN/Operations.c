@@ -195,30 +195,23 @@ int onednn_convolution_create(
   dnnl_primitive_desc_t description = NULL;
   onednn_operation *made = NULL;
   int64_t bias_dims[] = {o->out_channels};
-  int64_t dense[] = {o->out_channels, o->in_channels, o->kernel_height, o->kernel_width};
-  int64_t grouped[] = {
-      o->groups, o->out_channels / o->groups, o->in_channels / o->groups, o->kernel_height,
-      o->kernel_width};
-  dnnl_dims_t strides = {o->stride_height, o->stride_width}, dilates = {
-      o->dilation_height > 1 ? o->dilation_height - 1 : 0,
-      o->dilation_width > 1 ? o->dilation_width - 1 : 0};
-  dnnl_dims_t before = {o->pad_top, o->pad_left}, after = {o->pad_bottom, o->pad_right};
+  onednn_window w = onednn_convolution_window(o);
   dnnl_alg_kind_t algorithm = o->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
 
   CHECK(onednn_layout_create(
-      &weights, o->weights_element, o->groups > 1 ? 5 : 4, o->groups > 1 ? grouped : dense,
-      ONEDNN_ANY));
+      &weights, o->weights_element, w.weights_rank, w.weights, ONEDNN_ANY));
   CHECK(onednn_layout_create(&bias, ONEDNN_F32, 1, bias_dims, ONEDNN_PLAIN));
   CHECK(convolution_attributes(&attributes, o));
 #if API3
   CHECK(dnnl_convolution_forward_primitive_desc_create(
       &description, context->engine, dnnl_forward_inference, algorithm, source->value,
-      weights->value, bias->value, destination->value, strides, dilates, before, after, attributes));
+      weights->value, bias->value, destination->value, w.strides, w.dilates, w.before, w.after,
+      attributes));
 #else
   dnnl_convolution_desc_t request;
   CHECK(dnnl_dilated_convolution_forward_desc_init(
       &request, dnnl_forward_inference, algorithm, source->value, weights->value, bias->value,
-      destination->value, strides, dilates, before, after));
+      destination->value, w.strides, w.dilates, w.before, w.after));
   CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
 #endif
   CHECK(onednn_finish(context, description, &made));
@@ -252,24 +245,20 @@ int onednn_pooling_create(
   onednn_layout *destination = NULL;
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
-  int64_t out_dims[] = {o->batch, o->channels, o->out_height, o->out_width};
-  dnnl_dims_t strides = {o->stride_height, o->stride_width};
-  dnnl_dims_t kernel = {o->kernel_height, o->kernel_width};
-  dnnl_dims_t before = {o->pad_top, o->pad_left}, after = {o->pad_bottom, o->pad_right};
+  onednn_window w = onednn_pooling_window(o);
 
   CHECK(onednn_layout_create(
-      &destination, onednn_layout_element(source), 4, out_dims, ONEDNN_ANY));
+      &destination, onednn_layout_element(source), w.rank, w.destination, ONEDNN_ANY));
   CHECK(onednn_make_attributes(&attributes));
 #if API3
-  dnnl_dims_t dilation = {0, 0};
   CHECK(dnnl_pooling_forward_primitive_desc_create(
       &description, context->engine, dnnl_forward_inference, algorithms[o->kind], source->value,
-      destination->value, strides, kernel, dilation, before, after, attributes));
+      destination->value, w.strides, w.kernel, w.dilates, w.before, w.after, attributes));
 #else
   dnnl_pooling_desc_t request;
   CHECK(dnnl_pooling_forward_desc_init(
       &request, dnnl_forward_inference, algorithms[o->kind], source->value, destination->value,
-      strides, kernel, before, after));
+      w.strides, w.kernel, w.before, w.after));
   CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
 #endif
   status = onednn_finish(context, description, out);

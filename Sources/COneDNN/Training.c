@@ -3,13 +3,6 @@
 // Primitives that train: forward passes that keep what is needed, and their gradients. All tensors of pictures are
 // float32, channels last but for Winograd's.
 
-static dnnl_status_t picture_layout(
-    onednn_layout **layout, onednn_format format, int64_t batch, int64_t channels, int64_t height,
-    int64_t width) {
-  int64_t dims[] = {batch, channels, height, width};
-  return onednn_layout_create(layout, ONEDNN_F32, 4, dims, format);
-}
-
 int onednn_convolution_training_create(
     onednn_context *context, const onednn_convolution_options *o, bool has_bias,
     onednn_direction direction, onednn_operation **out) {
@@ -18,53 +11,44 @@ int onednn_convolution_training_create(
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL, forward = NULL;
   int64_t bias_dims[] = {o->out_channels};
-  int64_t dense[] = {o->out_channels, o->in_channels, o->kernel_height, o->kernel_width};
-  int64_t grouped[] = {
-      o->groups, o->out_channels / o->groups, o->in_channels / o->groups, o->kernel_height,
-      o->kernel_width};
-  dnnl_dims_t strides = {o->stride_height, o->stride_width}, dilates = {
-      o->dilation_height > 1 ? o->dilation_height - 1 : 0,
-      o->dilation_width > 1 ? o->dilation_width - 1 : 0};
-  dnnl_dims_t before = {o->pad_top, o->pad_left}, after = {o->pad_bottom, o->pad_right};
-
+  onednn_window w = onednn_convolution_window(o);
   dnnl_alg_kind_t algorithm = o->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
   // Winograd's kernels know blocked pictures only.
   onednn_format format = o->winograd ? ONEDNN_BLOCKED : ONEDNN_CHANNELS_LAST;
 
-  CHECK(picture_layout(&source, format, o->batch, o->in_channels, o->in_height, o->in_width));
-  CHECK(picture_layout(&destination, format, o->batch, o->out_channels, o->out_height, o->out_width));
-  CHECK(onednn_layout_create(
-      &weights, ONEDNN_F32, o->groups > 1 ? 5 : 4, o->groups > 1 ? grouped : dense, ONEDNN_ANY));
+  CHECK(onednn_layout_create(&source, ONEDNN_F32, w.rank, w.source, format));
+  CHECK(onednn_layout_create(&destination, ONEDNN_F32, w.rank, w.destination, format));
+  CHECK(onednn_layout_create(&weights, ONEDNN_F32, w.weights_rank, w.weights, ONEDNN_ANY));
   if (has_bias) CHECK(onednn_layout_create(&bias, ONEDNN_F32, 1, bias_dims, ONEDNN_PLAIN));
   CHECK(onednn_make_attributes(&attributes));
 #if API3
   CHECK(dnnl_convolution_forward_primitive_desc_create(
       &forward, context->engine, dnnl_forward_training, algorithm, source->value,
-      weights->value, bias ? bias->value : NULL, destination->value, strides, dilates, before,
-      after, attributes));
+      weights->value, bias ? bias->value : NULL, destination->value, w.strides, w.dilates, w.before,
+      w.after, attributes));
   if (direction == ONEDNN_BACKWARD_DATA)
     CHECK(dnnl_convolution_backward_data_primitive_desc_create(
         &description, context->engine, algorithm, source->value, weights->value,
-        destination->value, strides, dilates, before, after, forward, attributes));
+        destination->value, w.strides, w.dilates, w.before, w.after, forward, attributes));
   if (direction == ONEDNN_BACKWARD_WEIGHTS)
     CHECK(dnnl_convolution_backward_weights_primitive_desc_create(
         &description, context->engine, algorithm, source->value, weights->value,
-        bias ? bias->value : NULL, destination->value, strides, dilates, before, after, forward,
+        bias ? bias->value : NULL, destination->value, w.strides, w.dilates, w.before, w.after, forward,
         attributes));
 #else
   dnnl_convolution_desc_t request;
   CHECK(dnnl_dilated_convolution_forward_desc_init(
       &request, dnnl_forward_training, algorithm, source->value, weights->value,
-      bias ? bias->value : NULL, destination->value, strides, dilates, before, after));
+      bias ? bias->value : NULL, destination->value, w.strides, w.dilates, w.before, w.after));
   CHECK(dnnl_primitive_desc_create(&forward, &request, attributes, context->engine, NULL));
   if (direction == ONEDNN_BACKWARD_DATA)
     CHECK(dnnl_dilated_convolution_backward_data_desc_init(
         &request, algorithm, source->value, weights->value, destination->value,
-        strides, dilates, before, after));
+        w.strides, w.dilates, w.before, w.after));
   if (direction == ONEDNN_BACKWARD_WEIGHTS)
     CHECK(dnnl_dilated_convolution_backward_weights_desc_init(
         &request, algorithm, source->value, weights->value,
-        bias ? bias->value : NULL, destination->value, strides, dilates, before, after));
+        bias ? bias->value : NULL, destination->value, w.strides, w.dilates, w.before, w.after));
   if (direction != ONEDNN_FORWARD)
     CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, forward));
 #endif
@@ -94,32 +78,29 @@ int onednn_pooling_training_create(
   onednn_layout *source = NULL, *destination = NULL;
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL, forward = NULL;
-  dnnl_dims_t strides = {o->stride_height, o->stride_width};
-  dnnl_dims_t kernel = {o->kernel_height, o->kernel_width};
-  dnnl_dims_t before = {o->pad_top, o->pad_left}, after = {o->pad_bottom, o->pad_right};
+  onednn_window w = onednn_pooling_window(o);
 
-  CHECK(picture_layout(&source, ONEDNN_CHANNELS_LAST, o->batch, o->channels, o->in_height, o->in_width));
-  CHECK(picture_layout(&destination, ONEDNN_CHANNELS_LAST, o->batch, o->channels, o->out_height, o->out_width));
+  CHECK(onednn_layout_create(&source, ONEDNN_F32, w.rank, w.source, ONEDNN_CHANNELS_LAST));
+  CHECK(onednn_layout_create(&destination, ONEDNN_F32, w.rank, w.destination, ONEDNN_CHANNELS_LAST));
   CHECK(onednn_make_attributes(&attributes));
 #if API3
-  dnnl_dims_t dilation = {0, 0};
   CHECK(dnnl_pooling_forward_primitive_desc_create(
       &forward, context->engine, dnnl_forward_training, algorithms[o->kind], source->value,
-      destination->value, strides, kernel, dilation, before, after, attributes));
+      destination->value, w.strides, w.kernel, w.dilates, w.before, w.after, attributes));
   if (direction != ONEDNN_FORWARD)
     CHECK(dnnl_pooling_backward_primitive_desc_create(
         &description, context->engine, algorithms[o->kind], source->value, destination->value,
-        strides, kernel, dilation, before, after, forward, attributes));
+        w.strides, w.kernel, w.dilates, w.before, w.after, forward, attributes));
 #else
   dnnl_pooling_desc_t request;
   CHECK(dnnl_pooling_forward_desc_init(
       &request, dnnl_forward_training, algorithms[o->kind], source->value, destination->value,
-      strides, kernel, before, after));
+      w.strides, w.kernel, w.before, w.after));
   CHECK(dnnl_primitive_desc_create(&forward, &request, attributes, context->engine, NULL));
   if (direction != ONEDNN_FORWARD) {
     CHECK(dnnl_pooling_backward_desc_init(
-        &request, algorithms[o->kind], source->value, destination->value, strides, kernel, before,
-        after));
+        &request, algorithms[o->kind], source->value, destination->value, w.strides, w.kernel, w.before,
+        w.after));
     CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, forward));
   }
 #endif
@@ -146,7 +127,8 @@ int onednn_normalization_training_create(
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL, forward = NULL;
   unsigned flags = dnnl_use_scale | dnnl_use_shift | (rectifies ? dnnl_fuse_norm_relu : 0);
-  CHECK(picture_layout(&layout, ONEDNN_CHANNELS_LAST, batch, channels, height, width));
+  int64_t dims[] = {batch, channels, height, width};
+  CHECK(onednn_layout_create(&layout, ONEDNN_F32, 4, dims, ONEDNN_CHANNELS_LAST));
   CHECK(onednn_make_attributes(&attributes));
 #if API3
   CHECK(dnnl_batch_normalization_forward_primitive_desc_create(

@@ -42,15 +42,19 @@ struct GraphWriter {
             var axis = 1
             if case .tokens = node.shape { axis = 2 }
             return model.node("Concat", inputs, [.integer("axis", axis)], name: name)
-        case .maxPooling(let window): return model.node("MaxPool", [x], window.attributes, name: name)
+        case .maxPooling(let window):
+            return model.node("MaxPool", [x], window.attributes(overFrames: isClip(node.inputs[0])), name: name)
         case .averagePooling(let window, let countsPadding):
-            let attributes = window.attributes + [.integer("count_include_pad", countsPadding ? 1 : 0)]
+            let attributes =
+                window.attributes(overFrames: isClip(node.inputs[0]))
+                + [.integer("count_include_pad", countsPadding ? 1 : 0)]
             return model.node("AveragePool", [x], attributes, name: name)
         case .globalAveragePooling:
             let mean = model.node("GlobalAveragePool", [x], name: name + ".mean")
             return model.node("Flatten", [mean], name: name)
         case .flatten:
-            let rows = model.node("Transpose", [x], [.integers("perm", [0, 2, 3, 1])], name: name + ".rows")
+            let order = isClip(node.inputs[0]) ? [0, 2, 3, 4, 1] : [0, 2, 3, 1]
+            let rows = model.node("Transpose", [x], [.integers("perm", order)], name: name + ".rows")
             return model.node("Flatten", [rows], name: name)
         case .linear: return try linear(node, x)
         case .dropout: return x
@@ -89,6 +93,11 @@ struct GraphWriter {
         }
     }
 
+    private func isClip(_ id: Graph.NodeID) -> Bool {
+        if case .clip = graph.nodes[id.index].shape { return true }
+        return false
+    }
+
     // MARK: - Weights
 
     func values(_ node: Graph.Node, _ index: Int) throws -> Tensor {
@@ -115,7 +124,8 @@ struct GraphWriter {
         var inputs = [x, try parameter(node, 0)]
         if options.hasBias { inputs.append(try parameter(node, 1)) }
         let dilation = options.window.dilation
-        var attributes = options.window.attributes + [.integer("group", options.groups)]
+        var attributes =
+            options.window.attributes(overFrames: isClip(node.inputs[0])) + [.integer("group", options.groups)]
         if dilation != Extent(1) { attributes.append(.integers("dilations", [dilation.height, dilation.width])) }
         return model.node("Conv", inputs, attributes, name: prefix + node.name)
     }
@@ -195,8 +205,9 @@ struct GraphWriter {
         let (name, weight) = (prefix + node.name, graph.parameters[node.parameters[0]])
         let hasBias = node.parameters.count > 1
         switch node.shape {
-        case .image:
-            var inputs = [x, try parameter(node, 0, shape: weight.shape + [1, 1])]
+        case .image, .clip:
+            let ones = [Int](repeating: 1, count: isClip(node.inputs[0]) ? 3 : 2)
+            var inputs = [x, try parameter(node, 0, shape: weight.shape + ones)]
             if hasBias { inputs.append(try parameter(node, 1)) }
             return model.node("Conv", inputs, name: name)
         case .vector where !isFramewise:
@@ -252,11 +263,15 @@ struct GraphWriter {
 }
 
 extension Window {
-    var attributes: [Attribute] {
-        [
-            .integers("kernel_shape", [kernel.height, kernel.width]),
-            .integers("strides", [stride.height, stride.width]),
-            .integers("pads", [leading.height, leading.width, trailing.height, trailing.width]),
+    /// Frames first where there are any.
+    func attributes(overFrames: Bool) -> [Attribute] {
+        func sizes(_ frames: Int, _ extent: Extent) -> [Int] {
+            (overFrames ? [frames] : []) + [extent.height, extent.width]
+        }
+        return [
+            .integers("kernel_shape", sizes(time.kernel, kernel)),
+            .integers("strides", sizes(time.stride, stride)),
+            .integers("pads", sizes(time.leading, leading) + sizes(time.trailing, trailing)),
         ]
     }
 }

@@ -35,7 +35,7 @@ extension GraphImporter {
             guard view.squeezed.first == TensorView.axis(.channel, size), view.offsets[0] == 0 else { return nil }
             let rows = view.squeezed.dropFirst()
             return rows.allSatisfy { $0.allSatisfy { $0.axis == .row } } && rows.count == 2 ? false : nil
-        case .vector, .sequence: return nil
+        case .vector, .sequence, .clip: return nil
         }
     }
 
@@ -73,7 +73,7 @@ extension GraphImporter {
             switch shape {
             case .image(_, let height, let width): .image(channels: places.count, height: height, width: width)
             case .tokens(let count, _): .tokens(count: count, size: places.count)
-            case .vector, .sequence: .vector(places.count)
+            case .vector, .sequence, .clip: .vector(places.count)
             }
         return builder.node(name(node, view), .gatherChannels(places), [node], result)
     }

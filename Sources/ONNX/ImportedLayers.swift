@@ -188,7 +188,7 @@ extension GraphImporter {
             let first = view.offsets[1]
             guard view.places(.row) == Array(first..<count) else { throw Refused("it takes the mean of some tokens") }
             result = builder.node(call.name, .tokenMean(skipping: first), [node], .vector(size))
-        case .vector, .sequence: result = node
+        case .vector, .sequence, .clip: result = node
         }
         let dimensions = view.dimensions.indices.compactMap { index -> [TensorView.Digit]? in
             axes.contains(index) ? (keeps ? [] : nil) : view.dimensions[index]

@@ -74,7 +74,7 @@ extension GraphImporter {
             switch shape {
             case .image(_, let height, let width): .image(channels: columns, height: height, width: width)
             case .tokens(let count, _): .tokens(count: count, size: columns)
-            case .vector, .sequence: .vector(columns)
+            case .vector, .sequence, .clip: .vector(columns)
             }
         let made = builder.node(call.name, .linear(out: columns), [input], result, parameters: own)
         if bias == nil { bareProducts[made] = BareProduct(input: input, weight: own[0]) }

@@ -154,7 +154,7 @@ extension GraphImporter {
             switch builder.shape(of: input) {
             case .image(_, let height, let width): .image(channels: places.count, height: height, width: width)
             case .tokens(let count, _): .tokens(count: count, size: places.count)
-            case .vector, .sequence: .vector(places.count)
+            case .vector, .sequence, .clip: .vector(places.count)
             }
         let made = builder.node(call.name, .gatherChannels(places), [input], shape)
         return try laidOut(made, like: ownView)

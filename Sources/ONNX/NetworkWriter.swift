@@ -68,7 +68,8 @@ public struct NetworkWriter {
     /// Adds to a model that has nothing yet.
     public init(_ model: ModelWriter) { self.model = model }
 
-    /// Adds `frames` `uint8 [batch, frames, height, width, 3]` and `mask` `bool [batch, frames]` → `probabilities`
+    /// Adds `frames` `uint8 [batch, frames, height, width, 3]`, of a network of windows `[batch, windows, frames, height,
+    /// width, 3]`, and `mask` `bool [batch, frames]` → `probabilities`
     /// `[batch, classes]`.
     ///
     /// - Throws: `WeightsError`, `ExportError`.
@@ -98,7 +99,10 @@ public struct NetworkWriter {
 
     private func input(_ encoder: Encoder) -> ModelWriter.Value {
         let size = ModelWriter.Dimension.fixed(encoder.imageSize)
-        return model.input("frames", .uint8, ["batch", "frames", size, size, 3])
+        guard let length = encoder.clipLength else {
+            return model.input("frames", .uint8, ["batch", "frames", size, size, 3])
+        }
+        return model.input("frames", .uint8, ["batch", "windows", .fixed(length), size, size, 3])
     }
 
     private func mask() -> SequenceMask { SequenceMask(model.input("mask", .bool, ["batch", "frames"])) }
@@ -107,12 +111,17 @@ public struct NetworkWriter {
 
     private func features(_ encoder: Encoder, of frames: ModelWriter.Value) throws -> ModelWriter.Value {
         let (size, node) = (encoder.imageSize, try encoder.output)
-        let pictures = model.node("Reshape", [frames, model.integers([-1, size, size, 3])], name: "pictures")
+        let length = encoder.clipLength
+        let pictures = model.node(
+            "Reshape", [frames, model.integers([-1] + (length.map { [$0] } ?? []) + [size, size, 3])],
+            name: "pictures")
         let numbers = model.node("Cast", [pictures], [.integer("to", 1)], name: "pictures.numbers")
-        let planes = model.node("Transpose", [numbers], [.integers("perm", [0, 3, 1, 2])], name: "pictures.planes")
+        let order = length == nil ? [0, 3, 1, 2] : [0, 4, 1, 2, 3]
+        let planes = model.node("Transpose", [numbers], [.integers("perm", order)], name: "pictures.planes")
         let normalization = encoder.normalization
-        let scale = try model.constant("input.scale", shape: [3, 1, 1], normalization.scale)
-        let offset = try model.constant("input.offset", shape: [3, 1, 1], normalization.offset)
+        let channels = [3, 1, 1] + (length == nil ? [] : [1])
+        let scale = try model.constant("input.scale", shape: channels, normalization.scale)
+        let offset = try model.constant("input.offset", shape: channels, normalization.offset)
         let scaled = model.node("Mul", [planes, scale], name: "input.scaled")
         var image = model.node("Add", [scaled, offset], name: "input")
         if normalization.isBlueFirst {
@@ -124,6 +133,9 @@ public struct NetworkWriter {
         var rows = try graph.write(input: image, output: try encoder.outputID)
         if case .image = node.shape {
             rows = model.node("Transpose", [rows], [.integers("perm", [0, 2, 3, 1])], name: "features.rows")
+        }
+        if case .clip = node.shape {
+            rows = model.node("Transpose", [rows], [.integers("perm", [0, 2, 3, 4, 1])], name: "features.rows")
         }
         let shape = model.node("Shape", [frames], name: "frames.shape")
         let counts = model.node("Slice", [shape, model.integers([0]), model.integers([2])], name: "frames.counts")
@@ -168,6 +180,12 @@ extension NetworkWriter.Encoder {
             }
             return id
         }
+    }
+
+    /// Frames that the network sees at once; nil where it sees one.
+    fileprivate var clipLength: Int? {
+        if case .clip(_, let frames, _, _)? = graph.nodes.first?.shape { return frames }
+        return nil
     }
 
     fileprivate var output: Graph.Node { get throws { graph.nodes[try outputID.index] } }

@@ -36,6 +36,7 @@ struct TensorView: Equatable {
             dimensions = [[], Self.axis(.channel, channels), Self.axis(.row, height), Self.axis(.column, width)]
         case .tokens(let count, let size): dimensions = [[], Self.axis(.row, count), Self.axis(.channel, size)]
         case .vector(let size), .sequence(let size): dimensions = [[], Self.axis(.channel, size)]
+        case .clip: preconditionFailure("files with several frames in a picture are refused at their input")
         }
     }
 

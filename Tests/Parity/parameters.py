@@ -50,7 +50,7 @@ def pixels(index, height, width):
 def fill(shapes):
     """Values for every parameter, as the initialisers in `Backbones` make them; names are torchvision's.
 
-    `shapes`: name → shape. Linear layers have two dimensions, convolutions four.
+    `shapes`: name → shape. Linear layers have two dimensions, convolutions four, those over frames five.
     """
     values = {}
     for name, shape in shapes.items():
@@ -61,7 +61,7 @@ def fill(shapes):
             values[name] = around(name, shape, 0, 0.1)
         elif leaf == "running_var":
             values[name] = around(name, shape, 1, 0.3)
-        elif leaf == "weight" and len(shape) == 4 and not module.endswith(("fc1", "fc2")):  # excitation starts mild
+        elif leaf == "weight" and len(shape) in (4, 5) and not module.endswith(("fc1", "fc2")):  # excitation starts mild
             values[name] = around(name, shape, 0, np.sqrt(6 / fan))
         elif len(weight) >= 2:  # linear weights, and the biases of linear layers and convolutions
             values[name] = around(name, shape, 0, 1 / np.sqrt(fan))
@@ -75,6 +75,8 @@ def fill(shapes):
 
 def residual_scale(name, shapes):
     """Batch normalisations that end a block: below 1 in a ResNet's residual branch; above 1 after squeeze-excitation."""
+    if re.match(r"layer\d\.\d\.(conv|downsample)[12]?\.\d", name) and "bn" not in " ".join(shapes):  # over frames
+        return 0.25 if ".conv2.1." in name else 1
     if re.match(r"layer\d", name):
         last = "bn3" if name.replace(name.split(".")[2], "bn3") in shapes else "bn2"
         return 0.25 if f".{last}." in name else 1

@@ -72,7 +72,7 @@ void onednn_flush_denormals(void);
 int onednn_context_create(onednn_context **context);
 void onednn_context_destroy(onednn_context *context);
 
-/// Layout of `rank` dimensions, at most 5; channels last and blocked want 4.
+/// Layout of `rank` dimensions, at most 6; channels last wants 4 or 5, blocked 4.
 int onednn_layout_create(
     onednn_layout **layout, onednn_element element, int rank, const int64_t *dimensions,
     onednn_format format);
@@ -82,6 +82,11 @@ void onednn_layout_destroy(onednn_layout *layout);
 size_t onednn_layout_bytes(const onednn_layout *layout);
 bool onednn_layout_equal(const onednn_layout *first, const onednn_layout *second);
 
+/// How a window reaches over frames; `in` is 0 where there is one picture, and all others are not read.
+typedef struct {
+  int64_t in, out, kernel, stride, pad_front, pad_back;
+} onednn_frames;
+
 typedef struct {
   int64_t batch, in_channels, in_height, in_width;
   int64_t out_channels, out_height, out_width;
@@ -90,6 +95,7 @@ typedef struct {
   int64_t groups;
   /// Pixels from one weight to the next; 1 leaves no holes.
   int64_t dilation_height, dilation_width;
+  onednn_frames frames;
   /// Adds to what the destination already holds, before the activation.
   bool accumulate;
   onednn_activation activation;
@@ -118,6 +124,7 @@ typedef struct {
   int64_t batch, channels, in_height, in_width, out_height, out_width;
   int64_t kernel_height, kernel_width, stride_height, stride_width;
   int64_t pad_top, pad_left, pad_bottom, pad_right;
+  onednn_frames frames;
 } onednn_pooling_options;
 
 int onednn_pooling_create(
@@ -147,7 +154,7 @@ int onednn_binary_create(
 int onednn_layer_normalization_create(
     onednn_context *context, const onednn_layout *rows, float epsilon, onednn_operation **operation);
 
-/// Joins tensors of four dimensions along the channels.
+/// Joins tensors along the channels, their second dimension.
 int onednn_concatenation_create(
     onednn_context *context, int count, const onednn_layout *const *sources,
     onednn_operation **operation);

@@ -34,16 +34,19 @@ public struct Graph: Sendable, Equatable {
     /// What one example's value looks like.
     public enum Shape: Sendable, Equatable, CustomStringConvertible {
         case image(channels: Int, height: Int, width: Int)
+        /// Neighbouring frames of a video.
+        case clip(channels: Int, frames: Int, height: Int, width: Int)
         case vector(Int)
         /// One vector a time step; lengths differ from example to example.
         case sequence(Int)
         /// So many vectors of `size` numbers: patches of a picture and what stands before them.
         case tokens(count: Int, size: Int)
 
-        /// Such as `64×56×56`, `197×768` for tokens, or `T×512` for a sequence.
+        /// Such as `64×56×56`, `64×16×56×56` for frames, `197×768` for tokens, or `T×512` for a sequence.
         public var description: String {
             switch self {
             case .image(let channels, let height, let width): "\(channels)×\(height)×\(width)"
+            case .clip(let channels, let frames, let height, let width): "\(channels)×\(frames)×\(height)×\(width)"
             case .vector(let size): "\(size)"
             case .sequence(let size): "T×\(size)"
             case .tokens(let count, let size): "\(count)×\(size)"
@@ -54,15 +57,26 @@ public struct Graph: Sendable, Equatable {
         public var size: Int {
             switch self {
             case .image(let channels, let height, let width): channels * height * width
+            case .clip(let channels, let frames, let height, let width): channels * frames * height * width
             case .vector(let size), .sequence(let size): size
             case .tokens(let count, let size): count * size
+            }
+        }
+
+        /// The same picture or frames with so many channels.
+        func with(channels: Int) -> Shape {
+            switch self {
+            case .image(_, let height, let width): .image(channels: channels, height: height, width: width)
+            case .clip(_, let frames, let height, let width):
+                .clip(channels: channels, frames: frames, height: height, width: width)
+            default: self
             }
         }
 
         /// Numbers that belong together: the channels of a pixel, the numbers of a token, a step or a vector.
         public var rowSize: Int {
             switch self {
-            case .image(let channels, _, _): channels
+            case .image(let channels, _, _), .clip(let channels, _, _, _): channels
             case .vector(let size), .sequence(let size), .tokens(_, let size): size
             }
         }

@@ -29,25 +29,22 @@ public struct GraphBuilder {
         append(name, .input, [], shape)
     }
 
-    /// Convolution of an image; random weights are drawn by He's rule unless `initializer` says otherwise.
+    /// Convolution of an image or of frames; random weights are drawn by He's rule unless `initializer` says otherwise.
     public mutating func convolution(
         _ name: String, _ input: NodeID, _ options: Convolution, initializer: Graph.Initializer? = nil
     ) -> NodeID {
-        let (channels, height, width) = image(input)
+        let channels = image(input).channels
         precondition(channels % options.groups == 0, "\(name): \(channels) channels in \(options.groups) groups")
         let kernel = options.window.kernel
+        let sides = (isClip(input) ? [options.window.time.kernel] : []) + [kernel.height, kernel.width]
         let perGroup = channels / options.groups
-        let fanIn = perGroup * kernel.height * kernel.width
+        let fanIn = perGroup * sides.reduce(1, *)
         var parameters = [
-            parameter(
-                name + ".weight", [options.outChannels, perGroup, kernel.height, kernel.width],
-                initializer ?? .he(fanIn: fanIn))
+            parameter(name + ".weight", [options.outChannels, perGroup] + sides, initializer ?? .he(fanIn: fanIn))
         ]
         if options.hasBias { parameters.append(parameter(name + ".bias", [options.outChannels], .fan(fanIn))) }
-        let output = options.window.output(height: height, width: width)
-        return append(
-            name, .convolution(options), [input],
-            .image(channels: options.outChannels, height: output.height, width: output.width), parameters)
+        let output = slid(options.window, over: input, channels: options.outChannels)
+        return append(name, .convolution(options), [input], output, parameters)
     }
 
     /// Batch normalisation with running statistics. `scale` centres the random weights: residual
@@ -55,7 +52,7 @@ public struct GraphBuilder {
     public mutating func batchNormalization(
         _ name: String, _ input: NodeID, epsilon: Float, scale: Float = 1, hasScale: Bool = true
     ) -> NodeID {
-        let (channels, _, _) = image(input)
+        let channels = image(input).channels
         var parameters: [Int] = []
         if hasScale {
             parameters.append(parameter(name + ".weight", [channels], .init(centre: scale, spread: scale / 5)))
@@ -89,30 +86,32 @@ public struct GraphBuilder {
     /// Images of one size joined along the channels, in the order given.
     public mutating func concatenation(_ name: String, _ inputs: [NodeID]) -> NodeID {
         precondition((2...8).contains(inputs.count), name)
-        let (_, height, width) = image(inputs[0])
-        precondition(inputs.allSatisfy { image($0).height == height && image($0).width == width }, name)
         let channels = inputs.reduce(0) { $0 + image($1).channels }
-        return append(name, .concatenation, inputs, .image(channels: channels, height: height, width: width))
+        let joined = shape(of: inputs[0]).with(channels: channels)
+        precondition(inputs.allSatisfy { shape(of: $0).with(channels: channels) == joined }, name)
+        return append(name, .concatenation, inputs, joined)
     }
 
-    /// Image `[channels, height, width]` → vector, stored as height, width, channels.
+    /// Image `[channels, height, width]`, or frames of it, → vector, stored as frames, height, width, channels.
     public mutating func flatten(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .flatten, [input], .vector(shape(of: input).size))
     }
 
     /// Largest value in each window: `[channels, height, width]` → the same channels.
     public mutating func maxPooling(_ name: String, _ input: NodeID, _ window: Window) -> NodeID {
-        append(name, .maxPooling(window), [input], pooled(input, window))
+        append(name, .maxPooling(window), [input], slid(window, over: input, channels: image(input).channels))
     }
 
     /// Mean of each window; `countsPadding` divides by the whole window at the borders too.
     public mutating func averagePooling(
         _ name: String, _ input: NodeID, _ window: Window, countsPadding: Bool
     ) -> NodeID {
-        append(name, .averagePooling(window, countsPadding: countsPadding), [input], pooled(input, window))
+        append(
+            name, .averagePooling(window, countsPadding: countsPadding), [input],
+            slid(window, over: input, channels: image(input).channels))
     }
 
-    /// Mean over height and width: image `[channels, height, width]` → vector `[channels]`.
+    /// Mean over height and width, and over frames: image `[channels, height, width]` → vector `[channels]`.
     public mutating func globalAveragePooling(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .globalAveragePooling, [input], .vector(image(input).channels))
     }
@@ -249,23 +248,35 @@ public struct GraphBuilder {
     }
 
     private func image(_ node: NodeID) -> (channels: Int, height: Int, width: Int) {
-        guard case .image(let channels, let height, let width) = shape(of: node) else {
-            preconditionFailure("\(graph[node].name) is not an image but \(shape(of: node))")
+        switch shape(of: node) {
+        case .image(let channels, let height, let width), .clip(let channels, _, let height, let width):
+            return (channels, height, width)
+        default: preconditionFailure("\(graph[node].name) is not an image but \(shape(of: node))")
         }
-        return (channels, height, width)
     }
 
-    private func pooled(_ input: NodeID, _ window: Window) -> Graph.Shape {
-        let (channels, height, width) = image(input)
+    private func isClip(_ node: NodeID) -> Bool {
+        if case .clip = shape(of: node) { return true }
+        return false
+    }
+
+    /// What comes out where a window slides over an image or frames.
+    private func slid(_ window: Window, over input: NodeID, channels: Int) -> Graph.Shape {
+        let (_, height, width) = image(input)
         let output = window.output(height: height, width: width)
-        return .image(channels: channels, height: output.height, width: output.width)
+        guard case .clip(_, let frames, _, _) = shape(of: input) else {
+            precondition(window.time == .frame, "\(graph[input].name) has no frames")
+            return .image(channels: channels, height: output.height, width: output.width)
+        }
+        return .clip(
+            channels: channels, frames: window.time.output(frames: frames), height: output.height, width: output.width)
     }
 
     private func resized(_ input: NodeID, to size: Int) -> Graph.Shape {
         switch shape(of: input) {
         case .sequence: .sequence(size)
         case .tokens(let count, _): .tokens(count: count, size: size)
-        case .image(_, let height, let width): .image(channels: size, height: height, width: width)
+        case .image, .clip: shape(of: input).with(channels: size)
         case .vector: .vector(size)
         }
     }

@@ -13,6 +13,8 @@ extension Graph {
         switch (node.operation, node.shape) {
         case (.convolution, .image(_, let height, let width)):
             parameters[node.parameters[0]].count * height * width
+        case (.convolution, .clip(_, let frames, let height, let width)):
+            parameters[node.parameters[0]].count * frames * height * width
         case (.linear, let shape):
             parameters[node.parameters[0]].count * (shape.isSequence ? 1 : shape.size / shape.rowSize)
         case (.selfAttention, .tokens(let count, let size)): 2 * count * count * size
@@ -37,7 +39,7 @@ extension Graph {
         return ancestry(of: node).flatMap { self[$0].parameters }.map { parameters[$0] }
     }
 
-    /// Shape of the output as features are stored: `[D]`, or `[height, width, channels]` of an image.
+    /// Shape of the output as features are stored: `[D]`, `[height, width, channels]` of an image, or `[frames, height, width, channels]`.
     ///
     /// - Throws: `PlanError.unknownOutput`.
     public func featureShape(of output: String) throws -> [Int] {
@@ -46,6 +48,8 @@ extension Graph {
         }
         switch self[node].shape {
         case .image(let channels, let height, let width): return [height, width, channels]
+        case .clip(let channels, let frames, let height, let width):
+            return (frames > 1 ? [frames] : []) + [height, width, channels]
         case .vector(let size), .sequence(let size): return [size]
         case .tokens(let count, let size): return [count, size]
         }

@@ -1,7 +1,8 @@
 /// What a node does. Parameters, where an operation has any, stand in the order given here.
 public enum Operation: Sendable, Equatable {
     case input
-    /// weight `[out, in / groups, height, width]`, then bias `[out]` where `hasBias`.
+    /// weight `[out, in / groups, height, width]`, of frames `[out, in / groups, frames, height, width]`; then bias
+    /// `[out]` where `hasBias`.
     case convolution(Convolution)
     /// weight (where `hasScale`), bias, running mean, running variance, each `[channels]`.
     case batchNormalization(epsilon: Float, hasScale: Bool)
@@ -19,9 +20,9 @@ public enum Operation: Sendable, Equatable {
     case gatherChannels([Int])
     case maxPooling(Window)
     case averagePooling(Window, countsPadding: Bool)
-    /// Mean over height and width: image → vector.
+    /// Mean over height and width, and over frames where there are several: image → vector.
     case globalAveragePooling
-    /// Image → vector, in the order in which features are stored: height, width, channels.
+    /// Image → vector, in the order in which features are stored: frames, height, width, channels.
     case flatten
     /// weight `[out, in]`, then perhaps bias `[out]`; on each pixel, token or step where there are several.
     case linear(out: Int)
@@ -73,8 +74,7 @@ public enum Operation: Sendable, Equatable {
         switch self {
         case .input: "input"
         case .convolution(let options):
-            (options.groups > 1 ? "depthwise " : "")
-                + "convolution \(options.window.kernel.height)×\(options.window.kernel.width)"
+            (options.groups > 1 ? "depthwise " : "") + "convolution \(options.window.size)"
                 + (options.window.stride.height > 1 ? " /\(options.window.stride.height)" : "")
         case .batchNormalization: "batch normalisation"
         case .activation(let activation): activation.rawValue
@@ -84,9 +84,8 @@ public enum Operation: Sendable, Equatable {
         case .multiply: "multiply"
         case .concatenation: "concatenation"
         case .gatherChannels: "gather channels"
-        case .maxPooling(let window): "max pooling \(window.kernel.height)×\(window.kernel.width)"
-        case .averagePooling(let window, _):
-            "average pooling \(window.kernel.height)×\(window.kernel.width)"
+        case .maxPooling(let window): "max pooling \(window.size)"
+        case .averagePooling(let window, _): "average pooling \(window.size)"
         case .globalAveragePooling: "global average pooling"
         case .flatten: "flatten"
         case .linear: "linear"
@@ -196,7 +195,33 @@ public struct Extent: Sendable, Equatable {
     public init(_ side: Int) { self.init(side, side) }
 }
 
-/// A sliding window over an image.
+/// How a sliding window reaches over frames.
+public struct TimeWindow: Sendable, Equatable {
+    /// Frames that are seen at once.
+    public let kernel: Int
+    /// Frames from one window to the next.
+    public let stride: Int
+    /// Black frames before the first.
+    public let leading: Int
+    /// Black frames after the last.
+    public let trailing: Int
+
+    /// One frame after the other.
+    public static let frame = TimeWindow(kernel: 1)
+
+    /// Symmetric padding unless `trailing` says otherwise.
+    public init(kernel: Int, stride: Int = 1, padding: Int = 0, trailing: Int? = nil) {
+        self.kernel = kernel
+        self.stride = stride
+        leading = padding
+        self.trailing = trailing ?? padding
+    }
+
+    /// Frames of the output, rounded down as PyTorch does.
+    public func output(frames: Int) -> Int { (frames + leading + trailing - kernel) / stride + 1 }
+}
+
+/// A sliding window over an image, or over neighbouring frames.
 public struct Window: Sendable, Equatable {
     /// Size of the window.
     public let kernel: Extent
@@ -208,18 +233,24 @@ public struct Window: Sendable, Equatable {
     public let trailing: Extent
     /// Pixels from one weight of a convolution to the next; 1 leaves no holes.
     public let dilation: Extent
+    /// Over frames, where there are several.
+    public let time: TimeWindow
 
     /// Symmetric padding unless `trailing` says otherwise.
     public init(
         kernel: Extent, stride: Extent = Extent(1), padding: Extent = Extent(0), trailing: Extent? = nil,
-        dilation: Extent = Extent(1)
+        dilation: Extent = Extent(1), time: TimeWindow = .frame
     ) {
+        self.time = time
         self.dilation = dilation
         self.kernel = kernel
         self.stride = stride
         self.leading = padding
         self.trailing = trailing ?? padding
     }
+
+    /// Such as `3×3`, or `3×1×1` with frames first.
+    var size: String { (time.kernel > 1 ? "\(time.kernel)×" : "") + "\(kernel.height)×\(kernel.width)" }
 
     /// Rows and columns of the output, rounded down as PyTorch does.
     public func output(height: Int, width: Int) -> Extent {

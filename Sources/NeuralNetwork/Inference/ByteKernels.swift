@@ -53,7 +53,7 @@ final class GateKernel: PlanKernel {
     }
 
     func execute(in context: Context) {
-        let (pixels, channels) = (shape.height * shape.width, shape.channels)
+        let (pixels, channels) = (shape.pixels, shape.channels)
         for picture in 0..<batch {
             elementwise_gate(
                 pixels, channels, 1 / quantum.scale, Int32(quantum.zeroPoint), source + picture * pixels * channels,

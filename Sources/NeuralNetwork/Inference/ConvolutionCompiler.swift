@@ -10,6 +10,7 @@ extension PlanCompiler {
     }
 
     private mutating func compileFloat(_ step: ConvolutionStep) throws {
+        if step.options.window.reachesOverFrames { return try compileFrames(step) }
         var request = step.request(batch: batch, from: shapes[step.input], to: shapes[step.output])
         request.weights_element = element
         var accumulated: Placed?
@@ -26,6 +27,23 @@ extension PlanCompiler {
         let source = try converted(step.input, to: primitive.source, nil, step.name)
         let layer = PackedWeights.Request(step: step, layout: primitive.weights!, sourceScale: 1)
         append(primitive, source, into: accumulated?.buffer, layer: layer, output: step.output)
+    }
+
+    /// Over frames at once, channels last; or frame by frame and summed, where that was chosen.
+    private mutating func compileFrames(_ step: ConvolutionStep) throws {
+        if let kernel = choice?.kernels[step.output], kernel.format == .blocked {
+            return try compileTaps(step, winograd: kernel.isWinograd)
+        }
+        var request = step.request(batch: batch, from: shapes[step.input], to: shapes[step.output])
+        request.weights_element = element
+        let primitive = try convolution(
+            step.name, &request, framesLayout(step.input, element), framesLayout(step.output, element))
+        let plain = try layout(step.output, ONEDNN_CHANNELS_LAST, element)
+        let source = try converted(
+            step.input, to: layout(step.input, ONEDNN_CHANNELS_LAST, element), nil, step.name)
+        let accumulated = try step.accumulated.map { try converted($0, to: plain, nil, step.name) }
+        let layer = PackedWeights.Request(step: step, layout: primitive.weights!, sourceScale: 1)
+        append(primitive, source, into: accumulated?.buffer, layout: plain, layer: layer, output: step.output)
     }
 
     /// The kernel that was chosen; nil where none was, or where this oneDNN does not have what was measured.
@@ -59,19 +77,23 @@ extension PlanCompiler {
         request.destination_zero_point = destination?.zeroPoint ?? 0
         request.accumulated_scale = accumulated?.quantum?.scale ?? 1
         request.accumulated_element = accumulated?.layout.element ?? ONEDNN_F32
+        let overFrames = step.options.window.reachesOverFrames
+        let plain = try layout(step.output, ONEDNN_CHANNELS_LAST, destination?.element ?? ONEDNN_F32)
         let from = try layout(step.input, ONEDNN_CHANNELS_LAST, quantum.element)
-        let to = try layout(step.output, ONEDNN_CHANNELS_LAST, destination?.element ?? ONEDNN_F32)
+        let to = try overFrames ? framesLayout(step.output, plain.element) : plain
+        let read = try overFrames ? framesLayout(step.input, quantum.element) : from
         let primitive = try scales.withUnsafeBufferPointer { scales in
             request.weights_scales = scales.baseAddress
-            return try convolution(step.name, &request, from, to)
+            return try convolution(step.name, &request, read, to)
         }
         let source = try whole(step.input, quantum, step.name)
         let layer = PackedWeights.Request(step: step, layout: primitive.weights!, sourceScale: quantum.scale)
         append(
-            primitive, source, into: accumulated?.buffer, layer: layer, quantum: destination, output: step.output)
+            primitive, source, into: accumulated?.buffer, layout: overFrames ? plain : primitive.destination,
+            layer: layer, quantum: destination, output: step.output)
     }
 
-    private func convolution(
+    func convolution(
         _ name: String, _ request: inout onednn_convolution_options, _ source: Layout, _ destination: Layout
     ) throws -> Primitive {
         try Primitive(name) {

@@ -90,9 +90,9 @@ public final class InferencePlan {
         return zip(steps, least).map { ($0.name, $0.kernel, $1) }
     }
 
-    /// Runs the network on up to `batch` pictures of 8-bit RGB.
+    /// Runs the network on up to `batch` pictures, or clips of so many frames, of 8-bit RGB.
     ///
-    /// - Parameter pixels: `[count, height, width, 3]`, count from 1 to `batch`.
+    /// - Parameter pixels: `[count, height, width, 3]`, or `[count, frames, height, width, 3]`; count from 1 to `batch`.
     /// - Returns: `[count] + outputShape`.
     public func run(pixels: [UInt8], normalization: PixelNormalization) throws -> Tensor {
         try run(pictures: [pixels], normalization: normalization, observe: nil)
@@ -112,7 +112,7 @@ public final class InferencePlan {
         pictures: [[UInt8]], normalization: PixelNormalization,
         observe: ((_ layer: String, UnsafeBufferPointer<Float>) -> Void)?
     ) throws -> Tensor {
-        let picture = inputShape.height * inputShape.width * inputShape.channels
+        let picture = inputShape.size
         let pixels = pictures.reduce(0) { $0 + $1.count }
         precondition(inputShape.channels == 3 && pixels % picture == 0)
         let count = pixels / picture
@@ -143,7 +143,7 @@ public final class InferencePlan {
             guard let observation else { continue }
             let shape = observation.shape
             let plain = try Layout(
-                [batch, shape.channels, shape.height, shape.width], ONEDNN_CHANNELS_LAST, ONEDNN_F32)
+                shape.dimensions(batch: batch, withFrames: false), ONEDNN_CHANNELS_LAST, ONEDNN_F32)
             let reorder = try Primitive(step.name + ".trace") {
                 onednn_requantization_create(
                     context.handle, observation.layout.handle, plain.handle, observation.quantum?.scale ?? 1,

@@ -77,7 +77,8 @@ extension Lowering {
     func isFixed(_ step: Step) -> Bool? {
         switch step {
         case .convolution: false
-        case .pooling(_, _, _, let output): shapes[output].height * shapes[output].width == 1 ? nil : false
+        case .pooling(_, let pooling, _, let output):
+            shapes[output].pixels == 1 ? nil : pooling.window.reachesOverFrames
         case .normalization, .rows: true
         case .activation, .binary, .concatenation: nil
         }

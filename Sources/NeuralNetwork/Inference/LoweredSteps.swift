@@ -50,10 +50,16 @@ struct ConvolutionStep {
 
     /// oneDNN's dimensions for weights of the published shape.
     func weightDimensions(_ shape: [Int]) -> [Int] {
-        let kernel = shape.count == 2 ? [1, 1] : Array(shape[2...])
+        var kernel = shape.count == 2 ? [1, 1] : Array(shape[2...])
+        if kernel.count == 3, !options.window.reachesOverFrames { kernel.removeFirst() }
         if options.groups == 1 { return [shape[0], shape[1]] + kernel }
         return [options.groups, shape[0] / options.groups, shape[1]] + kernel
     }
+}
+
+extension Window {
+    /// Whether it is more than a window over one picture.
+    var reachesOverFrames: Bool { time != .frame }
 }
 
 enum BinaryOperation {
@@ -70,21 +76,28 @@ struct PoolingStep {
 }
 
 /// Channels and size of a value; vectors are images of one pixel.
+///
+/// Frames that no window reaches over are so many pictures more in a batch: in memory, channels last, they lie alike.
 struct ImageShape {
     /// How many numbers.
-    var size: Int { channels * height * width }
+    var size: Int { channels * pixels }
+    /// Of all frames together.
+    var pixels: Int { frames * height * width }
     let channels: Int
+    let frames: Int
     let height: Int
     let width: Int
 
     init(_ shape: Graph.Shape) {
         switch shape {
+        case .clip(let channels, let frames, let height, let width):
+            (self.channels, self.frames, self.height, self.width) = (channels, frames, height, width)
         case .image(let channels, let height, let width):
-            (self.channels, self.height, self.width) = (channels, height, width)
+            (self.channels, frames, self.height, self.width) = (channels, 1, height, width)
         case .vector(let size), .sequence(let size):
-            (channels, height, width) = (size, 1, 1)
+            (channels, frames, height, width) = (size, 1, 1, 1)
         case .tokens(let count, let size):
-            (channels, height, width) = (size, count, 1)
+            (channels, frames, height, width) = (size, 1, count, 1)
         }
     }
 }

@@ -33,7 +33,7 @@ struct Lowering {
         self.graph = graph
         let needed = graph.ancestry(of: output)
         firstTokenOnly = graph.readForFirstToken(needed, output: output)
-        guard let first = needed.first, graph[first].operation == .input, case .image = graph[first].shape else {
+        guard let first = needed.first, graph[first].operation == .input, graph[first].shape.isPicture else {
             throw PlanError.unsupported(node: graph[needed[0]].name)
         }
         input = 0
@@ -98,7 +98,8 @@ struct Lowering {
             return appendPooling(node, PoolingStep(kind: .average(countsPadding: countsPadding), window: window))
         case .globalAveragePooling:
             let shape = shapes[value[input]!]
-            let window = Window(kernel: Extent(shape.height, shape.width))
+            let time = TimeWindow(kernel: shape.frames, stride: shape.frames)
+            let window = Window(kernel: Extent(shape.height, shape.width), time: time)
             return appendPooling(node, PoolingStep(kind: .average(countsPadding: false), window: window))
         case .dropout, .flatten:
             return value[input]!
@@ -233,5 +234,15 @@ struct Lowering {
         let index = steps.firstIndex { $0.output == step.output }!
         steps[index] = .convolution(step)
         return step.output
+    }
+}
+
+extension Graph.Shape {
+    /// Whether it is a picture, or several in a row.
+    var isPicture: Bool {
+        switch self {
+        case .image, .clip: true
+        case .vector, .sequence, .tokens: false
+        }
     }
 }

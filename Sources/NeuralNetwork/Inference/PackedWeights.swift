@@ -47,6 +47,7 @@ public final class PackedWeights: Sendable {
         let layout: Layout
         /// Of the input, where the weights have eight bits; else 1.
         let sourceScale: Float
+        let tap: Request.Tap?
         let weights: AlignedBuffer
         let bias: AlignedBuffer
         /// Whether every weight and bias is a finite number.
@@ -74,9 +75,18 @@ public final class PackedWeights: Sendable {
         let layout: Layout
         /// Where the layout has eight-bit elements, what one step of the input is worth.
         let sourceScale: Float
+        /// One place of a window over frames, where it is computed by itself.
+        var tap: Tap?
+
+        struct Tap: Equatable {
+            let index: Int
+            /// One of the places adds it.
+            let hasBias: Bool
+        }
 
         func fits(_ layer: Layer) -> Bool {
-            layer.name == step.name && layer.sourceScale == sourceScale && layer.layout == layout
+            layer.name == step.name && layer.sourceScale == sourceScale && layer.tap == tap
+                && layer.layout == layout
         }
     }
 
@@ -101,7 +111,12 @@ public final class PackedWeights: Sendable {
         let pending = state.withLock { $0.pending.removeValue(forKey: step.name) }
         var (weights, bias) = try pending ?? folded(step, in: graph)
         let isFinite = weights.values.areFinite && bias.areFinite
-        let dimensions = step.weightDimensions(weights.shape)
+        var dimensions = step.weightDimensions(weights.shape)
+        if let tap = request.tap {
+            weights = weights.frame(tap.index)
+            dimensions = weights.shape
+            if !tap.hasBias { bias = Array(repeating: 0, count: bias.count) }
+        }
         let bound: AlignedBuffer
         if layout.element == ONEDNN_S8 {
             let scales = Self.scales(of: weights)
@@ -116,7 +131,7 @@ public final class PackedWeights: Sendable {
         let boundBias = AlignedBuffer(bytes: bias.count * 4)
         bias.withUnsafeBytes { boundBias.pointer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         return Layer(
-            name: step.name, layout: layout, sourceScale: sourceScale, weights: bound, bias: boundBias,
+            name: step.name, layout: layout, sourceScale: sourceScale, tap: request.tap, weights: bound, bias: boundBias,
             isFinite: isFinite)
     }
 
@@ -191,5 +206,19 @@ public final class PackedWeights: Sendable {
             try reorder.execute(in: context)
         }
         return bound
+    }
+}
+
+extension Tensor {
+    /// Of weights `[out, in, frames, height, width]`, those for one frame: `[out, in, height, width]`.
+    fileprivate func frame(_ index: Int) -> Tensor {
+        let (frames, size) = (shape[2], shape[3] * shape[4])
+        var values: [Float] = []
+        values.reserveCapacity(count / frames)
+        for filter in 0..<shape[0] * shape[1] {
+            let first = (filter * frames + index) * size
+            values += self.values[first..<first + size]
+        }
+        return Tensor(shape: [shape[0], shape[1], shape[3], shape[4]], values: values)
     }
 }

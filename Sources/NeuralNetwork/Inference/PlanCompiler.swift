@@ -16,6 +16,8 @@ struct PlanCompiler {
         let destination: Buffer
         var layer: PackedWeights.Request?
         var table: PackedWeights.TableRequest?
+        /// Bytes from the start of source and destination, for a part of them.
+        var offsets = (source: 0, destination: 0)
         /// How an output that a convolution may read lies in memory, for calibration.
         var observed: (layout: Layout, quantum: Quantum?, value: Lowering.Value)?
     }
@@ -105,7 +107,7 @@ struct PlanCompiler {
         _ name: String, _ operation: BinaryOperation, _ first: Int, _ second: Int, output: Int, at index: Int
     ) throws {
         if operation == .multiply, let quantum = storedQuantum(output),
-            shapes[second].height * shapes[second].width == 1
+            shapes[second].pixels == 1
         {
             return try gate(name, first, second, quantum, output: output)
         }
@@ -176,27 +178,29 @@ struct PlanCompiler {
 
     private mutating func compile(_ name: String, _ step: PoolingStep, input: Int, output: Int) throws {
         let (from, to) = (shapes[input], shapes[output])
-        var options = onednn_pooling_options()
-        options.kind = step.kind.code
-        options.batch = Int64(batch)
-        options.channels = Int64(from.channels)
-        (options.in_height, options.in_width) = (Int64(from.height), Int64(from.width))
-        (options.out_height, options.out_width) = (Int64(to.height), Int64(to.width))
-        (options.kernel_height, options.kernel_width) = step.window.kernel.pair
-        (options.stride_height, options.stride_width) = step.window.stride.pair
-        (options.pad_top, options.pad_left) = step.window.leading.pair
-        (options.pad_bottom, options.pad_right) = step.window.trailing.pair
+        var options = onednn_pooling_options(step.kind.code, step.window, batch: batch, from: from, to: to)
         let quantum = storedQuantum(output)
         let source: Placed
         if let quantum {
             source = try whole(input, quantum, name)
-        } else if to.height * to.width == 1 {
+        } else if to.pixels == 1 {
             // The last mean is worth more than eight bits of fraction.
             source = try float(input, name, ONEDNN_F32)
         } else if let format = choice?.poolings[output] {
             source = try converted(input, to: layout(input, format.code, element), nil, name)
         } else {
             source = try float(input, name)
+        }
+        if step.window.reachesOverFrames {
+            let element = source.layout.element
+            let plain = try converted(input, to: layout(input, ONEDNN_CHANNELS_LAST, element), source.quantum, name)
+            let frames = try framesLayout(input, element)
+            let primitive = try Primitive(name) {
+                onednn_pooling_create(context.handle, &options, frames.handle, $0)
+            }
+            return append(
+                primitive, plain, layout: try layout(output, ONEDNN_CHANNELS_LAST, element), quantum: quantum,
+                output: output)
         }
         let primitive = try Primitive(name) {
             onednn_pooling_create(context.handle, &options, source.layout.handle, $0)
@@ -213,8 +217,12 @@ struct PlanCompiler {
     }
 
     func layout(_ value: Lowering.Value, _ format: onednn_format, _ element: onednn_element) throws -> Layout {
-        let shape = shapes[value]
-        return try Layout([batch, shape.channels, shape.height, shape.width], format, element)
+        try Layout(shapes[value].dimensions(batch: batch, withFrames: false), format, element)
+    }
+
+    /// The bytes of channels last, seen with frames as a dimension of their own.
+    func framesLayout(_ value: Lowering.Value, _ element: onednn_element) throws -> Layout {
+        try Layout(shapes[value].dimensions(batch: batch, withFrames: true), ONEDNN_CHANNELS_LAST, element)
     }
 
     func isInput(_ value: Lowering.Value) -> Bool { value == input }
@@ -296,7 +304,21 @@ struct PlanCompiler {
         operations.append(Operation(kernel: primitive, sources: [source.buffer], destination: destination))
     }
 
-    private mutating func newBuffer(_ bytes: Int) -> Buffer {
+    /// A step that works on a part of buffers that are there.
+    mutating func append(part operation: Operation) {
+        for buffer in operation.sources + [operation.destination] { touch(buffer) }
+        operations.append(operation)
+    }
+
+    /// What the last step leaves is a value that calibration looks at.
+    mutating func observeLast(_ layout: Layout, _ value: Lowering.Value) {
+        operations[operations.count - 1].observed = (layout, nil, value)
+    }
+
+    /// Where a value lies that several steps make together.
+    mutating func place(_ value: Lowering.Value, _ placed: Placed) { values[value] = placed }
+
+    mutating func newBuffer(_ bytes: Int) -> Buffer {
         buffers.append(.init(bytes: bytes, lifetime: operations.count...operations.count))
         return .arena(buffers.count - 1)
     }

@@ -27,7 +27,8 @@ struct PlanMemory {
     }
 
     func bind(_ operation: PlanCompiler.Operation, layer: PackedWeights.Layer?, table: PackedWeights.Table?) throws {
-        let (sources, destination) = (operation.sources.map(pointer), pointer(operation.destination))
+        let sources = operation.sources.map { pointer($0) + operation.offsets.source }
+        let destination = pointer(operation.destination) + operation.offsets.destination
         switch operation.kernel {
         case let rows as RowKernel:
             rows.bind(

@@ -148,7 +148,7 @@ struct PlanParts {
 enum SamplePictures {
     static func pixels(count: Int, shape: ImageShape) -> [UInt8] {
         let random = RandomParameters()
-        return (0..<count).flatMap { picture -> [UInt8] in
+        return (0..<count * shape.frames).flatMap { picture -> [UInt8] in
             let tiles = picture % 8 + 3
             let coarse = random.uniform("sample \(picture) tiles", count: tiles * tiles * 3)
             let fine = random.uniform("sample \(picture) noise", count: 4096)

@@ -55,8 +55,7 @@ struct Quantization {
 
     /// Whether a convolution multiplies whole numbers. Not on vectors: there is nothing to gain there.
     func isInteger(_ step: ConvolutionStep) -> Bool {
-        let input = shapes[step.input]
-        return quantum[step.input] != nil && !kept.contains(step.name) && input.height * input.width > 1
+        quantum[step.input] != nil && !kept.contains(step.name) && shapes[step.input].pixels > 1
     }
 
     /// Steps whose output has the numbers of their inputs.
@@ -66,6 +65,7 @@ struct Quantization {
         case .pooling(_, let pooling, let input, _):
             // A mean over everything is worth more than eight bits.
             pooling.window.kernel != Extent(shapes[input].height, shapes[input].width)
+                || pooling.window.time.kernel != shapes[input].frames
         default: false
         }
     }
@@ -146,7 +146,8 @@ extension Activation {
 
 extension Convolution {
     fileprivate var canShift: Bool {
-        groups == 1 && window.leading == Extent(0) && window.trailing == Extent(0)
+        groups == 1 && window.leading == Extent(0) && window.trailing == Extent(0) && window.time.leading == 0
+            && window.time.trailing == 0
     }
 }
 

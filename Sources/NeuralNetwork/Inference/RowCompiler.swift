@@ -5,7 +5,7 @@ extension PlanCompiler {
     mutating func compile(_ name: String, _ epsilon: Float, _ parameters: [Int], input: Int, output: Int) throws {
         let shape = shapes[input]
         let source = try rows(input, element, name)
-        let layout = try Layout([batch * shape.height * shape.width, shape.channels], ONEDNN_PLAIN, element)
+        let layout = try Layout([batch * shape.pixels, shape.channels], ONEDNN_PLAIN, element)
         let primitive = try Primitive(name) {
             onednn_layer_normalization_create(context.handle, layout.handle, epsilon, $0)
         }

@@ -38,7 +38,7 @@ final class RowKernel: PlanKernel {
         }
     }
 
-    private func rows(_ shape: ImageShape) -> Int { shape.height * shape.width }
+    private func rows(_ shape: ImageShape) -> Int { shape.pixels }
 
     /// Buffers must stay valid until the kernel is bound again.
     func bind(

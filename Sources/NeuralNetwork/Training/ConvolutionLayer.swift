@@ -18,7 +18,7 @@ final class ConvolutionLayer {
         /// Whether Lavin and Gray's algorithm (arXiv:1509.09308) can be meant: 3×3, one pixel at a time, many channels.
         var mayUseWinograd: Bool {
             let window = options.window
-            return options.groups == 1 && window.kernel == Extent(3) && window.stride == Extent(1)
+            return options.groups == 1 && !window.reachesOverFrames && window.kernel == Extent(3) && window.stride == Extent(1)
                 && window.dilation == Extent(1)
                 && [input.channels, output.channels].allSatisfy { $0 >= 64 && $0 % 16 == 0 } && output.height >= 4
                 && output.width >= 4
@@ -42,7 +42,7 @@ final class ConvolutionLayer {
 
         init(_ request: Request, _ context: Context) throws {
             func pair(_ shape: ImageShape) throws -> (into: ParameterReorder, out: ParameterReorder) {
-                let sizes = [request.batch, shape.channels, shape.height, shape.width]
+                let sizes = shape.dimensions(batch: request.batch, withFrames: false)
                 let (plain, blocked) = (try Layout(sizes, ONEDNN_CHANNELS_LAST), try Layout(sizes, ONEDNN_BLOCKED))
                 return (
                     try ParameterReorder(request.name, from: plain, to: blocked, context),
@@ -109,19 +109,12 @@ final class ConvolutionLayer {
 
     private init(_ request: Request, winograd: Bool, _ context: Context) throws {
         self.request = request
-        let (window, shape, name) = (request.options.window, request.shape, request.name)
-        var options = onednn_convolution_options()
-        options.batch = Int64(request.batch)
-        (options.in_channels, options.in_height, options.in_width) = request.input.sizes
-        (options.out_channels, options.out_height, options.out_width) = request.output.sizes
-        (options.kernel_height, options.kernel_width) = (Int64(window.kernel.height), Int64(window.kernel.width))
-        (options.dilation_height, options.dilation_width) = (
-            Int64(window.dilation.height), Int64(window.dilation.width)
-        )
-        (options.stride_height, options.stride_width) = (Int64(window.stride.height), Int64(window.stride.width))
-        (options.pad_top, options.pad_left) = (Int64(window.leading.height), Int64(window.leading.width))
-        (options.pad_bottom, options.pad_right) = (Int64(window.trailing.height), Int64(window.trailing.width))
-        options.groups = Int64(request.options.groups)
+        let name = request.name
+        var shape = request.shape
+        // One frame's weights are a picture's.
+        if shape.count == 5, !request.options.window.reachesOverFrames { shape.remove(at: 2) }
+        var options = onednn_convolution_options(
+            request.options, batch: request.batch, from: request.input, to: request.output)
         options.winograd = winograd
         func primitive(_ direction: onednn_direction) throws -> TrainingPrimitive {
             let hasBias = request.options.hasBias && direction == ONEDNN_FORWARD
@@ -211,6 +204,6 @@ extension Matrix {
 }
 
 extension ImageShape {
-    var count: Int { channels * height * width }
-    fileprivate var sizes: (Int64, Int64, Int64) { (Int64(channels), Int64(height), Int64(width)) }
+    /// Numbers in one picture, or in all frames of a clip.
+    var count: Int { size }
 }

@@ -174,8 +174,7 @@ public final class ImageTrainingPlan {
     private func rowSize(_ id: Graph.NodeID) -> Int { graph[id].shape.rowSize }
 
     private func pixels(_ id: Graph.NodeID) -> Int {
-        let shape = ImageShape(graph[id].shape)
-        return shape.height * shape.width
+        ImageShape(graph[id].shape).pixels
     }
 
     /// The gradient of a loss in every trained parameter.
@@ -291,7 +290,7 @@ public final class ImageTrainingPlan {
                     case .batchNormalization(_, let hasScale) = graph[id].operation
                 else { continue }
                 let shape = ImageShape(graph[id].shape)
-                let count = Float((pass.values[id]?.rows ?? 1) * shape.height * shape.width)
+                let count = Float((pass.values[id]?.rows ?? 1) * shape.pixels)
                 let first = hasScale ? 2 : 1
                 let (mean, variance) = (
                     fixed + places[graph[id].parameters[first]].offset,

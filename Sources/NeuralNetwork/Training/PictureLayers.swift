@@ -11,14 +11,7 @@ final class PoolingLayer {
         batch: Int,
         _ context: Context
     ) throws {
-        var request = onednn_pooling_options()
-        (request.kind, request.batch, request.channels) = (kind, Int64(batch), Int64(input.channels))
-        (request.in_height, request.in_width) = (Int64(input.height), Int64(input.width))
-        (request.out_height, request.out_width) = (Int64(output.height), Int64(output.width))
-        (request.kernel_height, request.kernel_width) = (Int64(window.kernel.height), Int64(window.kernel.width))
-        (request.stride_height, request.stride_width) = (Int64(window.stride.height), Int64(window.stride.width))
-        (request.pad_top, request.pad_left) = (Int64(window.leading.height), Int64(window.leading.width))
-        (request.pad_bottom, request.pad_right) = (Int64(window.trailing.height), Int64(window.trailing.width))
+        var request = onednn_pooling_options(kind, window, batch: batch, from: input, to: output)
         forward = try TrainingPrimitive(name, context) {
             onednn_pooling_training_create(context.handle, &request, ONEDNN_FORWARD, $0)
         }
@@ -65,9 +58,8 @@ final class NormalizationLayer {
         func primitive(_ direction: onednn_direction) throws -> TrainingPrimitive {
             try TrainingPrimitive(name, context) {
                 onednn_normalization_training_create(
-                    context.handle, Int64(batch), Int64(shape.channels), Int64(shape.height), Int64(shape.width),
-                    epsilon,
-                    rectifies, direction, $0)
+                    context.handle, Int64(batch * shape.frames), Int64(shape.channels), Int64(shape.height),
+                    Int64(shape.width), epsilon, rectifies, direction, $0)
             }
         }
         forward = try primitive(ONEDNN_FORWARD)

@@ -15,7 +15,7 @@ public struct TrainingPlan: Sendable {
         }
         for id in graph.ancestry(of: node) {
             switch graph[id].shape {
-            case .image, .tokens: throw PlanError.unsupported(node: graph[id].name)
+            case .image, .clip, .tokens: throw PlanError.unsupported(node: graph[id].name)
             case .vector, .sequence: break
             }
         }
