@@ -42,7 +42,7 @@ static void put_steps(
 }
 
 onednn_window onednn_convolution_window(const onednn_convolution_options *o) {
-  onednn_window window;
+  onednn_window window = {0};
   int64_t in[] = {o->in_height, o->in_width}, out[] = {o->out_height, o->out_width};
   int64_t kernel[] = {o->kernel_height, o->kernel_width};
   int64_t stride[] = {o->stride_height, o->stride_width};
@@ -60,7 +60,7 @@ onednn_window onednn_convolution_window(const onednn_convolution_options *o) {
 }
 
 onednn_window onednn_pooling_window(const onednn_pooling_options *o) {
-  onednn_window window;
+  onednn_window window = {0};
   int64_t in[] = {o->in_height, o->in_width}, out[] = {o->out_height, o->out_width};
   int64_t kernel[] = {o->kernel_height, o->kernel_width};
   int64_t stride[] = {o->stride_height, o->stride_width}, dense[] = {1, 1};

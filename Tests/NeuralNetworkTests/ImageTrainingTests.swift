@@ -27,7 +27,10 @@ import Testing
     /// The networks of Tests/Parity/training_goldens.py.
     static func graph(_ name: String) -> Graph {
         var b = GraphBuilder()
-        let image = b.input(.image(channels: 3, height: 24, width: 20), name: "image")
+        let image =
+            name == "clip"
+            ? b.input(.clip(channels: 3, frames: 4, height: 12, width: 10), name: "clip")
+            : b.input(.image(channels: 3, height: 24, width: 20), name: "image")
         func conv(
             _ name: String, _ x: Graph.NodeID, _ out: Int, _ kernel: Int, _ stride: Int = 1, groups: Int = 1,
             bias: Bool = false, initializer: Graph.Initializer? = nil
@@ -51,6 +54,23 @@ import Testing
             y = norm("layer1.0.bn2", conv("layer1.0.conv2", y, 12, 3))
             let identity = norm("layer1.0.downsample.1", conv("layer1.0.downsample.0", x, 12, 1, 2))
             x = b.globalAveragePooling("pool", relu(b.add("add", y, identity)))
+        case "clip":
+            func unit(_ name: String, _ x: Graph.NodeID, _ out: Int, _ window: Window) -> Graph.NodeID {
+                norm(name + "bn", b.convolution(name, x, Convolution(outChannels: out, window: window)))
+            }
+            let time = TimeWindow(kernel: 3, padding: 1)
+            x = relu(
+                unit("stem", x, 8, Window(kernel: Extent(3), stride: Extent(2), padding: Extent(1), time: time)))
+            let space = relu(unit("space", x, 6, Window(kernel: Extent(3), padding: Extent(1))))
+            x = relu(b.add("add", x, unit("time", space, 8, Window(kernel: Extent(1), time: time))))
+            let most = b.maxPooling(
+                "max", x,
+                Window(
+                    kernel: Extent(3), stride: Extent(2), padding: Extent(1),
+                    time: TimeWindow(kernel: 3, stride: 2, padding: 1)))
+            let half = Window(kernel: Extent(1), stride: Extent(2), time: TimeWindow(kernel: 1, stride: 2))
+            let down = b.convolution("down", x, Convolution(outChannels: 4, window: half, hasBias: true))
+            x = b.globalAveragePooling("pool", b.concatenation("join", [most, down]))
         case "inception":
             let window = Window(kernel: Extent(3), padding: Extent(1))
             x = relu(conv("stem", x, 8, 3, 2, bias: true))

@@ -176,6 +176,23 @@ class Mobile(nn.Module):
         return self.fc(self.project(x * s).mean((2, 3)))
 
 
+class Clip(nn.Module):
+    """Four frames of 12 × 10."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.stembn = nn.Conv3d(3, 8, 3, (1, 2, 2), 1, bias=False), nn.BatchNorm3d(8)
+        self.space, self.spacebn = nn.Conv3d(8, 6, (1, 3, 3), padding=(0, 1, 1), bias=False), nn.BatchNorm3d(6)
+        self.time, self.timebn = nn.Conv3d(6, 8, (3, 1, 1), padding=(1, 0, 0), bias=False), nn.BatchNorm3d(8)
+        self.down = nn.Conv3d(8, 4, 1, 2, bias=True)
+        self.fc = nn.Linear(12, CLASSES)
+
+    def forward(self, x):
+        x = F.relu(self.stembn(self.stem(x)))
+        x = F.relu(x + self.timebn(self.time(F.relu(self.spacebn(self.space(x))))))
+        return self.fc(torch.cat([F.max_pool3d(x, 3, 2, 1), self.down(x)], 1).mean((2, 3, 4)))
+
+
 def prepare(model):
     state = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
     for name, value in state.items():
@@ -184,7 +201,7 @@ def prepare(model):
         fan = int(np.prod(weight.shape[1:]))
         centre, spread = {
             "running_mean": (0, 0.1), "running_var": (1, 0.3),
-            "weight": (1, 0.2) if value.dim() == 1 else (0, np.sqrt((6 if value.dim() == 4 else 1) / fan)),
+            "weight": (1, 0.2) if value.dim() == 1 else (0, np.sqrt((6 if value.dim() in (4, 5) else 1) / fan)),
             "bias": (0, 1 / np.sqrt(fan) if weight.dim() > 1 else 0.1),
         }[leaf]
         value.copy_(torch.from_numpy(around(name, tuple(value.shape), centre, spread)))
@@ -204,6 +221,8 @@ def golden(name, model, frozen=()):
                 parameter.requires_grad_(False)
             module.eval()
     x = torch.from_numpy(around("input", (BATCH, HEIGHT, WIDTH, 3), 0, 1)).permute(0, 3, 1, 2)
+    if isinstance(model, Clip):  # the same numbers, as channels of frames
+        x = torch.from_numpy(around("input", (BATCH, 4, 12, 10, 3), 0, 1)).permute(0, 4, 1, 2, 3)
     logits = model(x)
     F.cross_entropy(logits, TARGETS).backward()
     print(name, logits[0].tolist())
@@ -256,7 +275,7 @@ if __name__ == "__main__":
     goldens = [
         golden("residual", Residual()), golden("inception", Inception()), golden("mbconv", MBConv()), golden("vgg", VGG()),
         golden("residual", Residual(), ("conv1", "bn1", "layer1.0.conv1", "layer1.0.bn1", "layer1.0.downsample")),
-        golden("vgg", VGG(), ("a",)),
+        golden("vgg", VGG(), ("a",)), golden("clip", Clip()), golden("clip", Clip(), ("stem", "stembn", "spacebn")),
         golden("convnext", ConvNeXt(1)), golden("convnextv2", ConvNeXt(2)), golden("mobile", Mobile()),
         golden("class", Transformer(0, nn.GELU, "class")), golden("registers", Transformer(2, QuickGELU, "mean")),
         golden("latent", Transformer(0, TanhGELU, "latent")),

@@ -168,10 +168,14 @@ final class ConvolutionLayer {
     ) throws -> Matrix? {
         let slope = try blocked(gradient, blocking?.intoOutput)
         if let backwardWeights, let weightGradient {
-            try backwardWeights.run([
-                (ONEDNN_SOURCE, blocked(input, blocking?.intoInput).raw), (ONEDNN_DIFF_DESTINATION, slope.raw),
-                (ONEDNN_DIFF_WEIGHTS, weightGradients.pointer),
-            ])
+            // Named, and held until it was read: the primitive knows its address only.
+            let source = try blocked(input, blocking?.intoInput)
+            try withExtendedLifetime(source) {
+                try backwardWeights.run([
+                    (ONEDNN_SOURCE, source.raw), (ONEDNN_DIFF_DESTINATION, slope.raw),
+                    (ONEDNN_DIFF_WEIGHTS, weightGradients.pointer),
+                ])
+            }
             try outOfBackward?.run(from: weightGradients.pointer, to: UnsafeMutableRawPointer(weightGradient))
         }
         // Apart from the product, which is no slower without it.
