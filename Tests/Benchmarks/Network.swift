@@ -91,7 +91,7 @@ enum NetworkBenchmark {
         let size = setting.backbone.nativeImageSize
         let graph = setting.backbone.graph(imageSize: size)
         let normalization = setting.backbone.inputConvention().normalization
-        let pixels = (0..<setting.batch * size * size * 3).map { UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9) }
+        let pixels = (0..<setting.batch * graph.nodes[0].shape.size).map { UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9) }
         ArithmeticLibrary.setThreadsOfCallingThread(1)
         let plan = try InferencePlan(
             graph: graph, output: setting.output, batch: setting.batch,
