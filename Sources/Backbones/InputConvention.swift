@@ -9,6 +9,9 @@ public struct InputConvention: Sendable, Equatable, Codable {
     public let deviation: [Float]
     /// Whether the network expects blue, green, red.
     public let isBlueFirst: Bool
+    /// Whether the network is shown how each frame differs from the one before it, instead of the frame; see
+    /// `FrameDifference`. Nil means no.
+    public var isDifference: Bool?
 
     /// - Parameters:
     ///   - mean: of red, green, blue, where white is 1.
@@ -22,6 +25,7 @@ public struct InputConvention: Sendable, Equatable, Codable {
     enum CodingKeys: String, CodingKey {
         case mean, deviation
         case isBlueFirst = "blue_first"
+        case isDifference = "difference"
     }
 
     /// Mean and deviation of ImageNet, as torchvision's weights expect.

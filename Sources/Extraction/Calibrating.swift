@@ -45,10 +45,11 @@ extension Extractor {
     /// - Throws: `VideoError` where no clip can be decoded; as `InferencePlan`.
     public func layerAgreement(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> [LayerAgreement] {
         let clips = try dataset.clips()
-        let frames = try sampleFrames(recipe, of: sample?.choose(from: clips) ?? clips, ofEach: 1).prefix(4)
+        let count = recipe.sampling.windowed == nil ? 4 : 1
+        let examples = try samples(recipe, of: sample?.choose(from: clips) ?? clips, ofEach: 1).prefix(count)
         return try LayerAgreement.layers(
-            graph: recipe.graph(), output: recipe.tap, batch: frames.count, weights: weights.packed,
-            normalization: recipe.input.normalization, arithmetic: recipe.arithmetic, pixels: frames.flatMap(\.pixels))
+            graph: recipe.graph(), output: recipe.tap, batch: examples.count, weights: weights.packed,
+            normalization: recipe.input.normalization, arithmetic: recipe.arithmetic, pixels: examples.flatMap { $0 })
     }
 
     /// The mean cosine of a recipe's features to those in `f32`, on a few frames of the dataset.
@@ -56,14 +57,19 @@ extension Extractor {
     /// - Throws: `VideoError` where no clip can be decoded; as `InferencePlan`.
     public func featureAgreement(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> Double {
         try FeatureAgreement.mean(
-            graph: recipe.graph(), output: recipe.tap, batch: Self.calibrationBatch, weights: weights.packed,
+            graph: recipe.graph(), output: recipe.tap, batch: Self.batch(recipe), weights: weights.packed,
             normalization: recipe.input.normalization, arithmetic: recipe.arithmetic,
-            pixels: Self.batches(try sampleFrames(recipe, of: dataset.clips(), ofEach: 1)))
+            pixels: Self.batches(try samples(recipe, of: dataset.clips(), ofEach: 1), of: Self.batch(recipe)))
     }
 
-    private static func batches(_ frames: [VideoFrame]) -> [[UInt8]] {
-        stride(from: 0, to: frames.count, by: calibrationBatch).map { first in
-            frames[first..<min(first + calibrationBatch, frames.count)].flatMap(\.pixels)
+    /// Frames, or windows, that are looked at together.
+    private static func batch(_ recipe: ExtractionRecipe) -> Int {
+        recipe.sampling.windowed == nil ? calibrationBatch : 1
+    }
+
+    private static func batches(_ samples: [[UInt8]], of size: Int) -> [[UInt8]] {
+        stride(from: 0, to: samples.count, by: size).map { first in
+            samples[first..<min(first + size, samples.count)].flatMap { $0 }
         }
     }
 
@@ -73,19 +79,20 @@ extension Extractor {
     ) throws -> Calibration {
         let training = clips.filter { $0.split == .train }
         let graph = try recipe.graph()
-        let frames = try sampleFrames(
+        let frames = try samples(
             recipe, of: training.isEmpty ? clips : training, ofEach: graph.multiplyAdds > Self.heavy ? 1 : 2)
         let known = RangeStore(recipe, frames)
         if let ranges = known.ranges {
             tell(ranges, recipe, report)
             return ranges.calibration
         }
-        report(.note("finding the ranges of eight bits on \(frames.count) frames of the data set"))
+        let kind = recipe.sampling.windowed == nil ? "frames" : "windows"
+        report(.note("finding the ranges of eight bits on \(frames.count) \(kind) of the data set"))
         // Ranges are part of the recipe: machines that share the work must find the same, so the batch is fixed too.
         let calibrator = try Calibrator(
-            graph: graph, output: recipe.tap, batch: Self.calibrationBatch, weights: weights.packed,
+            graph: graph, output: recipe.tap, batch: Self.batch(recipe), weights: weights.packed,
             normalization: recipe.input.normalization)
-        let calibration = try calibrator.calibration(of: Self.batches(frames))
+        let calibration = try calibrator.calibration(of: Self.batches(frames, of: Self.batch(recipe)))
         let ranges = RangeStore.Ranges(calibration: calibration, speed: calibrator.speed)
         known.keep(ranges)
         tell(ranges, recipe, report)
@@ -112,17 +119,14 @@ extension Extractor {
             + "done as asked. `precision: fastest` chooses what is faster"
     }
 
-    /// A few frames of clips spread evenly over the dataset.
-    private func sampleFrames(
+    /// What the network is shown, frames or windows: a few of clips spread evenly over the dataset.
+    private func samples(
         _ recipe: ExtractionRecipe, of clips: [Clip], ofEach frames: Int
-    ) throws -> [VideoFrame] {
+    ) throws -> [[UInt8]] {
         let root = dataset.root
-        @Sendable func sampled(_ place: Int) -> Result<[VideoFrame], VideoError> {
+        @Sendable func sampled(_ place: Int) -> Result<[[UInt8]], VideoError> {
             do {
-                let path = root + "/" + clips[place].path
-                let request = recipe.request(digest: try FileDigest.clip(path: path))
-                let sampled = try openClip(path: path).sample([request])[0].frames
-                return .success(Self.spread(sampled.count, into: frames).prefix(frames).map { sampled[$0] })
+                return .success(try Self.samples(recipe, root + "/" + clips[place].path, frames))
             } catch {
                 return .failure(
                     error as? VideoError
@@ -131,18 +135,33 @@ extension Extractor {
         }
         // Clips that cannot be decoded give way to their neighbours.
         let order = Self.spread(clips.count, into: Self.calibrationClips)
-        var tried: [Result<[VideoFrame], VideoError>?] = Array(repeating: nil, count: order.count)
+        var tried: [Result<[[UInt8]], VideoError>?] = Array(repeating: nil, count: order.count)
         try runJobs(count: min(Self.calibrationClips, order.count), workers: workers) {
             { sampled(order[$0]) }
-        } consume: { (place: Int, result: Result<[VideoFrame], VideoError>) in
+        } consume: { (place: Int, result: Result<[[UInt8]], VideoError>) in
             tried[place] = result
         }
-        var found: [[VideoFrame]] = []
+        var found: [[[UInt8]]] = []
         for (place, known) in zip(order, tried) where found.count < Self.calibrationClips {
             if let frames = try? (known ?? sampled(place)).get() { found.append(frames) }
         }
         if found.isEmpty, case .failure(let error)? = tried.first { throw error }
         return found.flatMap { $0 }
+    }
+
+    /// Of one clip: frames spread evenly, or windows.
+    private static func samples(_ recipe: ExtractionRecipe, _ path: String, _ count: Int) throws -> [[UInt8]] {
+        var request = recipe.request(digest: try FileDigest.clip(path: path))
+        let clip = try openClip(path: path)
+        let differences = recipe.input.isDifference == true
+        if request.sampling.windowed == nil {
+            let pictures = try clip.pictures(request, differences: differences)
+            return spread(pictures.count, into: count).prefix(count).map { pictures[$0] }
+        }
+        // One in the middle is enough: it has many frames.
+        let windows = request.windows(times: clip.information.frameTimes) ?? []
+        request.part = .init(index: spread(windows.count, into: 1).first ?? 0, count: max(1, windows.count))
+        return try clip.pictures(request, differences: differences)
     }
 
     /// All indices below `count`, those in the middle of `parts` equal parts first.

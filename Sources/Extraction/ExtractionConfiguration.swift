@@ -28,6 +28,8 @@ public struct ExtractionConfiguration: Sendable {
     public var numerics: Numerics?
     /// How pixels become the network's input; nil follows the weights.
     public var input: InputConvention?
+    /// Whether the network is shown how each frame differs from the one before it, instead of the frame.
+    public var showsDifference = false
     /// One of the backbone's taps.
     public var tap: String
     /// Side of the square picture the network sees, in pixels.

@@ -38,11 +38,13 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     public var calibration: Calibration?
     /// How features are stored; nil for `float32`.
     public var store: StoredType?
+    /// Of features of several networks side by side, their recipes in order; nil for those of one.
+    public var joined: [ExtractionRecipe]?
     /// `currentFeatureVersion` when the features were made.
     public var featureVersion = currentFeatureVersion
 
     enum CodingKeys: String, CodingKey {
-        case backbone, numerics, weights, tap, sampling, crop, resize, input, precision, calibration, store
+        case backbone, numerics, weights, tap, sampling, crop, resize, input, precision, calibration, store, joined
         case imageSize = "image_size"
         case precisionAsked = "precision_asked"
         case featureVersion = "feature_version"
@@ -66,6 +68,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     ///
     /// - Throws: `RecipeError.unknownBackbone`.
     public func graph() throws -> Graph {
+        if joined != nil { throw RecipeError.severalNetworks(backbone) }
         if backbone == Backbone.importedName {
             guard let network = ImportedNetworks.network(digest: weights) else {
                 throw RecipeError.missingModel(digest: weights)
@@ -75,7 +78,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
             return graph
         }
         guard let network = Backbone.named(backbone) else { throw RecipeError.unknownBackbone(backbone) }
-        return network.graph(imageSize: imageSize, numerics: numerics)
+        return network.graph(imageSize: imageSize, numerics: numerics, frames: sampling.windowed?.length)
     }
 
     /// What the configuration comes to with these weights.
@@ -83,6 +86,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     /// - Throws: `RecipeError.otherNumerics` where the weights are for another arithmetic than asked for.
     public init(_ configuration: ExtractionConfiguration, _ weights: LoadedWeights) throws {
         let backbone = configuration.backbone
+        try Self.checkWindows(backbone, configuration.sampling)
         let possible = weights.traits.numerics
         if let own = possible.first, let wanted = configuration.numerics, !possible.contains(wanted) {
             throw RecipeError.otherNumerics(weights: configuration.weights.name, own: own, wanted: wanted)
@@ -91,6 +95,21 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         self.init(
             configuration, weights: weights.digest ?? "random", numerics: numerics ?? backbone.numerics[0],
             input: configuration.input ?? weights.traits.input ?? backbone.inputConvention(numerics))
+    }
+
+    /// That a network of windows is given windows that it can see, and no other network is.
+    ///
+    /// - Throws: `RecipeError`.
+    public static func checkWindows(_ backbone: Backbone, _ sampling: Sampling) throws {
+        switch (backbone.clip, sampling.windowed) {
+        case (nil, nil): return
+        case (nil, _?): throw RecipeError.seesOneFrame(backbone.name)
+        case (let clip?, nil): throw RecipeError.seesWindows(backbone.name, length: clip.native)
+        case (let clip?, let windows?):
+            if windows.length < clip.minimum {
+                throw RecipeError.shortWindow(backbone.name, length: windows.length, least: clip.minimum)
+            }
+        }
     }
 
     init(_ configuration: ExtractionConfiguration, weights: String, numerics: Numerics, input: InputConvention) {
@@ -102,6 +121,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         sampling = configuration.sampling
         resize = configuration.resize
         self.input = input
+        self.input.isDifference = configuration.showsDifference ? true : nil
         precision = configuration.precision
         precisionAsked = configuration.choosesPrecision ? "fastest" : nil
         store = configuration.store == .float32 ? nil : configuration.store
@@ -162,6 +182,10 @@ public enum RecipeError: LocalizedError, Equatable {
     case unknownBackbone(String)
     case missingModel(digest: String)
     case otherNumerics(weights: String, own: Numerics, wanted: Numerics)
+    case severalNetworks(String)
+    case seesOneFrame(String)
+    case seesWindows(String, length: Int)
+    case shortWindow(String, length: Int, least: Int)
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
@@ -173,21 +197,41 @@ public enum RecipeError: LocalizedError, Equatable {
         case .otherNumerics(let weights, let own, let wanted):
             "\(weights) holds weights for the arithmetic of \(own.rawValue), but `extract.numerics` says "
                 + "\(wanted.rawValue). Leave the key out: it follows the weights."
+        case .severalNetworks(let backbones):
+            "The features are those of several networks side by side (\(backbones)). Training, `evaluate`, reports and `predict` "
+                + "know them; what looks into one network, or slides over videos, does not."
+        case .seesOneFrame(let backbone):
+            "\(backbone) sees one frame at a time: `policy: windows` is for networks of several frames, such as r3d_18. Use "
+                + "another policy, such as `uniform`."
+        case .seesWindows(let backbone, let length):
+            "\(backbone) sees several frames at once. Write `sampling: {policy: windows, length: \(length), stride: "
+                + "\(max(1, length / 2)), frames_per_second: 15, windows: 20}`."
+        case .shortWindow(let backbone, let length, let least):
+            "\(backbone) needs windows of at least \(least) frames; `sampling.length` is \(length)."
         }
     }
 }
 
 extension Sampling: Codable {
     private enum CodingKeys: String, CodingKey {
-        case policy, frames, every, start
+        case policy, frames, every, start, stride
         case framesPerSecond = "frames_per_second"
+        case length, windows
     }
 
     /// As a pipeline file writes it.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
+        if let windowed {
+            try container.encode("windows", forKey: .policy)
+            try container.encode(windowed.length, forKey: .length)
+            try container.encode(windowed.stride, forKey: .stride)
+            try container.encode(windowed.windows, forKey: .windows)
+            return try container.encodeIfPresent(windowed.framesPerSecond, forKey: .framesPerSecond)
+        }
         try container.encode(frames, forKey: .frames)
         switch self {
+        case .windows: break
         case .first: try container.encode("first", forKey: .policy)
         case .uniform: try container.encode("uniform", forKey: .policy)
         case .rate(let framesPerSecond, _):
@@ -206,8 +250,18 @@ extension Sampling: Codable {
     /// From what `encode` wrote.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
+        let policy = try container.decode(String.self, forKey: .policy)
+        if policy == "windows" {
+            self = .windows(
+                WindowSampling(
+                    length: try container.decode(Int.self, forKey: .length),
+                    stride: try container.decode(Int.self, forKey: .stride),
+                    framesPerSecond: try container.decodeIfPresent(Double.self, forKey: .framesPerSecond),
+                    windows: try container.decode(Int.self, forKey: .windows)))
+            return
+        }
         let frames = try container.decode(Int.self, forKey: .frames)
-        switch try container.decode(String.self, forKey: .policy) {
+        switch policy {
         case "first": self = .first(frames: frames)
         case "uniform": self = .uniform(frames: frames)
         case "rate":

@@ -122,7 +122,13 @@ public struct Extractor: Sendable {
     ) throws {
         let root = dataset.root
         let frames = jobs.count * (targets.map(\.recipe.sampling.frames).max() ?? 1)
-        let batches = targets.map { ($0.recipe.sampling.frames + $0.recipe.batch - 1) / $0.recipe.batch }.min() ?? 1
+        // What differs from the frame before wants all frames.
+        let isDivisible = !targets.contains {
+            $0.recipe.input.isDifference == true && $0.recipe.sampling.windowed == nil
+        }
+        let batches =
+            !isDivisible
+            ? 1 : targets.map { ($0.recipe.sampling.frames + $0.recipe.batch - 1) / $0.recipe.batch }.min() ?? 1
         var parts = ClipParts(clips: jobs.count, workers: workers, batches: batches)
         let count = parts.count
         var done = 0

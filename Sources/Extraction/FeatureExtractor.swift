@@ -59,8 +59,8 @@ public final class FeatureExtractor {
         _ recipe: ExtractionRecipe, _ weights: PackedWeights, seconds: Double = 2, frames: Int? = nil
     ) throws -> Double {
         let network = try FeatureExtractor([(recipe, weights)], threads: 1, frames: frames).networks[0]
-        let size = recipe.imageSize
-        let pixels = (0..<network.plan.batch * size * size * 3).map { UInt8(truncatingIfNeeded: $0 / 64 &* 37) }
+        let picture = try recipe.graph().nodes[0].shape.size
+        let pixels = (0..<network.plan.batch * picture).map { UInt8(truncatingIfNeeded: $0 / 64 &* 37) }
         _ = try network.plan.run(pixels: pixels, normalization: network.normalization)
         let begin = ContinuousClock.now
         var (frames, taken) = (0, 0.0)
@@ -108,35 +108,55 @@ public final class FeatureExtractor {
             return request
         }
         let distinct = Array(Set(requests))
+        if distinct.contains(where: { $0.sampling.windowed != nil }) {
+            return try extractWindows(clip, path: path, views, requests, distinct, isCancelled)
+        }
         let sampled = Dictionary(uniqueKeysWithValues: zip(distinct, try clip.sample(distinct)))
         let sequences = try zip(views, requests).map { view, request in
             guard let frames = sampled[request], part.count > 1 || !frames.frames.isEmpty else {
                 throw VideoError.noFrames(path: path)
             }
-            return SequenceRecord(
-                view: view.view,
-                frameIndices: frames.frames.map(\.index), frameTimes: frames.frames.map(\.time),
-                decodeErrors: frames.decodeErrors,
-                features: try features(of: frames.frames, networks[view.recipe], isCancelled))
+            return try sequence(view, of: frames.frames, decodeErrors: frames.decodeErrors, isCancelled)
         }
         return Result(details: .init(clip.information), sequences: sequences)
     }
 
-    /// Features of pictures of the first recipe's size `[frame, feature]`, rounded as the cache would store them.
-    public func features(of frames: [VideoFrame]) throws -> [Float] { try features(of: frames, networks[0]) { false } }
+    func sequence(
+        _ view: View, of frames: [VideoFrame], decodeErrors: Int, _ isCancelled: () -> Bool
+    ) throws -> SequenceRecord {
+        let network = networks[view.recipe]
+        let pictures = network.recipe.shown(frames.map(\.pixels))
+        return SequenceRecord(
+            view: view.view, frameIndices: frames.map(\.index), frameTimes: frames.map(\.time),
+            decodeErrors: decodeErrors, features: try features(of: pictures, network, isCancelled))
+    }
+
+    /// Features of pictures as the first recipe's network is shown them `[frame, feature]`, rounded as the cache would store
+    /// them.
+    func features(shown frames: [VideoFrame]) throws -> [Float] {
+        try features(of: frames.map(\.pixels), networks[0]) { false }
+    }
 
     private func features(
-        of frames: [VideoFrame], _ network: Network, _ isCancelled: () -> Bool
+        of pictures: [[UInt8]], _ network: Network, _ isCancelled: () -> Bool
     ) throws -> [Float] {
         let plan = network.plan
         var features: [Float] = []
-        features.reserveCapacity(frames.count * plan.outputShape.reduce(1, *))
-        for start in stride(from: 0, to: frames.count, by: plan.batch) {
+        features.reserveCapacity(pictures.count * plan.outputShape.reduce(1, *))
+        for start in stride(from: 0, to: pictures.count, by: plan.batch) {
             if isCancelled() { throw Cancelled() }
-            let part = frames[start..<min(start + plan.batch, frames.count)]
-            features += try plan.run(pictures: part.map(\.pixels), normalization: network.normalization).values
+            let part = pictures[start..<min(start + plan.batch, pictures.count)]
+            features += try plan.run(pictures: Array(part), normalization: network.normalization).values
         }
         return network.recipe.storedType.rounding(features)
+    }
+
+    /// Features of one window `[feature]`, rounded as the cache would store them.
+    func features(of window: FrameWindow, recipe: Int = 0) throws -> [Float] {
+        let network = networks[recipe]
+        let pictures = network.recipe.shown(window.frames.map(\.pixels))
+        return network.recipe.storedType.rounding(
+            try network.plan.run(pictures: pictures, normalization: network.normalization).values)
     }
 }
 
@@ -149,9 +169,16 @@ extension VideoRecord.Details {
 }
 
 extension ExtractionRecipe {
+    /// What the network is shown of neighbouring pictures.
+    public func shown(_ pictures: [[UInt8]]) -> [[UInt8]] {
+        input.isDifference == true ? FrameDifference.of(pictures) : pictures
+    }
+
     /// Frames that a network sees at once: equal parts of at most 16, or what the network is best with, large enough to
     /// reuse each weight while it is in the processor's cache; fewer where pictures are so large that their activations would fill the memory.
     public var batch: Int {
+        // A window is several frames already.
+        if sampling.windowed != nil { return 1 }
         let best = Backbone.named(backbone)?.framesAtOnce ?? 16
         let most = max(2, min(best, 1_000_000 / (imageSize * imageSize)))
         let parts = (sampling.frames + most - 1) / most

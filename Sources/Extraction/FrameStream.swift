@@ -30,10 +30,13 @@ public struct FrameStream: Sendable {
         consume: (_ times: [Double], _ rows: [Float]) throws -> Void
     ) throws {
         shareMemoryBetweenThreads()
-        let clip = try openClip(path: path)
+        let times = try openClip(path: path).information.frameTimes
         let request = SampleRequest(
             sampling, framing: .centerSquare(size: recipe.imageSize, filter: recipe.resize))
-        let wanted = request.times(clip.information.frameTimes).count
+        if let windowed = sampling.windowed, !windowed.isEnough(windowed.ticks(times).count) {
+            throw VideoError.shorterThanWindow(path: path, frames: windowed.ticks(times).count, sampling: windowed)
+        }
+        let wanted = request.windows(times: times)?.count ?? request.times(times).count
         let feed = FrameFeed(capacity: 2 * workers)
         decode(request, into: feed, isCancelled)
         defer { feed.stop() }
@@ -44,8 +47,14 @@ public struct FrameStream: Sendable {
         try runJobs(count: (wanted + recipe.batch - 1) / recipe.batch, workers: workers) {
             let extractor = try FeatureExtractor([(recipe, weights)], threads: 1, frames: wanted)
             return { _ -> Batch? in
-                guard let (index, frames) = try feed.take() else { return nil }
-                return Batch(index: index, times: frames.map(\.time), rows: try extractor.features(of: frames))
+                guard let (index, piece) = try feed.take() else { return nil }
+                switch piece {
+                case .frames(let frames):
+                    return Batch(index: index, times: frames.map(\.time), rows: try extractor.features(shown: frames))
+                case .window(let window):
+                    return Batch(
+                        index: index, times: [window.middle.time], rows: try extractor.features(of: window))
+                }
             }
         } consume: { (_: Int, batch: Batch?) in
             guard let batch else { return }
@@ -68,16 +77,30 @@ public struct FrameStream: Sendable {
     /// Starts the thread that decodes.
     private func decode(_ request: SampleRequest, into feed: FrameFeed, _ isCancelled: @escaping @Sendable () -> Bool) {
         let (path, size) = (path, recipe.batch)
+        let isDifference = recipe.input.isDifference == true && request.sampling.windowed == nil
         let thread = Thread {
             do {
+                let clip = try openClip(path: path)
+                var windows = request.windows(times: clip.information.frameTimes).map(WindowAssembler.init)
+                var changes = isDifference ? ChangingFrames() : nil
                 var batch: [VideoFrame] = []
-                try openClip(path: path).forEachFrame(request) { frame in
-                    batch.append(frame)
-                    guard batch.count == size else { return }
-                    if isCancelled() || !feed.put(batch) { throw FeatureExtractor.Cancelled() }
-                    batch = []
+                func put(_ piece: FramePiece) throws {
+                    if isCancelled() || !feed.put(piece) { throw FeatureExtractor.Cancelled() }
                 }
-                if !batch.isEmpty { _ = feed.put(batch) }
+                try clip.forEachFrame(request) { frame in
+                    if let ready = windows?.add(frame) {
+                        for window in ready { try put(.window(window)) }
+                        return
+                    }
+                    batch += changes?.add(frame) ?? [frame]
+                    while batch.count >= size {
+                        try put(.frames(Array(batch.prefix(size))))
+                        batch.removeFirst(size)
+                    }
+                }
+                for window in windows?.finish() ?? [] { try put(.window(window)) }
+                batch += changes?.finish() ?? []
+                if !batch.isEmpty { try put(.frames(batch)) }
                 feed.finish(nil)
             } catch is FeatureExtractor.Cancelled {
                 feed.finish(nil)
@@ -90,13 +113,19 @@ public struct FrameStream: Sendable {
     }
 }
 
+/// What a network sees at once.
+private enum FramePiece {
+    case frames([VideoFrame])
+    case window(FrameWindow)
+}
+
 /// A bounded queue between the thread that decodes and those that infer.
 ///
 /// `@unchecked Sendable`: every access to the mutable state is made while holding `condition`.
 private final class FrameFeed: @unchecked Sendable {
     private let condition = NSCondition()
     private let capacity: Int
-    private var waiting: [(index: Int, frames: [VideoFrame])] = []
+    private var waiting: [(index: Int, piece: FramePiece)] = []
     private var count = 0
     private var error: (any Error)?
     private var isFinished = false
@@ -104,11 +133,11 @@ private final class FrameFeed: @unchecked Sendable {
     init(capacity: Int) { self.capacity = capacity }
 
     /// False where nobody wants frames any more.
-    func put(_ frames: [VideoFrame]) -> Bool {
+    func put(_ piece: FramePiece) -> Bool {
         condition.withLock {
             while waiting.count >= capacity && !isFinished { condition.wait() }
             if isFinished { return false }
-            waiting.append((count, frames))
+            waiting.append((count, piece))
             count += 1
             condition.broadcast()
             return true
@@ -116,7 +145,7 @@ private final class FrameFeed: @unchecked Sendable {
     }
 
     /// The next batch and its number; nil at the end.
-    func take() throws -> (index: Int, frames: [VideoFrame])? {
+    func take() throws -> (index: Int, piece: FramePiece)? {
         try condition.withLock {
             while waiting.isEmpty && !isFinished { condition.wait() }
             if let error { throw error }

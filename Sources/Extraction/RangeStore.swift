@@ -2,7 +2,6 @@ import Digests
 import FeatureCache
 import Foundation
 import NeuralNetwork
-import Video
 
 /// Ranges of eight bits that were found before from the same recipe and the same pictures, in the user's cache folder:
 /// what `--check` found, `extract` need not find again. Nothing is kept where kernels are not either
@@ -10,10 +9,10 @@ import Video
 struct RangeStore {
     private let path: String
 
-    init(_ recipe: ExtractionRecipe, _ frames: [VideoFrame]) {
+    init(_ recipe: ExtractionRecipe, _ pictures: [[UInt8]]) {
         var digest = Digest()
         digest.update(Data(recipe.undecided.json.utf8))
-        for frame in frames { digest.update(frame.pixels) }
+        for picture in pictures { digest.update(picture) }
         path = UserCache.folder + "/ranges/\(digest.hex()).json"
     }
 

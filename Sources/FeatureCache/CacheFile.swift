@@ -41,7 +41,9 @@ public final class CacheFile: Sendable {
             try queue.write { database in
                 // Somebody else may have made the tables since we looked.
                 guard try CacheIdentity(database).isEmpty else { return }
-                for part in [Schema.tables, Schema.indexes, Schema.views] { try database.execute(sql: part) }
+                for part in [Schema.tables, Schema.indexes, Schema.windows, Schema.views] {
+                    try database.execute(sql: part)
+                }
                 try database.execute(sql: "PRAGMA user_version = \(Schema.version)")
                 try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
             }

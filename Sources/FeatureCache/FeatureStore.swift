@@ -122,16 +122,20 @@ extension CacheFile {
         let mask =
             String(repeating: "1", count: sequence.length)
             + String(repeating: "0", count: maxFrames - sequence.length)
+        let ends = sequence.windowEnds.map { pairs in
+            "[" + pairs.map { Self.json([$0.lowerBound, $0.upperBound]) }.joined(separator: ",") + "]"
+        }
         try write { database in
             let id = try Self.upsert(video, in: database)
             try database.execute(
                 sql: """
                     INSERT INTO sequence (extraction_id, video_id, view, length, mask, frame_indices, frame_times,
-                      decode_errors, checksum, features) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                      decode_errors, checksum, features, window_ends) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     extraction, id, sequence.view, sequence.length, mask, Self.json(sequence.frameIndices),
                     Self.json(sequence.frameTimes), sequence.decodeErrors, checksum, blob,
+                    ends,
                 ])
             try database.execute(
                 sql: "DELETE FROM failure WHERE extraction_id = ? AND path = ?", arguments: [extraction, video.path])

@@ -117,7 +117,7 @@ struct MergeInput {
     }
 
     private func insertSequences(_ rows: ClosedRange<Int64>) throws {
-        let columns = "length, mask, frame_indices, frame_times, decode_errors, checksum, features"
+        let columns = "length, mask, frame_indices, frame_times, decode_errors, checksum, features, window_ends"
         try database.execute(
             sql: """
                 INSERT INTO main.sequence (extraction_id, video_id, view, \(columns))

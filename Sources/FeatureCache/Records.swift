@@ -163,10 +163,12 @@ public struct ExtractionRecord: Sendable, Equatable {
 public struct SequenceRecord: Sendable, Equatable {
     /// 0 is the plain view.
     public let view: Int
-    /// Places of the sampled frames in the clip, ascending.
+    /// Places of the sampled frames in the clip, ascending; of windows those of their middle frames.
     public let frameIndices: [Int]
     /// Seconds.
     public let frameTimes: [Double]
+    /// First and last frame of each window; nil where rows are single frames.
+    public let windowEnds: [ClosedRange<Int>]?
     /// Damaged stretches passed over.
     public let decodeErrors: Int
     /// `[length, feature]`, valid rows only; padding is added when stored.
@@ -176,7 +178,11 @@ public struct SequenceRecord: Sendable, Equatable {
     public var length: Int { frameIndices.count }
 
     /// All parts, as they are.
-    public init(view: Int = 0, frameIndices: [Int], frameTimes: [Double], decodeErrors: Int, features: [Float]) {
+    public init(
+        view: Int = 0, frameIndices: [Int], frameTimes: [Double], windowEnds: [ClosedRange<Int>]? = nil,
+        decodeErrors: Int, features: [Float]
+    ) {
+        self.windowEnds = windowEnds
         self.view = view
         self.frameIndices = frameIndices
         self.frameTimes = frameTimes
@@ -188,6 +194,7 @@ public struct SequenceRecord: Sendable, Equatable {
     public init(joining parts: [SequenceRecord]) {
         self.init(
             view: parts[0].view, frameIndices: parts.flatMap(\.frameIndices), frameTimes: parts.flatMap(\.frameTimes),
+            windowEnds: parts[0].windowEnds == nil ? nil : parts.flatMap { $0.windowEnds ?? [] },
             decodeErrors: parts.map(\.decodeErrors).max() ?? 0,
             features: parts.count == 1 ? parts[0].features : parts.flatMap(\.features))
     }

@@ -2,7 +2,7 @@
 /// new version with a migration.
 enum Schema {
     /// `PRAGMA user_version` of files this program writes.
-    static let version = 2
+    static let version = 3
     /// `PRAGMA application_id`: "ZOET".
     static let applicationID = 0x5A4F_4554
 
@@ -61,7 +61,11 @@ enum Schema {
         """
 
     /// What makes version `n + 1` of version `n`.
-    static let migrations: [Int: String] = [1: indexes]
+    static let migrations: [Int: String] = [1: indexes, 2: windows + "DROP VIEW frame_feature;" + frameFeature]
+
+    /// Where the windows of a sequence of windows begin and end; `frame_indices` and `frame_times` are then those of their
+    /// middle frames. A new cache gets it the same way, so that all caches are alike.
+    static let windows = "ALTER TABLE sequence ADD COLUMN window_ends TEXT;"  // JSON array of [first, last] frame
 
     /// Made when the first cross-validated run is stored.
     static let folds = """
@@ -91,7 +95,9 @@ enum Schema {
             JOIN sample AS second ON second.dataset = twin_pair.dataset AND second.video_id = twin_pair.twin_id;
         """
 
-    static let views = """
+    static let views = frameFeature + otherViews
+
+    private static let frameFeature = """
         CREATE VIEW frame_feature AS    -- one row a frame; `feature` is a blob of feature_size numbers
           SELECT extraction.name AS extraction, video.path AS path,
             (SELECT label FROM sample WHERE sample.video_id = video.id ORDER BY dataset LIMIT 1) AS label,
@@ -99,13 +105,19 @@ enum Schema {
             json_extract(sequence.frame_times, '$[' || frame.key || ']') AS time,
             CAST(substr(sequence.mask, frame.key + 1, 1) AS INTEGER) AS mask,
             substr(sequence.features, 1 + frame.key * row.bytes, row.bytes) AS feature,
-            sequence.view AS view
+            sequence.view AS view,
+            coalesce(json_extract(sequence.window_ends, '$[' || frame.key || '][0]'), frame.value) AS first_frame,
+            coalesce(json_extract(sequence.window_ends, '$[' || frame.key || '][1]'), frame.value) AS last_frame
           FROM sequence
             JOIN extraction ON extraction.id = sequence.extraction_id
             JOIN video ON video.id = sequence.video_id
             JOIN (SELECT id, feature_size * CASE element_type WHEN 'float16' THEN 2 ELSE 4 END AS bytes
               FROM extraction) AS row ON row.id = extraction.id
             JOIN json_each(sequence.frame_indices) AS frame;
+        """
+
+    private static let otherViews = """
+
         CREATE VIEW coverage AS         -- how much of a dataset a recipe has seen
           SELECT sample.dataset AS dataset, extraction.name AS extraction, sample.split AS split,
             sample.label AS label, count(sequence.video_id) AS videos,

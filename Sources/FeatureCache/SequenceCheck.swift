@@ -31,7 +31,7 @@ extension CacheFile {
             database,
             sql: """
                 SELECT max_frames, feature_size, element_type, length, mask, frame_indices, frame_times, checksum, features,
-                  sequence.rowid AS place, view, extraction.name, video.path
+                  sequence.rowid AS place, view, extraction.name, video.path, window_ends
                 FROM sequence LEFT JOIN extraction ON extraction.id = extraction_id
                   LEFT JOIN video ON video.id = video_id
                 WHERE sequence.rowid BETWEEN ? AND ? ORDER BY sequence.rowid
@@ -60,6 +60,9 @@ extension CacheFile {
             return "its frame_times are not \(length) numbers"
         }
         if zip(times, times.dropFirst()).contains(where: { $0 > $1 }) { return "its frame_times go back" }
+        if let ends = row["window_ends"] as String?, !areEnds(ends, of: indices) {
+            return "its window_ends are not \(length) pairs of frames around its frame_indices"
+        }
         let checksum = row[7] as String?
         return try row.withUnsafeData(atIndex: 8) { data in
             let (whole, valid) = (frames * size * type.bytes, length * size * type.bytes)
@@ -71,6 +74,15 @@ extension CacheFile {
                 UnsafeRawBufferPointer(rebasing: bytes[valid...]).allSatisfy { $0 == 0 }
             }
             return isPadded ? nil : "its padded rows are not zero"
+        }
+    }
+
+    /// Whether each window lies around its middle frame.
+    private static func areEnds(_ text: String, of middles: [Double]) -> Bool {
+        guard let ends = try? JSONDecoder().decode([[Int]].self, from: Data(text.utf8)), ends.count == middles.count
+        else { return false }
+        return zip(ends, middles).allSatisfy {
+            $0.count == 2 && $0[0] >= 0 && Double($0[0]) <= $1 && $1 <= Double($0[1])
         }
     }
 

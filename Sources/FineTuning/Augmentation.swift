@@ -66,6 +66,15 @@ public struct Augmentation: Sendable, Equatable, Codable {
             brightness: Float(255 * around(brightness)))
     }
 
+    /// Changes square pictures, one after the other, alike: the frames of a window.
+    static func apply(_ draw: Draw, toEach pixels: [UInt8], side: Int) -> [UInt8] {
+        let size = side * side * 3
+        if pixels.count == size { return apply(draw, to: pixels, side: side) }
+        return stride(from: 0, to: pixels.count, by: size).flatMap { first in
+            apply(draw, to: Array(pixels[first..<first + size]), side: side)
+        }
+    }
+
     /// Changes a square picture `[row, column, 3]`.
     public static func apply(_ draw: Draw, to pixels: [UInt8], side: Int) -> [UInt8] {
         var result = moved(pixels, side: side, draw.matrix)

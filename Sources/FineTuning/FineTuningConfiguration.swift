@@ -32,7 +32,8 @@ public struct FineTuningConfiguration: Sendable {
     /// What is likely to be a mistake.
     public var warnings: [String] {
         let pictures = training.model.kind == .frame ? 1 : framesPerVideo ?? extraction.sampling.frames
-        let graph = extraction.backbone.graph(imageSize: extraction.imageSize)
+        let graph = extraction.backbone.graph(
+            imageSize: extraction.imageSize, frames: extraction.sampling.windowed?.length)
         let normalizes = graph.nodes.contains { if case .batchNormalization = $0.operation { true } else { false } }
         guard training.batchSize == 1, normalizes else { return [] }
         return [

@@ -204,7 +204,7 @@ public struct FineTuningRun: Sendable {
             training: training,
             extraction:
                 "\(extraction.backbone.name) \(extraction.weights.name) \(extraction.tap) \(extraction.imageSize) "
-                + "\(extraction.sampling) \(extraction.resize)",
+                + "\(extraction.sampling) \(extraction.resize)" + (extraction.showsDifference ? " difference" : ""),
             unfreezing: "\(configuration.unfreezing)", backboneLearningRate: configuration.backboneLearningRate,
             framesPerVideo: configuration.framesPerVideo, framesPerClass: configuration.framesPerClass,
             augmentation: configuration.augmentation)

@@ -51,7 +51,7 @@ final class FineTuningTask {
         let trained = try Self.trained(configuration.unfreezing, graph, recipe)
         network = try PartlyFrozenNetwork(
             graph: graph, output: recipe.tap, source: source, normalization: recipe.input.normalization,
-            tuning: KernelTuning.standard
+            batch: recipe.sampling.windowed == nil ? 16 : 1, tuning: KernelTuning.standard
         ) { trained.contains($0.name) }
         let shape = try graph.featureShape(of: recipe.tap)
         features = frames.features(size: shape.reduce(1, *))
@@ -132,7 +132,7 @@ final class FineTuningTask {
 
     private func keepInMemory(_ memory: Int) throws {
         let count = frames.entries.reduce(0) { $0 + $1.frames }
-        let side = recipe.imageSize
+        let picture = graph.nodes[0].shape.size
         if network.hasFrozenPart, configuration.augmentation.isIdentity, count * network.boundarySize * 4 <= memory {
             var values: [Float] = []
             values.reserveCapacity(count * network.boundarySize)
@@ -140,7 +140,7 @@ final class FineTuningTask {
                 values += try network.boundary(frames.store.frames(key: entry.key)).values
             }
             boundaries = values
-        } else if count * side * side * 3 <= memory {
+        } else if count * picture <= memory {
             pixels = try frames.entries.map { try frames.store.frames(key: $0.key) }
         }
     }
@@ -179,7 +179,7 @@ final class FineTuningTask {
             // Safe: each iteration writes its own picture.
             nonisolated(unsafe) let target = buffer
             DispatchQueue.concurrentPerform(iterations: pictures.count) { index in
-                target[index] = Augmentation.apply(draws[index], to: pictures[index], side: side)
+                target[index] = Augmentation.apply(draws[index], toEach: pictures[index], side: side)
             }
         }
         return result
@@ -253,7 +253,7 @@ extension Graph {
     /// Whether a trained normalisation sees pictures of one pixel.
     fileprivate func hasSinglePixelNormalization(_ trained: Set<String>) -> Bool {
         nodes.contains { node in
-            guard case .batchNormalization = node.operation, case .image(_, 1, 1) = node.shape else { return false }
+            guard case .batchNormalization = node.operation, node.shape.size == node.shape.rowSize else { return false }
             return node.parameters.contains { trained.contains(parameters[$0].name) }
         }
     }

@@ -15,7 +15,7 @@ public struct FrameSet: Sendable {
         public let digest: String
         /// Of its frames in the store.
         let key: String
-        /// Frames that there are.
+        /// Frames, or windows, that there are.
         public let frames: Int
     }
 
@@ -68,7 +68,8 @@ public struct FrameSet: Sendable {
                 let index = jobs[job]
                 return Result {
                     let request = maker.request(allDigests[index] ?? "")
-                    return try openClip(path: root + "/" + clips[index].path).sample([request])[0].frames.map(\.pixels)
+                    return try openClip(path: root + "/" + clips[index].path)
+                        .pictures(request, differences: maker.differences)
                 }
             }
         } consume: { (job: Int, frames: Result<[[UInt8]], any Error>) in
@@ -132,16 +133,18 @@ private struct RequestMaker: Sendable {
     let isRandom: Bool
     let size: Int
     let resize: ResizeFilter
+    let differences: Bool
 
     init(_ configuration: FineTuningConfiguration) {
         let extraction = configuration.extraction
         isRandom = configuration.framesPerVideo != nil
         sampling = configuration.framesPerVideo.map { .uniform(frames: $0) } ?? extraction.sampling
         (size, resize) = (extraction.imageSize, extraction.resize)
+        differences = extraction.showsDifference
     }
 
     /// Bytes of a clip at most.
-    var bytes: Int { sampling.frames * size * size * 3 }
+    var bytes: Int { sampling.frames * (sampling.windowed?.length ?? 1) * size * size * 3 }
 
     func request(_ digest: String) -> SampleRequest {
         SampleRequest(
@@ -154,5 +157,6 @@ private struct RequestMaker: Sendable {
         encoder.outputFormatting = [.sortedKeys]
         let text = (try? encoder.encode(sampling)).map { String(decoding: $0, as: UTF8.self) } ?? ""
         return "\(digest) \(text)\(isRandom ? " random" : "") \(size) \(resize.rawValue)"
+            + (differences ? " difference" : "")
     }
 }

@@ -14,8 +14,8 @@ import Video
 public final class ClassActivationMapper {
     private let run: LoadedRun
     private let network: WatchedNetwork
-    /// Size of a map.
-    private let shape: (height: Int, width: Int)
+    /// Size of a map; a window of frames has several, one after the other.
+    private let shape: (frames: Int, height: Int, width: Int)
 
     /// Side of the frames that are shown, in pixels.
     private static let side = 224
@@ -26,13 +26,13 @@ public final class ClassActivationMapper {
         run = try LoadedRun(directory, weights: path)
         let recipe = run.recipe
         var graph = try recipe.graph()
-        var size: (Int, Int)?
-        if recipe.backbone == Backbone.importedName {
+        var size: (Int, Int, Int)?
+        if recipe.backbone == Backbone.importedName || recipe.sampling.windowed != nil {
             guard let map = graph.lastMap(before: recipe.tap) else {
                 throw PlanError.unsupported(node: "\(recipe.tap), which no map stands before")
             }
             graph = graph.naming(map.node, "activations")
-            size = (map.height, map.width)
+            size = (map.frames, map.height, map.width)
         }
         ArithmeticLibrary.setThreadsOfCallingThread(ProcessInfo.processInfo.activeProcessorCount)
         network = try WatchedNetwork(
@@ -43,7 +43,7 @@ public final class ClassActivationMapper {
             shape = size
         } else {
             let map = try graph.featureShape(of: graph.outputs["spatial"] == nil ? "tokens" : "spatial")
-            shape = (map[0], map[1])
+            shape = (1, map[0], map[1])
         }
     }
 
@@ -58,9 +58,12 @@ public final class ClassActivationMapper {
         let request = run.recipe.request(digest: try FileDigest.clip(path: video))
         var shown = request
         shown.framing = .centerSquare(size: Self.side)
-        let sampled = try openClip(path: video).sample([request, shown])
+        let clip = try openClip(path: video)
+        let sampled = try clip.sample([request, shown])
         guard !sampled[0].frames.isEmpty else { throw VideoError.noFrames(path: video) }
-        let pass = try network.forward(sampled[0].frames.map(\.pixels))
+        let windows = request.windows(times: clip.information.frameTimes)
+        let pass = try network.forward(
+            clip.pictures(sampled[0].frames, request, differences: run.recipe.input.isDifference == true))
         let labels = run.head.labels
         if let label, !labels.contains(label) { throw PredictorError.unknownLabel(label, available: labels) }
         let rows = run.recipe.storedType.rounding(pass.output.values)
@@ -68,7 +71,8 @@ public final class ClassActivationMapper {
         let likeliest = probabilities.indices.max { (probabilities[$0], -$0) < (probabilities[$1], -$1) } ?? 0
         let place = label.flatMap(labels.firstIndex) ?? likeliest
         let relevance = Tensor(shape: pass.output.shape, values: run.head.relevance(of: rows, label: place))
-        let maps = activations(network.value(pass), try network.gradient(pass, outputGradient: relevance))
+        var maps = activations(network.value(pass), try network.gradient(pass, outputGradient: relevance))
+        if let windows { maps = joined(maps, windows, frames: sampled[1].frames.map(\.index)) }
         return ClassActivation(
             video: video, label: labels[place], probability: Double(probabilities[place]), height: shape.height,
             width: shape.width,
@@ -80,7 +84,8 @@ public final class ClassActivationMapper {
     /// `[height, width]` of each frame, from values and gradients `[frame, row, channel]`. What stands before the patches
     /// is left out.
     private func activations(_ values: [Float], _ gradients: [Float]) -> [[Float]] {
-        let (rows, channels, pixels) = (network.shape.rows, network.shape.size, shape.height * shape.width)
+        let (rows, channels) = (network.shape.rows, network.shape.size)
+        let pixels = shape.frames * shape.height * shape.width
         return stride(from: (rows - pixels) * channels, to: values.count, by: rows * channels).map { start in
             var weights = [Float](repeating: 0, count: channels)
             for pixel in 0..<pixels {
@@ -90,6 +95,23 @@ public final class ClassActivationMapper {
             return (0..<pixels).map { pixel in
                 max(0, (0..<channels).reduce(0) { $0 + weights[$1] * values[start + pixel * channels + $1] })
             }
+        }
+    }
+
+    /// The map of each frame: the mean over the windows that show it, from maps of all moments of each window.
+    private func joined(_ maps: [[Float]], _ windows: [[Int]], frames: [Int]) -> [[Float]] {
+        let size = shape.height * shape.width
+        var (sums, counts) = ([Int: [Float]](), [Int: Float]())
+        for (map, window) in zip(maps, windows) {
+            for (place, frame) in window.enumerated() {
+                let moment = place * shape.frames / window.count * size
+                let own = map[moment..<moment + size]
+                sums[frame] = zip(sums[frame] ?? [Float](repeating: 0, count: size), own).map(+)
+                counts[frame, default: 0] += 1
+            }
+        }
+        return frames.map { frame in
+            (sums[frame] ?? [Float](repeating: 0, count: size)).map { $0 / (counts[frame] ?? 1) }
         }
     }
 }

@@ -14,7 +14,7 @@ public final class Classifier {
         public let probability: Double
     }
 
-    /// One frame.
+    /// One frame, or one window by its middle frame.
     public struct Moment: Sendable, Encodable {
         /// Seconds.
         public let time: Double
@@ -26,9 +26,9 @@ public final class Classifier {
     public struct Result: Sendable, Encodable {
         /// As it was named.
         public let video: String
-        /// Mean over the frames, most probable first, as many as are asked for.
+        /// Mean over frames or windows, most probable first, as many as are asked for.
         public let classes: [Entry]
-        /// Frame by frame.
+        /// One after the other.
         public let moments: [Moment]
     }
 
@@ -40,7 +40,7 @@ public final class Classifier {
     /// - Parameters:
     ///   - path: of the weight file, with the classifier's own parameters.
     ///   - sampling: which frames are looked at.
-    ///   - labels: in the order of the classes; nil takes ImageNet's where there are a thousand.
+    ///   - labels: in the order of the classes; nil takes ImageNet's where there are 1,000, and Kinetics' where 400.
     /// - Throws: `ClassifierError`, `WeightsError`, `PlanError`.
     public init(
         _ backbone: Backbone, weights path: String, sampling: Sampling, labels: [String]? = nil
@@ -56,7 +56,7 @@ public final class Classifier {
         try weights.validate(for: recipe.graph().parameters(for: "logits"))
         let count = shape.reduce(1, *)
         if let labels, labels.count != count { throw ClassifierError.otherCount(labels: labels.count, classes: count) }
-        self.labels = labels ?? (count == 1000 ? ClassLabels.imagenet : (0..<count).map { "class \($0)" })
+        self.labels = labels ?? (ClassLabels.published(count: count) ?? (0..<count).map { "class \($0)" })
         extractor = try FeatureExtractor(
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
         notes =

@@ -34,6 +34,9 @@ extension FineTuningConfiguration {
         self.init(
             extraction: extractions[0], training: training, unfreezing: try Unfreezing(section),
             backboneLearningRate: try section.number("backbone_learning_rate", { $0 > 0 }, "above 0"))
+        if extractions[0].sampling.windowed != nil {
+            try section.forbid(["frames_per_video"], "has no meaning where the network sees windows")
+        }
         framesPerVideo = try section.integer("frames_per_video", in: 1...10_000)
         framesPerClass = try section.integer("frames_per_class", in: 1...Int.max)
         augmentation = try Augmentation(section)

@@ -3,36 +3,72 @@ import Foundation
 import NeuralNetwork
 import SequenceModels
 
-/// A run with the network in front of it, ready for new videos.
-struct LoadedRun: Sendable {
-    let head: Head
-    let configuration: RunDirectory.Configuration
+/// A network as a run wants it.
+struct LoadedNetwork: Sendable {
     let recipe: ExtractionRecipe
     let weights: LoadedWeights
-    private let weightsName: String
+    private let name: String
 
-    /// - Parameter path: the backbone's weight file, where it is not where the run left it.
-    /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
-    init(_ directory: RunDirectory, weights path: String?) throws {
-        (head, configuration) = try directory.load()
-        recipe = try ExtractionRecipe(json: configuration.recipe)
-        weightsName = path ?? configuration.weights
+    /// - Parameters:
+    ///   - name: of the weight file, where they are not random.
+    ///   - run: whose features they made.
+    /// - Throws: `RecipeError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
+    init(_ recipe: ExtractionRecipe, weights name: String, run: String) throws {
+        (self.recipe, self.name) = (recipe, name)
         let isRandom = recipe.weights == "random"
-        weights = try LoadedWeights(isRandom ? .random : .file(weightsName))
+        weights = try LoadedWeights(isRandom ? .random : .file(name))
         try weights.validate(for: recipe.graph().parameters(for: recipe.tap))
         guard isRandom || weights.digest == recipe.weights else {
-            throw PredictorError.otherWeights(file: weightsName, run: directory.path)
+            throw PredictorError.otherWeights(file: name, run: run)
         }
     }
 
     /// What is wrong with the backbone's weights, once they were read, and what this processor does otherwise.
     var warnings: [String] {
-        var warnings = [weights.warning(name: weightsName)].compactMap { $0 }
+        var warnings = [weights.warning(name: name)].compactMap { $0 }
         if !recipe.precision.isNative {
             warnings.append(
                 "this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for "
                     + "\(recipe.precision.rawValue); \(recipe.backbone) computes in f32")
         }
         return warnings
+    }
+}
+
+/// A run with the network in front of it, ready for new videos.
+struct LoadedRun: Sendable {
+    let head: Head
+    let configuration: RunDirectory.Configuration
+    private let network: LoadedNetwork
+
+    /// - Parameter path: the backbone's weight file, where it is not where the run left it.
+    /// - Throws: `SequenceError`, `RecipeError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
+    init(_ directory: RunDirectory, weights path: String?) throws {
+        (head, configuration) = try directory.load()
+        network = try LoadedNetwork(
+            ExtractionRecipe(json: configuration.recipe), weights: path ?? configuration.weights, run: directory.path)
+    }
+
+    var recipe: ExtractionRecipe { network.recipe }
+    var weights: LoadedWeights { network.weights }
+    var warnings: [String] { network.warnings }
+
+    /// The same for runs whose features may be those of several networks.
+    ///
+    /// - Parameter path: of several networks, their files with ` + ` between them.
+    /// - Throws: as `init`.
+    static func networks(
+        of directory: RunDirectory, weights path: String?
+    ) throws -> (
+        head: Head, configuration: RunDirectory.Configuration, recipe: ExtractionRecipe, parts: [LoadedNetwork]
+    ) {
+        let (head, configuration) = try directory.load()
+        let recipe = try ExtractionRecipe(json: configuration.recipe)
+        let recipes = recipe.joined ?? [recipe]
+        let all = path ?? configuration.weights
+        let names = recipe.joined == nil ? [all] : all.components(separatedBy: FeatureJoin.separator)
+        guard names.count == recipes.count else { throw PredictorError.otherWeights(file: all, run: directory.path) }
+        let parts = try zip(recipes, names).map { try LoadedNetwork($0, weights: $1, run: directory.path) }
+        return (head, configuration, recipe, parts)
     }
 }

@@ -19,6 +19,8 @@ public struct Pipeline: Sendable {
     public var extractions: [ExtractionConfiguration]
     /// What stage 2 trains on: one of `extractions`; nil where there are several and `sequence.backbone` names none.
     public var trainedOn: ExtractionConfiguration?
+    /// Backbones whose features are put side by side, in order; empty where one is trained on.
+    public var joined: [ExtractionConfiguration]
     /// Absent from a file that is only extracted.
     public var training: TrainingConfiguration?
     /// What `finetune` does; absent from a file that trains no network.
@@ -81,6 +83,7 @@ public struct Pipeline: Sendable {
         extractions = try Self.extractions(reader)
         let views = extractions.map(\.views).max() ?? 1
         trainedOn = try Self.trainedOn(reader, extractions)
+        joined = try Self.joined(reader, extractions)
         training = try TrainingConfiguration(reader, validation: dataset.validation, views: views)
         fineTuning = try FineTuningConfiguration(reader, extractions, validation: dataset.validation)
     }
@@ -144,7 +147,7 @@ public struct Pipeline: Sendable {
         let minimum = backbones.map(\.minimumImageSize).max() ?? 1
         let sizes = try section.integers("image_size", in: minimum...4096)
         let tap = try tap(section, backbones)
-        let (sampling, input) = (try sampling(section), try input(section))
+        let (samplings, input) = (try samplings(section, backbones), try input(section))
         let resize = try section.choice("resize", ResizeFilter.self)
         let numerics = try section.choice("numerics", Numerics.self)
         return try backbones.enumerated().map { index, backbone in
@@ -155,6 +158,12 @@ public struct Pipeline: Sendable {
                         + backbone.numerics.map(\.rawValue).joined(separator: ", "))
             }
             let file = files[index]
+            let sampling = try section.entry(samplings, of: "sampling", at: index, of: backbones.count)
+            do {
+                try ExtractionRecipe.checkWindows(backbone, sampling)
+            } catch {
+                throw section.invalid("sampling", "does not fit: \(error.localizedDescription)")
+            }
             let size =
                 try sizes.map { try section.entry($0, of: "image_size", at: index, of: backbones.count) }
                 ?? backbone.nativeImageSize
@@ -177,6 +186,7 @@ public struct Pipeline: Sendable {
                 resize: resize ?? (backbone.interpolation == .bicubic ? .bicubic : .antialias),
                 precision: precision.flatMap(Precision.init) ?? .f32, store: store, views: views)
             configuration.choosesPrecision = precision == "fastest"
+            configuration.showsDifference = try showsDifference(section)
             return configuration
         }
     }
@@ -241,6 +251,21 @@ public struct Pipeline: Sendable {
         return extractions.first { $0.backbone.name == name }
     }
 
+    /// What `sequence.join` puts side by side.
+    private static func joined(
+        _ reader: PipelineReader, _ extractions: [ExtractionConfiguration]
+    ) throws -> [ExtractionConfiguration] {
+        guard let section = try reader.section("sequence", keys: TrainingConfiguration.keys), section.has("join") else {
+            return []
+        }
+        try section.forbid(["backbone"], "has no meaning beside `sequence.join`")
+        let names = try section.choices("join", extractions.map(\.backbone.name)) ?? []
+        if names.count < 2 || Set(names).count < names.count {
+            throw section.invalid("join", "must list two backbones or more, each once")
+        }
+        return names.compactMap { name in extractions.first { $0.backbone.name == name } }
+    }
+
     /// One of the known conventions by name, or mean and deviation of red, green, blue.
     private static func input(_ section: PipelineReader) throws -> InputConvention? {
         guard section.has("input") else { return nil }
@@ -248,41 +273,69 @@ public struct Pipeline: Sendable {
             "imagenet": .imageNet, "symmetric": .symmetric, "clip": .clip, "caffe": .caffe,
         ]
         if (try? section.string("input")) != nil {
-            return known[try section.choice("input", known.keys.sorted()) ?? ""]
+            return known[try section.choice("input", known.keys.sorted() + ["difference"]) ?? ""]
         }
-        guard let reader = try section.section("input", keys: ["mean", "deviation", "blue_first"]) else { return nil }
+        guard let reader = try section.section("input", keys: inputKeys), reader.names != ["difference"] else {
+            return nil
+        }
         return InputConvention(
             mean: try reader.required("mean") { try reader.numbers($0, count: 3) { _ in true } },
             deviation: try reader.required("deviation") { try reader.numbers($0, count: 3) { $0 > 0 } },
             isBlueFirst: try reader.boolean("blue_first") ?? false)
     }
 
-    private static func sampling(_ section: PipelineReader) throws -> Sampling {
-        let keys = ["policy", "frames", "every", "start", "frames_per_second"]
-        guard let reader = try section.section("sampling", keys: keys) else { return .uniform(frames: 20) }
+    private static let inputKeys = ["mean", "deviation", "blue_first", "difference"]
+
+    private static func showsDifference(_ section: PipelineReader) throws -> Bool {
+        if let name = try? section.string("input") { return name == "difference" }
+        return try section.section("input", keys: inputKeys)?.boolean("difference") ?? false
+    }
+
+    /// One for all backbones, or one for each; those that see several frames have windows where nothing is said.
+    private static func samplings(_ section: PipelineReader, _ backbones: [Backbone]) throws -> [Sampling] {
+        let keys = ["policy", "frames", "every", "start", "frames_per_second", "length", "stride", "windows"]
+        guard section.has("sampling") else {
+            return backbones.map { backbone in
+                guard let clip = backbone.clip else { return .uniform(frames: 20) }
+                return .windows(
+                    WindowSampling(length: clip.native, stride: clip.native / 2, framesPerSecond: 15, windows: 20))
+            }
+        }
+        return try section.sections("sampling", keys: keys).map { try sampling($0) }
+    }
+
+    private static func sampling(_ reader: PipelineReader) throws -> Sampling {
         let policy = try reader.required("policy") {
-            try reader.choice($0, ["first", "stride", "uniform", "rate"])
+            try reader.choice($0, ["first", "stride", "uniform", "rate", "windows"])
+        }
+        func only(_ own: [String]) throws {
+            let all = ["frames", "every", "start", "frames_per_second", "length", "stride", "windows"]
+            try reader.forbid(all.filter { !own.contains($0) }, "has no meaning for the policy `\(policy)`")
+        }
+        func rate() throws -> Double? {
+            try reader.number("frames_per_second", { $0 > 0 && $0 <= 1000 }, "above 0, at most 1000")
+        }
+        if policy == "windows" {
+            try only(["length", "stride", "frames_per_second", "windows"])
+            let length = try reader.required("length") { try reader.integer($0, in: 2...1024) }
+            return .windows(
+                WindowSampling(
+                    length: length, stride: try reader.integer("stride", in: 1...1_000_000) ?? max(1, length / 2),
+                    framesPerSecond: try rate(), windows: try reader.integer("windows", in: 1...10_000) ?? 20))
         }
         let frames = try reader.integer("frames", in: 1...10_000) ?? 20
-        func only(_ own: [String]) throws {
-            let others = ["every", "start", "frames_per_second"].filter { !own.contains($0) }
-            try reader.forbid(others, "has no meaning for the policy `\(policy)`")
-        }
         switch policy {
         case "first":
-            try only([])
+            try only(["frames"])
             return .first(frames: frames)
         case "uniform":
-            try only([])
+            try only(["frames"])
             return .uniform(frames: frames)
         case "rate":
-            try only(["frames_per_second"])
-            let rate = try reader.required("frames_per_second") {
-                try reader.number($0, { $0 > 0 && $0 <= 1000 }, "above 0, at most 1000")
-            }
-            return .rate(framesPerSecond: rate, frames: frames)
+            try only(["frames", "frames_per_second"])
+            return .rate(framesPerSecond: try reader.required("frames_per_second") { _ in try rate() }, frames: frames)
         default:
-            try only(["every", "start"])
+            try only(["frames", "every", "start"])
             let isRandom = try? reader.string("start") == "random"
             let start = isRandom == true ? nil : try reader.integer("start", in: 0...Int.max) ?? 0
             return .stride(

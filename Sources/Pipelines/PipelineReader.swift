@@ -45,6 +45,12 @@ struct PipelineReader {
         return try PipelineReader(node, file: file, path: full(key), keys: keys)
     }
 
+    /// The nested mappings of a list under `key`, or the one that stands there.
+    func sections(_ key: String, keys: [String]?) throws -> [PipelineReader] {
+        guard let nodes = mapping[key]?.sequence else { return try section(key, keys: keys).map { [$0] } ?? [] }
+        return try nodes.map { try PipelineReader($0, file: file, path: full(key), keys: keys) }
+    }
+
     func required<Value>(_ key: String, _ read: (String) throws -> Value?) throws -> Value {
         guard let value = try read(key) else {
             throw PipelineError(file: file, line: line, message: "`\(full(key))` is missing")

@@ -1,4 +1,5 @@
 import Extraction
+import FeatureCache
 import Foundation
 import NeuralNetwork
 import SequenceModels
@@ -35,7 +36,10 @@ public struct Prediction: Sendable, Encodable {
 /// Joins the two stages for new videos: the run's recipe, then its head. A lone video gets all cores
 /// inside the network.
 public final class Predictor {
-    private let run: LoadedRun
+    private let head: Head
+    private let recipe: ExtractionRecipe
+    /// What is wrong with the backbone's weights, and what this processor does otherwise than the run says.
+    public let warnings: [String]
     /// Heads whose probabilities are averaged.
     private let heads: [Head]
     private let extractor: FeatureExtractor
@@ -47,21 +51,23 @@ public final class Predictor {
     ///   - isEnsemble: whether the models of all folds are asked instead of the one that is kept.
     /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
     public init(_ directory: RunDirectory, weights path: String? = nil, isEnsemble: Bool = false) throws {
-        run = try LoadedRun(directory, weights: path)
-        heads = isEnsemble ? try directory.foldDirectories().map { try $0.load().head } : [run.head]
-        let training = run.configuration.training
-        views = (0..<(training.averagesViews ? training.views : 1)).map { FeatureExtractor.View(recipe: 0, view: $0) }
+        let networks = try LoadedRun.networks(of: directory, weights: path)
+        (head, recipe) = (networks.head, networks.recipe)
+        heads = isEnsemble ? try directory.foldDirectories().map { try $0.load().head } : [head]
+        let training = networks.configuration.training
+        views = (0..<(training.averagesViews ? training.views : 1)).flatMap { view in
+            networks.parts.indices.map { FeatureExtractor.View(recipe: $0, view: view) }
+        }
         extractor = try FeatureExtractor(
-            [(run.recipe, run.weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
+            networks.parts.map { ($0.recipe, $0.weights.packed) },
+            threads: ProcessInfo.processInfo.activeProcessorCount)
+        warnings = networks.parts.flatMap(\.warnings)
     }
-
-    /// What is wrong with the backbone's weights, and what this processor does otherwise than the run says.
-    public var warnings: [String] { run.warnings }
 
     /// - Throws: `VideoError`.
     public func predict(_ video: String) throws -> Prediction {
-        let head = run.head
-        let sequences = try extractor.extract(path: video, digest: extractor.digest(of: video), views: views).sequences
+        let sequences = try joined(
+            extractor.extract(path: video, digest: extractor.digest(of: video), views: views).sequences, of: video)
         var sums = [Double](repeating: 0, count: head.labels.count)
         for sequence in sequences {
             for head in heads {
@@ -79,11 +85,23 @@ public final class Predictor {
         return Prediction(video: video, frames: sequences[0].length, classes: entries, attention: attention)
     }
 
+    /// Views of one network as they are; those of several side by side.
+    private func joined(_ sequences: [SequenceRecord], of video: String) throws -> [SequenceRecord] {
+        guard let recipes = recipe.joined else { return sequences }
+        let sizes = try recipes.map { try $0.graph().featureShape(of: $0.tap).reduce(1, *) }
+        return try stride(from: 0, to: sequences.count, by: recipes.count).map { first in
+            try FeatureJoin.joined(
+                Array(sequences[first..<first + recipes.count]), sizes: sizes,
+                slowest: FeatureJoin.slowest(recipes.map(\.sampling.frames))
+            ) { JoinError.noCommonTime(path: video) }
+        }
+    }
+
     /// The sampling of the plain view of a video.
     ///
     /// - Throws: `VideoError`.
     public func request(for video: String) throws -> SampleRequest {
-        run.recipe.request(digest: try extractor.digest(of: video))
+        recipe.request(digest: try extractor.digest(of: video))
     }
 }
 
@@ -91,6 +109,7 @@ public final class Predictor {
 public enum PredictorError: LocalizedError, Equatable {
     case otherWeights(file: String, run: String)
     case unknownRate(run: String)
+    case ownClock(run: String)
     case unknownLabel(String, available: [String])
 
     /// What happened, where, and what to do about it.
@@ -101,6 +120,8 @@ public enum PredictorError: LocalizedError, Equatable {
         case .unknownRate(let run):
             "How many frames a second \(run) was trained on is not known: it was trained by an older version. Name them "
                 + "with --frame-rate."
+        case .ownClock(let run):
+            "\(run) was trained on windows of frames, whose clock is part of the features. Leave --frame-rate out."
         case .unknownLabel(let label, let available):
             "The run knows no class \"\(label)\". It knows \(available.prefix(12).joined(separator: ", "))"
                 + (available.count > 12 ? ", …" : "") + "."

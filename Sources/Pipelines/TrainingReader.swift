@@ -4,7 +4,7 @@ import SequenceModels
 /// The `sequence` part of a pipeline file.
 extension TrainingConfiguration {
     static let keys = [
-        "backbone", "model", "standardize", "loss", "label_smoothing", "class_weights", "optimizer", "schedule",
+        "backbone", "join", "model", "standardize", "loss", "label_smoothing", "class_weights", "optimizer", "schedule",
         "clip_norm", "batch_size", "epochs", "early_stopping", "checkpoint", "average_views", "weights", "seed",
         "folds", "repeats",
         "calibrate",

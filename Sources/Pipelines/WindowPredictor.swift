@@ -21,7 +21,8 @@ public struct WindowedPrediction: Sendable {
 /// is decoded and inferred once, however much windows overlap; memory does not grow with the video's length.
 public struct WindowPredictor: Sendable {
     private let run: LoadedRun
-    private let frameRate: Double
+    /// Of rows: frames, or windows of frames; nil where the video's own rate decides.
+    private let frameRate: Double?
     /// Probabilities become the mean of so many windows; 1 leaves them.
     public var rolling = 1
 
@@ -31,6 +32,11 @@ public struct WindowPredictor: Sendable {
     /// - Throws: `SequenceError`, `WeightsError`, `PredictorError`.
     public init(_ directory: RunDirectory, weights path: String? = nil, frameRate: Double? = nil) throws {
         run = try LoadedRun(directory, weights: path)
+        if let windowed = run.recipe.sampling.windowed {
+            if frameRate != nil { throw PredictorError.ownClock(run: directory.path) }
+            self.frameRate = windowed.framesPerSecond.map { $0 / Double(windowed.stride) }
+            return
+        }
         guard let rate = frameRate ?? run.configuration.sampledRate ?? run.recipe.sampling.ownRate else {
             throw PredictorError.unknownRate(run: directory.path)
         }
@@ -53,9 +59,7 @@ public struct WindowPredictor: Sendable {
             workers: ProcessInfo.processInfo.activeProcessorCount)
         var sliding = SlidingWindow(run.head, length: length)
         var times: [Double] = []
-        // No faster than the video itself.
-        let rate = min(frameRate, max(information.frameRate, 1e-3))
-        let sampling = Sampling.rate(framesPerSecond: rate, frames: Sampling.unlimited)
+        let (sampling, rate) = sampling(of: information)
         try stream.run(sampling, isCancelled: isCancelled) { more, rows in
             times += more
             try sliding.append(rows)
@@ -70,6 +74,20 @@ public struct WindowPredictor: Sendable {
         return WindowedPrediction(
             video: video, window: min(length, times.count), frameRate: rate, isShort: times.count < length,
             timeline: timeline)
+    }
+}
+
+extension WindowPredictor {
+    /// All of a video, as the run looks at clips, and how many rows a second that gives.
+    private func sampling(of information: VideoInformation) -> (Sampling, rate: Double) {
+        let own = max(information.frameRate, 1e-3)
+        if var windowed = run.recipe.sampling.windowed {
+            windowed.windows = Sampling.unlimited
+            return (.windows(windowed), frameRate ?? own / Double(windowed.stride))
+        }
+        // No faster than the video itself.
+        let rate = min(frameRate ?? own, own)
+        return (.rate(framesPerSecond: rate, frames: Sampling.unlimited), rate)
     }
 }
 

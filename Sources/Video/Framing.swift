@@ -60,7 +60,7 @@ public struct VideoFrame: Sendable, Equatable {
     /// Rows.
     public let height: Int
     /// `[height, width, 3]`, red, green, blue.
-    public let pixels: [UInt8]
+    public var pixels: [UInt8]
 }
 
 /// A rectangle of a stored picture, in pixels.

@@ -69,20 +69,28 @@ public struct ImageFolder: ClipReader {
     }
 
     /// Unreadable images are counted as decode errors and left out.
-    public func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int {
+    public func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
+        let wanted = requests.map { Set($0.indices(times: information.frameTimes)) }
         var errors = 0
-        for index in request.indices(times: information.frameTimes) {
-            let first = SampleRequest(.first(frames: 1), framing: request.framing)
-            guard let image = try? VideoReader(path: files[index], limits: limits).sample([first])[0].frames.first
-            else {
+        for index in wanted.reduce(into: Set()) { $0.formUnion($1) }.sorted() {
+            let wanting = requests.indices.filter { wanted[$0].contains(index) }
+            guard let images = try? images(at: index, wanting.map { requests[$0].framing }) else {
                 errors += 1
                 continue
             }
-            try body(
-                VideoFrame(
-                    index: index, time: information.frameTimes[index], width: image.width, height: image.height,
-                    pixels: image.pixels))
+            for (request, image) in zip(wanting, images) { try body(request, image) }
         }
         return errors
+    }
+
+    /// One image, cut out in several ways.
+    private func images(at index: Int, _ framings: [Framing]) throws -> [VideoFrame] {
+        try VideoReader(path: files[index], limits: limits)
+            .sample(framings.map { SampleRequest(.first(frames: 1), framing: $0) })
+            .flatMap(\.frames).map {
+                VideoFrame(
+                    index: index, time: information.frameTimes[index], width: $0.width, height: $0.height,
+                    pixels: $0.pixels)
+            }
     }
 }

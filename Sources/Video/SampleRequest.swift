@@ -39,7 +39,16 @@ public struct SampleRequest: Sendable, Hashable {
 
     /// Which frames of a clip.
     func indices(times: [Double]) -> [Int] {
-        let all = sampling.indices(times: times, seed: seed, jitters: jitters)
-        return Array(all[all.count * part.index / part.count..<all.count * (part.index + 1) / part.count])
+        if let windows = windows(times: times) { return Set(windows.joined()).sorted() }
+        return own(sampling.indices(times: times, seed: seed, jitters: jitters))
+    }
+
+    /// The frames of each wanted window, given the times of all frames; nil where the policy has none.
+    public func windows(times: [Double]) -> [[Int]]? {
+        sampling.windowed.map { own($0.windows(times: times, seed: seed, jitters: jitters)) }
+    }
+
+    private func own<Item>(_ all: [Item]) -> [Item] {
+        Array(all[all.count * part.index / part.count..<all.count * (part.index + 1) / part.count])
     }
 }

@@ -9,6 +9,9 @@ public enum Sampling: Sendable, Hashable {
     /// `framesPerSecond` frames a second from the first frame on, at most `frames` of them.
     case rate(framesPerSecond: Double, frames: Int)
 
+    /// Windows of neighbouring frames, for networks that see several at once.
+    case windows(WindowSampling)
+
     /// Where a stride begins.
     public enum Start: Sendable, Hashable {
         case at(Int)
@@ -19,14 +22,21 @@ public enum Sampling: Sendable, Hashable {
     /// As many frames as there are.
     public static let unlimited = 1 << 32
 
-    /// The longest sequence this gives.
+    /// The longest sequence this gives: frames, or windows.
     public var frames: Int {
         switch self {
+        case .windows(let windows): windows.windows
         case .first(let frames), .stride(_, _, let frames), .uniform(let frames), .rate(_, let frames): frames
         }
     }
 
-    /// Indices of the sampled frames, ascending; fewer than `frames` where the clip is shorter.
+    /// The windows, where that is the policy.
+    public var windowed: WindowSampling? {
+        if case .windows(let windows) = self { return windows }
+        return nil
+    }
+
+    /// Indices of the sampled frames, ascending, of windows each once; fewer than `frames` where the clip is shorter.
     ///
     /// - Parameters:
     ///   - times: of every frame of the clip in seconds, ascending.
@@ -36,6 +46,9 @@ public enum Sampling: Sendable, Hashable {
     public func indices(times: [Double], seed: UInt64, jitters: Bool = false) -> [Int] {
         let count = times.count
         guard count > 0 else { return [] }
+        if let windowed {
+            return Set(windowed.windows(times: times, seed: seed, jitters: jitters).joined()).sorted()
+        }
         if jitters { return jittered(times: times, seed: seed) }
         switch self {
         case .first(let frames):
@@ -53,6 +66,7 @@ public enum Sampling: Sendable, Hashable {
             return (0..<frames).map { (2 * $0 + 1) * count / (2 * frames) }
         case .rate(let framesPerSecond, let frames):
             return Self.indices(times: times, framesPerSecond: framesPerSecond, frames: frames)
+        case .windows: return []
         }
     }
 
@@ -78,6 +92,7 @@ public enum Sampling: Sendable, Hashable {
             let first = Int(seed % UInt64(latest + 1))
             return Self.indices(times: Array(times[first...]), framesPerSecond: framesPerSecond, frames: frames)
                 .map { $0 + first }
+        case .windows: return []
         }
     }
 

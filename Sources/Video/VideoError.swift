@@ -10,6 +10,7 @@ public enum VideoError: LocalizedError, Equatable {
     case beyondLimits(path: String, reason: String)
     case noVideoStream(path: String)
     case noFrames(path: String)
+    case shorterThanWindow(path: String, frames: Int, sampling: WindowSampling)
     case noDecoder(path: String, codec: String)
     case scaling(path: String, reason: String)
     case writing(path: String, reason: String)
@@ -27,6 +28,11 @@ public enum VideoError: LocalizedError, Equatable {
             "\(path) is left out to spare the machine: \(reason). If that is meant so, cut or scale it first."
         case .noVideoStream(let path): "\(path) has no video stream: it may be sound only."
         case .noFrames(let path): "No frame of \(path) can be decoded; it may be cut off or damaged. Fetch it again."
+        case .shorterThanWindow(let path, let frames, let sampling):
+            "\(path) does not fill half a window: \(frames) frames"
+                + (sampling.framesPerSecond.map { " at \($0.formatted()) a second" } ?? "") + ", a window takes "
+                + "\(sampling.length). Make windows shorter (`sampling.length`)"
+                + (sampling.framesPerSecond == nil ? "." : ", or the clock faster (`sampling.frames_per_second`).")
         case .noDecoder(let path, let codec): "\(path): the installed FFmpeg has no decoder for \(codec)."
         case .scaling(let path, let reason): "\(path): its pictures cannot be scaled: \(reason)."
         case .writing(let path, let reason): "Cannot write \(path): \(reason)."

@@ -29,6 +29,9 @@ public struct SampledFrames: Sendable, Equatable {
 
 /// A clip: a video file, or a folder whose images are its frames. Frame indices and times are exact.
 public protocol ClipReader {
+    /// The file or folder.
+    var path: String { get }
+    /// What is known of it.
     var information: VideoInformation { get }
 
     /// Decodes the clip once for all requests.
@@ -37,13 +40,13 @@ public protocol ClipReader {
     /// - Throws: `VideoError`.
     func sample(_ requests: [SampleRequest]) throws -> [SampledFrames]
 
-    /// Decodes the clip once and hands on each wanted frame when it is there, so that a clip of any length takes
-    /// no more memory than a short one. Frames that cannot be decoded are left out.
+    /// Decodes the clip once and hands on each wanted frame, with the place of its request, when it is there, so that a
+    /// clip of any length takes no more memory than a short one. Frames that cannot be decoded are left out.
     ///
     /// - Returns: damaged packets on the way.
     /// - Throws: `VideoError`, or what `body` throws.
     @discardableResult
-    func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int
+    func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int
 }
 
 extension ClipReader {
@@ -53,6 +56,12 @@ extension ClipReader {
     /// - Throws: `VideoError`.
     public func sample(_ sampling: Sampling, seed: UInt64 = 0, framing: Framing) throws -> SampledFrames {
         try sample([SampleRequest(sampling, seed: seed, framing: framing)])[0]
+    }
+
+    /// The same for one request.
+    @discardableResult
+    public func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int {
+        try forEachFrame([request]) { try body($1) }
     }
 }
 
@@ -186,11 +195,12 @@ public final class VideoReader: ClipReader {
     }
 
     /// Frames come in order of presentation; those that nobody wants and no other refers to are not decoded.
-    public func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int {
-        let wanted = request.indices(times: table.times)
+    public func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
+        let indices = requests.map { Set($0.indices(times: table.times)) }
+        let wanted = indices.reduce(into: Set()) { $0.formUnion($1) }.sorted()
         guard !wanted.isEmpty else { return 0 }
         let file = try InputFile(path: path, limits: limits)
-        let scaler = FrameScaler(path: path, framing: request.framing, quarterTurns: quarterTurns)
+        let scalers = requests.map { FrameScaler(path: path, framing: $0.framing, quarterTurns: quarterTurns) }
         var (presented, next) = (0, 0)
         let isWanted = Set(wanted).contains
         let isSkippable: ((Int64) -> Bool)? =
@@ -200,7 +210,9 @@ public final class VideoReader: ClipReader {
             let index = table.index(of: picture.timestamp, counted: presented)
             presented += 1
             guard let index, index >= wanted[next] else { return .goOn }
-            if index == wanted[next] { try body(scaler.frame(picture, index: index, time: table.times[index])) }
+            for place in requests.indices where index == wanted[next] && indices[place].contains(index) {
+                try body(place, scalers[place].frame(picture, index: index, time: table.times[index]))
+            }
             while next < wanted.count, wanted[next] <= index { next += 1 }
             return next == wanted.count ? .stop : .goOn
         }.errors

@@ -13,22 +13,31 @@ struct Classify: ParsableCommand {
     @Argument(help: "Video files, or folders of images.")
     var videos: [String]
 
-    @Option(help: "The network, such as resnet50.")
+    @Option(help: "The network, such as resnet50 or r2plus1d_18.")
     var backbone: String
 
     @Option(help: "Its weight file, as published: the classifier is in it.")
     var weights: String
 
-    @Option(help: "Frames that are looked at, spread evenly.")
-    var frames = 16
+    @Option(
+        help:
+            "Frames that are looked at, spread evenly (default: 16); of networks of several frames, those of a window.")
+    var frames: Int?
+
+    @Option(help: "Of networks of several frames: frames a second (default: 15).")
+    var frameRate: Double?
+
+    @Option(help: "Of networks of several frames: frames from one window to the next (default: all of a window).")
+    var stride: Int?
 
     @Option(help: "Classes to list.")
     var top = 5
 
-    @Option(help: ArgumentHelp("Names of the classes, one a line (default: ImageNet's).", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Names of the classes, one a line (default: ImageNet's, or Kinetics').", valueName: "file"))
     var labels: String?
 
-    @Flag(help: "List each frame too.")
+    @Flag(help: "List each frame, or window, too.")
     var moments = false
 
     @Flag(help: "Print JSON.")
@@ -37,10 +46,30 @@ struct Classify: ParsableCommand {
     func validate() throws {
         if videos.isEmpty { throw ValidationError("Name at least one video.") }
         if top < 1 { throw ValidationError("--top must be at least 1.") }
-        if frames < 1 { throw ValidationError("--frames must be at least 1.") }
-        if Backbone.named(backbone) == nil {
+        if (frames ?? 1) < 1 { throw ValidationError("--frames must be at least 1.") }
+        if (stride ?? 1) < 1 { throw ValidationError("--stride must be at least 1.") }
+        if let frameRate, !(frameRate > 0 && frameRate <= 1000) {
+            throw ValidationError("--frame-rate must be above 0, at most 1000.")
+        }
+        guard let network = Backbone.named(backbone) else {
             throw ValidationError("--backbone knows no '\(backbone)'; `zoetrope describe` lists them.")
         }
+        if network.clip == nil, frameRate != nil || stride != nil {
+            throw ValidationError("\(backbone) sees one frame at a time: --frame-rate and --stride have no meaning.")
+        }
+        if let clip = network.clip, let frames, frames < clip.minimum {
+            throw ValidationError("\(backbone) needs windows of at least \(clip.minimum) frames.")
+        }
+    }
+
+    /// Frames spread evenly, or windows one after the other.
+    private func sampling(_ backbone: Backbone) -> Sampling {
+        guard let clip = backbone.clip else { return .uniform(frames: frames ?? 16) }
+        let length = frames ?? clip.native
+        return .windows(
+            WindowSampling(
+                length: length, stride: stride ?? length, framesPerSecond: frameRate ?? 15, windows: Sampling.unlimited)
+        )
     }
 
     func run() throws {
@@ -50,7 +79,7 @@ struct Classify: ParsableCommand {
                 try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
             }
             let classifier = try Classifier(
-                backbone, weights: weights, sampling: .uniform(frames: frames), labels: names)
+                backbone, weights: weights, sampling: sampling(backbone), labels: names)
             for note in classifier.notes { Console.message("note: " + note) }
             var results: [Classifier.Result] = []
             for video in videos {
@@ -75,7 +104,8 @@ struct Classify: ParsableCommand {
     private func text(_ result: Classifier.Result) -> String {
         var table = TextTable([("class", .left), ("probability", .right)])
         for entry in result.classes { table.append([entry.label, percent(entry.probability)]) }
-        var text = "\(result.video) (\(result.moments.count) frames)\n\(table.text)"
+        let seen = Backbone.named(backbone)?.clip == nil ? "frames" : "windows"
+        var text = "\(result.video) (\(result.moments.count) \(seen))\n\(table.text)"
         if moments {
             var times = TextTable([("at", .right), ("class", .left), ("probability", .right)])
             for moment in result.moments {

@@ -156,12 +156,39 @@ struct TrainSequence: ParsableCommand {
         guard pipeline.training != nil else {
             throw PipelineError(file: file, "`sequence` is missing: there is nothing to train")
         }
+        if !pipeline.joined.isEmpty { return try joined(pipeline, in: cache) }
         guard let features = pipeline.trainedOn else {
             let names = pipeline.extractions.map(\.backbone.name).joined(separator: ", ")
             throw PipelineError(
                 file: file,
-                "`extract.backbone` lists several (\(names)): say with `sequence.backbone` on which to train")
+                "`extract.backbone` lists several (\(names)): say with `sequence.backbone` on which to train, or with "
+                    + "`sequence.join` that their features stand side by side")
         }
+        return try stored(features, in: cache)
+    }
+
+    /// Features side by side, joined now where they were not.
+    private static func joined(
+        _ pipeline: Pipeline, in cache: CacheFile
+    ) throws -> (id: Int64, record: ExtractionRecord) {
+        let line = ProgressLine()
+        defer { line.clear() }
+        let parts = try pipeline.joined.map { try stored($0, in: cache) }
+        Interruption.install()
+        do {
+            return try FeatureJoin(parts, in: cache).run(
+                name: pipeline.name, version: ZoetropeCommand.version, isCancelled: { Interruption.isRequested }
+            ) { done, total in
+                line.show(force: done == total, "joining   " + ProgressLine.bar(done, of: total))
+            }
+        } catch is FeatureExtractor.Cancelled {
+            throw Console.interrupted
+        }
+    }
+
+    private static func stored(
+        _ features: ExtractionConfiguration, in cache: CacheFile
+    ) throws -> (id: Int64, record: ExtractionRecord) {
         let stored = try cache.extractions()
         guard let extraction = features.stored(in: stored) else {
             let known = stored.map { "\($0.record.backbone) \($0.record.tap) at \($0.record.imageSize)" }

@@ -41,7 +41,9 @@ enum NetworkBenchmark {
         let graph = setting.backbone.graph(imageSize: size)
         let weights = setting.weights
         let normalization = setting.backbone.inputConvention().normalization
-        let pixels = (0..<setting.batch * graph.nodes[0].shape.size).map { UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9) }
+        let pixels = (0..<setting.batch * graph.nodes[0].shape.size).map {
+            UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9)
+        }
         ArithmeticLibrary.setThreadsOfCallingThread(1)
         let arithmetic = try arithmetic(setting, graph, pixels, normalization)
         let frames = Atomic<Int>(0)
@@ -91,7 +93,9 @@ enum NetworkBenchmark {
         let size = setting.backbone.nativeImageSize
         let graph = setting.backbone.graph(imageSize: size)
         let normalization = setting.backbone.inputConvention().normalization
-        let pixels = (0..<setting.batch * graph.nodes[0].shape.size).map { UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9) }
+        let pixels = (0..<setting.batch * graph.nodes[0].shape.size).map {
+            UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9)
+        }
         ArithmeticLibrary.setThreadsOfCallingThread(1)
         let plan = try InferencePlan(
             graph: graph, output: setting.output, batch: setting.batch,

@@ -1,8 +1,9 @@
 /// Where a network is looked at that nobody has named a place for.
 extension Graph {
     /// The last map that everything behind it is computed from: an image before it is reduced to a vector, or, of a
-    /// transformer, what its last attention reads; with the rows and columns of its patches.
-    public func lastMap(before output: String) -> (node: NodeID, height: Int, width: Int)? {
+    /// transformer, what its last attention reads; with the rows and columns of its patches, and the frames that a network
+    /// of windows has left.
+    public func lastMap(before output: String) -> (node: NodeID, frames: Int, height: Int, width: Int)? {
         guard let end = outputs[output] else { return nil }
         let needed = ancestry(of: end)
         let lastAttention = needed.last {
@@ -10,17 +11,20 @@ extension Graph {
         }
         if let attention = lastAttention { return tokens(read: attention, needed) }
         for (place, id) in needed.enumerated().reversed() {
-            guard case .image(_, let height, let width) = self[id].shape, height * width > 1 else { continue }
+            let shape = ImageShape(self[id].shape)
+            guard self[id].shape.isPicture, shape.height * shape.width > 1 else { continue }
             let before = Set(needed[..<place])
             if needed[(place + 1)...].allSatisfy({ self[$0].inputs.allSatisfy { !before.contains($0) } }) {
-                return (id, height, width)
+                return (id, shape.frames, shape.height, shape.width)
             }
         }
         return nil
     }
 
     /// The normalisation, or else the value, that an attention's queries are made of.
-    private func tokens(read attention: NodeID, _ needed: [NodeID]) -> (node: NodeID, height: Int, width: Int)? {
+    private func tokens(read attention: NodeID, _ needed: [NodeID]) -> (
+        node: NodeID, frames: Int, height: Int, width: Int
+    )? {
         var id = attention
         while let first = self[id].inputs.first {
             id = first
@@ -32,7 +36,7 @@ extension Graph {
         guard let patches, case .image(_, let height, let width) = self[self[patches].inputs[0]].shape else {
             return nil
         }
-        return (id, height, width)
+        return (id, 1, height, width)
     }
 
     /// The same graph with a name for a node.

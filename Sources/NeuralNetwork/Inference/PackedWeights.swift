@@ -131,7 +131,8 @@ public final class PackedWeights: Sendable {
         let boundBias = AlignedBuffer(bytes: bias.count * 4)
         bias.withUnsafeBytes { boundBias.pointer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         return Layer(
-            name: step.name, layout: layout, sourceScale: sourceScale, tap: request.tap, weights: bound, bias: boundBias,
+            name: step.name, layout: layout, sourceScale: sourceScale, tap: request.tap, weights: bound,
+            bias: boundBias,
             isFinite: isFinite)
     }
 

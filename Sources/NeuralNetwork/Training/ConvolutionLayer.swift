@@ -18,7 +18,8 @@ final class ConvolutionLayer {
         /// Whether Lavin and Gray's algorithm (arXiv:1509.09308) can be meant: 3×3, one pixel at a time, many channels.
         var mayUseWinograd: Bool {
             let window = options.window
-            return options.groups == 1 && !window.reachesOverFrames && window.kernel == Extent(3) && window.stride == Extent(1)
+            return options.groups == 1 && !window.reachesOverFrames && window.kernel == Extent(3)
+                && window.stride == Extent(1)
                 && window.dilation == Extent(1)
                 && [input.channels, output.channels].allSatisfy { $0 >= 64 && $0 % 16 == 0 } && output.height >= 4
                 && output.width >= 4

@@ -1,0 +1,28 @@
+import Video
+
+extension ClipReader {
+    /// What a network sees of a clip: frames, or the frames of each window one after the other, `[frame, row, column, 3]`.
+    ///
+    /// - Parameter differences: whether the network is shown how each frame differs from the one before it.
+    /// - Throws: `VideoError`.
+    public func pictures(_ request: SampleRequest, differences: Bool) throws -> [[UInt8]] {
+        try pictures(sample([request])[0].frames, request, differences: differences)
+    }
+
+    /// The same of frames that were sampled for that request.
+    public func pictures(
+        _ frames: [VideoFrame], _ request: SampleRequest, differences: Bool
+    ) throws -> [[UInt8]] {
+        func shown(_ frames: [VideoFrame]) -> [[UInt8]] {
+            differences ? FrameDifference.of(frames.map(\.pixels)) : frames.map(\.pixels)
+        }
+        guard let windows = request.windows(times: information.frameTimes) else { return shown(frames) }
+        if windows.isEmpty, let windowed = request.sampling.windowed {
+            throw VideoError.shorterThanWindow(
+                path: path, frames: windowed.ticks(information.frameTimes).count, sampling: windowed)
+        }
+        var assembler = WindowAssembler(windows)
+        let whole = frames.flatMap { assembler.add($0) } + assembler.finish()
+        return whole.map { shown($0.frames).flatMap { $0 } }
+    }
+}

@@ -1,0 +1,58 @@
+import Foundation
+import GRDB
+
+/// Sequences as they were stored, one video at a time.
+extension CacheFile {
+    /// Videos that have sequences of all these recipes and none of another, in the order of their rows.
+    public func videos(with extractions: [Int64], without other: Int64) throws -> [(id: Int64, record: VideoRecord)] {
+        try read { database in
+            let conditions = extractions.map { "id IN (SELECT video_id FROM sequence WHERE extraction_id = \($0))" }
+            return try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT id, digest, path FROM video WHERE \(conditions.joined(separator: " AND "))
+                      AND id NOT IN (SELECT video_id FROM sequence WHERE extraction_id = ?) ORDER BY id
+                    """, arguments: [other]
+            ).map { ($0["id"], VideoRecord(digest: $0["digest"], path: $0["path"])) }
+        }
+    }
+
+    /// All views of a video under a recipe, by their numbers.
+    ///
+    /// - Throws: `CacheError.damagedSequence` where a row is not what it says.
+    public func sequenceRecords(
+        extraction: Int64, video: Int64, featureSize: Int, as type: StoredType
+    ) throws -> [SequenceRecord] {
+        try read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT view, length, frame_indices, frame_times, window_ends, decode_errors, features
+                    FROM sequence WHERE extraction_id = ? AND video_id = ? ORDER BY view
+                    """, arguments: [extraction, video]
+            ).map { row in
+                func list<Item: Decodable>(_ column: String, _: Item.Type) -> [Item]? {
+                    (row[column] as String?).flatMap { try? JSONDecoder().decode([Item].self, from: Data($0.utf8)) }
+                }
+                let length = row["length"] as Int? ?? 0
+                let features: [Float]? = try row.withUnsafeData(named: "features") { data in
+                    guard let data, data.count >= length * featureSize * type.bytes else { return nil }
+                    return [Float](unsafeUninitializedCapacity: length * featureSize) { buffer, count in
+                        let valid = UnsafeMutableBufferPointer(rebasing: buffer[..<(length * featureSize)])
+                        data.withUnsafeBytes {
+                            type.copy(UnsafeRawBufferPointer(rebasing: $0[..<(valid.count * type.bytes)]), to: valid)
+                        }
+                        count = valid.count
+                    }
+                }
+                guard let features, let indices = list("frame_indices", Int.self), indices.count == length,
+                    let times = list("frame_times", Double.self), times.count == length
+                else { throw CacheError.damagedSequence(path: path, video: "number \(video)") }
+                let ends = list("window_ends", [Int].self)?.map { $0[0]...max($0[0], $0[$0.count - 1]) }
+                return SequenceRecord(
+                    view: row["view"], frameIndices: indices, frameTimes: times, windowEnds: ends,
+                    decodeErrors: row["decode_errors"], features: features)
+            }
+        }
+    }
+}
