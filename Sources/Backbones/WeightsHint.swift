@@ -8,7 +8,9 @@ public enum WeightsHint {
     ///   - expected: what the network asks for.
     ///   - found: the file's tensors.
     public static func text(expected: [Graph.Parameter], found: [String: [Int]]) -> String? {
-        if let backbone = Backbone.looking(like: found) { return "This looks like \(backbone.name)." }
+        let reach = overFrames(expected, found).map { " " + $0 } ?? ""
+        if let backbone = Backbone.looking(like: found) { return "This looks like \(backbone.name).\(reach)" }
+        if !reach.isEmpty { return String(reach.dropFirst()) }
         let isText = found.keys.contains { $0.hasSuffix("token_embedding.weight") }
         if isText, !found.keys.contains(where: { $0.contains("patch_embed") || $0.hasPrefix("visual.") }) {
             return "This is a text tower without its image tower: name the file that holds the image tower, or both."
@@ -20,6 +22,15 @@ public enum WeightsHint {
         let (side, native) = (grid(own[1]), grid(wanted[1]))
         return "Its positions were learned on a grid of \(side)×\(side) patches, this network's on one of "
             + "\(native)×\(native): take the publisher's file for that size; `image_size` may be any multiple of the patch."
+    }
+
+    /// Where a network of windows is given weights of one that sees pictures, or the other way round.
+    private static func overFrames(_ expected: [Graph.Parameter], _ found: [String: [Int]]) -> String? {
+        let wanted = expected.contains { $0.shape.count == 5 }
+        guard wanted != found.values.contains(where: { $0.count == 5 }), !found.isEmpty else { return nil }
+        return wanted
+            ? "It is of a network that sees one picture at a time; this one sees several frames."
+            : "It is of a network that sees several frames; this one sees one picture at a time."
     }
 
     /// Side of the largest square among so many places; the others are of tokens in front.

@@ -45,7 +45,8 @@ public struct Extractor: Sendable {
         case hashing(done: Int, total: Int)
         /// The work that is left: `skipped` videos need nothing.
         case planned(remaining: Int, skipped: Int)
-        case extracted(done: Int, total: Int, frames: Int)
+        /// `unit` says what was counted, `frames` or `windows`.
+        case extracted(done: Int, total: Int, frames: Int, unit: String)
         case failed(path: String, error: String)
         case note(String)
     }
@@ -54,8 +55,10 @@ public struct Extractor: Sendable {
     public struct Summary: Sendable, Equatable {
         /// Videos extracted now.
         public var extracted = 0
-        /// Frames that a network saw.
+        /// Frames, or windows of frames, that a network saw.
         public var frames = 0
+        /// What they are: `frames`, unless all are `windows`.
+        public var unit = "frames"
         /// Videos that had all their features already.
         public var skipped = 0
         /// Clips that could not be used, now or before.
@@ -107,6 +110,7 @@ public struct Extractor: Sendable {
                 views: configuration.views)
         }
         var summary = Summary()
+        if configurations.allSatisfy({ $0.sampling.windowed != nil }) { summary.unit = "windows" }
         let jobs = try plan(clips, targets, cache, isCancelled, &summary, report)
         report(.planned(remaining: jobs.count, skipped: summary.skipped))
         let begin = ContinuousClock.now
@@ -169,7 +173,7 @@ public struct Extractor: Sendable {
                 return
             }
             done += 1
-            report(.extracted(done: done, total: jobs.count, frames: summary.frames))
+            report(.extracted(done: done, total: jobs.count, frames: summary.frames, unit: summary.unit))
         }
     }
 

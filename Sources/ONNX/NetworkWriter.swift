@@ -75,7 +75,7 @@ public struct NetworkWriter {
     /// - Throws: `WeightsError`, `ExportError`.
     public func write(_ encoder: Encoder, _ classifier: Classifier) throws {
         let frames = input(encoder)
-        let steps = mask()
+        let steps = mask(of: encoder.clipLength == nil ? "frames" : "windows")
         try probabilities(classifier, features(encoder, of: frames), steps)
     }
 
@@ -85,7 +85,8 @@ public struct NetworkWriter {
     public func write(_ encoder: Encoder) throws {
         let rows = try features(encoder, of: input(encoder))
         let size = try encoder.output.shape.size
-        model.output("features", rows, .float32, ["batch", "frames", .fixed(size)])
+        let name: ModelWriter.Dimension = encoder.clipLength == nil ? "frames" : "windows"
+        model.output("features", rows, .float32, ["batch", name, .fixed(size)])
     }
 
     /// Adds `features` `[batch, frames, feature]` and `mask` → `probabilities`.
@@ -105,7 +106,9 @@ public struct NetworkWriter {
         return model.input("frames", .uint8, ["batch", "windows", .fixed(length), size, size, 3])
     }
 
-    private func mask() -> SequenceMask { SequenceMask(model.input("mask", .bool, ["batch", "frames"])) }
+    private func mask(of rows: ModelWriter.Dimension = "frames") -> SequenceMask {
+        SequenceMask(model.input("mask", .bool, ["batch", rows]))
+    }
 
     // MARK: - Frames
 

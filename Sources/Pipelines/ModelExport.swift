@@ -53,6 +53,9 @@ public struct ModelExport {
     /// - Returns: the files, with their sizes in bytes.
     /// - Throws: `ExportError`, `WeightsError`.
     public func write(to path: String, _ options: Options) throws -> [(path: String, bytes: Int)] {
+        if run.recipe.input.isDifference == true, options.part != .head {
+            throw ModelExportError.differences(run: directory.path)
+        }
         let (graph, tap) = (try run.recipe.graph(), run.recipe.tap)
         let head = run.head
         let classifier = NetworkWriter.Classifier(
@@ -108,5 +111,19 @@ public struct ModelExport {
             metadata["head"] = try json(run.head.configuration)
         }
         return metadata
+    }
+}
+
+/// Why a run cannot leave as one model.
+public enum ModelExportError: LocalizedError, Equatable {
+    case differences(run: String)
+
+    /// What happened, where, and what to do about it.
+    public var errorDescription: String? {
+        switch self {
+        case .differences(let run):
+            "\(run) sees how frames differ from the ones before them, which a model of frames does not hold. Write its head "
+                + "(`--part head`) and give it features."
+        }
     }
 }

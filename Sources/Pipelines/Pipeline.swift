@@ -270,7 +270,7 @@ public struct Pipeline: Sendable {
     private static func input(_ section: PipelineReader) throws -> InputConvention? {
         guard section.has("input") else { return nil }
         let known: [String: InputConvention] = [
-            "imagenet": .imageNet, "symmetric": .symmetric, "clip": .clip, "caffe": .caffe,
+            "imagenet": .imageNet, "symmetric": .symmetric, "clip": .clip, "caffe": .caffe, "kinetics": .kinetics,
         ]
         if (try? section.string("input")) != nil {
             return known[try section.choice("input", known.keys.sorted() + ["difference"]) ?? ""]

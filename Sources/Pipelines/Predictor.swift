@@ -17,8 +17,10 @@ public struct Prediction: Sendable, Encodable {
 
     /// As it was named.
     public let video: String
-    /// Frames that were looked at.
+    /// Frames, or windows of frames, that were looked at.
     public let frames: Int
+    /// What they are: `frames` or `windows`.
+    public let unit: String
     /// Most probable first.
     public let classes: [Entry]
     /// How much each frame counted, where the head pools by attention.
@@ -82,7 +84,9 @@ public final class Predictor {
         let attention = heads[0].attention(of: sequences[0].features).map { weights in
             zip(sequences[0].frameTimes, weights).map { Prediction.Attention(time: $0, weight: Double($1)) }
         }
-        return Prediction(video: video, frames: sequences[0].length, classes: entries, attention: attention)
+        return Prediction(
+            video: video, frames: sequences[0].length, unit: recipe.sampling.unit, classes: entries,
+            attention: attention)
     }
 
     /// Views of one network as they are; those of several side by side.

@@ -7,6 +7,8 @@ import Video
 public struct WindowedPrediction: Sendable {
     /// As it was named.
     public let video: String
+    /// What is counted: `frames`, or `windows` of frames where the network sees several.
+    public let unit: String
     /// Frames in the window, or all of them where the video has fewer.
     public let window: Int
     /// Frames a second that were looked at.
@@ -72,7 +74,8 @@ public struct WindowPredictor: Sendable {
             labels: run.head.labels, times: times, end: end, windows: sliding.probabilities,
             length: min(length, times.count), rolling: rolling)
         return WindowedPrediction(
-            video: video, window: min(length, times.count), frameRate: rate, isShort: times.count < length,
+            video: video, unit: run.recipe.sampling.unit, window: min(length, times.count), frameRate: rate,
+            isShort: times.count < length,
             timeline: timeline)
     }
 }

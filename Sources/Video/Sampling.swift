@@ -30,6 +30,9 @@ public enum Sampling: Sendable, Hashable {
         }
     }
 
+    /// What a row of features is of: `frames`, or `windows`.
+    public var unit: String { windowed == nil ? "frames" : "windows" }
+
     /// The windows, where that is the policy.
     public var windowed: WindowSampling? {
         if case .windows(let windows) = self { return windows }

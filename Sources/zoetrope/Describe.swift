@@ -15,6 +15,9 @@ struct Describe: ParsableCommand {
     @Option(help: "Side of the picture in pixels (default: the backbone's own).")
     var imageSize: Int?
 
+    @Option(help: "Frames of a window, of networks that see several (default: the backbone's own).")
+    var frames: Int?
+
     @Flag(help: "The heads instead: what each is, and its options.")
     var heads = false
 
@@ -38,11 +41,18 @@ struct Describe: ParsableCommand {
                 "--image-size of \(name) goes from \(backbone.minimumImageSize) to 4096"
                     + (backbone.patch > 1 ? " in steps of \(backbone.patch)" : "") + ", not \(size).")
         }
-        let graph = backbone.graph(imageSize: size)
+        if let frames, frames < backbone.clip?.minimum ?? .max || frames > 1024 {
+            throw ValidationError(
+                backbone.clip.map { "--frames of \(name) goes from \($0.minimum) to 1024, not \(frames)." }
+                    ?? "\(name) sees one picture at a time: --frames has no meaning.")
+        }
+        let graph = backbone.graph(imageSize: size, frames: frames)
         print("\(name): \(backbone.source)\n")
         print(graph.layerTable)
         let (parameters, adds) = (Double(graph.parameterCount) / 1e6, Double(graph.multiplyAdds) / 1e9)
-        print("\n\(decimal(parameters, 2)) M parameters, \(decimal(adds, 1)) G multiply-adds at \(size)×\(size)")
+        let window = backbone.clip.map { "\(frames ?? $0.native) frames of " } ?? ""
+        print(
+            "\n\(decimal(parameters, 2)) M parameters, \(decimal(adds, 1)) G multiply-adds at \(window)\(size)×\(size)")
     }
 
     private func describe(model path: String) throws {
@@ -94,7 +104,8 @@ struct Describe: ParsableCommand {
             let graph = backbone.graph(imageSize: backbone.nativeImageSize)
             let features = (try? graph.featureShape(of: "pooled").reduce(1, *)) ?? 0
             table.append([
-                backbone.name, "\(features)", "\(backbone.nativeImageSize)²",
+                backbone.name, "\(features)",
+                (backbone.clip.map { "\($0.native)×" } ?? "") + "\(backbone.nativeImageSize)²",
                 decimal(Double(graph.parameterCount) / 1e6, 2) + " M",
                 decimal(Double(graph.multiplyAdds) / 1e9, 2) + " G",
                 backbone.source,

@@ -14,13 +14,13 @@ final class ExtractionProgress {
             line.clear()
             begin = .now
             Console.message("\(remaining) videos to extract, \(skipped) already in the cache")
-        case .extracted(let done, let total, let frames):
+        case .extracted(let done, let total, let frames, let unit):
             let seconds = (ContinuousClock.now - begin) / .seconds(1)
             let left = seconds / Double(done) * Double(total - done)
             line.show(
                 force: done == total,
                 "extracting " + ProgressLine.bar(done, of: total)
-                    + "  \(decimal(Double(frames) / max(seconds, 1e-9), 1)) frames/s  ETA \(ProgressLine.clock(left))")
+                    + "  \(decimal(Double(frames) / max(seconds, 1e-9), 1)) \(unit)/s  ETA \(ProgressLine.clock(left))")
         case .failed(let path, let error):
             line.clear()
             Console.message("failed: \(path): \(error)")
@@ -36,9 +36,9 @@ final class ExtractionProgress {
 extension Extractor.Summary {
     /// What happened, in one line.
     var text: String {
-        var parts = ["Extracted \(grouped(extracted)) videos (\(grouped(frames)) frames)"]
+        var parts = ["Extracted \(grouped(extracted)) videos (\(grouped(frames)) \(unit))"]
         if extracted > 0 {
-            parts[0] += " in \(decimal(seconds, 1)) s, \(decimal(Double(frames) / max(seconds, 1e-9), 1)) frames/s"
+            parts[0] += " in \(decimal(seconds, 1)) s, \(decimal(Double(frames) / max(seconds, 1e-9), 1)) \(unit)/s"
         }
         parts.append("\(grouped(skipped)) skipped, already in the cache")
         parts.append("\(grouped(failed)) failed")

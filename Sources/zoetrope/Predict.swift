@@ -128,6 +128,6 @@ struct Predict: ParsableCommand {
     private func text(_ prediction: Prediction) -> String {
         var table = TextTable([("class", .left), ("probability", .right)])
         for entry in prediction.classes.prefix(top) { table.append([entry.label, percent(entry.probability)]) }
-        return "\(prediction.video) (\(prediction.frames) frames)\n\(table.text)"
+        return "\(prediction.video) (\(prediction.frames) \(prediction.unit))\n\(table.text)"
     }
 }

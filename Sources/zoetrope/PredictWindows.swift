@@ -102,8 +102,8 @@ enum WindowedOutput {
         let short =
             prediction.isShort ? "; shorter than the window that the run was trained on, so it is one window" : ""
         return """
-            \(prediction.video) (\(grouped(frames)) frames at \(decimal(prediction.frameRate, 2)) a second, windows of \
-            \(prediction.window)\(short))
+            \(prediction.video) (\(grouped(frames)) \(prediction.unit) at \(decimal(prediction.frameRate, 2)) a second, \
+            \(prediction.window) at once\(short))
             \(prediction.timeline.segmentTable)
             """
     }

@@ -14,7 +14,9 @@ struct Weights: ParsableCommand {
     /// What can be fetched.
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Published weight files: size, source, checksum, licence, accuracy on ImageNet as published.")
+            abstract:
+                "Published weight files: size, source, checksum, licence, accuracy on ImageNet or Kinetics as published."
+        )
 
         func run() throws {
             var table = TextTable([
@@ -44,11 +46,13 @@ struct Weights: ParsableCommand {
             guard let backbone = Backbone.named(weights.backbone) else { return "" }
             let numerics = weights.arithmetic
             let known: [(InputConvention, String)] = [
-                (.imageNet, "imagenet"), (.symmetric, "symmetric"), (.caffe, "caffe"), (.clip, "clip"),
+                (.imageNet, "imagenet"), (.kinetics, "kinetics"), (.symmetric, "symmetric"), (.caffe, "caffe"),
+                (.clip, "clip"),
             ]
             let convention = weights.input ?? backbone.inputConvention(numerics)
             let name = known.first { $0.0 == convention }?.1 ?? "own"
-            return "\(backbone.nativeImageSize)² \(name)"
+            let frames = backbone.clip.map { "\($0.native) × " } ?? ""
+            return "\(frames)\(backbone.nativeImageSize)² \(name)"
         }
     }
 

@@ -12,6 +12,7 @@ import Testing
             ("efficientnet_b4", 19_341_616, 4.39), ("efficientnet_b7", 66_347_960, 37.75),
             // 27,161,264 with the auxiliary classifier.
             ("inceptionv3", 23_834_568, 5.71),
+            ("r3d_18", 33_371_472, 40.7), ("mc3_18", 11_695_440, 43.34), ("r2plus1d_18", 31_505_325, 40.52),
         ])
     func sizes(name: String, parameters: Int, billions: Double) throws {
         let backbone = try #require(Backbone.named(name))
@@ -29,7 +30,7 @@ import Testing
             "efficientnet_b1": 1280, "efficientnet_b2": 1408, "efficientnet_b3": 1536, "efficientnet_b4": 1792,
             "efficientnet_b5": 2048, "efficientnet_b6": 2304, "efficientnet_b7": 2560,
         ]
-        let expected = channels[name] ?? Self.newer.first { name.contains($0.0) }?.1 ?? 2048
+        let expected = channels[name] ?? Self.newer.first { name.hasSuffix($0.0) || name.contains($0.0) }?.1 ?? 2048
         for numerics in backbone.numerics {
             for size in [backbone.nativeImageSize, backbone.minimumImageSize] {
                 let graph = backbone.graph(imageSize: size, numerics: numerics)
@@ -45,6 +46,7 @@ import Testing
 
     /// Features of the newer networks, by what their names contain.
     static let newer = [
+        ("_18", 512), ("s3d", 1024), ("i3d_rgb", 1024),
         ("lite", 1280), ("netv2_", 1280), ("mobilenet", 960), ("tiny_16", 192), ("small_", 384), ("_vits", 384),
         ("base_", 768), ("_vitb", 768), ("siglip", 768), ("large_", 1024), ("_vitl", 1024), ("_tiny", 768),
         ("_small", 768), ("_base", 1024), ("_large", 1536),

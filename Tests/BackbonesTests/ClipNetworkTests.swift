@@ -69,4 +69,47 @@ import Testing
     func batches(golden: Golden) throws {
         #expect(try golden.error(batch: 2, tuning: KernelTuning(path: nil)) <= 1e-4)
     }
+
+    @Test("every network of windows has goldens of two sizes")
+    func complete() {
+        for backbone in Backbone.all where backbone.clip != nil {
+            let own = Self.goldens.filter { $0.backbone == backbone.name }
+            #expect(Set(own.map(\.imageSize)).count > 1 && own.contains { $0.imageSize == backbone.nativeImageSize })
+        }
+    }
+
+    @Test(
+        "eight bits keep a network of windows what it is", arguments: ["r3d_18", "r2plus1d_18"])
+    func integers(name: String) throws {
+        let network = try #require(Backbone.named(name))
+        let graph = network.graph(imageSize: 64, frames: 8)
+        let weights = PackedWeights(RandomParameters())
+        let normalization = network.inputConvention().normalization
+        let clips = (0..<3).map { Self.clip($0, frames: 8, size: 64) }
+        let calibration = try Calibrator(
+            graph: graph, output: "pooled", batch: 1, weights: weights, normalization: normalization
+        ).calibration(of: clips)
+        func features(_ arithmetic: Arithmetic) throws -> [[Float]] {
+            let plan = try InferencePlan(
+                graph: graph, output: "pooled", batch: 1, weights: weights, arithmetic: arithmetic)
+            return try clips.map { try plan.run(pixels: $0, normalization: normalization).values }
+        }
+        for (ours, exact) in zip(try features(.int8(calibration)), try features(.f32)) {
+            let cosine =
+                zip(ours, exact).reduce(0) { $0 + $1.0 * $1.1 }
+                / (ours.reduce(0) { $0 + $1 * $1 } * exact.reduce(0) { $0 + $1 * $1 }).squareRoot()
+            #expect(cosine > 0.995 && cosine < 1)
+        }
+        for (ours, exact) in zip(try features(.bf16), try features(.f32)) {
+            let largest = exact.map(abs).max() ?? 0
+            #expect(zip(ours, exact).allSatisfy { abs($0 - $1) < 0.05 * largest })
+        }
+    }
+
+    @Test("labels of Kinetics are 400, in the order of their names")
+    func labels() {
+        #expect(ClassLabels.kinetics400.count == 400 && ClassLabels.kinetics400[0] == "abseiling")
+        #expect(ClassLabels.kinetics400.last == "zumba" && ClassLabels.published(count: 400) == ClassLabels.kinetics400)
+        #expect(ClassLabels.published(count: 7) == nil)
+    }
 }

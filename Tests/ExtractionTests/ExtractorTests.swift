@@ -206,7 +206,7 @@ import Video
         let cache = try dataset.cache()
         let box = StopBox()
         let summary = try dataset.extractor(workers: 1).run(into: cache, isCancelled: { box.isStopped }) { event in
-            if case .extracted(let done, _, _) = event, done == 3 { box.stop() }
+            if case .extracted(let done, _, _, _) = event, done == 3 { box.stop() }
         }
         #expect(summary.wasCancelled)
         #expect((3...8).contains(summary.extracted))

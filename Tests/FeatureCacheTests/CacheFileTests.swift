@@ -94,7 +94,7 @@ enum Example {
         #expect(
             try columns("sequence") == [
                 "extraction_id", "video_id", "view", "length", "mask", "frame_indices", "frame_times", "decode_errors",
-                "checksum", "features",
+                "checksum", "features", "window_ends",
             ])
         #expect(
             try columns("frame_feature").prefix(8) == [
@@ -111,7 +111,7 @@ enum Example {
                 try String.fetchOne(database, sql: "PRAGMA \($0)") ?? ""
             }
         }
-        #expect(settings == ["2", "\(0x5A4F_4554)", "wal", "1", "2"])
+        #expect(settings == ["3", "\(0x5A4F_4554)", "wal", "1", "2"])
     }
 
     @Test("a row of frame_feature is a frame: its index, time and float blob")
@@ -235,7 +235,7 @@ enum Example {
             let (cache, _) = try Example.cache(in: scratch)
             try cache.write { try $0.execute(sql: "PRAGMA user_version = 7") }
         }
-        #expect(throws: CacheError.otherVersion(path: path, found: 7, expected: 2)) { try CacheFile(path: path) }
+        #expect(throws: CacheError.otherVersion(path: path, found: 7, expected: 3)) { try CacheFile(path: path) }
         let videos = try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM video") }
         #expect(videos == 2)
     }

@@ -1,0 +1,139 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct WindowCommandTests {
+    static let pipeline = """
+        name: windows
+        dataset: {root: clips}
+        extract:
+          backbone: r3d_18
+          weights: random
+          image_size: 32
+          sampling: {policy: windows, length: 4, stride: 2, frames_per_second: 25, windows: 3}
+        sequence:
+          model: {kind: gru, hidden: 8}
+          epochs: 2
+        finetune:
+          model: {kind: average}
+          unfreeze: 1
+          epochs: 1
+          batch_size: 4
+        """
+    private static let video = "clips/test/run's/3.y4m"
+
+    private func place(_ pipeline: String = pipeline) throws -> Workplace {
+        let place = try Workplace()
+        try place.add("w.yaml", Data(pipeline.utf8))
+        return place
+    }
+
+    @Test("a network of windows goes all the way: extract, sequence, predict, over time, maps, model, finetune")
+    func wholeWay() throws {
+        let place = try place()
+        let extraction = try place.run("extract", "w.yaml")
+        #expect(extraction.status == 0, "\(extraction.error)")
+        #expect(extraction.out.contains("(16 windows)"))
+        let ends: [String] = try place.query("SELECT window_ends FROM sequence LIMIT 1")
+        #expect(ends == ["[[0,3],[2,5]]"])
+        #expect(try place.run("sequence", "w.yaml").status == 0)
+        let predict = try place.run("predict", "runs/windows", Self.video)
+        #expect(predict.status == 0 && predict.out.contains("(2 windows)"), "\(predict.error)")
+        let stored: [Double] = try place.query(
+            "SELECT probability FROM prediction JOIN video ON video.id = video_id WHERE path LIKE '%/3.y4m'")
+        #expect(predict.out.contains(String(format: "%.1f %%", try #require(stored.first) * 100)))
+        let overTime = try place.run("predict", "runs/windows", Self.video, "--windows")
+        #expect(overTime.status == 0 && overTime.out.contains("(2 windows at 12.50 a second, "), "\(overTime.error)")
+        let clock = try place.run("predict", "runs/windows", Self.video, "--windows", "--frame-rate", "5")
+        #expect(clock.status == 1 && clock.error.contains("whose clock is part of the features"))
+        let maps = try place.run("cam", "runs/windows", Self.video)
+        #expect(maps.status == 0, "\(maps.error)")
+        #expect(FileManager.default.fileExists(atPath: place.path + "/cam/3.gif"))
+        #expect(try place.run("export", "runs/windows", "model.onnx").status == 0)
+        let model = try ExportCommandTests.model(place.path + "/model.onnx")
+        #expect(ExportCommandTests.shape(model.graph.input[0]) == ["batch", "windows", "4", "32", "32", "3"])
+        #expect(ExportCommandTests.shape(model.graph.input[1]) == ["batch", "windows"])
+        let tuning = try place.run("finetune", "w.yaml", "--name", "tuned")
+        #expect(tuning.status == 0, "\(tuning.error)")
+        let tuned = try place.run("predict", "runs/tuned", Self.video)
+        #expect(tuned.status == 0 && tuned.out.contains("(2 windows)"), "\(tuned.error)")
+    }
+
+    @Test("appearance and motion train one head: features of two networks side by side")
+    func joined() throws {
+        let place = try place(
+            """
+            name: both
+            dataset: {root: clips}
+            extract:
+              backbone: [resnet18, r3d_18]
+              weights: random
+              image_size: 32
+              sampling:
+                - {policy: uniform, frames: 6}
+                - {policy: windows, length: 4, stride: 2, windows: 3}
+            sequence:
+              join: [resnet18, r3d_18]
+              model: {kind: gru, hidden: 8}
+              epochs: 2
+            """)
+        #expect(try place.run("extract", "w.yaml").status == 0)
+        let training = try place.run("sequence", "w.yaml")
+        #expect(training.status == 0, "\(training.error)")
+        let sizes: [Int] = try place.query("SELECT feature_size FROM extraction ORDER BY id")
+        #expect(sizes == [512, 512, 1024])
+        let predict = try place.run("predict", "runs/both", Self.video)
+        #expect(predict.status == 0, "\(predict.error)")
+        let stored: [Double] = try place.query(
+            "SELECT probability FROM prediction JOIN video ON video.id = video_id WHERE path LIKE '%/3.y4m'")
+        #expect(predict.out.contains(String(format: "%.1f %%", try #require(stored.first) * 100)))
+        for command in ["cam", "predict --windows"] {
+            let words = command.split(separator: " ").map(String.init)
+            let output = try Program.run(
+                [words[0], "runs/both", Self.video] + words.dropFirst(), in: place.path)
+            #expect(output.status == 1 && output.error.contains("several networks side by side"))
+        }
+    }
+
+    @Test("what moves instead of what is there: the run knows, and a model that cannot say so is refused")
+    func differences() throws {
+        let place = try place(
+            Self.pipeline.replacing("  weights: random", with: "  weights: random\n  input: difference"))
+        #expect(try place.run("extract", "w.yaml").status == 0)
+        let recipes: [Int] = try place.query("SELECT recipe ->> '$.input.difference' FROM extraction")
+        #expect(recipes == [1])
+        #expect(try place.run("sequence", "w.yaml").status == 0)
+        #expect(try place.run("predict", "runs/windows", Self.video, "--windows").status == 0)
+        let export = try place.run("export", "runs/windows", "model.onnx")
+        #expect(export.status == 1 && export.error.contains("--part head"))
+        #expect(try place.run("export", "runs/windows", "model.onnx", "--part", "head").status == 0)
+    }
+
+    @Test(
+        "wrong windows are refused with the key and what to write",
+        arguments: [
+            ("policy: windows, length: 4", "policy: uniform, frames: 4", "has no meaning for the policy `uniform`"),
+            ("length: 4", "length: 1", "`extract.sampling.length` must be a whole number from 2 to 1024"),
+            ("length: 4, ", "", "`extract.sampling.length` is missing"),
+            ("backbone: r3d_18", "backbone: i3d_rgb\n  tap: pooled", "image_size"),
+            ("backbone: r3d_18", "backbone: resnet18", "resnet18 sees one frame at a time"),
+        ])
+    func refusals(old: String, new: String, message: String) throws {
+        let place = try place(Self.pipeline.replacing(old, with: new))
+        let output = try place.run("extract", "w.yaml")
+        #expect(output.status == 2 && output.error.contains(message), "\(output.error)")
+    }
+
+    @Test("a published network of windows says what it sees, window by window")
+    func classifies() throws {
+        let place = try place()
+        let output = try place.run(
+            "classify", Self.video, "--backbone", "mc3_18", "--weights", "random", "--frames", "4", "--stride", "2",
+            "--frame-rate", "25", "--moments", "--top", "1")
+        #expect(output.status == 0 && output.out.contains("(2 windows)"), "\(output.error)")
+        let described = try place.run("describe", "mc3_18", "--frames", "8")
+        #expect(described.out.contains("at 8 frames of 112×112"))
+        let wrong = try place.run("describe", "resnet18", "--frames", "8")
+        #expect(wrong.status == 64 && wrong.error.contains("sees one picture at a time"))
+    }
+}

@@ -1,0 +1,104 @@
+import TestSupport
+import Testing
+
+@testable import Video
+
+@Suite struct WindowSamplingTests {
+    private func sampling(_ length: Int, _ stride: Int, rate: Double? = nil, windows: Int = 100) -> WindowSampling {
+        WindowSampling(length: length, stride: stride, framesPerSecond: rate, windows: windows)
+    }
+
+    @Test("windows begin at every stride until the last frame is seen; the last one repeats it")
+    func windows() {
+        let times = SamplingTests.times(10)
+        #expect(
+            sampling(4, 3).windows(times: times) == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8, 9]])
+        #expect(
+            sampling(4, 4).windows(times: times) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 9]])
+        #expect(sampling(4, 3, windows: 2).windows(times: times).count == 2)
+        #expect(sampling(10, 1).windows(times: times) == [Array(0..<10)])
+        #expect(sampling(3, 20).windows(times: times) == [[0, 1, 2], [9, 9, 9]])
+    }
+
+    @Test("every frame of every clip is in a window where windows do not leave gaps", arguments: 2...40)
+    func covers(count: Int) {
+        for (length, stride) in [(4, 4), (5, 2), (8, 3)] where 2 * count >= length {
+            let windows = sampling(length, stride).windows(times: SamplingTests.times(count))
+            #expect(Set(windows.joined()) == Set(0..<count))
+            #expect(windows.allSatisfy { $0.count == length && $0 == $0.sorted() })
+            #expect(zip(windows, windows.dropFirst()).allSatisfy { $1[0] > $0[0] })
+        }
+    }
+
+    @Test("a clip a little shorter than a window fills one; one that would not be half full is none")
+    func short() {
+        #expect(sampling(6, 3).windows(times: SamplingTests.times(3)) == [[0, 1, 2, 2, 2, 2]])
+        #expect(sampling(6, 3).windows(times: SamplingTests.times(2)).isEmpty)
+        #expect(sampling(2, 1).windows(times: SamplingTests.times(0)).isEmpty)
+    }
+
+    @Test("the clock is even whatever the video's rate: frames are left out, or come twice")
+    func clock() {
+        // 25 a second, looked at 10 times a second.
+        #expect(sampling(4, 4, rate: 10).windows(times: SamplingTests.times(12)) == [[0, 2, 5, 7], [10, 10, 10, 10]])
+        #expect(sampling(4, 4, rate: 50).ticks(SamplingTests.times(3)) == [0, 0, 1, 1, 2, 2])
+        // Of a video whose rate changes, the frame on show.
+        #expect(sampling(4, 4, rate: 1).ticks([0, 0.1, 0.2, 2.5, 3.1]) == [0, 2, 2, 3])
+    }
+
+    @Test("other views begin at random, but so that all windows still fit")
+    func jitter() {
+        let own = sampling(4, 2, windows: 2)
+        let firsts = (0..<40).map { own.windows(times: SamplingTests.times(20), seed: $0, jitters: true)[0][0] }
+        #expect(Set(firsts) == Set(0...14))
+        for seed in 0..<40 {
+            let windows = own.windows(times: SamplingTests.times(20), seed: UInt64(seed), jitters: true)
+            #expect(windows.count == 2 && windows[1] == Array(windows[0][2]..<windows[0][2] + 4))
+        }
+    }
+
+    @Test("a request gives each frame of its windows once, and parts share the windows out")
+    func request() {
+        var request = SampleRequest(.windows(sampling(4, 2)), framing: .full)
+        let times = SamplingTests.times(10)
+        #expect(request.indices(times: times) == Array(0..<10))
+        let all = request.windows(times: times) ?? []
+        let parts = (0..<3).flatMap { part -> [[Int]] in
+            request.part = .init(index: part, count: 3)
+            return request.windows(times: times) ?? []
+        }
+        #expect(parts == all && all.count == 4)
+        #expect(SampleRequest(.uniform(frames: 3), framing: .full).windows(times: times) == nil)
+    }
+
+    // MARK: - frames that come in
+
+    private func frame(_ index: Int) -> VideoFrame {
+        VideoFrame(index: index, time: Double(index) / 25, width: 1, height: 1, pixels: [UInt8(index), 0, 0])
+    }
+
+    @Test("windows are there as soon as their last frame is, and old frames are forgotten")
+    func assembles() {
+        let windows = sampling(4, 2).windows(times: SamplingTests.times(9))
+        var assembler = WindowAssembler(windows)
+        var found: [FrameWindow] = []
+        for index in 0..<9 {
+            let done = assembler.add(frame(index))
+            #expect(done.isEmpty == ![3, 5, 7, 8].contains(index))
+            found += done
+        }
+        #expect(assembler.finish().isEmpty && assembler.isWhole)
+        #expect(found.map { $0.frames.map(\.index) } == windows)
+        #expect(found.map(\.middle.index) == [2, 4, 6, 8] && found.map(\.ends) == [0...3, 2...5, 4...7, 6...8])
+    }
+
+    @Test("a frame that never comes is stood in for by the one before it, and that is told")
+    func missing() {
+        var assembler = WindowAssembler([[0, 1, 2, 3], [2, 3, 4, 5]])
+        let found = [0, 1, 3, 4].flatMap { assembler.add(frame($0)) } + assembler.finish()
+        #expect(found.map { $0.frames.map(\.index) } == [[0, 1, 1, 3], [1, 3, 4, 4]])
+        #expect(!assembler.isWhole)
+        var nothing = WindowAssembler([[0, 1]])
+        #expect(nothing.finish().isEmpty && !nothing.isWhole)
+    }
+}
