@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import clip_goldens
 import encoders
 from parameters import around, fill, pixels
 from torchvision_goldens import IMAGENET, make, spatial
@@ -89,6 +90,30 @@ def newer(backbone, tap, kind, size, label):
     return document(backbone, tap, kind, size, label, maps, gradients)
 
 
+def overlapping(backbone, kind, size, label, length=3):
+    """Of a network of windows that begin at each frame: a map for each moment, the mean of the windows that show a frame."""
+    model = clip_goldens.filled(backbone)
+    mean, deviation = clip_goldens.KINETICS
+    pictures = [((pixels(i, size, size).astype("f") / 255 - mean) / deviation).transpose(2, 0, 1) for i in range(FRAMES)]
+    windows = [list(range(first, first + length)) for first in range(FRAMES - length + 1)]
+    x = torch.from_numpy(np.stack([np.stack([pictures[i] for i in window], 1) for window in windows]))
+    with torch.no_grad():
+        for step in (model.stem, model.layer1, model.layer2, model.layer3, model.layer4):
+            x = step(x)
+    maps = x.requires_grad_()
+    assert maps.shape[2] == length
+    features = maps.mean((2, 3, 4))
+    through(Head(kind, tuple(features.shape[1:])), features)[..., label].sum().backward()
+    cam = F.relu((maps.grad.mean((2, 3, 4), keepdim=True) * maps).sum(1)).detach()
+    frames = [torch.stack([cam[w, window.index(i)] for w, window in enumerate(windows) if i in window]).mean(0)
+              for i in range(FRAMES)]
+    print(f"{backbone} {kind}: {tuple(cam.shape)}")
+    return {
+        "backbone": backbone, "tap": "pooled", "kind": kind, "image_size": size, "label": label, "window": length,
+        "shape": [maps.shape[1], *maps.shape[3:]], "maps": torch.stack(frames).flatten().tolist(),
+    }
+
+
 def through(head, x):
     """Scores of a head with generated parameters, after its standardisation."""
     count = x[0].numel()
@@ -141,7 +166,7 @@ if __name__ == "__main__":
     ]
     small = torch.from_numpy(around("map", (3, 5), 0, 1))
     up = F.interpolate(small[None, None], (8, 13), mode="bilinear", align_corners=False)
-    document = {"goldens": [golden(*case) for case in cases], "upsampled": up.flatten().tolist()}
+    document = {"goldens": [golden(*case) for case in cases] + [overlapping("mc3_18", "gru", 96, 1)], "upsampled": up.flatten().tolist()}
     path = pathlib.Path(__file__).parent.parent / "PipelinesTests/Fixtures/cam.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document))

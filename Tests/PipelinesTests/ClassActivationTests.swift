@@ -22,6 +22,8 @@ import Video
         let kind: HeadConfiguration.Kind
         let imageSize: Int
         let label: Int
+        /// Frames of a window that begins at each frame, where the network sees several.
+        let window: Int?
         /// Channels, height, width.
         let shape: [Int]
         /// `[frame, height, width]`.
@@ -29,7 +31,7 @@ import Video
         var testDescription: String { "\(backbone) \(tap), \(kind.rawValue)" }
 
         enum CodingKeys: String, CodingKey {
-            case backbone, tap, kind, label, shape, maps
+            case backbone, tap, kind, label, window, shape, maps
             case imageSize = "image_size"
         }
     }
@@ -61,7 +63,8 @@ import Video
         let backbone = try #require(Backbone.named(golden.backbone))
         let configuration = ExtractionConfiguration(
             backbone: backbone, weights: .random, tap: golden.tap, imageSize: golden.imageSize,
-            sampling: .first(frames: 4))
+            sampling: golden.window.map { .windows(WindowSampling(length: $0, stride: 1, windows: 4)) }
+                ?? .first(frames: 4))
         let recipe = try ExtractionRecipe(configuration, LoadedWeights(.random))
         let shape = try recipe.graph().featureShape(of: golden.tap)
         let input = HeadConfiguration.Input(shape: shape, maximumLength: 4)
