@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare explore runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx bench-growth peers clean
+.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare explore runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx bench-windows bench-growth peers clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -176,6 +176,10 @@ bench-heads: setup peers ## Heads beside PyTorch and Keras
 bench-onnx: setup peers ## Networks from ONNX files beside ONNX Runtime and OpenVINO
 	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Parity/onnx_import.py --binary $(BUILT) --speed $(ARGS)
+
+bench-windows: setup peers ## Networks of several frames beside PyTorch and OpenVINO
+	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
+	@$(PEERS)/bin/python Tests/Benchmarks/windows.py --binary $(BUILT) $(ARGS)
 
 bench-growth: build ## What 1,000 to 100,000 clips cost
 	@python3 Tests/Benchmarks/growth.py --binary $(BUILT) $(ARGS)
