@@ -47,6 +47,7 @@ let package = Package(
         .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CElementwise", "CLibzip", "CHDF5"]),
         .target(name: "ONNXMessages"),
         .target(name: "ONNX", dependencies: ["NeuralNetwork", "ONNXMessages"]),
+        .target(name: "Tokenizers", dependencies: ["ONNXMessages"]),
         .target(
             name: "Backbones",
             dependencies: ["NeuralNetwork", "ONNX", "Digests"], resources: [.embedInCode("Labels")]),
@@ -81,6 +82,9 @@ let package = Package(
                 "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction", "SequenceModels",
             ]),
         .target(
+            name: "Language",
+            dependencies: ["NeuralNetwork", "Backbones", "Tokenizers", "FeatureCache", "Extraction"]),
+        .target(
             name: "Pipelines",
             dependencies: [
                 "Datasets", "Video", "ONNX", "Backbones", "Extraction", "SequenceModels", "FineTuning", "Reports",
@@ -91,7 +95,8 @@ let package = Package(
         .executableTarget(
             name: "zoetrope",
             dependencies: [
-                "Pipelines", "Extraction", "Exploration", "SequenceModels", "FineTuning", "Reports", "Backbones",
+                "Pipelines", "Extraction", "Exploration", "Language", "SequenceModels", "FineTuning", "Reports",
+                "Backbones",
                 "ONNX",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -100,7 +105,7 @@ let package = Package(
             name: "Benchmarks",
             dependencies: ["Backbones", "ONNX", "Datasets", "SequenceModels", "FeatureCache", "Exploration"],
             path: "Tests/Benchmarks",
-            exclude: ["bench.py", "growth.py", "heads.py", "models.py", "peers.py", "training.py", "RESULTS.md"]),
+            exclude: ["bench.py", "growth.py", "heads.py", "models.py", "peers.py", "training.py", "windows.py", "RESULTS.md"]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .target(
             name: "Fuzzing",
@@ -127,6 +132,10 @@ let package = Package(
                 "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
             ]),
+        .testTarget(
+            name: "LanguageTests",
+            dependencies: ["Language", "Tokenizers", "Backbones", "NeuralNetwork", "FeatureCache", "TestSupport"],
+            resources: [.copy("Fixtures")]),
         .testTarget(name: "FineTuningTests", dependencies: ["FineTuning", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "Backbones", "TestSupport"]),
         .testTarget(name: "ExtractionTests", dependencies: ["Extraction", "Digests", "TestSupport"]),

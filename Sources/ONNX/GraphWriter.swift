@@ -31,7 +31,7 @@ struct GraphWriter {
         case .convolution(let options): return try convolution(node, options, x)
         case .batchNormalization(let epsilon, let hasScale): return try batchNormalization(node, epsilon, hasScale, x)
         case .activation(let activation): return self.activation(activation, x, name)
-        case .function: throw ExportError.unknownFunction(node: node.name)
+        case .function, .causalAttention: throw ExportError.unknownFunction(node: node.name)
         case .add: return model.node("Add", alike(node, inputs), name: name)
         case .scaleChannels, .multiply: return model.node("Mul", alike(node, inputs), name: name)
         case .gatherChannels(let places):

@@ -20,6 +20,6 @@ struct ZoetropeCommand: ParsableCommand {
             Extract.self, TrainSequence.self, FineTune.self, Sweep.self, LearningCurveCommand.self, Evaluate.self,
             Compare.self, Runs.self,
             Predict.self, Classify.self, ActivationMaps.self, Export.self, Cache.self,
-            Dataset.self, Explore.self, Similar.self, Describe.self, Weights.self, Demo.self,
+            Dataset.self, Explore.self, Similar.self, Search.self, Describe.self, Weights.self, Demo.self,
         ])
 }

@@ -22,7 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # Frames of a window and side of the picture.
 NETWORKS = {"r3d_18": (16, 112), "mc3_18": (16, 112), "r2plus1d_18": (16, 112), "s3d": (64, 224), "i3d_rgb": (64, 224)}
 RATE = 15
-CLIPS = {"r3d_18": 6, "mc3_18": 6, "r2plus1d_18": 5, "s3d": 5, "i3d_rgb": 4}
+CLIPS = {"r3d_18": 12, "mc3_18": 12, "r2plus1d_18": 10, "s3d": 12, "i3d_rgb": 12}
 
 
 # MARK: peers
@@ -198,11 +198,12 @@ def main():
     parser.add_argument("--backbones", nargs="+", default=list(NETWORKS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--parts", nargs="+", default=["alone", "clips to features"])
     parser.add_argument("--fresh", action="store_true")
     options = parser.parse_args()
     bench = Bench(options)
     turns = [("zoetrope", "f32"), ("openvino", "f32"), ("zoetrope", "int8"), ("openvino", "int8"), ("pytorch", "f32")]
-    for part in ("alone", "clips to features"):
+    for part in options.parts:
         print(f"{part}: windows a second, and × OpenVINO, × PyTorch, int8 × OpenVINO int8", flush=True)
         for name in options.backbones:
             clips = bench.clips("small", CLIPS[name])

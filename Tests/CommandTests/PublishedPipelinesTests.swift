@@ -59,6 +59,10 @@ enum PublicLayouts {
         ("ucf101-resnet152-bilstm", "UCF-101", "lists", ["extract.image_size=32", "extract.views=2"]),
         ("ucf101-resnet18-lstm", "UCF-101", "lists", ["extract.image_size=32"]),
         ("ucf101-smallcnn-lstm", "UCF-101", "lists", ["extract.image_size=32"]),
+        (
+            "ucf101-r2plus1d-average", "UCF-101", "lists",
+            ["extract.image_size=32", "extract.sampling.length=4", "extract.sampling.frames_per_second=25"]
+        ),
         ("ucf101-top5-inceptionv3-gru", "top5", "top5", ["extract.image_size=75"]),
         ("ucf101-top5-efficientnetb7-lstm", "top5", "top5", ["extract.image_size=32"]),
         ("gtea61-resnet34-average", "GTEA61", nil, ["extract.image_size=32"]),

@@ -93,6 +93,12 @@ public struct Graph: Sendable, Equatable {
         /// False for running statistics, which are stored in checkpoints but not counted as parameters.
         public let isTrainable: Bool
 
+        /// All parts, as they are.
+        public init(name: String, shape: [Int], initializer: Initializer, isTrainable: Bool) {
+            (self.name, self.shape) = (name, shape)
+            (self.initializer, self.isTrainable) = (initializer, isTrainable)
+        }
+
         /// Numbers in it.
         public var count: Int { shape.reduce(1, *) }
     }

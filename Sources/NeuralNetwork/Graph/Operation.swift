@@ -38,6 +38,8 @@ public enum Operation: Sendable, Equatable {
     case positions(maximum: Int)
     /// Attention between the steps of a sequence; its input holds query, key and value side by side.
     case selfAttention(heads: Int)
+    /// The same between tokens, each looking at itself and those before it.
+    case causalAttention(heads: Int)
     /// weight, bias `[feature]`; over the channels of each pixel, the numbers of each token or step.
     case layerNormalization(epsilon: Float)
     /// Groups of an image's channels, over all pixels (Wu and He 2018, arXiv:1803.08494): weight, bias `[channels]`.
@@ -98,6 +100,7 @@ public enum Operation: Sendable, Equatable {
         case .attentionPooling: "attention pooling"
         case .positions(let maximum): "positions, at most \(maximum)"
         case .selfAttention(let heads): "self-attention, \(heads) heads"
+        case .causalAttention(let heads): "causal self-attention, \(heads) heads"
         case .layerNormalization: "layer normalisation"
         case .groupNormalization(let groups, _): "group normalisation, \(groups)"
         case .channelScale: "layer scale"

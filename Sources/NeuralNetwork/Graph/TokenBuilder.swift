@@ -38,11 +38,16 @@ extension GraphBuilder {
     }
 
     /// Attention between the tokens of one picture; the input holds query, key and value side by side, as timm's `qkv`.
-    public mutating func tokenAttention(_ name: String, _ input: NodeID, heads: Int) -> NodeID {
+    ///
+    /// - Parameter isCausal: whether a token looks at itself and those before it only.
+    public mutating func tokenAttention(
+        _ name: String, _ input: NodeID, heads: Int, isCausal: Bool = false
+    ) -> NodeID {
         guard case .tokens(let count, let size) = shape(of: input), size % (3 * heads) == 0 else {
             preconditionFailure("\(name): \(shape(of: input)) for \(heads) heads")
         }
-        return append(name, .selfAttention(heads: heads), [input], .tokens(count: count, size: size / 3))
+        let operation: Operation = isCausal ? .causalAttention(heads: heads) : .selfAttention(heads: heads)
+        return append(name, operation, [input], .tokens(count: count, size: size / 3))
     }
 
     /// Attention of one learned query, `name.latent` through `name.q`, to tokens that hold key and value side by side.

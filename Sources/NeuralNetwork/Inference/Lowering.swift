@@ -122,7 +122,7 @@ struct Lowering {
         case .tokenMean(let first): return appendRows(id, .mean(first: first))
         case .tokenMap(let first): return appendRows(id, .slice(first: first))
         case .input, .sequenceMean, .sequenceMax, .recurrent, .finalState, .attentionPooling, .positions,
-            .convolutionalRecurrent, .spatialMean:
+            .convolutionalRecurrent, .spatialMean, .causalAttention:
             throw PlanError.unsupported(node: node.name)
         }
     }

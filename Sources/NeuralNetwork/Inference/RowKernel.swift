@@ -102,6 +102,8 @@ struct TokenAttention {
     let size: Int
     /// Tokens.
     let count: Int
+    /// Whether a token looks at itself and those before it only.
+    var isCausal = false
 
     private var width: Int { size / heads }
     private var factor: Float { 1 / Float(width).squareRoot() }
@@ -128,7 +130,7 @@ struct TokenAttention {
             let query = input + head * width
             for first in stride(from: 0, to: queries, by: block) {
                 let rows = min(block, queries - first)
-                weights(query + first * 3 * size, rows: rows, query + size, into: scores)
+                weights(query + first * 3 * size, rows: rows, query + size, from: first, into: scores)
                 multiply(
                     scores, by: query + 2 * size, rowStrideB: 3 * size, into: output + first * size + head * width,
                     rowStrideC: size, m: rows, n: width, k: count)
@@ -137,13 +139,20 @@ struct TokenAttention {
     }
 
     /// softmax(q · kᵀ / √width) of some queries of one head: `[row, token]`.
+    ///
+    /// - Parameter first: place of the first query among the tokens.
     func weights(
-        _ query: UnsafePointer<Float>, rows: Int, _ key: UnsafePointer<Float>,
+        _ query: UnsafePointer<Float>, rows: Int, _ key: UnsafePointer<Float>, from first: Int = 0,
         into scores: UnsafeMutablePointer<Float>
     ) {
         multiply(
             query, rowStrideA: 3 * size, by: key, transposingB: true, rowStrideB: 3 * size, into: scores, m: rows,
             n: count, k: width)
+        if isCausal {
+            for row in 0..<rows {
+                for later in min(first + row + 1, count)..<count { scores[row * count + later] = -1e30 }
+            }
+        }
         elementwise_softmax(rows, count, count, factor, scores)
     }
 

@@ -150,9 +150,11 @@ struct TokenAttentionLayer {
     let heads: Int
     /// Numbers of a token.
     let size: Int
+    /// Whether a token looks at itself and those before it only.
+    var isCausal = false
 
     private func attention(_ input: Matrix) -> TokenAttention {
-        TokenAttention(heads: heads, size: size, count: input.columns / (3 * size))
+        TokenAttention(heads: heads, size: size, count: input.columns / (3 * size), isCausal: isCausal)
     }
 
     /// - Parameter input: `[picture, token · 3 · size]`.

@@ -17,6 +17,8 @@ extension ImageTrainingPlan {
         case .tokens(let embedding):
             return (TokenLayer(table: TokenTable(embedding, source)).forward(input, parameters), nil)
         case .selfAttention(let heads): return (TokenAttentionLayer(heads: heads, size: size).forward(input), nil)
+        case .causalAttention(let heads):
+            return (TokenAttentionLayer(heads: heads, size: size, isCausal: true).forward(input), nil)
         case .latentAttention(let heads):
             return (LatentAttentionLayer(heads: heads, size: size).forward(input, parameters), nil)
         case .classToken: return (TokenSlice.forward(input, from: 0, count: size), nil)
@@ -52,6 +54,8 @@ extension ImageTrainingPlan {
                 weightGradient: targets[0] ?? unused[0].pointer, biasGradient: targets[1] ?? unused[1].pointer)
         case (.tokens(let embedding), _):
             return TokenLayer(table: TokenTable(embedding, source)).backward(gradient, into: targets)
+        case (.causalAttention(let heads), _):
+            return TokenAttentionLayer(heads: heads, size: size, isCausal: true).backward(gradient, input: input)
         case (.selfAttention(let heads), _):
             return TokenAttentionLayer(heads: heads, size: size).backward(gradient, input: input)
         case (.latentAttention(let heads), _):

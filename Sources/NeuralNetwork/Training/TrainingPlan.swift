@@ -116,9 +116,7 @@ public struct TrainingPlan: Sendable {
             return output
         case .convolution, .batchNormalization, .maxPooling, .averagePooling, .globalAveragePooling, .scaleChannels,
             .function, .multiply, .concatenation, .gatherChannels, .groupNormalization, .flatten, .channelScale,
-            .responseNormalization, .tokens,
-            .latentAttention, .classToken,
-            .tokenMean, .tokenMap:
+            .responseNormalization, .tokens, .causalAttention, .latentAttention, .classToken, .tokenMean, .tokenMap:
             preconditionFailure("image nodes were refused when the plan was made")
         }
     }

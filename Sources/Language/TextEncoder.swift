@@ -1,0 +1,121 @@
+import Backbones
+import Foundation
+import NeuralNetwork
+import Tokenizers
+
+/// Turns phrases into vectors of length 1 in the space that an image tower's `projected` features lie in. Used by one
+/// thread.
+public final class TextEncoder {
+    private let tower: TextTower
+    private let tokenizer: any Tokenizer
+    /// Embeddings of all tokens, `[vocabulary, width]`, and of places, `[contextLength, width]`.
+    private let embeddings, positions: [Float]
+    private let parameters: NetworkParameters
+    private var plans: [Int: ImageTrainingPlan] = [:]
+
+    /// Texts that are computed together.
+    private static let batch = 32
+    /// Lengths are rounded up to a multiple of so many tokens, so that few plans are made.
+    private static let step = 8
+
+    /// - Parameters:
+    ///   - weights: of the tower.
+    ///   - vocabularySize: tokens that the weights know.
+    /// - Throws: `TextError.otherVocabulary`, or what the weights throw.
+    public init(
+        _ tower: TextTower, weights: any ParameterSource, vocabularySize: Int, tokenizer: any Tokenizer
+    ) throws {
+        // A vocabulary may be smaller than the table, which is padded to even sizes.
+        guard tokenizer.vocabularySize <= vocabularySize else {
+            throw TextError.otherVocabulary(tokens: tokenizer.vocabularySize, rows: vocabularySize)
+        }
+        (self.tower, self.tokenizer) = (tower, tokenizer)
+        embeddings = try weights.tensor(for: tower.embedding(vocabulary: vocabularySize)).values
+        positions = try weights.tensor(for: tower.positions).values
+        parameters = try NetworkParameters(tower.graph(tokens: tower.contextLength), from: weights) { _ in false }
+    }
+
+    /// - Returns: a vector for each phrase, of length 1.
+    /// - Throws: `TextError.empty`, `ArithmeticError`.
+    public func encode(_ phrases: [String]) throws -> [[Float]] {
+        let tokens = try phrases.map { phrase in
+            guard phrase.contains(where: { !$0.isWhitespace }) else { throw TextError.empty }
+            return tokenizer.encode(phrase, limit: tower.contextLength)
+        }
+        var result = [[Float]](repeating: [], count: phrases.count)
+        // A causal tower cannot tell texts of one length from padded ones; those of one length go together.
+        let groups = Dictionary(grouping: tokens.indices) { tower.isCausal ? tokens[$0].count : tower.contextLength }
+        for (count, places) in groups {
+            for first in stride(from: 0, to: places.count, by: Self.batch) {
+                let own = places[first..<min(first + Self.batch, places.count)]
+                for (place, vector) in zip(own, try vectors(own.map { tokens[$0] }, count: count)) {
+                    result[place] = vector
+                }
+            }
+        }
+        return result
+    }
+
+    /// Whether some of a phrase is left out.
+    public func isTooLong(_ phrase: String) -> Bool { tokenizer.isTooLong(phrase, limit: tower.contextLength) }
+
+    /// Of texts that are, or are padded to, `count` tokens long.
+    private func vectors(_ texts: [[Int]], count: Int) throws -> [[Float]] {
+        let width = tower.width
+        var rows: [Float] = []
+        rows.reserveCapacity(texts.count * count * width)
+        for text in texts {
+            let padded = text + [Int](repeating: tokenizer.padding, count: count - text.count)
+            for (place, token) in padded.enumerated() {
+                let (own, there) = (token * width, place * width)
+                for index in 0..<width { rows.append(embeddings[own + index] + positions[there + index]) }
+            }
+        }
+        let plan = try plan(tokens: count)
+        let input = Tensor(shape: [texts.count, count * width], values: rows)
+        let projected = try plan.forward(input, parameters).output.values
+        return texts.indices.map { index in
+            Self.normalized(Array(projected[index * tower.projection..<(index + 1) * tower.projection]))
+        }
+    }
+
+    private func plan(tokens count: Int) throws -> ImageTrainingPlan {
+        if let known = plans[count] { return known }
+        let made = try ImageTrainingPlan(
+            graph: tower.graph(tokens: count), output: "projected", parameters: parameters)
+        plans[count] = made
+        return made
+    }
+
+    /// The same direction, of length 1.
+    static func normalized(_ vector: [Float]) -> [Float] {
+        let length = vector.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+        return length > 0 ? vector.map { Float(Double($0) / length) } : vector
+    }
+}
+
+/// Why words cannot be compared with features.
+public enum TextError: LocalizedError, Equatable {
+    case empty
+    case otherVocabulary(tokens: Int, rows: Int)
+    case noTextTower(backbone: String)
+    case otherTap(backbone: String, tap: String)
+    case untrained(backbone: String)
+
+    /// What happened, where, and what to do about it.
+    public var errorDescription: String? {
+        switch self {
+        case .empty: "A phrase is empty. Write what is to be seen, such as \"a person rides a horse\"."
+        case .otherVocabulary(let tokens, let rows):
+            "The vocabulary has \(tokens) tokens, but the text tower knows \(rows): they are of different models."
+        case .noTextTower(let backbone):
+            "\(backbone) has no text tower: words can be compared with features of CLIP and SigLIP only. Extract with "
+                + "`backbone: clip_vitb32` (or siglip_b16, …) and `tap: projected`."
+        case .untrained(let backbone):
+            "The features come from an untrained (random) \(backbone), which knows no words. Extract with published weights, "
+                + "or name a file with --text."
+        case .otherTap(let backbone, let tap):
+            "The features are \(backbone)'s \(tap), which texts do not share. Extract with `tap: projected`."
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import Backbones
+import Extraction
+import FeatureCache
+import Foundation
+import NeuralNetwork
+
+/// The text tower that belongs to stored features, with its vocabulary.
+public struct TextModel {
+    /// Turns phrases into vectors.
+    public let encoder: TextEncoder
+    /// How the model compares them with pictures.
+    public let calibration: ScoreCalibration
+
+    /// - Parameters:
+    ///   - record: the recipe of the features.
+    ///   - path: of the file with the text tower; nil takes the recipe's own.
+    ///   - vocabulary: nil looks beside the weights.
+    /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`.
+    public init(_ record: ExtractionRecord, weights path: String?, vocabulary: String?) throws {
+        let recipe = try ExtractionRecipe(json: record.recipe)
+        guard recipe.joined == nil, let tower = TextTower(of: recipe.backbone, recipe.numerics) else {
+            throw TextError.noTextTower(backbone: record.backbone)
+        }
+        guard recipe.tap == "projected" else { throw TextError.otherTap(backbone: record.backbone, tap: recipe.tap) }
+        let name = path ?? record.weights
+        guard name != "random" else { throw TextError.untrained(backbone: record.backbone) }
+        let tokenizer = try Vocabulary.open(vocabulary, beside: name, isCausal: tower.isCausal)
+        let weights = try TextWeights(openWeights(path: name))
+        encoder = try TextEncoder(
+            tower, weights: weights, vocabularySize: weights.vocabularySize, tokenizer: tokenizer)
+        calibration = ScoreCalibration(scale: weights.scale, bias: weights.bias, isSigmoid: !tower.isCausal)
+    }
+}

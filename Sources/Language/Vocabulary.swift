@@ -1,0 +1,24 @@
+import Foundation
+import Tokenizers
+
+/// The vocabulary that was published with a weight file.
+public enum Vocabulary {
+    private static let bytePairs = ["merges.txt", "bpe_simple_vocab_16e6.txt", "tokenizer.json"]
+    private static let sentencePieces = ["spiece.model", "tokenizer.model", "sentencepiece.model"]
+
+    /// Opens the file, or the one that lies beside the weights.
+    ///
+    /// - Parameters:
+    ///   - file: its path; nil looks beside `weights`.
+    ///   - isCausal: whether the tower is CLIP's, else it is SigLIP's.
+    /// - Throws: `TokenizerError`.
+    public static func open(_ file: String?, beside weights: String, isCausal: Bool) throws -> any Tokenizer {
+        let names = isCausal ? bytePairs : sentencePieces
+        let folder = (weights as NSString).deletingLastPathComponent
+        let candidates = names.map { folder.isEmpty ? $0 : folder + "/" + $0 }
+        guard let path = file ?? candidates.first(where: FileManager.default.fileExists) else {
+            throw TokenizerError.notFound(beside: weights, wanted: names)
+        }
+        return isCausal ? try BytePairTokenizer(file: path) : try SigLIPTokenizer(file: path)
+    }
+}

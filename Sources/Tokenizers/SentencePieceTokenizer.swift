@@ -1,0 +1,143 @@
+import Foundation
+
+/// SentencePiece (Kudo and Richardson 2018, arXiv:1808.06226): a model file as it was published, unigram (Kudo 2018,
+/// arXiv:1804.10959) or byte pairs.
+public struct SentencePieceTokenizer: Tokenizer {
+    private let pieces: [SentencePieceFile.Piece]
+    private let places: [[UInt8]: Int]
+    private let normalizer: SentencePieceNormalizer
+    private let isUnigram: Bool
+    private let unknown: Int
+    private let unknownScore, largestScore: Float
+    private let longest: Int
+    /// Token of each byte, where characters that are no pieces are taken apart.
+    private let bytes: [Int]?
+    private let userDefined: [[UInt8]]
+    /// Token of the end of a text.
+    public let end: Int
+
+    /// - Throws: `TokenizerError`.
+    public init(file: String) throws {
+        guard let data = FileManager.default.contents(atPath: file) else { throw TokenizerError.missing(file: file) }
+        let model: SentencePieceFile
+        do { model = try SentencePieceFile(serializedBytes: data) } catch {
+            throw TokenizerError.damaged(file: file, reason: "it is no model of SentencePiece's")
+        }
+        guard model.pieces.count > 2, (1...2).contains(model.trainer.modelType),
+            model.pieces.indices.contains(Int(model.trainer.unknown))
+        else { throw TokenizerError.damaged(file: file, reason: "it is no unigram or byte-pair model") }
+        pieces = model.pieces
+        isUnigram = model.trainer.modelType == 1
+        (unknown, end) = (Int(model.trainer.unknown), Int(model.trainer.end))
+        var places: [[UInt8]: Int] = [:]
+        for (place, piece) in model.pieces.enumerated() where [.normal, .userDefined, .unused].contains(piece.kind) {
+            places[Array(piece.text.utf8)] = place
+        }
+        self.places = places
+        longest = places.keys.map(\.count).max() ?? 1
+        let scores = model.pieces.filter { $0.kind == .normal }.map(\.score)
+        unknownScore = (scores.min() ?? 0) - 10
+        largestScore = scores.max() ?? 0
+        let named = Dictionary(
+            model.pieces.enumerated().filter { $1.kind == .byte }.map { ($1.text, $0) }, uniquingKeysWith: { $1 })
+        let all = (0..<256).compactMap { named[String(format: "<0x%02X>", $0)] }
+        bytes = model.trainer.byteFallback && all.count == 256 ? all : nil
+        let kept = model.pieces.filter { $0.kind == .userDefined }.map(\.text)
+        userDefined = kept.map { Array($0.utf8) }.sorted { $0.count > $1.count }
+        normalizer = try SentencePieceNormalizer(model.normalizer, keeping: kept, file: file)
+    }
+
+    /// Tokens there are.
+    public var vocabularySize: Int { pieces.count }
+    /// The end again.
+    public var padding: Int { end }
+    /// Whether characters that are no pieces are taken apart into bytes.
+    public var fallsBackToBytes: Bool { bytes != nil }
+
+    /// The text's tokens alone.
+    public func pieces(of text: String) -> [Int] {
+        let input = normalizer.normalized(text)
+        let found = isUnigram ? likeliest(input) : paired(input)
+        var tokens: [Int] = []
+        var wasUnknown = false
+        for (range, token) in found {
+            if token == unknown, let bytes {
+                tokens += input[range].map { bytes[Int($0)] }
+            } else if token != unknown || !wasUnknown {
+                tokens.append(token)
+            }
+            wasUnknown = token == unknown
+        }
+        return tokens
+    }
+
+    /// The text's tokens and the end; of a text that is too long the first ones and the end.
+    public func encode(_ text: String, limit: Int) -> [Int] { pieces(of: text).prefix(limit - 1) + [end] }
+
+    /// Whether some of the text is left out.
+    public func isTooLong(_ text: String, limit: Int) -> Bool { pieces(of: text).count > limit - 1 }
+
+    // MARK: - Unigram
+
+    /// The pieces whose scores have the largest sum.
+    private func likeliest(_ input: [UInt8]) -> [(Range<Int>, Int)] {
+        var best = [(score: Float, begin: Int, token: Int)](repeating: (0, -1, unknown), count: input.count + 1)
+        var begin = 0
+        while begin < input.count {
+            let character = min(SentencePieceNormalizer.characterLength(input[begin]), input.count - begin)
+            var hasSingle = false
+            for length in 1...min(longest, input.count - begin) {
+                guard let token = places[Array(input[begin..<begin + length])], pieces[token].kind != .unused else {
+                    continue
+                }
+                let score =
+                    pieces[token].kind == .userDefined ? Float(length) * largestScore - 0.1 : pieces[token].score
+                keep(best[begin].score + score, begin, begin + length, token, &best)
+                if length == character { hasSingle = true }
+            }
+            if !hasSingle { keep(best[begin].score + unknownScore, begin, begin + character, unknown, &best) }
+            begin += character
+        }
+        var found: [(Range<Int>, Int)] = []
+        var end = input.count
+        while end > 0 {
+            let step = best[end]
+            found.append((step.begin..<end, step.token))
+            end = step.begin
+        }
+        return found.reversed()
+    }
+
+    private func keep(
+        _ score: Float, _ begin: Int, _ end: Int, _ token: Int, _ best: inout [(score: Float, begin: Int, token: Int)]
+    ) {
+        if best[end].begin < 0 || score > best[end].score { best[end] = (score, begin, token) }
+    }
+
+    // MARK: - Byte pairs
+
+    /// Neighbours are joined for as long as one is a piece, the one of the best score first, of equal ones the leftmost.
+    private func paired(_ input: [UInt8]) -> [(Range<Int>, Int)] {
+        var symbols: [(range: Range<Int>, isFixed: Bool)] = []
+        var place = 0
+        while place < input.count {
+            let own = userDefined.first { input[place...].starts(with: $0) }?.count
+            let length = own ?? min(SentencePieceNormalizer.characterLength(input[place]), input.count - place)
+            symbols.append((place..<place + length, own != nil))
+            place += length
+        }
+        while true {
+            var best: (score: Float, place: Int)?
+            for place in symbols.indices.dropLast() where !symbols[place].isFixed && !symbols[place + 1].isFixed {
+                let range = symbols[place].range.lowerBound..<symbols[place + 1].range.upperBound
+                guard range.count <= longest, let token = places[Array(input[range])] else { continue }
+                if best == nil || pieces[token].score > best!.score { best = (pieces[token].score, place) }
+            }
+            guard let best else { break }
+            symbols[best.place].range =
+                symbols[best.place].range.lowerBound..<symbols[best.place + 1].range.upperBound
+            symbols.remove(at: best.place + 1)
+        }
+        return symbols.map { ($0.range, places[Array(input[$0.range])] ?? unknown) }
+    }
+}

@@ -1,0 +1,105 @@
+import ArgumentParser
+import Backbones
+import Exploration
+import Extraction
+import FeatureCache
+import Foundation
+import Language
+import NeuralNetwork
+import Reports
+
+/// Where in the collection is what these words say?
+struct Search: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Clips or moments of a cache that show what words say.",
+        discussion: """
+            The cache must hold `projected` features of CLIP or SigLIP, whose text tower is read from the same weight \
+            file. Several phrases mean their middle.
+            """)
+
+    /// What is listed.
+    enum Unit: String, ExpressibleByArgument, CaseIterable {
+        case clip, moment
+    }
+
+    @Argument(help: "The SQLite file that holds the features.")
+    var cache: String
+
+    @Argument(help: "What is looked for, such as \"a person falls off a bicycle\".")
+    var phrases: [String]
+
+    @Option(name: .customLong("not"), help: "What is not meant; may be given several times.")
+    var unwanted: [String] = []
+
+    @Option(help: "List whole clips, or the moments in them.")
+    var by = Unit.moment
+
+    @Option(help: "How many to list.")
+    var top = 20
+
+    @Option(
+        name: .customLong("where"),
+        help: ArgumentHelp("SQL that clips must meet, over the columns of `video` and `sample`.", valueName: "condition"))
+    var condition: String?
+
+    @Option(help: "Name of a recipe in the cache, or its backbone (default: the only one).")
+    var recipe: String?
+
+    @Option(help: "Name of a data set in the cache (default: the only one).")
+    var dataset: String?
+
+    @Option(help: ArgumentHelp("The weight file that holds the text tower (default: the recipe's).", valueName: "file"))
+    var text: String?
+
+    @Option(help: ArgumentHelp("The vocabulary published with it (default: what lies beside it).", valueName: "file"))
+    var vocabulary: String?
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func validate() throws {
+        if phrases.isEmpty { throw ValidationError("Name at least one phrase.") }
+        if top < 1 { throw ValidationError("--top must be at least 1.") }
+    }
+
+    func run() throws {
+        try Console.perform {
+            let file = try CacheFile(path: cache, create: false)
+            let selection = try CacheSelection(file, recipe: recipe, dataset: dataset)
+            let model = try TextModel(selection.extraction.record, weights: text, vocabulary: vocabulary)
+            for phrase in phrases + unwanted where model.encoder.isTooLong(phrase) {
+                Console.message("note: the end of \"\(phrase)\" is left out: the model reads no longer phrases")
+            }
+            let question = Question(
+                wanted: try model.encoder.encode(phrases), unwanted: try model.encoder.encode(unwanted))
+            let search = PhraseSearch(
+                file, dataset: selection.dataset, extraction: selection.extraction, calibration: model.calibration)
+            let matches =
+                by == .clip
+                ? try search.clips(question, where: condition, count: top)
+                : try search.moments(question, where: condition, count: top)
+            if json {
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+                print(String(decoding: try encoder.encode(matches), as: UTF8.self))
+            } else {
+                print(table(matches))
+            }
+        }
+    }
+
+    private func table(_ matches: [PhraseSearch.Match]) -> String {
+        var table = TextTable([
+            ("clip", .left), ("class", .left), (by == .clip ? "best at" : "from", .right),
+            (by == .clip ? "" : "to", .right), ("score", .right), ("probability", .right),
+        ])
+        for match in matches {
+            let times = by == .clip ? [match.time, nil] : [match.start, match.end]
+            table.append(
+                [match.path, match.label] + times.map { $0.map { decimal($0, 2) + " s" } ?? "" } + [
+                    decimal(Double(match.score), 3), match.probability.map { percent(Double($0)) } ?? "–",
+                ])
+        }
+        return table.text
+    }
+}
