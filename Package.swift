@@ -105,7 +105,9 @@ let package = Package(
             name: "Benchmarks",
             dependencies: ["Backbones", "ONNX", "Datasets", "SequenceModels", "FeatureCache", "Exploration"],
             path: "Tests/Benchmarks",
-            exclude: ["bench.py", "growth.py", "heads.py", "models.py", "peers.py", "training.py", "windows.py", "RESULTS.md"]),
+            exclude: [
+                "bench.py", "growth.py", "heads.py", "models.py", "peers.py", "training.py", "windows.py", "RESULTS.md",
+            ]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .target(
             name: "Fuzzing",
@@ -134,7 +136,10 @@ let package = Package(
             ]),
         .testTarget(
             name: "LanguageTests",
-            dependencies: ["Language", "Tokenizers", "Backbones", "NeuralNetwork", "FeatureCache", "TestSupport"],
+            dependencies: [
+                "Language", "Tokenizers", "Backbones", "NeuralNetwork", "FeatureCache", "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             resources: [.copy("Fixtures")]),
         .testTarget(name: "FineTuningTests", dependencies: ["FineTuning", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "Backbones", "TestSupport"]),

@@ -47,7 +47,8 @@ public struct TextTower: Sendable, Equatable {
     /// Embeddings of places, `[1, contextLength, width]`.
     public var positions: Graph.Parameter {
         Graph.Parameter(
-            name: "text.pos_embed", shape: [1, contextLength, width], initializer: .init(spread: 0.1), isTrainable: true)
+            name: "text.pos_embed", shape: [1, contextLength, width], initializer: .init(spread: 0.1), isTrainable: true
+        )
     }
 
     /// From embedded tokens `[count, width]` to `projected` `[projection]`, which the last of them becomes.

@@ -95,6 +95,15 @@ enum Schema {
             JOIN sample AS second ON second.dataset = twin_pair.dataset AND second.video_id = twin_pair.twin_id;
         """
 
+    /// Made by the first search.
+    static let phrases = """
+        CREATE TABLE IF NOT EXISTS phrase (         -- words that were asked for, beside the features they are compared with
+          extraction_id INTEGER NOT NULL REFERENCES extraction ON DELETE CASCADE,
+          phrase TEXT NOT NULL,
+          feature BLOB NOT NULL,                    -- float32, of length 1
+          PRIMARY KEY (extraction_id, phrase)) WITHOUT ROWID;
+        """
+
     static let views = frameFeature + otherViews
 
     private static let frameFeature = """

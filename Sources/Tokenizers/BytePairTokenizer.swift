@@ -164,7 +164,8 @@ public struct BytePairTokenizer: Tokenizer {
             var joined: [Int] = []
             var place = 0
             while place < symbols.count {
-                if place + 1 < symbols.count, symbols[place] == best.pair.first, symbols[place + 1] == best.pair.second {
+                if place + 1 < symbols.count, symbols[place] == best.pair.first, symbols[place + 1] == best.pair.second
+                {
                     joined.append(Self.letters + best.rank)
                     place += 2
                 } else {

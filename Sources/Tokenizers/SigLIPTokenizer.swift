@@ -22,8 +22,9 @@ public struct SigLIPTokenizer: Tokenizer {
     private static let punctuation = Set("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~".unicodeScalars)
 
     private func prepared(_ text: String) -> String {
-        if model.fallsBackToBytes { return text.lowercased() }
-        let kept = String(String.UnicodeScalarView(text.lowercased().unicodeScalars.filter { !Self.punctuation.contains($0) }))
+        if model.fallsBackToBytes { return text.fullyLowercased }
+        let kept = String(
+            String.UnicodeScalarView(text.fullyLowercased.unicodeScalars.filter { !Self.punctuation.contains($0) }))
         return kept.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
 }

@@ -39,7 +39,8 @@ struct Search: ParsableCommand {
 
     @Option(
         name: .customLong("where"),
-        help: ArgumentHelp("SQL that clips must meet, over the columns of `video` and `sample`.", valueName: "condition"))
+        help: ArgumentHelp(
+            "SQL that clips must meet, over the columns of `video` and `sample`.", valueName: "condition"))
     var condition: String?
 
     @Option(help: "Name of a recipe in the cache, or its backbone (default: the only one).")
@@ -70,8 +71,11 @@ struct Search: ParsableCommand {
             for phrase in phrases + unwanted where model.encoder.isTooLong(phrase) {
                 Console.message("note: the end of \"\(phrase)\" is left out: the model reads no longer phrases")
             }
-            let question = Question(
-                wanted: try model.encoder.encode(phrases), unwanted: try model.encoder.encode(unwanted))
+            let (wanted, others) = (try model.encoder.encode(phrases), try model.encoder.encode(unwanted))
+            // For plain SQL; a cache that cannot be written answers all the same.
+            try? file.store(
+                phrases: Array(zip(phrases + unwanted, wanted + others)), extraction: selection.extraction.id)
+            let question = Question(wanted: wanted, unwanted: others)
             let search = PhraseSearch(
                 file, dataset: selection.dataset, extraction: selection.extraction, calibration: model.calibration)
             let matches =

@@ -1,18 +1,14 @@
 """Tokens and text features of transformers, open_clip and SentencePiece → LanguageTests/Fixtures.
 
     python text_goldens.py                       # torch, transformers, open_clip, sentencepiece, tokenizers, numpy
-    python text_goldens.py --full ZOETROPE       # 10,000 sentences and CLIP's published merges, compared now
 
 Vocabularies are trained here on generated sentences, so that nothing of the publishers' is committed.
 """
 
-import gzip
 import io
 import json
 import pathlib
 import random
-import subprocess
-import sys
 import tempfile
 import warnings
 
@@ -21,7 +17,7 @@ warnings.filterwarnings("ignore")
 import numpy as np
 import sentencepiece
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from parameters import around
 
@@ -111,6 +107,119 @@ def tokens(known):
     return result
 
 
+# MARK: features
+
+PHRASES = ["a person rides a horse", "two dogs", "the ball falls", "ΟΔΟΣ привет 你好", "car's 1/2", "A"]
+
+
+def value(name, shape, fan):
+    """As the initialisers of `TextTower` make them."""
+    leaf = name.rsplit(".", 1)[1]
+    if "norm" in name:
+        return torch.from_numpy(around(name, shape, 1 if leaf == "weight" else 0, 0.2 if leaf == "weight" else 0.1))
+    if "embed" in name:
+        return torch.from_numpy(around(name, shape, 0, 0.1))
+    return torch.from_numpy(around(name, shape, 0, 1 / np.sqrt(fan)))
+
+
+def fill_hugging(model, width, layers, contexts, projection):
+    """transformers' text towers with generated parameters."""
+    own = dict(model.named_parameters())
+    prefix = "text_model." if any(name.startswith("text_model.") for name in own) else ""
+    head = "text_projection" if "text_projection.weight" in own else prefix + "head"
+    with torch.no_grad():
+        embedding = own[prefix + "embeddings.token_embedding.weight"]
+        embedding.copy_(value("text.token_embedding.weight", tuple(embedding.shape), 1))
+        own[prefix + "embeddings.position_embedding.weight"].copy_(value("text.pos_embed", (1, contexts, width), 1)[0])
+        for leaf in ("weight", "bias"):
+            own[f"{prefix}final_layer_norm.{leaf}"].copy_(value(f"text.norm.{leaf}", (width,), 1))
+            if f"{head}.{leaf}" in own:
+                own[f"{head}.{leaf}"].copy_(value(f"text.head.{leaf}", tuple(own[f"{head}.{leaf}"].shape), width))
+        for block in range(layers):
+            theirs, ours = f"{prefix}encoder.layers.{block}.", f"text.blocks.{block}."
+            for leaf in ("weight", "bias"):
+                whole = value(f"{ours}attn.qkv.{leaf}", (3 * width, width) if leaf == "weight" else (3 * width,), width)
+                for part, rows in zip("qkv", whole.split(width)):
+                    own[f"{theirs}self_attn.{part}_proj.{leaf}"].copy_(rows)
+                for old, new, fan in (("layer_norm1", "norm1", 1), ("layer_norm2", "norm2", 1), ("self_attn.out_proj", "attn.proj", width),
+                                      ("mlp.fc1", "mlp.fc1", width), ("mlp.fc2", "mlp.fc2", 4 * width)):
+                    tensor = own[f"{theirs}{old}.{leaf}"]
+                    tensor.copy_(value(f"{ours}{new}.{leaf}", tuple(tensor.shape), fan))
+    return model.eval()
+
+
+def clip_model(vocabulary, activation="quick_gelu"):
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
+    config = CLIPTextConfig(
+        vocab_size=vocabulary, hidden_size=512, intermediate_size=2048, num_hidden_layers=12, num_attention_heads=8, hidden_act=activation,
+        projection_dim=512, bos_token_id=vocabulary - 2, eos_token_id=vocabulary - 1, pad_token_id=vocabulary - 1)
+    return fill_hugging(CLIPTextModelWithProjection(config), 512, 12, 77, 512)
+
+
+def siglip_model(vocabulary):
+    from transformers import SiglipTextConfig, SiglipTextModel
+
+    config = SiglipTextConfig(
+        vocab_size=vocabulary, hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12,
+        max_position_embeddings=64, projection_size=768, hidden_act="gelu_pytorch_tanh")
+    return fill_hugging(SiglipTextModel(config), 768, 12, 64, 768)
+
+
+def open_clip_features(model, ids, vocabulary):
+    """The same parameters in open_clip's network, through our reading of its names."""
+    import open_clip
+
+    network = open_clip.CLIP(
+        512, open_clip.model.CLIPVisionCfg(layers=1, width=64, head_width=32, patch_size=32, image_size=32),
+        open_clip.model.CLIPTextCfg(context_length=77, vocab_size=vocabulary, width=512, heads=8, layers=12), quick_gelu=True).eval()
+    own, theirs = dict(network.named_parameters()), dict(model.named_parameters())
+    prefix = "text_model." if any(name.startswith("text_model.") for name in theirs) else ""
+    with torch.no_grad():
+        own["token_embedding.weight"].copy_(theirs[prefix + "embeddings.token_embedding.weight"])
+        own["positional_embedding"].copy_(theirs[prefix + "embeddings.position_embedding.weight"])
+        own["text_projection"].copy_(theirs["text_projection.weight"].T)
+        for leaf in ("weight", "bias"):
+            own[f"ln_final.{leaf}"].copy_(theirs[f"{prefix}final_layer_norm.{leaf}"])
+            for block in range(12):
+                a, b = f"transformer.resblocks.{block}.", f"{prefix}encoder.layers.{block}."
+                own[f"{a}attn.in_proj_{leaf}"].copy_(torch.cat([theirs[f"{b}self_attn.{part}_proj.{leaf}"] for part in "qkv"]))
+                for old, new in (("ln_1", "layer_norm1"), ("ln_2", "layer_norm2"), ("attn.out_proj", "self_attn.out_proj"),
+                                 ("mlp.c_fc", "mlp.fc1"), ("mlp.c_proj", "mlp.fc2")):
+                    own[f"{a}{old}.{leaf}"].copy_(theirs[f"{b}{new}.{leaf}"])
+        padded = torch.zeros(len(ids), 77, dtype=torch.long)
+        for row, own_ids in zip(padded, ids):
+            row[: len(own_ids)] = torch.tensor(own_ids)
+        return network.encode_text(padded)
+
+
+def features(known):
+    merges, models_ = known
+    clip = clip_tokenizer(merges)
+    vocabulary = 512 + len(merges) + 2
+    ids = [clip(text)["input_ids"] for text in PHRASES]
+    model = clip_model(vocabulary)
+    with torch.no_grad():
+        rows = torch.cat([model(torch.tensor([own])).text_embeds for own in ids])
+        other = open_clip_features(model, ids, vocabulary)
+    error = ((rows - other).abs().max() / rows.abs().max()).item()
+    assert error < 1e-5, error
+    print(f"CLIP: transformers and open_clip differ by {error:.1e}; phrases by {(rows[0] - rows[1]).abs().max() / rows.abs().max():.2f}")
+    pieces_ = sentencepiece.SentencePieceProcessor(model_proto=models_["unigram"])
+    size = pieces_.get_piece_size()
+    tower = siglip_model(size)
+    table = str.maketrans("", "", '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~')
+    padded = []
+    for text in PHRASES:
+        own = pieces_.encode(" ".join(text.lower().translate(table).split()))[:63] + [pieces_.eos_id()]
+        padded.append(own + [pieces_.eos_id()] * (64 - len(own)))
+    with torch.no_grad():
+        siglip = tower(torch.tensor(padded)).pooler_output
+    print(f"SigLIP: phrases differ by {(siglip[0] - siglip[1]).abs().max() / siglip.abs().max():.2f}")
+    pick = lambda rows: [[float(f"{v:.8g}") for v in row[::4]] for row in torch.nn.functional.normalize(rows, dim=-1).tolist()]
+    return {"texts": PHRASES, "clip": pick(rows), "siglip": pick(siglip), "vocabulary": [vocabulary, size]}
+
+
 if __name__ == "__main__":
     TARGET.mkdir(parents=True, exist_ok=True)
     merges = trained_merges()
@@ -119,4 +228,4 @@ if __name__ == "__main__":
     for kind, data in models_.items():
         (TARGET / f"{kind}.model").write_bytes(data)
     (TARGET / "tokens.json").write_text(json.dumps(tokens((merges, models_)), ensure_ascii=True))
-    print({kind: len(data) for kind, data in models_.items()}, len(merges))
+    (TARGET / "features.json").write_text(json.dumps(features((merges, models_)), ensure_ascii=True))

@@ -1,0 +1,20 @@
+import Foundation
+
+extension String {
+    /// Lower case as Unicode's full mapping has it, a sigma at the end of a word included: Python's `str.lower`.
+    var fullyLowercased: String {
+        let scalars = Array(unicodeScalars)
+        var result = String.UnicodeScalarView()
+        for (place, scalar) in scalars.enumerated() {
+            if scalar == "\u{03A3}" {
+                let before = scalars[..<place].last { !$0.properties.isCaseIgnorable }
+                let after = scalars[(place + 1)...].first { !$0.properties.isCaseIgnorable }
+                let isFinal = before?.properties.isCased == true && after?.properties.isCased != true
+                result.append(isFinal ? "\u{03C2}" : "\u{03C3}")
+            } else {
+                result.append(contentsOf: scalar.properties.lowercaseMapping.unicodeScalars)
+            }
+        }
+        return String(result)
+    }
+}

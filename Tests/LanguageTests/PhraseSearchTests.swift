@@ -1,0 +1,123 @@
+import FeatureCache
+import Foundation
+import GRDB
+import NeuralNetwork
+import TestSupport
+import Testing
+
+@testable import Language
+
+/// Features in which a direction belongs to known stretches of known clips.
+@Suite struct PhraseSearchTests {
+    private let scratch: ScratchFolder
+    private let cache: CacheFile
+    private let extraction: (id: Int64, record: ExtractionRecord)
+    private static let size = 16
+    private static let planted: [(clip: Int, rows: ClosedRange<Int>)] = [(3, 10...14), (7, 0...3), (7, 30...39)]
+
+    /// Ten clips of forty frames, half a second apart: noise, and in three stretches the first direction.
+    init() throws {
+        scratch = try ScratchFolder()
+        cache = try CacheFile(path: scratch.path + "/c.sqlite")
+        let record = ExtractionRecord(
+            digest: "d", name: "r", backbone: "clip_vitb32", weights: "w", weightsDigest: nil, tap: "projected",
+            imageSize: 224, maxFrames: 40, featureShape: [Self.size], elementType: .float16, precision: "f32",
+            recipe: "{}", version: "test")
+        extraction = (try cache.addExtraction(record), record)
+        var samples: [(video: VideoRecord, sample: SampleRecord)] = []
+        for clip in 0..<10 {
+            let noise = RandomParameters().uniform("clip \(clip)", count: 40 * Self.size).map { $0 - 0.5 }
+            var features = noise
+            for (place, rows) in Self.planted where place == clip {
+                for row in rows { features[row * Self.size] += 6 - Float(abs(row - rows.lowerBound)) / 10 }
+            }
+            // Lengths of features say nothing.
+            features = features.map { $0 * Float(clip + 1) }
+            let video = VideoRecord(digest: "v\(clip)", path: "\(clip).mp4")
+            try cache.store(
+                SequenceRecord(
+                    frameIndices: Array(0..<40), frameTimes: (0..<40).map { Double($0) / 2 }, decodeErrors: 0,
+                    features: features),
+                video: video, extraction: extraction.id, maxFrames: 40, featureSize: Self.size, as: .float16)
+            samples.append(
+                (video, SampleRecord(dataset: "d", label: clip % 2 == 0 ? "even" : "odd", split: "train", group: nil)))
+        }
+        try cache.registerSamples(samples)
+    }
+
+    private var search: PhraseSearch {
+        PhraseSearch(
+            cache, dataset: "d", extraction: extraction,
+            calibration: ScoreCalibration(scale: 100, bias: 0, isSigmoid: false))
+    }
+
+    private static func direction(_ place: Int, _ sign: Float = 1) -> [Float] {
+        (0..<size).map { $0 == place ? sign : 0 }
+    }
+
+    @Test("planted stretches are found with their first and last frame, and nothing else")
+    func moments() throws {
+        let found = try search.moments(Question(wanted: [Self.direction(0)]), count: 20)
+        let expected = Self.planted.map {
+            ("\($0.clip).mp4", Double($0.rows.lowerBound) / 2, Double($0.rows.upperBound) / 2)
+        }
+        #expect(found.count == 3)
+        for (path, start, end) in expected {
+            let match = try #require(found.first { $0.path == path && $0.start == start })
+            #expect(match.end == end && (start...end).contains(match.time) && match.score > 0.9)
+        }
+        #expect(found.map(\.score) == found.map(\.score).sorted(by: >))
+    }
+
+    @Test("clips are ranked as by hand, with their best moments")
+    func clips() throws {
+        let found = try search.clips(Question(wanted: [Self.direction(0)]), count: 3)
+        #expect(Set(found.prefix(2).map(\.path)) == ["3.mp4", "7.mp4"])
+        var best: [(String, Float)] = []
+        try cache.scan(dataset: "d", extraction: extraction) { clip in
+            let cosines = (0..<40).map { row -> Float in
+                let own = Array(clip.rows[row * Self.size..<(row + 1) * Self.size])
+                return own[0] / own.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            }
+            best.append((clip.path, cosines.max() ?? 0))
+        }
+        let exact = best.sorted { $0.1 > $1.1 }.prefix(3)
+        #expect(found.map(\.path) == exact.map(\.0))
+        #expect(zip(found, exact).allSatisfy { abs($0.score - $1.1) < 1e-5 })
+    }
+
+    @Test("what is not meant counts against, and gives probabilities; several phrases mean their middle")
+    func negatives() throws {
+        let plain = try search.clips(Question(wanted: [Self.direction(0)]), count: 10)
+        #expect(plain.allSatisfy { $0.probability == nil })
+        let opposite = Question(wanted: [Self.direction(0)], unwanted: [Self.direction(0, -1), Self.direction(1)])
+        let found = try search.clips(opposite, count: 10)
+        #expect(found.allSatisfy { ($0.probability ?? -1) >= 0 && ($0.probability ?? 2) <= 1 })
+        #expect(Set(found.prefix(2).map(\.path)) == ["3.mp4", "7.mp4"] && (found[0].probability ?? 0) > 0.99)
+        let middle = Question(wanted: [Self.direction(0), Self.direction(1)])
+        #expect(abs(middle.wanted[0] - Float(0.5).squareRoot()) < 1e-6 && middle.wanted[0] == middle.wanted[1])
+        let sigmoid = PhraseSearch(
+            cache, dataset: "d", extraction: extraction,
+            calibration: ScoreCalibration(scale: 10, bias: -5, isSigmoid: true))
+        let match = try #require(try sigmoid.clips(Question(wanted: [Self.direction(0)]), count: 1).first)
+        #expect(abs((match.probability ?? 0) - 1 / (1 + exp(5 - 10 * match.score))) < 1e-6)
+    }
+
+    @Test("a condition in SQL narrows the search; what is no SQL is refused in words")
+    func conditions() throws {
+        let question = Question(wanted: [Self.direction(0)])
+        let odd = try search.clips(question, where: "label = 'odd' AND path <> '7.mp4'", count: 10)
+        #expect(odd.count == 4 && odd[0].path == "3.mp4" && odd.allSatisfy { $0.label == "odd" })
+        #expect(throws: ScanError.self) { try search.clips(question, where: "labl = 'odd'", count: 1) }
+        #expect(try search.moments(question, where: "label = 'none'", count: 5).isEmpty)
+    }
+
+    @Test("phrases are kept beside the features, where SQL finds them")
+    func phrases() throws {
+        try cache.store(phrases: [("up", Self.direction(0)), ("up", Self.direction(1))], extraction: extraction.id)
+        let stored = try DatabaseQueue(path: cache.path).read {
+            try Row.fetchAll($0, sql: "SELECT phrase, length(feature) / 4 AS numbers FROM phrase")
+        }
+        #expect(stored.count == 1 && stored[0]["numbers"] as Int == Self.size)
+    }
+}

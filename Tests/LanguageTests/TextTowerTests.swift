@@ -1,0 +1,57 @@
+import Backbones
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import TestSupport
+import Testing
+import Tokenizers
+
+@testable import Language
+
+@Suite struct TextTowerTests {
+    struct Goldens: Decodable {
+        let texts: [String]
+        /// Every fourth number of vectors of length 1.
+        let clip, siglip: [[Float]]
+        let vocabulary: [Int]
+    }
+
+    static let goldens: Goldens = fixture("features", in: Bundle.module)
+
+    static func encoder(_ backbone: String, _ numerics: Numerics, _ vocabulary: Int) throws -> TextEncoder {
+        let tower = try #require(TextTower(of: backbone, numerics))
+        let tokenizer: any Tokenizer =
+            tower.isCausal
+            ? try BytePairTokenizer(file: TokenizerTests.path("merges", "txt"))
+            : try SigLIPTokenizer(file: TokenizerTests.path("unigram", "model"))
+        return try TextEncoder(
+            tower, weights: RandomParameters(), vocabularySize: vocabulary, tokenizer: tokenizer)
+    }
+
+    @Test("features of phrases equal transformers' and open_clip's for the same parameters")
+    func features() throws {
+        let goldens = Self.goldens
+        for (backbone, numerics, wanted, vocabulary) in [
+            ("clip_vitb32", Numerics.openai, goldens.clip, goldens.vocabulary[0]),
+            ("siglip_b16", .transformers, goldens.siglip, goldens.vocabulary[1]),
+        ] {
+            let encoder = try Self.encoder(backbone, numerics, vocabulary)
+            for (ours, expected) in zip(try encoder.encode(goldens.texts), wanted) {
+                let largest = expected.map(abs).max() ?? 0
+                for (index, value) in expected.enumerated() { #expect(abs(ours[4 * index] - value) <= 1e-4 * largest) }
+            }
+        }
+    }
+
+    @Test("phrases give the same alone and among others; empty ones are refused")
+    func alone() throws {
+        let encoder = try Self.encoder("clip_vitb32", .openai, Self.goldens.vocabulary[0])
+        let together = try encoder.encode(Self.goldens.texts)
+        for (text, vector) in zip(Self.goldens.texts, together) {
+            let own = try encoder.encode([text])[0]
+            #expect(zip(own, vector).allSatisfy { abs($0 - $1) < 1e-5 })
+        }
+        #expect(throws: TextError.empty) { try encoder.encode([" \n"]) }
+        #expect(encoder.isTooLong(String(repeating: "horse ball ", count: 60)) && !encoder.isTooLong("a horse"))
+    }
+}
