@@ -103,7 +103,9 @@ let package = Package(
             swiftSettings: unhurried),
         .executableTarget(
             name: "Benchmarks",
-            dependencies: ["Backbones", "ONNX", "Datasets", "SequenceModels", "FeatureCache", "Exploration"],
+            dependencies: [
+                "Backbones", "ONNX", "Datasets", "SequenceModels", "FeatureCache", "Exploration", "Tokenizers",
+            ],
             path: "Tests/Benchmarks",
             exclude: [
                 "bench.py", "growth.py", "heads.py", "models.py", "peers.py", "training.py", "windows.py", "RESULTS.md",

@@ -42,12 +42,13 @@ public struct TextWeights: ParameterSource {
         }
         var values = parts.flatMap(\.values)
         var shape = parts[0].shape
+        if parts.count > 1 { shape[0] = parts.reduce(0) { $0 + $1.shape[0] } }
         if transposed.contains(parameter.name), shape.count == 2 {
             let (rows, columns) = (shape[0], shape[1])
             values = (0..<columns).flatMap { column in (0..<rows).map { parts[0].values[$0 * columns + column] } }
             shape = [columns, rows]
         }
-        guard values.count == parameter.count, parameter.shape.last == shape.last else {
+        guard values.count == parameter.count, shape.last == parameter.shape.last else {
             throw TextWeightsError.otherShape(
                 file: file.path, parameter: parameter.name, found: shape, wanted: parameter.shape)
         }

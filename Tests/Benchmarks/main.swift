@@ -12,6 +12,7 @@ import NeuralNetwork
 //     Benchmarks folds [CLIPS [FEATURES]]        five folds of a small collection
 //     Benchmarks search [CLIPS [FEATURES]]       exact search for what is alike
 //     Benchmarks coverage [DATASETS]             how often a cross-validation's interval holds the true accuracy
+//     Benchmarks tokens clip|pieces VOCABULARY TEXTS      tokens of a JSON list of texts
 //     Benchmarks load GIGABYTES CACHE            makes the cache where it is not there
 //
 // Prints one JSON object.
@@ -32,6 +33,8 @@ if arguments.count > 2, arguments[1] == "head" {
     try SearchBenchmark.run(clips: argument(2, 100_000) { Int($0) }, size: argument(3, 2048) { Int($0) })
 } else if arguments.count > 1, arguments[1] == "coverage" {
     try CoverageBenchmark.run(datasets: argument(2, 200) { Int($0) })
+} else if arguments.count > 4, arguments[1] == "tokens" {
+    try TokenPrinter.run(arguments[2], vocabulary: arguments[3], texts: arguments[4])
 } else if arguments.count > 1, arguments[1] == "peak" {
     try PeakBenchmark.run()
 } else if arguments.count > 3, arguments[1] == "load" {

@@ -1,5 +1,6 @@
 """Tokens and text features of transformers, open_clip and SentencePiece → LanguageTests/Fixtures.
 
+    python text_goldens.py --full BENCHMARKS     # 10,000 sentences and the published merges, compared now
     python text_goldens.py                       # torch, transformers, open_clip, sentencepiece, tokenizers, numpy
 
 Vocabularies are trained here on generated sentences, so that nothing of the publishers' is committed.
@@ -9,6 +10,7 @@ import io
 import json
 import pathlib
 import random
+import sys
 import tempfile
 import warnings
 
@@ -220,7 +222,49 @@ def features(known):
     return {"texts": PHRASES, "clip": pick(rows), "siglip": pick(siglip), "vocabulary": [vocabulary, size]}
 
 
-if __name__ == "__main__":
+def full(binary, count=10_000):
+    """Tokens of many sentences by the published merges, which open_clip carries, and by models trained here."""
+    import gzip
+    import os
+    import subprocess
+
+    import open_clip
+
+    source = os.path.join(os.path.dirname(open_clip.__file__), "bpe_simple_vocab_16e6.txt.gz")
+    lines = gzip.open(source).read().decode().split("\n")[: 49152 - 256 - 2 + 1]
+    texts = sentences(count, 11) + ["horse " * 200, "é" * 300, ""]
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "texts.json").write_text(json.dumps(texts))
+        pathlib.Path(folder, "merges.txt").write_text("\n".join(lines) + "\n")
+
+        def ours(kind, vocabulary):
+            command = [binary, "tokens", kind, f"{folder}/{vocabulary}", f"{folder}/texts.json"]
+            return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+        clip = clip_tokenizer([tuple(line.split(" ")) for line in lines[1:]])
+        theirs = [clip(t, truncation=True, max_length=77)["input_ids"] for t in texts]
+        own = ours("clip", "merges.txt")
+        print(f"transformers: {sum(a == b for a, b in zip(own, theirs))} of {len(texts)} alike")
+        peer = open_clip.SimpleTokenizer()
+        rows = peer(texts)
+        alike = [row[: len(mine)].tolist() == mine and not row[len(mine):].any() for row, mine in zip(rows, own)]
+        import ftfy
+
+        plain = [ftfy.fix_text(t) == t and not set(t) & set(map(chr, [28, 29, 30, 31])) for t in texts]
+        print(f"open_clip: {sum(alike)} of {len(texts)}; {sum(a for a, p in zip(alike, plain) if p)} of the "
+              f"{sum(plain)} that ftfy does not change")
+        for kind in ("unigram", "bpe"):
+            data = pieces(kind)
+            pathlib.Path(folder, kind).write_bytes(data)
+            model = sentencepiece.SentencePieceProcessor(model_proto=data)
+            kept = [i for i, t in enumerate(texts) if "\0" not in t]
+            own = ours("pieces", kind)
+            print(f"SentencePiece {kind}: {sum(own[i] == model.encode(texts[i]) for i in kept)} of {len(kept)} alike")
+
+
+if __name__ == "__main__" and "--full" in sys.argv:
+    full(sys.argv[2])
+elif __name__ == "__main__":
     TARGET.mkdir(parents=True, exist_ok=True)
     merges = trained_merges()
     models_ = {kind: pieces(kind) for kind in ("unigram", "bpe")}

@@ -1,0 +1,22 @@
+import Foundation
+import Tokenizers
+
+/// Tokens of many texts, to be compared with those of the publishers.
+enum TokenPrinter {
+    /// - Parameters:
+    ///   - kind: `clip`, or else a model of SentencePiece's.
+    ///   - texts: a JSON list.
+    static func run(_ kind: String, vocabulary: String, texts: String) throws {
+        let data = try Data(contentsOf: URL(fileURLWithPath: texts))
+        let list = try JSONDecoder().decode([String].self, from: data)
+        let tokens: [[Int]]
+        if kind == "clip" {
+            let tokenizer = try BytePairTokenizer(file: vocabulary)
+            tokens = list.map { tokenizer.encode($0) }
+        } else {
+            let tokenizer = try SentencePieceTokenizer(file: vocabulary)
+            tokens = list.map { tokenizer.pieces(of: $0) }
+        }
+        print(String(decoding: try JSONEncoder().encode(tokens), as: UTF8.self))
+    }
+}
