@@ -99,11 +99,13 @@ enum WindowedOutput {
 
     private static func text(_ prediction: WindowedPrediction) -> String {
         let frames = prediction.timeline.times.count
+        let window =
+            prediction.unit == "frames" ? "windows of \(prediction.window)" : "\(prediction.window) at once"
         let short =
             prediction.isShort ? "; shorter than the window that the run was trained on, so it is one window" : ""
         return """
             \(prediction.video) (\(grouped(frames)) \(prediction.unit) at \(decimal(prediction.frameRate, 2)) a second, \
-            \(prediction.window) at once\(short))
+            \(window)\(short))
             \(prediction.timeline.segmentTable)
             """
     }

@@ -1,0 +1,20 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct SearchCommandTests {
+    @Test("words are refused where nothing can answer them, with what to do")
+    func refusals() throws {
+        let place = try Workplace(clips: 2)
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        let other = try place.run("search", "features.sqlite", "a dog")
+        #expect(other.status == 1 && other.error.contains("resnet18 has no text tower"), "\(other.error)")
+        let clip = try Program.run(
+            ["extract", "p.yaml", "--cache", "clip.sqlite", "--set", "extract.backbone=siglip_b16"], in: place.path)
+        #expect(clip.status == 0, "\(clip.error)")
+        let pooled = try place.run("search", "clip.sqlite", "a dog")
+        #expect(pooled.status == 1 && pooled.error.contains("Extract with `tap: projected`"), "\(pooled.error)")
+        #expect(try place.run("search", "features.sqlite").status == 64)
+        #expect(try place.run("search", "none.sqlite", "a dog").status == 1)
+    }
+}
