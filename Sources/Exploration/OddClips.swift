@@ -18,12 +18,14 @@ public enum OddClips {
     /// - Parameters:
     ///   - nearest: at least five neighbours of each clip.
     ///   - brightness: mean of each clip's frames, from 0 to 255, where it was decoded.
+    ///   - rowsAreFrames: false where they are windows, of which a short clip has but one.
     /// - Throws: `CacheError`, where rows are streamed.
     public static func find(
-        _ vectors: ClipVectors, _ features: FeatureSet, nearest: [[Neighbor]], brightness: [Int: Float]
+        _ vectors: ClipVectors, _ features: FeatureSet, nearest: [[Neighbor]], brightness: [Int: Float],
+        rowsAreFrames: Bool = true
     ) throws -> [OddClip] {
         var odd: [OddClip] = []
-        for (index, example) in features.examples.enumerated() where example.length == 1 {
+        for (index, example) in features.examples.enumerated() where example.length == 1 && rowsAreFrames {
             odd.append(OddClip(index: index, reason: "one frame", score: 1))
         }
         for index in brightness.keys.sorted() {

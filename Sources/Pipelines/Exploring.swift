@@ -73,8 +73,10 @@ public struct Exploring: Sendable {
         if shown.isEmpty {
             notes.append("No video could be decoded: there are no frames and no twins. Name their folder with --root.")
         }
+        let recipe = try? ExtractionRecipe(json: selection.extraction.record.recipe)
         let odd = try OddClips.find(
-            vectors, features, nearest: nearest, brightness: shown.mapValues(\.brightness))
+            vectors, features, nearest: nearest, brightness: shown.mapValues(\.brightness),
+            rowsAreFrames: recipe?.sampling.windowed == nil)
         let facts = try cache.videoFacts(dataset: selection.dataset, extraction: selection.extraction.id)
         let failures = try cache.failures(extraction: selection.extraction.id)
         let clips = features.examples.indices.map { index in
