@@ -60,12 +60,12 @@ public struct PhraseSearch: Sendable {
     private let cache: CacheFile
     private let dataset: String
     private let extraction: (id: Int64, record: ExtractionRecord)
-    private let calibration: ScoreCalibration
+    private let calibration: ScoreCalibration?
 
-    /// All parts, as they are.
+    /// - Parameter calibration: nil where pictures are looked for, of which no probability is known.
     public init(
         _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord),
-        calibration: ScoreCalibration
+        calibration: ScoreCalibration?
     ) {
         (self.cache, self.dataset, self.extraction) = (cache, dataset, extraction)
         self.calibration = calibration
@@ -170,6 +170,6 @@ public struct PhraseSearch: Sendable {
         return Scored(
             path: sequence.path, label: sequence.label, times: sequence.times,
             scores: all.map { row in wanted[row] - (unwanted.map { $0[row] }.max() ?? 0) },
-            probabilities: all.map { row in calibration.probability(wanted[row], unwanted.map { $0[row] }) })
+            probabilities: all.map { row in calibration?.probability(wanted[row], unwanted.map { $0[row] }) })
     }
 }

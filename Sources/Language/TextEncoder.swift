@@ -101,6 +101,7 @@ public enum TextError: LocalizedError, Equatable {
     case noTextTower(backbone: String)
     case otherTap(backbone: String, tap: String)
     case untrained(backbone: String)
+    case otherWeights(file: String, recipe: String)
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
@@ -114,6 +115,8 @@ public enum TextError: LocalizedError, Equatable {
         case .untrained(let backbone):
             "The features come from an untrained (random) \(backbone), which knows no words. Extract with published weights, "
                 + "or name a file with --text."
+        case .otherWeights(let file, let recipe):
+            "\(file) does not hold the weights that \(recipe) was extracted with. Name the right file with --weights."
         case .otherTap(let backbone, let tap):
             "The features are \(backbone)'s \(tap), which texts do not share. Extract with `tap: projected`."
         }

@@ -26,7 +26,14 @@ struct Search: ParsableCommand {
     var cache: String
 
     @Argument(help: "What is looked for, such as \"a person falls off a bicycle\".")
-    var phrases: [String]
+    var phrases: [String] = []
+
+    @Option(
+        name: .customLong("video"), help: "A video or folder of images that shows it; beside phrases, both are meant.")
+    var videos: [String] = []
+
+    @Option(name: .customLong("image"), help: "A picture that shows it.")
+    var images: [String] = []
 
     @Option(name: .customLong("not"), help: "What is not meant; may be given several times.")
     var unwanted: [String] = []
@@ -49,6 +56,9 @@ struct Search: ParsableCommand {
     @Option(help: "Name of a data set in the cache (default: the only one).")
     var dataset: String?
 
+    @Option(help: "The image tower's weight file, for --video and --image (default: where the recipe names it).")
+    var weights: String?
+
     @Option(help: ArgumentHelp("The weight file that holds the text tower (default: the recipe's).", valueName: "file"))
     var text: String?
 
@@ -59,7 +69,9 @@ struct Search: ParsableCommand {
     var json = false
 
     func validate() throws {
-        if phrases.isEmpty { throw ValidationError("Name at least one phrase.") }
+        if phrases.isEmpty, videos.isEmpty, images.isEmpty {
+            throw ValidationError("Write at least one phrase, or name a --video or an --image.")
+        }
         if top < 1 { throw ValidationError("--top must be at least 1.") }
     }
 
@@ -67,17 +79,28 @@ struct Search: ParsableCommand {
         try Console.perform {
             let file = try CacheFile(path: cache, create: false)
             let selection = try CacheSelection(file, recipe: recipe, dataset: dataset)
-            let model = try TextModel(selection.extraction.record, weights: text, vocabulary: vocabulary)
-            for phrase in phrases + unwanted where model.encoder.isTooLong(phrase) {
+            let record = selection.extraction.record
+            var shown: [[Float]] = []
+            if !videos.isEmpty || !images.isEmpty {
+                let pictures = try PictureEncoder(record, weights: weights)
+                shown = try (videos + images).map(pictures.encode)
+            }
+            // Pictures alone need no words, and no text tower.
+            let model =
+                phrases.isEmpty && unwanted.isEmpty
+                ? nil : try TextModel(record, weights: text, vocabulary: vocabulary)
+            for phrase in phrases + unwanted where model?.encoder.isTooLong(phrase) == true {
                 Console.message("note: the end of \"\(phrase)\" is left out: the model reads no longer phrases")
             }
-            let (wanted, others) = (try model.encoder.encode(phrases), try model.encoder.encode(unwanted))
+            let (wanted, others) = (
+                try model?.encoder.encode(phrases) ?? [], try model?.encoder.encode(unwanted) ?? []
+            )
             // For plain SQL; a cache that cannot be written answers all the same.
             try? file.store(
                 phrases: Array(zip(phrases + unwanted, wanted + others)), extraction: selection.extraction.id)
-            let question = Question(wanted: wanted, unwanted: others)
+            let question = Question(wanted: wanted + shown, unwanted: others)
             let search = PhraseSearch(
-                file, dataset: selection.dataset, extraction: selection.extraction, calibration: model.calibration)
+                file, dataset: selection.dataset, extraction: selection.extraction, calibration: model?.calibration)
             let matches =
                 by == .clip
                 ? try search.clips(question, where: condition, count: top)

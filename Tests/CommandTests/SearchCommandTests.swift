@@ -17,4 +17,21 @@ import Testing
         #expect(try place.run("search", "features.sqlite").status == 64)
         #expect(try place.run("search", "none.sqlite", "a dog").status == 1)
     }
+
+    @Test("a video or a picture is a question too: what shows the same comes first")
+    func pictures() throws {
+        let place = try Workplace(clips: 4)
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        let video = try place.run(
+            "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--by", "clip", "--top", "2", "--json")
+        #expect(video.status == 0, "\(video.error)")
+        let found = try JSONSerialization.jsonObject(with: Data(video.out.utf8)) as? [[String: Any]]
+        #expect(found?.count == 2 && (found?.first?["path"] as? String)?.hasSuffix("1.y4m") == true)
+        #expect(found?.first?["probability"] == nil)
+        let narrowed = try place.run(
+            "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--where", "label = 'jump up'")
+        #expect(narrowed.status == 0 && !narrowed.out.contains("1.y4m"))
+        let missing = try place.run("search", "features.sqlite", "--image", "none.png")
+        #expect(missing.status == 1 && missing.error.contains("does not exist"))
+    }
 }

@@ -1,0 +1,35 @@
+import Extraction
+import FeatureCache
+import Foundation
+
+/// Turns videos and pictures into vectors of length 1 beside the features that are searched.
+public struct PictureEncoder {
+    private let extractor: FeatureExtractor
+
+    /// - Parameters:
+    ///   - record: the recipe of the features.
+    ///   - path: of the image tower's weight file; nil takes the recipe's own.
+    /// - Throws: `WeightsError`, `RecipeError`; `TextError.otherWeights`.
+    public init(_ record: ExtractionRecord, weights path: String?) throws {
+        let recipe = try ExtractionRecipe(json: record.recipe)
+        let name = path ?? record.weights
+        let weights = try LoadedWeights(recipe.weights == "random" ? .random : .file(name))
+        guard weights.digest ?? "random" == recipe.weights else {
+            throw TextError.otherWeights(file: name, recipe: record.name)
+        }
+        extractor = try FeatureExtractor(
+            [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
+    }
+
+    /// The middle of the directions of a video's frames; of a picture its own.
+    ///
+    /// - Throws: `VideoError`.
+    public func encode(_ path: String) throws -> [Float] {
+        let sequence = try extractor.extract(path: path, digest: extractor.digest(of: path)).sequences[0]
+        let size = sequence.features.count / max(1, sequence.length)
+        let rows = (0..<sequence.length).map { row in
+            TextEncoder.normalized(Array(sequence.features[row * size..<(row + 1) * size]))
+        }
+        return Question(wanted: rows).wanted
+    }
+}
