@@ -31,8 +31,10 @@ extension PlanCompiler {
 
     /// Over frames at once, channels last; or frame by frame and summed, where that was chosen.
     private mutating func compileFrames(_ step: ConvolutionStep) throws {
-        if let kernel = choice?.kernels[step.output], kernel.format == .blocked {
-            return try compileTaps(step, winograd: kernel.isWinograd)
+        if let kernel = choice?.kernels[step.output], kernel.format == .blocked,
+            let primitives = tapPrimitives(step, winograd: kernel.isWinograd)
+        {
+            return try compileTaps(step, primitives)
         }
         var request = step.request(batch: batch, from: shapes[step.input], to: shapes[step.output])
         request.weights_element = element

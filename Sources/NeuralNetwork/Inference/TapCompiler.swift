@@ -3,7 +3,21 @@ import COneDNN
 /// A convolution over neighbouring frames as a sum of convolutions of pictures, one for each place in the window: what
 /// costs fewer multiplications for pictures (Lavin and Gray 2015, arXiv:1509.09308) does so for frames too.
 extension PlanCompiler {
-    mutating func compileTaps(_ step: ConvolutionStep, winograd: Bool) throws {
+    /// What computes each place; nil where this oneDNN does not have what was measured.
+    func tapPrimitives(_ step: ConvolutionStep, winograd: Bool) -> [Primitive]? {
+        let taps = step.taps(frames: shapes[step.output].frames)
+        return try? taps.enumerated().map { place, tap in
+            var request = step.request(tap, from: shapes[step.input], to: shapes[step.output])
+            request.weights_element = element
+            request.winograd = winograd
+            request.accumulate = place > 0 || step.accumulated != nil
+            request.activation = place == taps.count - 1 ? step.activation?.code ?? ONEDNN_IDENTITY : ONEDNN_IDENTITY
+            return try convolution(
+                step.name, &request, part(step.input, of: tap.frames.count), part(step.output, of: tap.frames.count))
+        }
+    }
+
+    mutating func compileTaps(_ step: ConvolutionStep, _ primitives: [Primitive]) throws {
         let blocked = try layout(step.output, ONEDNN_BLOCKED, element)
         let source = try converted(step.input, to: layout(step.input, ONEDNN_BLOCKED, element), nil, step.name)
         let accumulated = try step.accumulated.map { try converted($0, to: blocked, nil, step.name) }
@@ -11,14 +25,7 @@ extension PlanCompiler {
         let frames = shapes[step.output].frames
         let (read, written) = (source.layout.bytes / frames, blocked.bytes / frames)
         let taps = step.taps(frames: frames)
-        for (place, tap) in taps.enumerated() {
-            var request = step.request(tap, from: shapes[step.input], to: shapes[step.output])
-            request.weights_element = element
-            request.winograd = winograd
-            request.accumulate = place > 0 || accumulated != nil
-            request.activation = place == taps.count - 1 ? step.activation?.code ?? ONEDNN_IDENTITY : ONEDNN_IDENTITY
-            let primitive = try convolution(
-                step.name, &request, part(step.input, of: tap.frames.count), part(step.output, of: tap.frames.count))
+        for (place, (tap, primitive)) in zip(taps, primitives).enumerated() {
             append(
                 part: Operation(
                     kernel: primitive, sources: [source.buffer], destination: destination,
