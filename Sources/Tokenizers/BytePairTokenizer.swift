@@ -4,7 +4,7 @@ import Foundation
 /// written as letters, as published beside the weights.
 ///
 /// Text is normalised as `transformers` does it: composed (NFC), white space to single spaces, lower case. open_clip also mends
-/// text that was decoded wrongly, which sentences that were typed need not be.
+/// text that was decoded wrongly, which sentences that were typed need not be, and lowers a sigma at the end of a word otherwise.
 public struct BytePairTokenizer: Tokenizer {
     private struct Pair: Hashable {
         let first, second: Int

@@ -2,6 +2,9 @@ import Foundation
 
 /// SigLIP's tokens: SentencePiece on text in lower case without punctuation, and the end; the second SigLIP's keep the
 /// punctuation, and their model takes unknown characters apart into bytes.
+///
+/// The first SigLIP's tokens are checked against `transformers`; those of the second, and what it is filled up with, follow its
+/// description and have not been checked against its published model.
 public struct SigLIPTokenizer: Tokenizer {
     private let model: SentencePieceTokenizer
 
