@@ -5,6 +5,7 @@ import Foundation
 ///
 /// The clock of the network that looks less often, by the rows of most videos, is kept. A row of another network belongs to
 /// the kept moment that it is nearest to; where several do, their mean stands beside it, and where none does, the nearest row.
+/// Rows farther from it than kept moments are from each other are left out.
 public struct FeatureJoin {
     private let cache: CacheFile
     private let parts: [(id: Int64, record: ExtractionRecord)]
@@ -38,7 +39,9 @@ public struct FeatureJoin {
             for view in sequences[0].map(\.view) {
                 let own = sequences.compactMap { $0.first { $0.view == view } }
                 guard own.count == parts.count, own.allSatisfy({ $0.length > 0 }) else { continue }
-                let joined = try Self.joined(own, sizes: parts.map(\.record.featureSize), slowest: slowest) {
+                let joined = try Self.joined(
+                    own, sizes: parts.map(\.record.featureSize), slowest: slowest, as: record.elementType
+                ) {
                     JoinError.noCommonTime(path: video.record.path)
                 }
                 try cache.store(
@@ -80,9 +83,11 @@ public struct FeatureJoin {
     /// - Parameters:
     ///   - sizes: numbers in a row of each.
     ///   - slowest: whose clock is kept.
+    ///   - stored: how the features will be, or would be, stored.
     ///   - apart: the error where they have no moment in common.
     public static func joined(
-        _ sequences: [SequenceRecord], sizes: [Int], slowest: Int, apart: () -> any Error
+        _ sequences: [SequenceRecord], sizes: [Int], slowest: Int, as stored: StoredType = .float32,
+        apart: () -> any Error
     ) throws -> SequenceRecord {
         let kept = sequences[slowest]
         let times = kept.frameTimes
@@ -101,7 +106,7 @@ public struct FeatureJoin {
         }
         return SequenceRecord(
             view: kept.view, frameIndices: kept.frameIndices, frameTimes: times, windowEnds: kept.windowEnds,
-            decodeErrors: sequences.map(\.decodeErrors).max() ?? 0, features: features)
+            decodeErrors: sequences.map(\.decodeErrors).max() ?? 0, features: stored.rounding(features))
     }
 
     private static func resampled(_ sequence: SequenceRecord, size: Int, to times: [Double]) -> [Float] {
@@ -114,7 +119,12 @@ public struct FeatureJoin {
             counts[moment] += 1
             for index in 0..<size { sums[moment * size + index] += sequence.features[row * size + index] }
         }
-        for (row, time) in sequence.frameTimes.enumerated() { add(row, to: nearest(time, times)) }
+        // Rows far before the first moment or after the last say nothing about it.
+        let reach = zip(times, times.dropFirst()).map { $1 - $0 }.max() ?? .infinity
+        for (row, time) in sequence.frameTimes.enumerated() {
+            let moment = nearest(time, times)
+            if abs(times[moment] - time) <= reach { add(row, to: moment) }
+        }
         for moment in times.indices where counts[moment] == 0 {
             add(nearest(times[moment], sequence.frameTimes), to: moment)
         }
@@ -135,6 +145,7 @@ extension ExtractionRecipe {
             recipes.contains { $0.weights == "random" }
             ? "random" : recipes.map(\.weights).joined(separator: "+")
         calibration = nil
+        store = recipes.contains { $0.storedType == .float32 } ? nil : .float16
         joined = recipes
     }
 }

@@ -96,7 +96,7 @@ public final class Predictor {
         return try stride(from: 0, to: sequences.count, by: recipes.count).map { first in
             try FeatureJoin.joined(
                 Array(sequences[first..<first + recipes.count]), sizes: sizes,
-                slowest: FeatureJoin.slowest(recipes.map(\.sampling.frames))
+                slowest: FeatureJoin.slowest(recipes.map(\.sampling.frames)), as: recipe.storedType
             ) { JoinError.noCommonTime(path: video) }
         }
     }

@@ -197,6 +197,18 @@ import Video
         }
     }
 
+    @Test("rows far after the last moment of the slower clock are left out, and what is stored in halves is rounded")
+    func leavesFarRowsOut() throws {
+        struct Apart: Error {}
+        let slow = sequence([0, 1], [1, 2])
+        let fast = sequence([0, 1, 1.5, 2.5, 9], [10, 20, 30, 40, 50])
+        let joined = try FeatureJoin.joined([slow, fast], sizes: [1, 1], slowest: 0) { Apart() }
+        #expect(joined.features == [1, 10, 2, 25])
+        let thirds = sequence([0, 1], [1.0 / 3, 2.0 / 3])
+        let halves = try FeatureJoin.joined([slow, thirds], sizes: [1, 1], slowest: 0, as: .float16) { Apart() }
+        #expect(halves.features == [1, 0.33325195, 2, 0.6665039])
+    }
+
     @Test("joined features are a recipe of the cache, made once, and completed when clips are added")
     func joinedRecipe() throws {
         let dataset = try dataset()
