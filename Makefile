@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare explore runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx bench-windows bench-growth peers clean
+.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare explore runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx bench-windows bench-device bench-growth peers clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -180,6 +180,10 @@ bench-onnx: setup peers ## Networks from ONNX files beside ONNX Runtime and Open
 bench-windows: setup peers ## Networks of several frames beside PyTorch and OpenVINO
 	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Benchmarks/windows.py --binary $(BUILT) $(ARGS)
+
+bench-device: setup peers ## A GPU beside PyTorch on it: make bench-device ARGS='--clips FOLDER'
+	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
+	@$(PEERS)/bin/python Tests/Benchmarks/device.py --binary $(BUILT) $(ARGS)
 
 bench-growth: build ## What 1,000 to 100,000 clips cost
 	@python3 Tests/Benchmarks/growth.py --binary $(BUILT) $(ARGS)

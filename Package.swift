@@ -47,6 +47,8 @@ let package = Package(
         .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CElementwise", "CLibzip", "CHDF5"]),
         .target(name: "ONNXMessages"),
         .target(name: "ONNX", dependencies: ["NeuralNetwork", "ONNXMessages"]),
+        .target(name: "CONNXRuntime"),
+        .target(name: "ONNXRuntime", dependencies: ["CONNXRuntime"]),
         .target(name: "Tokenizers", dependencies: ["ONNXMessages"]),
         .target(
             name: "Backbones",
@@ -61,7 +63,7 @@ let package = Package(
         .target(
             name: "Extraction",
             dependencies: [
-                "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache", "Digests",
+                "NeuralNetwork", "ONNX", "ONNXRuntime", "Backbones", "Datasets", "Video", "FeatureCache", "Digests",
             ]),
         .target(name: "SequenceModels", dependencies: ["NeuralNetwork", "Datasets", "FeatureCache"]),
         .target(
@@ -104,11 +106,13 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "Backbones", "ONNX", "Datasets", "SequenceModels", "FeatureCache", "Exploration", "Tokenizers",
+                "Backbones", "ONNX", "Datasets", "Extraction", "SequenceModels", "FeatureCache", "Exploration",
+                "Tokenizers",
             ],
             path: "Tests/Benchmarks",
             exclude: [
-                "bench.py", "growth.py", "heads.py", "models.py", "peers.py", "training.py", "windows.py", "RESULTS.md",
+                "bench.py", "device.py", "growth.py", "heads.py", "models.py", "peers.py", "training.py", "windows.py",
+                "RESULTS.md",
             ]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .target(
@@ -135,7 +139,8 @@ let package = Package(
                 "zoetrope", "NeuralNetwork", "Backbones", "ONNXMessages", "Video", "FeatureCache", "Extraction",
                 "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
-            ]),
+            ],
+            exclude: ["FakeRuntime.c"]),
         .testTarget(
             name: "LanguageTests",
             dependencies: [
@@ -145,7 +150,7 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         .testTarget(name: "FineTuningTests", dependencies: ["FineTuning", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "Backbones", "TestSupport"]),
-        .testTarget(name: "ExtractionTests", dependencies: ["Extraction", "Digests", "TestSupport"]),
+        .testTarget(name: "ExtractionTests", dependencies: ["Extraction", "ONNXRuntime", "Digests", "TestSupport"]),
         .testTarget(
             name: "SequenceModelsTests", dependencies: ["SequenceModels", "TestSupport"],
             resources: [.copy("Fixtures")]),

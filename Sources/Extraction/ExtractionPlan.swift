@@ -12,14 +12,19 @@ extension Extractor {
         _ configuration: ExtractionConfiguration, _ report: (Event) -> Void
     ) throws -> (ExtractionRecipe, LoadedWeights) {
         var configuration = configuration
-        if !configuration.precision.isNative {
+        let isGPU = try device.isGPU()
+        if !configuration.precision.isNative(onGPU: isGPU) {
             report(
                 .note(
-                    "this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for "
-                        + "\(configuration.precision.rawValue); \(configuration.backbone.name) computes in f32"))
+                    isGPU
+                        ? "\(configuration.precision.rawValue) is for processors; on the GPU \(configuration.backbone.name) "
+                            + "computes in f32, and `precision: f16` is faster"
+                        : "this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for "
+                            + "\(configuration.precision.rawValue); \(configuration.backbone.name) computes in f32"))
             configuration.precision = .f32
         }
-        if configuration.precision == .bf16, !configuration.choosesPrecision, let speed = Precision.bf16Speed, speed < 1
+        if !isGPU, configuration.precision == .bf16, !configuration.choosesPrecision, let speed = Precision.bf16Speed,
+            speed < 1
         {
             report(.note(Self.slower(.bf16, speed, of: "typical convolutions")))
         }

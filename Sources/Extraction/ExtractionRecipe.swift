@@ -134,7 +134,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     public var arithmetic: Arithmetic {
         guard precision.isNative else { return .f32 }
         return switch precision {
-        case .f32: .f32
+        case .f32, .f16, .tf32: .f32
         case .bf16: .bf16
         case .int8: .int8(calibration ?? Calibration(ranges: [:]))
         }

@@ -15,6 +15,10 @@ public struct Extractor: Sendable {
     public var configurations: [ExtractionConfiguration]
     /// Threads, each with its own plan and video.
     public var workers: Int
+    /// What computes features; where it is a GPU, the workers decode for it.
+    public var device = InferenceDevice.cpu
+    /// Frames that a GPU sees at once; nil for what suits the network.
+    public var deviceBatch: Int?
     /// Whether clips that failed before are tried again.
     public var retriesFailed = false
     /// Version of the program, kept with a new recipe.
@@ -113,16 +117,35 @@ public struct Extractor: Sendable {
         if configurations.allSatisfy({ $0.sampling.windowed != nil }) { summary.unit = "windows" }
         let jobs = try plan(clips, targets, cache, isCancelled, &summary, report)
         report(.planned(remaining: jobs.count, skipped: summary.skipped))
+        if jobs.isEmpty { return summary }
+        let networks = try deviceNetworks(targets, report)
+        defer { networks?.forEach { $0.close() } }
         let begin = ContinuousClock.now
-        try work(jobs, targets, cache, isCancelled, &summary, report)
+        try work(jobs, targets, networks, cache, isCancelled, &summary, report)
         summary.seconds = (ContinuousClock.now - begin) / .seconds(1)
         return summary
     }
 
+    /// The recipes' networks on the GPU, which all workers share; nil where this processor computes.
+    private func deviceNetworks(_ targets: [Target], _ report: (Event) -> Void) throws -> [DeviceNetwork]? {
+        guard try device.isGPU() else { return nil }
+        var networks: [DeviceNetwork] = []
+        do {
+            for target in targets {
+                networks.append(try DeviceNetwork(target.recipe, target.weights.source, batch: deviceBatch))
+                report(.note("\(target.recipe.backbone) is on the GPU, in batches of \(networks.last?.batch ?? 0)"))
+            }
+        } catch {
+            networks.forEach { $0.close() }
+            throw error
+        }
+        return networks
+    }
+
     /// Extracts and stores, one clip or part of a clip a worker.
     private func work(
-        _ jobs: [Job], _ targets: [Target], _ cache: CacheFile, _ isCancelled: @escaping @Sendable () -> Bool,
-        _ summary: inout Summary, _ report: (Event) -> Void
+        _ jobs: [Job], _ targets: [Target], _ networks: [DeviceNetwork]?, _ cache: CacheFile,
+        _ isCancelled: @escaping @Sendable () -> Bool, _ summary: inout Summary, _ report: (Event) -> Void
     ) throws {
         let root = dataset.root
         let frames = jobs.count * (targets.map(\.recipe.sampling.frames).max() ?? 1)
@@ -130,6 +153,8 @@ public struct Extractor: Sendable {
         let isDivisible = !targets.contains {
             $0.recipe.input.isDifference == true && $0.recipe.sampling.windowed == nil
         }
+        // Who waits for the GPU does not decode: two threads a core keep both busy.
+        let workers = networks == nil ? workers : 2 * workers
         let batches =
             !isDivisible
             ? 1 : targets.map { ($0.recipe.sampling.frames + $0.recipe.batch - 1) / $0.recipe.batch }.min() ?? 1
@@ -138,8 +163,9 @@ public struct Extractor: Sendable {
         var done = 0
         var warned: Set<String> = []
         try runJobs(count: jobs.count * count, workers: workers) {
-            let extractor = try FeatureExtractor(
-                targets.map { ($0.recipe, $0.weights.packed) }, threads: 1, frames: frames)
+            let extractor =
+                try networks.map { FeatureExtractor(zip(targets.map(\.recipe), $0).map { ($0, $1) }) }
+                ?? FeatureExtractor(targets.map { ($0.recipe, $0.weights.packed) }, threads: 1, frames: frames)
             return { index in
                 if isCancelled() { return Outcome.cancelled }
                 let (clip, part) = ClipParts.place(index, of: count)

@@ -9,11 +9,10 @@ import Video
 public final class FeatureExtractor {
     private let networks: [Network]
 
-    /// One recipe and its plan.
+    /// One recipe and what computes it.
     private struct Network {
         let recipe: ExtractionRecipe
-        let plan: InferencePlan
-        let normalization: PixelNormalization
+        let network: any FrameNetwork
     }
 
     /// Stands for "stop": thrown when `isCancelled` says so.
@@ -45,8 +44,14 @@ public final class FeatureExtractor {
                 graph: recipe.graph(), output: recipe.tap, batch: recipe.batch, weights: weights,
                 arithmetic: recipe.arithmetic, tuning: threads == 1 ? KernelTuning.standard : nil,
                 pictures: frames)
-            return Network(recipe: recipe, plan: plan, normalization: recipe.input.normalization)
+            return Network(
+                recipe: recipe, network: PlanNetwork(plan: plan, normalization: recipe.input.normalization))
         }
+    }
+
+    /// An extractor whose networks run elsewhere; other extractors may share them.
+    init(_ networks: [(recipe: ExtractionRecipe, network: any FrameNetwork)]) {
+        self.networks = networks.map { Network(recipe: $0.recipe, network: $0.network) }
     }
 
     /// How fast the network of a recipe is on one core of this machine, without decoding.
@@ -59,14 +64,20 @@ public final class FeatureExtractor {
         _ recipe: ExtractionRecipe, _ weights: PackedWeights, seconds: Double = 2, frames: Int? = nil
     ) throws -> Double {
         let network = try FeatureExtractor([(recipe, weights)], threads: 1, frames: frames).networks[0]
+        return try framesPerSecond(network.network, recipe, seconds: seconds)
+    }
+
+    static func framesPerSecond(
+        _ network: any FrameNetwork, _ recipe: ExtractionRecipe, seconds: Double
+    ) throws -> Double {
         let picture = try recipe.graph().nodes[0].shape.size
-        let pixels = (0..<network.plan.batch * picture).map { UInt8(truncatingIfNeeded: $0 / 64 &* 37) }
-        _ = try network.plan.run(pixels: pixels, normalization: network.normalization)
+        let pixels = (0..<network.batch * picture).map { UInt8(truncatingIfNeeded: $0 / 64 &* 37) }
+        _ = try network.features(of: [pixels])
         let begin = ContinuousClock.now
         var (frames, taken) = (0, 0.0)
         while taken < seconds {
-            _ = try network.plan.run(pixels: pixels, normalization: network.normalization)
-            frames += network.plan.batch
+            _ = try network.features(of: [pixels])
+            frames += network.batch
             taken = (ContinuousClock.now - begin) / .seconds(1)
         }
         return Double(frames) / taken
@@ -134,19 +145,20 @@ public final class FeatureExtractor {
     /// Features of pictures as the first recipe's network is shown them `[frame, feature]`, rounded as the cache would store
     /// them.
     func features(shown frames: [VideoFrame]) throws -> [Float] {
-        try features(of: frames.map(\.pixels), networks[0]) { false }
+        try features(of: frames.map(\.pixels))
     }
+
+    /// Features of pictures under the first recipe.
+    func features(of pictures: [[UInt8]]) throws -> [Float] { try features(of: pictures, networks[0]) { false } }
 
     private func features(
         of pictures: [[UInt8]], _ network: Network, _ isCancelled: () -> Bool
     ) throws -> [Float] {
-        let plan = network.plan
+        let batch = network.network.batch
         var features: [Float] = []
-        features.reserveCapacity(pictures.count * plan.outputShape.reduce(1, *))
-        for start in stride(from: 0, to: pictures.count, by: plan.batch) {
+        for start in stride(from: 0, to: pictures.count, by: batch) {
             if isCancelled() { throw Cancelled() }
-            let part = pictures[start..<min(start + plan.batch, pictures.count)]
-            features += try plan.run(pictures: Array(part), normalization: network.normalization).values
+            features += try network.network.features(of: Array(pictures[start..<min(start + batch, pictures.count)]))
         }
         return network.recipe.storedType.rounding(features)
     }
@@ -156,7 +168,7 @@ public final class FeatureExtractor {
         let network = networks[recipe]
         let pictures = network.recipe.shown(window.frames.map(\.pixels))
         return network.recipe.storedType.rounding(
-            try network.plan.run(pictures: pictures, normalization: network.normalization).values)
+            try network.network.features(of: pictures))
     }
 }
 

@@ -14,13 +14,33 @@ struct GraphWriter {
     let model: ModelWriter
     /// Whether each step is an example by itself: means over time change nothing.
     var isFramewise = false
+    /// What is done together, where the target wants few and large operations.
+    var folding = LayerFolding()
+    /// Pictures in one run, where it is always the same.
+    var batch: Int?
+    /// Channels that the picture comes with, where there are more than it has.
+    var inputWidth: Int?
 
     /// - Returns: the value of the output.
     func write(input: Value, output: Graph.NodeID) throws -> Value {
+        var writer = self
+        if model.target.isFused {
+            writer.folding = LayerFolding(graph, output: output, hasPasses: model.target.hasPasses)
+        }
         var values: [Graph.NodeID: Value] = [:]
         for id in graph.ancestry(of: output) {
             let node = graph.nodes[id.index]
-            values[id] = node.operation == .input ? input : try write(node, node.inputs.map { values[$0]! })
+            if node.operation == .input {
+                values[id] = input
+            } else if writer.folding.isProjection(id) {
+                values[id] = values[node.inputs[0]]
+            } else if let chain = writer.folding.chain(endingAt: id) {
+                let (value, normalized) = try writer.write(chain, values)
+                values[id] = value
+                if let normalization = chain.normalization { values[normalization] = normalized }
+            } else if !writer.folding.isAbsorbed(id) {
+                values[id] = try writer.write(node, node.inputs.map { values[$0]! })
+            }
         }
         return values[output]!
     }
@@ -28,35 +48,44 @@ struct GraphWriter {
     private func write(_ node: Graph.Node, _ inputs: [Value]) throws -> Value {
         let (x, name) = (inputs[0], prefix + node.name)
         switch node.operation {
-        case .convolution(let options): return try convolution(node, options, x)
+        case .convolution, .linear:
+            let bias = node.parameters.count > 1 ? try values(node, 1).values : nil
+            return try product(node, try values(node, 0), bias, x)
         case .batchNormalization(let epsilon, let hasScale): return try batchNormalization(node, epsilon, hasScale, x)
-        case .activation(let activation): return self.activation(activation, x, name)
+        case .activation(let activation):
+            let fused = model.target.isFused ? fusedActivation(node, activation, x, name) : nil
+            return fused ?? self.activation(activation, x, name)
         case .function, .causalAttention: throw ExportError.unknownFunction(node: node.name)
         case .add: return model.node("Add", alike(node, inputs), name: name)
+        case .scaleChannels where hasChannelsLast(node.shape):
+            let result = model.pass("Scale", alike(node, inputs), [], name: name, outputs: 1)
+            annotate(result, node.shape)
+            return result[0]
         case .scaleChannels, .multiply: return model.node("Mul", alike(node, inputs), name: name)
         case .gatherChannels(let places):
-            var axis = 1
-            if case .tokens = node.shape { axis = 2 }
-            return model.node("Gather", [x, model.integers(places)], [.integer("axis", axis)], name: name)
+            return model.node(
+                "Gather", [x, model.integers(places)], [.integer("axis", channelAxis(node.shape))], name: name)
         case .concatenation:
-            var axis = 1
-            if case .tokens = node.shape { axis = 2 }
-            return model.node("Concat", inputs, [.integer("axis", axis)], name: name)
+            return model.node("Concat", inputs, [.integer("axis", channelAxis(node.shape))], name: name)
         case .maxPooling(let window):
-            return model.node("MaxPool", [x], window.attributes(overFrames: isClip(node.inputs[0])), name: name)
+            return windowed("MaxPool", [x], node, window.attributes(overFrames: isClip(node.inputs[0])), name)
         case .averagePooling(let window, let countsPadding):
+            if model.target.hasPasses, window.isUnpadded, let mean = try fusedMean(node, of: shape(node.inputs[0]), x) {
+                return mean
+            }
             let attributes =
                 window.attributes(overFrames: isClip(node.inputs[0]))
                 + [.integer("count_include_pad", countsPadding ? 1 : 0)]
-            return model.node("AveragePool", [x], attributes, name: name)
+            return windowed("AveragePool", [x], node, attributes, name)
         case .globalAveragePooling:
+            if model.target.hasPasses, let mean = try fusedMean(node, of: shape(node.inputs[0]), x) { return mean }
             let mean = model.node("GlobalAveragePool", [x], name: name + ".mean")
             return model.node("Flatten", [mean], name: name)
         case .flatten:
+            if hasChannelsLast(shape(node.inputs[0])) { return model.node("Flatten", [x], name: name) }
             let order = isClip(node.inputs[0]) ? [0, 2, 3, 4, 1] : [0, 2, 3, 1]
             let rows = model.node("Transpose", [x], [.integers("perm", order)], name: name + ".rows")
             return model.node("Flatten", [rows], name: name)
-        case .linear: return try linear(node, x)
         case .dropout: return x
         case .layerNormalization(let epsilon): return try layerNormalization(node, epsilon, x)
         case .groupNormalization(let groups, let epsilon): return try groupNormalization(node, groups, epsilon, x)
@@ -64,7 +93,9 @@ struct GraphWriter {
             return model.node("Mul", [x, try channels(node, 0)], name: name)
         case .responseNormalization(let epsilon): return try responseNormalization(node, epsilon, x)
         case .tokens(let embedding): return try tokens(node, embedding, x)
-        case .selfAttention(let heads): return selfAttention(node, heads, x)
+        case .selfAttention(let heads):
+            return model.target.isFused
+                ? try fusedAttention(node, heads, x) : selfAttention(node, heads, x)
         case .latentAttention(let heads): return try latentAttention(node, heads, x)
         case .classToken:
             let token = model.node(
@@ -72,7 +103,7 @@ struct GraphWriter {
             return model.node("Flatten", [token], name: name)
         case .tokenMean(let first):
             let patches = behind(first, x, name)
-            return model.node("ReduceMean", [patches], [.integers("axes", [1]), .integer("keepdims", 0)], name: name)
+            return model.reduce("ReduceMean", patches, axes: [1], keeps: false, name: name)
         case .tokenMap(let first): return tokenMap(node, first, x)
         case .sequenceMean, .sequenceMax, .recurrent, .finalState, .attentionPooling, .positions,
             .convolutionalRecurrent, .spatialMean:
@@ -86,11 +117,32 @@ struct GraphWriter {
         zip(node.inputs, inputs).enumerated().map { index, input in
             let name = "\(prefix)\(node.name).alike\(index)"
             switch (node.shape, graph.nodes[input.0.index].shape) {
-            case (.image, .vector): return model.node("Unsqueeze", [input.1, model.integers([2, 3])], name: name)
+            case (.image, .vector):
+                let axes = hasChannelsLast(node.shape) ? [1, 2] : [2, 3]
+                return model.node("Unsqueeze", [input.1, model.integers(axes)], name: name)
             case (.vector, .image): return model.node("Flatten", [input.1], name: name)
             default: return input.1
             }
         }
+    }
+
+    private func shape(_ id: Graph.NodeID) -> Graph.Shape { graph.nodes[id.index].shape }
+
+    /// The dimension of channels, or of a token's numbers.
+    private func channelAxis(_ shape: Graph.Shape) -> Int {
+        if case .tokens = shape { return 2 }
+        return hasChannelsLast(shape) ? 3 : 1
+    }
+
+    /// A sliding window, whose standard operators want channels first. ONNX Runtime makes them take images as they lie, and
+    /// takes out transposes that undo each other.
+    func windowed(
+        _ type: String, _ inputs: [Value], _ node: Graph.Node, _ attributes: [Attribute], _ name: String
+    ) -> Value {
+        guard hasChannelsLast(node.shape) else { return model.node(type, inputs, attributes, name: name) }
+        let first = channelsFirst(node.shape, inputs[0], name + ".first")
+        let result = model.node(type, [first] + inputs.dropFirst(), attributes, name: name + ".window")
+        return channelsLast(node.shape, result, name)
     }
 
     private func isClip(_ id: Graph.NodeID) -> Bool {
@@ -114,31 +166,24 @@ struct GraphWriter {
     /// A number a channel, so that it goes with images, or with rows.
     func channels(_ node: Graph.Node, _ index: Int) throws -> Value {
         let count = graph.parameters[node.parameters[index]].count
-        if case .image = node.shape { return try parameter(node, index, shape: [count, 1, 1]) }
+        if case .image = node.shape, !hasChannelsLast(node.shape) {
+            return try parameter(node, index, shape: [count, 1, 1])
+        }
         return try parameter(node, index)
     }
 
     // MARK: - Layers
 
-    private func convolution(_ node: Graph.Node, _ options: Convolution, _ x: Value) throws -> Value {
-        var inputs = [x, try parameter(node, 0)]
-        if options.hasBias { inputs.append(try parameter(node, 1)) }
-        let dilation = options.window.dilation
-        var attributes =
-            options.window.attributes(overFrames: isClip(node.inputs[0])) + [.integer("group", options.groups)]
-        if dilation != Extent(1) { attributes.append(.integers("dilations", [dilation.height, dilation.width])) }
-        return model.node("Conv", inputs, attributes, name: prefix + node.name)
-    }
-
     private func batchNormalization(
         _ node: Graph.Node, _ epsilon: Float, _ hasScale: Bool, _ x: Value
     ) throws -> Value {
         if case .tokens = node.shape { return try scaled(node, epsilon, hasScale, x) }
+        if hasChannelsLast(node.shape) { return try scaled(node, epsilon, hasScale, x) }
         var inputs = [x]
         if !hasScale {
             let count = graph.parameters[node.parameters[0]].count
             inputs.append(
-                try model.constant(
+                try model.weight(
                     prefix + node.name + ".weight", shape: [count], [Float](repeating: 1, count: count)))
         }
         for index in node.parameters.indices { inputs.append(try parameter(node, index)) }
@@ -201,24 +246,30 @@ struct GraphWriter {
         return model.node("Mul", [product, model.number(name + ".half", 0.5)], name: name)
     }
 
-    func linear(_ node: Graph.Node, _ x: Value) throws -> Value {
-        let (name, weight) = (prefix + node.name, graph.parameters[node.parameters[0]])
-        let hasBias = node.parameters.count > 1
+    /// A convolution or a linear layer, with these numbers.
+    func product(_ node: Graph.Node, _ weight: Tensor, _ bias: [Float]?, _ x: Value) throws -> Value {
+        let name = prefix + node.name
+        let weightName = prefix + graph.parameters[node.parameters[0]].name
+        let biasName = node.parameters.count > 1 ? prefix + graph.parameters[node.parameters[1]].name : name + ".shift"
+        func inputs(shape: [Int]? = nil) throws -> [Value] {
+            let first = try model.weight(weightName, shape: shape ?? weight.shape, weight.values)
+            return try [x, first] + (bias.map { [try model.weight(biasName, shape: [$0.count], $0)] } ?? [])
+        }
+        if case .convolution(let options) = node.operation {
+            return model.node(
+                "Conv", try inputs(), options.attributes(overFrames: isClip(node.inputs[0])), name: name)
+        }
         switch node.shape {
         case .image, .clip:
             let ones = [Int](repeating: 1, count: isClip(node.inputs[0]) ? 3 : 2)
-            var inputs = [x, try parameter(node, 0, shape: weight.shape + ones)]
-            if hasBias { inputs.append(try parameter(node, 1)) }
-            return model.node("Conv", inputs, name: name)
+            return model.node("Conv", try inputs(shape: weight.shape + ones), name: name)
         case .vector where !isFramewise:
-            var inputs = [x, try parameter(node, 0)]
-            if hasBias { inputs.append(try parameter(node, 1)) }
-            return model.node("Gemm", inputs, [.integer("transB", 1)], name: name)
+            return model.node("Gemm", try inputs(), [.integer("transB", 1)], name: name)
         case .sequence, .tokens, .vector:
-            let turned = model.node(
-                "Transpose", [try parameter(node, 0)], [.integers("perm", [1, 0])], name: name + ".turned")
-            let product = model.node("MatMul", [x, turned], name: hasBias ? name + ".product" : name)
-            return hasBias ? model.node("Add", [product, try parameter(node, 1)], name: name) : product
+            let inputs = try inputs()
+            let turned = model.node("Transpose", [inputs[1]], [.integers("perm", [1, 0])], name: name + ".turned")
+            let product = model.node("MatMul", [x, turned], name: bias != nil ? name + ".product" : name)
+            return bias != nil ? model.node("Add", [product, inputs[2]], name: name) : product
         }
     }
 
@@ -226,7 +277,7 @@ struct GraphWriter {
         let name = prefix + node.name
         let parameters = [try parameter(node, 0), try parameter(node, 1)]
         let attributes: [Attribute] = [.integer("axis", -1), .number("epsilon", epsilon)]
-        guard case .image = node.shape else {
+        guard case .image = node.shape, !hasChannelsLast(node.shape) else {
             return model.node("LayerNormalization", [x] + parameters, attributes, name: name)
         }
         let rows = model.node("Transpose", [x], [.integers("perm", [0, 2, 3, 1])], name: name + ".rows")
@@ -238,21 +289,25 @@ struct GraphWriter {
     private func groupNormalization(_ node: Graph.Node, _ groups: Int, _ epsilon: Float, _ x: Value) throws -> Value {
         let name = prefix + node.name
         guard case .image(let channels, let height, let width) = node.shape else { preconditionFailure(name) }
-        let parts = model.node("Reshape", [x, model.integers([0, groups, -1])], name: name + ".groups")
-        let ones = try model.constant(name + ".ones", shape: [groups], [Float](repeating: 1, count: groups))
-        let zeros = try model.constant(name + ".zeros", shape: [groups], [Float](repeating: 0, count: groups))
+        let first = channelsFirst(node.shape, x, name + ".first")
+        let parts = model.node("Reshape", [first, model.integers([0, groups, -1])], name: name + ".groups")
+        let ones = try model.weight(name + ".ones", shape: [groups], [Float](repeating: 1, count: groups))
+        let zeros = try model.weight(name + ".zeros", shape: [groups], [Float](repeating: 0, count: groups))
         let normal = model.node(
             "InstanceNormalization", [parts, ones, zeros], [.number("epsilon", epsilon)], name: name + ".normal")
         let image = model.node(
             "Reshape", [normal, model.integers([0, channels, height, width])], name: name + ".image")
-        let weighted = model.node("Mul", [image, try self.channels(node, 0)], name: name + ".weighted")
+        let last = channelsLast(node.shape, image, name)
+        let weighted = model.node("Mul", [last, try self.channels(node, 0)], name: name + ".weighted")
         return model.node("Add", [weighted, try self.channels(node, 1)], name: name)
     }
 
     private func responseNormalization(_ node: Graph.Node, _ epsilon: Float, _ x: Value) throws -> Value {
         let name = prefix + node.name
-        let lengths = model.node("ReduceL2", [x], [.integers("axes", [2, 3])], name: name + ".lengths")
-        let mean = model.node("ReduceMean", [lengths], [.integers("axes", [1])], name: name + ".mean")
+        let axes = hasChannelsLast(node.shape) ? [1, 2] : [2, 3]
+        let lengths = model.reduce("ReduceL2", x, axes: axes, keeps: true, name: name + ".lengths")
+        let mean = model.reduce(
+            "ReduceMean", lengths, axes: [channelAxis(node.shape)], keeps: true, name: name + ".mean")
         let divisor = model.node("Add", [mean, model.number(name + ".epsilon", epsilon)], name: name + ".divisor")
         let share = model.node("Div", [lengths, divisor], name: name + ".share")
         let scaled = model.node("Mul", [x, share], name: name + ".scaled")
@@ -262,7 +317,19 @@ struct GraphWriter {
     }
 }
 
+extension Convolution {
+    /// As the standard's operator wants them; frames first where there are any.
+    func attributes(overFrames: Bool = false) -> [Attribute] {
+        let dilation = window.dilation
+        let apart =
+            dilation == Extent(1) ? [] : [Attribute.integers("dilations", [dilation.height, dilation.width])]
+        return window.attributes(overFrames: overFrames) + [.integer("group", groups)] + apart
+    }
+}
+
 extension Window {
+    fileprivate var isUnpadded: Bool { leading == Extent(0) && trailing == Extent(0) }
+
     /// Frames first where there are any.
     func attributes(overFrames: Bool) -> [Attribute] {
         func sizes(_ frames: Int, _ extent: Extent) -> [Int] {

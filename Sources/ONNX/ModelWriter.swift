@@ -18,15 +18,19 @@ public final class ModelWriter {
 
     /// What elements of an input or output are.
     public enum Element: Sendable {
-        case uint8, bool, float32
+        case uint8, bool, float32, float16, bfloat16
 
-        var code: Int32 {
+        var type: TensorProto.DataType {
             switch self {
-            case .uint8: Int32(TensorProto.DataType.uint8.rawValue)
-            case .bool: Int32(TensorProto.DataType.bool.rawValue)
-            case .float32: Int32(TensorProto.DataType.float.rawValue)
+            case .uint8: .uint8
+            case .bool: .bool
+            case .float32: .float
+            case .float16: .float16
+            case .bfloat16: .bfloat16
             }
         }
+
+        var code: Int32 { Int32(type.rawValue) }
     }
 
     /// How weights are stored.
@@ -47,6 +51,8 @@ public final class ModelWriter {
         public init(stringLiteral value: String) { self = .named(value) }
     }
 
+    /// Who is to run the model.
+    let target: Target
     private var graph = GraphProto()
     private var initializers: [TensorProto] = []
     private var model = ModelProto()
@@ -59,18 +65,19 @@ public final class ModelWriter {
     ///   - path: of the file to come; it appears when `write` ends, and what was there before stays until then.
     ///   - weightBytes: how much weights will take about.
     ///   - inlineLimit: above so many bytes weights get a file of their own, `path.data`.
+    ///   - target: who is to run it.
     /// - Throws: `ExportError.notWritable`.
     public init(
-        path: String, weights format: WeightFormat, weightBytes: Int, inlineLimit: Int = ModelWriter.inlineLimit
+        path: String, weights format: WeightFormat, weightBytes: Int, inlineLimit: Int = ModelWriter.inlineLimit,
+        target: Target = .anyone
     ) throws {
         self.format = format
+        self.target = target
         self.path = path
         externalData = weightBytes > inlineLimit ? try ExternalData(path: path + ".data") : nil
         model.irVersion = 8
         model.producerName = "zoetrope"
-        var operators = OperatorSetIdProto()
-        operators.version = Int64(Self.operatorSet)
-        model.opsetImport = [operators]
+        model.opsetImport = target.operatorSets
     }
 
     /// Where the model will stand.
@@ -92,6 +99,11 @@ public final class ModelWriter {
         graph.output.append(Self.information(name, element, shape))
     }
 
+    /// States the shape of a value that the model computes with.
+    func annotate(_ value: Value, _ shape: [Int]) {
+        graph.valueInfo.append(Self.information(value.name, target.element, shape.map { .fixed($0) }))
+    }
+
     static func information(_ name: String, _ element: Element, _ shape: [Dimension]) -> ValueInfoProto {
         var information = ValueInfoProto()
         information.name = name
@@ -107,19 +119,13 @@ public final class ModelWriter {
         return information
     }
 
-    /// One node with one output.
-    func node(
-        _ type: String, _ inputs: [Value], _ attributes: [Attribute] = [], name: String
-    ) -> Value {
-        nodes(type, inputs, attributes, name: name, outputs: 1)[0]
-    }
-
     /// One node.
     func nodes(
-        _ type: String, _ inputs: [Value], _ attributes: [Attribute] = [], name: String, outputs: Int
+        _ type: String, _ inputs: [Value], _ attributes: [Attribute] = [], name: String, outputs: Int,
+        domain: String = ""
     ) -> [Value] {
         var node = NodeProto()
-        node.opType = type
+        (node.opType, node.domain) = (type, domain)
         node.name = unique(name)
         node.input = inputs.map(\.name)
         node.attribute = attributes.map(\.message)
@@ -159,7 +165,7 @@ public final class ModelWriter {
     ///
     /// - Throws: `ExportError.notWritable`.
     func weight(_ name: String, shape: [Int], _ values: [Float]) throws -> Value {
-        guard format == .f16 else { return try constant(name, shape: shape, values) }
+        guard format == .f16 else { return try constant(name, shape: shape, values, target.element) }
         let halves = values.map { Float16(max(-65504, min(65504, $0))) }
         let stored = try store(
             unique(name + ".f16"), .float16, shape, halves.withUnsafeBytes { Data($0) })
@@ -169,8 +175,10 @@ public final class ModelWriter {
     /// Numbers that are stored as they are.
     ///
     /// - Throws: `ExportError.notWritable`.
-    func constant(_ name: String, shape: [Int], _ values: [Float]) throws -> Value {
-        try store(unique(name), .float, shape, values.withUnsafeBytes { Data($0) })
+    func constant(
+        _ name: String, shape: [Int], _ values: [Float], _ element: Element = .float32
+    ) throws -> Value {
+        try store(unique(name), element.type, shape, element.bytes(values))
     }
 
     /// Whole numbers, such as a shape; equal ones are stored once.
@@ -186,12 +194,12 @@ public final class ModelWriter {
         return Value(name: tensor.name)
     }
 
-    /// One number.
+    /// One number, as the model computes.
     func number(_ name: String, _ value: Float) -> Value {
         var tensor = TensorProto()
         tensor.name = unique(name)
-        tensor.dataType = Int32(TensorProto.DataType.float.rawValue)
-        tensor.rawData = withUnsafeBytes(of: value) { Data($0) }
+        tensor.dataType = target.element.code
+        tensor.rawData = target.element.bytes([value])
         initializers.append(tensor)
         return Value(name: tensor.name)
     }

@@ -89,6 +89,16 @@ public struct NetworkWriter {
         model.output("features", rows, .float32, ["batch", name, .fixed(size)])
     }
 
+    /// Adds `frames` → `features` for `count` frames, or windows, at a time: `[1, count, …]` → `[1, count, feature]`.
+    ///
+    /// - Throws: `WeightsError`, `ExportError`.
+    public func write(_ encoder: Encoder, count: Int) throws {
+        let shape = [1, count] + encoder.pictureShape
+        let frames = model.input("frames", .uint8, shape.map { .fixed($0) })
+        let rows = try features(encoder, of: frames, count: count)
+        model.output("features", rows, .float32, [1, .fixed(count), .fixed(try encoder.output.shape.size)])
+    }
+
     /// Adds `features` `[batch, frames, feature]` and `mask` → `probabilities`.
     ///
     /// - Throws: `WeightsError`, `ExportError`.
@@ -112,29 +122,23 @@ public struct NetworkWriter {
 
     // MARK: - Frames
 
-    private func features(_ encoder: Encoder, of frames: ModelWriter.Value) throws -> ModelWriter.Value {
+    private func features(
+        _ encoder: Encoder, of frames: ModelWriter.Value, count: Int? = nil
+    ) throws -> ModelWriter.Value {
         let (size, node) = (encoder.imageSize, try encoder.output)
         let length = encoder.clipLength
         let pictures = model.node(
             "Reshape", [frames, model.integers([-1] + (length.map { [$0] } ?? []) + [size, size, 3])],
             name: "pictures")
-        let numbers = model.node("Cast", [pictures], [.integer("to", 1)], name: "pictures.numbers")
-        let order = length == nil ? [0, 3, 1, 2] : [0, 4, 1, 2, 3]
-        let planes = model.node("Transpose", [numbers], [.integers("perm", order)], name: "pictures.planes")
-        let normalization = encoder.normalization
-        let channels = [3, 1, 1] + (length == nil ? [] : [1])
-        let scale = try model.constant("input.scale", shape: channels, normalization.scale)
-        let offset = try model.constant("input.offset", shape: channels, normalization.offset)
-        let scaled = model.node("Mul", [planes, scale], name: "input.scaled")
-        var image = model.node("Add", [scaled, offset], name: "input")
-        if normalization.isBlueFirst {
-            let order = model.integers([2, 1, 0])
-            image = model.node("Gather", [image, order], [.integer("axis", 1)], name: "input.blue_first")
-        }
-        let graph = GraphWriter(
+        var graph = GraphWriter(
             graph: encoder.graph, source: encoder.source, prefix: "backbone.", steps: nil, model: model)
+        graph.batch = count
+        graph.inputWidth = model.target.hasPasses && length == nil ? try encoder.inputWidth : nil
+        let image =
+            try graph.inputWidth.map { try passed(pictures, encoder, width: $0, count) } ?? image(pictures, encoder)
         var rows = try graph.write(input: image, output: try encoder.outputID)
-        if case .image = node.shape {
+        if model.target.element != .float32 { rows = model.cast(rows, to: .float32, name: "features.wide") }
+        if case .image = node.shape, !graph.hasChannelsLast(node.shape) {
             rows = model.node("Transpose", [rows], [.integers("perm", [0, 2, 3, 1])], name: "features.rows")
         }
         if case .clip = node.shape {
@@ -148,6 +152,43 @@ public struct NetworkWriter {
         guard encoder.storesHalves else { return features }
         let halves = model.node("Cast", [features], [.integer("to", 10)], name: "features.halves")
         return model.node("Cast", [halves], [.integer("to", 1)], name: "features.rounded")
+    }
+
+    /// The network's input by the program's own operator, with zeros for channels that a picture has not.
+    private func passed(
+        _ pictures: ModelWriter.Value, _ encoder: Encoder, width: Int, _ count: Int?
+    ) throws -> ModelWriter.Value {
+        let normalization = encoder.normalization
+        let scale = try model.constant("input.scale", shape: [3], normalization.scale)
+        let offset = try model.constant("input.offset", shape: [3], normalization.offset)
+        let rows = model.pass(
+            "Pixels", [pictures, scale, offset],
+            [.integer("width", width), .integer("reversed", normalization.isBlueFirst ? 1 : 0)], name: "input.rows",
+            outputs: 1)[0]
+        if let count { model.annotate(rows, [count, encoder.imageSize, encoder.imageSize, width]) }
+        return rows
+    }
+
+    /// The network's input `[batch, channels, …]`.
+    private func image(_ pictures: ModelWriter.Value, _ encoder: Encoder) throws -> ModelWriter.Value {
+        let length = encoder.clipLength
+        let numbers = model.node("Cast", [pictures], [.integer("to", 1)], name: "pictures.numbers")
+        let order = length == nil ? [0, 3, 1, 2] : [0, 4, 1, 2, 3]
+        let planes = model.node("Transpose", [numbers], [.integers("perm", order)], name: "pictures.planes")
+        let normalization = encoder.normalization
+        let channels = [3, 1, 1] + (length == nil ? [] : [1])
+        let scale = try model.constant("input.scale", shape: channels, normalization.scale)
+        let offset = try model.constant("input.offset", shape: channels, normalization.offset)
+        let scaled = model.node("Mul", [planes, scale], name: "input.scaled")
+        var image = model.node("Add", [scaled, offset], name: "input")
+        if normalization.isBlueFirst {
+            let order = model.integers([2, 1, 0])
+            image = model.node("Gather", [image, order], [.integer("axis", 1)], name: "input.blue_first")
+        }
+        if model.target.element != .float32 {
+            image = model.cast(image, to: model.target.element, name: "input.narrow")
+        }
+        return image
     }
 
     // MARK: - Probabilities
@@ -189,6 +230,24 @@ extension NetworkWriter.Encoder {
     fileprivate var clipLength: Int? {
         if case .clip(_, let frames, _, _)? = graph.nodes.first?.shape { return frames }
         return nil
+    }
+
+    /// What the network is shown at once: `[height, width, 3]`, with frames before where there are several.
+    public var pictureShape: [Int] { (clipLength.map { [$0] } ?? []) + [imageSize, imageSize, 3] }
+
+    /// Channels that the picture is widened to, so that a GPU moves whole words: where one convolution reads it and leaves
+    /// no patch out.
+    fileprivate var inputWidth: Int {
+        get throws {
+            let needed = graph.ancestry(of: try outputID)
+            let readers = needed.map { graph.nodes[$0.index] }.filter { $0.inputs.contains { $0.index == 0 } }
+            if readers.count == 1, case .convolution(let options) = readers[0].operation, options.groups == 1,
+                !options.isOfPatches
+            {
+                return 8
+            }
+            return 3
+        }
     }
 
     fileprivate var output: Graph.Node { get throws { graph.nodes[try outputID.index] } }

@@ -5,8 +5,13 @@ extension GraphWriter {
     func tokens(_ node: Graph.Node, _ embedding: TokenEmbedding, _ x: Value) throws -> Value {
         let name = prefix + node.name
         guard case .tokens(let count, let size) = node.shape else { preconditionFailure("\(name): \(node.shape)") }
-        let flat = model.node("Reshape", [x, model.integers([0, size, -1])], name: name + ".flat")
-        let patches = model.node("Transpose", [flat], [.integers("perm", [0, 2, 1])], name: name + ".patches")
+        let patches: Value
+        if hasChannelsLast(graph.nodes[node.inputs[0].index].shape) {
+            patches = model.node("Reshape", [x, model.integers([0, -1, size])], name: name + ".patches")
+        } else {
+            let flat = model.node("Reshape", [x, model.integers([0, size, -1])], name: name + ".flat")
+            patches = model.node("Transpose", [flat], [.integers("perm", [0, 2, 1])], name: name + ".patches")
+        }
         let table = TokenTable(embedding, graph.nodes[node.inputs[0].index].shape)
             .values(try node.parameters.indices.map { try values(node, $0).values })
         let front = embedding.prefix * size
@@ -50,7 +55,7 @@ extension GraphWriter {
         let shape = model.integers([0, 0, count, heads, width])
         let apart = model.node("Reshape", [x, shape], name: name + ".apart")
         let turned = model.node("Transpose", [apart], [.integers("perm", [2, 0, 3, 1, 4])], name: name + ".turned")
-        let parts = model.nodes("Split", [turned], [.integer("axis", 0)], name: name + ".split", outputs: count)
+        let parts = model.split(turned, axis: 0, into: count, name: name + ".split")
         return parts.enumerated().map { index, part in
             model.node("Squeeze", [part, model.integers([0])], name: "\(name).part\(index)")
         }
@@ -85,6 +90,9 @@ extension GraphWriter {
         }
         let name = prefix + node.name
         let patches = behind(first, x, name)
+        if hasChannelsLast(node.shape) {
+            return model.node("Reshape", [patches, model.integers([0, height, width, channels])], name: name)
+        }
         let turned = model.node("Transpose", [patches], [.integers("perm", [0, 2, 1])], name: name + ".turned")
         return model.node("Reshape", [turned, model.integers([0, channels, height, width])], name: name)
     }

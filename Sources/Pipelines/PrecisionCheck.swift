@@ -12,6 +12,8 @@ public struct PrecisionCheck: Sendable {
     public var pipeline: Pipeline
     /// Threads that extract.
     public var workers: Int
+    /// What computes features.
+    public var device = InferenceDevice.cpu
     /// Of the program.
     public var version: String
     /// The part of the data set.
@@ -38,7 +40,7 @@ public struct PrecisionCheck: Sendable {
     public struct Row: Sendable, Encodable {
         /// Which.
         public let precision: Precision
-        /// The network alone on one core.
+        /// The network alone on one core, or on the GPU.
         public let framesPerSecond: Double
         /// Mean cosine of the frames' features to those in `f32`.
         public let meanCosine: Double
@@ -60,8 +62,10 @@ public struct PrecisionCheck: Sendable {
         public let backbone: String
         /// `f32` first.
         public let rows: [Row]
-        /// Precisions that this processor has no instructions for.
+        /// Precisions that this processor, or GPU, does not compute in.
         public let missing: [Precision]
+        /// Whether a GPU computed.
+        public let isGPU: Bool
         /// Frames that were compared.
         public let frames: Int
         /// Clips, of how many classes, and how many of them the heads were asked about.
@@ -83,8 +87,10 @@ public struct PrecisionCheck: Sendable {
     public func run(isCancelled: @escaping @Sendable () -> Bool, report: (Extractor.Event) -> Void) throws -> Result {
         var base = configuration ?? pipeline.trainedOn ?? pipeline.extractions[0]
         base.choosesPrecision = false
-        let wanted = precisions ?? (base.precision == .f32 ? [Precision.bf16, .int8] : [base.precision])
-        let native = [.f32] + wanted.filter(\.isNative)
+        let isGPU = try device.isGPU()
+        let others = isGPU ? [Precision.tf32, .f16, .bf16] : [.bf16, .int8]
+        let wanted = precisions ?? (base.precision == .f32 ? others : [base.precision])
+        let native = [.f32] + wanted.filter { $0.isNative(onGPU: isGPU) }
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("zoetrope-check-\(UUID())").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -97,7 +103,7 @@ public struct PrecisionCheck: Sendable {
         var extractor = Extractor(
             name: pipeline.name, dataset: pipeline.dataset, configurations: configurations, workers: workers,
             version: version)
-        extractor.sample = sample
+        (extractor.sample, extractor.device) = (sample, device)
         _ = try extractor.run(into: cache, isCancelled: isCancelled, report: report)
         if isCancelled() { throw FeatureExtractor.Cancelled() }
         let stored = try cache.extractions()
@@ -111,7 +117,8 @@ public struct PrecisionCheck: Sendable {
             try row(precision, set.0, set.1, exact: exact, base, extractor, weights)
         }
         return Result(
-            backbone: base.backbone.name, rows: rows, missing: wanted.filter { !$0.isNative },
+            backbone: base.backbone.name, rows: rows, missing: wanted.filter { !$0.isNative(onGPU: isGPU) },
+            isGPU: isGPU,
             frames: exact.rows.count / exact.featureSize, clips: exact.examples.count,
             classes: Set(exact.examples.map(\.label)).count,
             judged: judged(Partition(exact, validation: pipeline.dataset.validation, seed: 1)).count)
@@ -135,8 +142,10 @@ public struct PrecisionCheck: Sendable {
         let centred = FeatureAgreement.centredCosines(tensor(features), tensor(exact))
         func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
         let recipe = try ExtractionRecipe(json: record.recipe)
-        let speed = isThorough ? try FeatureExtractor.framesPerSecond(recipe, weights.packed) : 0
-        let layers = precision == .f32 || !isThorough ? [] : try extractor.layerAgreement(recipe, weights)
+        let speed = isThorough ? try extractor.framesPerSecond(recipe, weights) : 0
+        // Layers on a GPU are joined, and nobody sees what they give.
+        let hasLayers = try precision != .f32 && isThorough && !device.isGPU()
+        let layers = hasLayers ? try extractor.layerAgreement(recipe, weights) : []
         return Row(
             precision: precision, framesPerSecond: speed, meanCosine: mean(cosines), leastCosine: cosines.min() ?? 1,
             centredCosine: mean(centred), accuracy: try accuracy(features, record),

@@ -13,6 +13,8 @@ public struct PrecisionChoice: Sendable {
     public var configuration: ExtractionConfiguration
     /// Threads that extract.
     public var workers: Int
+    /// What computes features.
+    public var device = InferenceDevice.cpu
     /// Of the program.
     public var version: String
     /// How many times as fast as `f32` a precision must be to be worth anything.
@@ -50,7 +52,7 @@ public struct PrecisionChoice: Sendable {
         let fast = candidates.filter { $0.recipe != nil && $0.speed >= Self.worthwhile }.sorted { $0.speed > $1.speed }
         let clips = try pipeline.dataset.clips()
         var (chosen, found) = (Precision.f32, "")
-        if clips.count < Self.enoughForHeads {
+        if try clips.count < Self.enoughForHeads && !device.isGPU() {
             (chosen, found) = try byFeatures(fast)
         } else if !fast.isEmpty {
             (chosen, found) = try byHeads(fast.map(\.precision), clips, isCancelled, report)
@@ -73,9 +75,11 @@ public struct PrecisionChoice: Sendable {
     }
 
     private var extractor: Extractor {
-        Extractor(
+        var extractor = Extractor(
             name: pipeline.name, dataset: pipeline.dataset, configurations: [configuration], workers: workers,
             version: version)
+        extractor.device = device
+        return extractor
     }
 
     /// What this processor has instructions for, with the network's speed on one core.
@@ -85,13 +89,14 @@ public struct PrecisionChoice: Sendable {
             var tried = configuration
             (tried.precision, tried.choosesPrecision) = (precision, false)
             let (recipe, weights) = try extractor.recipe(tried) { _ in }
-            let rate = try FeatureExtractor.framesPerSecond(recipe, weights.packed, seconds: 0.5, frames: frames)
+            let rate = try extractor.framesPerSecond(recipe, weights, seconds: 0.5, frames: frames)
             return (rate, (recipe, weights))
         }
         let exact = try rate(.f32).rate
+        let isGPU = try device.isGPU()
         return try Precision.allCases.compactMap { precision in
-            guard precision != .f32, precision.isNative else { return nil }
-            if precision == .bf16, let speed = Precision.bf16Speed, speed < 0.8 {
+            guard precision != .f32, precision.isNative(onGPU: isGPU) else { return nil }
+            if !isGPU, precision == .bf16, let speed = Precision.bf16Speed, speed < 0.8 {
                 return Candidate(precision: precision, speed: speed)
             }
             let (own, recipe) = try rate(precision)
@@ -116,10 +121,11 @@ public struct PrecisionChoice: Sendable {
         _ precisions: [Precision], _ clips: [Clip], _ isCancelled: @escaping @Sendable () -> Bool,
         _ report: (Extractor.Event) -> Void
     ) throws -> (Precision, String) {
-        let count = min(96, clips.count / 6)
-        let classes = min(10, count / 4, Set(clips.map(\.label)).count)
+        let count = min(96, max(min(clips.count, 4), clips.count / 6))
+        let classes = max(1, min(10, count / 4, Set(clips.map(\.label)).count))
         var check = PrecisionCheck(pipeline: pipeline, workers: workers, version: version)
         (check.configuration, check.precisions, check.isThorough) = (configuration, precisions, false)
+        check.device = device
         check.sample = ClipSample(classes: classes, clipsPerClass: count / classes)
         let result = try check.run(isCancelled: isCancelled) { event in
             switch event {

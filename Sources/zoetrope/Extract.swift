@@ -16,6 +16,15 @@ struct Extract: ParsableCommand {
     @OptionGroup var cache: CacheOption
     @OptionGroup var workers: WorkerOption
 
+    @Option(
+        help: ArgumentHelp(
+            "What computes features: cpu, cuda (an NVIDIA GPU), or auto.",
+            discussion: """
+                `cuda` needs ONNX Runtime with CUDA beside this program (`pip install 'onnxruntime-gpu[cuda,cudnn]'`), found \
+                through ZOETROPE_ONNXRUNTIME. Features in f32 are those of the cpu but for rounding, and share its cache.
+                """))
+    var device = InferenceDevice.cpu
+
     @Flag(help: "Try videos again that failed before.")
     var retryFailed = false
 
@@ -48,19 +57,20 @@ struct Extract: ParsableCommand {
     func run() throws {
         try Console.perform {
             let pipeline = try Pipeline(file: pipeline, overrides: overrides)
-            if check { return try Self.check(pipeline, workers: workers.count) }
+            if check { return try Self.check(pipeline, workers: workers.count, device) }
             var extractor = Extractor(
                 name: pipeline.name, dataset: pipeline.dataset, configurations: pipeline.extractions,
                 workers: workers.count, version: ZoetropeCommand.version)
             if shard != nil, pipeline.extractions.contains(where: \.choosesPrecision) {
                 throw PrecisionChoiceError.shards
             }
-            (extractor.retriesFailed, extractor.rehashes) = (retryFailed, rehash)
+            (extractor.retriesFailed, extractor.rehashes, extractor.device) = (retryFailed, rehash, device)
+            _ = try device.isGPU()
             extractor.shard = try shard.map { try Shard($0) }
             extractor.knownDigests = try digests.map { try DigestList(path: $0) } ?? DigestList()
             let path = extractor.shard?.cachePath(cache.path) ?? cache.path
             let cache = try CacheFile(path: path)
-            extractor.configurations = try Self.decided(pipeline, in: cache, workers: workers.count)
+            extractor.configurations = try Self.decided(pipeline, in: cache, workers: workers.count, device)
             let summary = try Self.extract(extractor, into: cache)
             print(summary.text)
             print("Cache: \(path)")
@@ -84,16 +94,19 @@ struct Extract: ParsableCommand {
     }
 
     /// The configurations with the precisions that were found to be fastest, now or before, where that is wanted.
-    static func decided(_ pipeline: Pipeline, in cache: CacheFile, workers: Int) throws -> [ExtractionConfiguration] {
+    static func decided(
+        _ pipeline: Pipeline, in cache: CacheFile, workers: Int, _ device: InferenceDevice = .cpu
+    ) throws -> [ExtractionConfiguration] {
         guard pipeline.extractions.contains(where: \.choosesPrecision) else { return pipeline.extractions }
         Interruption.install()
         let progress = ExtractionProgress()
         defer { progress.finish() }
         do {
             return try pipeline.extractions.map { configuration in
-                let choice = PrecisionChoice(
+                var choice = PrecisionChoice(
                     pipeline: pipeline, configuration: configuration, workers: workers,
                     version: ZoetropeCommand.version)
+                choice.device = device
                 return try choice.decided(
                     in: cache, isCancelled: { Interruption.isRequested }, report: progress.show)
             }
@@ -104,11 +117,12 @@ struct Extract: ParsableCommand {
     }
 
     /// Compares precisions.
-    private static func check(_ pipeline: Pipeline, workers: Int) throws {
+    private static func check(_ pipeline: Pipeline, workers: Int, _ device: InferenceDevice) throws {
         Interruption.install()
         let progress = ExtractionProgress()
         defer { progress.finish() }
-        let check = PrecisionCheck(pipeline: pipeline, workers: workers, version: ZoetropeCommand.version)
+        var check = PrecisionCheck(pipeline: pipeline, workers: workers, version: ZoetropeCommand.version)
+        check.device = device
         do {
             let result = try check.run(isCancelled: { Interruption.isRequested }, report: progress.show)
             progress.finish()
@@ -118,3 +132,5 @@ struct Extract: ParsableCommand {
         }
     }
 }
+
+extension InferenceDevice: ExpressibleByArgument {}

@@ -6,7 +6,8 @@ extension PrecisionCheck.Result {
     /// A table, and what it comes to.
     var text: String {
         var table = TextTable([
-            ("precision", .left), ("frames/s a core", .right), ("cosine to f32", .right), ("worst frame", .right),
+            ("precision", .left), (isGPU ? "frames/s" : "frames/s a core", .right), ("cosine to f32", .right),
+            ("worst frame", .right),
             ("less the mean", .right), ("head's accuracy", .right),
         ])
         for row in rows {
@@ -31,8 +32,8 @@ extension PrecisionCheck.Result {
         if !isAsGood(row) {
             let pace = speed < 1.1 ? "not faster than f32 here, and" : "\(decimal(speed, 1)) times as fast as f32, but"
             return
-                "\(name)\(kept) is \(pace) its features are not as good: stay with f32 where accuracy matters. "
-                + "Layer by layer:\n" + Self.table(row)
+                "\(name)\(kept) is \(pace) its features are not as good: stay with f32 where accuracy matters."
+                + (row.layers.isEmpty ? "" : " Layer by layer:\n" + Self.table(row))
         }
         if speed < 1.1 { return "\(name)\(kept) is not faster than f32 here: not worth it." }
         return "\(name)\(kept) is \(decimal(speed, 1)) times as fast as f32, and as good: worth it."
@@ -48,7 +49,9 @@ extension PrecisionCheck.Result {
     }
 
     private func absence(_ precision: Precision) -> String {
-        "\(precision.rawValue): this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for it; extract "
-            + "computes in f32 instead."
+        isGPU
+            ? "\(precision.rawValue) is for processors; on the GPU extract computes in f32 instead."
+            : "\(precision.rawValue): this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for it; extract "
+                + "computes in f32 instead."
     }
 }

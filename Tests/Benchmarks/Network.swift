@@ -119,7 +119,7 @@ enum NetworkBenchmark {
         _ setting: Setting, _ graph: Graph, _ pixels: [UInt8], _ normalization: PixelNormalization
     ) throws -> Arithmetic {
         switch setting.precision {
-        case .f32: .f32
+        case .f32, .f16, .tf32: .f32
         case .bf16: .bf16
         case .int8:
             .int8(

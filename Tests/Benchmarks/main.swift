@@ -7,6 +7,7 @@ import NeuralNetwork
 //     Benchmarks BACKBONE [PRECISION [WORKERS [BATCH [SECONDS [untuned]]]]]
 //     Benchmarks steps BACKBONE [PRECISION [BATCH [untuned]]]      what each step takes on one core
 //     Benchmarks peak
+//     Benchmarks device BACKBONE [PRECISION [BATCH [SECONDS]]]     a network alone on the GPU
 //     Benchmarks head gru|bilstm [EPOCHS]
 //     Benchmarks train small_cnn|resnet18|vgg16 [STEPS]
 //     Benchmarks folds [CLIPS [FEATURES]]        five folds of a small collection
@@ -23,7 +24,11 @@ func argument<Value>(_ index: Int, _ fallback: Value, _ read: (String) -> Value?
     arguments.count > index ? read(arguments[index]) ?? fallback : fallback
 }
 
-if arguments.count > 2, arguments[1] == "head" {
+if arguments.count > 2, arguments[1] == "device", let backbone = Backbone.named(arguments[2]) {
+    try DeviceBenchmark.run(
+        backbone, argument(3, .f32) { Precision(rawValue: $0) }, batch: argument(4, nil) { Int($0) },
+        seconds: argument(5, 5) { Double($0) })
+} else if arguments.count > 2, arguments[1] == "head" {
     try HeadBenchmark.run(arguments[2], epochs: argument(3, 5) { Int($0) })
 } else if arguments.count > 2, arguments[1] == "train" {
     try TrainingBenchmark.run(arguments[2], steps: argument(3, 5) { Int($0) })

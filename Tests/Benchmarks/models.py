@@ -23,8 +23,11 @@ NETWORKS = {
 }
 
 
-def build(published):
-    """The network without its classifier: what `pooled` is."""
+def build(published, exportable=True):
+    """The network without its classifier: what `pooled` is.
+
+    `exportable`: attention written out instead of PyTorch's one operation, which OpenVINO puts together again.
+    """
     import torch
 
     if published.startswith("timm."):
@@ -32,8 +35,7 @@ def build(published):
 
         name = published.removeprefix("timm.")
         options = {"img_size": 224} if name.startswith("vit") else {}
-        # Written out attention instead of PyTorch's one operation, which OpenVINO puts together again.
-        return timm.create_model(name, pretrained=False, num_classes=0, exportable=True, **options).eval()
+        return timm.create_model(name, pretrained=False, num_classes=0, exportable=exportable, **options).eval()
     import torchvision
 
     extra = {"init_weights": False} if published == "inception_v3" else {}

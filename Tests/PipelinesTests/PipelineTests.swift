@@ -105,7 +105,7 @@ import Video
             ("batch_size: 32", "batch_size: 0"), ("learning_rate: 5e-4", "learning_rate: -1"),
             ("validation: 0.25", "validation: 1.5"), ("standardize: false", "standardize: maybe"),
             ("patience: 15", "patience: 0"), ("every: 10", "every: 0"), ("split: 2", "split: 4"),
-            ("dropout: 0", "dropout: 1"), ("views: 1", "views: 0"), ("precision: f32", "precision: f16"),
+            ("dropout: 0", "dropout: 1"), ("views: 1", "views: 0"), ("precision: f32", "precision: f8"),
             ("classes: {top: 5}", "classes: {top: 0}"), ("classes: {top: 5}", "classes: some"),
             ("policy: stride", "policy: uniform"), ("hidden: 256, layers: 2", "hidden: [256, 128], layers: 3"),
         ])

@@ -8,12 +8,17 @@ public enum Precision: String, Sendable, CaseIterable, Codable {
     case bf16
     /// Whole numbers of eight bits times a scale for each filter and each layer's output; sums are exact.
     case int8
+    /// IEEE 754 half precision, on a GPU; sums are kept in `f32`.
+    case f16
+    /// `f32` whose products round their factors to ten bits of fraction, on a GPU.
+    case tf32
 
     /// Whether this processor has instructions for it. Elsewhere `bf16` would be slower than `f32`, and `int8`
-    /// would overflow.
+    /// would overflow; `f16` and `tf32` are for GPUs.
     public var isNative: Bool {
         switch self {
         case .f32: true
+        case .f16, .tf32: false
         case .bf16: onednn_has_arithmetic(ONEDNN_BF16)
         case .int8: onednn_has_arithmetic(ONEDNN_U8)
         }

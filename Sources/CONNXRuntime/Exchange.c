@@ -1,0 +1,133 @@
+#include "Internal.h"
+
+/// Memory for an input or an output.
+typedef struct {
+  size_t bytes;
+  /// What the program reads and writes; where the GPU reads and writes it is another.
+  void *host, *device;
+  /// The library's view of it.
+  void *value;
+} region;
+
+struct onnxruntime_exchange {
+  const onnxruntime_session *session;
+  char *input_name, *output_name;
+  region input, output;
+  /// On a GPU: what gives memory that copies need not pass through another's, and the GPU's own.
+  void *pinned, *device;
+  /// Which memory the model reads and writes: the same at each run, so that the GPU can repeat one.
+  void *binding;
+};
+
+/// What gives memory of a kind to a session on the GPU.
+static char *allocator(const onnxruntime_session *session, const char *name, int kind, void **made) {
+  void *memory = NULL;
+  char *failure = onnxruntime_outcome(
+    CALL(CREATE_MEMORY, void *(*)(const char *, int, int, int, void **))(name, ARENA, 0, kind, &memory));
+  if (!failure) {
+    failure = onnxruntime_outcome(
+      CALL(CREATE_ALLOCATOR, void *(*)(const void *, const void *, void **))(session->session, memory, made));
+  }
+  onnxruntime_release(RELEASE_MEMORY, memory);
+  return failure;
+}
+
+static char *allocate(void *allocator, size_t bytes, void **memory) {
+  if (allocator)
+    return onnxruntime_outcome(CALL(ALLOCATE, void *(*)(void *, size_t, void **))(allocator, bytes, memory));
+  return (*memory = malloc(bytes)) ? NULL : strdup("failed to allocate memory");
+}
+
+static void release(void *allocator, void *memory) {
+  if (!allocator) free(memory);
+  else if (memory) free(onnxruntime_outcome(CALL(FREE, void *(*)(void *, void *))(allocator, memory)));
+}
+
+static char *place(onnxruntime_exchange *exchange, onnxruntime_value value, size_t element, int type, region *made) {
+  made->bytes = element;
+  for (size_t axis = 0; axis < value.rank; axis++) made->bytes *= (size_t)value.shape[axis];
+  char *failure = allocate(exchange->pinned, made->bytes, &made->host);
+  if (failure) return failure;
+  memset(made->host, 0, made->bytes);
+  if (exchange->device && (failure = allocate(exchange->device, made->bytes, &made->device))) return failure;
+  return onnxruntime_outcome(
+    CALL(CREATE_TENSOR_WITH_DATA, void *(*)(const void *, void *, size_t, const int64_t *, size_t, int, void **))(
+      exchange->session->memory, exchange->device ? made->device : made->host, made->bytes, value.shape, value.rank,
+      type, &made->value));
+}
+
+static char *bind(onnxruntime_exchange *exchange) {
+  char *failure = onnxruntime_outcome(
+    CALL(CREATE_BINDING, void *(*)(void *, void **))(exchange->session->session, &exchange->binding));
+  if (!failure) {
+    failure = onnxruntime_outcome(CALL(BIND_INPUT, void *(*)(void *, const char *, const void *))(
+      exchange->binding, exchange->input_name, exchange->input.value));
+  }
+  if (failure) return failure;
+  return onnxruntime_outcome(CALL(BIND_OUTPUT, void *(*)(void *, const char *, const void *))(
+    exchange->binding, exchange->output_name, exchange->output.value));
+}
+
+char *onnxruntime_exchange_make(
+  const onnxruntime_session *session, onnxruntime_value input, onnxruntime_value output,
+  onnxruntime_exchange **made) {
+  *made = NULL;
+  onnxruntime_exchange *exchange = calloc(1, sizeof *exchange);
+  if (!exchange) return strdup("failed to allocate memory");
+  exchange->session = session;
+  exchange->input_name = strdup(input.name);
+  exchange->output_name = strdup(output.name);
+  char *failure = NULL;
+  if (session->is_cuda) {
+    failure = gpu_enter();
+    if (!failure) failure = allocator(session, "CudaPinned", OUTPUT_MEMORY, &exchange->pinned);
+    if (!failure) failure = allocator(session, "Cuda", DEFAULT_MEMORY, &exchange->device);
+  }
+  if (!failure) failure = place(exchange, input, 1, UINT8, &exchange->input);
+  if (!failure) failure = place(exchange, output, sizeof(float), FLOAT32, &exchange->output);
+  if (!failure) failure = bind(exchange);
+  if (failure) {
+    onnxruntime_exchange_destroy(exchange);
+    return failure;
+  }
+  *made = exchange;
+  return NULL;
+}
+
+uint8_t *onnxruntime_exchange_input(const onnxruntime_exchange *exchange) { return exchange->input.host; }
+
+const float *onnxruntime_exchange_output(const onnxruntime_exchange *exchange) { return exchange->output.host; }
+
+char *onnxruntime_exchange_run(onnxruntime_exchange *exchange) {
+  const region *input = &exchange->input, *output = &exchange->output;
+  char *failure = NULL;
+  if (exchange->device) {
+    failure = gpu_enter();
+    if (!failure) failure = gpu_copy_in(input->device, input->host, input->bytes);
+  }
+  if (!failure) {
+    failure = onnxruntime_outcome(CALL(RUN_WITH_BINDING, void *(*)(void *, const void *, const void *))(
+      exchange->session->session, NULL, exchange->binding));
+  }
+  char *own = onnxruntime_operator_failure();
+  if (failure) free(own);
+  else failure = own;
+  if (!failure && exchange->device) failure = gpu_copy_out(output->host, output->device, output->bytes);
+  return failure;
+}
+
+void onnxruntime_exchange_destroy(onnxruntime_exchange *exchange) {
+  if (!exchange) return;
+  onnxruntime_release(RELEASE_BINDING, exchange->binding);
+  region *regions[] = {&exchange->input, &exchange->output};
+  for (int i = 0; i < 2; i++) {
+    onnxruntime_release(RELEASE_VALUE, regions[i]->value);
+    release(exchange->pinned, regions[i]->host);
+    if (exchange->device) release(exchange->device, regions[i]->device);
+  }
+  onnxruntime_release(RELEASE_ALLOCATOR, exchange->pinned);
+  onnxruntime_release(RELEASE_ALLOCATOR, exchange->device);
+  free(exchange->input_name);
+  free(exchange->output_name);
+  free(exchange);
+}

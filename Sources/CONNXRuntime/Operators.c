@@ -1,0 +1,234 @@
+#include "Internal.h"
+
+// Operators of the program's own, in the domain `zoetrope`, for what would be several passes over memory:
+//
+//   Epilogue   x [.., channels], bias [channels], residual like x (may be missing) → activation(x + bias + residual)
+//   Normalize  x, bias, weight, shift [channels], residual → normalisation over channels of x + bias + residual, and that sum
+//   Scale      x [batch, .., channels], factors [batch, .., channels], one a channel for each of the batch → their product
+//   Pixels     bytes [.., 3], scale [3], offset [3] → bytes · scale + offset [.., width], zeros behind the third
+//
+// Their names end with the type of their numbers, for the library cannot infer it.
+
+/// As the library's interface of version 12 has it.
+typedef struct operator_interface {
+  uint32_t version;
+  void *(*create)(const struct operator_interface *, const void *api, const void *info);
+  const char *(*name)(const struct operator_interface *);
+  const char *(*provider)(const struct operator_interface *);
+  int (*input_type)(const struct operator_interface *, size_t index);
+  size_t (*count_inputs)(const struct operator_interface *);
+  int (*output_type)(const struct operator_interface *, size_t index);
+  size_t (*count_outputs)(const struct operator_interface *);
+  void (*compute)(void *kernel, void *context);
+  void (*destroy)(void *kernel);
+  int (*input_kind)(const struct operator_interface *, size_t index);
+  int (*output_kind)(const struct operator_interface *, size_t index);
+} operator_interface;
+
+typedef struct {
+  operator_interface interface;
+  const char *name;
+  int kind, type;
+  bool is_cuda;
+} operator;
+
+enum { REQUIRED, OPTIONAL };
+
+typedef struct {
+  int kind, type;
+  bool is_cuda;
+  int64_t activation, width, reversed;
+  float epsilon;
+} kernel;
+
+static _Thread_local char *last_failure;
+
+static void fail(char *failure) {
+  if (!failure) return;
+  free(last_failure);
+  last_failure = failure;
+}
+
+char *onnxruntime_operator_failure(void) {
+  char *failure = last_failure;
+  last_failure = NULL;
+  return failure;
+}
+
+// MARK: - What an operator looks like
+
+static const operator *own(const operator_interface *interface) { return (const operator *)interface; }
+
+static const char *name_of(const operator_interface *interface) { return own(interface)->name; }
+
+static const char *provider_of(const operator_interface *interface) {
+  return own(interface)->is_cuda ? "CUDAExecutionProvider" : "CPUExecutionProvider";
+}
+
+static size_t count_inputs(const operator_interface *interface) {
+  static const size_t counts[] = {[PASS_EPILOGUE] = 3, [PASS_NORMALIZE] = 5, [PASS_PIXELS] = 3, [PASS_SCALE] = 2};
+  return counts[own(interface)->kind];
+}
+
+static size_t count_outputs(const operator_interface *interface) {
+  return own(interface)->kind == PASS_NORMALIZE ? 2 : 1;
+}
+
+static int input_type(const operator_interface *interface, size_t index) {
+  if (own(interface)->kind == PASS_PIXELS) return index == 0 ? UINT8 : FLOAT32;
+  return own(interface)->type;
+}
+
+static int output_type(const operator_interface *interface, size_t index) {
+  (void)index;
+  return own(interface)->type;
+}
+
+static int input_kind(const operator_interface *interface, size_t index) {
+  int kind = own(interface)->kind;
+  bool is_residual = (kind == PASS_EPILOGUE || kind == PASS_NORMALIZE) && index + 1 == count_inputs(interface);
+  return is_residual ? OPTIONAL : REQUIRED;
+}
+
+static int output_kind(const operator_interface *interface, size_t index) {
+  (void)interface;
+  return index > 0 ? OPTIONAL : REQUIRED;
+}
+
+// MARK: - What it does
+
+static void *create(const operator_interface *interface, const void *api, const void *info) {
+  (void)api;
+  kernel *made = calloc(1, sizeof *made);
+  if (!made) return NULL;
+  const operator *it = own(interface);
+  made->kind = it->kind;
+  made->type = it->type;
+  made->is_cuda = it->is_cuda;
+  int64_t *integers[] = {&made->activation, &made->width, &made->reversed};
+  const char *names[] = {"activation", "width", "reversed"};
+  // Operators without such an attribute leave it zero.
+  for (int i = 0; i < 3; i++) {
+    free(onnxruntime_outcome(CALL(GET_INTEGER_ATTRIBUTE, void *(*)(const void *, const char *, int64_t *))(
+      info, names[i], integers[i])));
+  }
+  free(onnxruntime_outcome(CALL(GET_NUMBER_ATTRIBUTE, void *(*)(const void *, const char *, float *))(
+    info, "epsilon", &made->epsilon)));
+  return made;
+}
+
+static const void *input(void *context, size_t index) {
+  void *value = NULL, *data = NULL;
+  size_t count = 0;
+  fail(onnxruntime_outcome(CALL(COUNT_INPUTS, void *(*)(const void *, size_t *))(context, &count)));
+  if (index >= count) return NULL;
+  fail(onnxruntime_outcome(CALL(GET_INPUT, void *(*)(const void *, size_t, void **))(context, index, &value)));
+  if (value) fail(onnxruntime_outcome(CALL(GET_DATA, void *(*)(void *, void **))(value, &data)));
+  return data;
+}
+
+static void *output(void *context, size_t index, const int64_t *shape, size_t rank) {
+  void *value = NULL, *data = NULL;
+  size_t count = 0;
+  fail(onnxruntime_outcome(CALL(COUNT_OUTPUTS, void *(*)(const void *, size_t *))(context, &count)));
+  if (index >= count) return NULL;
+  fail(onnxruntime_outcome(CALL(GET_OUTPUT, void *(*)(void *, size_t, const int64_t *, size_t, void **))(
+    context, index, shape, rank, &value)));
+  if (value) fail(onnxruntime_outcome(CALL(GET_DATA, void *(*)(void *, void **))(value, &data)));
+  return data;
+}
+
+enum { MOST_DIMENSIONS = 8 };
+
+/// Dimensions of the first input.
+static size_t shape_of(void *context, int64_t *shape) {
+  void *value = NULL, *information = NULL;
+  size_t rank = 0;
+  fail(onnxruntime_outcome(CALL(GET_INPUT, void *(*)(const void *, size_t, void **))(context, 0, &value)));
+  if (!value) return 0;
+  fail(onnxruntime_outcome(CALL(GET_SHAPE, void *(*)(const void *, void **))(value, &information)));
+  if (!information) return 0;
+  fail(onnxruntime_outcome(CALL(COUNT_DIMENSIONS, void *(*)(const void *, size_t *))(information, &rank)));
+  if (rank > MOST_DIMENSIONS) rank = 0;
+  fail(onnxruntime_outcome(CALL(GET_DIMENSIONS, void *(*)(const void *, int64_t *, size_t))(information, shape, rank)));
+  onnxruntime_release(RELEASE_SHAPE, information);
+  return rank;
+}
+
+static void compute(void *opaque, void *context) {
+  const kernel *it = opaque;
+  int64_t shape[MOST_DIMENSIONS];
+  size_t rank = shape_of(context, shape);
+  if (rank == 0) return fail(strdup("an operator's input has no shape"));
+  pass own = {
+    .kind = it->kind, .type = it->type, .rows = 1, .channels = (size_t)shape[rank - 1],
+    .activation = (int)it->activation, .epsilon = it->epsilon, .width = (int)it->width, .reversed = (int)it->reversed,
+    .x = input(context, 0), .first = input(context, 1),
+  };
+  for (size_t axis = 0; axis + 1 < rank; axis++) own.rows *= (size_t)shape[axis];
+  own.alike = shape[0] > 0 ? own.rows / (size_t)shape[0] : 1;
+  switch (it->kind) {
+  case PASS_SCALE: break;
+  case PASS_EPILOGUE: own.residual = input(context, 2); break;
+  case PASS_NORMALIZE:
+    own.second = input(context, 2);
+    own.third = input(context, 3);
+    own.residual = input(context, 4);
+    break;
+  default:
+    own.second = input(context, 2);
+    shape[rank - 1] = it->width;
+  }
+  own.y = output(context, 0, shape, rank);
+  if (it->kind == PASS_NORMALIZE) own.sum = output(context, 1, shape, rank);
+  if (last_failure || own.rows == 0) return;
+  if (!it->is_cuda) return pass_on_cpu(&own);
+  void *stream = NULL;
+  fail(onnxruntime_outcome(CALL(GET_STREAM, void *(*)(const void *, void **))(context, &stream)));
+  fail(pass_on_gpu(&own, stream));
+}
+
+// MARK: - Which there are
+
+#define OPERATOR(text, what, numbers, cuda) \
+  {{INTERFACE, create, name_of, provider_of, input_type, count_inputs, output_type, count_outputs, compute, free, \
+    input_kind, output_kind}, text, what, numbers, cuda}
+
+static operator gpu_operators[] = {
+  OPERATOR("Epilogue_float32", PASS_EPILOGUE, FLOAT32, true),
+  OPERATOR("Epilogue_float16", PASS_EPILOGUE, FLOAT16, true),
+  OPERATOR("Epilogue_bfloat16", PASS_EPILOGUE, BFLOAT16, true),
+  OPERATOR("Normalize_float32", PASS_NORMALIZE, FLOAT32, true),
+  OPERATOR("Normalize_float16", PASS_NORMALIZE, FLOAT16, true),
+  OPERATOR("Normalize_bfloat16", PASS_NORMALIZE, BFLOAT16, true),
+  OPERATOR("Scale_float32", PASS_SCALE, FLOAT32, true),
+  OPERATOR("Scale_float16", PASS_SCALE, FLOAT16, true),
+  OPERATOR("Scale_bfloat16", PASS_SCALE, BFLOAT16, true),
+  OPERATOR("Pixels_float32", PASS_PIXELS, FLOAT32, true),
+  OPERATOR("Pixels_float16", PASS_PIXELS, FLOAT16, true),
+  OPERATOR("Pixels_bfloat16", PASS_PIXELS, BFLOAT16, true),
+};
+
+static operator cpu_operators[] = {
+  OPERATOR("Epilogue_float32", PASS_EPILOGUE, FLOAT32, false),
+  OPERATOR("Normalize_float32", PASS_NORMALIZE, FLOAT32, false),
+  OPERATOR("Scale_float32", PASS_SCALE, FLOAT32, false),
+  OPERATOR("Pixels_float32", PASS_PIXELS, FLOAT32, false),
+};
+
+char *onnxruntime_add_operators(void *options, bool cuda) {
+  // The library refers to them as long as sessions live.
+  static void *domains[2];
+  operator *operators = cuda ? gpu_operators : cpu_operators;
+  size_t count = (cuda ? sizeof gpu_operators : sizeof cpu_operators) / sizeof *operators;
+  void **domain = &domains[cuda];
+  char *failure = NULL;
+  if (!*domain) {
+    failure = onnxruntime_outcome(CALL(CREATE_DOMAIN, void *(*)(const char *, void **))("zoetrope", domain));
+    for (size_t i = 0; i < count && !failure; i++) {
+      failure = onnxruntime_outcome(CALL(ADD_TO_DOMAIN, void *(*)(void *, const void *))(*domain, &operators[i]));
+    }
+  }
+  if (failure) return failure;
+  return onnxruntime_outcome(CALL(ADD_DOMAIN, void *(*)(void *, void *))(options, *domain));
+}

@@ -1,0 +1,78 @@
+import Foundation
+
+/// Why a model does not run on a GPU.
+public enum RuntimeError: LocalizedError, Equatable {
+    /// ONNX Runtime is not where it was looked for.
+    case missing(named: String?, reason: String?)
+    /// The library is there, a GPU that it can use is not.
+    case noGPU(reason: String)
+    /// The library does not take the model.
+    case refused(reason: String)
+    /// The GPU's memory is full.
+    case outOfMemory(reason: String)
+    /// The GPU stopped answering, or its library failed.
+    case failed(reason: String)
+
+    init(opening reason: String) {
+        let lower = reason.lowercased()
+        if Self.speaksOfMemory(lower) {
+            self = .outOfMemory(reason: Self.line(reason))
+        } else if ["provider", "cuda failure", "cudnn failure", "failed to load library", "no cuda"]
+            .contains(where: { lower.contains($0) })
+        {
+            self = .noGPU(reason: Self.line(reason))
+        } else {
+            self = .refused(reason: Self.line(reason))
+        }
+    }
+
+    init(running reason: String) {
+        self =
+            Self.speaksOfMemory(reason.lowercased())
+            ? .outOfMemory(reason: Self.line(reason)) : .failed(reason: Self.line(reason))
+    }
+
+    private static func speaksOfMemory(_ reason: String) -> Bool {
+        ["out of memory", "failed to allocate memory", "available memory of", "cuda failure 2:", "alloc_failed"]
+            .contains(where: { reason.contains($0) })
+    }
+
+    /// What happened, without the places in the library's own source that stand around it.
+    private static func line(_ reason: String) -> String {
+        var text = reason
+        for mark in ["[ONNXRuntimeError] : ", "CUDA failure ", " : FAIL : "] {
+            if let range = text.range(of: mark, options: .backwards) {
+                text = (mark.hasPrefix("CUDA") ? mark : "") + text[range.upperBound...]
+            }
+        }
+        for end in [" ; GPU=", "\n"] {
+            if let range = text.range(of: end) { text = String(text[..<range.lowerBound]) }
+        }
+        while let last = text.last, last.isWhitespace || last == "." { text.removeLast() }
+        return text.count > 300 ? text.prefix(300) + "…" : text
+    }
+
+    /// What happened, where, and what to do about it.
+    public var errorDescription: String? {
+        switch self {
+        case .missing(nil, _):
+            "`--device cuda` needs ONNX Runtime, which is not among the system's libraries. `pip install "
+                + "'onnxruntime-gpu[cuda,cudnn]'` fetches it; then set \(RuntimeLibrary.variable) to the folder that `python3 -c "
+                + "'import onnxruntime; print(onnxruntime.__path__[0])'` prints. `--device cpu` needs nothing."
+        case .missing(let path?, let reason):
+            "\(RuntimeLibrary.variable) is \(path.isEmpty ? "empty" : path), where ONNX Runtime cannot be loaded"
+                + (reason.map { ": \($0)" } ?? "")
+                + ". Name libonnxruntime.so, or a folder that holds it; `--device cpu` needs neither."
+        case .noGPU(let reason):
+            "ONNX Runtime finds no GPU that it can use: \(reason). `nvidia-smi` says whether the driver sees one; the library "
+                + "needs CUDA and cuDNN of its own version (`pip install 'onnxruntime-gpu[cuda,cudnn]'`). `--device cpu` needs "
+                + "no GPU."
+        case .refused(let reason): "ONNX Runtime does not take the network: \(reason). Use `--device cpu`."
+        case .outOfMemory(let reason):
+            "The GPU's memory is full: \(reason). End what else runs on it (`nvidia-smi` lists it), or use `--device cpu`."
+        case .failed(let reason):
+            "The GPU failed: \(reason). What was extracted is kept: the same command goes on from there, with `--device cpu` "
+                + "where the GPU does not come back."
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `--device cuda` with a stand-in for ONNX Runtime and a GPU, whose features are the mean of a frame's bytes and up.
+@Suite struct DeviceCommandTests {
+    /// The stand-in, built once, and links by the names that CUDA's driver and compiler are looked for.
+    private static let folder = Result {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("fake-runtime-\(getpid())").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "FakeRuntime.c").path
+        let built = try ChildProcess.run(
+            "clang", ["-shared", "-fPIC", "-O1", source, "-o", folder + "/libonnxruntime.so.1"])
+        try #require(built.status == 0, "\(built.error)")
+        for name in ["libcuda.so.1", "libnvrtc.so.13"] {
+            try? FileManager.default.createSymbolicLink(
+                atPath: folder + "/" + name, withDestinationPath: "libonnxruntime.so.1")
+        }
+        return folder
+    }
+
+    private static func environment(_ gpu: String) throws -> [String: String] {
+        let folder = try folder.get()
+        return [
+            "ZOETROPE_TUNING": "off", "ZOETROPE_ONNXRUNTIME": folder, "LD_LIBRARY_PATH": folder, "FAKE_GPU": gpu,
+        ]
+    }
+
+    private static func extract(
+        _ place: Workplace, _ arguments: [String] = [], gpu: String = ""
+    ) throws -> ChildProcess.Output {
+        try Program.run(
+            ["extract", "p.yaml", "--device", "cuda"] + arguments, in: place.path, environment: environment(gpu))
+    }
+
+    @Test("frames of all clips pass the GPU in batches, and each comes back to its own clip")
+    func features() throws {
+        let place = try Workplace()
+        let output = try Self.extract(place)
+        #expect(output.status == 0, "\(output.error)")
+        #expect(output.out.contains("Extracted 8 videos (32 frames)"))
+        #expect(output.error.contains("resnet18 is on the GPU, in batches of 128"), "\(output.error)")
+        // The first two numbers of each frame: its mean, and one more.
+        let features: [Data] = try place.query(
+            "SELECT substr(feature, 1, 8) FROM frame_feature ORDER BY path, position")
+        let rows = features.map { data in data.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) } }
+        #expect(rows.count == 32 && rows.allSatisfy { abs($0[1] - $0[0] - 1) < 1e-3 })
+        #expect(Set(rows.map { $0[0] }).count > 8)
+        // One clip at a time gives the same.
+        let other = try Workplace()
+        #expect(try Self.extract(other, ["--workers", "1"]).status == 0)
+        let again: [Data] = try other.query("SELECT substr(feature, 1, 8) FROM frame_feature ORDER BY path, position")
+        #expect(again == features)
+    }
+
+    @Test("features in f32 are the processor's, whoever computed them")
+    func shared() throws {
+        let place = try Workplace()
+        #expect(try Self.extract(place).status == 0)
+        let again = try place.run("extract", "p.yaml")
+        #expect(again.out.contains("Extracted 0 videos") && again.out.contains("8 skipped"), "\(again.out)")
+        let half = try Self.extract(place, ["--set", "extract.precision=f16"])
+        #expect(half.out.contains("Extracted 8 videos"), "\(half.out) \(half.error)")
+        let precisions: [String] = try place.query("SELECT precision FROM extraction ORDER BY id")
+        #expect(precisions == ["f32", "f16"])
+        // A processor alone does not compute in f16, and says so.
+        let other = try Workplace()
+        let plain = try other.run("extract", "p.yaml", "--set", "extract.precision=f16")
+        #expect(plain.status == 0 && plain.error.contains("no instructions for f16; resnet18 computes in f32"))
+        let eight = try Self.extract(other, ["--set", "extract.precision=int8"])
+        #expect(eight.error.contains("int8 is for processors; on the GPU resnet18 computes in f32"), "\(eight.error)")
+    }
+
+    @Test("without a library or a GPU `cuda` says what is missing, and `auto` does without")
+    func missing() throws {
+        let place = try Workplace()
+        let none = try Self.extract(place, gpu: "none")
+        #expect(none.status == 1)
+        #expect(
+            none.error.contains("finds no GPU that it can use: CUDA failure 100: no CUDA-capable device is detected. "),
+            "\(none.error)")
+        #expect(none.error.contains("--device cpu"))
+        var nowhere = try Self.environment("")
+        nowhere["ZOETROPE_ONNXRUNTIME"] = place.path + "/none.so"
+        let missing = try Program.run(
+            ["extract", "p.yaml", "--device", "cuda"], in: place.path, environment: nowhere)
+        #expect(missing.status == 1 && missing.error.contains("ONNX Runtime cannot be loaded"), "\(missing.error)")
+        let auto = try Program.run(["extract", "p.yaml", "--device", "auto"], in: place.path, environment: nowhere)
+        #expect(auto.status == 0 && auto.out.contains("Extracted 8 videos"), "\(auto.error)")
+        let wrong = try place.run("extract", "p.yaml", "--device", "tpu")
+        #expect(wrong.status == 64 && wrong.error.contains("cuda"))
+    }
+
+    @Test("where the GPU's memory is too small, batches become smaller; where one frame is too much, that is said")
+    func small() throws {
+        let place = try Workplace()
+        let output = try Self.extract(place, gpu: "small:20")
+        #expect(output.status == 0 && output.error.contains("in batches of 16"), "\(output.error)")
+        let other = try Workplace()
+        let full = try Self.extract(other, gpu: "small:0")
+        #expect(full.status == 1 && full.error.contains("The GPU's memory is full"), "\(full.error)")
+        #expect(full.error.contains("Available memory of 7 is smaller than requested bytes of 8. "))
+    }
+
+    @Test("a GPU that disappears loses nothing, and the processor goes on")
+    func lost() throws {
+        let place = try Workplace()
+        let lost = try Self.extract(place, ["--workers", "1"], gpu: "lost:4")
+        #expect(lost.status == 1)
+        #expect(
+            lost.error.contains("The GPU failed: CUDA failure 719: unspecified launch failure. What was extracted"),
+            "\(lost.error)")
+        let kept: [Int] = try place.query("SELECT count(*) FROM sequence")
+        #expect(kept[0] < 8)
+        let rest = try place.run("extract", "p.yaml")
+        #expect(rest.out.contains("Extracted \(8 - kept[0]) videos"), "\(rest.out)")
+        let failures: [Int] = try place.query("SELECT count(*) FROM failure")
+        #expect(failures == [0])
+    }
+
+    @Test("--check on a GPU compares its precisions")
+    func check() throws {
+        let place = try Workplace()
+        let check = try Self.extract(place, ["--check"])
+        #expect(check.status == 0, "\(check.error)")
+        for precision in ["tf32", "f16", "bf16"] { #expect(check.out.contains(precision), "\(check.out)") }
+        #expect(check.out.contains("frames/s") && !check.out.contains("a core"))
+    }
+}
