@@ -85,7 +85,9 @@ let package = Package(
             ]),
         .target(
             name: "Language",
-            dependencies: ["NeuralNetwork", "Backbones", "Tokenizers", "FeatureCache", "Extraction"]),
+            dependencies: [
+                "NeuralNetwork", "Backbones", "Tokenizers", "FeatureCache", "Extraction", "SequenceModels",
+            ]),
         .target(
             name: "Pipelines",
             dependencies: [

@@ -105,6 +105,8 @@ struct GraphWriter {
             let patches = behind(first, x, name)
             return model.reduce("ReduceMean", patches, axes: [1], keeps: false, name: name)
         case .tokenMap(let first): return tokenMap(node, first, x)
+        case .unitLength:
+            return model.node("LpNormalization", [x], [.integer("axis", -1), .integer("p", 2)], name: name)
         case .sequenceMean, .sequenceMax, .recurrent, .finalState, .attentionPooling, .positions,
             .convolutionalRecurrent, .spatialMean:
             return try overTime(node, inputs)

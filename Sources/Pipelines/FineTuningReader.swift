@@ -24,6 +24,11 @@ extension FineTuningConfiguration {
             throw reader.invalid("finetune", "cannot train the network of an ONNX file; name one of the backbones")
         }
         let training = try TrainingConfiguration(section: section, validation: validation, views: 1)
+        if training.model.kind.readsTexts {
+            throw section.invalid(
+                "model",
+                "cannot be `\(training.model.kind.rawValue)`: train one on cached features with `zoetrope sequence`")
+        }
         let map = extractions[0].backbone.mapTap
         if training.model.kind.readsMaps != (extractions[0].tap == map) {
             throw section.invalid(

@@ -159,7 +159,7 @@ public struct PrecisionCheck: Sendable {
 
     private func accuracy(_ features: FeatureSet, _ record: ExtractionRecord) throws -> Double? {
         var training =
-            pipeline.training
+            pipeline.training.flatMap { $0.model.kind.readsTexts ? nil : $0 }
             ?? TrainingConfiguration(
                 model: HeadConfiguration(kind: record.featureShape.count == 1 ? .gru : .convlstm), standardize: true,
                 epochs: 40)

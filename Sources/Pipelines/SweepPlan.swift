@@ -12,13 +12,13 @@ public struct SweepPlan: Sendable {
         /// One value for each key of the sweep, as text.
         public let values: [String]
         /// The whole pipeline with these values.
-        public let pipeline: Pipeline
+        public var pipeline: Pipeline
     }
 
     /// The keys that vary, in the order of the file.
     public let keys: [String]
     /// Every combination, or so many drawn from them, in an order that stays the same.
-    public let points: [Point]
+    public var points: [Point]
 
     /// Reads a pipeline file with a `sweep` part.
     ///

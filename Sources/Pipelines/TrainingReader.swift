@@ -33,6 +33,19 @@ extension TrainingConfiguration {
         folds = try section.integer("folds", in: 2...1000)
         repeats = try section.integer("repeats", in: 1...1000)
         calibrates = try section.boolean("calibrate")
+        if model.kind.readsTexts {
+            try section.forbid(
+                ["standardize"], "has no meaning for `\(model.kind.rawValue)`: texts share the features' space")
+        }
+        if model.kind == .zeroShot {
+            try section.forbid(
+                [
+                    "loss", "label_smoothing", "class_weights", "optimizer", "schedule", "clip_norm", "batch_size",
+                    "epochs",
+                    "early_stopping", "checkpoint", "weights", "folds", "repeats",
+                ], "has no meaning for `zero_shot`: nothing is trained")
+            epochs = 0
+        }
         if folds == nil { try section.forbid(["repeats"], "has no meaning without `sequence.folds`") }
         if averagesViews && views == 1 {
             throw section.invalid("average_views", "needs `extract.views` above 1")
@@ -66,7 +79,11 @@ extension TrainingConfiguration.ClassWeights {
 
 extension HeadConfiguration {
     init(_ section: PipelineReader) throws {
-        let keys = ["kind", "hidden", "layers", "projection", "dropout", "dense", "heads", "feed_forward"]
+        let keys = [
+            "kind", "hidden", "layers", "projection", "dropout", "dense", "heads", "feed_forward", "prompts",
+            "templates",
+            "text", "vocabulary",
+        ]
         let reader = try section.required("model") { try section.section($0, keys: keys) }
         let kind = try reader.required("kind") { try reader.choice($0, Kind.self) }
         let meaningless = keys.filter { $0 != "kind" && !kind.options.contains($0) }
@@ -94,6 +111,28 @@ extension HeadConfiguration {
             dropout: try reader.number("dropout", { (0..<1).contains($0) }, "from 0 to below 1") ?? 0,
             dense: try reader.integer("dense", in: sizes), heads: heads,
             feedForward: try reader.integer("feed_forward", in: sizes))
+        try readTexts(reader)
+    }
+
+    /// What classes are called, for heads that begin with their names.
+    private mutating func readTexts(_ reader: PipelineReader) throws {
+        if let section = try reader.section("prompts", keys: nil) {
+            var all: [String: [String]] = [:]
+            for label in section.names {
+                let own = try section.stringOrStrings(label) ?? []
+                guard !own.isEmpty, own.allSatisfy({ $0.contains { !$0.isWhitespace } }) else {
+                    throw section.invalid(label, "must be a phrase, or a list of them")
+                }
+                all[label] = own
+            }
+            prompts = all
+        }
+        templates = try reader.strings("templates")
+        if let templates, templates.isEmpty || !templates.allSatisfy({ $0.contains("{}") }) {
+            throw reader.invalid("templates", "must be a list of sentences with `{}` where the class is named")
+        }
+        text = try reader.string("text")
+        vocabulary = try reader.string("vocabulary")
     }
 }
 

@@ -5,6 +5,8 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
     /// The heads there are.
     public enum Kind: String, Sendable, CaseIterable, Codable {
         case frame, average, max, gru, bigru, lstm, bilstm, convlstm, attention, transformer
+        case zeroShot = "zero_shot"
+        case linearProbe = "linear_probe"
 
         /// What it does, in a line.
         public var summary: String {
@@ -19,6 +21,9 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
             case .convlstm: "an LSTM whose products are 3×3 convolutions (Shi et al. 2015), mean over the map, linear"
             case .attention: "mean over the frames weighted by a learned score (Lin et al. 2017), then linear"
             case .transformer: "encoder with learned positions (Vaswani et al. 2017), mean over the frames, linear"
+            case .zeroShot:
+                "mean direction of the frames beside what CLIP or SigLIP makes of the classes' names; untrained"
+            case .linearProbe: "the same, trained from there on (Radford et al. 2021)"
             }
         }
 
@@ -30,11 +35,15 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
             case .convlstm: ["hidden", "dropout", "dense"]
             case .attention: ["hidden", "projection", "dropout", "dense"]
             case .transformer: ["hidden", "layers", "heads", "feed_forward", "dropout", "dense"]
+            case .zeroShot, .linearProbe: ["prompts", "templates", "text", "vocabulary"]
             }
         }
 
         /// Whether it reads maps (`tap: spatial`) and not vectors.
         public var readsMaps: Bool { self == .convlstm }
+
+        /// Whether it begins with the classes' names.
+        public var readsTexts: Bool { self == .zeroShot || self == .linearProbe }
 
         var isRecurrent: Bool { [.gru, .bigru, .lstm, .bilstm].contains(self) }
     }
@@ -54,6 +63,15 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
     public var heads: Int?
     /// Hidden size between a transformer's two linear layers; nil for four times its width.
     public var feedForward: Int?
+
+    /// What is meant by a class, where its name does not say it; for heads that begin with names.
+    public var prompts: [String: [String]]?
+    /// Sentences whose `{}` a name or prompt takes; nil for `a photo of {}.` around names, and prompts as they are.
+    public var templates: [String]?
+    /// The weight file that holds the text tower; nil for the recipe's own.
+    public var text: String?
+    /// The vocabulary published with it; nil for what lies beside it.
+    public var vocabulary: String?
 
     /// What is left out has the default of a pipeline file.
     public init(
@@ -114,6 +132,8 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
         case .convlstm: convolutional(&builder, x, input.shape)
         case .attention: attention(&builder, x)
         case .transformer: transformer(&builder, x, input)
+        case .zeroShot, .linearProbe:
+            builder.unitLength("direction", builder.sequenceMean("mean", builder.unitLength("unit", x)))
         }
     }
 

@@ -18,6 +18,7 @@ public enum SequenceError: LocalizedError, Equatable {
     case noSplit(String, available: [String])
     case unknownRun(String, cache: String)
     case unknownClass(String, available: [String])
+    case noText(label: String)
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
@@ -30,6 +31,8 @@ public enum SequenceError: LocalizedError, Equatable {
             "The cache has no features of the dataset \"\(dataset)\" under this recipe. It knows "
                 + (available.isEmpty ? "no dataset." : available.joined(separator: ", ") + ".")
                 + " Run `zoetrope extract` with this pipeline first."
+        case .noText(let label):
+            "There is no text for the class \"\(label)\". Heads that begin with classes' names are made by `zoetrope sequence`."
         case .noTraining(let dataset): "The dataset \"\(dataset)\" has no training clips in the cache."
         case .oneClass(let label): "All training clips have the label \"\(label)\"; a classifier needs two classes."
         case .cannotJoin(let split):

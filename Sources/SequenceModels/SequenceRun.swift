@@ -103,8 +103,8 @@ public struct SequenceRun: Sendable {
         if training.calibrates == true, crossValidation == nil, partition.validation.isEmpty {
             throw SequenceError.nothingToCalibrateOn
         }
-        if partition.train.isEmpty { throw SequenceError.noTraining(dataset: dataset) }
-        let classes = Set(partition.train.map { features.examples[$0].label }).sorted()
+        let classes = training.model.kind.classes(features, partition)
+        if classes.isEmpty { throw SequenceError.noTraining(dataset: dataset) }
         let input = HeadConfiguration.Input(
             shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames)
         var configuration = RunDirectory.Configuration(

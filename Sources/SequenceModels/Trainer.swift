@@ -225,7 +225,7 @@ public struct Trainer: Sendable {
     private func makeHead(
         _ features: FeatureSet, _ partition: Partition, _ input: HeadConfiguration.Input?
     ) throws -> Head {
-        let labels = Set(partition.train.map { features.examples[$0].label }).sorted()
+        let labels = configuration.model.kind.classes(features, partition)
         guard labels.count > 1 else {
             throw labels.first.map(SequenceError.oneClass) ?? SequenceError.noTraining(dataset: "")
         }
@@ -240,14 +240,23 @@ public struct Trainer: Sendable {
         return try Head(
             configuration.model, labels: labels, input: input,
             standardization: configuration.standardize ? try Standardization(features, spans: spans) : nil,
-            from: try initialParameters())
+            from: try initialParameters(labels))
     }
 
-    private func initialParameters() throws -> any ParameterSource {
+    private func initialParameters(_ labels: [String]) throws -> any ParameterSource {
+        if configuration.initialWeights == nil, let texts = configuration.texts { return try texts.parameters(labels) }
         guard let path = configuration.initialWeights else {
             return RandomParameters(seed: UInt64(bitPattern: Int64(configuration.seed)))
         }
         return try openHeadWeights(path: path)
+    }
+}
+
+extension HeadConfiguration.Kind {
+    /// The classes that a head knows: those it is trained on, or all where nothing is trained.
+    func classes(_ features: FeatureSet, _ partition: Partition) -> [String] {
+        let known = self == .zeroShot ? Array(features.examples.indices) : partition.train
+        return Set(known.map { features.examples[$0].label }).sorted()
     }
 }
 

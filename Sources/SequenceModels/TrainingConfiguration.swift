@@ -74,6 +74,14 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     /// Whether the class scores are scaled at the end so that probabilities say how often they are right, on the
     /// validation part or the folds; nil does not.
     public var calibrates: Bool?
+    /// The classes' names as vectors, for heads that read them: made anew for each training, and not part of what is kept.
+    public var texts: ClassTexts?
+
+    private enum CodingKeys: String, CodingKey {
+        case model, standardize, optimizer, schedule, clipNorm, labelSmoothing, classWeights, batchSize, epochs
+        case earlyStopping, checkpoint, views, averagesViews, initialWeights, seed, validation, folds, repeats,
+            calibrates
+    }
 
     /// What is left out has the default of a pipeline file.
     public init(

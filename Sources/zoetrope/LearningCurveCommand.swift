@@ -43,10 +43,11 @@ struct LearningCurveCommand: ParsableCommand {
 
     func run() throws {
         try Console.perform {
-            let pipeline = try Pipeline(file: pipeline, overrides: overrides)
+            var pipeline = try Pipeline(file: pipeline, overrides: overrides)
             try pipeline.requireOneSplit(file: self.pipeline)
             let cache = try CacheFile(path: cache.path, create: false)
             let extraction = try TrainSequence.extraction(of: pipeline, file: self.pipeline, in: cache)
+            try pipeline.readTexts(of: extraction.record, in: cache)
             guard let training = pipeline.training else { return }
             let features = try SequenceRun.load(
                 cache, dataset: pipeline.dataset.name, extraction: extraction, labels: pipeline.dataset.chosenLabels,

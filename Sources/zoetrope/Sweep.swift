@@ -51,10 +51,13 @@ struct Sweep: ParsableCommand {
 
     func run() throws {
         try Console.perform {
-            let plan = try SweepPlan(file: pipeline, overrides: overrides)
+            var plan = try SweepPlan(file: pipeline, overrides: overrides)
             try plan.points[0].pipeline.requireOneSplit(file: pipeline)
             let cache = try CacheFile(path: cache.path, create: false)
             let extraction = try TrainSequence.extraction(of: plan.points[0].pipeline, file: pipeline, in: cache)
+            for index in plan.points.indices {
+                try plan.points[index].pipeline.readTexts(of: extraction.record, in: cache)
+            }
             if let folds { return try nest(plan, folds: folds, cache, extraction) }
             let sweep = SweepRun(
                 plan: plan, runs: runs, version: ZoetropeCommand.version, workers: workers,

@@ -3,6 +3,7 @@ import Datasets
 import Extraction
 import FeatureCache
 import Foundation
+import Language
 import NeuralNetwork
 import Pipelines
 import Reports
@@ -83,10 +84,12 @@ struct TrainSequence: ParsableCommand {
         _ pipeline: Pipeline, file: String, cache: CacheFile, runs: String, name: String?,
         resources: TrainingResources? = nil, resumes: Bool = false
     ) throws -> SequenceRun.Summary? {
+        let extraction = try Self.extraction(of: pipeline, file: file, in: cache)
+        var pipeline = pipeline
+        try pipeline.readTexts(of: extraction.record, in: cache)
         guard let training = pipeline.training else {
             throw PipelineError(file: file, "`sequence` is missing: there is nothing to train")
         }
-        let extraction = try Self.extraction(of: pipeline, file: file, in: cache)
         if extraction.record.weights == "random" {
             Console.message("note: the features come from an untrained (random) \(extraction.record.backbone)")
         }
@@ -234,6 +237,9 @@ struct TrainSequence: ParsableCommand {
             ])
         }
         let seconds = decimal(summary.seconds, 2)
+        if run.training.model.kind == .zeroShot {
+            return "\(run.name): nothing was trained\n\(table.text)\nRun: \(summary.directory)"
+        }
         return """
             \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), trained in \(seconds) s\
             \(ending(summary.ending))
@@ -249,6 +255,18 @@ struct TrainSequence: ParsableCommand {
         case .cancelled: " (interrupted; --resume goes on)"
         case .diverged: " (then the loss became infinite or NaN: try a smaller learning rate or standardize: true)"
         }
+    }
+}
+
+extension Pipeline {
+    /// Reads the classes' names with the text tower, where the head begins with them.
+    ///
+    /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`, `CacheError`.
+    mutating func readTexts(of record: ExtractionRecord, in cache: CacheFile) throws {
+        guard let model = training?.model, model.kind.readsTexts, training?.texts == nil else { return }
+        let labels = Set(try cache.samples(dataset: dataset.name).map(\.label)).sorted()
+        if labels.isEmpty { return }
+        training?.texts = try ClassPrompts.texts(labels, for: model, record)
     }
 }
 

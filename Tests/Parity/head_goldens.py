@@ -49,6 +49,13 @@ class Max(Average):
         return x.masked_fill(~MASK[..., None], -torch.inf).max(1).values
 
 
+class Probe(Average):
+    """What zero-shot heads of CLIP do: the mean direction of all frames."""
+
+    def pool(self, x):
+        return F.normalize(pooled_mean(F.normalize(x, dim=-1)), dim=-1)
+
+
 class Recurrent(Base):
     def build(self, size, hidden, kind=nn.GRU, both=True):
         self.rnn, self.out = kind(size, hidden, batch_first=True, bidirectional=both), hidden * 2
@@ -96,7 +103,7 @@ class ConvLSTM(Base):
 
 HEADS = {
     "average": (Average, None), "max": (Max, None), "bigru": (Recurrent, 4), "attention": (Attention, 5),
-    "transformer": (Transformer, 8), "convlstm": (ConvLSTM, 3),
+    "transformer": (Transformer, 8), "convlstm": (ConvLSTM, 3), "linear_probe": (Probe, None),
 }
 
 

@@ -134,6 +134,11 @@ public struct GraphBuilder {
         append(name, .sequenceMean, [input], .vector(shape(of: input).size))
     }
 
+    /// The same directions, of length 1.
+    public mutating func unitLength(_ name: String, _ input: NodeID) -> NodeID {
+        append(name, .unitLength, [input], shape(of: input))
+    }
+
     /// Largest value over the valid steps: sequence `[T, feature]` → vector `[feature]`.
     public mutating func sequenceMax(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .sequenceMax, [input], .vector(shape(of: input).size))

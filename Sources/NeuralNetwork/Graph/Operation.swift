@@ -30,6 +30,8 @@ public enum Operation: Sendable, Equatable {
     case dropout(rate: Float)
     /// Mean over the valid steps: sequence → vector.
     case sequenceMean
+    /// Each vector, or each step of a sequence, as the same direction of length 1; zeros stay.
+    case unitLength
     /// Largest value over the valid steps: sequence → vector.
     case sequenceMax
     /// Mean over the valid steps weighted by the softmax of a score a step: two sequences → vector.
@@ -93,6 +95,7 @@ public enum Operation: Sendable, Equatable {
         case .linear: "linear"
         case .dropout(let rate): "dropout \(rate)"
         case .sequenceMean: "mean over time"
+        case .unitLength: "unit length"
         case .recurrent(let recurrence):
             (recurrence.isBidirectional ? "bidirectional " : "") + recurrence.cell.rawValue
         case .finalState: "final state"

@@ -121,7 +121,7 @@ struct Lowering {
         case .latentAttention(let heads): return appendRows(id, .latentAttention(heads: heads))
         case .tokenMean(let first): return appendRows(id, .mean(first: first))
         case .tokenMap(let first): return appendRows(id, .slice(first: first))
-        case .input, .sequenceMean, .sequenceMax, .recurrent, .finalState, .attentionPooling, .positions,
+        case .input, .sequenceMean, .unitLength, .sequenceMax, .recurrent, .finalState, .attentionPooling, .positions,
             .convolutionalRecurrent, .spatialMean, .causalAttention:
             throw PlanError.unsupported(node: node.name)
         }

@@ -27,6 +27,43 @@ enum SequenceMeanLayer {
     }
 }
 
+/// Each row as the same direction of length 1.
+enum UnitLengthLayer {
+    static func forward(_ input: Matrix) -> Matrix {
+        let output = Matrix(input.rows, input.columns)
+        for row in 0..<input.rows {
+            let scale = self.scale(input, row)
+            for index in row * input.columns..<(row + 1) * input.columns {
+                output.pointer[index] = input.pointer[index] * scale
+            }
+        }
+        return output
+    }
+
+    /// What points along the row changes nothing.
+    static func backward(_ gradient: Matrix, input: Matrix, output: Matrix) -> Matrix {
+        let result = Matrix(input.rows, input.columns)
+        for row in 0..<input.rows {
+            let (scale, own) = (self.scale(input, row), row * input.columns..<(row + 1) * input.columns)
+            var along: Float = 0
+            for index in own { along += gradient.pointer[index] * output.pointer[index] }
+            for index in own {
+                result.pointer[index] = (gradient.pointer[index] - output.pointer[index] * along) * scale
+            }
+        }
+        return result
+    }
+
+    /// One over the length; 0 of a row of zeros.
+    private static func scale(_ matrix: Matrix, _ row: Int) -> Float {
+        var sum = 0.0
+        for index in row * matrix.columns..<(row + 1) * matrix.columns {
+            sum += Double(matrix.pointer[index]) * Double(matrix.pointer[index])
+        }
+        return sum > 0 ? Float(1 / sum.squareRoot()) : 0
+    }
+}
+
 /// Sequence → vector: the largest value of each feature over the valid steps.
 enum SequenceMaxLayer {
     static func forward(_ input: Matrix, _ packed: PackedSequences) -> Matrix {

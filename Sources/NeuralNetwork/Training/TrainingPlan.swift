@@ -85,6 +85,7 @@ public struct TrainingPlan: Sendable {
             pass.saved[id] = .mask(mask)
             return input().combined(mask, *)
         case .sequenceMean: return SequenceMeanLayer.forward(input(), pass.packed)
+        case .unitLength: return UnitLengthLayer.forward(input())
         case .sequenceMax: return SequenceMaxLayer.forward(input(), pass.packed)
         case .finalState(let bidirectional):
             return FinalStateLayer.forward(input(), pass.packed, bidirectional: bidirectional)
@@ -204,6 +205,8 @@ public struct TrainingPlan: Sendable {
             return [gradient.combined(mask, *)]
         case (.dropout, _): return [gradient]
         case (.sequenceMean, _): return [SequenceMeanLayer.backward(gradient, pass.packed)]
+        case (.unitLength, _):
+            return [UnitLengthLayer.backward(gradient, input: input(), output: pass.values[id]!)]
         case (.sequenceMax, _):
             return [SequenceMaxLayer.backward(gradient, input: input(), output: pass.values[id]!, pass.packed)]
         case (.finalState(let bidirectional), _):

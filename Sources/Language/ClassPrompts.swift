@@ -1,0 +1,68 @@
+import FeatureCache
+import Foundation
+import SequenceModels
+
+/// Classes as sentences: what a text tower reads of them.
+public struct ClassPrompts: Sendable {
+    /// What a name stands in where nothing else is said, as OpenAI's CLIP does it.
+    public static let template = "a photo of {}."
+
+    private let prompts: [String: [String]]
+    private let templates: [String]?
+
+    /// - Parameters:
+    ///   - prompts: what is meant by a class; its name where there is none.
+    ///   - templates: sentences whose `{}` a name or prompt takes.
+    public init(prompts: [String: [String]] = [:], templates: [String]? = nil) {
+        (self.prompts, self.templates) = (prompts, templates)
+    }
+
+    /// The sentences of a class.
+    public func sentences(_ label: String) -> [String] {
+        guard let own = prompts[label] else {
+            return (templates ?? [Self.template]).map { $0.replacing("{}", with: Self.words(label)) }
+        }
+        guard let templates else { return own }
+        return own.flatMap { prompt in templates.map { $0.replacing("{}", with: prompt) } }
+    }
+
+    /// A label as words: `ApplyEyeMakeup` and `apply_eye_makeup` say the same.
+    static func words(_ label: String) -> String {
+        let letters = Array(label)
+        var text = ""
+        for (index, letter) in letters.enumerated() {
+            let before = index > 0 ? letters[index - 1] : " "
+            let after = index + 1 < letters.count ? letters[index + 1] : " "
+            if letter.isUppercase, before.isLowercase || (before.isUppercase && after.isLowercase) { text += " " }
+            text.append(letter == "_" || letter == "-" ? " " : letter)
+        }
+        let words = text.split(separator: " ").map(String.init)
+        // Capitals that only parted words mean nothing.
+        return words.count > 1 && !label.contains(" ") ? words.joined(separator: " ").lowercased() : text
+    }
+
+    /// A vector for each class: of length 1, along the mean of its sentences' vectors.
+    ///
+    /// - Parameters:
+    ///   - record: the recipe of the features.
+    ///   - model: a head that reads texts.
+    /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`; `SequenceError.unknownClass` for prompts
+    ///   of a class that there is not.
+    public static func texts(
+        _ labels: [String], for model: HeadConfiguration, _ record: ExtractionRecord
+    ) throws -> ClassTexts {
+        if let unknown = (model.prompts ?? [:]).keys.sorted().first(where: { !labels.contains($0) }) {
+            throw SequenceError.unknownClass(unknown, available: labels)
+        }
+        let prompts = ClassPrompts(prompts: model.prompts ?? [:], templates: model.templates)
+        let text = try TextModel(record, weights: model.text, vocabulary: model.vocabulary)
+        let sentences = labels.map(prompts.sentences)
+        var vectors = try text.encoder.encode(sentences.flatMap { $0 })[...]
+        var classes: [String: [Float]] = [:]
+        for (label, own) in zip(labels, sentences) {
+            classes[label] = Question(wanted: Array(vectors.prefix(own.count))).wanted
+            vectors = vectors.dropFirst(own.count)
+        }
+        return ClassTexts(vectors: classes, scale: text.calibration.scale, bias: text.calibration.bias)
+    }
+}

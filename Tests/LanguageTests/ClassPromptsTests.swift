@@ -1,0 +1,24 @@
+import Testing
+
+@testable import Language
+
+@Suite struct ClassPromptsTests {
+    @Test(
+        "labels are read as words",
+        arguments: [
+            ("ApplyEyeMakeup", "apply eye makeup"), ("jump_rope", "jump rope"), ("brush-teeth", "brush teeth"),
+            ("TaiChi", "tai chi"), ("run", "run"), ("YoYo", "yo yo"), ("playing the piano", "playing the piano"),
+            ("TV", "TV"), ("WatchTVNews", "watch tv news"), ("Biking", "Biking"), ("", ""),
+        ])
+    func words(_ label: String, _ expected: String) { #expect(ClassPrompts.words(label) == expected) }
+
+    @Test("a class is its name in each template, or its own prompts, in templates where there are any")
+    func sentences() {
+        #expect(ClassPrompts().sentences("jump_rope") == ["a photo of jump rope."])
+        let own = ClassPrompts(prompts: ["run": ["somebody runs", "a race"]])
+        #expect(own.sentences("run") == ["somebody runs", "a race"] && own.sentences("sit") == ["a photo of sit."])
+        let both = ClassPrompts(prompts: ["run": ["a race"]], templates: ["a film of {}.", "{}, seen from afar"])
+        #expect(both.sentences("run") == ["a film of a race.", "a race, seen from afar"])
+        #expect(both.sentences("sit") == ["a film of sit.", "sit, seen from afar"])
+    }
+}
