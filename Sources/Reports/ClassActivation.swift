@@ -107,15 +107,17 @@ public struct ClassActivation: Sendable {
 /// A class and its probability on a picture.
 public enum Caption {
     /// The picture with a dark bar at its lower edge: the class, how probable it is as figure and as line.
+    ///
+    /// - Parameter figure: stands in place of the probability in percent, which the line then shows.
     public static func drawn(
-        on picture: RGBImage, label: String, probability: Double, _ lettering: Lettering
+        on picture: RGBImage, label: String, probability: Double, figure: String? = nil, _ lettering: Lettering
     ) -> RGBImage {
         let size = max(11, min(28, picture.height / 14))
         let height = size * 7 / 4
         var result = picture
         let y = picture.height - height
         result.fill(x: 0, y: y, width: picture.width, height: height, [0, 0, 0], opacity: 0.62)
-        let number = lettering.mask(percent(probability), size: size)
+        let number = lettering.mask(figure ?? percent(probability), size: size)
         let name = lettering.mask(label, size: size)
         result.draw(name, x: size / 2, y: y, [255, 255, 255])
         let x = picture.width - number.width - size / 2

@@ -37,6 +37,14 @@ struct ClipView {
         ])
     }
 
+    /// All parts, as they are.
+    init(
+        path: String, truth: String, predicted: String, isWrong: Bool, problem: String?, frames: [Frame], bars: [Bar]
+    ) {
+        (self.path, self.truth, self.predicted, self.isWrong) = (path, truth, predicted, isWrong)
+        (self.problem, self.frames, self.bars) = (problem, frames, bars)
+    }
+
     /// - Parameter labels: classes in the order of the probabilities.
     init(_ clip: UsedClip, _ prediction: PredictionRecord, labels: [String], strip: FrameStrip) {
         path = clip.path
@@ -63,7 +71,10 @@ struct FrameStrip: Sendable {
     let problem: String?
 
     /// Side of a picture, in pixels.
-    private static let side = 96
+    static let side = 96
+
+    /// All parts, as they are.
+    init(frames: [ClipView.Frame], problem: String?) { (self.frames, self.problem) = (frames, problem) }
 
     /// - Parameters:
     ///   - root: folder of the data set's videos.
@@ -103,7 +114,7 @@ struct FrameStrip: Sendable {
 }
 
 /// Why a clip's frames cannot be shown.
-private enum StripError: LocalizedError {
+enum StripError: LocalizedError {
     case unknownRoot
     case otherVideo(path: String)
 

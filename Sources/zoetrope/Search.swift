@@ -65,6 +65,15 @@ struct Search: ParsableCommand {
     @Option(help: ArgumentHelp("The vocabulary published with it (default: what lies beside it).", valueName: "file"))
     var vocabulary: String?
 
+    @Option(help: ArgumentHelp("Write what was found as a page with frames.", valueName: "file"))
+    var html: String?
+
+    @Option(help: ArgumentHelp("Join the moments found into one film (.mp4).", valueName: "file"))
+    var film: String?
+
+    @Option(help: "Folder of the data set's videos, for --html and --film (default: where `extract` found them).")
+    var root: String?
+
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -73,6 +82,12 @@ struct Search: ParsableCommand {
             throw ValidationError("Write at least one phrase, or name a --video or an --image.")
         }
         if top < 1 { throw ValidationError("--top must be at least 1.") }
+        if let film {
+            if !film.lowercased().hasSuffix(".mp4") {
+                throw ValidationError("--film names a file that ends in .mp4, not '\(film)'.")
+            }
+            if by == .clip { throw ValidationError("--film joins moments, not whole clips: leave --by out.") }
+        }
     }
 
     func run() throws {
@@ -112,6 +127,41 @@ struct Search: ParsableCommand {
             } else {
                 print(table(matches))
             }
+            try show(matches, file, selection)
+        }
+    }
+
+    /// The page and the film, where they are wanted.
+    private func show(_ matches: [PhraseSearch.Match], _ cache: CacheFile, _ selection: CacheSelection) throws {
+        if html == nil, film == nil { return }
+        let folder = try root ?? selection.root(cache)
+        let moments = matches.map { match in
+            Moment(
+                path: match.path, label: match.label, start: match.start, end: match.end, score: match.score,
+                probability: match.probability)
+        }
+        if let html {
+            let record = selection.extraction.record
+            let report = SearchReport(
+                question: phrases + videos + images, unwanted: unwanted,
+                collection: "\(selection.dataset), by \(record.backbone)"
+                    + (condition.map { ", where \($0)" } ?? ""), moments: moments, root: folder)
+            _ = try report.write(html: html)
+            Console.message("Page: " + html)
+        }
+        guard let film else { return }
+        guard let folder else {
+            return Console.message("note: there is no film: name the folder of the videos with --root")
+        }
+        Interruption.install()
+        do {
+            let summary = try MomentFilm(root: folder).write(
+                moments, to: film, isCancelled: { Interruption.isRequested })
+            for failure in summary.failures { Console.message("failed: \(failure.path): \(failure.error)") }
+            Console.message(summary.joined == 0 ? "note: there is no film: nothing was found" : "Film: " + film)
+            if !summary.failures.isEmpty { throw Console.someFailed }
+        } catch is MomentFilm.Cancelled {
+            throw Console.interrupted
         }
     }
 

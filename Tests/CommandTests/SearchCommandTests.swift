@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import Video
 
 @Suite struct SearchCommandTests {
     @Test("words are refused where nothing can answer them, with what to do")
@@ -31,6 +32,19 @@ import Testing
         let narrowed = try place.run(
             "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--where", "label = 'jump up'")
         #expect(narrowed.status == 0 && !narrowed.out.contains("1.y4m"))
+        let page = try place.run(
+            "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--html", "found.html", "--film",
+            "found.mp4", "--root", "clips")
+        #expect(page.status == 0 && page.error.contains("Film: found.mp4"), "\(page.error)")
+        let html = try String(contentsOfFile: place.path + "/found.html", encoding: .utf8)
+        #expect(html.contains("run&#39;s/1.y4m") && html.contains("data:image/jpeg;base64,"))
+        let film = try openClip(path: place.path + "/found.mp4")
+        #expect(film.information.width == 640 && film.information.frameCount > 2)
+        try FileManager.default.removeItem(atPath: place.path + "/clips/train/run's/1.y4m")
+        let gone = try place.run(
+            "search", "features.sqlite", "--image", "clips/train/run's", "--film", "other.mp4", "--root", "nowhere")
+        #expect(gone.status != 0 && !FileManager.default.fileExists(atPath: place.path + "/other.mp4"))
+        #expect(try place.run("search", "features.sqlite", "--image", "x.png", "--film", "x.gif").status == 64)
         let missing = try place.run("search", "features.sqlite", "--image", "none.png")
         #expect(missing.status == 1 && missing.error.contains("does not exist"))
     }

@@ -1,0 +1,97 @@
+import Datasets
+import Foundation
+import Video
+
+/// Moments of several clips, one after the other, as one film with their names on it.
+public struct MomentFilm {
+    /// What was joined.
+    public struct Summary: Sendable {
+        /// Moments in the film.
+        public let joined: Int
+        /// Clips that could not be decoded, with why.
+        public let failures: [(path: String, error: String)]
+    }
+
+    /// Size of the film; pictures of other shapes get black borders.
+    private static let width = 640, height = 480
+    private static let frameRate = 25.0
+    /// Shown before and after each moment, in seconds.
+    private static let margin = 0.5
+
+    private let root: String
+    private let lettering = Lettering()
+
+    /// - Parameter root: folder of the videos.
+    public init(root: String) { self.root = root }
+
+    /// - Parameter isCancelled: asked before each frame; what stood at the path of a cancelled film is left alone.
+    /// - Throws: `VideoError`; `MomentFilm.Cancelled`.
+    public func write(
+        _ moments: [Moment], to path: String, isCancelled: () -> Bool = { false }
+    ) throws -> Summary {
+        let writer = try MovieWriter(path: path, width: Self.width, height: Self.height, frameRate: Self.frameRate)
+        var failures: [(path: String, error: String)] = []
+        var begin = 0
+        for moment in moments {
+            do {
+                begin = try append(moment, to: writer, at: begin, isCancelled)
+            } catch let error as VideoError {
+                if case .writing = error { throw error }
+                failures.append((moment.path, error.localizedDescription))
+            }
+        }
+        // A film of nothing is no film.
+        guard begin > 0 else { return Summary(joined: 0, failures: failures) }
+        try writer.finish()
+        return Summary(joined: moments.count - failures.count, failures: failures)
+    }
+
+    /// Stands for "stop".
+    public struct Cancelled: Error {}
+
+    /// - Returns: the tick behind the moment.
+    private func append(
+        _ moment: Moment, to writer: MovieWriter, at begin: Int, _ isCancelled: () -> Bool
+    ) throws -> Int {
+        guard Clip.staysInside(moment.path) else { throw VideoError.missing(path: moment.path) }
+        let clip = try openClip(path: root + "/" + moment.path)
+        let scale = min(
+            Double(Self.width) / Double(clip.information.width), Double(Self.height) / Double(clip.information.height))
+        let (width, height) = (
+            min(Self.width, max(1, Int((Double(clip.information.width) * scale).rounded()))),
+            min(Self.height, max(1, Int((Double(clip.information.height) * scale).rounded())))
+        )
+        var (next, first) = (begin, Double?.none)
+        try moment.forEachFrame(
+            of: clip, from: moment.start - Self.margin, to: moment.end + Self.margin,
+            framing: .whole(width: width, height: height)
+        ) { frame in
+            if isCancelled() { throw Cancelled() }
+            let start = first ?? frame.time
+            first = start
+            // Frames that come faster than the film's are left out.
+            let tick = begin + Int(((frame.time - start) * Self.frameRate).rounded())
+            guard tick >= next else { return }
+            let drawn = Caption.drawn(
+                on: Self.framed(RGBImage(frame)), label: (moment.path as NSString).lastPathComponent,
+                probability: Double(moment.probability ?? max(0, moment.score)),
+                figure: moment.probability == nil ? decimal(Double(moment.score), 3) : nil, lettering)
+            try writer.append(drawn.pixels, at: tick)
+            next = tick + 1
+        }
+        return next
+    }
+
+    /// A picture in the middle of a black one of the film's size.
+    private static func framed(_ image: RGBImage) -> RGBImage {
+        if image.width == width && image.height == height { return image }
+        var pixels = [UInt8](repeating: 0, count: 3 * width * height)
+        let (left, top) = ((width - image.width) / 2, (height - image.height) / 2)
+        for row in 0..<image.height {
+            let start = 3 * ((top + row) * width + left)
+            pixels.replaceSubrange(
+                start..<start + 3 * image.width, with: image.pixels[3 * row * image.width..<3 * (row + 1) * image.width])
+        }
+        return RGBImage(width: width, height: height, pixels: pixels)
+    }
+}
