@@ -109,7 +109,7 @@ let package = Package(
             name: "Benchmarks",
             dependencies: [
                 "Backbones", "ONNX", "Datasets", "Extraction", "SequenceModels", "FeatureCache", "Exploration",
-                "Tokenizers",
+                "Language", "Tokenizers",
             ],
             path: "Tests/Benchmarks",
             exclude: [

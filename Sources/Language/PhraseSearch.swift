@@ -1,6 +1,5 @@
 import FeatureCache
 import Foundation
-import NeuralNetwork
 import Synchronization
 
 /// What is looked for: directions in the space of pictures and texts, and what is not meant.
@@ -71,13 +70,23 @@ public struct PhraseSearch: Sendable {
         self.calibration = calibration
     }
 
-    /// A clip's scores.
-    private struct Scored: Sendable {
-        let path, label: String
-        let times: [Double]
+    /// All frames' scores, one clip after the other.
+    private struct Scores {
+        /// Of each clip: its video, and where its frames stand.
+        let clips: [(id: Int64, frames: Range<Int>)]
+        /// Cosines to what is wanted, and to each thing that is not.
+        let cosines: [[Float]]
         /// Cosines to what is wanted, less the largest to what is not.
-        let scores: [Float]
-        let probabilities: [Float?]
+        let values: [Float]
+    }
+
+    /// A stretch of frames before it is known where its clip lies.
+    private struct Stretch {
+        let video: Int64
+        /// Places in the clip.
+        let first, last, best: Int
+        /// Place of the best among all frames.
+        let place: Int
     }
 
     /// The best frame of each clip, the best clip first.
@@ -85,13 +94,13 @@ public struct PhraseSearch: Sendable {
     /// - Parameter condition: SQL that clips must meet.
     /// - Throws: `CacheError`, `ScanError`.
     public func clips(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
-        let matches = try scored(question, condition).compactMap { clip -> Match? in
-            guard let best = clip.scores.indices.max(by: { clip.scores[$0] < clip.scores[$1] }) else { return nil }
-            return Match(
-                path: clip.path, label: clip.label, start: clip.times[0], end: clip.times[clip.times.count - 1],
-                time: clip.times[best], score: clip.scores[best], probability: clip.probabilities[best])
+        let scores = try scores(question, condition)
+        let best = scores.clips.map { clip in
+            let place = clip.frames.reduce(clip.frames.lowerBound) { scores.values[$1] > scores.values[$0] ? $1 : $0 }
+            return Stretch(
+                video: clip.id, first: 0, last: clip.frames.count - 1, best: place - clip.frames.lowerBound, place: place)
         }
-        return Self.best(matches, count)
+        return try matches(best, scores, count)
     }
 
     /// Stretches of neighbouring frames, the best first: a stretch goes as far as its frames are nearer to its best one
@@ -100,76 +109,91 @@ public struct PhraseSearch: Sendable {
     /// - Parameter condition: SQL that clips must meet.
     /// - Throws: `CacheError`, `ScanError`.
     public func moments(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
-        let clips = try scored(question, condition)
-        let all = clips.flatMap(\.scores).sorted()
-        guard let largest = all.last else { return [] }
-        let usual = all[all.count / 2]
-        let matches = clips.flatMap { Self.moments(of: $0, usual: usual, least: (largest + usual) / 2) }
-        return Self.best(matches, count)
-    }
-
-    private static func moments(of clip: Scored, usual: Float, least: Float) -> [Match] {
-        var isTaken = [Bool](repeating: false, count: clip.scores.count)
-        var matches: [Match] = []
-        for peak in clip.scores.indices.sorted(by: { (clip.scores[$1], $0) < (clip.scores[$0], $1) }) {
-            if isTaken[peak] || clip.scores[peak] < least || clip.scores[peak] <= usual { continue }
-            let enough = (clip.scores[peak] + usual) / 2
-            func isPart(_ index: Int) -> Bool { !isTaken[index] && clip.scores[index] >= enough }
-            var (first, last) = (peak, peak)
-            while first > 0, isPart(first - 1) { first -= 1 }
-            while last + 1 < clip.scores.count, isPart(last + 1) { last += 1 }
-            for index in first...last { isTaken[index] = true }
-            matches.append(
-                Match(
-                    path: clip.path, label: clip.label, start: clip.times[first], end: clip.times[last],
-                    time: clip.times[peak], score: clip.scores[peak], probability: clip.probabilities[peak]))
+        let scores = try scores(question, condition)
+        guard let largest = scores.values.max() else { return [] }
+        let usual = OrderStatistic.median(scores.values)
+        let least = (largest + usual) / 2
+        let found = scores.clips.flatMap { clip -> [Stretch] in
+            // Hardly any clip has a frame that is worth a look.
+            guard clip.frames.contains(where: { scores.values[$0] >= least }) else { return [] }
+            return Self.moments(of: clip, scores.values, usual: usual, least: least)
         }
-        return matches
+        return try matches(found, scores, count)
     }
 
-    private static func best(_ matches: [Match], _ count: Int) -> [Match] {
-        Array(
+    private static func moments(
+        of clip: (id: Int64, frames: Range<Int>), _ scores: [Float], usual: Float, least: Float
+    ) -> [Stretch] {
+        let begin = clip.frames.lowerBound
+        var taken: Set<Int> = []
+        var found: [Stretch] = []
+        for peak in clip.frames.sorted(by: { (scores[$1], $0) < (scores[$0], $1) }) {
+            if scores[peak] < least || scores[peak] <= usual { break }
+            if taken.contains(peak) { continue }
+            let enough = (scores[peak] + usual) / 2
+            func isPart(_ index: Int) -> Bool { !taken.contains(index) && scores[index] >= enough }
+            var (first, last) = (peak, peak)
+            while first > begin, isPart(first - 1) { first -= 1 }
+            while last + 1 < clip.frames.upperBound, isPart(last + 1) { last += 1 }
+            taken.formUnion(first...last)
+            found.append(
+                Stretch(video: clip.id, first: first - begin, last: last - begin, best: peak - begin, place: peak))
+        }
+        return found
+    }
+
+    /// The best of them, with where they are.
+    private func matches(_ stretches: [Stretch], _ scores: Scores, _ count: Int) throws -> [Match] {
+        let ranked = stretches.sorted { scores.values[$0.place] > scores.values[$1.place] }
+        guard count > 0, !ranked.isEmpty else { return [] }
+        // Those that are as good as the last one too: paths decide between them.
+        let least = scores.values[ranked[min(count, ranked.count) - 1].place]
+        let chosen = ranked.prefix { scores.values[$0.place] >= least }
+        let videos = try cache.found(chosen.map(\.video), dataset: dataset, extraction: extraction.id)
+        let matches = try chosen.map { stretch in
+            guard let video = videos[stretch.video], video.times.indices.contains(stretch.last) else {
+                throw CacheError.damagedSequence(path: cache.path, video: videos[stretch.video]?.path ?? "?")
+            }
+            return Match(
+                path: video.path, label: video.label, start: video.times[stretch.first], end: video.times[stretch.last],
+                time: video.times[stretch.best], score: scores.values[stretch.place],
+                probability: calibration?.probability(
+                    scores.cosines[0][stretch.place], scores.cosines.dropFirst().map { $0[stretch.place] }))
+        }
+        return Array(
             matches.sorted { ($1.score, $0.path, $0.start) < ($0.score, $1.path, $1.start) }.prefix(count))
     }
 
-    /// All clips with their scores, in the order of their paths; a part of them a core.
-    private func scored(_ question: Question, _ condition: String?) throws -> [Scored] {
+    /// All clips, a part of them a core.
+    private func scores(_ question: Question, _ condition: String?) throws -> Scores {
         let parts = ProcessInfo.processInfo.activeProcessorCount
-        let found = Mutex<[Scored]>([])
+        let found = Mutex<[Int: CacheFile.Cosines]>([:])
         let failure = Mutex<(any Error)?>(nil)
         DispatchQueue.concurrentPerform(iterations: parts) { part in
             do {
                 // A connection of its own.
                 let own = try CacheFile(path: cache.path, create: false)
-                var clips: [Scored] = []
-                try own.scan(
-                    dataset: dataset, extraction: extraction, condition: condition, part: part, of: parts
-                ) { clips.append(score($0, question)) }
-                found.withLock { $0 += clips }
+                let cosines = try own.cosines(
+                    to: [question.wanted] + question.unwanted, dataset: dataset, extraction: extraction,
+                    condition: condition, part: part, of: parts)
+                found.withLock { $0[part] = cosines }
             } catch {
                 failure.withLock { $0 = error }
             }
         }
         if let error = failure.withLock({ $0 }) { throw error }
-        return found.withLock { $0.sorted { $0.path < $1.path } }
-    }
-
-    private func score(_ sequence: CacheFile.ScannedSequence, _ question: Question) -> Scored {
-        let size = question.wanted.count
-        let rows = RowProducts(sequence.rows, size: size)
-        let all = 0..<sequence.times.count
-        let lengths = sequence.rows.withUnsafeBufferPointer { numbers in
-            all.map { row -> Float in
-                var sum: Float = 0
-                for index in row * size..<(row + 1) * size { sum += numbers[index] * numbers[index] }
-                return max(sum.squareRoot(), .leastNormalMagnitude)
+        let all = found.withLock { found in CacheFile.Cosines(joining: (0..<parts).compactMap { found[$0] }) }
+        var begin = 0
+        let clips = all.videos.map { video in
+            begin += video.length
+            return (id: video.id, frames: begin - video.length..<begin)
+        }
+        var values = all.values[0]
+        if all.values.count > 1 {
+            for place in values.indices {
+                values[place] -= all.values.dropFirst().reduce(-.infinity) { max($0, $1[place]) }
             }
         }
-        let wanted = zip(rows.products(of: question.wanted, with: all), lengths).map { $0 / $1 }
-        let unwanted = question.unwanted.map { zip(rows.products(of: $0, with: all), lengths).map { $0 / $1 } }
-        return Scored(
-            path: sequence.path, label: sequence.label, times: sequence.times,
-            scores: all.map { row in wanted[row] - (unwanted.map { $0[row] }.max() ?? 0) },
-            probabilities: all.map { row in calibration?.probability(wanted[row], unwanted.map { $0[row] }) })
+        return Scores(clips: clips, cosines: all.values, values: values)
     }
 }

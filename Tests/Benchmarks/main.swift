@@ -14,6 +14,7 @@ import NeuralNetwork
 //     Benchmarks search [CLIPS [FEATURES]]       exact search for what is alike
 //     Benchmarks coverage [DATASETS]             how often a cross-validation's interval holds the true accuracy
 //     Benchmarks tokens clip|pieces VOCABULARY TEXTS      tokens of a JSON list of texts
+//     Benchmarks phrases CLIPS NUMBERS CACHE      a question in words, once it is a vector
 //     Benchmarks load GIGABYTES CACHE            makes the cache where it is not there
 //
 // Prints one JSON object.
@@ -42,6 +43,9 @@ if arguments.count > 2, arguments[1] == "device", let backbone = Backbone.named(
     try TokenPrinter.run(arguments[2], vocabulary: arguments[3], texts: arguments[4])
 } else if arguments.count > 1, arguments[1] == "peak" {
     try PeakBenchmark.run()
+} else if arguments.count > 4, arguments[1] == "phrases" {
+    try PhraseBenchmark.run(
+        clips: argument(2, 100_000) { Int($0) }, size: argument(3, 512) { Int($0) }, path: arguments[4])
 } else if arguments.count > 3, arguments[1] == "load" {
     try LoadingBenchmark.run(gigabytes: Double(arguments[2]) ?? 2, path: arguments[3])
 } else if arguments.count > 2, arguments[1] == "steps", let (backbone, model) = NetworkBenchmark.backbone(arguments[2])

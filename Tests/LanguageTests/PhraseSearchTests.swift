@@ -74,9 +74,11 @@ import Testing
         let found = try search.clips(Question(wanted: [Self.direction(0)]), count: 3)
         #expect(Set(found.prefix(2).map(\.path)) == ["3.mp4", "7.mp4"])
         var best: [(String, Float)] = []
-        try cache.scan(dataset: "d", extraction: extraction) { clip in
+        let features = try cache.features(dataset: "d", extraction: extraction.id)
+        for clip in features.examples {
             let cosines = (0..<40).map { row -> Float in
-                let own = Array(clip.rows[row * Self.size..<(row + 1) * Self.size])
+                let first = (clip.firstRow + row) * Self.size
+                let own = Array(features.rows[first..<first + Self.size])
                 return own[0] / own.reduce(0) { $0 + $1 * $1 }.squareRoot()
             }
             best.append((clip.path, cosines.max() ?? 0))
@@ -84,6 +86,13 @@ import Testing
         let exact = best.sorted { $0.1 > $1.1 }.prefix(3)
         #expect(found.map(\.path) == exact.map(\.0))
         #expect(zip(found, exact).allSatisfy { abs($0.score - $1.1) < 1e-5 })
+    }
+
+    @Test("the middle of numbers is that of their order", arguments: [1, 2, 7, 100, 1001])
+    func median(_ count: Int) {
+        let values = RandomParameters().uniform("median", count: count).map { ($0 - 0.5) * 3 } + [0, -0.0, -1e-30]
+        #expect(OrderStatistic.median(values) == values.sorted()[values.count / 2])
+        #expect(OrderStatistic.median([]) == 0 && OrderStatistic.median([-2, -2, 5]) == -2)
     }
 
     @Test("what is not meant counts against, and gives probabilities; several phrases mean their middle")

@@ -52,6 +52,12 @@ void elementwise_narrow(long count, const float *numbers, void *halves);
 /// `halves` may lie at any address.
 void elementwise_widen(long count, const void *halves, float *numbers);
 
+/// Cosines of `queries` rows of length 1 with `count` rows of `size` numbers, halves where `are_halves`, which may lie at
+/// any address: `[query, row]`; of zeros 0. `scratch` holds `size` numbers.
+void elementwise_cosines(
+    long count, long size, int are_halves, const void *rows, long queries, const float *query, float *scratch,
+    float *cosines);
+
 /// The largest |x|; NaN counts for nothing.
 float elementwise_largest(long count, const float *x);
 

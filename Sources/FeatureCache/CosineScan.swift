@@ -1,0 +1,129 @@
+import CElementwise
+import Foundation
+import GRDB
+
+/// All rows of a data set beside a few vectors: read once as they lie, at the speed of memory, and never kept.
+extension CacheFile {
+    /// How alike each row is to each vector.
+    public struct Cosines: Sendable {
+        /// Rows of the table `video`, and how many rows of features each has.
+        public internal(set) var videos: [(id: Int64, length: Int)] = []
+        /// Of all rows, one video after the other, for each vector.
+        public internal(set) var values: [[Float]]
+
+        /// Nothing yet, for so many vectors.
+        init(count: Int) { values = Array(repeating: [], count: count) }
+
+        /// Joins what was read side by side.
+        public init(joining parts: [Cosines]) {
+            self.init(count: parts.first?.values.count ?? 0)
+            for part in parts {
+                videos += part.videos
+                for place in values.indices { values[place] += part.values[place] }
+            }
+        }
+    }
+
+    /// Cosines of the plain views of a data set's clips.
+    ///
+    /// - Parameters:
+    ///   - queries: of length 1.
+    ///   - condition: SQL that a clip must meet, over the columns of `video` and `sample`; nil for all.
+    ///   - part: of `parts` parts of the clips, which may be read side by side.
+    /// - Throws: `CacheError`; `ScanError` where the condition cannot be used.
+    public func cosines(
+        to queries: [[Float]], dataset: String, extraction: (id: Int64, record: ExtractionRecord),
+        condition: String? = nil, part: Int = 0, of parts: Int = 1
+    ) throws -> Cosines {
+        let (size, type) = (extraction.record.featureSize, extraction.record.elementType)
+        precondition(queries.allSatisfy { $0.count == size })
+        let vectors = queries.flatMap { $0 }
+        var result = Cosines(count: queries.count)
+        var scratch = [Float](repeating: 0, count: size)
+        var values: [Float] = []
+        try read { database in
+            // Pages come from where the system keeps the file.
+            try database.execute(sql: "PRAGMA mmap_size = \(1 << 44)")
+            // Neighbours stay together, so that each part reads forward.
+            let query = """
+                SELECT sequence.video_id, length, features FROM sequence
+                  JOIN sample ON sample.dataset = ?1 AND sample.video_id = sequence.video_id
+                  \(condition == nil ? "" : "JOIN video ON video.id = sequence.video_id")
+                WHERE extraction_id = ?2 AND view = 0 AND length > 0 AND sequence.video_id / 1024 % ?3 = ?4
+                """
+            let statement = try self.statement(query, condition, database, [dataset, extraction.id, parts, part])
+            let cursor = try Row.fetchCursor(statement)
+            while let row = try cursor.next() {
+                let (id, length): (Int64, Int) = (row[0], row[1])
+                values = [Float](unsafeUninitializedCapacity: queries.count * length) { target, count in
+                    count = (try? row.withUnsafeData(atIndex: 2) { data -> Int in
+                        guard let data, data.count >= length * size * type.bytes else { return 0 }
+                        data.withUnsafeBytes { bytes in
+                            elementwise_cosines(
+                                length, size, type == .float16 ? 1 : 0, bytes.baseAddress, queries.count, vectors,
+                                &scratch, target.baseAddress)
+                        }
+                        return queries.count * length
+                    }) ?? 0
+                }
+                guard values.count == queries.count * length else {
+                    throw CacheError.damagedSequence(path: path, video: try Self.path(of: id, database))
+                }
+                result.videos.append((id, length))
+                for place in queries.indices { result.values[place] += values[place * length..<(place + 1) * length] }
+            }
+        }
+        return result
+    }
+
+    private static func path(of video: Int64, _ database: Database) throws -> String {
+        try String.fetchOne(database, sql: "SELECT path FROM video WHERE id = ?", arguments: [video]) ?? "?"
+    }
+
+    /// A query, narrowed by what a user wrote.
+    ///
+    /// - Throws: `ScanError` where that is no SQL.
+    func statement(
+        _ query: String, _ condition: String?, _ database: Database, _ arguments: StatementArguments
+    ) throws -> Statement {
+        do {
+            let statement = try database.makeStatement(sql: condition.map { "\(query) AND (\($0)\n)" } ?? query)
+            try statement.setArguments(arguments)
+            return statement
+        } catch let error as DatabaseError {
+            throw ScanError.condition(condition ?? "", reason: error.message ?? "it is no SQL")
+        }
+    }
+
+    /// Where a video lies, its class, and when the rows of its plain view are.
+    public struct FoundVideo: Sendable {
+        /// Relative to the data set's root.
+        public let path: String
+        /// Class.
+        public let label: String
+        /// Seconds of each row.
+        public let times: [Double]
+    }
+
+    /// What is known of a few videos.
+    ///
+    /// - Throws: `CacheError`.
+    public func found(_ videos: some Sequence<Int64>, dataset: String, extraction: Int64) throws -> [Int64: FoundVideo] {
+        try read { database in
+            let statement = try database.makeStatement(
+                sql: """
+                    SELECT path, label, frame_times FROM video
+                      JOIN sample ON sample.dataset = ?1 AND sample.video_id = video.id
+                      JOIN sequence ON extraction_id = ?2 AND sequence.video_id = video.id AND view = 0
+                    WHERE video.id = ?3
+                    """)
+            var found: [Int64: FoundVideo] = [:]
+            for id in Set(videos) {
+                guard let row = try Row.fetchOne(statement, arguments: [dataset, extraction, id]) else { continue }
+                let times = try? JSONDecoder().decode([Double].self, from: Data((row[2] as String).utf8))
+                found[id] = FoundVideo(path: row[0], label: row[1], times: times ?? [])
+            }
+            return found
+        }
+    }
+}

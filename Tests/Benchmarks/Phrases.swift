@@ -1,0 +1,56 @@
+import FeatureCache
+import Foundation
+import Language
+import NeuralNetwork
+
+/// Seconds that a question takes in a cache of generated frames stored as halves, twenty a clip.
+enum PhraseBenchmark {
+    private static let frames = 20
+
+    static func run(clips: Int, size: Int, path: String) throws {
+        let record = ExtractionRecord(
+            digest: "d", name: "generated", backbone: "clip_vitb32", weights: "random", weightsDigest: nil,
+            tap: "projected", imageSize: 224, maxFrames: frames, featureShape: [size], elementType: .float16,
+            precision: "f32", recipe: "{}", version: "bench")
+        if !FileManager.default.fileExists(atPath: path) { try write(clips, size, record, to: path) }
+        let cache = try CacheFile(path: path, create: false)
+        let search = PhraseSearch(
+            cache, dataset: "generated", extraction: (1, record),
+            calibration: ScoreCalibration(scale: 100, bias: 0, isSigmoid: false))
+        var seconds: [Double] = []
+        for question in 0..<5 {
+            let vector = RandomParameters().uniform("question \(question)", count: size).map { $0 - 0.5 }
+            let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            let begin = ContinuousClock.now
+            let found = try search.moments(Question(wanted: [vector.map { $0 / length }]), count: 20)
+            seconds.append((ContinuousClock.now - begin) / .seconds(1))
+            precondition(!found.isEmpty)
+        }
+        let bytes = Double(clips * frames * size * 2)
+        print(
+            """
+            {"frames": \(clips * frames), "numbers": \(size), "seconds": \(seconds), \
+            "gigabytes_per_second": \(bytes / 1e9 / seconds.min()!), "peak_mib": \(NetworkBenchmark.peakMemory())}
+            """)
+    }
+
+    private static func write(_ clips: Int, _ size: Int, _ record: ExtractionRecord, to path: String) throws {
+        let cache = try CacheFile(path: path)
+        let extraction = try cache.addExtraction(record)
+        let noise = RandomParameters().uniform("noise", count: 4096 + frames * size).map { $0 - 0.5 }
+        var samples: [(video: VideoRecord, sample: SampleRecord)] = []
+        for clip in 0..<clips {
+            let video = VideoRecord(digest: "\(clip)", path: "\(clip).mp4")
+            let first = clip &* 2654435761 % 4096
+            try cache.store(
+                SequenceRecord(
+                    frameIndices: Array(0..<frames), frameTimes: (0..<frames).map(Double.init), decodeErrors: 0,
+                    features: Array(noise[first..<first + frames * size])),
+                video: video, extraction: extraction, maxFrames: frames, featureSize: size, as: .float16)
+            samples.append(
+                (video, SampleRecord(dataset: "generated", label: "\(clip % 10)", split: "train", group: nil)))
+        }
+        try cache.registerSamples(samples)
+        try cache.checkpoint()
+    }
+}
