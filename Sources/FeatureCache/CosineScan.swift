@@ -39,7 +39,7 @@ extension CacheFile {
         precondition(queries.allSatisfy { $0.count == size })
         let vectors = queries.flatMap { $0 }
         var result = Cosines(count: queries.count)
-        var scratch = [Float](repeating: 0, count: size)
+        var shares: [Float] = []
         var values: [Float] = []
         try read { database in
             // Pages come from where the system keeps the file.
@@ -55,16 +55,19 @@ extension CacheFile {
             let cursor = try Row.fetchCursor(statement)
             while let row = try cursor.next() {
                 let (id, length): (Int64, Int) = (row[0], row[1])
+                if shares.count < length { shares = [Float](repeating: 0, count: length) }
                 values = [Float](unsafeUninitializedCapacity: queries.count * length) { target, count in
-                    count = (try? row.withUnsafeData(atIndex: 2) { data -> Int in
-                        guard let data, data.count >= length * size * type.bytes else { return 0 }
-                        data.withUnsafeBytes { bytes in
-                            elementwise_cosines(
-                                length, size, type == .float16 ? 1 : 0, bytes.baseAddress, queries.count, vectors,
-                                &scratch, target.baseAddress)
-                        }
-                        return queries.count * length
-                    }) ?? 0
+                    count =
+                        (try? row.withUnsafeData(atIndex: 2) { data -> Int in
+                            guard let data, data.count >= length * size * type.bytes else { return 0 }
+                            data.withUnsafeBytes { bytes in
+                                elementwise_shares(length, size, type.isHalf, bytes.baseAddress, &shares)
+                                elementwise_cosines(
+                                    length, size, type.isHalf, bytes.baseAddress, shares, queries.count, vectors,
+                                    target.baseAddress)
+                            }
+                            return queries.count * length
+                        }) ?? 0
                 }
                 guard values.count == queries.count * length else {
                     throw CacheError.damagedSequence(path: path, video: try Self.path(of: id, database))
@@ -74,6 +77,26 @@ extension CacheFile {
             }
         }
         return result
+    }
+
+    /// The clips of a data set that meet a condition, with features or without.
+    ///
+    /// - Throws: `CacheError`; `ScanError` where the condition cannot be used.
+    public func videos(
+        dataset: String, extraction: Int64, condition: String?
+    ) throws -> Set<Int64> {
+        try read { database in
+            guard condition != nil else {
+                let all = "SELECT video_id FROM sample WHERE dataset = ?"
+                return try Set(Int64.fetchCursor(database, sql: all, arguments: [dataset]))
+            }
+            let query = """
+                SELECT sample.video_id FROM sample JOIN video ON video.id = sample.video_id
+                  JOIN sequence ON extraction_id = ?2 AND sequence.video_id = video.id AND view = 0
+                WHERE dataset = ?1
+                """
+            return try Set(Int64.fetchCursor(self.statement(query, condition, database, [dataset, extraction])))
+        }
     }
 
     private static func path(of video: Int64, _ database: Database) throws -> String {
@@ -108,7 +131,8 @@ extension CacheFile {
     /// What is known of a few videos.
     ///
     /// - Throws: `CacheError`.
-    public func found(_ videos: some Sequence<Int64>, dataset: String, extraction: Int64) throws -> [Int64: FoundVideo] {
+    public func found(_ videos: some Sequence<Int64>, dataset: String, extraction: Int64) throws -> [Int64: FoundVideo]
+    {
         try read { database in
             let statement = try database.makeStatement(
                 sql: """
@@ -126,4 +150,9 @@ extension CacheFile {
             return found
         }
     }
+}
+
+extension StoredType {
+    /// As C's functions want it.
+    var isHalf: Int32 { self == .float16 ? 1 : 0 }
 }

@@ -1,5 +1,6 @@
 import FeatureCache
 import Foundation
+import NeuralNetwork
 import Synchronization
 
 /// What is looked for: directions in the space of pictures and texts, and what is not meant.
@@ -60,14 +61,19 @@ public struct PhraseSearch: Sendable {
     private let dataset: String
     private let extraction: (id: Int64, record: ExtractionRecord)
     private let calibration: ScoreCalibration?
+    /// The features mapped into memory, where that was asked for once.
+    private let mapped: MappedFrames?
+
+    /// Where features are kept that are mapped.
+    public static var mapFolder: String { UserCache.folder + "/frames" }
 
     /// - Parameter calibration: nil where pictures are looked for, of which no probability is known.
     public init(
         _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord),
-        calibration: ScoreCalibration?
+        calibration: ScoreCalibration?, mapped: MappedFrames? = nil
     ) {
         (self.cache, self.dataset, self.extraction) = (cache, dataset, extraction)
-        self.calibration = calibration
+        (self.calibration, self.mapped) = (calibration, mapped)
     }
 
     /// All frames' scores, one clip after the other.
@@ -98,7 +104,8 @@ public struct PhraseSearch: Sendable {
         let best = scores.clips.map { clip in
             let place = clip.frames.reduce(clip.frames.lowerBound) { scores.values[$1] > scores.values[$0] ? $1 : $0 }
             return Stretch(
-                video: clip.id, first: 0, last: clip.frames.count - 1, best: place - clip.frames.lowerBound, place: place)
+                video: clip.id, first: 0, last: clip.frames.count - 1, best: place - clip.frames.lowerBound,
+                place: place)
         }
         return try matches(best, scores, count)
     }
@@ -168,13 +175,21 @@ public struct PhraseSearch: Sendable {
     private func scores(_ question: Question, _ condition: String?) throws -> Scores {
         let parts = ProcessInfo.processInfo.activeProcessorCount
         let found = Mutex<[Int: CacheFile.Cosines]>([:])
+        let queries = [question.wanted] + question.unwanted
+        let chosen =
+            mapped == nil ? [] : try cache.videos(dataset: dataset, extraction: extraction.id, condition: condition)
         let failure = Mutex<(any Error)?>(nil)
         DispatchQueue.concurrentPerform(iterations: parts) { part in
             do {
+                if let mapped {
+                    let cosines = mapped.cosines(to: queries, videos: chosen, part: part, of: parts)
+                    found.withLock { $0[part] = cosines }
+                    return
+                }
                 // A connection of its own.
                 let own = try CacheFile(path: cache.path, create: false)
                 let cosines = try own.cosines(
-                    to: [question.wanted] + question.unwanted, dataset: dataset, extraction: extraction,
+                    to: queries, dataset: dataset, extraction: extraction,
                     condition: condition, part: part, of: parts)
                 found.withLock { $0[part] = cosines }
             } catch {

@@ -15,7 +15,9 @@ public enum Vocabulary {
     public static func open(_ file: String?, beside weights: String, isCausal: Bool) throws -> any Tokenizer {
         let names = isCausal ? bytePairs : sentencePieces
         let folder = (weights as NSString).deletingLastPathComponent
-        let candidates = names.map { folder.isEmpty ? $0 : folder + "/" + $0 }
+        // As `weights fetch` names it, so that vocabularies of several models lie in one folder; then as publishers do.
+        let stem = ((weights as NSString).lastPathComponent as NSString).deletingPathExtension
+        let candidates = (names.map { stem + "." + $0 } + names).map { folder.isEmpty ? $0 : folder + "/" + $0 }
         guard let path = file ?? candidates.first(where: FileManager.default.fileExists) else {
             throw TokenizerError.notFound(beside: weights, wanted: names)
         }

@@ -90,7 +90,8 @@ public struct MomentFilm {
         for row in 0..<image.height {
             let start = 3 * ((top + row) * width + left)
             pixels.replaceSubrange(
-                start..<start + 3 * image.width, with: image.pixels[3 * row * image.width..<3 * (row + 1) * image.width])
+                start..<start + 3 * image.width, with: image.pixels[3 * row * image.width..<3 * (row + 1) * image.width]
+            )
         }
         return RGBImage(width: width, height: height, pixels: pixels)
     }

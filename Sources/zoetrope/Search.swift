@@ -74,6 +74,9 @@ struct Search: ParsableCommand {
     @Option(help: "Folder of the data set's videos, for --html and --film (default: where `extract` found them).")
     var root: String?
 
+    @Flag(help: "Keep the features in a file of their own, which this and later questions read at the speed of memory.")
+    var map = false
+
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -115,7 +118,8 @@ struct Search: ParsableCommand {
                 phrases: Array(zip(phrases + unwanted, wanted + others)), extraction: selection.extraction.id)
             let question = Question(wanted: wanted + shown, unwanted: others)
             let search = PhraseSearch(
-                file, dataset: selection.dataset, extraction: selection.extraction, calibration: model?.calibration)
+                file, dataset: selection.dataset, extraction: selection.extraction, calibration: model?.calibration,
+                mapped: try mapped(file, selection.extraction))
             let matches =
                 by == .clip
                 ? try search.clips(question, where: condition, count: top)
@@ -129,6 +133,21 @@ struct Search: ParsableCommand {
             }
             try show(matches, file, selection)
         }
+    }
+
+    /// The features mapped into memory, made now where they are wanted and are not there.
+    private func mapped(
+        _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord)
+    ) throws -> MappedFrames? {
+        if let known = try MappedFrames.open(cache, extraction: extraction, in: PhraseSearch.mapFolder) { return known }
+        guard map else { return nil }
+        Interruption.install()
+        Console.message("mapping \(extraction.record.name) into \(PhraseSearch.mapFolder)")
+        guard
+            let made = try MappedFrames.make(
+                cache, extraction: extraction, in: PhraseSearch.mapFolder, isCancelled: { Interruption.isRequested })
+        else { throw Console.interrupted }
+        return made
     }
 
     /// The page and the film, where they are wanted.

@@ -80,12 +80,14 @@ struct Weights: ParsableCommand {
                 let address = mirror.map { $0.hasSuffix("/") ? $0 : $0 + "/" }
                 var fetcher = WeightsFetcher(mirror: address)
                 fetcher.showsProgress = Console.isTerminal
-                let file = try fetcher.fetch(weights, to: folder)
-                let unchecked = "unchecked: nobody states a digest of it."
-                if file.wasThere {
-                    print("\(file.path) is there already, " + (file.isChecked ? "and whole." : unchecked))
-                } else {
-                    print("\(file.path): fetched, " + (file.isChecked ? "and checked." : unchecked))
+                for weights in [weights, weights.companion].compactMap({ $0 }) {
+                    let file = try fetcher.fetch(weights, to: folder)
+                    let unchecked = "unchecked: nobody states a digest of it."
+                    if file.wasThere {
+                        print("\(file.path) is there already, " + (file.isChecked ? "and whole." : unchecked))
+                    } else {
+                        print("\(file.path): fetched, " + (file.isChecked ? "and checked." : unchecked))
+                    }
                 }
             }
         }

@@ -175,6 +175,24 @@ private final class TestServer: Sendable {
         #expect(server.log.last?.hasSuffix("from \(bytes)") == true)
     }
 
+    @Test("weights with a text tower bring their vocabulary, named after them")
+    func vocabularies() throws {
+        defer { server.stop() }
+        let clip = try #require(PublishedWeights.named("clip-vit-base-patch32.bin"))
+        let merges = try #require(clip.companion)
+        #expect(merges.file == "clip-vit-base-patch32.merges.txt" && merges.companion == nil)
+        #expect(
+            merges.address + merges.path
+                == "https://huggingface.co/openai/clip-vit-base-patch32/resolve/main/merges.txt")
+        #expect(try fetch("hub", clip).path.hasSuffix("weights/clip-vit-base-patch32.bin"))
+        #expect(try fetch("hub", merges).isChecked)
+        let siglip = try #require(PublishedWeights.named("siglip-base-patch16-224.safetensors"))
+        #expect(siglip.companion?.file == "siglip-base-patch16-224.spiece.model")
+        // Others have none, and the smaller file is what a backbone's name means.
+        #expect(PublishedWeights.named("resnet18")?.companion == nil)
+        #expect(PublishedWeights.named("clip_vitb32")?.publisher == .timm)
+    }
+
     @Test("a wrong checksum leaves no file behind; MD5 is checked as Keras publishes it")
     func checksums() throws {
         defer { server.stop() }
@@ -234,7 +252,7 @@ private final class TestServer: Sendable {
             case .sha256(let prefix):
                 #expect(prefix.wholeMatch(of: /[0-9a-f]{8}|[0-9a-f]{64}/) != nil, "\(weights.file)")
             case .md5(let digits): #expect(digits.wholeMatch(of: /[0-9a-f]{32}/) != nil, "\(weights.file)")
-            case .stated: #expect([.timm, .i3d].contains(weights.publisher))
+            case .stated: #expect([.timm, .i3d, .openAI, .google].contains(weights.publisher))
             }
         }
         #expect(PublishedWeights.named("resnet50")?.file == "resnet50-11ad3fa6.pth")

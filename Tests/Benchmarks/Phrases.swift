@@ -14,9 +14,23 @@ enum PhraseBenchmark {
             precision: "f32", recipe: "{}", version: "bench")
         if !FileManager.default.fileExists(atPath: path) { try write(clips, size, record, to: path) }
         let cache = try CacheFile(path: path, create: false)
-        let search = PhraseSearch(
-            cache, dataset: "generated", extraction: (1, record),
-            calibration: ScoreCalibration(scale: 100, bias: 0, isSigmoid: false))
+        for isMapped in [false, true] {
+            let begin = ContinuousClock.now
+            let folder = (path as NSString).deletingLastPathComponent
+            let mapped =
+                isMapped
+                ? try MappedFrames.open(cache, extraction: (1, record), in: folder)
+                    ?? MappedFrames.make(cache, extraction: (1, record), in: folder) : nil
+            let search = PhraseSearch(
+                cache, dataset: "generated", extraction: (1, record),
+                calibration: ScoreCalibration(scale: 100, bias: 0, isSigmoid: false), mapped: mapped)
+            try ask(search, clips, size, isMapped, opened: (ContinuousClock.now - begin) / .seconds(1))
+        }
+    }
+
+    private static func ask(
+        _ search: PhraseSearch, _ clips: Int, _ size: Int, _ isMapped: Bool, opened: Double
+    ) throws {
         var seconds: [Double] = []
         for question in 0..<5 {
             let vector = RandomParameters().uniform("question \(question)", count: size).map { $0 - 0.5 }
@@ -29,7 +43,7 @@ enum PhraseBenchmark {
         let bytes = Double(clips * frames * size * 2)
         print(
             """
-            {"frames": \(clips * frames), "numbers": \(size), "seconds": \(seconds), \
+            {"mapped": \(isMapped), "opened_seconds": \(opened), "frames": \(clips * frames), "numbers": \(size), "seconds": \(seconds), \
             "gigabytes_per_second": \(bytes / 1e9 / seconds.min()!), "peak_mib": \(NetworkBenchmark.peakMemory())}
             """)
     }

@@ -1,4 +1,7 @@
+import Foundation
+import TestSupport
 import Testing
+import Tokenizers
 
 @testable import Language
 
@@ -11,6 +14,17 @@ import Testing
             ("TV", "TV"), ("WatchTVNews", "watch tv news"), ("Biking", "Biking"), ("", ""),
         ])
     func words(_ label: String, _ expected: String) { #expect(ClassPrompts.words(label) == expected) }
+
+    @Test("a vocabulary named after the weights comes before one that only lies beside them")
+    func vocabulary() throws {
+        let scratch = try ScratchFolder()
+        let fixture = try #require(Bundle.module.url(forResource: "Fixtures/merges", withExtension: "txt"))
+        try scratch.file("merges.txt", Data("no vocabulary".utf8))
+        let weights = scratch.path + "/clip.bin"
+        #expect(throws: (any Error).self) { try Vocabulary.open(nil, beside: weights, isCausal: true) }
+        try scratch.file("clip.merges.txt", try Data(contentsOf: fixture))
+        #expect(try Vocabulary.open(nil, beside: weights, isCausal: true).vocabularySize > 512)
+    }
 
     @Test("a class is its name in each template, or its own prompts, in templates where there are any")
     func sentences() {

@@ -121,6 +121,88 @@ import Testing
         #expect(try search.moments(question, where: "label = 'none'", count: 5).isEmpty)
     }
 
+    /// The query that the README shows.
+    private static func readmeQuery() throws -> String {
+        let path = URL(fileURLWithPath: #filePath).appending(path: "../../../README.md").standardizedFileURL.path
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        let start = try #require(text.range(of: "SELECT path, time, round(1 - vec_distance_cosine("))
+        let end = try #require(text.range(of: "LIMIT 3\"", range: start.lowerBound..<text.endIndex))
+        return String(text[start.lowerBound..<end.upperBound].dropLast())
+    }
+
+    @Test("the README's SQL answers a question as `search` does")
+    func readme() throws {
+        let path = scratch.path + "/float32.sqlite"
+        let cache = try CacheFile(path: path)
+        let record = ExtractionRecord(
+            digest: "e", name: "s", backbone: "clip_vitb32", weights: "w", weightsDigest: nil, tap: "projected",
+            imageSize: 224, maxFrames: 40, featureShape: [Self.size], precision: "f32", recipe: "{}", version: "test")
+        let id = try cache.addExtraction(record)
+        let features = try self.cache.features(dataset: "d", extraction: extraction.id)
+        for clip in features.examples {
+            let video = VideoRecord(digest: clip.path, path: clip.path)
+            try cache.store(
+                SequenceRecord(
+                    frameIndices: Array(0..<40), frameTimes: (0..<40).map { Double($0) / 2 }, decodeErrors: 0,
+                    features: Array(features.rows[clip.firstRow * Self.size..<(clip.firstRow + 40) * Self.size])),
+                video: video, extraction: id, maxFrames: 40, featureSize: Self.size)
+            try cache.registerSamples([(video, SampleRecord(dataset: "d", label: "a", split: "train", group: nil))])
+        }
+        try cache.store(phrases: [("a person falls off a bicycle", Self.direction(0))], extraction: id)
+        var configuration = Configuration()
+        configuration.prepareDatabase { database in
+            // As sqlite-vec's, which need not be installed for this.
+            database.add(
+                function: DatabaseFunction("vec_distance_cosine", argumentCount: 2, pure: true) { values in
+                    func vector(_ value: DatabaseValue) -> [Float] {
+                        (Data.fromDatabaseValue(value) ?? Data()).withUnsafeBytes {
+                            Array($0.bindMemory(to: Float.self))
+                        }
+                    }
+                    let (first, second) = (vector(values[0]), vector(values[1]))
+                    func product(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+                    return Double(
+                        1 - product(first, second) / (product(first, first) * product(second, second)).squareRoot())
+                })
+        }
+        let rows = try DatabaseQueue(path: path, configuration: configuration).read {
+            try Row.fetchAll($0, sql: try Self.readmeQuery())
+        }
+        let search = PhraseSearch(cache, dataset: "d", extraction: (id, record), calibration: nil)
+        let best = try search.clips(Question(wanted: [Self.direction(0)]), count: 2)
+        #expect(rows.count == 3 && abs((rows[0]["score"] as Double) - Double(best[0].score)) < 1e-3)
+        #expect(rows[0]["path"] as String == best[0].path && rows[0]["time"] as Double == best[0].time)
+    }
+
+    @Test("mapped features give the same, whatever is asked, and are made anew when the cache changes")
+    func mapped() throws {
+        let folder = scratch.path + "/mapped"
+        #expect(try MappedFrames.open(cache, extraction: extraction, in: folder) == nil)
+        #expect(try MappedFrames.make(cache, extraction: extraction, in: folder, isCancelled: { true }) == nil)
+        let frames = try #require(try MappedFrames.make(cache, extraction: extraction, in: folder))
+        #expect(frames.bytes > 10 * 40 * Self.size * 2)
+        let fast = PhraseSearch(
+            cache, dataset: "d", extraction: extraction,
+            calibration: ScoreCalibration(scale: 100, bias: 0, isSigmoid: false), mapped: frames)
+        let question = Question(wanted: [Self.direction(0)], unwanted: [Self.direction(1), Self.direction(2)])
+        for condition in [nil, "label = 'odd'", "path < '5'"] {
+            let expected = try search.moments(question, where: condition, count: 20)
+            #expect(try fast.moments(question, where: condition, count: 20) == expected)
+            #expect(
+                try fast.clips(question, where: condition, count: 4)
+                    == search.clips(question, where: condition, count: 4))
+        }
+        #expect(throws: ScanError.self) { try fast.clips(question, where: "labl = 1", count: 1) }
+        #expect(try MappedFrames.open(cache, extraction: extraction, in: folder) != nil)
+        let video = VideoRecord(digest: "new", path: "new.mp4")
+        try cache.store(
+            SequenceRecord(
+                frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [Float](repeating: 1, count: Self.size)),
+            video: video, extraction: extraction.id, maxFrames: 40, featureSize: Self.size, as: .float16)
+        #expect(try MappedFrames.open(cache, extraction: extraction, in: folder) == nil)
+        #expect(throws: CacheError.self) { try MappedFrames.make(cache, extraction: extraction, in: "/proc/none") }
+    }
+
     @Test("phrases are kept beside the features, where SQL finds them")
     func phrases() throws {
         try cache.store(phrases: [("up", Self.direction(0)), ("up", Self.direction(1))], extraction: extraction.id)

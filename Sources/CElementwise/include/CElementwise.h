@@ -52,10 +52,12 @@ void elementwise_narrow(long count, const float *numbers, void *halves);
 /// `halves` may lie at any address.
 void elementwise_widen(long count, const void *halves, float *numbers);
 
-/// Cosines of `queries` rows of length 1 with `count` rows of `size` numbers, halves where `are_halves`, which may lie at
-/// any address: `[query, row]`; of zeros 0. `scratch` holds `size` numbers.
+/// One over the lengths of `count` rows of `size` numbers, halves where `are_halves`, which may lie at any address; of
+/// zeros 0.
+void elementwise_shares(long count, long size, int are_halves, const void *rows, float *shares);
+/// Cosines of such rows with `queries` rows of length 1: `[query, row]`.
 void elementwise_cosines(
-    long count, long size, int are_halves, const void *rows, long queries, const float *query, float *scratch,
+    long count, long size, int are_halves, const void *rows, const float *shares, long queries, const float *query,
     float *cosines);
 
 /// The largest |x|; NaN counts for nothing.

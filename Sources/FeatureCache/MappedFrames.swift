@@ -1,0 +1,217 @@
+import CElementwise
+import Digests
+import Foundation
+import GRDB
+
+/// The plain views of one recipe in a file of their own, row behind row as the cache stores them, which the system maps into
+/// memory: what a cache of pages cannot give, the speed of memory. Made when it is asked for, and used as long as the cache
+/// holds the same sequences.
+public struct MappedFrames: Sendable {
+    /// What stands at the beginning of the file.
+    private struct Header: Codable, Equatable {
+        var version = 1
+        /// Of the sequences in the cache: how many, and which.
+        let signature: [Int64]
+        let size: Int
+        let type: StoredType
+        let clips, rows: Int
+
+        static let bytes = 4096
+
+        /// Where the numbers end and lengths and clips begin.
+        var rowBytes: Int { rows * size * type.bytes }
+        var fileBytes: Int { Self.bytes + rowBytes + rows * 4 + clips * 16 }
+    }
+
+    private let header: Header
+    /// The whole file, as it lies.
+    private let file: Data
+    /// Rows of the table `video`, and where their rows begin here.
+    private let clips: [(id: Int64, rows: Range<Int>)]
+
+    /// Bytes of the file.
+    public var bytes: Int { header.fileBytes }
+
+    /// Where the file stands that belongs to a recipe in a cache.
+    static func path(_ cache: CacheFile, _ record: ExtractionRecord, in folder: String) -> String {
+        let place = URL(fileURLWithPath: cache.path).standardizedFileURL.resolvingSymlinksInPath().path
+        var digest = Digest()
+        digest.update(Data("\(place)\n\(record.digest)".utf8))
+        return folder + "/" + digest.hex() + ".rows"
+    }
+
+    /// The file that was made before; nil where there is none, or the cache holds other sequences now.
+    ///
+    /// - Throws: `CacheError`.
+    public static func open(
+        _ cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), in folder: String
+    ) throws -> MappedFrames? {
+        let path = path(cache, extraction.record, in: folder)
+        guard let file = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped),
+            file.count > Header.bytes,
+            let end = file.prefix(Header.bytes).firstIndex(of: 10),
+            let header = try? JSONDecoder().decode(Header.self, from: file.prefix(end)),
+            header.version == 1, header.fileBytes == file.count, header.size == extraction.record.featureSize,
+            header.type == extraction.record.elementType, header.signature == (try cache.signature(extraction.id))
+        else { return nil }
+        return MappedFrames(header, file)
+    }
+
+    private init(_ header: Header, _ file: Data) {
+        (self.header, self.file) = (header, file)
+        let start = Header.bytes + header.rowBytes + header.rows * 4
+        clips = file.withUnsafeBytes { bytes in
+            var row = 0
+            return (0..<header.clips).map { clip in
+                let own = start + clip * 16
+                let length = Int(bytes.loadUnaligned(fromByteOffset: own + 8, as: Int64.self))
+                row += length
+                return (bytes.loadUnaligned(fromByteOffset: own, as: Int64.self), row - length..<row)
+            }
+        }
+    }
+
+    /// Writes the file, whole or not at all.
+    ///
+    /// - Parameter isCancelled: asked now and then; nil is returned then.
+    /// - Throws: `CacheError`, also where there is no space.
+    public static func make(
+        _ cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), in folder: String,
+        isCancelled: () -> Bool = { false }
+    ) throws -> MappedFrames? {
+        let path = path(cache, extraction.record, in: folder)
+        let part = path + ".part"
+        do {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            _ = FileManager.default.createFile(atPath: part, contents: Data(count: Header.bytes))
+            let handle = try FileHandle(forUpdating: URL(fileURLWithPath: part))
+            defer {
+                try? handle.close()
+                try? FileManager.default.removeItem(atPath: part)
+            }
+            try handle.seekToEnd()
+            guard let header = try write(cache, extraction, to: handle, isCancelled) else { return nil }
+            try handle.seek(toOffset: 0)
+            try handle.write(contentsOf: JSONEncoder().encode(header) + [10])
+            try handle.synchronize()
+            guard rename(part, path) == 0 else { throw CocoaError(.fileWriteUnknown) }
+        } catch let error as CacheError {
+            throw error
+        } catch {
+            throw CacheError.notMapped(path: path, reason: error.localizedDescription)
+        }
+        return try open(cache, extraction: extraction, in: folder)
+    }
+
+    /// - Returns: what the header is to say; nil where it was stopped.
+    private static func write(
+        _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord), to handle: FileHandle,
+        _ isCancelled: () -> Bool
+    ) throws -> Header? {
+        let (size, type) = (extraction.record.featureSize, extraction.record.elementType)
+        var (clips, rows) = (0, 0)
+        var (table, shares, waiting) = (Data(), Data(), Data())
+        let signature = try cache.signature(extraction.id)
+        let whole = try cache.forEachStored(extraction.id) { id, length, data in
+            if isCancelled() { return false }
+            let bytes = length * size * type.bytes
+            guard data.count >= bytes else {
+                throw CacheError.damagedSequence(path: cache.path, video: "\(id)")
+            }
+            var own = [Float](repeating: 0, count: length)
+            data.withUnsafeBytes { elementwise_shares(length, size, type.isHalf, $0.baseAddress, &own) }
+            own.withUnsafeBytes { shares.append(contentsOf: $0) }
+            for number in [id, Int64(length)] { withUnsafeBytes(of: number) { table.append(contentsOf: $0) } }
+            waiting.append(data.prefix(bytes))
+            (clips, rows) = (clips + 1, rows + length)
+            if waiting.count > 16 << 20 {
+                try handle.write(contentsOf: waiting)
+                waiting.removeAll(keepingCapacity: true)
+            }
+            return true
+        }
+        guard whole else { return nil }
+        for data in [waiting, shares, table] { try handle.write(contentsOf: data) }
+        return Header(signature: signature, size: size, type: type, clips: clips, rows: rows)
+    }
+
+    /// Cosines of the chosen clips' rows.
+    ///
+    /// - Parameters:
+    ///   - queries: of length 1.
+    ///   - part: of `parts` parts of the rows, which may be read side by side.
+    public func cosines(
+        to queries: [[Float]], videos: Set<Int64>, part: Int = 0, of parts: Int = 1
+    ) -> CacheFile.Cosines {
+        var result = CacheFile.Cosines(count: queries.count)
+        let vectors = queries.flatMap { $0 }
+        let own = clips[clips.count * part / parts..<clips.count * (part + 1) / parts]
+        file.withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress else { return }
+            let shares = UnsafeRawPointer(start + Header.bytes + header.rowBytes).assumingMemoryBound(to: Float.self)
+            /// Neighbours in one go.
+            func compute(_ rows: Range<Int>) {
+                guard !rows.isEmpty else { return }
+                let values = [Float](unsafeUninitializedCapacity: queries.count * rows.count) { target, count in
+                    elementwise_cosines(
+                        rows.count, header.size, header.type.isHalf,
+                        start + Header.bytes + rows.lowerBound * header.size * header.type.bytes,
+                        shares + rows.lowerBound, queries.count, vectors, target.baseAddress)
+                    count = queries.count * rows.count
+                }
+                for place in queries.indices {
+                    result.values[place] += values[place * rows.count..<(place + 1) * rows.count]
+                }
+            }
+            var run = 0..<0
+            for clip in own where videos.contains(clip.id) {
+                result.videos.append((clip.id, clip.rows.count))
+                if run.upperBound == clip.rows.lowerBound, run.count < 1 << 16 {
+                    run = run.lowerBound..<clip.rows.upperBound
+                } else {
+                    compute(run)
+                    run = clip.rows
+                }
+            }
+            compute(run)
+        }
+        return result
+    }
+}
+
+extension CacheFile {
+    /// Which sequences a recipe has: changes whenever one is added, replaced or removed.
+    func signature(_ extraction: Int64) throws -> [Int64] {
+        try read { database in
+            let row = try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT count(*), coalesce(max(rowid), 0), coalesce(sum(rowid), 0), coalesce(sum(video_id), 0)
+                    FROM sequence WHERE extraction_id = ? AND view = 0
+                    """, arguments: [extraction])
+            return row.map { row in (0..<4).map { row[$0] } } ?? []
+        }
+    }
+
+    /// Shows the stored features of each plain view, until `body` says no.
+    ///
+    /// - Returns: whether all were shown.
+    func forEachStored(
+        _ extraction: Int64, _ body: (_ video: Int64, _ length: Int, _ features: Data) throws -> Bool
+    ) throws -> Bool {
+        try read { database in
+            try database.execute(sql: "PRAGMA mmap_size = \(1 << 44)")
+            let cursor = try Row.fetchCursor(
+                database,
+                sql: """
+                    SELECT video_id, length, features FROM sequence
+                    WHERE extraction_id = ? AND view = 0 AND length > 0 ORDER BY video_id
+                    """, arguments: [extraction])
+            while let row = try cursor.next() {
+                let goesOn = try row.withUnsafeData(atIndex: 2) { try body(row[0], row[1], $0 ?? Data()) }
+                if !goesOn { return false }
+            }
+            return true
+        }
+    }
+}
