@@ -2,7 +2,8 @@
 
     python zero_shot.py --binary .build/release/zoetrope --clips FOLDER      # torch, transformers, onnxruntime, numpy
 
-Prints the largest difference of any probability: of the run, and of its head as ONNX.
+Prints the largest difference of any probability: of the run, and of its head as ONNX; and whether `search` ranks clips as
+NumPy does.
 """
 
 import argparse
@@ -67,14 +68,17 @@ def main():
         cache = sqlite3.connect(folder + "/features.sqlite")
         rows = cache.execute(
             "SELECT v.path, s.features, s.length FROM sequence s JOIN video v ON v.id = s.video_id ORDER BY v.path").fetchall()
+        def text(sentence):
+            with torch.no_grad():
+                vector = network.get_text_features(torch.tensor([tokenizer(sentence)["input_ids"]]))
+            return vector if torch.is_tensor(vector) else vector.pooler_output
+
         with torch.no_grad():
             classes = []
             for label in labels:
                 phrases = PROMPTS.get(label, ["jump rope"])
                 sentences = [template.replace("{}", phrase) for phrase in phrases for template in TEMPLATES]
-                vectors = [network.get_text_features(torch.tensor([tokenizer(s)["input_ids"]])) for s in sentences]
-                vectors = [v if torch.is_tensor(v) else v.pooler_output for v in vectors]
-                vectors = torch.nn.functional.normalize(torch.cat(vectors), dim=-1)
+                vectors = torch.nn.functional.normalize(torch.cat([text(sentence) for sentence in sentences]), dim=-1)
                 classes.append(torch.nn.functional.normalize(vectors.mean(0), dim=-1))
             expected = []
             for _, blob, length in rows:
@@ -93,6 +97,22 @@ def main():
         print(f"probabilities {expected.min():.3f} to {expected.max():.3f}")
         print(f"run  {abs(numpy.array(stored) - expected).max():.1e}")
         print(f"ONNX {abs(exported - expected).max():.1e}")
+        wanted, other = (
+            v.numpy()[0] / numpy.linalg.norm(v.numpy()) for v in map(text, ["somebody throws a ball", "a bicycle"]))
+        scores = {}
+        for path, blob, length in rows:
+            frames = numpy.frombuffer(blob, "<f4").reshape(-1, 512)[:length]
+            frames = frames / numpy.linalg.norm(frames, axis=1, keepdims=True)
+            scores[path] = (frames @ wanted - frames @ other).max()
+        found = json.loads(run(
+            "search", "features.sqlite", "somebody throws a ball", "--not", "a bicycle", "--by", "clip", "--json"))
+        ranked = sorted(scores, key=scores.get, reverse=True)
+        error = max(abs(match["score"] - scores[match["path"]]) for match in found)
+        print(f"search ranks as NumPy: {[match['path'] for match in found] == ranked}; scores differ by {error:.1e}")
+        run("evaluate", "runs/words")
+        run("compare", "runs/words", "runs/words")
+        clip = next(pathlib.Path(options.clips).glob("*.mp4")).resolve()
+        print(run("predict", "runs/words", str(clip)).strip())
 
 
 if __name__ == "__main__":
