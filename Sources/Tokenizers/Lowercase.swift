@@ -1,6 +1,11 @@
 import Foundation
 
 extension String {
+    /// Each character's lower case whatever stands beside it, as the `tokenizers` library makes it.
+    var lowercasedByCharacter: String {
+        unicodeScalars.reduce(into: "") { $0 += $1.properties.lowercaseMapping }
+    }
+
     /// Lower case as Unicode's full mapping has it, a sigma at the end of a word included: Python's `str.lower`.
     var fullyLowercased: String {
         let scalars = Array(unicodeScalars)

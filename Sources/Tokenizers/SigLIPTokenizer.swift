@@ -3,8 +3,8 @@ import Foundation
 /// SigLIP's tokens: SentencePiece on text in lower case without punctuation, and the end; the second SigLIP's keep the
 /// punctuation, and their model takes unknown characters apart into bytes.
 ///
-/// The first SigLIP's tokens are checked against `transformers`; those of the second, and what it is filled up with, follow its
-/// description and have not been checked against its published model.
+/// Both are checked against `transformers`' with models trained for it; the second's published model, whose own symbols are
+/// whole words of markup, has not been tried.
 public struct SigLIPTokenizer: Tokenizer {
     private let model: SentencePieceTokenizer
 
@@ -25,7 +25,7 @@ public struct SigLIPTokenizer: Tokenizer {
     private static let punctuation = Set("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~".unicodeScalars)
 
     private func prepared(_ text: String) -> String {
-        if model.fallsBackToBytes { return text.fullyLowercased }
+        if model.fallsBackToBytes { return text.lowercasedByCharacter }
         let kept = String(
             String.UnicodeScalarView(text.fullyLowercased.unicodeScalars.filter { !Self.punctuation.contains($0) }))
         return kept.split(whereSeparator: \.isWhitespace).joined(separator: " ")

@@ -4,7 +4,7 @@ import Tokenizers
 /// Tokens of many texts, to be compared with those of the publishers.
 enum TokenPrinter {
     /// - Parameters:
-    ///   - kind: `clip`, or else a model of SentencePiece's.
+    ///   - kind: `clip`, `siglip` with its preparation and end, or else a model of SentencePiece's.
     ///   - texts: a JSON list.
     static func run(_ kind: String, vocabulary: String, texts: String) throws {
         let data = try Data(contentsOf: URL(fileURLWithPath: texts))
@@ -13,6 +13,9 @@ enum TokenPrinter {
         if kind == "clip" {
             let tokenizer = try BytePairTokenizer(file: vocabulary)
             tokens = list.map { tokenizer.encode($0) }
+        } else if kind == "siglip" {
+            let tokenizer = try SigLIPTokenizer(file: vocabulary)
+            tokens = list.map { tokenizer.encode($0, limit: 64) }
         } else {
             let tokenizer = try SentencePieceTokenizer(file: vocabulary)
             tokens = list.map { tokenizer.pieces(of: $0) }

@@ -7,7 +7,7 @@ import Testing
 @Suite struct TokenizerTests {
     struct Goldens: Decodable {
         let texts: [String]
-        let clip, unigram, bpe: [[Int]]
+        let clip, unigram, bpe, siglip2: [[Int]]
     }
 
     static let goldens: Goldens = fixture("tokens", in: Bundle.module)
@@ -21,6 +21,15 @@ import Testing
         let tokenizer = try BytePairTokenizer(file: Self.path("merges", "txt"))
         for (text, expected) in zip(Self.goldens.texts, Self.goldens.clip) {
             #expect(tokenizer.encode(text) == expected, "\(text.debugDescription)")
+        }
+    }
+
+    @Test("tokens of the second SigLIP equal transformers', with the end in the last of 64 places")
+    func secondSigLIP() throws {
+        let tokenizer = try SigLIPTokenizer(file: Self.path("siglip2", "model"))
+        #expect(tokenizer.padding == 0)
+        for (text, expected) in zip(Self.goldens.texts, Self.goldens.siglip2) {
+            #expect(tokenizer.encode(text, limit: 64) == expected, "\(text.debugDescription)")
         }
     }
 

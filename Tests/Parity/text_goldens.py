@@ -86,6 +86,31 @@ def trained_merges(count=400):
     return [tuple(pair) if isinstance(pair, list) else tuple(pair.split(" ")) for pair in merges]
 
 
+def siglip2_pieces():
+    """Byte pairs as Gemma's model has them: the filling, end, beginning and the unknown first."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(s.replace("\0", "").replace("\n", " ").lower() for s in sentences(3000, 7)), model_writer=model,
+        model_type="bpe", normalization_rule_name="identity", vocab_size=600, byte_fallback=True, add_dummy_prefix=False,
+        remove_extra_whitespaces=False, pad_id=0, eos_id=1, bos_id=2, unk_id=3, character_coverage=0.98, minloglevel=2)
+    return model.getvalue()
+
+
+def siglip2_tokenizer(data):
+    """transformers' tokenizer of SigLIP 2 with the pieces of a SentencePiece model, filled up as it is published."""
+    from transformers import Siglip2Tokenizer
+    from transformers.tokenization_utils_base import generate_merges
+
+    model = sentencepiece.SentencePieceProcessor(model_proto=data)
+    vocabulary = {model.id_to_piece(i): i for i in range(model.get_piece_size())}
+    scores = {piece: model.get_score(i) for piece, i in vocabulary.items() if not model.is_byte(i) and i > 3}
+    merges = generate_merges(vocabulary, scores, skip_tokens=["<pad>", "<eos>", "<bos>", "<unk>"])
+    names = {"<s>": "<bos>", "</s>": "<eos>"}
+    vocabulary = {names.get(piece, piece): i for piece, i in vocabulary.items()}
+    tokenizer = Siglip2Tokenizer(vocab=vocabulary, merges=merges, mask_token=None, padding_side="right")
+    return lambda text: tokenizer(text, add_special_tokens=False)["input_ids"][:63] + [tokenizer.eos_token_id]
+
+
 def pieces(kind):
     """A trained model: unigram as SigLIP's is, or byte pairs that fall back to bytes as the second SigLIP's."""
     model = io.BytesIO()
@@ -106,7 +131,8 @@ def tokens(known):
     for kind, data in models_.items():
         model = sentencepiece.SentencePieceProcessor(model_proto=data)
         result[kind] = [model.encode(t.split("\0")[0]) for t in texts]
-    return result
+    peer = siglip2_tokenizer(siglip2_pieces())
+    return result | {"siglip2": [peer(t) for t in texts]}
 
 
 # MARK: features
@@ -260,6 +286,11 @@ def full(binary, count=10_000):
             kept = [i for i, t in enumerate(texts) if "\0" not in t]
             own = ours("pieces", kind)
             print(f"SentencePiece {kind}: {sum(own[i] == model.encode(texts[i]) for i in kept)} of {len(kept)} alike")
+        data = siglip2_pieces()
+        pathlib.Path(folder, "siglip2").write_bytes(data)
+        peer, own = siglip2_tokenizer(data), ours("siglip", "siglip2")
+        unlike = [(t, a, peer(t)) for t, a in zip(texts, own) if a != peer(t)]
+        print(f"SigLIP 2: {len(texts) - len(unlike)} of {len(texts)} alike", *unlike[:3], sep="\n" if unlike else "")
 
 
 if __name__ == "__main__" and "--full" in sys.argv:
@@ -269,7 +300,7 @@ elif __name__ == "__main__":
     merges = trained_merges()
     models_ = {kind: pieces(kind) for kind in ("unigram", "bpe")}
     (TARGET / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
-    for kind, data in models_.items():
+    for kind, data in (models_ | {"siglip2": siglip2_pieces()}).items():
         (TARGET / f"{kind}.model").write_bytes(data)
     (TARGET / "tokens.json").write_text(json.dumps(tokens((merges, models_)), ensure_ascii=True))
     (TARGET / "features.json").write_text(json.dumps(features((merges, models_)), ensure_ascii=True))
