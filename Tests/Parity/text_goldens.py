@@ -273,12 +273,15 @@ def full(binary, count=10_000):
         print(f"transformers: {sum(a == b for a, b in zip(own, theirs))} of {len(texts)} alike")
         peer = open_clip.SimpleTokenizer()
         rows = peer(texts)
-        alike = [row[: len(mine)].tolist() == mine and not row[len(mine):].any() for row, mine in zip(rows, own)]
         import ftfy
 
-        plain = [ftfy.fix_text(t) == t and not set(t) & set(map(chr, [28, 29, 30, 31])) for t in texts]
-        print(f"open_clip: {sum(alike)} of {len(texts)}; {sum(a for a, p in zip(alike, plain) if p)} of the "
-              f"{sum(plain)} that ftfy does not change")
+        # open_clip mends texts by ftfy first, as the command does not, and knows the sigma at a word's end, as transformers does not.
+        mended = [ftfy.fix_text(t) for t in texts]
+        pathlib.Path(folder, "texts.json").write_text(json.dumps(mended))
+        alike = [row[: len(mine)].tolist() == mine and not row[len(mine):].any() for row, mine in zip(rows, ours("clip", "merges.txt"))]
+        pathlib.Path(folder, "texts.json").write_text(json.dumps(texts))
+        kept = [a for a, t in zip(alike, mended) if t.lower() == "".join(map(str.lower, t))]
+        print(f"open_clip: {sum(alike)} of {len(texts)} once mended by ftfy; {sum(kept)} of the {len(kept)} without a sigma that ends a word")
         for kind in ("unigram", "bpe"):
             data = pieces(kind)
             pathlib.Path(folder, kind).write_bytes(data)
