@@ -44,9 +44,11 @@ let package = Package(
         .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
         // Loops over numbers are slow enough without the optimiser to be most of the tests.
         .target(name: "CElementwise", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
-        .target(name: "NeuralNetwork", dependencies: ["COneDNN", "CElementwise", "CLibzip", "CHDF5"]),
+        .target(name: "NeuralNetwork", dependencies: ["CElementwise", "CLibzip", "CHDF5"]),
+        .target(name: "Inference", dependencies: ["NeuralNetwork", "COneDNN", "CElementwise"]),
+        .target(name: "Training", dependencies: ["NeuralNetwork", "Inference", "COneDNN", "CElementwise"]),
         .target(name: "ONNXMessages"),
-        .target(name: "ONNX", dependencies: ["NeuralNetwork", "ONNXMessages"]),
+        .target(name: "ONNX", dependencies: ["Inference", "NeuralNetwork", "ONNXMessages"]),
         .target(name: "CONNXRuntime"),
         .target(name: "ONNXRuntime", dependencies: ["CONNXRuntime"]),
         .target(name: "Tokenizers", dependencies: ["ONNXMessages"]),
@@ -63,13 +65,15 @@ let package = Package(
         .target(
             name: "Extraction",
             dependencies: [
-                "NeuralNetwork", "ONNX", "ONNXRuntime", "Backbones", "Datasets", "Video", "FeatureCache", "Digests",
+                "Inference", "NeuralNetwork", "ONNX", "ONNXRuntime", "Backbones", "Datasets", "Video", "FeatureCache",
+                "Digests",
             ]),
-        .target(name: "SequenceModels", dependencies: ["NeuralNetwork", "Datasets", "FeatureCache"]),
+        .target(name: "SequenceModels", dependencies: ["Training", "NeuralNetwork", "Datasets", "FeatureCache"]),
         .target(
             name: "FineTuning",
             dependencies: [
-                "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction", "SequenceModels",
+                "Inference", "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache",
+                "Extraction", "SequenceModels",
             ]),
         .target(
             name: "Reports",
@@ -81,17 +85,19 @@ let package = Package(
         .target(
             name: "Exploration",
             dependencies: [
-                "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction", "SequenceModels",
+                "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
+                "SequenceModels",
             ]),
         .target(
             name: "Language",
             dependencies: [
-                "NeuralNetwork", "Backbones", "Tokenizers", "FeatureCache", "Extraction", "SequenceModels",
+                "Training", "NeuralNetwork", "Backbones", "Tokenizers", "FeatureCache", "Extraction", "SequenceModels",
             ]),
         .target(
             name: "Pipelines",
             dependencies: [
-                "Datasets", "Video", "ONNX", "Backbones", "Extraction", "SequenceModels", "FineTuning", "Reports",
+                "Inference", "Training", "Datasets", "Video", "ONNX", "Backbones", "Extraction", "SequenceModels",
+                "FineTuning", "Reports",
                 "Exploration",
                 .product(name: "Yams", package: "Yams"),
             ],
@@ -99,7 +105,8 @@ let package = Package(
         .executableTarget(
             name: "zoetrope",
             dependencies: [
-                "Pipelines", "Extraction", "Exploration", "Language", "SequenceModels", "FineTuning", "Reports",
+                "Inference", "Pipelines", "Extraction", "Exploration", "Language", "SequenceModels", "FineTuning",
+                "Reports",
                 "Backbones",
                 "ONNX",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -108,7 +115,8 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "Backbones", "ONNX", "Datasets", "Extraction", "SequenceModels", "FeatureCache", "Exploration",
+                "Inference", "Training", "Backbones", "ONNX", "Datasets", "Extraction", "SequenceModels",
+                "FeatureCache", "Exploration",
                 "Language", "Tokenizers",
             ],
             path: "Tests/Benchmarks",
@@ -119,13 +127,17 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .target(
             name: "Fuzzing",
-            dependencies: ["NeuralNetwork", "ONNX", "Datasets", "Video", "SequenceModels", "Pipelines"],
+            dependencies: ["Inference", "NeuralNetwork", "ONNX", "Datasets", "Video", "SequenceModels", "Pipelines"],
             path: "Tests/Fuzzing", exclude: ["Seeds"]),
         .executableTarget(name: "Fuzz", dependencies: ["Fuzzing"], path: "Tests/Fuzz"),
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "InferenceTests", dependencies: ["Inference", "NeuralNetwork", "TestSupport"]),
         .testTarget(
-            name: "ONNXTests", dependencies: ["ONNX", "ONNXMessages", "NeuralNetwork", "TestSupport"],
+            name: "TrainingTests", dependencies: ["Training", "Inference", "NeuralNetwork", "TestSupport"],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "ONNXTests", dependencies: ["Inference", "ONNX", "ONNXMessages", "NeuralNetwork", "TestSupport"],
             resources: [.copy("Fixtures")]),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "TestSupport"]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
@@ -138,7 +150,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "zoetrope", "NeuralNetwork", "Backbones", "ONNXMessages", "Video", "FeatureCache", "Extraction",
+                "Inference", "zoetrope", "NeuralNetwork", "Backbones", "ONNXMessages", "Video", "FeatureCache",
+                "Extraction",
                 "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
             ],
@@ -150,11 +163,12 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "FineTuningTests", dependencies: ["FineTuning", "TestSupport"]),
+        .testTarget(name: "FineTuningTests", dependencies: ["Training", "FineTuning", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "Backbones", "TestSupport"]),
-        .testTarget(name: "ExtractionTests", dependencies: ["Extraction", "ONNXRuntime", "Digests", "TestSupport"]),
         .testTarget(
-            name: "SequenceModelsTests", dependencies: ["SequenceModels", "TestSupport"],
+            name: "ExtractionTests", dependencies: ["Inference", "Extraction", "ONNXRuntime", "Digests", "TestSupport"]),
+        .testTarget(
+            name: "SequenceModelsTests", dependencies: ["Training", "SequenceModels", "TestSupport"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "PipelinesTests", dependencies: ["Pipelines", "Fuzzing", "TestSupport"],
@@ -162,7 +176,7 @@ let package = Package(
         .testTarget(name: "VideoTests", dependencies: ["Video", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(
             name: "BackbonesTests",
-            dependencies: ["Backbones", "Digests", "TestSupport"],
+            dependencies: ["Inference", "Training", "Backbones", "Digests", "TestSupport"],
             resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,7 +1,7 @@
 import Dispatch
 import Foundation
-import NeuralNetwork
 import Synchronization
+import Training
 
 /// A clip and how alike it is.
 public struct Neighbor: Sendable, Equatable {

@@ -2,8 +2,8 @@ import Backbones
 import Extraction
 import FeatureCache
 import Foundation
-import NeuralNetwork
 import SequenceModels
+import Training
 
 /// The clips of a cache that are most like a video, or the moments that are.
 public struct SimilarClips: Sendable {

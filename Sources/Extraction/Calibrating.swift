@@ -1,6 +1,6 @@
 import Datasets
 import FeatureCache
-import NeuralNetwork
+import Inference
 import Video
 
 extension Extractor {

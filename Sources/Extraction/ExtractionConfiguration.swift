@@ -1,6 +1,6 @@
 import Backbones
 import FeatureCache
-import NeuralNetwork
+import Inference
 import Video
 
 /// The `extract` part of a pipeline.

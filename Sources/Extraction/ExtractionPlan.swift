@@ -2,7 +2,7 @@ import Datasets
 import Digests
 import FeatureCache
 import Foundation
-import NeuralNetwork
+import Inference
 import Video
 
 /// What has to be done before a clip is decoded.

@@ -3,6 +3,7 @@ import Datasets
 import Digests
 import FeatureCache
 import Foundation
+import Inference
 import NeuralNetwork
 import Video
 

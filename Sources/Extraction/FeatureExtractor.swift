@@ -1,7 +1,7 @@
 import Backbones
 import FeatureCache
 import Foundation
-import NeuralNetwork
+import Inference
 import Video
 
 /// Turns one clip after the other into features of one or several recipes: sample, decode, crop, resize,

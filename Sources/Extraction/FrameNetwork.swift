@@ -1,3 +1,4 @@
+import Inference
 import NeuralNetwork
 
 /// A recipe's network, wherever it runs.

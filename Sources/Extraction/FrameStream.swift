@@ -1,5 +1,5 @@
 import Foundation
-import NeuralNetwork
+import Inference
 import Video
 
 /// Features of the frames of one clip of any length, in order, while it is being decoded: one thread decodes, and as

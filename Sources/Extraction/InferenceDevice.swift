@@ -1,5 +1,5 @@
 import Foundation
-import NeuralNetwork
+import Inference
 import ONNX
 import ONNXRuntime
 

@@ -2,6 +2,7 @@ import Backbones
 import Digests
 import FeatureCache
 import Foundation
+import Inference
 import NeuralNetwork
 import ONNX
 

@@ -1,6 +1,7 @@
 import Digests
 import FeatureCache
 import Foundation
+import Inference
 import NeuralNetwork
 
 /// Ranges of eight bits that were found before from the same recipe and the same pictures, in the user's cache folder:

@@ -4,8 +4,10 @@ import Dispatch
 import Extraction
 import FeatureCache
 import Foundation
+import Inference
 import NeuralNetwork
 import SequenceModels
+import Training
 import Video
 
 /// Trains a network together with a head on decoded frames.

@@ -2,6 +2,7 @@ import Datasets
 import Foundation
 import NeuralNetwork
 import SequenceModels
+import Training
 
 /// A state on disk: all weights, the best ones, and what optimisers, schedule and order need to go on.
 struct FineTuningCheckpoint {

@@ -4,8 +4,10 @@ import Dispatch
 import Extraction
 import FeatureCache
 import Foundation
+import Inference
 import NeuralNetwork
 import SequenceModels
+import Training
 
 /// What does not change from epoch to epoch: frames, partition, network and head as they begin.
 final class FineTuningTask {

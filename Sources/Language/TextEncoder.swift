@@ -2,6 +2,7 @@ import Backbones
 import Foundation
 import NeuralNetwork
 import Tokenizers
+import Training
 
 /// Turns phrases into vectors of length 1 in the space that an image tower's `projected` features lie in. Used by one
 /// thread.

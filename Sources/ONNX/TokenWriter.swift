@@ -1,3 +1,4 @@
+import Inference
 import NeuralNetwork
 
 /// The layers of vision transformers.

@@ -1,9 +1,11 @@
 import Backbones
 import Extraction
 import Foundation
+import Inference
 import NeuralNetwork
 import Reports
 import SequenceModels
+import Training
 import Video
 
 /// Where in its frames a run sees a class: Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) through the head to the last

@@ -2,6 +2,7 @@ import Backbones
 import Extraction
 import Foundation
 import NeuralNetwork
+import Training
 import Video
 
 /// What a published network's own classifier says of videos; nothing is trained.

@@ -1,6 +1,6 @@
 import Extraction
 import Foundation
-import NeuralNetwork
+import Inference
 import SequenceModels
 
 /// A network as a run wants it.

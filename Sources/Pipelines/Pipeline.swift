@@ -4,7 +4,7 @@ import Extraction
 import FeatureCache
 import FineTuning
 import Foundation
-import NeuralNetwork
+import Inference
 import SequenceModels
 import Video
 import Yams

@@ -2,6 +2,7 @@ import Datasets
 import Extraction
 import FeatureCache
 import Foundation
+import Inference
 import NeuralNetwork
 import SequenceModels
 

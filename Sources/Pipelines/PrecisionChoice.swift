@@ -2,7 +2,7 @@ import Datasets
 import Extraction
 import FeatureCache
 import Foundation
-import NeuralNetwork
+import Inference
 
 /// `precision: fastest`: the quickest precision on this processor whose features and heads, on a small part of the data
 /// set, are as good as those in `f32` (`PrecisionCheck.Result.isAsGood`). Decided once for a cache, and kept in the recipe.

@@ -1,5 +1,5 @@
-import NeuralNetwork
 import SequenceModels
+import Training
 
 /// The `sequence` part of a pipeline file.
 extension TrainingConfiguration {

@@ -1,6 +1,6 @@
 import Dispatch
 import FeatureCache
-import NeuralNetwork
+import Training
 
 /// The batches of an epoch, one after the other. Where features are streamed, the next batch is read while
 /// the last one is computed.

@@ -1,6 +1,7 @@
 import Datasets
 import FeatureCache
 import NeuralNetwork
+import Training
 
 /// A head applied to cached examples.
 public struct Evaluation: Sendable {

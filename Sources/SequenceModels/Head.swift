@@ -1,6 +1,7 @@
 import FeatureCache
 import Foundation
 import NeuralNetwork
+import Training
 
 /// A head with its parameters and everything needed to apply it: labels in order, feature scaling.
 public struct Head: Sendable {

@@ -1,4 +1,5 @@
 import NeuralNetwork
+import Training
 
 /// A step of training in which the network in front of the head learns too.
 public struct JointStep: Sendable {

@@ -1,6 +1,7 @@
 import FeatureCache
 import Foundation
 import NeuralNetwork
+import Training
 
 /// How good predictions are.
 public struct Metrics: Sendable, Equatable {

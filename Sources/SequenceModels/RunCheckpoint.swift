@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import NeuralNetwork
+import Training
 
 /// `last.safetensors` of a run: the last weights under their names, and beside them the best ones and
 /// everything else that training needs to go on.

@@ -1,5 +1,6 @@
 import FeatureCache
 import NeuralNetwork
+import Training
 
 /// Slides a window over rows that arrive bit by bit, and asks the head about each place of the window. Keeps no more
 /// rows than a window and a batch.

@@ -1,6 +1,7 @@
 import FeatureCache
 import Foundation
 import NeuralNetwork
+import Training
 
 /// One number that all class scores are divided by, so that probabilities say how often they are right (Guo et al. 2017,
 /// arXiv:1706.04599). It changes no prediction, and lives in the last layer's weights: whoever reads the head, or a file

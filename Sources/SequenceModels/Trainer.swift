@@ -2,6 +2,7 @@ import Datasets
 import FeatureCache
 import Foundation
 import NeuralNetwork
+import Training
 
 /// The training loop of stage 2.
 public struct Trainer: Sendable {

@@ -1,4 +1,4 @@
-import NeuralNetwork
+import Training
 
 /// The `sequence` part of a pipeline.
 public struct TrainingConfiguration: Sendable, Equatable, Codable {

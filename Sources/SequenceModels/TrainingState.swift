@@ -1,5 +1,5 @@
 import Datasets
-import NeuralNetwork
+import Training
 
 /// Everything that training remembers between two epochs: with it, training goes on as if it had never
 /// stopped.

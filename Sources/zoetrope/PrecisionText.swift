@@ -1,4 +1,4 @@
-import NeuralNetwork
+import Inference
 import Pipelines
 import Reports
 

@@ -1,5 +1,6 @@
 import Backbones
 import Foundation
+import Inference
 import NeuralNetwork
 import TestSupport
 import Testing

@@ -3,6 +3,7 @@ import Foundation
 import NeuralNetwork
 import TestSupport
 import Testing
+import Training
 
 @Suite struct TrainingStepsTests {
     struct Steps: Decodable {

@@ -2,7 +2,7 @@ import Backbones
 import Datasets
 import Extraction
 import Foundation
-import NeuralNetwork
+import Inference
 
 /// Frames a second of a network on the GPU, from bytes in memory to features in memory, as `extract` runs it.
 enum DeviceBenchmark {

@@ -1,7 +1,9 @@
 import Backbones
 import Foundation
+import Inference
 import NeuralNetwork
 import SequenceModels
+import Training
 
 /// Seconds of a training step of a published network with its head, on generated frames already decoded.
 enum TrainingBenchmark {

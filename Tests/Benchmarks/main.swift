@@ -1,6 +1,6 @@
 import Backbones
 import Foundation
-import NeuralNetwork
+import Inference
 
 // Measures parts of the program by themselves.
 //

@@ -1,11 +1,11 @@
 import Backbones
 import FeatureCache
+import Inference
 import NeuralNetwork
 import ONNXRuntime
 import TestSupport
 import Testing
 import Video
-
 @testable import Extraction
 
 /// Networks as they go to a GPU, run by ONNX Runtime on this processor: only where it is installed.

@@ -7,7 +7,6 @@ import Synchronization
 import TestSupport
 import Testing
 import Video
-
 @testable import Extraction
 
 @Suite struct ExtractorTests {

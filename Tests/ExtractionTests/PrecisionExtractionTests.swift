@@ -2,10 +2,10 @@ import Backbones
 import Datasets
 import FeatureCache
 import Foundation
+import Inference
 import NeuralNetwork
 import TestSupport
 import Testing
-
 @testable import Extraction
 
 @Suite struct PrecisionExtractionTests {

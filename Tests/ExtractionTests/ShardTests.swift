@@ -2,12 +2,11 @@ import Datasets
 import Digests
 import FeatureCache
 import Foundation
-import NeuralNetwork
+import Inference
 import Synchronization
 import TestSupport
 import Testing
 import Video
-
 @testable import Extraction
 
 @Suite struct ShardTests {

@@ -2,11 +2,11 @@ import Backbones
 import Datasets
 import Foundation
 import GRDB
+import Inference
 import NeuralNetwork
 import TestSupport
 import Testing
 import Video
-
 @testable import Extraction
 @testable import FeatureCache
 

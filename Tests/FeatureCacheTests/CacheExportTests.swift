@@ -3,7 +3,6 @@ import GRDB
 import NeuralNetwork
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
 @Suite struct CacheExportTests {

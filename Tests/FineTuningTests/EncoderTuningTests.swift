@@ -5,7 +5,6 @@ import NeuralNetwork
 import SequenceModels
 import TestSupport
 import Testing
-
 @testable import FineTuning
 
 @Suite struct EncoderTuningTests {

@@ -7,8 +7,8 @@ import NeuralNetwork
 import SequenceModels
 import TestSupport
 import Testing
+import Training
 import Video
-
 @testable import FineTuning
 
 /// Tiny clips of two labels that brightness tells apart.

@@ -4,7 +4,6 @@ import GRDB
 import NeuralNetwork
 import TestSupport
 import Testing
-
 @testable import Language
 
 /// Features in which a direction belongs to known stretches of known clips.

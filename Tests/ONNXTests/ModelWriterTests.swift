@@ -1,9 +1,9 @@
 import Foundation
 import NeuralNetwork
-@testable import ONNX
 import ONNXMessages
 import TestSupport
 import Testing
+@testable import ONNX
 
 @Suite struct ModelWriterTests {
     /// A small network of a convolution and a linear layer.

@@ -1,4 +1,4 @@
-"""Outputs and gradients of torch.nn.GRU and LSTM on packed sequences → NeuralNetworkTests/Fixtures/recurrent.json.
+"""Outputs and gradients of torch.nn.GRU and LSTM on packed sequences → TrainingTests/Fixtures/recurrent.json.
 
     python recurrent_goldens.py         # torch, numpy
 
@@ -66,6 +66,6 @@ if __name__ == "__main__":
             optimizer_golden("sgd", lr=0.02), optimizer_golden("sgd", lr=0.02, momentum=0.9, weight_decay=0.1),
         ],
     }
-    target = pathlib.Path(__file__).parents[1] / "NeuralNetworkTests" / "Fixtures" / "recurrent.json"
+    target = pathlib.Path(__file__).parents[1] / "TrainingTests" / "Fixtures" / "recurrent.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(content))

@@ -1,4 +1,4 @@
-"""Gradients, running statistics and training steps of PyTorch → NeuralNetworkTests/Fixtures/training.json and
+"""Gradients, running statistics and training steps of PyTorch → TrainingTests/Fixtures/training.json and
 BackbonesTests/Fixtures/steps.json.
 
     python training_goldens.py          # torch, torchvision, numpy
@@ -282,5 +282,5 @@ if __name__ == "__main__":
         golden("class", Transformer(0, nn.GELU, "class"), ("patch_embed", "blocks.0.norm1", "blocks.0.attn", "norm")),
     ]
     tests = pathlib.Path(__file__).parent.parent
-    (tests / "NeuralNetworkTests/Fixtures/training.json").write_text(json.dumps({"goldens": goldens}, separators=(",", ":")))
+    (tests / "TrainingTests/Fixtures/training.json").write_text(json.dumps({"goldens": goldens}, separators=(",", ":")))
     (tests / "BackbonesTests/Fixtures/steps.json").write_text(json.dumps(steps()))

@@ -7,7 +7,6 @@ import SequenceModels
 import TestSupport
 import Testing
 import Video
-
 @testable import Reports
 
 @Suite struct ClassActivationTests {

@@ -4,7 +4,6 @@ import Foundation
 import NeuralNetwork
 import TestSupport
 import Testing
-
 @testable import SequenceModels
 
 @Suite struct CrossValidationTests {

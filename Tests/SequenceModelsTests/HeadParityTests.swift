@@ -2,7 +2,7 @@ import Foundation
 import NeuralNetwork
 import TestSupport
 import Testing
-
+import Training
 @testable import SequenceModels
 
 @Suite struct HeadParityTests {

@@ -4,7 +4,7 @@ import Foundation
 import NeuralNetwork
 import TestSupport
 import Testing
-
+import Training
 @testable import SequenceModels
 
 /// A cache that holds the order problem, and runs over it.

@@ -1,7 +1,6 @@
 import FeatureCache
 import NeuralNetwork
 import Testing
-
 @testable import SequenceModels
 
 @Suite struct TimelineTests {

@@ -3,7 +3,7 @@ import FeatureCache
 import Foundation
 import NeuralNetwork
 import Testing
-
+import Training
 @testable import SequenceModels
 
 /// Sequences of two classes that hold the same rows in opposite order, so that only their order tells.

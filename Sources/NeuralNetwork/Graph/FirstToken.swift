@@ -4,7 +4,7 @@ extension Graph {
     /// Nodes of tokens that only the first token is read of.
     ///
     /// - Parameter needed: nodes in order, the output among them.
-    func readForFirstToken(_ needed: [NodeID], output: NodeID) -> Set<NodeID> {
+    package func readForFirstToken(_ needed: [NodeID], output: NodeID) -> Set<NodeID> {
         var whole: Set<NodeID> = [output]
         var first: Set<NodeID> = []
         for id in needed.reversed() {

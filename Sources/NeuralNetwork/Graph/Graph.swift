@@ -15,6 +15,8 @@ public struct Graph: Sendable, Equatable {
     public struct NodeID: Hashable, Sendable {
         /// Place in `nodes`.
         public let index: Int
+
+        package init(index: Int) { self.index = index }
     }
 
     /// One step of the computation.
@@ -136,5 +138,5 @@ public struct Graph: Sendable, Equatable {
         return nodes.indices.map(NodeID.init(index:)).filter(needed.contains)
     }
 
-    subscript(id: NodeID) -> Node { nodes[id.index] }
+    package subscript(id: NodeID) -> Node { nodes[id.index] }
 }

@@ -4,7 +4,7 @@ extension Graph {
     /// once and kept.
     ///
     /// - Parameter trains: whether a parameter is trained.
-    func boundary(output: NodeID, trains: (Parameter) -> Bool) -> NodeID {
+    package func boundary(output: NodeID, trains: (Parameter) -> Bool) -> NodeID {
         let order = ancestry(of: output)
         let first = order.firstIndex { self[$0].parameters.contains { trains(parameters[$0]) } } ?? order.count - 1
         var boundary = order[0]
@@ -21,14 +21,14 @@ extension Graph {
     }
 
     /// Everything up to a node, which becomes the output `boundary`.
-    func prefix(to boundary: NodeID) -> Graph {
+    package func prefix(to boundary: NodeID) -> Graph {
         var graph = self
         graph.outputs = ["boundary": boundary]
         return graph
     }
 
     /// Everything behind a node up to an output; the node becomes the input.
-    func suffix(from boundary: NodeID, output name: String) -> Graph {
+    package func suffix(from boundary: NodeID, output name: String) -> Graph {
         guard let output = outputs[name] else { return self }
         var graph = Graph()
         var renamed: [NodeID: NodeID] = [:]

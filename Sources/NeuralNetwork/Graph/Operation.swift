@@ -154,7 +154,7 @@ public enum Activation: String, Sendable, Equatable {
     case quickGELU = "quick-gelu"
 
     /// Whether nothing below zero comes out.
-    var isUnsigned: Bool { [.relu, .relu6, .sigmoid, .hardSigmoid].contains(self) }
+    package var isUnsigned: Bool { [.relu, .relu6, .sigmoid, .hardSigmoid].contains(self) }
 }
 
 /// What is put before the patches of a picture, and what is added to them.
@@ -311,7 +311,7 @@ public struct Recurrence: Sendable, Equatable {
         self.isBidirectional = isBidirectional
     }
 
-    var directions: Int { isBidirectional ? 2 : 1 }
+    package var directions: Int { isBidirectional ? 2 : 1 }
 }
 
 /// A convolutional LSTM layer over maps of one size.

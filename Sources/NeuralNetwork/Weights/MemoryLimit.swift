@@ -23,7 +23,7 @@ enum MemoryLimit {
     }()
 
     /// - Throws: `WeightsError.tooLarge` where `count` bytes of a file would not leave room for working on them.
-    static func check(_ count: Int, of file: String) throws {
+    package static func check(_ count: Int, of file: String) throws {
         if count > bytes / 4 * 3 { throw WeightsError.tooLarge(file: file, bytes: count, memory: bytes) }
     }
 }

@@ -1,0 +1,106 @@
+import COneDNN
+import NeuralNetwork
+
+extension PlanCompiler {
+    mutating func compile(_ step: ConvolutionStep) throws {
+        if let quantization, quantization.isInteger(step) {
+            try compileInteger(step, source: quantization.quantum[step.input]!)
+        } else {
+            try compileFloat(step)
+        }
+    }
+
+    private mutating func compileFloat(_ step: ConvolutionStep) throws {
+        if step.options.window.reachesOverFrames { return try compileFrames(step) }
+        var request = step.request(batch: batch, from: shapes[step.input], to: shapes[step.output])
+        request.weights_element = element
+        var accumulated: Placed?
+        let primitive: Primitive
+        if let chosen = try chosen(step, request) {
+            primitive = chosen
+            accumulated = try step.accumulated.map { try converted($0, to: primitive.destination, nil, step.name) }
+        } else {
+            accumulated = try step.accumulated.map { try float($0, step.name) }
+            let source = try layout(step.input, ONEDNN_ANY, element)
+            let destination = try accumulated?.layout ?? layout(step.output, ONEDNN_ANY, element)
+            primitive = try convolution(step.name, &request, source, destination)
+        }
+        let source = try converted(step.input, to: primitive.source, nil, step.name)
+        let layer = PackedWeights.Request(step: step, layout: primitive.weights!, sourceScale: 1)
+        append(primitive, source, into: accumulated?.buffer, layer: layer, output: step.output)
+    }
+
+    /// Over frames at once, channels last; or frame by frame and summed, where that was chosen.
+    private mutating func compileFrames(_ step: ConvolutionStep) throws {
+        if let kernel = choice?.kernels[step.output], kernel.format == .blocked,
+            let primitives = tapPrimitives(step, winograd: kernel.isWinograd)
+        {
+            return try compileTaps(step, primitives)
+        }
+        var request = step.request(batch: batch, from: shapes[step.input], to: shapes[step.output])
+        request.weights_element = element
+        let primitive = try convolution(
+            step.name, &request, framesLayout(step.input, element), framesLayout(step.output, element))
+        let plain = try layout(step.output, ONEDNN_CHANNELS_LAST, element)
+        let source = try converted(
+            step.input, to: layout(step.input, ONEDNN_CHANNELS_LAST, element), nil, step.name)
+        let accumulated = try step.accumulated.map { try converted($0, to: plain, nil, step.name) }
+        let layer = PackedWeights.Request(step: step, layout: primitive.weights!, sourceScale: 1)
+        append(primitive, source, into: accumulated?.buffer, layout: plain, layer: layer, output: step.output)
+    }
+
+    /// The kernel that was chosen; nil where none was, or where this oneDNN does not have what was measured.
+    private func chosen(_ step: ConvolutionStep, _ request: onednn_convolution_options) throws -> Primitive? {
+        guard let kernel = choice?.kernels[step.output] else { return nil }
+        var request = request
+        request.winograd = kernel.isWinograd
+        let format = kernel.format.code
+        let source = try layout(step.input, isInput(step.input) ? ONEDNN_CHANNELS_LAST : format, element)
+        return try? convolution(step.name, &request, source, layout(step.output, format, element))
+    }
+
+    /// Eight-bit sources and weights; the output too where others read it so.
+    private mutating func compileInteger(_ step: ConvolutionStep, source quantum: Quantum) throws {
+        var destination = storedQuantum(step.output)
+        var accumulated: Placed?
+        if let value = step.accumulated {
+            if destination != nil, let own = placed(value).quantum ?? quantization?.quantum[value] {
+                accumulated = try whole(value, own, step.name)
+            } else {
+                destination = nil
+                accumulated = try float(value, step.name)
+            }
+        }
+        let scales = try weights.scales(step, in: graph)
+        var request = step.request(batch: batch, from: shapes[step.input], to: shapes[step.output])
+        request.weights_element = ONEDNN_S8
+        request.source_scale = quantum.scale
+        request.destination_scale = destination?.scale ?? 1
+        request.source_zero_point = quantum.zeroPoint
+        request.destination_zero_point = destination?.zeroPoint ?? 0
+        request.accumulated_scale = accumulated?.quantum?.scale ?? 1
+        request.accumulated_element = accumulated?.layout.element ?? ONEDNN_F32
+        let overFrames = step.options.window.reachesOverFrames
+        let plain = try layout(step.output, ONEDNN_CHANNELS_LAST, destination?.element ?? ONEDNN_F32)
+        let from = try layout(step.input, ONEDNN_CHANNELS_LAST, quantum.element)
+        let to = try overFrames ? framesLayout(step.output, plain.element) : plain
+        let read = try overFrames ? framesLayout(step.input, quantum.element) : from
+        let primitive = try scales.withUnsafeBufferPointer { scales in
+            request.weights_scales = scales.baseAddress
+            return try convolution(step.name, &request, read, to)
+        }
+        let source = try whole(step.input, quantum, step.name)
+        let layer = PackedWeights.Request(step: step, layout: primitive.weights!, sourceScale: quantum.scale)
+        append(
+            primitive, source, into: accumulated?.buffer, layout: overFrames ? plain : primitive.destination,
+            layer: layer, quantum: destination, output: step.output)
+    }
+
+    func convolution(
+        _ name: String, _ request: inout onednn_convolution_options, _ source: Layout, _ destination: Layout
+    ) throws -> Primitive {
+        try Primitive(name) {
+            onednn_convolution_create(context.handle, &request, source.handle, destination.handle, $0)
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import NeuralNetwork
+
+/// How alike two arithmetics' features of the same pictures are.
+public enum FeatureAgreement {
+    /// The cosine of each picture's features, `[count, …]`; 1 where both are zero.
+    public static func cosines(_ first: Tensor, _ second: Tensor) -> [Double] {
+        precondition(first.shape == second.shape)
+        let count = first.shape[0]
+        let size = first.count / max(1, count)
+        return (0..<count).map { picture in
+            var (dot, a, b) = (0.0, 0.0, 0.0)
+            for index in picture * size..<(picture + 1) * size {
+                let (x, y) = (Double(first.values[index]), Double(second.values[index]))
+                (dot, a, b) = (dot + x * y, a + x * x, b + y * y)
+            }
+            return a == b && a == 0 ? 1 : dot / (a * b).squareRoot()
+        }
+    }
+
+    /// The mean cosine of features in some arithmetic to those in `f32`.
+    ///
+    /// - Parameters:
+    ///   - output: a name in `graph.outputs`.
+    ///   - pixels: batches of pictures, each `[count, height, width, 3]` with count up to `batch`.
+    /// - Throws: as `InferencePlan`.
+    public static func mean(
+        graph: Graph, output: String, batch: Int, weights: PackedWeights, normalization: PixelNormalization,
+        arithmetic: Arithmetic, pixels: [[UInt8]]
+    ) throws -> Double {
+        let features = try [.f32, arithmetic].map { arithmetic in
+            let request = PlanRequest(graph: graph, output: output, batch: batch, arithmetic: arithmetic)
+            return try onAllCores(pixels.count) {
+                let plan = try InferencePlan(PlanParts(request, weights, .library))
+                return { try plan.run(pixels: pixels[$0], normalization: normalization) }
+            }
+        }
+        let all = zip(features[1], features[0]).flatMap { cosines($0, $1) }
+        return all.reduce(0, +) / Double(max(1, all.count))
+    }
+
+    /// The same after the mean over the pictures is taken off each tensor: what tells pictures apart.
+    public static func centredCosines(_ first: Tensor, _ second: Tensor) -> [Double] {
+        cosines(first.centred, second.centred)
+    }
+}
+
+extension Tensor {
+    /// Less the mean over the first dimension.
+    fileprivate var centred: Tensor {
+        let size = count / max(1, shape[0])
+        var mean = [Double](repeating: 0, count: size)
+        for (index, value) in values.enumerated() { mean[index % size] += Double(value) / Double(shape[0]) }
+        var result = self
+        for index in values.indices { result.values[index] = Float(Double(values[index]) - mean[index % size]) }
+        return result
+    }
+}

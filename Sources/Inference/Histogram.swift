@@ -1,0 +1,76 @@
+import CElementwise
+import Foundation
+import NeuralNetwork
+
+/// How often which magnitudes occur. Sums of counts do not depend on the order of adding: histograms found by several
+/// threads come to the same.
+struct Histogram: Sendable {
+    private(set) var largest: Float = 0
+    private var counts = [UInt32](repeating: 0, count: Int(ELEMENTWISE_MAGNITUDES))
+
+    /// Of every third number: neighbours are much alike, and the order of numbers is a power of two.
+    mutating func count(_ values: UnsafeBufferPointer<Float>) {
+        largest = max(largest, elementwise_largest(values.count, values.baseAddress))
+        counts.withUnsafeMutableBufferPointer {
+            elementwise_count_magnitudes(values.count, values.baseAddress, $0.baseAddress)
+        }
+    }
+
+    mutating func add(_ other: Histogram) {
+        largest = max(largest, other.largest)
+        for (bin, count) in other.counts.enumerated() { counts[bin] &+= count }
+    }
+
+    /// The range with the least squared error when `levels` steps make it up.
+    ///
+    /// Only sixteen for each power of two are tried: processors that round sums otherwise then find the same.
+    func bestRange(levels: Int) -> Float {
+        guard largest > 0, largest.isFinite else { return largest }
+        let sums = sums()
+        let top = Int((log2(Double(largest)) * 16).rounded(.up))
+        let candidates = (top - 32...top).map { exp2(Double($0) / 16) }
+        let best = candidates.map { ($0, sums.error(of: $0, levels)) }.min { $0.1 < $1.1 }
+        return Float(best?.0 ?? Double(largest))
+    }
+
+    /// How many magnitudes are below each bin, their sum, and the sum of their squares.
+    private struct Sums {
+        var count: [Double]
+        var sum: [Double]
+        var squares: [Double]
+
+        /// Squared, when numbers are rounded to steps and cut off at the range.
+        func error(of range: Double, _ levels: Int) -> Double {
+            let bin = Histogram.bin(of: range)
+            let step = range / Double(levels)
+            let cut = (
+                count: last(count) - count[bin], sum: last(sum) - sum[bin], squares: last(squares) - squares[bin]
+            )
+            return count[bin] * step * step / 12 + cut.squares - 2 * range * cut.sum + range * range * cut.count
+        }
+
+        private func last(_ values: [Double]) -> Double { values[values.count - 1] }
+    }
+
+    private func sums() -> Sums {
+        let none = [Double](repeating: 0, count: counts.count + 1)
+        var result = Sums(count: none, sum: none, squares: none)
+        var (number, sum, squares) = (0.0, 0.0, 0.0)
+        for (bin, count) in counts.enumerated() {
+            let magnitude = exp2(Double(bin / 128 - 40)) * (1 + (Double(bin % 128) + 0.5) / 128)
+            (number, sum) = (number + Double(count), sum + Double(count) * magnitude)
+            squares += Double(count) * magnitude * magnitude
+            result.count[bin + 1] = number
+            result.sum[bin + 1] = sum
+            result.squares[bin + 1] = squares
+        }
+        return result
+    }
+
+    /// The bin whose magnitudes begin at or just below a range.
+    private static func bin(of range: Double) -> Int {
+        let power = log2(range).rounded(.down)
+        let place = (Int(power) + 40) * 128 + Int((range / exp2(power) - 1) * 128)
+        return max(0, min(Int(ELEMENTWISE_MAGNITUDES), place))
+    }
+}

@@ -1,0 +1,158 @@
+import COneDNN
+import NeuralNetwork
+
+/// A convolution whose time on this machine decides how a network is computed.
+struct KernelQuestion: Sendable {
+    let step: ConvolutionStep
+    let from: ImageShape
+    let to: ImageShape
+    let readsInput: Bool
+    var batch: Int
+    let element: onednn_element
+
+    /// All that decides how long it takes.
+    var signature: String { options.signature + (readsInput ? "input" : "") }
+
+    /// The same of so few pictures that measuring takes little memory.
+    var small: KernelQuestion {
+        var small = self
+        small.batch = min(batch, max(2, Self.enoughBytes / ((from.size + to.size) * element.bytes)))
+        return small
+    }
+
+    /// Of source and destination.
+    private static let enoughBytes = 16 << 20
+
+    private var options: onednn_convolution_options {
+        var options = step.request(batch: batch, from: from, to: to)
+        options.weights_element = element
+        return options
+    }
+
+    /// The kernels that this processor has for it, with the seconds they should take: what comparable ones took
+    /// elsewhere. Plain loops, and kernels for much older processors, are left out.
+    func estimated(_ context: Context) -> [ConvolutionKernel] {
+        candidates(context).map { ConvolutionKernel(format: $0.format, isWinograd: $0.isWinograd, seconds: $0.seconds) }
+    }
+
+    /// The same, with the seconds that they take here.
+    func measured(_ bench: KernelBench) -> [ConvolutionKernel] {
+        var best = Double.infinity
+        return candidates(bench.context).compactMap { candidate in
+            let seconds =
+                candidate.runs
+                * bench.seconds(
+                    candidate.primitive, candidate.buffers, bias: Int(options.out_channels) * 4,
+                    unlessSlowerThan: best / candidate.runs)
+            best = min(best, seconds)
+            if !seconds.isFinite { return nil }
+            return ConvolutionKernel(format: candidate.format, isWinograd: candidate.isWinograd, seconds: seconds)
+        }
+    }
+
+    private struct Candidate {
+        let format: MemoryFormat
+        let isWinograd: Bool
+        let primitive: Primitive
+        /// Of source, weights and destination.
+        let buffers: [Int]
+        /// Of one run.
+        let likely: Double
+        /// How often it must run.
+        var runs = 1.0
+
+        var seconds: Double { likely * runs }
+    }
+
+    /// What oneDNN offers first for each format and algorithm. (Its next offers are slower nearly everywhere, and
+    /// version 2.6 gives the first one again where that is in its cache.)
+    private func candidates(_ context: Context) -> [Candidate] {
+        let options = options
+        if step.options.window.reachesOverFrames { return overFrames(context) }
+        return MemoryFormat.allCases.flatMap { format in
+            (options.canWinograd ? [false, true] : [false]).compactMap { isWinograd in
+                var request = options
+                request.winograd = isWinograd
+                return candidate(request, format, context)
+            }
+        }
+    }
+
+    /// All frames at once, channels last; or a sum over the places of the window where that saves multiplications.
+    private func overFrames(_ context: Context) -> [Candidate] {
+        var candidates = [candidate(options, .channelsLast, context)]
+        let taps = step.taps(frames: to.frames)
+        var request = step.request(taps[0], from: from, to: to)
+        request.weights_element = element
+        if step.canSumTaps(batch: batch), request.canWinograd, !readsInput {
+            request.winograd = true
+            request.activation = ONEDNN_IDENTITY
+            var tap = candidate(request, .blocked, context)
+            // What several of them write, they also read.
+            tap?.runs = Double(taps.reduce(0) { $0 + $1.frames.count }) / Double(to.frames)
+            candidates.append(tap)
+        }
+        return candidates.compactMap { $0 }
+    }
+
+    private func candidate(
+        _ request: onednn_convolution_options, _ format: MemoryFormat, _ context: Context
+    ) -> Candidate? {
+        var request = request
+        let frames = request.frames.in > 0
+        let (batch, read) = (frames ? batch : Int(request.batch), readsInput ? ONEDNN_CHANNELS_LAST : format.code)
+        func dimensions(_ shape: ImageShape) -> [Int] {
+            frames
+                ? shape.dimensions(batch: batch, withFrames: true)
+                : [batch, shape.channels, shape.height, shape.width]
+        }
+        guard let source = try? Layout(dimensions(from), read, element),
+            let destination = try? Layout(dimensions(to), format.code, element),
+            let primitive = try? Primitive(
+                "candidate",
+                { onednn_convolution_create(context.handle, &request, source.handle, destination.handle, $0) }),
+            !primitive.isSlow, let weights = primitive.weights
+        else { return nil }
+        return Candidate(
+            format: format, isWinograd: request.winograd, primitive: primitive,
+            buffers: [source.bytes, weights.bytes, destination.bytes], likely: request.likelySeconds(format))
+    }
+}
+
+extension String {
+    /// With another number of pictures, which is the first number in a question's signature.
+    func replacing(batch: String) -> String {
+        guard let first = firstIndex(where: { $0 == "x" }) else { return self }
+        let rest = self[index(after: first)...]
+        return self[...first] + batch + rest.drop(while: \.isNumber)
+    }
+
+    /// The number of pictures in a question's signature.
+    var batch: Int? {
+        guard let first = firstIndex(where: { $0 == "x" }) else { return nil }
+        return Int(self[index(after: first)...].prefix(while: \.isNumber))
+    }
+}
+
+extension onednn_convolution_options {
+    /// Lavin and Gray's algorithm is for 3×3 windows in `f32`.
+    fileprivate var canWinograd: Bool {
+        kernel_height == 3 && kernel_width == 3 && stride_height == 1 && stride_width == 1 && groups == 1
+            && dilation_height == 1 && dilation_width == 1 && frames.in == 0 && weights_element == ONEDNN_F32
+    }
+
+    /// What a core with wide vectors took for some thousand convolutions, in the median of each kind. What matters is
+    /// which is faster, and about how much work there is.
+    fileprivate func likelySeconds(_ format: MemoryFormat) -> Double {
+        let overFrames = frames.in > 0 ? frames.out * frames.kernel : 1
+        let adds =
+            batch * overFrames * out_channels * out_height * out_width * (in_channels / groups) * kernel_height
+            * kernel_width
+        let isBlocked = format == .blocked
+        let rate =
+            if winograd { adds > 10_000_000 ? 330.0 : 140.0 } else if groups == in_channels {
+                isBlocked ? 54.0 : 45.0
+            } else if groups > 1 { isBlocked ? 170.0 : 70.0 } else { isBlocked ? 165.0 : 160.0 }
+        return 2e-9 * Double(adds) / rate / (weights_element == ONEDNN_BF16 ? 0.6 : 1)
+    }
+}

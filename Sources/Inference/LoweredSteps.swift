@@ -1,0 +1,97 @@
+import NeuralNetwork
+
+extension Lowering.Step {
+    var output: Lowering.Value {
+        switch self {
+        case .convolution(let step): step.output
+        case .pooling(_, _, _, let output), .activation(_, _, _, let output), .binary(_, _, _, _, let output),
+            .concatenation(_, _, let output), .normalization(_, _, _, _, let output), .rows(_, _, _, _, let output):
+            output
+        }
+    }
+
+    var inputs: [Lowering.Value] {
+        switch self {
+        case .convolution(let step): [step.input] + (step.accumulated.map { [$0] } ?? [])
+        case .pooling(_, _, let input, _), .activation(_, _, let input, _), .normalization(_, _, _, let input, _),
+            .rows(_, _, _, let input, _):
+            [input]
+        case .binary(_, _, let first, let second, _): [first, second]
+        case .concatenation(_, let inputs, _): inputs
+        }
+    }
+}
+
+/// A convolution with what was fused into it.
+struct ConvolutionStep {
+    let name: String
+    let options: Convolution
+    /// Weight, then bias where there is one: indices into `Graph.parameters`. None for a depthwise convolution of ones.
+    let parameters: [Int]
+    let input: Lowering.Value
+    let output: Lowering.Value
+    var normalization: (parameters: [Int], epsilon: Float, hasScale: Bool)?
+    /// A learned factor for each channel: an index into `Graph.parameters`.
+    var factor: Int?
+    /// The value it is added to, in place.
+    var accumulated: Lowering.Value?
+    var activation: Activation?
+
+    init(name: String, options: Convolution, parameters: [Int], input: Int, output: Int) {
+        self.name = name
+        self.options = options
+        self.parameters = parameters
+        self.input = input
+        self.output = output
+    }
+
+    /// Nothing fused yet.
+    var isBare: Bool { normalization == nil && factor == nil && accumulated == nil && activation == nil }
+
+    func reads(_ value: Lowering.Value) -> Bool { input == value }
+
+    /// oneDNN's dimensions for weights of the published shape.
+    func weightDimensions(_ shape: [Int]) -> [Int] {
+        var kernel = shape.count == 2 ? [1, 1] : Array(shape[2...])
+        if kernel.count == 3, !options.window.reachesOverFrames { kernel.removeFirst() }
+        if options.groups == 1 { return [shape[0], shape[1]] + kernel }
+        return [options.groups, shape[0] / options.groups, shape[1]] + kernel
+    }
+}
+
+extension Window {
+    /// Whether it is more than a window over one picture.
+    package var reachesOverFrames: Bool { time != .frame }
+}
+
+enum BinaryOperation {
+    case add, multiply
+}
+
+struct PoolingStep {
+    enum Kind {
+        case max
+        case average(countsPadding: Bool)
+    }
+    let kind: Kind
+    let window: Window
+}
+
+/// What oneDNN has no primitive for: computed in `f32` on rows of channels, one after the other.
+enum RowOperation {
+    /// Puts tokens in front, and adds positions.
+    case tokens(TokenTable)
+    /// Query, key and value side by side; as many queries as the output has rows.
+    case attention(heads: Int)
+    /// Key and value side by side, and one learned query.
+    case latentAttention(heads: Int)
+    /// Mean over the rows from `first` on.
+    case mean(first: Int)
+    /// As many rows as the output has, from `first` on.
+    case slice(first: Int)
+    case function(NumberFunction)
+    /// Of each row, these numbers.
+    case gather([Int])
+    case responseNormalization(epsilon: Float)
+    case groupNormalization(groups: Int, epsilon: Float)
+}

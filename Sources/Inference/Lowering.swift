@@ -1,0 +1,240 @@
+import NeuralNetwork
+
+/// A graph turned into the few steps that the CPU executes, with everything fused that can be:
+/// batch normalisation into the convolution before it, then residual sum and activation into the same
+/// convolution's epilogue.
+struct Lowering {
+    /// A value some step makes: an index into `shapes`.
+    typealias Value = Int
+
+    enum Step {
+        case convolution(ConvolutionStep)
+        case pooling(name: String, PoolingStep, input: Value, output: Value)
+        case activation(name: String, Activation, input: Value, output: Value)
+        case binary(name: String, BinaryOperation, first: Value, second: Value, output: Value)
+        case concatenation(name: String, inputs: [Value], output: Value)
+        /// Over the channels of each pixel: weight and bias, indices into `Graph.parameters`.
+        case normalization(name: String, epsilon: Float, parameters: [Int], input: Value, output: Value)
+        case rows(name: String, RowOperation, parameters: [Int], input: Value, output: Value)
+    }
+
+    private(set) var steps: [Step] = []
+    private(set) var shapes: [ImageShape] = []
+    let input: Value
+    private(set) var output: Value = 0
+
+    private let graph: Graph
+    private var value: [Graph.NodeID: Value] = [:]
+    private var consumers: [Graph.NodeID: [Int]] = [:]
+    /// Nodes of which nobody reads more than the first token.
+    private let firstTokenOnly: Set<Graph.NodeID>
+    private var firstTokens: [Graph.NodeID: Value] = [:]
+
+    /// - Throws: `PlanError` for a graph that only `TrainingPlan` can execute.
+    init(_ graph: Graph, output: Graph.NodeID) throws {
+        self.graph = graph
+        let needed = graph.ancestry(of: output)
+        firstTokenOnly = graph.readForFirstToken(needed, output: output)
+        guard let first = needed.first, graph[first].operation == .input, graph[first].shape.isPicture else {
+            throw PlanError.unsupported(node: graph[needed[0]].name)
+        }
+        input = 0
+        shapes = [ImageShape(graph[first].shape)]
+        value[first] = 0
+        for id in needed { for input in graph[id].inputs { consumers[input, default: []].append(id.index) } }
+        for id in needed.dropFirst() { value[id] = try lower(id) }
+        self.output = value[output]!
+    }
+
+    private mutating func lower(_ id: Graph.NodeID) throws -> Value {
+        let node = graph[id]
+        let input = node.inputs[0]
+        switch node.operation {
+        case .convolution(let options):
+            return appendConvolution(id, node, options, input: value[input]!)
+        case .linear:
+            // A linear layer over a flattened image would need its weights permuted; nobody asks for one yet.
+            if graph[input].operation == .flatten { throw PlanError.unsupported(node: node.name) }
+            let whole = Convolution(
+                outChannels: node.shape.rowSize, window: Window(kernel: Extent(1)), hasBias: node.parameters.count > 1)
+            return appendConvolution(id, node, whole, input: rows(input, for: id))
+        case .batchNormalization(let epsilon, let hasScale):
+            guard case .convolution(var step)? = fusible(input), step.isBare else {
+                return appendNormalization(id, node, epsilon, hasScale, input: rows(input, for: id))
+            }
+            step.normalization = (node.parameters, epsilon, hasScale)
+            return replace(step)
+        case .channelScale:
+            guard case .convolution(var step)? = fusible(input), step.activation == nil, step.accumulated == nil,
+                step.factor == nil
+            else { throw PlanError.unsupported(node: node.name) }
+            step.factor = node.parameters[0]
+            return replace(step)
+        case .activation(let activation):
+            if case .convolution(var step)? = fusible(input), step.activation == nil {
+                step.activation = activation
+                return replace(step)
+            }
+            let source = rows(input, for: id)
+            return append(shape(of: id)) { .activation(name: node.name, activation, input: source, output: $0) }
+        case .add:
+            return lowerAdd(id, node)
+        case .scaleChannels:
+            let (first, second) = (value[input]!, value[node.inputs[1]]!)
+            return append(node.shape) {
+                .binary(name: node.name, .multiply, first: first, second: second, output: $0)
+            }
+        case .multiply:
+            let (first, second) = (rows(input, for: id), rows(node.inputs[1], for: id))
+            return append(shape(of: id)) {
+                .binary(name: node.name, .multiply, first: first, second: second, output: $0)
+            }
+        case .function(let function): return appendRows(id, .function(function))
+        case .gatherChannels(let places): return appendRows(id, .gather(places))
+        case .concatenation:
+            let inputs = node.inputs.map { value[$0]! }
+            return append(node.shape) { .concatenation(name: node.name, inputs: inputs, output: $0) }
+        case .maxPooling(let window):
+            return appendPooling(node, PoolingStep(kind: .max, window: window))
+        case .averagePooling(let window, let countsPadding):
+            return appendPooling(node, PoolingStep(kind: .average(countsPadding: countsPadding), window: window))
+        case .globalAveragePooling:
+            let shape = shapes[value[input]!]
+            let time = TimeWindow(kernel: shape.frames, stride: shape.frames)
+            let window = Window(kernel: Extent(shape.height, shape.width), time: time)
+            return appendPooling(node, PoolingStep(kind: .average(countsPadding: false), window: window))
+        case .dropout, .flatten:
+            return value[input]!
+        case .layerNormalization(let epsilon):
+            let source = rows(input, for: id)
+            return append(shape(of: id)) {
+                .normalization(
+                    name: node.name, epsilon: epsilon, parameters: node.parameters, input: source, output: $0)
+            }
+        case .classToken: return firstToken(of: input)
+        case .groupNormalization(let groups, let epsilon):
+            return appendRows(id, .groupNormalization(groups: groups, epsilon: epsilon))
+        case .responseNormalization(let epsilon): return appendRows(id, .responseNormalization(epsilon: epsilon))
+        case .tokens(let embedding):
+            return appendRows(id, .tokens(TokenTable(embedding, graph[input].shape)))
+        case .selfAttention(let heads):
+            guard case .tokens = node.shape else { throw PlanError.unsupported(node: node.name) }
+            return appendRows(id, .attention(heads: heads))
+        case .latentAttention(let heads): return appendRows(id, .latentAttention(heads: heads))
+        case .tokenMean(let first): return appendRows(id, .mean(first: first))
+        case .tokenMap(let first): return appendRows(id, .slice(first: first))
+        case .input, .sequenceMean, .unitLength, .sequenceMax, .recurrent, .finalState, .attentionPooling, .positions,
+            .convolutionalRecurrent, .spatialMean, .causalAttention:
+            throw PlanError.unsupported(node: node.name)
+        }
+    }
+
+    /// A residual sum becomes "accumulate into the other branch's memory" where that memory is free to
+    /// be overwritten: nobody reads it after the convolution that ends the later branch.
+    private mutating func lowerAdd(_ id: Graph.NodeID, _ node: Graph.Node) -> Value {
+        let branches = [(node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])]
+            .sorted { value[$0.0]! > value[$1.0]! }
+        for (ending, other) in branches {
+            guard case .convolution(var step)? = fusible(ending), step.activation == nil, step.accumulated == nil,
+                firstTokenOnly.contains(id) == firstTokenOnly.contains(other),
+                firstTokenOnly.contains(id) == firstTokenOnly.contains(ending),
+                value[other]! < step.output, value[other]! != self.input,
+                consumers[other]!.allSatisfy({ $0 <= id.index }),
+                !steps.contains(where: { $0.output > step.output && $0.inputs.contains(value[other]!) }),
+                !step.reads(value[other]!)
+            else { continue }
+            step.accumulated = value[other]!
+            return replace(step)
+        }
+        let (first, second) = (rows(node.inputs[0], for: id), rows(node.inputs[1], for: id))
+        return append(shape(of: id)) { .binary(name: node.name, .add, first: first, second: second, output: $0) }
+    }
+
+    // MARK: - Tokens
+
+    /// The shape of a node's value as far as somebody reads it.
+    private func shape(of id: Graph.NodeID) -> Graph.Shape {
+        if firstTokenOnly.contains(id), case .tokens(_, let size) = graph[id].shape {
+            return .tokens(count: 1, size: size)
+        }
+        return graph[id].shape
+    }
+
+    /// What `reader` reads of a node's value: all of it, or its first token.
+    private mutating func rows(_ id: Graph.NodeID, for reader: Graph.NodeID) -> Value {
+        firstTokenOnly.contains(reader) ? firstToken(of: id) : value[id]!
+    }
+
+    /// What an operation on rows reads: those that look at all tokens read them all.
+    private mutating func rows(_ id: Graph.NodeID, for reader: Graph.NodeID, _ operation: RowOperation) -> Value {
+        switch operation {
+        case .gather, .function: return rows(id, for: reader)
+        default: return value[id]!
+        }
+    }
+
+    private mutating func firstToken(of id: Graph.NodeID) -> Value {
+        if firstTokenOnly.contains(id) { return value[id]! }
+        if let known = firstTokens[id] { return known }
+        let (source, name) = (value[id]!, graph[id].name + ".first")
+        let token = append(.tokens(count: 1, size: graph[id].shape.rowSize)) {
+            .rows(name: name, .slice(first: 0), parameters: [], input: source, output: $0)
+        }
+        firstTokens[id] = token
+        return token
+    }
+
+    private mutating func appendRows(_ id: Graph.NodeID, _ operation: RowOperation) -> Value {
+        let node = graph[id]
+        let input = rows(node.inputs[0], for: id, operation)
+        return append(shape(of: id)) {
+            .rows(name: node.name, operation, parameters: node.parameters, input: input, output: $0)
+        }
+    }
+
+    /// The step that made `node`'s value, where `node` has one reader only.
+    private func fusible(_ node: Graph.NodeID) -> Step? {
+        guard consumers[node]!.count == 1 else { return nil }
+        return steps.first { $0.output == value[node]! }
+    }
+
+    private mutating func appendConvolution(
+        _ id: Graph.NodeID, _ node: Graph.Node, _ options: Convolution, input: Value
+    ) -> Value {
+        append(shape(of: id)) {
+            .convolution(
+                ConvolutionStep(
+                    name: node.name, options: options, parameters: node.parameters, input: input, output: $0))
+        }
+    }
+
+    /// A normalisation with no convolution before it: a depthwise one of ones, which takes it in.
+    private mutating func appendNormalization(
+        _ id: Graph.NodeID, _ node: Graph.Node, _ epsilon: Float, _ hasScale: Bool, input: Value
+    ) -> Value {
+        let channels = node.shape.rowSize
+        let ones = Convolution(outChannels: channels, window: Window(kernel: Extent(1)), groups: channels)
+        return append(shape(of: id)) { output in
+            var step = ConvolutionStep(name: node.name, options: ones, parameters: [], input: input, output: output)
+            step.normalization = (node.parameters, epsilon, hasScale)
+            return .convolution(step)
+        }
+    }
+
+    private mutating func appendPooling(_ node: Graph.Node, _ step: PoolingStep) -> Value {
+        let input = value[node.inputs[0]]!
+        return append(node.shape) { .pooling(name: node.name, step, input: input, output: $0) }
+    }
+
+    private mutating func append(_ shape: Graph.Shape, _ make: (Value) -> Step) -> Value {
+        steps.append(make(shapes.count))
+        shapes.append(ImageShape(shape))
+        return shapes.count - 1
+    }
+
+    private mutating func replace(_ step: ConvolutionStep) -> Value {
+        let index = steps.firstIndex { $0.output == step.output }!
+        steps[index] = .convolution(step)
+        return step.output
+    }
+}

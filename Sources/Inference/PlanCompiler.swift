@@ -1,0 +1,342 @@
+import COneDNN
+import NeuralNetwork
+
+/// Turns lowered steps into oneDNN primitives with their layouts, and says which buffers they need when.
+struct PlanCompiler {
+    enum Buffer: Equatable {
+        case input
+        case output
+        case arena(Int)
+    }
+
+    struct Operation {
+        let kernel: any PlanKernel
+        /// More than one for a concatenation.
+        let sources: [Buffer]
+        var second: Buffer?
+        let destination: Buffer
+        var layer: PackedWeights.Request?
+        var table: PackedWeights.TableRequest?
+        /// Bytes from the start of source and destination, for a part of them.
+        var offsets = (source: 0, destination: 0)
+        /// How an output that a convolution may read lies in memory, for calibration.
+        var observed: (layout: Layout, quantum: Quantum?, value: Lowering.Value)?
+    }
+
+    /// A value's memory, layout, and what its elements mean where they are whole numbers.
+    struct Placed {
+        let buffer: Buffer
+        let layout: Layout
+        var quantum: Quantum?
+    }
+
+    let graph: Graph
+    let batch: Int
+    let context: Context
+    let weights: PackedWeights
+    /// Of the values that are no whole numbers.
+    let element: onednn_element
+    let quantization: Quantization?
+    /// Nil leaves kernels and formats to oneDNN.
+    let choice: KernelChoice?
+
+    private var operations: [Operation] = []
+    private var values: [Lowering.Value: Placed] = [:]
+    /// Values in other layouts or elements than the step gave that made them.
+    private var copies: [Lowering.Value: [Placed]] = [:]
+    private(set) var shapes: [ImageShape] = []
+    private var input: Lowering.Value = 0
+    /// The last step that reads each value.
+    private var lastUse: [Lowering.Value: Int] = [:]
+
+    private(set) var buffers: [MemoryPlanner.Request] = []
+    private(set) var inputBytes = 0
+    private(set) var outputBytes = 0
+
+    init(
+        graph: Graph, batch: Int, context: Context, weights: PackedWeights, element: onednn_element,
+        quantization: Quantization?, choice: KernelChoice?
+    ) {
+        self.graph = graph
+        self.batch = batch
+        self.context = context
+        self.weights = weights
+        self.element = element
+        self.quantization = quantization
+        self.choice = choice
+    }
+
+    mutating func compile(_ lowering: Lowering) throws -> [Operation] {
+        shapes = lowering.shapes
+        input = lowering.input
+        for (index, step) in lowering.steps.enumerated() {
+            for input in step.inputs { lastUse[input] = index }
+        }
+        lastUse[lowering.output] = lowering.steps.count
+        let inputLayout = try layout(lowering.input, ONEDNN_CHANNELS_LAST, ONEDNN_F32)
+        inputBytes = inputLayout.bytes
+        values[lowering.input] = Placed(buffer: .input, layout: inputLayout)
+        for (index, step) in lowering.steps.enumerated() { try compile(step, at: index) }
+        let wanted = try layout(lowering.output, ONEDNN_CHANNELS_LAST, ONEDNN_F32)
+        outputBytes = wanted.bytes
+        try appendReorder("output", values[lowering.output]!, to: wanted, nil, .output)
+        return operations
+    }
+
+    private mutating func compile(_ step: Lowering.Step, at index: Int) throws {
+        switch step {
+        case .convolution(let step): try compile(step)
+        case .pooling(let name, let step, let input, let output):
+            try compile(name, step, input: input, output: output)
+        case .activation(let name, let activation, let input, let output):
+            let source = try float(input, name)
+            let primitive = try Primitive(name) {
+                onednn_eltwise_create(context.handle, activation.code, source.layout.handle, $0)
+            }
+            append(primitive, source, into: overwritable(source, input, at: index), output: output)
+        case .binary(let name, let operation, let first, let second, let output):
+            try compile(name, operation, first, second, output: output, at: index)
+        case .normalization(let name, let epsilon, let parameters, let input, let output):
+            try compile(name, epsilon, parameters, input: input, output: output)
+        case .rows(let name, let operation, let parameters, let input, let output):
+            try compile(name, operation, parameters, input: input, output: output)
+        case .concatenation(let name, let inputs, let output): try compile(name, inputs, output: output)
+        }
+    }
+
+    private mutating func compile(
+        _ name: String, _ operation: BinaryOperation, _ first: Int, _ second: Int, output: Int, at index: Int
+    ) throws {
+        if operation == .multiply, let quantum = storedQuantum(output),
+            shapes[second].pixels == 1
+        {
+            return try gate(name, first, second, quantum, output: output)
+        }
+        let kind = operation == .add ? ONEDNN_ADD : ONEDNN_MULTIPLY
+        var (a, b) = (try float(first, name), try float(second, name))
+        func make() throws -> Primitive {
+            try Primitive(name) {
+                onednn_binary_create(context.handle, kind, a.layout.handle, b.layout.handle, $0)
+            }
+        }
+        var primitive = try make()
+        if primitive.isPlainLoop {
+            (a, b) = (try channelsLast(first, name), try channelsLast(second, name))
+            primitive = try make()
+        }
+        touch(b.buffer)
+        let existing = first == second ? nil : overwritable(a, first, at: index)
+        append(primitive, a, second: b.buffer, into: existing, output: output)
+        if operation == .multiply { operations[operations.count - 1].observed = (primitive.destination, nil, output) }
+    }
+
+    /// Channels times their gates, for readers of whole numbers.
+    private mutating func gate(_ name: String, _ first: Int, _ second: Int, _ quantum: Quantum, output: Int) throws {
+        let plain = try layout(first, ONEDNN_CHANNELS_LAST, ONEDNN_F32)
+        let source = try converted(first, to: plain, nil, name)
+        let gates = try converted(second, to: layout(second, ONEDNN_CHANNELS_LAST, ONEDNN_F32), nil, name)
+        touch(gates.buffer)
+        let kernel = GateKernel(name, shapes[output], batch: batch, quantum)
+        append(
+            kernel, source, second: gates.buffer, layout: try layout(output, ONEDNN_CHANNELS_LAST, quantum.element),
+            quantum: quantum, output: output)
+        operations[operations.count - 1].observed = (
+            try layout(output, ONEDNN_CHANNELS_LAST, quantum.element), quantum, output
+        )
+    }
+
+    private mutating func compile(_ name: String, _ inputs: [Int], output: Int) throws {
+        let quantum = storedQuantum(output)
+        var sources = try inputs.map { try quantum == nil ? float($0, name) : whole($0, quantum!, name) }
+        func make() throws -> Primitive {
+            let layouts: [OpaquePointer?] = sources.map(\.layout.handle)
+            return try Primitive(name) {
+                onednn_concatenation_create(context.handle, Int32(layouts.count), layouts, $0)
+            }
+        }
+        var primitive = try make()
+        if quantum == nil, primitive.isPlainLoop {
+            sources = try inputs.map { try channelsLast($0, name) }
+            primitive = try make()
+        }
+        for source in sources { touch(source.buffer) }
+        let destination = newBuffer(primitive.destination.bytes)
+        operations.append(Operation(kernel: primitive, sources: sources.map(\.buffer), destination: destination))
+        values[output] = Placed(buffer: destination, layout: primitive.destination, quantum: quantum)
+    }
+
+    /// The value with the channels of a pixel side by side, for what has no kernel where formats are mixed.
+    private mutating func channelsLast(_ value: Lowering.Value, _ name: String) throws -> Placed {
+        try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, element), nil, name)
+    }
+
+    /// The memory of a value that nobody reads any more after this step, to write the step's output into: half
+    /// the traffic of a fresh buffer.
+    func overwritable(_ placed: Placed, _ value: Lowering.Value, at index: Int) -> Buffer? {
+        guard case .arena = placed.buffer, lastUse[value] == index else { return nil }
+        return placed.buffer
+    }
+
+    private mutating func compile(_ name: String, _ step: PoolingStep, input: Int, output: Int) throws {
+        let (from, to) = (shapes[input], shapes[output])
+        var options = onednn_pooling_options(step.kind.code, step.window, batch: batch, from: from, to: to)
+        let quantum = storedQuantum(output)
+        let source: Placed
+        if let quantum {
+            source = try whole(input, quantum, name)
+        } else if to.pixels == 1 {
+            // The last mean is worth more than eight bits of fraction.
+            source = try float(input, name, ONEDNN_F32)
+        } else if let format = choice?.poolings[output] {
+            source = try converted(input, to: layout(input, format.code, element), nil, name)
+        } else {
+            source = try float(input, name)
+        }
+        if step.window.reachesOverFrames {
+            let element = source.layout.element
+            let plain = try converted(input, to: layout(input, ONEDNN_CHANNELS_LAST, element), source.quantum, name)
+            let frames = try framesLayout(input, element)
+            let primitive = try Primitive(name) {
+                onednn_pooling_create(context.handle, &options, frames.handle, $0)
+            }
+            return append(
+                primitive, plain, layout: try layout(output, ONEDNN_CHANNELS_LAST, element), quantum: quantum,
+                output: output)
+        }
+        let primitive = try Primitive(name) {
+            onednn_pooling_create(context.handle, &options, source.layout.handle, $0)
+        }
+        append(primitive, source, quantum: quantum, output: output)
+    }
+
+    // MARK: - Values
+
+    /// How a value is kept where it is kept in eight bits.
+    func storedQuantum(_ value: Lowering.Value) -> Quantum? {
+        guard let quantization, quantization.stored.contains(value) else { return nil }
+        return quantization.quantum[value]
+    }
+
+    func layout(_ value: Lowering.Value, _ format: onednn_format, _ element: onednn_element) throws -> Layout {
+        try Layout(shapes[value].dimensions(batch: batch, withFrames: false), format, element)
+    }
+
+    /// The bytes of channels last, seen with frames as a dimension of their own.
+    func framesLayout(_ value: Lowering.Value, _ element: onednn_element) throws -> Layout {
+        try Layout(shapes[value].dimensions(batch: batch, withFrames: true), ONEDNN_CHANNELS_LAST, element)
+    }
+
+    func isInput(_ value: Lowering.Value) -> Bool { value == input }
+
+    func placed(_ value: Lowering.Value) -> Placed { values[value]! }
+
+    /// The value as numbers that need no scale, in whatever format it lies.
+    mutating func float(
+        _ value: Lowering.Value, _ name: String, _ element: onednn_element? = nil
+    ) throws -> Placed {
+        let element = element ?? self.element
+        let own = values[value]!
+        if own.quantum == nil && own.layout.element == element { return own }
+        return try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, element), nil, name)
+    }
+
+    /// The value as whole numbers.
+    mutating func whole(_ value: Lowering.Value, _ quantum: Quantum, _ name: String) throws -> Placed {
+        try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, quantum.element), quantum, name)
+    }
+
+    /// The value in that layout and meaning; a copy where it is kept otherwise.
+    mutating func converted(
+        _ value: Lowering.Value, to layout: Layout, _ quantum: Quantum?, _ name: String
+    ) throws -> Placed {
+        for placed in [values[value]!] + (copies[value] ?? [])
+        where placed.layout == layout && placed.quantum == quantum { return placed }
+        let buffer = newBuffer(layout.bytes)
+        let (own, reorder) = (values[value]!, name + ".reorder")
+        if let quantum, quantum.isShifted, try own.layout == self.layout(value, ONEDNN_CHANNELS_LAST, ONEDNN_F32) {
+            touch(own.buffer)
+            let kernel = ShiftKernel(reorder, count: layout.bytes, quantum)
+            operations.append(Operation(kernel: kernel, sources: [own.buffer], destination: buffer))
+        } else {
+            try appendReorder(reorder, own, to: layout, quantum, buffer)
+        }
+        let copy = Placed(buffer: buffer, layout: layout, quantum: quantum)
+        copies[value, default: []].append(copy)
+        return copy
+    }
+
+    // MARK: - Buffers
+
+    mutating func append(
+        _ primitive: Primitive, _ source: Placed, second: Buffer? = nil, into existing: Buffer? = nil,
+        layer: PackedWeights.Request? = nil, quantum: Quantum? = nil, output: Lowering.Value
+    ) {
+        append(
+            primitive, source, second: second, into: existing, layout: primitive.destination, layer: layer,
+            quantum: quantum, output: output)
+    }
+
+    mutating func append(
+        _ kernel: any PlanKernel, _ source: Placed, second: Buffer? = nil, into existing: Buffer? = nil,
+        layout: Layout, layer: PackedWeights.Request? = nil, table: PackedWeights.TableRequest? = nil,
+        quantum: Quantum? = nil, output: Lowering.Value
+    ) {
+        touch(source.buffer)
+        if let existing { touch(existing) }
+        let destination = existing ?? newBuffer(layout.bytes)
+        var operation = Operation(
+            kernel: kernel, sources: [source.buffer], second: second, destination: destination, layer: layer,
+            table: table)
+        if layer != nil || table != nil { operation.observed = (layout, quantum, output) }
+        operations.append(operation)
+        values[output] = Placed(buffer: destination, layout: layout, quantum: quantum)
+    }
+
+    private mutating func appendReorder(
+        _ name: String, _ source: Placed, to layout: Layout, _ quantum: Quantum?, _ destination: Buffer
+    ) throws {
+        touch(source.buffer)
+        let factor = (source.quantum?.scale ?? 1) / (quantum?.scale ?? 1)
+        let primitive = try Primitive(name) {
+            onednn_requantization_create(
+                context.handle, source.layout.handle, layout.handle, factor, source.quantum?.zeroPoint ?? 0,
+                quantum?.zeroPoint ?? 0, $0)
+        }
+        operations.append(Operation(kernel: primitive, sources: [source.buffer], destination: destination))
+    }
+
+    /// A step that works on a part of buffers that are there.
+    mutating func append(part operation: Operation) {
+        for buffer in operation.sources + [operation.destination] { touch(buffer) }
+        operations.append(operation)
+    }
+
+    /// What the last step leaves is a value that calibration looks at.
+    mutating func observeLast(_ layout: Layout, _ value: Lowering.Value) {
+        operations[operations.count - 1].observed = (layout, nil, value)
+    }
+
+    /// Where a value lies that several steps make together.
+    mutating func place(_ value: Lowering.Value, _ placed: Placed) { values[value] = placed }
+
+    mutating func newBuffer(_ bytes: Int) -> Buffer {
+        buffers.append(.init(bytes: bytes, lifetime: operations.count...operations.count))
+        return .arena(buffers.count - 1)
+    }
+
+    /// The operation about to be appended reads or writes the buffer.
+    private mutating func touch(_ buffer: Buffer) {
+        guard case .arena(let index) = buffer else { return }
+        buffers[index].lifetime = buffers[index].lifetime.lowerBound...operations.count
+    }
+}
+
+extension PoolingStep.Kind {
+    var code: onednn_pooling_kind {
+        switch self {
+        case .max: ONEDNN_MAX
+        case .average(countsPadding: false): ONEDNN_AVERAGE_EXCLUDING_PADDING
+        case .average(countsPadding: true): ONEDNN_AVERAGE_INCLUDING_PADDING
+        }
+    }
+}

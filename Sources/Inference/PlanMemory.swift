@@ -1,0 +1,90 @@
+import NeuralNetwork
+
+/// Where a plan's values lie.
+struct PlanMemory {
+    private let arena: AlignedBuffer
+    private let offsets: [Int]
+    private let scratchpad: AlignedBuffer
+    private let input: AlignedBuffer
+    private let output: AlignedBuffer
+
+    /// All together.
+    var bytes: Int { arena.bytes + scratchpad.bytes + input.bytes + output.bytes }
+
+    init(_ parts: PlanParts) {
+        let place = MemoryPlanner.place(parts.compiler.buffers)
+        offsets = place.offsets
+        arena = AlignedBuffer(bytes: place.bytes)
+        scratchpad = AlignedBuffer(bytes: parts.operations.map(\.kernel.scratchpadBytes).max() ?? 0)
+        input = AlignedBuffer(bytes: parts.compiler.inputBytes)
+        output = AlignedBuffer(bytes: parts.compiler.outputBytes)
+    }
+
+    func pointer(_ buffer: PlanCompiler.Buffer) -> UnsafeMutableRawPointer {
+        switch buffer {
+        case .input: input.pointer
+        case .output: output.pointer
+        case .arena(let index): arena.pointer + offsets[index]
+        }
+    }
+
+    func bind(_ operation: PlanCompiler.Operation, layer: PackedWeights.Layer?, table: PackedWeights.Table?) throws {
+        let sources = operation.sources.map { pointer($0) + operation.offsets.source }
+        let destination = pointer(operation.destination) + operation.offsets.destination
+        switch operation.kernel {
+        case let rows as RowKernel:
+            rows.bind(
+                source: sources[0], destination: destination, table: table?.values.pointer ?? scratchpad.pointer,
+                scratchpad: scratchpad.pointer)
+        case let gate as GateKernel:
+            gate.bind(source: sources[0], gates: pointer(operation.second ?? .input), destination: destination)
+        case let shift as ShiftKernel: shift.bind(source: sources[0], destination: destination)
+        case let primitive as Primitive where sources.count > 1:
+            try primitive.bind(sources: sources, destination: destination, scratchpad: scratchpad.pointer)
+        case let primitive as Primitive:
+            // Of a layer normalisation: scales, then as many shifts.
+            try primitive.bind(
+                source: sources[0], second: operation.second.map(pointer),
+                weights: layer?.weights.pointer ?? table?.values.pointer,
+                bias: layer?.bias.pointer ?? table.map { $0.values.pointer + 2 * $0.count },
+                destination: destination, scratchpad: scratchpad.pointer)
+        default: preconditionFailure("a kernel of unknown kind")
+        }
+    }
+
+    /// Writes pictures to the input, and zeros behind them.
+    func fill(_ pictures: [[UInt8]], _ normalization: PixelNormalization) -> UnsafeMutablePointer<Float> {
+        let numbers = input.pointer.assumingMemoryBound(to: Float.self)
+        var written = 0
+        for part in pictures {
+            part.withUnsafeBufferPointer { normalization.apply(to: $0, into: numbers + written) }
+            written += part.count
+        }
+        (numbers + written).update(repeating: 0, count: max(0, input.bytes / 4 - written))
+        return numbers
+    }
+
+    /// The first numbers of the output.
+    func output(_ shape: [Int]) -> Tensor {
+        let numbers = output.pointer.assumingMemoryBound(to: Float.self)
+        return Tensor(shape: shape, values: Array(UnsafeBufferPointer(start: numbers, count: shape.reduce(1, *))))
+    }
+}
+
+extension PlanParts {
+    /// Runs the plan once; no more than one layer's weights are in memory besides those that others have laid out.
+    ///
+    /// - Parameter pixels: of a whole batch.
+    func runOnce(_ pixels: [UInt8], _ normalization: PixelNormalization, _ weights: PackedWeights) throws -> Tensor {
+        let memory = PlanMemory(self)
+        _ = memory.fill([pixels], normalization)
+        var tables = tables.makeIterator()
+        for operation in operations {
+            let layer = try operation.layer.map { try weights.layer($0, in: compiler.graph, context) }
+            try memory.bind(operation, layer: layer, table: operation.table == nil ? nil : tables.next())
+            // The kernel knows only where the weights lie.
+            try withExtendedLifetime(layer) { try operation.kernel.execute(in: context) }
+        }
+        return memory.output([batch] + outputShape)
+    }
+}

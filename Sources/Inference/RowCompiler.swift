@@ -1,0 +1,67 @@
+import COneDNN
+import NeuralNetwork
+
+/// Steps on rows of channels: layer normalisation, and what oneDNN has no primitive for. Both want channels last.
+extension PlanCompiler {
+    mutating func compile(_ name: String, _ epsilon: Float, _ parameters: [Int], input: Int, output: Int) throws {
+        let shape = shapes[input]
+        let source = try rows(input, element, name)
+        let layout = try Layout([batch * shape.pixels, shape.channels], ONEDNN_PLAIN, element)
+        let primitive = try Primitive(name) {
+            onednn_layer_normalization_create(context.handle, layout.handle, epsilon, $0)
+        }
+        let table = PackedWeights.TableRequest(name: name, parameters: parameters) { $0.flatMap(\.values) }
+        append(primitive, source, layout: source.layout, table: table, output: output)
+    }
+
+    mutating func compile(
+        _ name: String, _ operation: RowOperation, _ parameters: [Int], input: Int, output: Int
+    ) throws {
+        let source = try rows(input, ONEDNN_F32, name)
+        let kernel = RowKernel(name, operation, batch: batch, from: shapes[input], to: shapes[output])
+        // Positions differ from one size of the picture to another.
+        let shape = shapes[output]
+        let key = "\(name) \(shape.height)×\(shape.width)"
+        let table = PackedWeights.TableRequest(name: key, parameters: parameters, make: operation.table)
+        append(
+            kernel, source, layout: try layout(output, ONEDNN_CHANNELS_LAST, ONEDNN_F32), table: table, output: output)
+    }
+
+    private mutating func rows(_ value: Lowering.Value, _ element: onednn_element, _ name: String) throws -> Placed {
+        try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, element), nil, name)
+    }
+}
+
+extension RowOperation {
+    /// What the kernel reads besides its input, from its parameters.
+    fileprivate func table(_ parameters: [Tensor]) -> [Float] {
+        switch self {
+        case .tokens(let table): withPointers(parameters.map(\.values)) { table.values($0) }
+        case .latentAttention: LatentQuery.forward(parameters.map(\.values))
+        case .attention, .mean, .slice, .gather, .function, .responseNormalization, .groupNormalization:
+            parameters.flatMap(\.values)
+        }
+    }
+}
+
+/// Calls `body` with the start of each array.
+func withPointers<Result>(
+    _ arrays: [[Float]], _ pointers: [UnsafePointer<Float>] = [], _ body: ([UnsafePointer<Float>]) -> Result
+) -> Result {
+    guard let first = arrays.first else { return body(pointers) }
+    return first.withUnsafeBufferPointer { buffer in
+        guard let start = buffer.baseAddress else { return withPointers(Array(arrays.dropFirst()), pointers, body) }
+        return withPointers(Array(arrays.dropFirst()), pointers + [start], body)
+    }
+}
+
+/// The query of an attention pooling: latent · Wᵀ + b.
+public enum LatentQuery {
+    /// - Parameter parameters: latent `[size]`, weight `[size, size]`, bias `[size]`.
+    public static func forward(_ parameters: [[Float]]) -> [Float] {
+        let (latent, weight, bias) = (parameters[0], parameters[1], parameters[2])
+        return bias.indices.map { row in
+            latent.indices.reduce(bias[row]) { $0 + weight[row * latent.count + $1] * latent[$1] }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+import CElementwise
+import NeuralNetwork
+
+/// One step of a plan: a oneDNN primitive or a loop of ours.
+protocol PlanKernel: AnyObject {
+    var name: String { get }
+    /// What computes it, such as `jit:avx512_core`.
+    var kernel: String { get }
+    var scratchpadBytes: Int { get }
+    func execute(in context: Context) throws
+}
+
+extension Primitive: PlanKernel {}
+
+/// Executes a `RowOperation` on a batch: numbers in `f32`, channels last.
+final class RowKernel: PlanKernel {
+    let name: String
+    private let operation: RowOperation
+    private let batch: Int
+    private let from, to: ImageShape
+    private var source = UnsafePointer<Float>(bitPattern: 64)!
+    private var destination = UnsafeMutablePointer<Float>(bitPattern: 64)!
+    private var table = UnsafePointer<Float>(bitPattern: 64)!
+    private var scratch = UnsafeMutablePointer<Float>(bitPattern: 64)!
+
+    init(_ name: String, _ operation: RowOperation, batch: Int, from: ImageShape, to: ImageShape) {
+        (self.name, self.operation, self.batch, self.from, self.to) = (name, operation, batch, from, to)
+    }
+
+    var kernel: String { "rows" }
+
+    /// Of attention: the scores of one block of queries, never of all tokens with all.
+    var scratchpadBytes: Int {
+        switch operation {
+        case .attention: 4 * TokenAttention.scratch(queries: rows(to), keys: rows(from))
+        case .latentAttention: 4 * rows(from)
+        case .responseNormalization: 4 * from.channels
+        default: 0
+        }
+    }
+
+    private func rows(_ shape: ImageShape) -> Int { shape.pixels }
+
+    /// Buffers must stay valid until the kernel is bound again.
+    func bind(
+        source: UnsafeMutableRawPointer, destination: UnsafeMutableRawPointer, table: UnsafeMutableRawPointer,
+        scratchpad: UnsafeMutableRawPointer
+    ) {
+        self.source = UnsafePointer(source.assumingMemoryBound(to: Float.self))
+        self.destination = destination.assumingMemoryBound(to: Float.self)
+        self.table = UnsafePointer(table.assumingMemoryBound(to: Float.self))
+        scratch = scratchpad.assumingMemoryBound(to: Float.self)
+    }
+
+    func execute(in context: Context) {
+        for picture in 0..<batch {
+            execute(
+                source + picture * rows(from) * from.channels, destination + picture * rows(to) * to.channels)
+        }
+    }
+
+    /// One picture.
+    private func execute(_ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>) {
+        let size = to.channels
+        switch operation {
+        case .tokens(let tokens):
+            let prefix = tokens.embedding.prefix * size
+            output.update(from: table, count: prefix)
+            for index in 0..<rows(from) * size { output[prefix + index] = input[index] + table[prefix + index] }
+        case .attention(let heads):
+            TokenAttention(heads: heads, size: size, count: rows(from))
+                .forward(input, queries: rows(to), into: output, scratch: scratch)
+        case .latentAttention(let heads):
+            TokenAttention(heads: heads, size: size, count: rows(from))
+                .pool(input, query: table, into: output, scratch: scratch)
+        case .mean(let first):
+            sumColumns(input + first * size, count: rows(from) - first, size: size, into: output)
+            let share = 1 / Float(rows(from) - first)
+            for index in 0..<size { output[index] *= share }
+        case .function(let function):
+            for index in 0..<rows(to) * size { output[index] = Float(function.apply(Double(input[index]))) }
+        case .gather(let places):
+            for row in 0..<rows(to) {
+                let (own, target) = (input + row * from.channels, output + row * size)
+                for (index, place) in places.enumerated() { target[index] = own[place] }
+            }
+        case .slice(let first): output.update(from: input + first * size, count: rows(to) * size)
+        case .groupNormalization(let groups, let epsilon):
+            elementwise_group_normalization(
+                rows(from), size, groups, epsilon, table, table + size, input, output)
+        case .responseNormalization(let epsilon):
+            elementwise_response_normalization(
+                rows(from), size, epsilon, table, table + size, input, output, scratch)
+        }
+    }
+}
+
+/// Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762) between the tokens of one picture, a block of
+/// queries of one head at a time: the scores of a block stay in the processor's cache.
+package struct TokenAttention {
+    let heads: Int
+    /// Numbers of a token, all heads together.
+    let size: Int
+    /// Tokens.
+    package let count: Int
+    /// Whether a token looks at itself and those before it only.
+    let isCausal: Bool
+
+    package init(heads: Int, size: Int, count: Int, isCausal: Bool = false) {
+        (self.heads, self.size, self.count, self.isCausal) = (heads, size, count, isCausal)
+    }
+
+    private var width: Int { size / heads }
+    private var factor: Float { 1 / Float(width).squareRoot() }
+
+    /// Queries that are looked at together: equal parts of at most 128.
+    private static func block(_ queries: Int) -> Int {
+        let parts = (queries + 127) / 128
+        return (queries + parts - 1) / parts
+    }
+
+    /// Numbers of scratch space that `forward` needs.
+    package static func scratch(queries: Int, keys: Int) -> Int { block(queries) * keys }
+
+    /// - Parameters:
+    ///   - input: `[token, 3 · size]`: query, key, value.
+    ///   - queries: so many of the first tokens are wanted.
+    ///   - output: `[query, size]`.
+    package func forward(
+        _ input: UnsafePointer<Float>, queries: Int, into output: UnsafeMutablePointer<Float>,
+        scratch scores: UnsafeMutablePointer<Float>
+    ) {
+        let block = Self.block(queries)
+        for head in 0..<heads {
+            let query = input + head * width
+            for first in stride(from: 0, to: queries, by: block) {
+                let rows = min(block, queries - first)
+                weights(query + first * 3 * size, rows: rows, query + size, from: first, into: scores)
+                multiply(
+                    scores, by: query + 2 * size, rowStrideB: 3 * size, into: output + first * size + head * width,
+                    rowStrideC: size, m: rows, n: width, k: count)
+            }
+        }
+    }
+
+    /// softmax(q · kᵀ / √width) of some queries of one head: `[row, token]`.
+    ///
+    /// - Parameter first: place of the first query among the tokens.
+    package func weights(
+        _ query: UnsafePointer<Float>, rows: Int, _ key: UnsafePointer<Float>, from first: Int = 0,
+        into scores: UnsafeMutablePointer<Float>
+    ) {
+        multiply(
+            query, rowStrideA: 3 * size, by: key, transposingB: true, rowStrideB: 3 * size, into: scores, m: rows,
+            n: count, k: width)
+        if isCausal {
+            for row in 0..<rows {
+                for later in min(first + row + 1, count)..<count { scores[row * count + later] = -1e30 }
+            }
+        }
+        elementwise_softmax(rows, count, count, factor, scores)
+    }
+
+    /// Attention of one query `[size]` to tokens `[token, 2 · size]`: key, value.
+    package func pool(
+        _ input: UnsafePointer<Float>, query: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>,
+        scratch scores: UnsafeMutablePointer<Float>
+    ) {
+        for head in 0..<heads {
+            let key = input + head * width
+            latentWeights(key, query + head * width, into: scores)
+            multiply(
+                scores, by: key + size, rowStrideB: 2 * size, into: output + head * width, m: 1, n: width, k: count)
+        }
+    }
+
+    package func latentWeights(
+        _ key: UnsafePointer<Float>, _ query: UnsafePointer<Float>, into scores: UnsafeMutablePointer<Float>
+    ) {
+        multiply(
+            query, by: key, transposingB: true, rowStrideB: 2 * size, into: scores, m: 1, n: count, k: width)
+        elementwise_softmax(1, count, count, factor, scores)
+    }
+}

@@ -1,0 +1,36 @@
+/// Channels and size of a value; vectors are images of one pixel.
+///
+/// Frames that no window reaches over are so many pictures more in a batch: in memory, channels last, they lie alike.
+package struct ImageShape {
+    /// How many numbers.
+    package var size: Int { channels * pixels }
+    /// Of all frames together.
+    package var pixels: Int { frames * height * width }
+    package let channels: Int
+    package let frames: Int
+    package let height: Int
+    package let width: Int
+
+    package init(_ shape: Graph.Shape) {
+        switch shape {
+        case .clip(let channels, let frames, let height, let width):
+            (self.channels, self.frames, self.height, self.width) = (channels, frames, height, width)
+        case .image(let channels, let height, let width):
+            (self.channels, frames, self.height, self.width) = (channels, 1, height, width)
+        case .vector(let size), .sequence(let size):
+            (channels, frames, height, width) = (size, 1, 1, 1)
+        case .tokens(let count, let size):
+            (channels, frames, height, width) = (size, 1, count, 1)
+        }
+    }
+}
+
+extension Graph.Shape {
+    /// Whether it is a picture, or several in a row.
+    package var isPicture: Bool {
+        switch self {
+        case .image, .clip: true
+        case .vector, .sequence, .tokens: false
+        }
+    }
+}

@@ -1,0 +1,27 @@
+import CElementwise
+
+/// How 8-bit RGB becomes a network's input: value · scale + offset, for each channel.
+public struct PixelNormalization: Sendable, Equatable {
+    /// Factor of red, green, blue.
+    public let scale: [Float]
+    /// Summand of red, green, blue.
+    public let offset: [Float]
+
+    /// Whether the network's first channel is blue.
+    public let isBlueFirst: Bool
+
+    /// (value / 255 − mean) / deviation for red, green, blue.
+    public init(mean: [Float], deviation: [Float], isBlueFirst: Bool = false) {
+        self.isBlueFirst = isBlueFirst
+        scale = deviation.map { 1 / (255 * $0) }
+        offset = zip(mean, deviation).map { -$0 / $1 }
+    }
+
+    package func apply(to pixels: UnsafeBufferPointer<UInt8>, into output: UnsafeMutablePointer<Float>) {
+        elementwise_pixels(pixels.count, pixels.baseAddress, scale, offset, output)
+        guard isBlueFirst else { return }
+        for index in stride(from: 0, to: pixels.count, by: 3) {
+            (output[index], output[index + 2]) = (output[index + 2], output[index])
+        }
+    }
+}

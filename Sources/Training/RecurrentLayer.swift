@@ -1,0 +1,288 @@
+import CElementwise
+import Inference
+import NeuralNetwork
+
+/// A GRU or LSTM layer, in one or both directions, over packed sequences; equations and gate order are
+/// PyTorch's.
+///
+/// The input's share of the gates is one matrix product over all rows; the recurrent share is one a step,
+/// over the sequences that have that step. Directions, or two halves of the batch, are independent pieces.
+struct RecurrentLayer {
+    let recurrence: Recurrence
+    let parallel: Parallel
+    var hidden: Int { recurrence.hiddenSize }
+    var gates: Int { recurrence.cell.gates * recurrence.hiddenSize }
+    private var directions: Int { recurrence.directions }
+
+    /// Of one direction.
+    struct Weights {
+        let input: UnsafePointer<Float>
+        let recurrent: UnsafePointer<Float>
+        let inputBias: UnsafePointer<Float>
+        let recurrentBias: UnsafePointer<Float>
+    }
+
+    /// Of one direction.
+    struct Gradients {
+        let input: UnsafeMutablePointer<Float>
+        let recurrent: UnsafeMutablePointer<Float>
+        let inputBias: UnsafeMutablePointer<Float>
+        let recurrentBias: UnsafeMutablePointer<Float>
+    }
+
+    /// What the backward pass of one direction needs, row by row.
+    final class State {
+        /// Gates after their activations `[row, gates]`.
+        let gates: FloatBuffer
+        /// The state each step began with `[row, hidden]`.
+        let previous: FloatBuffer
+        /// GRU: the recurrent share of the new gate. LSTM: the cell each step began with. `[row, hidden]`.
+        let extra: FloatBuffer
+        /// LSTM: tanh of the new cell `[row, hidden]`; nothing for a GRU.
+        let cellTanh: FloatBuffer
+
+        init(rows: Int, gates: Int, hidden: Int, isLSTM: Bool) {
+            self.gates = FloatBuffer(rows * gates)
+            previous = FloatBuffer(rows * hidden)
+            extra = FloatBuffer(rows * hidden)
+            cellTanh = FloatBuffer(isLSTM ? rows * hidden : 0)
+        }
+    }
+
+    /// A direction and the sequences of a piece, which are neighbours in packed order.
+    private struct Piece {
+        let direction: Int
+        let places: Range<Int>
+    }
+
+    private func pieces(_ packed: PackedSequences) -> [Piece] {
+        let count = packed.lengths.count
+        if directions > 1 { return (0..<directions).map { Piece(direction: $0, places: 0..<count) } }
+        // Longer sequences stand first: cut where half of the steps are done.
+        let half = packed.lengths.reduce(0, +) / 2
+        var (cut, steps) = (0, 0)
+        while cut < count, steps < half {
+            steps += packed.lengths[cut]
+            cut += 1
+        }
+        return [0..<cut, cut..<count].filter { !$0.isEmpty }.map { Piece(direction: 0, places: $0) }
+    }
+
+    /// Calls `body` for each step that the piece's direction reads, with the first row and the number of
+    /// the piece's sequences that have it, and of those that were read before it: the others begin here, with a
+    /// state of zero.
+    private func forEachStep(
+        _ piece: Piece, _ packed: PackedSequences, isBackward: Bool = false,
+        _ body: (_ first: Int, _ count: Int, _ begun: Int) -> Void
+    ) {
+        let steps = packed.batchSizes.count
+        func count(_ step: Int) -> Int {
+            guard packed.batchSizes.indices.contains(step) else { return 0 }
+            return max(0, min(packed.batchSizes[step], piece.places.upperBound) - piece.places.lowerBound)
+        }
+        let isDescending = (piece.direction == 1) != isBackward
+        for index in 0..<steps {
+            let step = isDescending ? steps - 1 - index : index
+            let here = count(step)
+            let begun = piece.direction == 1 ? count(step + 1) : step > 0 ? here : 0
+            if here > 0 { body(packed.firstRows[step] + piece.places.lowerBound, here, begun) }
+        }
+    }
+
+    // MARK: - Forward
+
+    /// - Returns: the hidden state after each step, directions side by side `[row, directions · hidden]`, and
+    ///   what `backward` needs of each direction.
+    func forward(_ input: Matrix, _ packed: PackedSequences, _ weights: [Weights]) -> (output: Matrix, [State]) {
+        let (rows, size, hidden, gates) = (input.rows, input.columns, hidden, gates)
+        let isLSTM = recurrence.cell == .lstm
+        let states = (0..<directions).map { _ in State(rows: rows, gates: gates, hidden: hidden, isLSTM: isLSTM) }
+        let transposed = (0..<directions).map { _ in FloatBuffer(hidden * gates) }
+        // As in `LinearLayer`: pieces of the weights, here directions or halves of the gates.
+        let parts = directions > 1 ? [0..<gates] : Parallel.halves(gates)
+        parallel.run(directions * (parts.count + 1)) { index in
+            let direction = index % directions
+            guard index / directions < parts.count else {
+                return elementwise_transpose(
+                    gates, hidden, weights[direction].recurrent, transposed[direction].pointer)
+            }
+            let part = parts[index / directions]
+            let target = states[direction].gates.pointer + part.lowerBound
+            if !isLSTM {
+                for row in 0..<rows {
+                    (target + row * gates).update(
+                        from: weights[direction].inputBias + part.lowerBound, count: part.count)
+                }
+            }
+            multiply(
+                input.pointer, by: weights[direction].input + part.lowerBound * size, transposingB: true, into: target,
+                rowStrideC: gates, m: rows, n: part.count, k: size, beta: isLSTM ? 0 : 1)
+        }
+        let output = Matrix(rows, directions * hidden)
+        let pieces = pieces(packed)
+        parallel.run(pieces.count) { index in
+            let piece = pieces[index]
+            let (direction, start) = (piece.direction, output.pointer + piece.direction * hidden)
+            if isLSTM {
+                walkLSTM(piece, packed, weights[direction], transposed[direction], states[direction], start)
+            } else {
+                walkGRU(piece, packed, weights[direction], transposed[direction], states[direction], start)
+            }
+        }
+        return (output, states)
+    }
+
+    private func walkLSTM(
+        _ piece: Piece, _ packed: PackedSequences, _ weights: Weights, _ recurrent: FloatBuffer, _ saved: State,
+        _ output: UnsafeMutablePointer<Float>
+    ) {
+        let (hidden, gates) = (hidden, gates)
+        let bias = FloatBuffer(gates)
+        bias.pointer.update(from: weights.inputBias, count: gates)
+        add(weights.recurrentBias, toRows: bias.pointer, count: 1, size: gates)
+        let (state, cell) = (FloatBuffer(piece.places.count * hidden, 0), FloatBuffer(piece.places.count * hidden, 0))
+        forEachStep(piece, packed) { first, count, begun in
+            let gate = saved.gates.pointer + first * gates
+            multiply(state.pointer, by: recurrent.pointer, into: gate, m: begun, n: gates, k: hidden, beta: 1)
+            (saved.previous.pointer + first * hidden).update(from: state.pointer, count: count * hidden)
+            (saved.extra.pointer + first * hidden).update(from: cell.pointer, count: count * hidden)
+            LSTMCell.forward(
+                count, hidden, bias.pointer, gate, state.pointer, cell.pointer, saved.cellTanh.pointer + first * hidden)
+            copy(state.pointer, to: output + first * directions * hidden, stride: directions * hidden, rows: count)
+        }
+    }
+
+    private func walkGRU(
+        _ piece: Piece, _ packed: PackedSequences, _ weights: Weights, _ recurrent: FloatBuffer, _ saved: State,
+        _ output: UnsafeMutablePointer<Float>
+    ) {
+        let (hidden, gates) = (hidden, gates)
+        let state = FloatBuffer(piece.places.count * hidden, 0)
+        let share = FloatBuffer(piece.places.count * gates)
+        forEachStep(piece, packed) { first, count, begun in
+            broadcast(weights.recurrentBias, into: share.pointer, count: count, size: gates)
+            multiply(
+                state.pointer, by: recurrent.pointer, into: share.pointer, m: begun, n: gates, k: hidden, beta: 1)
+            (saved.previous.pointer + first * hidden).update(from: state.pointer, count: count * hidden)
+            GRUCell.forward(
+                count, hidden, saved.gates.pointer + first * gates, share.pointer, state.pointer,
+                saved.extra.pointer + first * hidden)
+            copy(state.pointer, to: output + first * directions * hidden, stride: directions * hidden, rows: count)
+        }
+    }
+
+    /// Copies dense rows of `hidden` numbers to rows that lie `stride` apart.
+    private func copy(
+        _ rows: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, stride: Int, rows count: Int
+    ) {
+        for row in 0..<count { (target + row * stride).update(from: rows + row * hidden, count: hidden) }
+    }
+
+    // MARK: - Backward
+
+    /// Writes the parameters' gradients.
+    ///
+    /// - Parameter gradient: of the output `[row, directions · hidden]`.
+    /// - Returns: the gradient of the input `[row, feature]`, where it is wanted.
+    func backward(
+        _ gradient: Matrix, input: Matrix, _ packed: PackedSequences, _ states: [State], _ weights: [Weights],
+        _ gradients: [Gradients], wantsInput: Bool
+    ) -> Matrix? {
+        let (rows, gates) = (input.rows, gates)
+        // Gradients of the gates before their activations: the input's share and the recurrent share, which
+        // differ only in the GRU's new gate.
+        let inputShares = (0..<directions).map { _ in FloatBuffer(rows * gates) }
+        let isGRU = recurrence.cell == .gru
+        let ownShares = isGRU ? (0..<directions).map { _ in FloatBuffer(rows * gates) } : inputShares
+        let pieces = pieces(packed)
+        parallel.run(pieces.count) { index in
+            let piece = pieces[index]
+            let direction = piece.direction
+            walkBack(
+                piece, packed, gradient.pointer + direction * hidden, states[direction], weights[direction],
+                inputShares[direction].pointer, ownShares[direction].pointer)
+        }
+        return products(input, states, weights, gradients, inputShares, ownShares, wantsInput: wantsInput)
+    }
+
+    private func walkBack(
+        _ piece: Piece, _ packed: PackedSequences, _ gradient: UnsafePointer<Float>, _ saved: State, _ weights: Weights,
+        _ inputShare: UnsafeMutablePointer<Float>, _ ownShare: UnsafeMutablePointer<Float>
+    ) {
+        let (hidden, gates, stride) = (hidden, gates, directions * hidden)
+        let stateGradient = FloatBuffer(piece.places.count * hidden, 0)
+        let cellGradient = FloatBuffer(piece.places.count * hidden, 0)
+        forEachStep(piece, packed, isBackward: true) { first, count, begun in
+            // Taken here, so that the buffer lives as long as the closure that holds it.
+            let dh = stateGradient.pointer
+            for row in 0..<count {
+                let (target, source) = (dh + row * hidden, gradient + (first + row) * stride)
+                for column in 0..<hidden { target[column] += source[column] }
+            }
+            let share = inputShare + first * gates
+            if recurrence.cell == .lstm {
+                LSTMCell.backward(
+                    count, hidden, saved.gates.pointer + first * gates, saved.extra.pointer + first * hidden,
+                    saved.cellTanh.pointer + first * hidden, dh, cellGradient.pointer, share)
+                multiply(share, by: weights.recurrent, into: dh, m: begun, n: hidden, k: gates)
+            } else {
+                let own = ownShare + first * gates
+                // Leaves z·dh in `dh`, to which the recurrent product is added.
+                GRUCell.backward(
+                    count, hidden, saved.gates.pointer + first * gates, saved.previous.pointer + first * hidden,
+                    saved.extra.pointer + first * hidden, dh, share, own)
+                multiply(own, by: weights.recurrent, into: dh, m: begun, n: hidden, k: gates, beta: 1)
+            }
+        }
+    }
+
+    /// The matrix products over all rows, as independent pieces, large ones first.
+    private func products(
+        _ input: Matrix, _ states: [State], _ weights: [Weights], _ gradients: [Gradients],
+        _ inputShares: [FloatBuffer], _ ownShares: [FloatBuffer], wantsInput: Bool
+    ) -> Matrix? {
+        let (rows, size, hidden, gates) = (input.rows, input.columns, hidden, gates)
+        var work: [() -> Void] = []
+        // Directions in turns: each stays with the thread that walked it, whose cache holds its gates.
+        for chunk in Parallel.halves(gates) {
+            for direction in 0..<directions {
+                work.append {
+                    multiply(
+                        inputShares[direction].pointer + chunk.lowerBound, transposingA: true, rowStrideA: gates,
+                        by: input.pointer, into: gradients[direction].input + chunk.lowerBound * size, m: chunk.count,
+                        n: size, k: rows)
+                }
+            }
+        }
+        for direction in 0..<directions {
+            work.append {
+                let (share, own) = (inputShares[direction].pointer, ownShares[direction].pointer)
+                let target = gradients[direction]
+                multiply(
+                    own, transposingA: true, by: states[direction].previous.pointer, into: target.recurrent, m: gates,
+                    n: hidden, k: rows)
+                sumColumns(share, count: rows, size: gates, into: target.inputBias)
+                if own == share {
+                    target.recurrentBias.update(from: target.inputBias, count: gates)
+                } else {
+                    sumColumns(own, count: rows, size: gates, into: target.recurrentBias)
+                }
+            }
+        }
+        let inputGradient = wantsInput ? Matrix(rows, size) : nil
+        if let inputGradient {
+            for part in Parallel.halves(size) {
+                work.append {
+                    for direction in 0..<directions {
+                        multiply(
+                            inputShares[direction].pointer, by: weights[direction].input + part.lowerBound,
+                            rowStrideB: size, into: inputGradient.pointer + part.lowerBound, rowStrideC: size, m: rows,
+                            n: part.count, k: gates, beta: direction == 0 ? 0 : 1)
+                    }
+                }
+            }
+        }
+        parallel.run(work.count) { work[$0]() }
+        return inputGradient
+    }
+}

@@ -1,0 +1,310 @@
+import Inference
+import NeuralNetwork
+
+/// Executes a head forward and backward on batches of sequences. Padding never takes part: batches are
+/// packed, so outputs and gradients cannot depend on it.
+public struct TrainingPlan: Sendable {
+    /// The head.
+    public let graph: Graph
+    /// How many threads share the work; results do not depend on it.
+    public var parallel = Parallel.none
+    private let output: Graph.NodeID
+    private let order: [Graph.NodeID]
+
+    /// - Throws: `PlanError` for an unknown output, or a graph with image nodes.
+    public init(graph: Graph, output: String = "logits") throws {
+        guard let node = graph.outputs[output] else {
+            throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
+        }
+        for id in graph.ancestry(of: node) {
+            switch graph[id].shape {
+            case .image, .clip, .tokens: throw PlanError.unsupported(node: graph[id].name)
+            case .vector, .sequence: break
+            }
+        }
+        self.graph = graph
+        self.output = node
+        order = graph.ancestry(of: node)
+    }
+
+    /// Parameters of the last layer, whose rows are classes.
+    public var outputParameters: [Graph.Parameter] { graph[output].parameters.map { graph.parameters[$0] } }
+
+    /// Values of every node for one batch, and what the backward pass needs besides.
+    public struct ForwardPass {
+        fileprivate var values: [Graph.NodeID: Matrix] = [:]
+        fileprivate var saved: [Graph.NodeID: Saved] = [:]
+        fileprivate let packed: PackedSequences
+        /// `[batch, class]`, in the order in which the batch was given.
+        public fileprivate(set) var output: Tensor
+        /// The weight of each step of each sequence where the head pools by attention, in the order in which
+        /// the batch was given; nil for other heads.
+        public fileprivate(set) var attention: [[Float]]?
+    }
+
+    /// What an operation keeps from its forward pass.
+    fileprivate enum Saved {
+        case recurrent([RecurrentLayer.State])
+        case convolutional(ConvolutionalLSTMLayer.State)
+        case mask(Matrix)
+        case attention(SelfAttentionLayer.Weights)
+        case pooling([Float])
+        case normalized(Matrix, scales: [Float])
+    }
+
+    /// - Parameter dropout: decides what dropout zeroes; nil evaluates.
+    public func forward(
+        _ batch: PackedSequences, _ parameters: ParameterVector, dropout: RandomParameters? = nil
+    ) -> ForwardPass {
+        var pass = ForwardPass(packed: batch, output: Tensor(shape: [0, 0]))
+        parameters.withPointer { values in
+            for id in order { pass.values[id] = evaluate(id, &pass, values, parameters.slots, dropout) }
+        }
+        pass.output = batch.unpacked(pass.values[output]!.tensor)
+        for case .pooling(let weights) in pass.saved.values { pass.attention = batch.unpacked(weights) }
+        return pass
+    }
+
+    private func evaluate(
+        _ id: Graph.NodeID, _ pass: inout ForwardPass, _ parameters: UnsafePointer<Float>,
+        _ slots: [ParameterVector.Slot], _ dropout: RandomParameters?
+    ) -> Matrix {
+        let node = graph[id]
+        let values = pass.values
+        func input(_ index: Int = 0) -> Matrix { values[node.inputs[index]]! }
+        func parameter(_ index: Int) -> UnsafePointer<Float> { parameters + slots[node.parameters[index]].offset }
+        switch node.operation {
+        case .input: return pass.packed.rows
+        case .linear(let out):
+            return LinearLayer.forward(input(), weight: parameter(0), bias: parameter(1), out: out, parallel)
+        case .activation(let activation):
+            return activation.apply(input())
+        case .add: return input(0).combined(input(1), +)
+        case .dropout(let rate):
+            guard let dropout, rate > 0 else { return input() }
+            let numbers = dropout.uniform(node.name, count: input().count)
+            let mask = Matrix(input().rows, input().columns)
+            for (index, number) in numbers.enumerated() { mask.pointer[index] = number < rate ? 0 : 1 / (1 - rate) }
+            pass.saved[id] = .mask(mask)
+            return input().combined(mask, *)
+        case .sequenceMean: return SequenceMeanLayer.forward(input(), pass.packed)
+        case .unitLength: return UnitLengthLayer.forward(input())
+        case .sequenceMax: return SequenceMaxLayer.forward(input(), pass.packed)
+        case .finalState(let bidirectional):
+            return FinalStateLayer.forward(input(), pass.packed, bidirectional: bidirectional)
+        case .positions: return PositionLayer.forward(input(), pass.packed, table: parameter(0))
+        case .spatialMean(let channels): return SpatialMeanLayer.forward(input(), channels: channels)
+        case .attentionPooling:
+            let (output, weights) = AttentionPoolingLayer.forward(input(0), scores: input(1), pass.packed)
+            pass.saved[id] = .pooling(weights)
+            return output
+        case .selfAttention(let heads):
+            let layer = SelfAttentionLayer(heads: heads, parallel: parallel)
+            let (output, weights) = layer.forward(input(), pass.packed)
+            pass.saved[id] = .attention(weights)
+            return output
+        case .layerNormalization(let epsilon):
+            let (output, normalized, scales) = LayerNormalizationLayer.forward(
+                input(), epsilon: epsilon, weight: parameter(0), bias: parameter(1))
+            pass.saved[id] = .normalized(normalized, scales: scales)
+            return output
+        case .convolutionalRecurrent(let options):
+            let layer = ConvolutionalLSTMLayer(options: options, parallel: parallel)
+            let (output, state) = layer.forward(input(), pass.packed, weight: parameter(0), bias: parameter(1))
+            pass.saved[id] = .convolutional(state)
+            return output
+        case .recurrent(let recurrence):
+            let layer = RecurrentLayer(recurrence: recurrence, parallel: parallel)
+            let (output, states) = layer.forward(input(), pass.packed, weights(of: recurrence, parameter))
+            pass.saved[id] = .recurrent(states)
+            return output
+        case .convolution, .batchNormalization, .maxPooling, .averagePooling, .globalAveragePooling, .scaleChannels,
+            .function, .multiply, .concatenation, .gatherChannels, .groupNormalization, .flatten, .channelScale,
+            .responseNormalization, .tokens, .causalAttention, .latentAttention, .classToken, .tokenMean, .tokenMap:
+            preconditionFailure("image nodes were refused when the plan was made")
+        }
+    }
+
+    /// The gradient of a loss in every parameter that the output depends on.
+    ///
+    /// - Parameters:
+    ///   - outputGradient: of the loss in `pass.output`, `[batch, class]`.
+    ///   - result: receives the gradient; what it held before does not matter.
+    public func backward(
+        _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector, into result: inout ParameterVector
+    ) {
+        _ = backward(pass, outputGradient, parameters, into: &result, wantsInput: false)
+    }
+
+    /// The gradient of the output in the rows that were read: how much each number of each step counts.
+    ///
+    /// - Parameter outputGradient: what is asked about, such as 1 for one class score; `[batch, class]`.
+    /// - Returns: for each sequence of the batch, in the order in which it was given, `[step, feature]`.
+    public func inputGradient(
+        _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector
+    ) -> [Tensor] {
+        var unused = parameters
+        return backward(pass, outputGradient: outputGradient, parameters, into: &unused, wantsInput: true)
+    }
+
+    /// The gradients of a loss in every parameter that the output depends on, and in the rows that were read.
+    ///
+    /// - Parameter result: receives the gradient of the parameters.
+    /// - Returns: that of the rows where `wantsInput`, for each sequence in the order in which it was given.
+    public func backward(
+        _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector,
+        into result: inout ParameterVector, wantsInput: Bool
+    ) -> [Tensor] {
+        backward(pass, outputGradient, parameters, into: &result, wantsInput: wantsInput)
+            .map(pass.packed.sequences) ?? []
+    }
+
+    /// - Returns: the gradient of the packed rows, where it is wanted.
+    private func backward(
+        _ pass: ForwardPass, _ outputGradient: Tensor, _ parameters: ParameterVector,
+        into result: inout ParameterVector, wantsInput: Bool
+    ) -> Matrix? {
+        var gradients: [Graph.NodeID: Matrix] = [output: Matrix(pass.packed.packed(outputGradient))]
+        var ofInput: Matrix?
+        let slots = parameters.slots
+        result.withMutablePointer { target in
+            parameters.withPointer { values in
+                for id in order.reversed() {
+                    guard let gradient = gradients.removeValue(forKey: id) else { continue }
+                    if graph[id].operation == .input { ofInput = gradient }
+                    let inputs = backward(id, gradient, pass, values, target, slots, wantsInput: wantsInput)
+                    for (input, gradient) in zip(graph[id].inputs, inputs) {
+                        guard let gradient else { continue }
+                        gradients[input] = gradients[input].map { $0.combined(gradient, +) } ?? gradient
+                    }
+                }
+            }
+        }
+        return ofInput
+    }
+
+    /// Gradients of the node's inputs; nil for the graph's input, where nobody wants it.
+    private func backward(
+        _ id: Graph.NodeID, _ gradient: Matrix, _ pass: ForwardPass, _ parameters: UnsafePointer<Float>,
+        _ gradients: UnsafeMutablePointer<Float>, _ slots: [ParameterVector.Slot], wantsInput wanted: Bool
+    ) -> [Matrix?] {
+        let node = graph[id]
+        func input(_ index: Int = 0) -> Matrix { pass.values[node.inputs[index]]! }
+        func parameter(_ index: Int) -> UnsafePointer<Float> { parameters + slots[node.parameters[index]].offset }
+        func target(_ index: Int) -> UnsafeMutablePointer<Float> { gradients + slots[node.parameters[index]].offset }
+        var wantsInput: Bool { wanted || graph[node.inputs[0]].operation != .input }
+        switch (node.operation, pass.saved[id]) {
+        case (.input, _): return []
+        case (.linear, _):
+            return [
+                LinearLayer.backward(
+                    gradient, input: input(), weight: parameter(0), weightGradient: target(0), biasGradient: target(1),
+                    wantsInput: wantsInput, parallel)
+            ]
+        case (.activation(let activation), _):
+            return [activation.backward(gradient, input: input(), output: pass.values[id]!)]
+        case (.add, _): return [gradient, gradient]
+        case (.dropout, .mask(let mask)):
+            return [gradient.combined(mask, *)]
+        case (.dropout, _): return [gradient]
+        case (.sequenceMean, _): return [SequenceMeanLayer.backward(gradient, pass.packed)]
+        case (.unitLength, _):
+            return [UnitLengthLayer.backward(gradient, input: input(), output: pass.values[id]!)]
+        case (.sequenceMax, _):
+            return [SequenceMaxLayer.backward(gradient, input: input(), output: pass.values[id]!, pass.packed)]
+        case (.finalState(let bidirectional), _):
+            return [FinalStateLayer.backward(gradient, pass.packed, bidirectional: bidirectional)]
+        case (.positions(let maximum), _):
+            PositionLayer.backward(gradient, pass.packed, places: maximum, tableGradient: target(0))
+            return [gradient]
+        case (.spatialMean(let channels), _):
+            return [SpatialMeanLayer.backward(gradient, pixels: input().columns / channels)]
+        case (.attentionPooling, .pooling(let weights)?):
+            let (inputs, scores) = AttentionPoolingLayer.backward(
+                gradient, input: input(0), weights: weights, pass.packed)
+            return [inputs, scores]
+        case (.selfAttention(let heads), .attention(let weights)?):
+            let layer = SelfAttentionLayer(heads: heads, parallel: parallel)
+            return [layer.backward(gradient, input: input(), weights, pass.packed)]
+        case (.layerNormalization, .normalized(let normalized, let scales)?):
+            return [
+                LayerNormalizationLayer.backward(
+                    gradient, normalized: normalized, scales: scales, weight: parameter(0), weightGradient: target(0),
+                    biasGradient: target(1))
+            ]
+        case (.convolutionalRecurrent(let options), .convolutional(let state)?):
+            return [
+                ConvolutionalLSTMLayer(options: options, parallel: parallel).backward(
+                    gradient, input: input(), pass.packed, state, weight: parameter(0), weightGradient: target(0),
+                    biasGradient: target(1), wantsInput: wantsInput)
+            ]
+        case (.recurrent(let recurrence), .recurrent(let states)?):
+            let gradients = (0..<recurrence.directions).map { direction in
+                RecurrentLayer.Gradients(
+                    input: target(4 * direction), recurrent: target(4 * direction + 1),
+                    inputBias: target(4 * direction + 2), recurrentBias: target(4 * direction + 3))
+            }
+            return [
+                RecurrentLayer(recurrence: recurrence, parallel: parallel).backward(
+                    gradient, input: input(), pass.packed, states, weights(of: recurrence, parameter), gradients,
+                    wantsInput: wantsInput)
+            ]
+        default: preconditionFailure("\(node.name) was not computed forward, or is an image node")
+        }
+    }
+
+    private func weights(
+        of recurrence: Recurrence, _ parameter: (Int) -> UnsafePointer<Float>
+    ) -> [RecurrentLayer.Weights] {
+        (0..<recurrence.directions).map { direction in
+            RecurrentLayer.Weights(
+                input: parameter(4 * direction), recurrent: parameter(4 * direction + 1),
+                inputBias: parameter(4 * direction + 2), recurrentBias: parameter(4 * direction + 3))
+        }
+    }
+}
+
+extension PackedSequences {
+    /// Rows in packed order → in the batch's order.
+    fileprivate func unpacked(_ rows: Tensor) -> Tensor {
+        var result = rows
+        let size = rows.shape[1]
+        for (place, index) in order.enumerated() {
+            result.values.replaceSubrange(
+                index * size..<(index + 1) * size, with: rows.values[place * size..<(place + 1) * size])
+        }
+        return result
+    }
+
+    /// One number a row → the numbers of each sequence, in the batch's order.
+    fileprivate func unpacked(_ numbers: [Float]) -> [[Float]] {
+        var result = Array(repeating: [Float](), count: order.count)
+        for (place, index) in order.enumerated() {
+            result[index] = (0..<lengths[place]).map { numbers[row(place, $0)] }
+        }
+        return result
+    }
+
+    /// Rows in packed order → the rows of each sequence, in the batch's order.
+    fileprivate func sequences(_ rows: Matrix) -> [Tensor] {
+        var result = order.map { _ in Tensor(shape: [0, rows.columns]) }
+        for (place, index) in order.enumerated() {
+            let values = (0..<lengths[place]).flatMap { step in
+                UnsafeBufferPointer(start: rows.pointer + row(place, step) * rows.columns, count: rows.columns)
+            }
+            result[index] = Tensor(shape: [lengths[place], rows.columns], values: values)
+        }
+        return result
+    }
+
+    /// Rows in the batch's order → in packed order.
+    fileprivate func packed(_ rows: Tensor) -> Tensor {
+        var result = rows
+        let size = rows.shape[1]
+        for (place, index) in order.enumerated() {
+            result.values.replaceSubrange(
+                place * size..<(place + 1) * size, with: rows.values[index * size..<(index + 1) * size])
+        }
+        return result
+    }
+}
