@@ -4,7 +4,7 @@ import NeuralNetwork
 /// has global response normalisation where the first has layer scale.
 ///
 /// Parameter names are timm's. `pooled` is what the classifier reads: the mean over the maps, normalised.
-public struct ConvNeXt: Sendable {
+struct ConvNeXt: Sendable {
     /// Blocks in each of the four stages, and their channels.
     public enum Size: String, CaseIterable, Sendable {
         case tiny, small, base, large
@@ -22,19 +22,19 @@ public struct ConvNeXt: Sendable {
     }
 
     /// Which of the four.
-    public let size: Size
+    let size: Size
     /// 1 or 2.
-    public let version: Int
+    let version: Int
     private static let epsilon: Float = 1e-6
 
     /// A network of the first or the second version.
-    public init(_ size: Size, version: Int) {
+    init(_ size: Size, version: Int) {
         self.size = size
         self.version = version
     }
 
     /// Outputs `spatial` and `pooled` (768 to 1,536 channels), `logits`.
-    public func graph(imageSize: Int) -> Graph {
+    func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
         x = patches(&builder, "stem.0", x, channels: size.channels, side: 4)

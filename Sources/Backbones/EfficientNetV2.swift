@@ -4,7 +4,7 @@ import NeuralNetwork
 ///
 /// torchvision and timm's own pad symmetrically, Keras and timm's `tf_` networks as TensorFlow does. The epsilon of batch
 /// normalisation is 1e-3, but 1e-5 in timm's own. Parameter names are timm's.
-public struct EfficientNetV2: Sendable {
+struct EfficientNetV2: Sendable {
     /// Small, medium, large.
     public enum Size: String, CaseIterable, Sendable {
         case s, m, l
@@ -34,18 +34,18 @@ public struct EfficientNetV2: Sendable {
     }
 
     /// Which of the three.
-    public let size: Size
+    let size: Size
     /// Whose arithmetic.
-    public let numerics: Numerics
+    let numerics: Numerics
 
     /// A network with the arithmetic of one of its publishers.
-    public init(_ size: Size, _ numerics: Numerics) {
+    init(_ size: Size, _ numerics: Numerics) {
         self.size = size
         self.numerics = numerics
     }
 
     /// Outputs `spatial` (the last convolution), `pooled` `[1280]`, `logits`.
-    public func graph(imageSize: Int) -> Graph {
+    func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         let blocks = InvertedResiduals(
             padsLikeTensorFlow: numerics == .keras, epsilon: numerics == .timm ? 1e-5 : 1e-3, activation: .silu)

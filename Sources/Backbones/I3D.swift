@@ -5,13 +5,13 @@ import NeuralNetwork
 ///
 /// Inception V1 inflated to neighbouring frames. Padding is TensorFlow's `SAME`; parameter names are those of the PyTorch
 /// conversion (`Mixed_3b.b1b.conv3d.weight`).
-public struct I3D: Sendable {
+struct I3D: Sendable {
     /// Outputs of the classifier.
-    public var classes = 400
+    var classes = 400
     private static let epsilon: Float = 1e-3
 
     /// The network with the 400 classes of Kinetics.
-    public init() {}
+    init() {}
 
     private enum Step {
         case pooling(kernel: (Int, Int), stride: (Int, Int))
@@ -30,7 +30,7 @@ public struct I3D: Sendable {
 
     /// Outputs `spatial` `[1024, 1, size / 32, size / 32]`, the mean over frames, `pooled` `[1024]`, the mean over time
     /// of the published features, `logits`, the mean over time of the published scores.
-    public func graph(imageSize: Int, frames: Int) -> Graph {
+    func graph(imageSize: Int, frames: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(
             .clip(channels: 3, frames: frames, height: imageSize, width: imageSize), name: "clip")

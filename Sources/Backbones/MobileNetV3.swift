@@ -4,12 +4,12 @@ import NeuralNetwork
 ///
 /// torchvision's epsilon of batch normalisation is 1e-3, timm's 1e-5; timm's `tf_` network (`keras` here) has 1e-3 and
 /// TensorFlow's padding. Parameter names are timm's.
-public struct MobileNetV3: Sendable {
+struct MobileNetV3: Sendable {
     /// Whose arithmetic.
-    public let numerics: Numerics
+    let numerics: Numerics
 
     /// A network with the arithmetic of one of its publishers.
-    public init(_ numerics: Numerics) { self.numerics = numerics }
+    init(_ numerics: Numerics) { self.numerics = numerics }
 
     /// Blocks of the seven stages: kernel, inner channels, channels, excited, hard-swish (else ReLU), stride.
     private static let blocks: [[(Int, Int, Int, Bool, Bool, Int)]] = [
@@ -24,7 +24,7 @@ public struct MobileNetV3: Sendable {
     ]
 
     /// Outputs `spatial` and `pooled` (960 channels), `logits`.
-    public func graph(imageSize: Int) -> Graph {
+    func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         let parts = InvertedResiduals(
             padsLikeTensorFlow: numerics == .keras, epsilon: numerics == .timm ? 1e-5 : 1e-3, activation: .hardSwish,

@@ -4,13 +4,13 @@ import NeuralNetwork
 ///
 /// Inception V1 over neighbouring frames, each convolution split into space and time, as torchvision has it; parameter
 /// names are torchvision's.
-public struct S3D: Sendable {
+struct S3D: Sendable {
     /// Outputs of the classifier.
-    public var classes = 400
+    var classes = 400
     private static let epsilon: Float = 1e-3
 
     /// The network with the 400 classes of Kinetics.
-    public init() {}
+    init() {}
 
     /// A step of `features`, by its place there.
     private enum Step {
@@ -29,7 +29,7 @@ public struct S3D: Sendable {
     ]
 
     /// Outputs `spatial` `[1024, 1, size / 32, size / 32]`, the mean over frames, `pooled` `[1024]`, `logits`.
-    public func graph(imageSize: Int, frames: Int) -> Graph {
+    func graph(imageSize: Int, frames: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(
             .clip(channels: 3, frames: frames, height: imageSize, width: imageSize), name: "clip")

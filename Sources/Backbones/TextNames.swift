@@ -123,13 +123,13 @@ public struct TextWeights: ParameterSource {
 }
 
 /// Why a file gives no text tower.
-public enum TextWeightsError: LocalizedError, Equatable {
+enum TextWeightsError: LocalizedError, Equatable {
     case noTextTower(file: String)
     case missing(file: String, parameter: String)
     case otherShape(file: String, parameter: String, found: [Int], wanted: [Int])
 
     /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    var errorDescription: String? {
         switch self {
         case .noTextTower(let file):
             "\(file) holds no text tower: timm publishes image towers alone. Name the file of OpenAI, open_clip or "

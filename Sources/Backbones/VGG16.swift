@@ -4,9 +4,9 @@ import NeuralNetwork
 /// (arXiv:1409.1556), configuration D: thirteen 3×3 convolutions with bias, no batch normalisation.
 ///
 /// torchvision and Keras compute the same; parameter names are torchvision's (`features.N`).
-public struct VGG16: Sendable {
+struct VGG16: Sendable {
     /// The network.
-    public init() {}
+    init() {}
 
     /// Channels of each convolution, and the poolings between them.
     private static let layers: [Int?] = [
@@ -14,7 +14,7 @@ public struct VGG16: Sendable {
     ]
 
     /// Outputs `spatial` `[512, size / 32, size / 32]`, `pooled` `[512]`, `flatten` (height, width, channels).
-    public func graph(imageSize: Int) -> Graph {
+    func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
         var number = 0

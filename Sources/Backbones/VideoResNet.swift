@@ -3,9 +3,9 @@ import NeuralNetwork
 /// A Closer Look at Spatiotemporal Convolutions for Action Recognition, Tran et al. 2018 (arXiv:1711.11248).
 ///
 /// ResNet-18 over neighbouring frames, as torchvision has it; parameter names are torchvision's.
-public struct VideoResNet: Sendable {
+struct VideoResNet: Sendable {
     /// What the networks of the paper convolve over time with.
-    public enum Variant: String, CaseIterable, Sendable {
+    enum Variant: String, CaseIterable, Sendable {
         /// 3×3×3 everywhere.
         case r3d = "r3d_18"
         /// 3×3×3 in the first stage, pictures alone behind it.
@@ -18,17 +18,17 @@ public struct VideoResNet: Sendable {
     }
 
     /// Which of the three.
-    public let variant: Variant
+    let variant: Variant
     /// Outputs of `fc`.
-    public var classes = 400
+    var classes = 400
     private static let epsilon: Float = 1e-5
     private static let blocks = 2
 
     /// The network with the 400 classes of Kinetics.
-    public init(_ variant: Variant) { self.variant = variant }
+    init(_ variant: Variant) { self.variant = variant }
 
     /// Outputs `spatial` `[512, 1, size / 16, size / 16]`, the mean over frames, `pooled` `[512]`, `logits`.
-    public func graph(imageSize: Int, frames: Int) -> Graph {
+    func graph(imageSize: Int, frames: Int) -> Graph {
         var builder = GraphBuilder()
         let input = builder.input(
             .clip(channels: 3, frames: frames, height: imageSize, width: imageSize), name: "clip")

@@ -7,7 +7,7 @@ import NeuralNetwork
 ///
 /// Parameter names are timm's. Blocks normalise before they compute. Position embeddings of other picture sizes are
 /// interpolated as timm does.
-public struct VisionTransformer: Sendable {
+struct VisionTransformer: Sendable {
     /// Numbers of a token, blocks, heads.
     public enum Size: String, CaseIterable, Sendable {
         case tiny, small, base, large
@@ -37,18 +37,18 @@ public struct VisionTransformer: Sendable {
     }
 
     /// Width and depth.
-    public let size: Size
+    let size: Size
     /// Which relative.
-    public let family: Family
+    let family: Family
     /// Side of a patch, in pixels.
-    public let patch: Int
+    let patch: Int
     /// Side of the grid of patches that positions were learned on.
-    public let grid: Int
+    let grid: Int
     /// Between the two layers behind each attention.
-    public let activation: Activation
+    let activation: Activation
 
     /// All parts, as they are.
-    public init(_ size: Size, _ family: Family, patch: Int, grid: Int, activation: Activation = .gelu) {
+    init(_ size: Size, _ family: Family, patch: Int, grid: Int, activation: Activation = .gelu) {
         self.size = size
         self.family = family
         self.patch = patch
@@ -70,7 +70,7 @@ public struct VisionTransformer: Sendable {
 
     /// Outputs `tokens` (patches after the last normalisation) `[width, side, side]`, their `mean` and `pooled` `[width]`, of
     /// supervised networks `logits`, of CLIP and SigLIP `projected`; `activations` is what the last block attends to.
-    public func graph(imageSize: Int) -> Graph {
+    func graph(imageSize: Int) -> Graph {
         precondition(imageSize % patch == 0, "\(imageSize) pixels in patches of \(patch)")
         let side = imageSize / patch
         let embedding = TokenEmbedding(

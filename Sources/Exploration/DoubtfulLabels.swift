@@ -9,7 +9,7 @@ public struct DoubtfulLabel: Sendable, Equatable {
     /// Probability of the label, by models that never saw the clip.
     public let probability: Double
     /// Of `suggested`.
-    public let suggestedProbability: Double
+    let suggestedProbability: Double
     /// Of the clip's neighbours, those that have its label.
     public let neighborShare: Double
     /// From 0 to 1, most doubtful first.

@@ -11,7 +11,7 @@ import Video
 /// of anything here never mixes with what was stored before.
 public struct ExtractionRecipe: Sendable, Equatable, Codable {
     /// Raised when the program computes other numbers from the same recipe.
-    public static let currentFeatureVersion = 2
+    static let currentFeatureVersion = 2
 
     /// Name of the network.
     public var backbone: String
@@ -34,7 +34,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     /// Arithmetic of the network.
     public var precision: Precision
     /// `fastest` where the precision was chosen by trying; nil where it was asked for.
-    public var precisionAsked: String?
+    var precisionAsked: String?
     /// What eight bits stand for, where the arithmetic is `int8`.
     public var calibration: Calibration?
     /// How features are stored; nil for `float32`.
@@ -42,7 +42,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     /// Of features of several networks side by side, their recipes in order; nil for those of one.
     public var joined: [ExtractionRecipe]?
     /// `currentFeatureVersion` when the features were made.
-    public var featureVersion = currentFeatureVersion
+    var featureVersion = currentFeatureVersion
 
     enum CodingKeys: String, CodingKey {
         case backbone, numerics, weights, tap, sampling, crop, resize, input, precision, calibration, store, joined

@@ -157,9 +157,9 @@ public struct FineTuner {
 /// Everything that training remembers between two epochs.
 public struct FineTuningState {
     /// Epochs that were trained.
-    public var epoch = 0
+    var epoch = 0
     /// Epoch of the best weights, from 1; 0 before the first.
-    public var bestEpoch = 0
+    var bestEpoch = 0
     var bestValue = Double.infinity
     var network: NetworkParameters
     var head: ParameterVector

@@ -11,9 +11,7 @@ public final class InferencePlan {
     /// Pictures in one run.
     public let batch: Int
     /// Shape of one picture's output: `[D]`, or `[height, width, channels]` of an image.
-    public let outputShape: [Int]
-    /// Bytes of activations and scratch space, without the weights.
-    public var workingBytes: Int { memory.bytes }
+    let outputShape: [Int]
 
     private let context: Context
     private let memory: PlanMemory

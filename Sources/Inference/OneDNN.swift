@@ -5,11 +5,11 @@ import NeuralNetwork
 // Owners of COneDNN's handles. Each frees its handle exactly once; status codes become errors here.
 
 /// A oneDNN call that failed.
-public struct ArithmeticError: LocalizedError {
+struct ArithmeticError: LocalizedError {
     let node: String
     let status: String
     /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    var errorDescription: String? {
         "oneDNN cannot compute \(node): \(status). Try a smaller batch or another image size."
     }
 }

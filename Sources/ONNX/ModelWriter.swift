@@ -7,7 +7,7 @@ import ONNXMessages
 /// model where all of it stays below two gigabytes, which is protobuf's limit, else in a second file beside it.
 public final class ModelWriter {
     /// The operator set that files are written for; onnxruntime reads it since 1.12, OpenVINO since 2022.2.
-    public static let operatorSet = 17
+    static let operatorSet = 17
     /// How large a model may be with its weights inside, in bytes.
     public static let inlineLimit = 1_900_000_000
 

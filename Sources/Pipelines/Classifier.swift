@@ -92,12 +92,12 @@ public final class Classifier {
 }
 
 /// Why a network cannot name classes.
-public enum ClassifierError: LocalizedError, Equatable {
+enum ClassifierError: LocalizedError, Equatable {
     case noClassifier(String)
     case otherCount(labels: Int, classes: Int)
 
     /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    var errorDescription: String? {
         switch self {
         case .noClassifier(let backbone):
             "\(backbone) is published without a classifier: it names no classes. Train a head on its features "

@@ -115,11 +115,11 @@ public struct ModelExport {
 }
 
 /// Why a run cannot leave as one model.
-public enum ModelExportError: LocalizedError, Equatable {
+enum ModelExportError: LocalizedError, Equatable {
     case differences(run: String)
 
     /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    var errorDescription: String? {
         switch self {
         case .differences(let run):
             "\(run) sees how frames differ from the ones before them, which a model of frames does not hold. Write its head "

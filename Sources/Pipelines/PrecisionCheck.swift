@@ -26,7 +26,7 @@ public struct PrecisionCheck: Sendable {
     /// Precisions tried beside `f32`; nil for the one asked for, or all.
     public var precisions: [Precision]?
     /// Whether speeds and every layer are compared too.
-    public var isThorough = true
+    var isThorough = true
     /// Heads trained for each precision; their accuracies are averaged.
     public var seeds = 3
 
@@ -184,11 +184,11 @@ public struct PrecisionCheck: Sendable {
 }
 
 /// Why precisions cannot be compared.
-public enum PrecisionCheckError: LocalizedError, Equatable {
+enum PrecisionCheckError: LocalizedError, Equatable {
     case nothing
 
     /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    var errorDescription: String? {
         "None of the clips tried could be decoded, so there is nothing to compare. `zoetrope dataset PIPELINE` checks "
             + "the data set."
     }

@@ -18,7 +18,7 @@ public struct PrecisionChoice: Sendable {
     /// Of the program.
     public var version: String
     /// How many times as fast as `f32` a precision must be to be worth anything.
-    public static let worthwhile = 1.1
+    static let worthwhile = 1.1
 
     /// All parts, as they are.
     public init(pipeline: Pipeline, configuration: ExtractionConfiguration, workers: Int, version: String) {

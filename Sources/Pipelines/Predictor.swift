@@ -29,9 +29,9 @@ public struct Prediction: Sendable, Encodable {
     /// A frame and its weight.
     public struct Attention: Sendable, Encodable {
         /// Seconds.
-        public let time: Double
+        let time: Double
         /// From 0 to 1; all frames together 1.
-        public let weight: Double
+        let weight: Double
     }
 }
 

@@ -45,7 +45,7 @@ public struct ClassActivation: Sendable {
     private var largest: Float { frames.reduce(0) { max($0, $1.map.max() ?? 0) } }
 
     /// Each frame under its map; maps are measured against the largest value of all frames.
-    public var overlays: [RGBImage] {
+    var overlays: [RGBImage] {
         let largest = largest
         return frames.map { frame in
             let picture = frame.picture

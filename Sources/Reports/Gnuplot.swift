@@ -9,7 +9,7 @@ public struct Chart: Sendable {
     /// Pixels.
     public let width, height: Int
     /// Size of the letters, in pixels.
-    public var fontSize = 12
+    var fontSize = 12
     /// Commands and data.
     public let script: String
 

@@ -14,7 +14,7 @@ public func openHeadWeights(path: String) throws -> any ParameterSource {
 ///
 /// Keras stores kernels as `[in, out]`, a GRU's gates as update, reset, new (with `reset_after=True`, its
 /// default, two rows of biases) and an LSTM's as input, forget, cell, output with one bias.
-public struct KerasHeadWeights: ParameterSource {
+struct KerasHeadWeights: ParameterSource {
     private let file: KerasFile
     /// By layer, then direction.
     private let recurrent: [[Group]]
@@ -27,7 +27,7 @@ public struct KerasHeadWeights: ParameterSource {
     }
 
     /// - Throws: `WeightsError`, also for files without recurrent or dense layers.
-    public init(path: String) throws {
+    init(path: String) throws {
         file = try KerasFile(path: path)
         var groups: [String: Group] = [:]
         for variable in file.layers.values.joined() {
@@ -72,7 +72,7 @@ public struct KerasHeadWeights: ParameterSource {
     /// The values of one parameter.
     ///
     /// - Throws: `WeightsError.mismatch` where the file has none of that shape.
-    public func tensor(for parameter: Graph.Parameter) throws -> Tensor {
+    func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         if let tensor = try find(parameter), tensor.shape == parameter.shape { return tensor }
         let shapes = file.layers.values.joined().map { ($0.dataset, $0.shape) }
         throw WeightsError.mismatch(

@@ -26,7 +26,7 @@ extension RunDirectory {
     /// Replaces the checkpoint in one step.
     ///
     /// - Throws: `SequenceError.runDirectory`.
-    public func saveCheckpoint(_ state: TrainingState, _ head: Head, _ configuration: Configuration) throws {
+    func saveCheckpoint(_ state: TrainingState, _ head: Head, _ configuration: Configuration) throws {
         var last = head
         last.parameters = state.parameters
         var tensors = Self.tensors(of: last)
@@ -52,7 +52,7 @@ extension RunDirectory {
     /// What a checkpoint was trained with.
     ///
     /// - Throws: `SequenceError.runDirectory`, `WeightsError`.
-    public func checkpointConfiguration() throws -> Configuration {
+    func checkpointConfiguration() throws -> Configuration {
         let file = try checkpointFile()
         guard let json = file.metadata["configuration"],
             let configuration = try? JSONDecoder().decode(Configuration.self, from: Data(json.utf8))
@@ -64,7 +64,7 @@ extension RunDirectory {
     ///
     /// - Parameter head: has the parameters' names and shapes.
     /// - Throws: `SequenceError.runDirectory`, `WeightsError`.
-    public func loadCheckpoint(_ head: Head) throws -> TrainingState {
+    func loadCheckpoint(_ head: Head) throws -> TrainingState {
         let file = try checkpointFile()
         guard let json = file.metadata["progress"],
             let progress = try? JSONDecoder().decode(Progress.self, from: Data(json.utf8)),

@@ -11,7 +11,7 @@ public struct Trainer: Sendable {
     /// Threads that share the work; the result does not depend on it.
     public var threads = 1
     /// Epochs after which it ends, the schedule being that of all; nil trains them all.
-    public var stopsAfter: Int?
+    var stopsAfter: Int?
 
     /// A trainer; it has no state.
     public init(_ configuration: TrainingConfiguration, threads: Int = 1) {

@@ -5,27 +5,27 @@ import Training
 /// stopped.
 public struct TrainingState: Sendable {
     /// The weights that were best so far.
-    public struct Best: Sendable {
+    struct Best: Sendable {
         /// The weights.
-        public var parameters: ParameterVector
+        var parameters: ParameterVector
         /// The monitored value, lower is better.
-        public var value: Double
+        var value: Double
         /// From 1; 0 before the first.
-        public var epoch: Int
+        var epoch: Int
     }
 
     /// Epochs that were trained.
-    public var epoch = 0
+    var epoch = 0
     /// Weights after the last epoch.
-    public var parameters: ParameterVector
+    var parameters: ParameterVector
     /// Weights after the best epoch.
-    public var best: Best
+    var best: Best
     /// What the optimiser remembers.
-    public var optimizer = Optimizer.State()
+    var optimizer = Optimizer.State()
     /// What the schedule remembers.
-    public var schedule = Schedule.State()
+    var schedule = Schedule.State()
     /// Of order, views and dropout.
-    public var generator: SplitMix64
+    var generator: SplitMix64
 
     /// Before the first epoch.
     init(_ parameters: ParameterVector, seed: Int) {

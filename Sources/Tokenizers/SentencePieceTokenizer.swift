@@ -52,7 +52,7 @@ public struct SentencePieceTokenizer: Tokenizer {
     /// The end again.
     public var padding: Int { end }
     /// Whether characters that are no pieces are taken apart into bytes.
-    public var fallsBackToBytes: Bool { bytes != nil }
+    var fallsBackToBytes: Bool { bytes != nil }
 
     /// The text's tokens alone.
     public func pieces(of text: String) -> [Int] {

@@ -12,7 +12,7 @@ public struct PackedSequences: @unchecked Sendable {
     /// For each packed sequence, its place in the batch as given.
     public let order: [Int]
     /// Sequences that have a step t, descending.
-    public let batchSizes: [Int]
+    let batchSizes: [Int]
     /// The row at which step t begins.
     public let firstRows: [Int]
     /// `[row, feature]`.
@@ -89,7 +89,7 @@ public struct PackedSequences: @unchecked Sendable {
     }
 
     /// Valid steps of all sequences.
-    public var rowCount: Int { lengths.reduce(0, +) }
+    var rowCount: Int { lengths.reduce(0, +) }
 
     /// Calls `body` for every valid step, in the order of the rows.
     func forEachRow(_ body: (_ place: Int, _ row: Int) -> Void) {

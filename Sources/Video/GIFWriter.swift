@@ -14,7 +14,7 @@ public final class GIFWriter {
     private func tick(_ frame: Int) -> Int64 { Int64((Double(frame) * 100 / frameRate).rounded()) }
 
     /// The fastest that players show.
-    public static let highestRate = 50.0
+    static let highestRate = 50.0
 
     /// - Parameters:
     ///   - frameRate: frames a second; at most 50.

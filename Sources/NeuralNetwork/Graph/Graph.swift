@@ -119,7 +119,7 @@ public struct Graph: Sendable, Equatable {
         }
 
         /// He et al. 2015: keeps the variance through a layer followed by ReLU.
-        public static func he(fanIn: Int) -> Initializer {
+        static func he(fanIn: Int) -> Initializer {
             Initializer(spread: Float((6 / Double(fanIn)).squareRoot()))
         }
 

@@ -3,13 +3,13 @@ import Foundation
 import Synchronization
 
 /// A file of `torch.save` since PyTorch 1.6: a zip archive with `<name>/data.pkl` and one entry a storage.
-public final class PyTorchArchive: Checkpoint {
+final class PyTorchArchive: Checkpoint {
     /// The path it was read from.
-    public let path: String
+    let path: String
     /// How the file is written.
-    public let format = "PyTorch (zip)"
+    let format = "PyTorch (zip)"
     /// Shape of every tensor, by name.
-    public let shapes: [String: [Int]]
+    let shapes: [String: [Int]]
     private let tensors: [String: Unpickler.TensorReference]
     private let archive: Mutex<ZipArchive>
     private let prefix: String
@@ -22,7 +22,7 @@ public final class PyTorchArchive: Checkpoint {
     }
 
     /// - Throws: `WeightsError`.
-    public init(path: String) throws {
+    init(path: String) throws {
         self.path = path
         let archive = try ZipArchive(path: path)
         guard let pickle = archive.names.first(where: { $0.hasSuffix("/data.pkl") || $0 == "data.pkl" }) else {
@@ -40,7 +40,7 @@ public final class PyTorchArchive: Checkpoint {
     }
 
     /// The tensor called `name` as `Float`, or nil.
-    public func tensor(named name: String) throws -> Tensor? {
+    func tensor(named name: String) throws -> Tensor? {
         guard let reference = tensors[name] else { return nil }
         let bytes = reference.storage.count * reference.storage.type.bytes
         let data = try archive.withLock { try $0.read("\(prefix)data/\(reference.storage.key)", atMost: bytes) }
@@ -53,13 +53,13 @@ public final class PyTorchArchive: Checkpoint {
 
 /// A file of `torch.save` before PyTorch 1.6: five pickles (a magic number, the protocol, facts about the
 /// system, the object, the storages' keys), then each storage's length and numbers.
-public struct PyTorchLegacyFile: Checkpoint {
+struct PyTorchLegacyFile: Checkpoint {
     /// The path it was read from.
-    public let path: String
+    let path: String
     /// How the file is written.
-    public let format = "PyTorch (before 1.6)"
+    let format = "PyTorch (before 1.6)"
     /// Shape of every tensor, by name.
-    public let shapes: [String: [Int]]
+    let shapes: [String: [Int]]
     private let file: FileBytes
     private let tensors: [String: Unpickler.TensorReference]
     /// Where each storage's numbers lie, by key.
@@ -69,7 +69,7 @@ public struct PyTorchLegacyFile: Checkpoint {
     private static let magic = Data([0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19])
 
     /// - Throws: `WeightsError`.
-    public init(path: String) throws {
+    init(path: String) throws {
         guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
             throw WeightsError.unreadable(file: path, reason: "it cannot be mapped into memory")
         }
@@ -120,7 +120,7 @@ public struct PyTorchLegacyFile: Checkpoint {
     }
 
     /// The tensor called `name` as `Float`, or nil.
-    public func tensor(named name: String) throws -> Tensor? {
+    func tensor(named name: String) throws -> Tensor? {
         guard let reference = tensors[name] else { return nil }
         guard let range = storages[reference.storage.key] else {
             throw WeightsError.malformed(file: path, reason: "the numbers of \(name) are missing")

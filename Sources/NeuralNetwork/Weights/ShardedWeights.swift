@@ -2,15 +2,15 @@ import Foundation
 
 /// A network in several `.safetensors` files as hubs keep large ones: `model-00001-of-00003.safetensors` and so on, and an
 /// index `model.safetensors.index.json` that says which tensor is where.
-public struct ShardedWeights: Checkpoint {
+struct ShardedWeights: Checkpoint {
     /// The path of the index.
-    public let path: String
+    let path: String
     /// How the file is written.
-    public var format: String { "safetensors in \(files.count) parts" }
+    var format: String { "safetensors in \(files.count) parts" }
     /// Shape of every tensor, by name.
-    public let shapes: [String: [Int]]
+    let shapes: [String: [Int]]
     /// All parts' paths, in order of their names.
-    public let files: [String]
+    let files: [String]
     private let parts: [String: SafeTensorsFile]
     private let places: [String: String]
 
@@ -71,7 +71,7 @@ public struct ShardedWeights: Checkpoint {
     }
 
     /// The tensor called `name` as `Float`, or nil.
-    public func tensor(named name: String) throws -> Tensor? {
+    func tensor(named name: String) throws -> Tensor? {
         try places[name].flatMap { try parts[$0]?.tensor(named: name) }
     }
 }

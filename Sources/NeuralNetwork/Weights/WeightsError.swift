@@ -28,7 +28,7 @@ public struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
     /// Names the file has and the network lacks, sorted.
     public let unexpected: [String]
     /// `name: [found] instead of [expected]`.
-    public let wronglyShaped: [String]
+    let wronglyShaped: [String]
 
     /// What the file seems to be instead, such as "this looks like resnet101".
     public var hint: String?
