@@ -31,7 +31,7 @@ extension CacheFile {
                 let rows = try Row.fetchCursor(
                     database, sql: "SELECT * FROM \"\(name)\"" + (chosen.isEmpty ? "" : " WHERE \(condition)"),
                     arguments: StatementArguments(chosen.map(\.value)))
-                try output.append(Data((columns.map(Self.quoted).joined(separator: ",") + "\r\n").utf8))
+                try output.append(Data((columns.map(CSV.quoted).joined(separator: ",") + "\r\n").utf8))
                 while let row = try rows.next() {
                     let key = (row["extraction_id"] as Int64?).map { "\($0)" } ?? row["extraction"] as String? ?? ""
                     let cells = columns.indices.map { Self.cell(row[$0], types[key] ?? .float32) }
@@ -59,7 +59,7 @@ extension CacheFile {
         case .null: return ""
         case .int64(let number): return "\(number)"
         case .double(let number): return "\(number)"
-        case .string(let text): return quoted(text)
+        case .string(let text): return CSV.quoted(text)
         case .blob(let data):
             let numbers = [Float](unsafeUninitializedCapacity: data.count / type.bytes) { buffer, count in
                 count = data.count / type.bytes
@@ -68,12 +68,7 @@ extension CacheFile {
                     type.copy(UnsafeRawBufferPointer(rebasing: $0[..<(count * type.bytes)]), to: target)
                 }
             }
-            return quoted("[" + numbers.map { "\($0)" }.joined(separator: ",") + "]")
+            return CSV.quoted("[" + numbers.map { "\($0)" }.joined(separator: ",") + "]")
         }
-    }
-
-    private static func quoted(_ text: String) -> String {
-        guard text.contains(where: { ",\"\r\n".contains($0) || $0 == "\r\n" }) else { return text }
-        return "\"" + text.replacingOccurrences(of: "\"", with: "\"\"") + "\""
     }
 }

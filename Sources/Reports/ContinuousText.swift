@@ -25,9 +25,7 @@ extension ContinuousEvaluation {
 
     /// As a JSON object.
     public func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
+        try JSONText.of(self)
     }
 }
 

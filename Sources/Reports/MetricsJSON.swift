@@ -56,8 +56,6 @@ extension Metrics {
             accuracyInterval: interval, topAccuracy: ["\(top)": accuracy(top: top)],
             balancedAccuracy: balancedAccuracy, macroF1: macroF1, meanAveragePrecision: scores.meanAveragePrecision,
             calibrationError: scores.calibrationError, roc: scores.roc, classes: classes, confusion: confusion)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(document), as: UTF8.self)
+        return try JSONText.of(document)
     }
 }

@@ -1,3 +1,4 @@
+import FeatureCache
 import Foundation
 import SequenceModels
 
@@ -27,16 +28,13 @@ extension Timeline {
     ///
     /// - Parameter includesHeader: whether the first line names the columns.
     public func csv(video: String, includesHeader: Bool) -> String {
-        func quoted(_ text: String) -> String {
-            text.contains { ",\"\r\n".contains($0) } ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
-        }
-        let header = (["video", "time", "label", "probability"] + labels).map(quoted).joined(separator: ",") + "\n"
+        let header = CSV.line(["video", "time", "label", "probability"] + labels)
         let predicted = predicted
         let lines = times.indices.map { frame in
             let own = probabilities[frame]
-            return
-                ([quoted(video), decimal(times[frame], 3), quoted(labels[predicted[frame]])]
-                + ([own[predicted[frame]]] + own).map { decimal($0, 5) }).joined(separator: ",") + "\n"
+            return CSV.line(
+                [video, decimal(times[frame], 3), labels[predicted[frame]]]
+                    + ([own[predicted[frame]]] + own).map { decimal($0, 5) })
         }
         return (includesHeader ? header : "") + lines.joined()
     }

@@ -28,12 +28,8 @@ extension RunDirectory {
     }
 
     private func write(_ name: String, _ header: [String], _ lines: [[String]]) throws {
-        func quoted(_ text: String) -> String {
-            text.contains { ",\"\r\n".contains($0) } ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
-        }
-        let text = ([header] + lines).map { $0.map(quoted).joined(separator: ",") + "\n" }.joined()
         do {
-            try text.write(toFile: path + "/" + name, atomically: true, encoding: .utf8)
+            try CSV.text(header, lines).write(toFile: path + "/" + name, atomically: true, encoding: .utf8)
         } catch {
             throw SequenceError.runDirectory(
                 path: path, reason: "\(name) cannot be written (\(error.localizedDescription))")

@@ -16,8 +16,7 @@ struct ActivationMaps: ParsableCommand {
             the features, that is the head's own weights.
             """)
 
-    @Argument(help: ArgumentHelp("A run's folder, such as runs/demo-gru.", valueName: "run"))
-    var directory: String
+    @OptionGroup var trained: RunArgument
 
     @Argument(help: "Video files, or folders of images.")
     var videos: [String]
@@ -31,8 +30,7 @@ struct ActivationMaps: ParsableCommand {
     @Option(name: .customLong("class"), help: "The class to look for (default: the predicted one).")
     var label: String?
 
-    @Option(help: "The backbone's weight file, where it is not where the run left it.")
-    var weights: String?
+    @OptionGroup var backbone: WeightsOption
 
     func validate() throws {
         if videos.isEmpty { throw ValidationError("Name at least one video.") }
@@ -41,7 +39,7 @@ struct ActivationMaps: ParsableCommand {
 
     func run() throws {
         try Console.perform {
-            let mapper = try ClassActivationMapper(RunDirectory(path: directory), weights: weights)
+            let mapper = try ClassActivationMapper(trained.directory, weights: backbone.path)
             for warning in mapper.warnings { Console.message("note: " + warning) }
             try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
             let lettering = Lettering()

@@ -29,7 +29,10 @@ struct Cache: ParsableCommand {
         func run() throws {
             try Console.perform {
                 let summaries = try options.files.map { try CacheFile(path: $0, create: false).summary() }
-                print(try options.json ? Console.json(summaries) : summaries.map(\.text).joined(separator: "\n\n"))
+                print(
+                    try options.json
+                        ? JSONText.of(summaries, keys: .convertToSnakeCase)
+                        : summaries.map(\.text).joined(separator: "\n\n"))
             }
         }
     }
@@ -51,7 +54,7 @@ struct Cache: ParsableCommand {
             try Console.perform {
                 var results: [String: CacheVerification] = [:]
                 for file in options.files { results[file] = try Self.verify(file, isQuiet: options.json) }
-                if options.json { print(try Console.json(results)) }
+                if options.json { print(try JSONText.of(results, keys: .convertToSnakeCase)) }
                 if results.values.contains(where: { !$0.isWhole }) { throw ExitCode(1) }
             }
         }
@@ -62,7 +65,7 @@ struct Cache: ParsableCommand {
             // Called by one thread at a time.
             nonisolated(unsafe) let line = ProgressLine()
             let result = try cache.verify { done, total in
-                line.show("checking  " + ProgressLine.bar(done >> 20, of: total >> 20) + " MB")
+                line.step("checking", done >> 20, of: total >> 20, " MB")
             }
             line.clear()
             let seconds = (ContinuousClock.now - begin) / .seconds(1)
@@ -115,7 +118,7 @@ struct Cache: ParsableCommand {
                     switch event {
                     case .comparing(let path): line.show("comparing \(path)")
                     case .merging(let path, let done, let total):
-                        line.show("merging   \(ProgressLine.bar(done >> 20, of: total >> 20)) MB  \(path)")
+                        line.step("merging", done >> 20, of: total >> 20, " MB  \(path)")
                     }
                 }
                 line.clear()
@@ -135,15 +138,6 @@ struct Cache: ParsableCommand {
                 }
             }
         }
-    }
-}
-
-extension Console {
-    static func json(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 }
 

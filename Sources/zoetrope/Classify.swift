@@ -40,8 +40,7 @@ struct Classify: ParsableCommand {
     @Flag(help: "List each frame, or window, too.")
     var moments = false
 
-    @Flag(help: "Print JSON.")
-    var json = false
+    @OptionGroup var format: JSONOption
 
     func validate() throws {
         if videos.isEmpty { throw ValidationError("Name at least one video.") }
@@ -86,15 +85,13 @@ struct Classify: ParsableCommand {
                 do {
                     let result = try classifier.classify(video, top: top)
                     results.append(result)
-                    if !json { print(text(result)) }
+                    if !format.json { print(text(result)) }
                 } catch let error as VideoError {
                     Console.message("failed: " + error.localizedDescription)
                 }
             }
-            if json {
-                let encoder = JSONEncoder()
-                encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-                print(String(decoding: try encoder.encode(results), as: UTF8.self))
+            if format.json {
+                print(try JSONText.of(results))
             }
             if results.isEmpty { throw ExitCode(1) }
             if results.count < videos.count { throw Console.someFailed }

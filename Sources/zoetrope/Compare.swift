@@ -16,32 +16,27 @@ struct Compare: ParsableCommand {
     @Argument(help: ArgumentHelp("Folders of runs; the first is the one to beat.", valueName: "run"))
     var directories: [String]
 
-    @Option(help: "train, validation or test (default: test where there is one, else validation).")
-    var split: String?
+    @OptionGroup var part: SplitOption
 
     @Option(name: .customLong("cache"), help: "The cache, where it is not where the runs left it.")
     var cachePath: String?
 
-    @Flag(help: "Print JSON.")
-    var json = false
+    @OptionGroup var format: JSONOption
 
     @OptionGroup var report: ReportOptions
 
     func validate() throws {
         if directories.isEmpty { throw ValidationError("Name at least one run.") }
-        if let split, Split(rawValue: split) == nil {
-            throw ValidationError("--split is train, validation or test, not '\(split)'.")
-        }
     }
 
     func run() throws {
         try Console.perform {
             let comparison = try Comparison(
-                directories.map(RunDirectory.init), split: split.flatMap(Split.init), cache: cachePath)
-            print(json ? try comparison.json() : comparison.text)
+                directories.map(RunDirectory.init), split: part.split, cache: cachePath)
+            print(format.json ? try comparison.json() : comparison.text)
             try report.write {
                 try ComparisonReport(
-                    directories.map(RunDirectory.init), split: split.flatMap(Split.init), cache: cachePath)
+                    directories.map(RunDirectory.init), split: part.split, cache: cachePath)
             }
         }
     }

@@ -82,6 +82,13 @@ final class ProgressLine {
         }
     }
 
+    /// How far something is: what is done, a bar, and what else there is to say; the last step is always shown.
+    func step(_ what: String, _ done: Int, of total: Int, _ rest: String = "") {
+        show(
+            force: done == total,
+            what + String(repeating: " ", count: max(1, 10 - what.count)) + Self.bar(done, of: total) + rest)
+    }
+
     /// Clears the line, so that something else can be printed.
     func clear() {
         if isDrawn { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
@@ -90,7 +97,7 @@ final class ProgressLine {
     }
 
     /// `███░░░ 12/40`.
-    static func bar(_ done: Int, of total: Int) -> String {
+    private static func bar(_ done: Int, of total: Int) -> String {
         let width = 24
         let filled = total > 0 ? done * width / total : width
         let blocks = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)

@@ -12,9 +12,7 @@ struct Dataset: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Classes, counts of each split, and problems: missing files, classes in one split only, duplicates.")
 
-    @Argument(help: "A pipeline file (YAML).")
-    var pipeline: String
-
+    @OptionGroup var pipeline: PipelineOptions
     @OptionGroup var workers: WorkerOption
 
     @Option(
@@ -31,17 +29,14 @@ struct Dataset: ParsableCommand {
 
     @OptionGroup var cache: CacheOption
 
-    @Option(name: .customLong("set"), help: "Override a key of the pipeline, such as dataset.split=2.")
-    var overrides: [String] = []
-
     func run() throws {
         try Console.perform {
-            let pipeline = try Pipeline(file: pipeline, overrides: overrides)
+            let pipeline = try pipeline.read()
             let dataset = pipeline.dataset
             let line = ProgressLine()
             let known = try digests.map { try DigestList(path: $0) } ?? DigestList()
             let check = try DatasetCheck(dataset, workers: workers.count, known: known) { done, total in
-                line.show("reading   " + ProgressLine.bar(done, of: total))
+                line.step("reading", done, of: total)
             }
             line.clear()
             print(Self.text(check, name: dataset.name))
@@ -61,14 +56,14 @@ struct Dataset: ParsableCommand {
         }
         let features = try SequenceRun.load(
             cache, dataset: pipeline.dataset.name, extraction: extraction, labels: pipeline.dataset.chosenLabels,
-            views: 1, memory: TrainingResources.defaultBytes)
+            views: 1, memory: MemoryOption.defaultBytes)
         let vectors = try ClipVectors(features)
         let line = ProgressLine()
         let search = try TwinSearch(
             vectors, nearest: NearestNeighbors.all(vectors, count: TwinSearch.neighbors), root: pipeline.dataset.root,
             workers: workers.count
         ) { done, total in
-            line.show("looking   " + ProgressLine.bar(done, of: total))
+            line.step("looking", done, of: total)
         }
         line.clear()
         try cache.store(

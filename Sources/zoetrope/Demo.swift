@@ -50,7 +50,7 @@ struct Demo: ParsableCommand {
     private func generate() throws {
         let line = ProgressLine()
         let made = try DemoDataset.write(to: "\(directory)/clips", workers: workers.count) { done, total in
-            line.show("drawing   " + ProgressLine.bar(done, of: total))
+            line.step("drawing", done, of: total)
         }
         line.clear()
         if made > 0 { Console.message("\(made) clips drawn in \(directory)/clips") }

@@ -15,11 +15,9 @@ struct Evaluate: ParsableCommand {
             frames. Charts need gnuplot, frames need the videos; without them the report says so and holds the rest.
             """)
 
-    @Argument(help: ArgumentHelp("A run's folder, such as runs/demo-gru.", valueName: "run"))
-    var directory: String
+    @OptionGroup var trained: RunArgument
 
-    @Option(help: "train, validation or test (default: test where there is one, else validation).")
-    var split: String?
+    @OptionGroup var part: SplitOption
 
     @Option(help: "Also report whether the true class is among the K most probable.")
     var top = 5
@@ -27,8 +25,7 @@ struct Evaluate: ParsableCommand {
     @Option(name: .customLong("cache"), help: "The cache, where it is not where the run left it.")
     var cachePath: String?
 
-    @Flag(help: "Print JSON.")
-    var json = false
+    @OptionGroup var format: JSONOption
 
     @OptionGroup var report: ReportOptions
 
@@ -48,9 +45,6 @@ struct Evaluate: ParsableCommand {
     var seed = 42
 
     func validate() throws {
-        if let split, Split(rawValue: split) == nil {
-            throw ValidationError("--split is train, validation or test, not '\(split)'.")
-        }
         if top < 1 { throw ValidationError("--top must be at least 1.") }
         if sequences < 1 || clips < 2 {
             throw ValidationError("--continuous needs at least 1 sequence (--sequences) of 2 clips (--clips).")
@@ -60,21 +54,21 @@ struct Evaluate: ParsableCommand {
     func run() throws {
         try Console.perform {
             let evaluated = try RunEvaluation(
-                RunDirectory(path: directory), split: split.flatMap(Split.init), cache: cachePath)
+                trained.directory, split: part.split, cache: cachePath)
             let joined = try continuous ? join(evaluated) : nil
-            if json {
+            if format.json {
                 print(
                     try joined?.json()
                         ?? evaluated.metrics.json(
-                            run: directory, split: evaluated.split.rawValue, top: top, scores: evaluated.scores,
+                            run: trained.path, split: evaluated.split.rawValue, top: top, scores: evaluated.scores,
                             interval: evaluated.interval))
             } else {
-                print("\(directory), split \(evaluated.split.rawValue)\n")
+                print("\(trained.path), split \(evaluated.split.rawValue)\n")
                 if let joined { print(joined.text) } else { show(evaluated) }
             }
             try report.write {
                 try RunReport(
-                    RunDirectory(path: directory), split: evaluated.split, cache: cachePath, root: root,
+                    trained.directory, split: evaluated.split, cache: cachePath, root: root,
                     continuous: joined)
             }
         }

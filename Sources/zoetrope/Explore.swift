@@ -16,22 +16,12 @@ struct Explore: ParsableCommand {
             predictions.
             """)
 
-    @Argument(help: "The SQLite file that holds the features.")
-    var cache: String
-
-    @Option(help: "Name of a recipe in the cache, or its backbone (default: the only one).")
-    var recipe: String?
-
-    @Option(help: "Name of a data set in the cache (default: the only one).")
-    var dataset: String?
+    @OptionGroup var collection: CollectionOptions
 
     @Option(
         name: .customLong("run"),
         help: ArgumentHelp("A run whose held-out predictions are used, best one with --folds.", valueName: "folder"))
     var directory: String?
-
-    @Option(help: "Folder of the data set's videos (default: where `extract` found them).")
-    var root: String?
 
     @Option(help: ArgumentHelp("Where the page is written.", valueName: "file"))
     var output = "explore.html"
@@ -56,15 +46,14 @@ struct Explore: ParsableCommand {
 
     func run() throws {
         try Console.perform {
-            let file = try CacheFile(path: cache, create: false)
-            let selection = try CacheSelection(file, recipe: recipe, dataset: dataset)
-            var exploring = try Exploring(file, selection, root: root)
+            let (file, selection) = try collection.open()
+            var exploring = try Exploring(file, selection, root: collection.root)
             (exploring.workers, exploring.strips, exploring.showsFrames) = (workers.count, strips, frames)
             let line = ProgressLine()
             let findings = try exploring.findings(
-                run: directory.map(RunDirectory.init), memory: TrainingResources.defaultBytes
+                run: directory.map(RunDirectory.init), memory: MemoryOption.defaultBytes
             ) { what, done, total in
-                line.show(what.padding(toLength: 10, withPad: " ", startingAt: 0) + ProgressLine.bar(done, of: total))
+                line.step(what, done, of: total)
             }
             line.clear()
             for note in findings.notes { Console.message("note: " + note) }
@@ -83,12 +72,8 @@ struct Explore: ParsableCommand {
     }
 
     private static func csv(_ findings: Exploring.Findings) -> String {
-        func quoted(_ text: String) -> String {
-            text.contains { ",\"\r\n".contains($0) } ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
-        }
-        let lines = findings.doubtful.map {
-            [quoted($0.path), quoted($0.label), quoted($0.suggested), decimal($0.score, 4)].joined(separator: ",")
-        }
-        return (["path,label,perhaps,score"] + lines).joined(separator: "\n") + "\n"
+        CSV.text(
+            ["path", "label", "perhaps", "score"],
+            findings.doubtful.map { [$0.path, $0.label, $0.suggested, decimal($0.score, 4)] })
     }
 }

@@ -14,8 +14,7 @@ struct Export: ParsableCommand {
             weights are in its metadata. Weights of more than two gigabytes go into a second file beside it, FILE.data.
             """)
 
-    @Argument(help: ArgumentHelp("A run's folder, such as runs/demo-gru.", valueName: "run"))
-    var directory: String
+    @OptionGroup var trained: RunArgument
 
     @Argument(help: ArgumentHelp("The ONNX file to write.", valueName: "file"))
     var path: String
@@ -26,12 +25,11 @@ struct Export: ParsableCommand {
     @Option(help: "How weights are stored: f32, or f16 in half the space.")
     var precision = ModelWriter.WeightFormat.f32
 
-    @Option(help: "The backbone's weight file, where it is not where the run left it.")
-    var weights: String?
+    @OptionGroup var backbone: WeightsOption
 
     func run() throws {
         try Console.perform {
-            let export = try ModelExport(RunDirectory(path: directory), weights: weights)
+            let export = try ModelExport(trained.directory, weights: backbone.path)
             var options = ModelExport.Options(version: ZoetropeCommand.version)
             (options.part, options.weights) = (part, precision)
             let files = try export.write(to: path, options)

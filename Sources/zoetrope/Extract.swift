@@ -10,9 +10,7 @@ struct Extract: ParsableCommand {
         abstract: "Decode each video once and keep its features in the cache.",
         discussion: "What is in the cache already is skipped, so an interrupted extraction goes on where it stopped.")
 
-    @Argument(help: "A pipeline file (YAML).")
-    var pipeline: String
-
+    @OptionGroup var pipeline: PipelineOptions
     @OptionGroup var cache: CacheOption
     @OptionGroup var workers: WorkerOption
 
@@ -47,16 +45,13 @@ struct Extract: ParsableCommand {
         help: "A file that `zoetrope dataset --digests` wrote: clips in it need not be read to learn what they hold.")
     var digests: String?
 
-    @Option(name: .customLong("set"), help: "Override a key of the pipeline, such as extract.image_size=160.")
-    var overrides: [String] = []
-
     func validate() throws {
         do { _ = try shard.map { try Shard($0) } } catch { throw ValidationError(error.localizedDescription) }
     }
 
     func run() throws {
         try Console.perform {
-            let pipeline = try Pipeline(file: pipeline, overrides: overrides)
+            let pipeline = try pipeline.read()
             if check { return try Self.check(pipeline, workers: workers.count, device) }
             var extractor = Extractor(
                 name: pipeline.name, dataset: pipeline.dataset, configurations: pipeline.extractions,

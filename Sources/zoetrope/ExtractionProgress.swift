@@ -9,7 +9,8 @@ final class ExtractionProgress {
     func show(_ event: Extractor.Event) {
         switch event {
         case .hashing(let done, let total):
-            line.show(force: done == total && Console.isTerminal, "reading   " + ProgressLine.bar(done, of: total))
+            // A log needs no word about what took no time.
+            if done < total || Console.isTerminal { line.step("reading", done, of: total) }
         case .planned(let remaining, let skipped):
             line.clear()
             begin = .now
@@ -17,10 +18,9 @@ final class ExtractionProgress {
         case .extracted(let done, let total, let frames, let unit):
             let seconds = (ContinuousClock.now - begin) / .seconds(1)
             let left = seconds / Double(done) * Double(total - done)
-            line.show(
-                force: done == total,
-                "extracting " + ProgressLine.bar(done, of: total)
-                    + "  \(decimal(Double(frames) / max(seconds, 1e-9), 1)) \(unit)/s  ETA \(ProgressLine.clock(left))")
+            line.step(
+                "extracting", done, of: total,
+                "  \(decimal(Double(frames) / max(seconds, 1e-9), 1)) \(unit)/s  ETA \(ProgressLine.clock(left))")
         case .failed(let path, let error):
             line.clear()
             Console.message("failed: \(path): \(error)")

@@ -19,37 +19,23 @@ struct FineTune: ParsableCommand {
             backbone/model.safetensors, for `extract.weights`.
             """)
 
-    @Argument(help: "A pipeline file (YAML) with a `finetune` part.")
-    var pipeline: String
-
-    @OptionGroup var cache: CacheOption
-
-    @Option(help: "Folder that holds the runs.")
-    var runs = "runs"
-
-    @Option(help: "Name of the run (default: the pipeline's, numbered where it is taken).")
-    var name: String?
+    @OptionGroup var pipeline: PipelineOptions
+    @OptionGroup var training: TrainingOptions
 
     @Option(name: .customLong("frames"), help: "The SQLite file that holds decoded frames.")
     var framesPath = "frames.sqlite"
 
-    @Flag(help: "Go on from the last checkpoint of the run; begin where it has none.")
-    var resume = false
-
-    @OptionGroup var resources: TrainingResources
     @OptionGroup var workers: WorkerOption
-
-    @Option(name: .customLong("set"), help: "Override a key of the pipeline, such as finetune.epochs=10.")
-    var overrides: [String] = []
 
     func run() throws {
         try Console.perform {
-            let pipeline = try Pipeline(file: pipeline, overrides: overrides)
-            try pipeline.requireOneSplit(file: self.pipeline)
+            let pipeline = try pipeline.read()
+            try pipeline.requireOneSplit(file: self.pipeline.file)
             let summary = try Self.train(
-                pipeline, file: self.pipeline, cache: CacheFile(path: cache.path), runs: runs,
-                name: resume ? name ?? pipeline.name : name, frames: framesPath, resources: resources,
-                workers: workers.count, resumes: resume)
+                pipeline, file: self.pipeline.file, cache: CacheFile(path: training.cache.path),
+                runs: training.runs.path,
+                name: training.wantedName(pipeline), frames: framesPath, resources: training.resources,
+                workers: workers.count, resumes: training.resume)
             if summary.summary.wasCancelled {
                 Console.message("Interrupted. The same command with --resume goes on from here.")
                 throw Console.interrupted
@@ -72,7 +58,7 @@ struct FineTune: ParsableCommand {
             name: runName, dataset: pipeline.dataset, configuration: configuration, runs: runs,
             version: ZoetropeCommand.version)
         run.threads = resources?.threads ?? ProcessInfo.processInfo.activeProcessorCount
-        run.memory = resources?.bytes ?? TrainingResources.defaultBytes
+        run.memory = resources?.memory.bytes ?? MemoryOption.defaultBytes
         run.resumes = resumes
         Interruption.install()
         let frames = try decode(pipeline.dataset, configuration, path, workers: workers)
@@ -81,18 +67,12 @@ struct FineTune: ParsableCommand {
         let summary = try run.train(
             frames, cache: cache, isCancelled: { Interruption.isRequested },
             progress: { done, total in
-                line.show("epoch \(epoch + 1)/\(configuration.training.epochs)  " + ProgressLine.bar(done, of: total))
+                line.step("epoch \(epoch + 1)/\(configuration.training.epochs)", done, of: total)
             }
         ) { record in
             epoch = record.epoch
-            var text =
-                "epoch \(record.epoch)/\(configuration.training.epochs)  loss \(decimal(record.trainLoss, 4))  "
-                + "accuracy \(percent(record.trainAccuracy))"
-            if let loss = record.validationLoss, let accuracy = record.validationAccuracy {
-                text += "  validation \(decimal(loss, 4))  \(percent(accuracy))"
-            }
             line.clear()
-            Console.message(text + "  \(decimal(record.seconds, 1)) s")
+            Console.message(record.text(of: configuration.training.epochs) + "  \(decimal(record.seconds, 1)) s")
         }
         line.clear()
         if !summary.wasCancelled { print(text(summary, run)) }
@@ -111,7 +91,7 @@ struct FineTune: ParsableCommand {
             ) { event in
                 switch event {
                 case .decoded(let done, let total):
-                    line.show(force: done == total, "decoding  " + ProgressLine.bar(done, of: total))
+                    line.step("decoding", done, of: total)
                 case .failed(let path, let reason):
                     line.clear()
                     Console.message("failed: \(path): \(reason)")

@@ -11,9 +11,7 @@ struct LearningCurveCommand: ParsableCommand {
         commandName: "learning-curve",
         abstract: "Accuracy against the number of training clips, by cross-validation: would more data help?")
 
-    @Argument(help: "A pipeline file (YAML) with a `sequence` part.")
-    var pipeline: String
-
+    @OptionGroup var pipeline: PipelineOptions
     @OptionGroup var cache: CacheOption
 
     @Option(help: "Parts that the clips are cut into, each predicted by a model of the others.")
@@ -27,11 +25,7 @@ struct LearningCurveCommand: ParsableCommand {
 
     @OptionGroup var resources: TrainingResources
 
-    @Option(name: .customLong("set"), help: "Override a key, such as sequence.epochs=10.")
-    var overrides: [String] = []
-
-    @Flag(help: "Print JSON.")
-    var json = false
+    @OptionGroup var format: JSONOption
 
     @OptionGroup var report: ReportOptions
 
@@ -43,15 +37,16 @@ struct LearningCurveCommand: ParsableCommand {
 
     func run() throws {
         try Console.perform {
-            var pipeline = try Pipeline(file: pipeline, overrides: overrides)
-            try pipeline.requireOneSplit(file: self.pipeline)
+            let file = pipeline.file
+            var pipeline = try pipeline.read()
+            try pipeline.requireOneSplit(file: file)
             let cache = try CacheFile(path: cache.path, create: false)
-            let extraction = try TrainSequence.extraction(of: pipeline, file: self.pipeline, in: cache)
+            let extraction = try TrainSequence.extraction(of: pipeline, file: file, in: cache)
             try pipeline.readTexts(of: extraction.record, in: cache)
             guard let training = pipeline.training else { return }
             let features = try SequenceRun.load(
                 cache, dataset: pipeline.dataset.name, extraction: extraction, labels: pipeline.dataset.chosenLabels,
-                excluding: pipeline.dataset.excludedPaths(), views: training.views, memory: resources.bytes)
+                excluding: pipeline.dataset.excludedPaths(), views: training.views, memory: resources.memory.bytes)
             let validation = try CrossValidation(
                 training, folds: folds, repeats: repeats, features: features,
                 input: .init(shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames))
@@ -60,7 +55,7 @@ struct LearningCurveCommand: ParsableCommand {
             let curve = try LearningCurve(
                 validation, sizes: sizes, workers: resources.threads, isCancelled: { Interruption.isRequested }
             ) { done, total in
-                line.show(force: done == total, "models    " + ProgressLine.bar(done, of: total))
+                line.step("models", done, of: total)
             }
             line.clear()
             guard let curve else { throw Console.interrupted }
@@ -74,10 +69,8 @@ struct LearningCurveCommand: ParsableCommand {
             points: curve.points.map {
                 .init(clips: $0.clips, accuracy: $0.accuracy, interval: $0.interval, deviation: $0.deviation)
             })
-        if json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(curve.points), as: UTF8.self))
+        if format.json {
+            print(try JSONText.of(curve.points))
         } else {
             print("\(name): \(curve.heldOut) clips, each held out of the models that predict it\n\(page.text)")
             if let gain = page.gain { print("\n" + gain) }

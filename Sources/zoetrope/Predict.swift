@@ -15,14 +15,12 @@ struct Predict: ParsableCommand {
             trained on over videos of any length, at the frame rate of the training clips.
             """)
 
-    @Argument(help: ArgumentHelp("A run's folder, such as runs/demo-gru.", valueName: "run"))
-    var directory: String
+    @OptionGroup var trained: RunArgument
 
     @Argument(help: "Video files, or folders of images.")
     var videos: [String]
 
-    @Option(help: "The backbone's weight file, where it is not where the run left it.")
-    var weights: String?
+    @OptionGroup var backbone: WeightsOption
 
     @Option(help: "Classes to list for each video.")
     var top = 5
@@ -61,7 +59,7 @@ struct Predict: ParsableCommand {
                 outputs = try WindowedOutput.run(self)
             } else {
                 let predictor = try Predictor(
-                    RunDirectory(path: directory), weights: weights, isEnsemble: ensemble)
+                    trained.directory, weights: backbone.path, isEnsemble: ensemble)
                 for warning in predictor.warnings { Console.message("note: " + warning) }
                 outputs = try each { video in
                     let prediction = try predictor.predict(video)
@@ -115,9 +113,7 @@ struct Predict: ParsableCommand {
     }
 
     private func printJSON(_ documents: [any Encodable]) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        print(String(decoding: try encoder.encode(documents.map(AnyDocument.init)), as: UTF8.self))
+        print(try JSONText.of(documents.map(AnyDocument.init)))
     }
 
     private struct AnyDocument: Encodable {

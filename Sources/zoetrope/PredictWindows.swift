@@ -55,7 +55,7 @@ enum WindowedOutput {
     static func run(_ command: Predict) throws -> [Predict.Output] {
         let options = command.window
         var predictor = try WindowPredictor(
-            RunDirectory(path: command.directory), weights: command.weights, frameRate: options.frameRate)
+            command.trained.directory, weights: command.backbone.path, frameRate: options.frameRate)
         predictor.rolling = options.rolling
         for warning in predictor.warnings { Console.message("note: " + warning) }
         var table = ""

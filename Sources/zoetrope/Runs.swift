@@ -18,8 +18,7 @@ struct Runs: ParsableCommand {
         help: "Only runs whose column contains the text, such as model=gru or state=finished; may be repeated.")
     var filters: [String] = []
 
-    @Flag(help: "Print JSON.")
-    var json = false
+    @OptionGroup var format: JSONOption
 
     /// What runs are sorted by.
     enum Order: String, ExpressibleByArgument, CaseIterable {
@@ -47,10 +46,8 @@ struct Runs: ParsableCommand {
     func run() throws {
         try Console.perform {
             let runs = sorted(try CacheFile(path: cache.path, create: false).runs().filter(isWanted))
-            if json {
-                let encoder = JSONEncoder()
-                encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-                print(String(decoding: try encoder.encode(runs), as: UTF8.self))
+            if format.json {
+                print(try JSONText.of(runs))
             } else {
                 print(runs.isEmpty ? "No runs." : Self.table(runs))
             }

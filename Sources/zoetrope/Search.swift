@@ -22,8 +22,7 @@ struct Search: ParsableCommand {
         case clip, moment
     }
 
-    @Argument(help: "The SQLite file that holds the features.")
-    var cache: String
+    @OptionGroup var collection: CollectionOptions
 
     @Argument(help: "What is looked for, such as \"a person falls off a bicycle\".")
     var phrases: [String] = []
@@ -50,12 +49,6 @@ struct Search: ParsableCommand {
             "SQL that clips must meet, over the columns of `video` and `sample`.", valueName: "condition"))
     var condition: String?
 
-    @Option(help: "Name of a recipe in the cache, or its backbone (default: the only one).")
-    var recipe: String?
-
-    @Option(help: "Name of a data set in the cache (default: the only one).")
-    var dataset: String?
-
     @Option(help: "The image tower's weight file, for --video and --image (default: where the recipe names it).")
     var weights: String?
 
@@ -71,14 +64,10 @@ struct Search: ParsableCommand {
     @Option(help: ArgumentHelp("Join the moments found into one film (.mp4).", valueName: "file"))
     var film: String?
 
-    @Option(help: "Folder of the data set's videos, for --html and --film (default: where `extract` found them).")
-    var root: String?
-
     @Flag(help: "Keep the features in a file of their own, which this and later questions read at the speed of memory.")
     var map = false
 
-    @Flag(help: "Print JSON.")
-    var json = false
+    @OptionGroup var format: JSONOption
 
     func validate() throws {
         if phrases.isEmpty, videos.isEmpty, images.isEmpty {
@@ -95,8 +84,7 @@ struct Search: ParsableCommand {
 
     func run() throws {
         try Console.perform {
-            let file = try CacheFile(path: cache, create: false)
-            let selection = try CacheSelection(file, recipe: recipe, dataset: dataset)
+            let (file, selection) = try collection.open()
             let record = selection.extraction.record
             var shown: [[Float]] = []
             if !videos.isEmpty || !images.isEmpty {
@@ -124,10 +112,8 @@ struct Search: ParsableCommand {
                 by == .clip
                 ? try search.clips(question, where: condition, count: top)
                 : try search.moments(question, where: condition, count: top)
-            if json {
-                let encoder = JSONEncoder()
-                encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-                print(String(decoding: try encoder.encode(matches), as: UTF8.self))
+            if format.json {
+                print(try JSONText.of(matches))
             } else {
                 print(table(matches))
             }
@@ -153,7 +139,7 @@ struct Search: ParsableCommand {
     /// The page and the film, where they are wanted.
     private func show(_ matches: [PhraseSearch.Match], _ cache: CacheFile, _ selection: CacheSelection) throws {
         if html == nil, film == nil { return }
-        let folder = try root ?? selection.root(cache)
+        let folder = try collection.root ?? selection.root(cache)
         let moments = matches.map { match in
             Moment(
                 path: match.path, label: match.label, start: match.start, end: match.end, score: match.score,

@@ -10,17 +10,10 @@ struct Similar: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "The clips of a cache that are most like a video, by their features.")
 
-    @Argument(help: "The SQLite file that holds the features.")
-    var cache: String
+    @OptionGroup var collection: CollectionOptions
 
     @Argument(help: "Video files, or folders of images.")
     var videos: [String]
-
-    @Option(help: "Name of a recipe in the cache, or its backbone (default: the only one).")
-    var recipe: String?
-
-    @Option(help: "Name of a data set in the cache (default: the only one).")
-    var dataset: String?
 
     @Option(help: "The backbone's weight file, where it is not where the recipe names it.")
     var weights: String?
@@ -36,11 +29,7 @@ struct Similar: ParsableCommand {
             "Draw the frames of what was found, below those of the video, as PNG or JPEG.", valueName: "file"))
     var strip: String?
 
-    @Option(help: "Folder of the data set's videos, for --strip (default: where `extract` found them).")
-    var root: String?
-
-    @Flag(help: "Print JSON.")
-    var json = false
+    @OptionGroup var format: JSONOption
 
     func validate() throws {
         if videos.isEmpty { throw ValidationError("Name at least one video.") }
@@ -60,11 +49,10 @@ struct Similar: ParsableCommand {
 
     func run() throws {
         try Console.perform {
-            let file = try CacheFile(path: cache, create: false)
-            let selection = try CacheSelection(file, recipe: recipe, dataset: dataset)
+            let (file, selection) = try collection.open()
             let search = try SimilarClips(
                 file, dataset: selection.dataset, extraction: selection.extraction, weights: weights,
-                memory: TrainingResources.defaultBytes)
+                memory: MemoryOption.defaultBytes)
             var documents: [Document] = []
             for video in videos {
                 do {
@@ -72,16 +60,18 @@ struct Similar: ParsableCommand {
                     let matches =
                         try frames ? search.moments(like: query, count: top) : search.clips(like: query, count: top)
                     if let strip { try draw(strip, video, matches, file, selection) }
-                    if json { documents.append(Document(video: video, similar: matches)) } else { show(video, matches) }
+                    if format.json {
+                        documents.append(Document(video: video, similar: matches))
+                    } else {
+                        show(video, matches)
+                    }
                 } catch let error as VideoError {
                     Console.message("failed: " + error.localizedDescription)
                     if videos.count == 1 { throw ExitCode(1) }
                 }
             }
-            if json {
-                let encoder = JSONEncoder()
-                encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-                print(String(decoding: try encoder.encode(documents), as: UTF8.self))
+            if format.json {
+                print(try JSONText.of(documents))
             }
         }
     }
@@ -90,7 +80,7 @@ struct Similar: ParsableCommand {
         _ path: String, _ video: String, _ matches: [SimilarClips.Match], _ cache: CacheFile,
         _ selection: CacheSelection
     ) throws {
-        guard let root = try root ?? selection.root(cache) else {
+        guard let root = try collection.root ?? selection.root(cache) else {
             return Console.message("note: there is no strip: name the folder of the videos with --root")
         }
         let picture = try SimilarStrip(video, matches.map(\.path), root: root)

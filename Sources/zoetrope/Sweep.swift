@@ -14,22 +14,14 @@ struct Sweep: ParsableCommand {
             again, so an interrupted sweep goes on where it stopped. Results are also written as CSV, one line a run.
             """)
 
-    @Argument(help: "A pipeline file (YAML) with a `sweep` part.")
-    var pipeline: String
-
+    @OptionGroup var pipeline: PipelineOptions
     @OptionGroup var cache: CacheOption
-
-    @Option(help: "Folder that holds the runs.")
-    var runs = "runs"
+    @OptionGroup var runs: RunsOption
 
     @Option(help: "Runs trained at the same time (default: one a core).")
     var workers = ProcessInfo.processInfo.activeProcessorCount
 
-    @Option(help: "Memory for features, such as 4GB (default: half of the machine's); more is streamed.")
-    var memory: String?
-
-    @Option(name: .customLong("set"), help: "Override a key, such as sequence.epochs=10.")
-    var overrides: [String] = []
+    @OptionGroup var memory: MemoryOption
 
     @Option(
         help: ArgumentHelp(
@@ -37,8 +29,7 @@ struct Sweep: ParsableCommand {
             valueName: "parts"))
     var folds: Int?
 
-    @Flag(help: "Print JSON.")
-    var json = false
+    @OptionGroup var format: JSONOption
 
     @OptionGroup var report: ReportOptions
 
@@ -46,22 +37,21 @@ struct Sweep: ParsableCommand {
         if workers < 1 { throw ValidationError("--workers must be at least 1.") }
         if let folds, folds < 2 { throw ValidationError("--folds must be at least 2.") }
         if folds != nil, report.path != nil { throw ValidationError("--report is for a sweep without --folds.") }
-        _ = try TrainingResources.bytes(of: memory)
     }
 
     func run() throws {
         try Console.perform {
-            var plan = try SweepPlan(file: pipeline, overrides: overrides)
-            try plan.points[0].pipeline.requireOneSplit(file: pipeline)
+            var plan = try SweepPlan(file: pipeline.file, overrides: pipeline.overrides)
+            try plan.points[0].pipeline.requireOneSplit(file: pipeline.file)
             let cache = try CacheFile(path: cache.path, create: false)
-            let extraction = try TrainSequence.extraction(of: plan.points[0].pipeline, file: pipeline, in: cache)
+            let extraction = try TrainSequence.extraction(of: plan.points[0].pipeline, file: pipeline.file, in: cache)
             for index in plan.points.indices {
                 try plan.points[index].pipeline.readTexts(of: extraction.record, in: cache)
             }
             if let folds { return try nest(plan, folds: folds, cache, extraction) }
             let sweep = SweepRun(
-                plan: plan, runs: runs, version: ZoetropeCommand.version, workers: workers,
-                memory: try TrainingResources.bytes(of: memory))
+                plan: plan, runs: runs.path, version: ZoetropeCommand.version, workers: workers,
+                memory: memory.bytes)
             Interruption.install()
             Console.message("\(plan.points.count) runs over \(plan.keys.joined(separator: ", "))")
             let line = ProgressLine()
@@ -69,13 +59,11 @@ struct Sweep: ParsableCommand {
                 cache: cache, extraction: extraction, isCancelled: { Interruption.isRequested }
             ) { done, outcome in
                 let loss = outcome.validationLoss.map { decimal($0, 4) } ?? outcome.failure ?? "–"
-                line.show(
-                    force: done == plan.points.count,
-                    ProgressLine.bar(done, of: plan.points.count) + "  \(outcome.name)  validation \(loss)")
+                line.step("runs", done, of: plan.points.count, "  \(outcome.name)  validation \(loss)")
             }
             line.clear()
-            try FileManager.default.createDirectory(atPath: runs, withIntermediateDirectories: true)
-            let path = "\(runs)/\(plan.points[0].pipeline.name)-sweep.csv"
+            try FileManager.default.createDirectory(atPath: runs.path, withIntermediateDirectories: true)
+            let path = "\(runs.path)/\(plan.points[0].pipeline.name)-sweep.csv"
             try csv(plan, result).write(toFile: path, atomically: true, encoding: .utf8)
             try show(plan, result, path)
             try report.write { try page(plan, result) }
@@ -95,21 +83,19 @@ struct Sweep: ParsableCommand {
             cache, dataset: first.dataset.name, extraction: extraction, labels: first.dataset.chosenLabels,
             excluding: first.dataset.excludedPaths(),
             views: plan.points.compactMap { $0.pipeline.training?.views }.max() ?? 1,
-            memory: try TrainingResources.bytes(of: memory))
+            memory: memory.bytes)
         let validation = try CrossValidation(
             training, folds: folds, repeats: 1, features: features,
             input: .init(shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames))
         Interruption.install()
         let line = ProgressLine()
         let nested = try NestedSweep(plan, validation, workers: workers, isCancelled: { Interruption.isRequested }) {
-            line.show(force: $0 == $1, "models    " + ProgressLine.bar($0, of: $1))
+            line.step("models", $0, of: $1)
         }
         line.clear()
         guard let nested else { throw Console.interrupted }
-        if json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            return print(String(decoding: try encoder.encode(nested.choices), as: UTF8.self))
+        if format.json {
+            return print(try JSONText.of(nested.choices))
         }
         var table = TextTable(
             [("fold", .right)] + plan.keys.map { (heading: Self.short($0), alignment: .left) } + [
@@ -132,10 +118,8 @@ struct Sweep: ParsableCommand {
     }
 
     private func show(_ plan: SweepPlan, _ result: SweepRun.Result, _ path: String) throws {
-        if json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(result.outcomes), as: UTF8.self))
+        if format.json {
+            print(try JSONText.of(result.outcomes))
             return
         }
         print(table(plan, result))
@@ -148,7 +132,7 @@ struct Sweep: ParsableCommand {
         if result.best == nil { print("\nNothing is selected: no run has a validation part.") }
         let trained = result.outcomes.filter { $0.failure == nil }
         if trained.count > 1, trained.count <= Self.compared {
-            let directories = trained.map { RunDirectory(path: runs + "/" + $0.name) }
+            let directories = trained.map { RunDirectory(path: runs.path + "/" + $0.name) }
             print("\n" + (try Comparison(directories, cache: cache.path)).text)
         }
         print("\nAs a table for plots: \(path)")
@@ -166,7 +150,7 @@ struct Sweep: ParsableCommand {
             },
             best: result.best?.name,
             comparison: isComparable
-                ? try ComparisonReport(trained.map { RunDirectory(path: runs + "/" + $0.name) }, cache: cache.path)
+                ? try ComparisonReport(trained.map { RunDirectory(path: runs.path + "/" + $0.name) }, cache: cache.path)
                 : nil)
     }
 
@@ -194,9 +178,6 @@ struct Sweep: ParsableCommand {
     private static func short(_ key: String) -> String { key.split(separator: ".").last.map(String.init) ?? key }
 
     private func csv(_ plan: SweepPlan, _ result: SweepRun.Result) -> String {
-        func quoted(_ text: String) -> String {
-            text.contains { ",\"\n".contains($0) } ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
-        }
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
         let header =
             ["run"] + plan.keys + [
@@ -208,6 +189,6 @@ struct Sweep: ParsableCommand {
                 number(outcome.validationAccuracy), number(outcome.testAccuracy),
             ]
         }
-        return ([header] + lines).map { $0.map(quoted).joined(separator: ",") }.joined(separator: "\n") + "\n"
+        return CSV.text(header, lines)
     }
 }

@@ -15,22 +15,8 @@ struct TrainSequence: ParsableCommand {
         commandName: "sequence",
         abstract: "Train a classifier on cached features; no video is opened.")
 
-    @Argument(help: "A pipeline file (YAML) with a `sequence` part.")
-    var pipeline: String
-
-    @OptionGroup var cache: CacheOption
-
-    @Option(help: "Folder that holds the runs.")
-    var runs = "runs"
-
-    @Option(help: "Name of the run (default: the pipeline's, numbered where it is taken).")
-    var name: String?
-
-    @Flag(
-        help:
-            "Go on with the run of that name from its last checkpoint, to the bit as if it had never stopped; begin where it has none."
-    )
-    var resume = false
+    @OptionGroup var pipeline: PipelineOptions
+    @OptionGroup var training: TrainingOptions
 
     @Option(
         help: ArgumentHelp(
@@ -41,37 +27,30 @@ struct TrainSequence: ParsableCommand {
     @Option(help: ArgumentHelp("With --folds: cut anew so many times.", valueName: "times"))
     var repeats: Int?
 
-    @OptionGroup var resources: TrainingResources
-
-    @Option(name: .customLong("set"), help: "Override a key, such as sequence.optimizer.learning_rate=1e-4.")
-    var overrides: [String] = []
-
     func validate() throws {
-        if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
-            throw ValidationError("--name must be usable as a folder's name, not '\(name)'.")
-        }
         if let folds, folds < 2 { throw ValidationError("--folds must be at least 2.") }
         if let repeats, repeats < 1 { throw ValidationError("--repeats must be at least 1.") }
     }
 
     func run() throws {
         try Console.perform {
-            var pipeline = try Pipeline(file: pipeline, overrides: overrides)
+            let (file, runs) = (pipeline.file, training.runs.path)
+            var pipeline = try pipeline.read()
             if let folds { pipeline.training?.folds = folds }
             if let repeats { pipeline.training?.repeats = repeats }
             if repeats != nil, pipeline.training?.folds == nil {
-                throw PipelineError(file: self.pipeline, "--repeats needs --folds")
+                throw PipelineError(file: file, "--repeats needs --folds")
             }
-            let cache = try CacheFile(path: cache.path, create: false)
-            let name = resume ? name ?? pipeline.name : name
+            let cache = try CacheFile(path: training.cache.path, create: false)
+            let name = training.wantedName(pipeline)
             if pipeline.dataset.allSplits {
-                try OfficialSplits(pipeline, file: self.pipeline, cache: cache, runs: runs, resumes: resume).train(
-                    name: name ?? pipeline.name, resources)
+                try OfficialSplits(pipeline, file: file, cache: cache, runs: runs, resumes: training.resume).train(
+                    name: name ?? pipeline.name, training.resources)
                 return
             }
             let summary = try Self.train(
-                pipeline, file: self.pipeline, cache: cache, runs: runs, name: name, resources: resources,
-                resumes: resume)
+                pipeline, file: file, cache: cache, runs: runs, name: name, resources: training.resources,
+                resumes: training.resume)
             if summary?.wasCancelled ?? true { throw Console.interrupted }
         }
     }
@@ -98,7 +77,7 @@ struct TrainSequence: ParsableCommand {
             name: runName, dataset: pipeline.dataset.name, training: training, runs: runs,
             version: ZoetropeCommand.version)
         run.threads = resources?.threads ?? ProcessInfo.processInfo.activeProcessorCount
-        run.memory = resources?.bytes ?? TrainingResources.defaultBytes
+        run.memory = resources?.memory.bytes ?? MemoryOption.defaultBytes
         run.resumes = resumes
         run.root = pipeline.dataset.root
         run.excluded = try pipeline.dataset.excludedPaths()
@@ -135,9 +114,7 @@ struct TrainSequence: ParsableCommand {
     private static func show(_ event: CrossValidationRun.Event, _ run: SequenceRun, _ line: ProgressLine) {
         switch event {
         case .fold(let done, let total, let accuracy):
-            line.show(
-                force: done == total,
-                "folds     " + ProgressLine.bar(done, of: total) + "  held out \(percent(accuracy))")
+            line.step("folds", done, of: total, "  held out \(percent(accuracy))")
         case .validated(let result):
             line.clear()
             let (mean, deviation) = result.summary.accuracy
@@ -182,7 +159,7 @@ struct TrainSequence: ParsableCommand {
             return try FeatureJoin(parts, in: cache).run(
                 name: pipeline.name, version: ZoetropeCommand.version, isCancelled: { Interruption.isRequested }
             ) { done, total in
-                line.show(force: done == total, "joining   " + ProgressLine.bar(done, of: total))
+                line.step("joining", done, of: total)
             }
         } catch is FeatureExtractor.Cancelled {
             throw Console.interrupted
@@ -213,13 +190,8 @@ struct TrainSequence: ParsableCommand {
         case .note(let text): Console.message("note: " + text)
         case .resumed(let epochs): Console.message("\(run.name): goes on after epoch \(epochs)")
         case .epoch(let epoch):
-            var text =
-                "epoch \(epoch.epoch)/\(run.training.epochs)  loss \(decimal(epoch.trainLoss, 4))  "
-                + "accuracy \(percent(epoch.trainAccuracy))"
-            if let loss = epoch.validationLoss, let accuracy = epoch.validationAccuracy {
-                text += "  validation \(decimal(loss, 4))  \(percent(accuracy))"
-            }
-            line.show(force: epoch.epoch == 1 || epoch.epoch == run.training.epochs, text)
+            line.show(
+                force: epoch.epoch == 1 || epoch.epoch == run.training.epochs, epoch.text(of: run.training.epochs))
         }
     }
 
@@ -270,38 +242,11 @@ extension Pipeline {
     }
 }
 
-/// How much of the machine training may take.
-struct TrainingResources: ParsableArguments {
-    @Option(help: "Threads that share the work (default: one a core). The result does not depend on it.")
-    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
-
-    @Option(help: "Memory for features, such as 4GB or 500MB (default: half of the machine's); more is streamed.")
-    var memory: String?
-
-    static let defaultBytes = Int(clamping: ProcessInfo.processInfo.physicalMemory / 2)
-
-    /// Bytes that features may take.
-    var bytes: Int { (try? Self.bytes(of: memory)) ?? Self.defaultBytes }
-
-    func validate() throws {
-        if threads < 1 { throw ValidationError("--threads must be at least 1.") }
-        _ = try Self.bytes(of: memory)
-    }
-
-    /// What `--memory` says; half of the machine's where it says nothing.
-    static func bytes(of text: String?) throws -> Int {
-        guard let text else { return defaultBytes }
-        guard let bytes = parsed(text) else {
-            throw ValidationError("--memory is a number with KB, MB, GB or TB, such as 4GB, not '\(text)'.")
-        }
-        return bytes
-    }
-
-    private static func parsed(_ text: String) -> Int? {
-        guard let match = text.uppercased().wholeMatch(of: /(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?/),
-            let number = Double(match.1)
-        else { return nil }
-        let exponent = ["": 0, "K": 1, "M": 2, "G": 3, "T": 4][String(match.2)] ?? 0
-        return Int(exactly: (number * pow(1024, Double(exponent))).rounded())
+extension EpochRecord {
+    /// How an epoch went, in one line.
+    func text(of epochs: Int) -> String {
+        let own = "epoch \(epoch)/\(epochs)  loss \(decimal(trainLoss, 4))  accuracy \(percent(trainAccuracy))"
+        guard let loss = validationLoss, let accuracy = validationAccuracy else { return own }
+        return own + "  validation \(decimal(loss, 4))  \(percent(accuracy))"
     }
 }

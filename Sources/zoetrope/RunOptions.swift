@@ -1,0 +1,100 @@
+import ArgumentParser
+import Datasets
+import Foundation
+import Pipelines
+import SequenceModels
+
+/// Where runs are kept.
+struct RunsOption: ParsableArguments {
+    @Option(name: .customLong("runs"), help: "Folder that holds the runs.")
+    var path = "runs"
+}
+
+/// A run that is used.
+struct RunArgument: ParsableArguments {
+    @Argument(help: ArgumentHelp("A run's folder, such as runs/demo-gru.", valueName: "run"))
+    var path: String
+
+    var directory: RunDirectory { RunDirectory(path: path) }
+}
+
+/// Which clips a run is judged by.
+struct SplitOption: ParsableArguments {
+    @Option(
+        name: .customLong("split"),
+        help: "train, validation or test (default: test where there is one, else validation).")
+    var name: String?
+
+    var split: Split? { name.flatMap(Split.init) }
+
+    func validate() throws {
+        if let name, split == nil { throw ValidationError("--split is train, validation or test, not '\(name)'.") }
+    }
+}
+
+/// What every command that trains a run asks for.
+struct TrainingOptions: ParsableArguments {
+    @OptionGroup var cache: CacheOption
+    @OptionGroup var runs: RunsOption
+
+    @Option(help: "Name of the run (default: the pipeline's, numbered where it is taken).")
+    var name: String?
+
+    @Flag(
+        help: """
+            Go on with the run of that name from its last checkpoint, to the bit as if it had never stopped; begin where \
+            it has none.
+            """)
+    var resume = false
+
+    @OptionGroup var resources: TrainingResources
+
+    func validate() throws {
+        if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
+            throw ValidationError("--name must be usable as a folder's name, not '\(name)'.")
+        }
+    }
+
+    /// The run's name; nil for a new one after the pipeline's.
+    func wantedName(_ pipeline: Pipeline) -> String? { resume ? name ?? pipeline.name : name }
+}
+
+/// How much of the machine training may take.
+struct TrainingResources: ParsableArguments {
+    @Option(help: "Threads that share the work (default: one a core). The result does not depend on it.")
+    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+
+    @OptionGroup var memory: MemoryOption
+
+    func validate() throws {
+        if threads < 1 { throw ValidationError("--threads must be at least 1.") }
+    }
+}
+
+/// How much memory features may take.
+struct MemoryOption: ParsableArguments {
+    @Option(
+        name: .customLong("memory"),
+        help: "Memory for features, such as 4GB or 500MB (default: half of the machine's); more is streamed.")
+    var text: String?
+
+    /// Half of the machine's memory.
+    static let defaultBytes = Int(clamping: ProcessInfo.processInfo.physicalMemory / 2)
+
+    /// Bytes that features may take.
+    var bytes: Int { text.flatMap(Self.parsed) ?? Self.defaultBytes }
+
+    func validate() throws {
+        if let text, Self.parsed(text) == nil {
+            throw ValidationError("--memory is a number with KB, MB, GB or TB, such as 4GB, not '\(text)'.")
+        }
+    }
+
+    private static func parsed(_ text: String) -> Int? {
+        guard let match = text.uppercased().wholeMatch(of: /(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?/),
+            let number = Double(match.1)
+        else { return nil }
+        let exponent = ["": 0, "K": 1, "M": 2, "G": 3, "T": 4][String(match.2)] ?? 0
+        return Int(exactly: (number * pow(1024, Double(exponent))).rounded())
+    }
+}
