@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build install uninstall test faults fuzz races lint demo extract finetune tuned sequence sweep compare explore runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx bench-windows bench-device bench-growth peers clean
+.PHONY: help setup build install uninstall test check docs faults fuzz races lint demo extract finetune tuned sequence sweep compare explore runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx bench-windows bench-device bench-growth peers clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -20,6 +20,8 @@ SQL ?=
 ARGS ?=
 export CACHE RUNS PIPELINE RUN VIDEO REPORT ONNX SQL
 
+MODULES := NeuralNetwork Inference Training ONNX Backbones Datasets Video FeatureCache Extraction SequenceModels FineTuning \
+  Exploration Tokenizers Language Reports Pipelines
 PACKAGES := libdnnl-dev libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libzip-dev libhdf5-dev libssl-dev libsqlite3-dev pkg-config sqlite3 curl gnuplot-nox
 FORMULAE := onednn ffmpeg libzip hdf5 openssl@3 pkg-config gnuplot
 
@@ -37,8 +39,11 @@ endif
 FLAGS += $(HOMEBREW)
 ZOETROPE := $(BUILT)/zoetrope
 
+FIRST := demo|extract|sequence|evaluate|predict
 help: ## This list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
+	@list() { grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16; }; \
+	echo 'First:'; list | grep -E '^($(FIRST)) ' | sed 's/^/  /'; \
+	echo; echo 'All else:'; list | grep -vE '^($(FIRST)) ' | sed 's/^/  /'
 
 setup: ## Install the libraries that are missing (uses sudo when not root)
 	@if ! command -v swift >/dev/null; then \
@@ -104,6 +109,15 @@ fuzz: setup ## Damaged files for every reader, under AddressSanitizer: make fuzz
 
 races: setup ## Tests of extraction and cache under ThreadSanitizer
 	swift test --sanitize=thread --scratch-path .build/tsan $(HOMEBREW) --filter 'ExtractionTests|FeatureCacheTests'
+
+check: lint test ## What continuous integration runs: formatting, then all tests
+
+docs: setup ## The reference of all modules, in .build/docs
+	@rm -rf .build/docs; set -e; for module in $(MODULES); do \
+	  ZOETROPE_DOCS=1 swift package --scratch-path .build/reference --allow-writing-to-directory .build/docs/$$module \
+	    generate-documentation --target $$module --output-path .build/docs/$$module --warnings-as-errors >.build/docs.log 2>&1 \
+	    || { cat .build/docs.log >&2; exit 1; }; \
+	  echo ".build/docs/$$module"; done
 
 lint: ## Formatting
 	swift format lint --strict --recursive Sources Tests Package.swift

@@ -15,6 +15,11 @@ let oneDNN: (c: [CSetting], linker: [LinkerSetting]) =
 // Words and settings gain nothing from the optimiser, whose work is most of a first build.
 let unhurried: [SwiftSetting] = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 
+// `make docs` alone asks for the plugin that makes the reference.
+let plugins: [Package.Dependency] =
+    Context.environment["ZOETROPE_DOCS"] == nil
+    ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0")]
+
 let package = Package(
     name: "zoetrope",
     platforms: [.macOS(.v15)],
@@ -25,7 +30,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
-    ],
+    ] + plugins,
     targets: [
         .systemLibrary(
             name: "CFFmpeg", pkgConfig: "libavformat",

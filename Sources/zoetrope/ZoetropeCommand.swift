@@ -3,7 +3,7 @@ import ArgumentParser
 /// Teaches a machine to recognise actions in videos.
 @main
 struct ZoetropeCommand: ParsableCommand {
-    static let version = "0.1.0"
+    static let version = "1.0.0"
 
     static let configuration = CommandConfiguration(
         commandName: "zoetrope",

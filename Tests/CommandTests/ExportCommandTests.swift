@@ -90,7 +90,7 @@ import Testing
         #expect(export.error.contains("averages over 3 views"), "\(export.error)")
     }
 
-    /// A Python that can run the README's program.
+    /// A Python that can run the guide's program.
     static let python: String? = {
         let home = ProcessInfo.processInfo.environment["HOME"] ?? ""
         let candidates = [
@@ -104,15 +104,15 @@ import Testing
     }()
 
     @Test(
-        "the README's program names the action in a file, as predict does",
+        "the guide's program names the action in a file, as predict does",
         .enabled(
             if: python != nil, "onnxruntime, PyAV and Pillow are not installed; name a Python with ZOETROPE_PYTHON"),
         arguments: ["gru", "transformer", "attention"])
     func readme(kind: String) throws {
         let place = try Self.trained(["sequence.model.kind=" + kind])
         #expect(try place.run("export", "runs/tiny", "model.onnx").status == 0)
-        let readme = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../README.md")
-        let text = try String(contentsOf: readme, encoding: .utf8)
+        let guide = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../docs/deployment.md")
+        let text = try String(contentsOf: guide, encoding: .utf8)
         let begin = try #require(text.range(of: "<!-- runs with onnxruntime, PyAV and Pillow -->\n```python\n"))
         let end = try #require(text.range(of: "```", range: begin.upperBound..<text.endIndex))
         try place.add("name.py", Data(text[begin.upperBound..<end.lowerBound].utf8))

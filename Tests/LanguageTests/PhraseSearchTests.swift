@@ -120,16 +120,16 @@ import Testing
         #expect(try search.moments(question, where: "label = 'none'", count: 5).isEmpty)
     }
 
-    /// The query that the README shows.
-    private static func readmeQuery() throws -> String {
-        let path = URL(fileURLWithPath: #filePath).appending(path: "../../../README.md").standardizedFileURL.path
+    /// The query that the guide shows.
+    private static func guideQuery() throws -> String {
+        let path = URL(fileURLWithPath: #filePath).appending(path: "../../../docs/cache.md").standardizedFileURL.path
         let text = try String(contentsOfFile: path, encoding: .utf8)
         let start = try #require(text.range(of: "SELECT path, time, round(1 - vec_distance_cosine("))
         let end = try #require(text.range(of: "LIMIT 3\"", range: start.lowerBound..<text.endIndex))
         return String(text[start.lowerBound..<end.upperBound].dropLast())
     }
 
-    @Test("the README's SQL answers a question as `search` does")
+    @Test("the guide's SQL answers a question as `search` does")
     func readme() throws {
         let path = scratch.path + "/float32.sqlite"
         let cache = try CacheFile(path: path)
@@ -165,7 +165,7 @@ import Testing
                 })
         }
         let rows = try DatabaseQueue(path: path, configuration: configuration).read {
-            try Row.fetchAll($0, sql: try Self.readmeQuery())
+            try Row.fetchAll($0, sql: try Self.guideQuery())
         }
         let search = PhraseSearch(cache, dataset: "d", extraction: (id, record), calibration: nil)
         let best = try search.clips(Question(wanted: [Self.direction(0)]), count: 2)

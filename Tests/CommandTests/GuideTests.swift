@@ -1,0 +1,217 @@
+import Foundation
+import GRDB
+import TestSupport
+import Testing
+
+/// Every command that the README and the guides show, in their order, on clips that have the names they speak of.
+@Suite struct GuideTests {
+    /// A fenced block of a guide.
+    struct Block {
+        let language: String
+        let text: String
+        /// What it cannot do without here, such as "a download".
+        let need: String?
+
+        /// All blocks, the first one first.
+        static func all(_ guide: String) -> [Block] {
+            var blocks: [Block] = []
+            var (language, lines, need): (String?, [String], String?) = (nil, [], nil)
+            for line in guide.components(separatedBy: "\n") {
+                if line.hasPrefix("```") {
+                    if let open = language {
+                        blocks.append(Block(language: open, text: lines.joined(separator: "\n"), need: need))
+                        (language, lines, need) = (nil, [], nil)
+                    } else {
+                        language = String(line.dropFirst(3))
+                    }
+                } else if language != nil {
+                    lines.append(line)
+                } else if let match = line.wholeMatch(of: /<!-- needs (.+) -->/) {
+                    need = String(match.1)
+                }
+            }
+            return blocks
+        }
+    }
+
+    static let root = URL(fileURLWithPath: #filePath).appending(path: "../../..").standardizedFileURL.path
+
+    static let guides =
+        ["README.md"]
+        + ((try? FileManager.default.contentsOfDirectory(atPath: root + "/docs")) ?? [])
+        .filter { $0.hasSuffix(".md") }.sorted().map { "docs/" + $0 }
+
+    static func blocks(_ guide: String) throws -> [Block] {
+        Block.all(try String(contentsOfFile: root + "/" + guide, encoding: .utf8))
+    }
+
+    @Test("commands of the guides work as they stand", arguments: guides)
+    func commands(guide: String) throws {
+        let commands = try Self.blocks(guide).filter { $0.language == "sh" && $0.need == nil }
+        if commands.isEmpty { return }
+        let place = try GuidePlace()
+        for block in commands {
+            let done = try place.shell(block.text)
+            #expect(done.status == 0, "\(block.text)\n\(done.out.suffix(1000))\n\(done.error.suffix(2000))")
+        }
+    }
+
+    @Test("what is not run says why, and most is run")
+    func needs() throws {
+        let all = try Self.guides.flatMap(Self.blocks).filter { $0.language == "sh" }
+        let known: Set = [
+            "a download", "a GPU", "a cluster", "a release build", "the weights of CLIP or SigLIP",
+        ]
+        for block in all { if let need = block.need { #expect(known.contains(need), "\(need)") } }
+        #expect(all.count { $0.need == nil } > 2 * all.count { $0.need != nil })
+    }
+
+    @Test("the README fits on a few screens, and every file that a guide names is there")
+    func links() throws {
+        let readme = try String(contentsOfFile: Self.root + "/README.md", encoding: .utf8)
+        #expect(readme.split(separator: "\n", omittingEmptySubsequences: false).count <= 180)
+        for guide in Self.guides + ["CONTRIBUTING.md", "CHANGELOG.md"] {
+            let path = Self.root + "/" + guide
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            for match in text.matches(of: /\]\(([^)#]+)(#[^)]*)?\)/) where !match.1.hasPrefix("http") {
+                let target = (path as NSString).deletingLastPathComponent + "/" + match.1
+                #expect(FileManager.default.fileExists(atPath: target), "\(guide): \(match.1)")
+            }
+        }
+    }
+
+    @Test("queries of the guides answer")
+    func queries() throws {
+        let queries = try Self.guides.flatMap(Self.blocks).filter { $0.language == "sql" }
+        #expect(queries.count >= 5)
+        let cache = try GuidePlace.shared.get().path + "/demo/features.sqlite"
+        for query in queries {
+            let rows = try DatabaseQueue(path: cache).read { try Row.fetchAll($0, sql: query.text) }
+            // Nothing need be mistaken for something else.
+            #expect(!rows.isEmpty || query.text.contains("<> predicted"))
+        }
+    }
+
+    @Test("one version: the program, its recipes and runs, the list of changes")
+    func version() throws {
+        let version = try Program.run(["--version"], in: Self.root).out.trimmingCharacters(in: .whitespacesAndNewlines)
+        let changes = try String(contentsOfFile: Self.root + "/CHANGELOG.md", encoding: .utf8)
+        #expect(changes.firstMatch(of: /\n## (\S+)/).map { String($0.1) } == version)
+        let cache = try GuidePlace.shared.get().path + "/demo/features.sqlite"
+        let recipes: [String] = try Workplace.query("SELECT version FROM extraction", path: cache)
+        #expect(!recipes.isEmpty && recipes.allSatisfy { $0 == version })
+    }
+}
+
+/// A folder as the guides speak of it: the demo's and one's own, of tiny clips.
+final class GuidePlace: Sendable {
+    private let scratch: ScratchFolder
+    var path: String { scratch.path }
+
+    /// What every copy begins with; made once, for it takes a while.
+    static let shared = Result { try GuidePlace(from: nil) }
+
+    /// A copy of its own.
+    convenience init() throws { try self.init(from: Self.shared.get()) }
+
+    private init(from other: GuidePlace?) throws {
+        scratch = try ScratchFolder()
+        if let other {
+            try FileManager.default.removeItem(atPath: path)
+            try FileManager.default.copyItem(atPath: other.path, toPath: path)
+        } else {
+            try make()
+        }
+        // `make` and `zoetrope`, with what the tests have built.
+        let program = URL(fileURLWithPath: Program.path).deletingLastPathComponent().path
+        let shim = """
+            #!/bin/sh
+            exec /usr/bin/make --no-print-directory -f '\(GuideTests.root)/Makefile' -o build -o setup 'BUILT=\(program)' "$@"
+            """
+        try scratch.file("bin/make", Data(shim.utf8))
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path + "/bin/make")
+        if other == nil {
+            try FileManager.default.createSymbolicLink(
+                atPath: path + "/bin/zoetrope", withDestinationPath: Program.path)
+        }
+    }
+
+    /// Runs lines as a user types them, and stops at the first that fails.
+    func shell(_ lines: String) throws -> ChildProcess.Output {
+        let search = path + "/bin:" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")
+        return try ChildProcess.run(
+            "bash", ["-euc", lines], in: path,
+            environment: [
+                "PATH": search, "ZOETROPE_TUNING": "off", "XDG_CACHE_HOME": path + "/user", "MAKEFLAGS": "",
+                "MAKELEVEL": "",
+            ])
+    }
+
+    private func make() throws {
+        for (number, action) in ["grow", "shrink", "brighten", "darken"].enumerated() {
+            for clip in 0..<8 {
+                let split = clip > 5 ? "test" : "train"
+                try scratch.file(
+                    "demo/clips/\(split)/\(action)/\(action)-0\(clip % 6).mp4", Self.clip(number, seed: clip))
+            }
+        }
+        for (number, action) in ["jump", "run"].enumerated() {
+            for clip in 0..<8 {
+                try scratch.file("data/my-videos/\(action)/\(clip).mp4", Self.clip(number, seed: clip + 50))
+            }
+        }
+        try scratch.file("new.mp4", Self.clip(1, seed: 99))
+        for head in ["average", "gru"] {
+            try scratch.file("demo/\(head).yaml", Data(Self.pipeline("demo-" + head, "demo/clips", head, "").utf8))
+        }
+        let sweep = "sweep: {sequence.model: [{kind: average}, {kind: gru, hidden: 6}], sequence.seed: [1, 2]}\n"
+        try scratch.file("demo/heads.yaml", Data((Self.pipeline("demo-heads", "demo/clips", "gru", "") + sweep).utf8))
+        let tuning = "finetune: {model: {kind: average}, epochs: 1, batch_size: 4, optimizer: {kind: adam}}\n"
+        try scratch.file(
+            "demo/small-cnn.yaml", Data((Self.pipeline("demo-small-cnn", "demo/clips", "gru", "") + tuning).utf8))
+        try scratch.file("my.yaml", Data(Self.pipeline("my-videos", "data/my-videos", "gru", "validation: 0.25").utf8))
+        for arguments in [
+            ["extract", "demo/gru.yaml", "--cache", "demo/features.sqlite"],
+            ["sequence", "demo/average.yaml", "--cache", "demo/features.sqlite", "--runs", "demo/runs"],
+            ["sequence", "demo/gru.yaml", "--cache", "demo/features.sqlite", "--runs", "demo/runs"],
+            [
+                "sequence", "demo/average.yaml", "--cache", "demo/features.sqlite", "--runs", "demo/runs", "--folds",
+                "2",
+                "--name", "demo-folds",
+            ],
+            ["finetune", "demo/small-cnn.yaml", "--cache", "demo/features.sqlite", "--runs", "demo/runs"],
+            ["extract", "my.yaml"], ["sequence", "my.yaml"],
+        ] {
+            let done = try Program.run(arguments, in: path)
+            try #require(done.status == 0, "\(arguments) \(done.error)")
+        }
+        try FileManager.default.copyItem(
+            atPath: path + "/demo/runs/demo-small-cnn/backbone/model.safetensors", toPath: path + "/model.safetensors")
+    }
+
+    /// 16 frames of 64×48 that become brighter, darker, or have an edge that moves.
+    private static func clip(_ action: Int, seed: Int) -> Data {
+        TinyClip.y4m(width: 64, height: 48, frames: 16) { pixel, frame in
+            let (x, step) = (pixel % 64, action % 2 == 0 ? frame : 15 - frame)
+            let base = (pixel &* 2_654_435_761 &+ seed &* 7919) % 23
+            return UInt8(clamping: base + (action < 2 ? (x < 4 * step ? 150 : 40) : 30 + 12 * step))
+        }
+    }
+
+    private static func pipeline(_ name: String, _ root: String, _ head: String, _ dataset: String) -> String {
+        """
+        name: \(name)
+        dataset: {layout: folders, root: \(root)\(dataset.isEmpty ? "" : ", " + dataset)}
+        extract:
+          backbone: small_cnn
+          weights: random
+          image_size: 32
+          sampling: {policy: uniform, frames: 6}
+        sequence:
+          model: {kind: \(head)\(head == "gru" ? ", hidden: 8" : "")}
+          standardize: true
+          epochs: 4
+
+        """
+    }
+}
