@@ -113,7 +113,7 @@ races: setup ## Tests of extraction and cache under ThreadSanitizer
 check: lint test ## What continuous integration runs: formatting, then all tests
 
 docs: setup ## The reference of all modules, in .build/docs
-	@rm -rf .build/docs; set -e; for module in $(MODULES); do \
+	@rm -rf .build/docs; mkdir -p .build/docs; set -e; for module in $(MODULES); do \
 	  ZOETROPE_DOCS=1 swift package --scratch-path .build/reference --allow-writing-to-directory .build/docs/$$module \
 	    generate-documentation --target $$module --output-path .build/docs/$$module --warnings-as-errors >.build/docs.log 2>&1 \
 	    || { cat .build/docs.log >&2; exit 1; }; \

@@ -65,7 +65,7 @@ public struct Backbone: Sendable {
     /// The network for square pictures of `imageSize` pixels. Its outputs are the taps and, where there is
     /// a classifier, `logits`.
     ///
-    /// - Parameter frames: that a network of windows sees at once; nil means what it was trained on.
+    /// - `frames`: that a network of windows sees at once; nil means what it was trained on.
     public func graph(imageSize: Int, numerics: Numerics? = nil, frames: Int? = nil) -> Graph {
         if let clip { return clip.makeGraph(imageSize, frames ?? clip.native) }
         return makeGraph(imageSize, numerics ?? self.numerics[0])

@@ -13,9 +13,8 @@ public struct InputConvention: Sendable, Equatable, Codable {
     /// `FrameDifference`. Nil means no.
     public var isDifference: Bool?
 
-    /// - Parameters:
-    ///   - mean: of red, green, blue, where white is 1.
-    ///   - deviation: of red, green, blue.
+    /// - `mean`: of red, green, blue, where white is 1.
+    /// - `deviation`: of red, green, blue.
     public init(mean: [Float], deviation: [Float], isBlueFirst: Bool = false) {
         self.mean = mean
         self.deviation = deviation

@@ -44,7 +44,7 @@ public struct DemoScene: Sendable {
     private let dots: [(x: Float, y: Float)]
     private let noiseSeed: UInt64
 
-    /// - Parameter seed: each gives another clip, the same one every time.
+    /// - `seed`: each gives another clip, the same one every time.
     public init(_ action: DemoAction, seed: UInt64) {
         // The two actions of a pair draw from one distribution; only the direction of time differs.
         var generator = SplitMix64(seed: seed)

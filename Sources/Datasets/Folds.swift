@@ -9,10 +9,9 @@ public enum Folds {
     /// are rarest so far, and where fewer examples are if that is the same. An example without a group is a group of
     /// its own.
     ///
-    /// - Parameters:
-    ///   - count: at least 2.
-    ///   - examples: label, group and something that names the example, such as its path; the outcome depends on
-    ///     these and the seed, not on the order.
+    /// - `count`: at least 2.
+    /// - `examples`: label, group and something that names the example, such as its path; the outcome depends on
+    ///   these and the seed, not on the order.
     /// - Throws: `FoldError` where a class has fewer sources than there are folds: some model would not know it.
     public static func assign(
         _ count: Int, examples: [(label: String, group: String?, name: String)], seed: UInt64

@@ -5,10 +5,9 @@ public enum ValidationSplit {
     /// Groups are visited in a seeded order; each is set aside where that brings the labels' counts
     /// nearer to `fraction` of each. An example without a group is a group of its own.
     ///
-    /// - Parameters:
-    ///   - fraction: from 0 to below 1.
-    ///   - examples: label, group and something that names the example, such as its path; the outcome
-    ///     depends on these and the seed, not on the order.
+    /// - `fraction`: from 0 to below 1.
+    /// - `examples`: label, group and something that names the example, such as its path; the outcome
+    ///   depends on these and the seed, not on the order.
     public static func choose(
         fraction: Double, examples: [(label: String, group: String?, name: String)], seed: UInt64
     ) -> [Bool] {

@@ -7,9 +7,8 @@ public struct CacheSelection: Sendable {
     /// Name of the data set.
     public let dataset: String
 
-    /// - Parameters:
-    ///   - recipe: its name, or its backbone's; nil where there is but one.
-    ///   - dataset: its name; nil where there is but one.
+    /// - `recipe`: its name, or its backbone's; nil where there is but one.
+    /// - `dataset`: its name; nil where there is but one.
     /// - Throws: `ExplorationError`, `CacheError`.
     public init(_ cache: CacheFile, recipe: String?, dataset: String?) throws {
         let stored = try cache.extractions()

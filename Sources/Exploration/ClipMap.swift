@@ -14,7 +14,7 @@ public struct ClipMap: Sendable {
     /// Points that each step pushes away.
     private static let pushes = 5
 
-    /// - Parameter nearest: of each clip, at least `neighbors` where there are as many.
+    /// - `nearest`: of each clip, at least `neighbors` where there are as many.
     public init(_ vectors: ClipVectors, nearest: [[Neighbor]]) {
         let start = PrincipalComponents.plane(vectors.rows, size: vectors.size)
         guard start.count > 3 else {

@@ -24,9 +24,8 @@ public enum DoubtfulLabels {
     /// Neighbours that are asked.
     public static let neighbors = 10
 
-    /// - Parameters:
-    ///   - predictions: of models that never saw the clip, by row of `video`.
-    ///   - labels: in the order of the probabilities.
+    /// - `predictions`: of models that never saw the clip, by row of `video`.
+    /// - `labels`: in the order of the probabilities.
     /// - Returns: most doubtful first.
     public static func find(
         _ vectors: ClipVectors, nearest: [[Neighbor]], predictions: [Int64: PredictionRecord], labels: [String]

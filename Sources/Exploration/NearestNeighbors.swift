@@ -16,7 +16,7 @@ public enum NearestNeighbors {
     /// Queries at a time: their products with all clips stay in a core's cache.
     private static let block = 64
 
-    /// - Parameter count: of neighbours, the clip itself not among them.
+    /// - `count`: of neighbours, the clip itself not among them.
     /// - Returns: for each clip, the most alike first; clips as alike in the order of the clips.
     public static func all(_ vectors: ClipVectors, count: Int) -> [[Neighbor]] {
         let products = RowProducts(vectors.rows, size: vectors.size)
@@ -55,7 +55,7 @@ public struct NeighborSearch: Sendable {
 
     /// The most alike clips: one pass over the rows, a part of them a core.
     ///
-    /// - Parameter query: of length 1.
+    /// - `query`: of length 1.
     public func nearest(to query: [Float], count: Int) -> [Neighbor] {
         let parts = max(1, min(rows.count / 256, ProcessInfo.processInfo.activeProcessorCount))
         let found = Mutex<[Neighbor]>([])

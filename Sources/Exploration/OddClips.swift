@@ -15,10 +15,9 @@ public enum OddClips {
     /// Share of clips that may be called outliers.
     private static let outliers = 0.02
 
-    /// - Parameters:
-    ///   - nearest: at least five neighbours of each clip.
-    ///   - brightness: mean of each clip's frames, from 0 to 255, where it was decoded.
-    ///   - rowsAreFrames: false where they are windows, of which a short clip has but one.
+    /// - `nearest`: at least five neighbours of each clip.
+    /// - `brightness`: mean of each clip's frames, from 0 to 255, where it was decoded.
+    /// - `rowsAreFrames`: false where they are windows, of which a short clip has but one.
     /// - Throws: `CacheError`, where rows are streamed.
     public static func find(
         _ vectors: ClipVectors, _ features: FeatureSet, nearest: [[Neighbor]], brightness: [Int: Float],

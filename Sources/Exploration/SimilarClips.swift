@@ -27,7 +27,7 @@ public struct SimilarClips: Sendable {
     private let cache: CacheFile
     private let weights: LoadedWeights
 
-    /// - Parameter weights: the backbone's weight file, where it is not where the recipe names it.
+    /// - `weights`: the backbone's weight file, where it is not where the recipe names it.
     /// - Throws: `SequenceError`, `CacheError`, `WeightsError`; `ExplorationError` where the weights are others.
     public init(
         _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord), weights path: String?,

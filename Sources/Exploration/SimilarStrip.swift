@@ -9,9 +9,8 @@ public struct SimilarStrip {
     /// Clips that could not be decoded.
     public let missing: [String]
 
-    /// - Parameters:
-    ///   - video: the question, which stands first.
-    ///   - paths: of what was found, relative to `root`.
+    /// - `video`: the question, which stands first.
+    /// - `paths`: of what was found, relative to `root`.
     /// - Throws: `VideoError` where the question cannot be decoded.
     public init(_ video: String, _ paths: [String], root: String) throws {
         var (pictures, missing) = ([try Self.row(video)], [String]())

@@ -34,9 +34,8 @@ public struct TwinSearch: Sendable {
     /// Clips that could not be decoded, with the reason.
     public let unreadable: [(path: String, reason: String)]
 
-    /// - Parameters:
-    ///   - root: folder of the data set's videos.
-    ///   - report: called in the calling thread as clips are decoded.
+    /// - `root`: folder of the data set's videos.
+    /// - `report`: called in the calling thread as clips are decoded.
     /// - Throws: nothing of its own: what cannot be decoded is in `unreadable`.
     public init(
         _ vectors: ClipVectors, nearest: [[Neighbor]], root: String, workers: Int,

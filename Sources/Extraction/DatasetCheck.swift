@@ -22,9 +22,8 @@ public struct DatasetCheck: Sendable {
 
     /// Reads every clip once.
     ///
-    /// - Parameters:
-    ///   - known: digests of clips that need not be read.
-    ///   - report: called as clips are read.
+    /// - `known`: digests of clips that need not be read.
+    /// - `report`: called as clips are read.
     /// - Throws: `DatasetError`.
     public init(
         _ dataset: DatasetConfiguration, workers: Int, known: DigestList = DigestList(),

@@ -59,9 +59,8 @@ public struct HashedClip: Sendable, Equatable {
 
     /// Reads the clip, unless the list knows it.
     ///
-    /// - Parameters:
-    ///   - path: relative to `root`.
-    ///   - known: digests of clips that need not be read.
+    /// - `path`: relative to `root`.
+    /// - `known`: digests of clips that need not be read.
     /// - Throws: `VideoError`; `.changed` where somebody writes to it meanwhile.
     public init(_ path: String, in root: String, known: DigestList = DigestList()) throws {
         let full = root + "/" + path

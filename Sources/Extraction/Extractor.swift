@@ -93,9 +93,8 @@ public struct Extractor: Sendable {
 
     /// Extracts what is missing. What was stored stays stored, whatever happens.
     ///
-    /// - Parameters:
-    ///   - isCancelled: asked between videos and between batches of frames.
-    ///   - report: called in the calling thread.
+    /// - `isCancelled`: asked between videos and between batches of frames.
+    /// - `report`: called in the calling thread.
     /// - Throws: `DatasetError`, `WeightsError`, `CacheError`; a broken video is no error but a failure.
     public func run(
         into cache: CacheFile, isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void

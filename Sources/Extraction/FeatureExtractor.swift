@@ -56,9 +56,8 @@ public final class FeatureExtractor {
 
     /// How fast the network of a recipe is on one core of this machine, without decoding.
     ///
-    /// - Parameters:
-    ///   - seconds: about how long to measure.
-    ///   - frames: how many there are to see, about; finding the fastest kernels must pay.
+    /// - `seconds`: about how long to measure.
+    /// - `frames`: how many there are to see, about; finding the fastest kernels must pay.
     /// - Throws: as `init`.
     public static func framesPerSecond(
         _ recipe: ExtractionRecipe, _ weights: PackedWeights, seconds: Double = 2, frames: Int? = nil
@@ -102,10 +101,9 @@ public final class FeatureExtractor {
         }
     }
 
-    /// - Parameters:
-    ///   - digest: of the clip; decides what is random.
-    ///   - views: what is wanted of this clip; nil for the plain view of all recipes.
-    ///   - part: which part of the sampled frames; a part of a short clip may be empty.
+    /// - `digest`: of the clip; decides what is random.
+    /// - `views`: what is wanted of this clip; nil for the plain view of all recipes.
+    /// - `part`: which part of the sampled frames; a part of a short clip may be empty.
     /// - Throws: `VideoError`, or `Cancelled`.
     public func extract(
         path: String, digest: String, views: [View]? = nil, part: SampleRequest.Part = .init(),

@@ -10,7 +10,7 @@ public struct FeatureJoin {
     private let cache: CacheFile
     private let parts: [(id: Int64, record: ExtractionRecord)]
 
-    /// - Parameter parts: two recipes or more, whose features are vectors.
+    /// - `parts`: two recipes or more, whose features are vectors.
     /// - Throws: `JoinError.notVectors`.
     public init(_ parts: [(id: Int64, record: ExtractionRecord)], in cache: CacheFile) throws {
         for (_, record) in parts where record.featureShape.count != 1 {
@@ -80,11 +80,10 @@ public struct FeatureJoin {
 
     /// One sequence of several, in their order.
     ///
-    /// - Parameters:
-    ///   - sizes: numbers in a row of each.
-    ///   - slowest: whose clock is kept.
-    ///   - stored: how the features will be, or would be, stored.
-    ///   - apart: the error where they have no moment in common.
+    /// - `sizes`: numbers in a row of each.
+    /// - `slowest`: whose clock is kept.
+    /// - `stored`: how the features will be, or would be, stored.
+    /// - `apart`: the error where they have no moment in common.
     public static func joined(
         _ sequences: [SequenceRecord], sizes: [Int], slowest: Int, as stored: StoredType = .float32,
         apart: () -> any Error

@@ -42,9 +42,8 @@ extension Precision {
 extension Extractor {
     /// How fast a recipe's network is, without decoding: on one core of this processor, or on the GPU.
     ///
-    /// - Parameters:
-    ///   - seconds: about how long to measure.
-    ///   - frames: how many there are to see, about; finding the fastest kernels must pay.
+    /// - `seconds`: about how long to measure.
+    /// - `frames`: how many there are to see, about; finding the fastest kernels must pay.
     /// - Throws: `PlanError`, `WeightsError`, `RuntimeError`.
     public func framesPerSecond(
         _ recipe: ExtractionRecipe, _ weights: LoadedWeights, seconds: Double = 2, frames: Int? = nil

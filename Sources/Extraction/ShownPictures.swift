@@ -3,7 +3,7 @@ import Video
 extension ClipReader {
     /// What a network sees of a clip: frames, or the frames of each window one after the other, `[frame, row, column, 3]`.
     ///
-    /// - Parameter differences: whether the network is shown how each frame differs from the one before it.
+    /// - `differences`: whether the network is shown how each frame differs from the one before it.
     /// - Throws: `VideoError`.
     public func pictures(_ request: SampleRequest, differences: Bool) throws -> [[UInt8]] {
         try pictures(sample([request])[0].frames, request, differences: differences)

@@ -7,9 +7,8 @@ import Synchronization
 /// Threads rather than tasks: oneDNN's thread count belongs to the thread that makes a plan. At most
 /// two finished results per worker wait, so a slow consumer does not fill the memory.
 ///
-/// - Parameters:
-///   - makeWorker: called once in each thread; gives the function that does one job.
-///   - consume: gets each result in the calling thread; an error it throws stops the workers.
+/// - `makeWorker`: called once in each thread; gives the function that does one job.
+/// - `consume`: gets each result in the calling thread; an error it throws stops the workers.
 /// - Throws: the first error that a worker or `consume` threw; the jobs under way are finished first.
 public func runJobs<Output: Sendable>(
     count: Int, workers: Int, makeWorker: @escaping @Sendable () throws -> (Int) throws -> Output,

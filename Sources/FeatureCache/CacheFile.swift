@@ -11,7 +11,7 @@ public final class CacheFile: Sendable {
 
     /// Opens a cache, or makes one where there is nothing.
     ///
-    /// - Parameter create: whether a missing file is made; otherwise it is an error.
+    /// - `create`: whether a missing file is made; otherwise it is an error.
     /// - Throws: `CacheError`; a file that is no cache is left as it is.
     public init(path: String, create: Bool = true) throws {
         let exists = FileManager.default.fileExists(atPath: path)

@@ -92,7 +92,7 @@ extension CacheFile {
     /// Removes rows in one transaction, then gives the space back. Runs keep their figures when the features that they
     /// were trained on go, and videos stay as long as a run's predictions refer to them.
     ///
-    /// - Parameter dryRun: whether everything is only counted.
+    /// - `dryRun`: whether everything is only counted.
     /// - Throws: `CacheError`; where the disk lacks room for giving back, rows are removed all the same.
     public func prune(_ pruning: CachePruning, dryRun: Bool = false) throws -> CachePruning.Summary {
         let lock = try ExtractionLock(cache: path)

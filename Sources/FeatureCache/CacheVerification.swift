@@ -30,7 +30,7 @@ extension CacheFile {
     /// Reads everything and compares it with what it says of itself: SQLite's own structure, references between
     /// tables, digests of recipes, and of every sequence its checksum, mask, length, padding, indices and times.
     ///
-    /// - Parameter report: bytes of features read so far, and all; called from several threads, one at a time.
+    /// - `report`: bytes of features read so far, and all; called from several threads, one at a time.
     /// - Throws: `CacheError` where the file cannot be read at all.
     public func verify(
         workers: Int = ProcessInfo.processInfo.activeProcessorCount,

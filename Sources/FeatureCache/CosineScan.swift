@@ -26,10 +26,9 @@ extension CacheFile {
 
     /// Cosines of the plain views of a data set's clips.
     ///
-    /// - Parameters:
-    ///   - queries: of length 1.
-    ///   - condition: SQL that a clip must meet, over the columns of `video` and `sample`; nil for all.
-    ///   - part: of `parts` parts of the clips, which may be read side by side.
+    /// - `queries`: of length 1.
+    /// - `condition`: SQL that a clip must meet, over the columns of `video` and `sample`; nil for all.
+    /// - `part`: of `parts` parts of the clips, which may be read side by side.
     /// - Throws: `CacheError`; `ScanError` where the condition cannot be used.
     public func cosines(
         to queries: [[Float]], dataset: String, extraction: (id: Int64, record: ExtractionRecord),

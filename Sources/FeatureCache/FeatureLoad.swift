@@ -145,11 +145,10 @@ extension CacheFile {
     /// All sequences of a dataset under a recipe, ordered by path so that nothing depends on the order of
     /// extraction. Videos without the plain view are left out.
     ///
-    /// - Parameters:
-    ///   - labels: classes to keep; nil keeps all.
-    ///   - excluded: paths of videos to leave out.
-    ///   - views: how many views of each video, the plain one included.
-    ///   - memory: bytes that the features may take; where they need more they are read batch by batch.
+    /// - `labels`: classes to keep; nil keeps all.
+    /// - `excluded`: paths of videos to leave out.
+    /// - `views`: how many views of each video, the plain one included.
+    /// - `memory`: bytes that the features may take; where they need more they are read batch by batch.
     /// - Throws: `CacheError.damagedSequence` where a row's blob is not as long as its recipe says.
     public func features(
         dataset: String, extraction: Int64, labels: Set<String>? = nil, excluding excluded: Set<String> = [],

@@ -40,7 +40,7 @@ public final class FrameStore: Sendable {
 
     /// Keeps a clip.
     ///
-    /// - Parameter frames: `[row, column, 3]` each, all of one size.
+    /// - `frames`: `[row, column, 3]` each, all of one size.
     /// - Throws: `CacheError`; where the disk is full, nothing of the clip is kept.
     public func store(_ frames: [[UInt8]], key: String) throws {
         var pixels = Data()

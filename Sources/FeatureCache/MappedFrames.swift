@@ -73,7 +73,7 @@ public struct MappedFrames: Sendable {
 
     /// Writes the file, whole or not at all.
     ///
-    /// - Parameter isCancelled: asked now and then; nil is returned then.
+    /// - `isCancelled`: asked now and then; nil is returned then.
     /// - Throws: `CacheError`, also where there is no space.
     public static func make(
         _ cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), in folder: String,
@@ -137,9 +137,8 @@ public struct MappedFrames: Sendable {
 
     /// Cosines of the chosen clips' rows.
     ///
-    /// - Parameters:
-    ///   - queries: of length 1.
-    ///   - part: of `parts` parts of the rows, which may be read side by side.
+    /// - `queries`: of length 1.
+    /// - `part`: of `parts` parts of the rows, which may be read side by side.
     public func cosines(
         to queries: [[Float]], videos: Set<Int64>, part: Int = 0, of parts: Int = 1
     ) -> CacheFile.Cosines {

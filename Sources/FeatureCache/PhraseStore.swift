@@ -5,7 +5,7 @@ import GRDB
 extension CacheFile {
     /// Keeps phrases that are not there yet.
     ///
-    /// - Parameter phrases: with vectors of length 1.
+    /// - `phrases`: with vectors of length 1.
     /// - Throws: `CacheError`.
     public func store(phrases: [(phrase: String, feature: [Float])], extraction: Int64) throws {
         try write { database in

@@ -4,8 +4,7 @@ import GRDB
 extension CacheFile {
     /// Writes a table or view as CSV (RFC 4180), with a header row. Blobs of numbers become lists, `[0.5,1.25]`.
     ///
-    /// - Parameters:
-    ///   - filters: columns and what they must be; a table that lacks one is an error.
+    /// - `filters`: columns and what they must be; a table that lacks one is an error.
     /// - Returns: how many rows it holds.
     /// - Throws: `CacheError`, `ExportError`.
     public func exportTable(_ name: String, where filters: [String: String] = [:], to path: String) throws -> Int {

@@ -53,7 +53,7 @@ public struct FineTuner {
         public let features: FeatureSet
     }
 
-    /// - Parameter earlier: where to go on; nil begins.
+    /// - `earlier`: where to go on; nil begins.
     /// - Throws: `FineTuningError`, `SequenceError`, `WeightsError`, `CacheError`, `PlanError`, or what a hook throws.
     public func train(
         _ frames: FrameSet, resuming earlier: ((FineTuningState) throws -> FineTuningState)? = nil,

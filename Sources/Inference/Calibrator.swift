@@ -24,10 +24,9 @@ public final class Calibrator {
     /// The least mean cosine of features in eight bits to those in `f32` that keeps no layer in `f32`.
     public static let goal = 0.995
 
-    /// - Parameters:
-    ///   - output: a name in `graph.outputs`.
-    ///   - batch: pictures looked at together.
-    ///   - weights: keep what plans in eight bits need.
+    /// - `output`: a name in `graph.outputs`.
+    /// - `batch`: pictures looked at together.
+    /// - `weights`: keep what plans in eight bits need.
     /// - Throws: as `InferencePlan`.
     public init(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, normalization: PixelNormalization

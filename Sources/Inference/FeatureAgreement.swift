@@ -19,9 +19,8 @@ public enum FeatureAgreement {
 
     /// The mean cosine of features in some arithmetic to those in `f32`.
     ///
-    /// - Parameters:
-    ///   - output: a name in `graph.outputs`.
-    ///   - pixels: batches of pictures, each `[count, height, width, 3]` with count up to `batch`.
+    /// - `output`: a name in `graph.outputs`.
+    /// - `pixels`: batches of pictures, each `[count, height, width, 3]` with count up to `batch`.
     /// - Throws: as `InferencePlan`.
     public static func mean(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, normalization: PixelNormalization,

@@ -21,13 +21,12 @@ public final class InferencePlan {
     private let tables: [PackedWeights.Table]
     private let observations: [Observation?]
 
-    /// - Parameters:
-    ///   - output: a name in `graph.outputs`.
-    ///   - batch: pictures in one run, at least 1.
-    ///   - arithmetic: works on every processor, but see `Precision.isNative`.
-    ///   - tuning: what is known of kernels on this machine; what is not known yet is measured. Nil leaves
-    ///     the choice to oneDNN, without measuring anything.
-    ///   - pictures: how many are left for plans like this. Measuring takes at most 3 % of the time they should take.
+    /// - `output`: a name in `graph.outputs`.
+    /// - `batch`: pictures in one run, at least 1.
+    /// - `arithmetic`: works on every processor, but see `Precision.isNative`.
+    /// - `tuning`: what is known of kernels on this machine; what is not known yet is measured. Nil leaves
+    ///   the choice to oneDNN, without measuring anything.
+    /// - `pictures`: how many are left for plans like this. Measuring takes at most 3 % of the time they should take.
     /// - Throws: `PlanError`, `ArithmeticError`, or what the weights' source throws.
     public convenience init(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, arithmetic: Arithmetic = .f32,
@@ -91,7 +90,7 @@ public final class InferencePlan {
 
     /// Runs the network on up to `batch` pictures, or clips of so many frames, of 8-bit RGB.
     ///
-    /// - Parameter pixels: `[count, height, width, 3]`, or `[count, frames, height, width, 3]`; count from 1 to `batch`.
+    /// - `pixels`: `[count, height, width, 3]`, or `[count, frames, height, width, 3]`; count from 1 to `batch`.
     /// - Returns: `[count] + outputShape`.
     public func run(pixels: [UInt8], normalization: PixelNormalization) throws -> Tensor {
         try run(pictures: [pixels], normalization: normalization, observe: nil)
@@ -99,7 +98,7 @@ public final class InferencePlan {
 
     /// Runs the network on up to `batch` pictures of 8-bit RGB.
     ///
-    /// - Parameter pictures: each `[height, width, 3]`, or several of these in a row.
+    /// - `pictures`: each `[height, width, 3]`, or several of these in a row.
     /// - Returns: `[count] + outputShape`.
     public func run(pictures: [[UInt8]], normalization: PixelNormalization) throws -> Tensor {
         try run(pictures: pictures, normalization: normalization, observe: nil)

@@ -9,9 +9,8 @@ public struct LayerAgreement: Sendable, Equatable, Encodable {
 
     /// Every layer in order.
     ///
-    /// - Parameters:
-    ///   - output: a name in `graph.outputs`.
-    ///   - pixels: pictures `[count, height, width, 3]`, count at most `batch`.
+    /// - `output`: a name in `graph.outputs`.
+    /// - `pixels`: pictures `[count, height, width, 3]`, count at most `batch`.
     /// - Throws: as `InferencePlan`.
     public static func layers(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, normalization: PixelNormalization,

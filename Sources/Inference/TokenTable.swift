@@ -50,7 +50,7 @@ public struct TokenTable {
     let width: Int
     package let size: Int
 
-    /// - Parameter shape: of the patches.
+    /// - `shape`: of the patches.
     public init(_ embedding: TokenEmbedding, _ shape: Graph.Shape) {
         guard case .image(let channels, let height, let width) = shape else { preconditionFailure("no patches") }
         (self.embedding, self.height, self.width, size) = (embedding, height, width, channels)

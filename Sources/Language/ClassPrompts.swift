@@ -43,9 +43,8 @@ public struct ClassPrompts: Sendable {
 
     /// A vector for each class: of length 1, along the mean of its sentences' vectors.
     ///
-    /// - Parameters:
-    ///   - record: the recipe of the features.
-    ///   - model: a head that reads texts.
+    /// - `record`: the recipe of the features.
+    /// - `model`: a head that reads texts.
     /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`; `SequenceError.unknownClass` for prompts
     ///   of a class that there is not.
     public static func texts(

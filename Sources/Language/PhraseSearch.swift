@@ -10,7 +10,7 @@ public struct Question: Sendable {
     /// Each of length 1.
     public let unwanted: [[Float]]
 
-    /// - Parameter wanted: at least one vector of length 1.
+    /// - `wanted`: at least one vector of length 1.
     public init(wanted: [[Float]], unwanted: [[Float]] = []) {
         let sum = wanted.dropFirst().reduce(wanted[0]) { sum, vector in zip(sum, vector).map(+) }
         self.wanted = TextEncoder.normalized(sum)
@@ -67,7 +67,7 @@ public struct PhraseSearch: Sendable {
     /// Where features are kept that are mapped.
     public static var mapFolder: String { UserCache.folder + "/frames" }
 
-    /// - Parameter calibration: nil where pictures are looked for, of which no probability is known.
+    /// - `calibration`: nil where pictures are looked for, of which no probability is known.
     public init(
         _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord),
         calibration: ScoreCalibration?, mapped: MappedFrames? = nil
@@ -97,7 +97,7 @@ public struct PhraseSearch: Sendable {
 
     /// The best frame of each clip, the best clip first.
     ///
-    /// - Parameter condition: SQL that clips must meet.
+    /// - `condition`: SQL that clips must meet.
     /// - Throws: `CacheError`, `ScanError`.
     public func clips(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
         let scores = try scores(question, condition)
@@ -113,7 +113,7 @@ public struct PhraseSearch: Sendable {
     /// Stretches of neighbouring frames, the best first: a stretch goes as far as its frames are nearer to its best one
     /// than to what is usual in the collection, and nothing is listed that is nearer to that itself.
     ///
-    /// - Parameter condition: SQL that clips must meet.
+    /// - `condition`: SQL that clips must meet.
     /// - Throws: `CacheError`, `ScanError`.
     public func moments(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
         let scores = try scores(question, condition)

@@ -19,9 +19,8 @@ public final class TextEncoder {
     /// Lengths are rounded up to a multiple of so many tokens, so that few plans are made.
     private static let step = 8
 
-    /// - Parameters:
-    ///   - weights: of the tower.
-    ///   - vocabularySize: tokens that the weights know.
+    /// - `weights`: of the tower.
+    /// - `vocabularySize`: tokens that the weights know.
     /// - Throws: `TextError.otherVocabulary`, or what the weights throw.
     public init(
         _ tower: TextTower, weights: any ParameterSource, vocabularySize: Int, tokenizer: any Tokenizer

@@ -8,9 +8,8 @@ public enum Vocabulary {
 
     /// Opens the file, or the one that lies beside the weights.
     ///
-    /// - Parameters:
-    ///   - file: its path; nil looks beside `weights`.
-    ///   - isCausal: whether the tower is CLIP's, else it is SigLIP's.
+    /// - `file`: its path; nil looks beside `weights`.
+    /// - `isCausal`: whether the tower is CLIP's, else it is SigLIP's.
     /// - Throws: `TokenizerError`.
     public static func open(_ file: String?, beside weights: String, isCausal: Bool) throws -> any Tokenizer {
         let names = isCausal ? bytePairs : sentencePieces

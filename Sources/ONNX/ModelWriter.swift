@@ -61,11 +61,10 @@ public final class ModelWriter {
     private var names: Set<String> = []
     private var constants: [[Int]: Value] = [:]
 
-    /// - Parameters:
-    ///   - path: of the file to come; it appears when `write` ends, and what was there before stays until then.
-    ///   - weightBytes: how much weights will take about.
-    ///   - inlineLimit: above so many bytes weights get a file of their own, `path.data`.
-    ///   - target: who is to run it.
+    /// - `path`: of the file to come; it appears when `write` ends, and what was there before stays until then.
+    /// - `weightBytes`: how much weights will take about.
+    /// - `inlineLimit`: above so many bytes weights get a file of their own, `path.data`.
+    /// - `target`: who is to run it.
     /// - Throws: `ExportError.notWritable`.
     public init(
         path: String, weights format: WeightFormat, weightBytes: Int, inlineLimit: Int = ModelWriter.inlineLimit,

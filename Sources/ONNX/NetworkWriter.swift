@@ -24,10 +24,9 @@ public struct NetworkWriter {
         let normalization: PixelNormalization
         let storesHalves: Bool
 
-        /// - Parameters:
-        ///   - tap: the output of `graph` that gives features.
-        ///   - imageSize: side of the pictures, in pixels.
-        ///   - storesHalves: whether features are rounded to half precision.
+        /// - `tap`: the output of `graph` that gives features.
+        /// - `imageSize`: side of the pictures, in pixels.
+        /// - `storesHalves`: whether features are rounded to half precision.
         public init(
             graph: Graph, source: any ParameterSource, tap: String, imageSize: Int, normalization: PixelNormalization,
             storesHalves: Bool
@@ -49,10 +48,9 @@ public struct NetworkWriter {
         let isFramewise: Bool
         let classes: Int
 
-        /// - Parameters:
-        ///   - graph: a sequence of features → `logits`.
-        ///   - scaling: of the features: (x − mean) · scale.
-        ///   - isFramewise: whether each frame is classified by itself, and probabilities are averaged.
+        /// - `graph`: a sequence of features → `logits`.
+        /// - `scaling`: of the features: (x − mean) · scale.
+        /// - `isFramewise`: whether each frame is classified by itself, and probabilities are averaged.
         public init(
             graph: Graph, source: any ParameterSource, scaling: (mean: [Float], scale: [Float])?, isFramewise: Bool,
             classes: Int

@@ -22,7 +22,7 @@ public final class ClassActivationMapper {
     /// Side of the frames that are shown, in pixels.
     private static let side = 224
 
-    /// - Parameter weights: the backbone's weight file, where it is not where the run left it.
+    /// - `weights`: the backbone's weight file, where it is not where the run left it.
     /// - Throws: `SequenceError`, `WeightsError`, `PredictorError`.
     public init(_ directory: RunDirectory, weights path: String? = nil) throws {
         run = try LoadedRun(directory, weights: path)
@@ -54,7 +54,7 @@ public final class ClassActivationMapper {
 
     /// The maps of all frames that the run looks at.
     ///
-    /// - Parameter label: the class to look for; nil for the predicted one.
+    /// - `label`: the class to look for; nil for the predicted one.
     /// - Throws: `VideoError`; `PredictorError.unknownLabel`.
     public func map(_ video: String, label: String? = nil) throws -> ClassActivation {
         let request = run.recipe.request(digest: try FileDigest.clip(path: video))

@@ -38,10 +38,9 @@ public final class Classifier {
     /// What the user should know, such as that the weights are untrained.
     public let notes: [String]
 
-    /// - Parameters:
-    ///   - path: of the weight file, with the classifier's own parameters.
-    ///   - sampling: which frames are looked at.
-    ///   - labels: in the order of the classes; nil takes ImageNet's where there are 1,000, and Kinetics' where 400.
+    /// - `path`: of the weight file, with the classifier's own parameters.
+    /// - `sampling`: which frames are looked at.
+    /// - `labels`: in the order of the classes; nil takes ImageNet's where there are 1,000, and Kinetics' where 400.
     /// - Throws: `ClassifierError`, `WeightsError`, `PlanError`.
     public init(
         _ backbone: Backbone, weights path: String, sampling: Sampling, labels: [String]? = nil
@@ -65,7 +64,7 @@ public final class Classifier {
             + [weights.warning(name: path)].compactMap(\.self)
     }
 
-    /// - Parameter top: classes that are listed.
+    /// - `top`: classes that are listed.
     /// - Throws: `VideoError`.
     public func classify(_ video: String, top: Int) throws -> Result {
         let digest = try extractor.digest(of: video)

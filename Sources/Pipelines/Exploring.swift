@@ -19,7 +19,7 @@ public struct Exploring: Sendable {
     /// Whether the map shows frames instead of clips; then only the map is made.
     public var showsFrames = false
 
-    /// - Parameter root: nil is where `extract` found the videos.
+    /// - `root`: nil is where `extract` found the videos.
     /// - Throws: `CacheError`.
     public init(_ cache: CacheFile, _ selection: CacheSelection, root: String?) throws {
         (self.cache, self.selection) = (cache, selection)
@@ -40,9 +40,8 @@ public struct Exploring: Sendable {
         public let notes: [String]
     }
 
-    /// - Parameters:
-    ///   - run: whose held-out predictions are used; nil cross-validates a linear head on the mean features.
-    ///   - report: called in the calling thread with what is going on.
+    /// - `run`: whose held-out predictions are used; nil cross-validates a linear head on the mean features.
+    /// - `report`: called in the calling thread with what is going on.
     /// - Throws: `SequenceError`, `CacheError`.
     public func findings(
         run: RunDirectory?, memory: Int, report: (_ what: String, _ done: Int, _ total: Int) -> Void

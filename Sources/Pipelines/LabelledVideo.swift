@@ -19,7 +19,7 @@ public final class LabelledVideo {
     /// Pictures from which a GIF's palette is made.
     private static let sampled = 32
 
-    /// - Parameter isCancelled: asked before each frame; what stood at the path of a cancelled file is left alone.
+    /// - `isCancelled`: asked before each frame; what stood at the path of a cancelled file is left alone.
     /// - Throws: `VideoError`.
     public init(_ path: String, isCancelled: @escaping () -> Bool = { false }, caption: @escaping Caption) throws {
         clip = try openClip(path: path)

@@ -24,10 +24,9 @@ public struct LearningCurve: Sendable {
 
     /// Cross-validates with growing shares of the training folds; sizes double from one to the next.
     ///
-    /// - Parameters:
-    ///   - count: of sizes, at least 2.
-    ///   - workers: models at a time.
-    ///   - report: called in the calling thread.
+    /// - `count`: of sizes, at least 2.
+    /// - `workers`: models at a time.
+    /// - `report`: called in the calling thread.
     /// - Returns: nil where it was stopped.
     /// - Throws: `SequenceError`, `CacheError`.
     public init?(

@@ -10,7 +10,7 @@ public struct ModelExport {
     private let run: LoadedRun
     private let directory: RunDirectory
 
-    /// - Parameter weights: the backbone's weight file, where it is not where the run left it.
+    /// - `weights`: the backbone's weight file, where it is not where the run left it.
     /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
     public init(_ directory: RunDirectory, weights path: String? = nil) throws {
         run = try LoadedRun(directory, weights: path)

@@ -27,9 +27,8 @@ public struct NestedSweep: Sendable {
     public let result: CrossValidationResult
     /// Trains every point in every fold.
     ///
-    /// - Parameters:
-    ///   - validation: whose training folds choose; its own training is not used.
-    ///   - report: called in the calling thread.
+    /// - `validation`: whose training folds choose; its own training is not used.
+    /// - `report`: called in the calling thread.
     /// - Returns: nil where it was stopped.
     /// - Throws: `SequenceError`, `CacheError`; `SequenceError.noValidation` where there is nothing to choose by.
     public init?(

@@ -28,14 +28,14 @@ public struct Pipeline: Sendable {
 
     /// Reads a file.
     ///
-    /// - Parameter overrides: `key=value` such as `sequence.optimizer.learning_rate=1e-4`, applied before
+    /// - `overrides`: `key=value` such as `sequence.optimizer.learning_rate=1e-4`, applied before
     ///   the file is validated.
     /// - Throws: `PipelineError`.
     public init(file: String, overrides: [String] = []) throws {
         try self.init(Self.parse(file: file, overrides: overrides), file: file)
     }
 
-    /// - Parameter file: named in errors.
+    /// - `file`: named in errors.
     public init(text: String, file: String, overrides: [String] = []) throws {
         try self.init(Self.parse(text: text, file: file, overrides: overrides), file: file)
     }

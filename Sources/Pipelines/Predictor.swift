@@ -48,9 +48,8 @@ public final class Predictor {
     /// Views whose probabilities are averaged.
     private let views: [FeatureExtractor.View]
 
-    /// - Parameters:
-    ///   - weights: the backbone's weight file, where it is not where the run left it.
-    ///   - isEnsemble: whether the models of all folds are asked instead of the one that is kept.
+    /// - `weights`: the backbone's weight file, where it is not where the run left it.
+    /// - `isEnsemble`: whether the models of all folds are asked instead of the one that is kept.
     /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
     public init(_ directory: RunDirectory, weights path: String? = nil, isEnsemble: Bool = false) throws {
         let networks = try LoadedRun.networks(of: directory, weights: path)

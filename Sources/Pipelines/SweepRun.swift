@@ -64,9 +64,8 @@ public struct SweepRun: Sendable {
 
     /// Trains what is not trained yet; a run that was interrupted goes on where it stopped.
     ///
-    /// - Parameters:
-    ///   - extraction: the features, the same for all points.
-    ///   - report: called in the calling thread when a point is done.
+    /// - `extraction`: the features, the same for all points.
+    /// - `report`: called in the calling thread when a point is done.
     /// - Throws: `SequenceError`, `CacheError`; a point that cannot be trained is an outcome, no error.
     public func run(
         cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord),

@@ -28,9 +28,8 @@ public struct WindowPredictor: Sendable {
     /// Probabilities become the mean of so many windows; 1 leaves them.
     public var rolling = 1
 
-    /// - Parameters:
-    ///   - weights: the backbone's weight file, where it is not where the run left it.
-    ///   - frameRate: frames a second to look at; nil for those of the training clips.
+    /// - `weights`: the backbone's weight file, where it is not where the run left it.
+    /// - `frameRate`: frames a second to look at; nil for those of the training clips.
     /// - Throws: `SequenceError`, `WeightsError`, `PredictorError`.
     public init(_ directory: RunDirectory, weights path: String? = nil, frameRate: Double? = nil) throws {
         run = try LoadedRun(directory, weights: path)
@@ -48,7 +47,7 @@ public struct WindowPredictor: Sendable {
     /// What is wrong with the backbone's weights, and what this processor does otherwise than the run says.
     public var warnings: [String] { run.warnings }
 
-    /// - Parameter report: gets the time in seconds that was reached, and the video's length.
+    /// - `report`: gets the time in seconds that was reached, and the video's length.
     /// - Throws: `VideoError`, `FeatureExtractor.Cancelled`.
     public func predict(
         _ video: String, isCancelled: @escaping @Sendable () -> Bool = { false },

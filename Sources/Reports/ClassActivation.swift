@@ -108,7 +108,7 @@ public struct ClassActivation: Sendable {
 public enum Caption {
     /// The picture with a dark bar at its lower edge: the class, how probable it is as figure and as line.
     ///
-    /// - Parameter figure: stands in place of the probability in percent, which the line then shows.
+    /// - `figure`: stands in place of the probability in percent, which the line then shows.
     public static func drawn(
         on picture: RGBImage, label: String, probability: Double, figure: String? = nil, _ lettering: Lettering
     ) -> RGBImage {

@@ -14,7 +14,7 @@ extension RGBImage {
 
     /// Paints a rectangle, as far as it lies inside.
     ///
-    /// - Parameter opacity: from 0 to 1.
+    /// - `opacity`: from 0 to 1.
     public mutating func fill(x: Int, y: Int, width: Int, height: Int, _ color: RGBColor, opacity: Float = 1) {
         for row in max(0, y)..<max(max(0, y), min(self.height, y + height)) {
             for column in max(0, x)..<max(max(0, x), min(self.width, x + width)) {

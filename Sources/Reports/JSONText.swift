@@ -2,7 +2,7 @@ import Foundation
 
 /// JSON as every command prints it: indented, keys sorted, numbers that are none as `"nan"`, `"inf"`, `"-inf"`.
 public enum JSONText {
-    /// - Parameter keys: how properties are named.
+    /// - `keys`: how properties are named.
     /// - Throws: `EncodingError`.
     public static func of(
         _ value: some Encodable, keys: JSONEncoder.KeyEncodingStrategy = .useDefaultKeys

@@ -25,7 +25,7 @@ public struct LearningCurveReport: Report {
     private let name: String
     private let points: [Point]
 
-    /// - Parameter points: fewest clips first.
+    /// - `points`: fewest clips first.
     public init(name: String, points: [Point]) {
         (self.name, self.points) = (name, points)
         charts = [.learningCurve(points)]

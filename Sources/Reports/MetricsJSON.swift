@@ -42,7 +42,7 @@ extension Metrics {
 
     /// The metrics as a JSON object; `confusion[true][predicted]` in the order of `classes`.
     ///
-    /// - Parameter interval: 95 %, of the accuracy.
+    /// - `interval`: 95 %, of the accuracy.
     public func json(
         run: String, split: String, top: Int, scores: ScoreMetrics, interval: Statistics.Interval
     ) throws -> String {

@@ -4,7 +4,7 @@ import SequenceModels
 extension Metrics {
     /// Accuracy, top-k where there are more classes, and what depends on the probabilities.
     ///
-    /// - Parameter interval: 95 %, of the accuracy.
+    /// - `interval`: 95 %, of the accuracy.
     public func summary(top: [Int], scores: ScoreMetrics, interval: Statistics.Interval) -> String {
         var table = TextTable([("measure", .left), ("value", .right)])
         table.append(["clips", grouped(count)])

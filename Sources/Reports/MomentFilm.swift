@@ -24,7 +24,7 @@ public struct MomentFilm {
     /// - Parameter root: folder of the videos.
     public init(root: String) { self.root = root }
 
-    /// - Parameter isCancelled: asked before each frame; what stood at the path of a cancelled film is left alone.
+    /// - `isCancelled`: asked before each frame; what stood at the path of a cancelled film is left alone.
     /// - Throws: `VideoError`; `MomentFilm.Cancelled`.
     public func write(
         _ moments: [Moment], to path: String, isCancelled: () -> Bool = { false }

@@ -30,7 +30,7 @@ public struct OfficialSplitsReport: Report {
     private let name: String
     private let parts: [Part]
 
-    /// - Parameter parts: at least one.
+    /// - `parts`: at least one.
     public init(name: String, parts: [Part]) { (self.name, self.parts) = (name, parts) }
 
     /// The table of the terminal.

@@ -34,11 +34,10 @@ public struct RunReport: Report {
     /// Clips whose frames are shown.
     private static let shownMistakes = 12, shownUnsure = 4
 
-    /// - Parameters:
-    ///   - split: nil picks test where there is one, else validation.
-    ///   - path: of the cache; nil is where the run left it.
-    ///   - root: folder of the data set's videos; nil is where training found it.
-    ///   - continuous: how the run does on joined clips, where that was tried.
+    /// - `split`: nil picks test where there is one, else validation.
+    /// - `path`: of the cache; nil is where the run left it.
+    /// - `root`: folder of the data set's videos; nil is where training found it.
+    /// - `continuous`: how the run does on joined clips, where that was tried.
     /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
     public init(
         _ directory: RunDirectory, split wanted: Split? = nil, cache path: String? = nil, root: String? = nil,

@@ -14,11 +14,10 @@ public struct SearchReport: Report, Sendable {
     /// Frames of each moment.
     private static let frames = 6
 
-    /// - Parameters:
-    ///   - question: phrases and files that were asked for.
-    ///   - unwanted: phrases that are not meant.
-    ///   - collection: what was searched, in a line.
-    ///   - root: folder of the videos; nil where it is not known.
+    /// - `question`: phrases and files that were asked for.
+    /// - `unwanted`: phrases that are not meant.
+    /// - `collection`: what was searched, in a line.
+    /// - `root`: folder of the videos; nil where it is not known.
     public init(question: [String], unwanted: [String], collection: String, moments: [Moment], root: String?) {
         (self.question, self.unwanted, self.collection) = (question, unwanted, collection)
         (self.moments, self.root) = (moments, root)

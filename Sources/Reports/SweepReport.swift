@@ -28,10 +28,9 @@ public struct SweepReport: Report {
     private let comparison: ComparisonReport?
     private let maps: [Chart]
 
-    /// - Parameters:
-    ///   - keys: as the pipeline names them.
-    ///   - best: the run selected on validation.
-    ///   - comparison: of its runs, where there are not too many.
+    /// - `keys`: as the pipeline names them.
+    /// - `best`: the run selected on validation.
+    /// - `comparison`: of its runs, where there are not too many.
     public init(name: String, keys: [String], points: [Point], best: String?, comparison: ComparisonReport?) {
         (self.name, self.keys, self.points) = (name, keys, points)
         (self.best, self.comparison) = (best, comparison)

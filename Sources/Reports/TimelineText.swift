@@ -26,7 +26,7 @@ extension Timeline {
 
     /// One line for each frame: video, time in seconds, most probable class, its probability, then that of every class.
     ///
-    /// - Parameter includesHeader: whether the first line names the columns.
+    /// - `includesHeader`: whether the first line names the columns.
     public func csv(video: String, includesHeader: Bool) -> String {
         let header = CSV.line(["video", "time", "label", "probability"] + labels)
         let predicted = predicted

@@ -81,8 +81,7 @@ public struct Comparison: Sendable, Encodable {
     /// Clips that some run did not predict, and which are left out.
     public let leftOut: Int
 
-    /// - Parameters:
-    ///   - groups: source of each clip that has one.
+    /// - `groups`: source of each clip that has one.
     /// - Precondition: at least one run.
     public init(_ runs: [Run], groups: [Int64: String]) {
         let common = runs.dropFirst().reduce(Set(runs[0].predictions.keys)) { $0.intersection($1.predictions.keys) }
@@ -132,7 +131,7 @@ public struct Comparison: Sendable, Encodable {
 
     /// 95 % interval of the share of clips named rightly, in which clips of one source count together.
     ///
-    /// - Parameter groups: source of each clip that has one.
+    /// - `groups`: source of each clip that has one.
     public static func interval(_ predictions: [PredictionRecord], groups: [Int64: String]) -> Statistics.Interval {
         ClusteredShare(
             predictions.map { $0.label == $0.predicted }, places: places(predictions.map(\.videoID), groups)
@@ -168,9 +167,8 @@ public struct Comparison: Sendable, Encodable {
 
     /// Reads the runs' predictions.
     ///
-    /// - Parameters:
-    ///   - split: nil for test where all runs have it, else validation.
-    ///   - cache: path of the cache; nil is where the first run left it.
+    /// - `split`: nil for test where all runs have it, else validation.
+    /// - `cache`: path of the cache; nil is where the first run left it.
     /// - Throws: `SequenceError`, `CacheError`.
     public init(_ directories: [RunDirectory], split: Split? = nil, cache path: String? = nil) throws {
         let configurations = try directories.map { try $0.load().configuration }

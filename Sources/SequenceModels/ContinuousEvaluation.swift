@@ -57,7 +57,7 @@ public struct ContinuousEvaluation: Sendable, Encodable {
     /// How many strips are kept.
     private static let shown = 4
 
-    /// - Parameter indices: the clips to join, among `features.examples`.
+    /// - `indices`: the clips to join, among `features.examples`.
     /// - Throws: `SequenceError.cannotJoin` where fewer than two classes are there, `CacheError` where rows are streamed.
     public init(_ head: Head, _ features: FeatureSet, _ indices: [Int], _ options: Options = Options()) throws {
         let places = Dictionary(uniqueKeysWithValues: head.labels.enumerated().map { ($1, $0) })

@@ -71,10 +71,9 @@ public struct CrossValidation: Sendable {
 
     /// Trains one model; nil where it was stopped.
     ///
-    /// - Parameters:
-    ///   - index: below `count`; all folds of a repeat, then those of the next.
-    ///   - share: of the training folds that is used, in whole sources; 1 uses all.
-    ///   - training: in place of `training`; nil takes that.
+    /// - `index`: below `count`; all folds of a repeat, then those of the next.
+    /// - `share`: of the training folds that is used, in whole sources; 1 uses all.
+    /// - `training`: in place of `training`; nil takes that.
     /// - Throws: `SequenceError`, `CacheError`; `FoldError.lost` where nothing is left of a class to train on.
     public func fit(
         _ index: Int, share: Double = 1, training other: TrainingConfiguration? = nil, threads: Int = 1,

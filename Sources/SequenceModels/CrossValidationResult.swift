@@ -30,7 +30,7 @@ public struct CrossValidationResult: Sendable {
     /// All repeats' folds, one model each.
     public let heads: [Head]
 
-    /// - Parameter fits: all of them, in order.
+    /// - `fits`: all of them, in order.
     public init(_ fits: [CrossValidation.Fit], of validation: CrossValidation) {
         let folds = validation.folds
         labels = fits[0].head.labels

@@ -17,7 +17,7 @@ public struct Head: Sendable {
     public let standardization: Standardization?
     var plan: TrainingPlan
 
-    /// - Parameter source: of the parameters.
+    /// - `source`: of the parameters.
     /// - Throws: `WeightsError` where the source does not fit.
     public init(
         _ configuration: HeadConfiguration, labels: [String], input: HeadConfiguration.Input,

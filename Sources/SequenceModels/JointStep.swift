@@ -16,10 +16,9 @@ public struct JointStep: Sendable {
 extension Head {
     /// Loss and gradients of one batch.
     ///
-    /// - Parameters:
-    ///   - rows: features of all sequences one after the other `[row, feature]`.
-    ///   - lengths: rows of each sequence; 1 each for the frame head.
-    ///   - targets: places among the labels.
+    /// - `rows`: features of all sequences one after the other `[row, feature]`.
+    /// - `lengths`: rows of each sequence; 1 each for the frame head.
+    /// - `targets`: places among the labels.
     public func step(
         rows: [Float], lengths: [Int], targets: [Int], loss: CrossEntropy, dropout: RandomParameters, threads: Int
     ) -> JointStep {

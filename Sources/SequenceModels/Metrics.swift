@@ -16,9 +16,8 @@ public struct Metrics: Sendable, Equatable {
     /// Examples whose true class is among the k most probable, for k from 1.
     public let correctWithin: [Int]
 
-    /// - Parameters:
-    ///   - logits: `[example, class]`.
-    ///   - targets: class indices.
+    /// - `logits`: `[example, class]`.
+    /// - `targets`: class indices.
     public init(logits: Tensor, targets: [Int], labels: [String]) {
         let classes = labels.count
         var confusion = Array(repeating: Array(repeating: 0, count: classes), count: classes)

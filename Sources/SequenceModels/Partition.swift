@@ -16,9 +16,8 @@ public struct Partition: Sendable, Equatable {
         (self.train, self.validation, self.test) = (train, validation, test)
     }
 
-    /// - Parameters:
-    ///   - validation: share of train to set aside, from 0 to below 1.
-    ///   - seed: of the choice.
+    /// - `validation`: share of train to set aside, from 0 to below 1.
+    /// - `seed`: of the choice.
     public init(_ features: FeatureSet, validation fraction: Double, seed: Int) {
         func indices(_ split: Split) -> [Int] {
             features.examples.indices.filter { features.examples[$0].split == split.rawValue }

@@ -18,7 +18,7 @@ public struct Reliability: Sendable, Equatable {
     /// Expected calibration error: mean distance of confidence and accuracy, weighted by the predictions of a bin.
     public let expectedError: Double
 
-    /// - Parameter predictions: probability of the predicted class, and whether it is the true one.
+    /// - `predictions`: probability of the predicted class, and whether it is the true one.
     public init(_ predictions: [(probability: Double, isRight: Bool)], bins count: Int = 10) {
         var groups = Array(repeating: [(probability: Double, isRight: Bool)](), count: count)
         for prediction in predictions {

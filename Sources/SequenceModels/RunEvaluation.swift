@@ -21,9 +21,8 @@ public struct RunEvaluation: Sendable {
     /// The split's clips among `features.examples`.
     public let indices: [Int]
 
-    /// - Parameters:
-    ///   - split: nil picks test where there is one, else validation.
-    ///   - cache: path of the cache; nil is where the run left it.
+    /// - `split`: nil picks test where there is one, else validation.
+    /// - `cache`: path of the cache; nil is where the run left it.
     /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
     public init(_ directory: RunDirectory, split: Split?, cache path: String?) throws {
         let (head, configuration) = try directory.load()

@@ -77,9 +77,8 @@ public struct SequenceRun: Sendable {
 
     /// Trains, predicts all splits, and writes run, epochs, predictions and the run directory.
     ///
-    /// - Parameters:
-    ///   - features: what `load` gave, where several runs share it; nil loads.
-    ///   - labels: classes to use, given those of the dataset.
+    /// - `features`: what `load` gave, where several runs share it; nil loads.
+    /// - `labels`: classes to use, given those of the dataset.
     /// - Throws: `SequenceError`, `CacheError`; the run's state in the cache then says `failed`.
     public func run(
         cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), features: FeatureSet? = nil,

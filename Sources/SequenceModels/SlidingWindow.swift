@@ -12,7 +12,7 @@ public struct SlidingWindow: Sendable {
     private let head: Head
     private var rows: [Float] = []
 
-    /// - Parameter length: frames in the window, at least 1.
+    /// - `length`: frames in the window, at least 1.
     public init(_ head: Head, length: Int) {
         precondition(length > 0)
         (self.head, self.length) = (head, length)
@@ -66,10 +66,9 @@ public struct Timeline: Sendable {
     /// `[frame][class]`.
     public let probabilities: [[Double]]
 
-    /// - Parameters:
-    ///   - windows: `[place][class]`; the window that begins with frame i stands at i.
-    ///   - length: frames in a window.
-    ///   - rolling: each window's probabilities become the mean of so many windows around it; 1 leaves them.
+    /// - `windows`: `[place][class]`; the window that begins with frame i stands at i.
+    /// - `length`: frames in a window.
+    /// - `rolling`: each window's probabilities become the mean of so many windows around it; 1 leaves them.
     public init(
         labels: [String], times: [Double], end: Double, windows: [[Double]], length: Int, rolling: Int = 1
     ) {

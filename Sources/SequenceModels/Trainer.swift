@@ -56,9 +56,8 @@ public struct Trainer: Sendable {
     /// Trains a head on the training part and keeps the weights of the best epoch: the one with the best
     /// monitored value, or the lowest validation loss where nothing is monitored.
     ///
-    /// - Parameters:
-    ///   - shape: of one frame's features; nil for vectors.
-    ///   - earlier: where to go on; nil begins.
+    /// - `shape`: of one frame's features; nil for vectors.
+    /// - `earlier`: where to go on; nil begins.
     /// - Throws: `SequenceError`, `CacheError`, or what a hook throws.
     public func train(
         _ features: FeatureSet, _ partition: Partition, input: HeadConfiguration.Input? = nil,

@@ -21,7 +21,7 @@ public struct BytePairTokenizer: Tokenizer {
     /// The longest text of the published networks, in tokens, with the two around it.
     public static let contextLength = 77
 
-    /// - Parameter merges: pairs in the order in which they are joined, as `merges.txt` or `bpe_simple_vocab_16e6.txt` has
+    /// - `merges`: pairs in the order in which they are joined, as `merges.txt` or `bpe_simple_vocab_16e6.txt` has
     ///   them.
     /// - Throws: `TokenizerError.damaged`.
     public init(merges: [(String, String)], file: String) throws {

@@ -26,10 +26,9 @@ public final class ImageTrainingPlan {
         case normalization(NormalizationLayer)
     }
 
-    /// - Parameters:
-    ///   - output: a name in `graph.outputs`.
-    ///   - parameters: says which are trained.
-    ///   - watched: a node whose gradient is wanted although nothing before it is trained.
+    /// - `output`: a name in `graph.outputs`.
+    /// - `parameters`: says which are trained.
+    /// - `watched`: a node whose gradient is wanted although nothing before it is trained.
     /// - Throws: `PlanError`, `ArithmeticError`.
     public init(
         graph: Graph, output: String, parameters: NetworkParameters, watching watched: Graph.NodeID? = nil
@@ -85,9 +84,8 @@ public final class ImageTrainingPlan {
         case lengths(Matrix)
     }
 
-    /// - Parameters:
-    ///   - pictures: `[picture, row · column · channel]`.
-    ///   - dropout: decides what dropout zeroes; nil leaves everything.
+    /// - `pictures`: `[picture, row · column · channel]`.
+    /// - `dropout`: decides what dropout zeroes; nil leaves everything.
     /// - Throws: `ArithmeticError`, `PlanError` for nodes that are not for pictures.
     public func forward(
         _ pictures: Tensor, _ parameters: NetworkParameters, dropout: RandomParameters? = nil
@@ -181,9 +179,8 @@ public final class ImageTrainingPlan {
 
     /// The gradient of a loss in every trained parameter.
     ///
-    /// - Parameters:
-    ///   - outputGradient: of the loss in `pass.output`.
-    ///   - result: receives the gradient; what it held before does not matter.
+    /// - `outputGradient`: of the loss in `pass.output`.
+    /// - `result`: receives the gradient; what it held before does not matter.
     /// - Returns: the gradient in the watched node, where there is one.
     /// - Throws: `ArithmeticError`.
     @discardableResult public func backward(

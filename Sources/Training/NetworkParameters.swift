@@ -17,9 +17,8 @@ public struct NetworkParameters: Sendable {
         let offset: Int
     }
 
-    /// - Parameters:
-    ///   - trains: whether a parameter is trained; running statistics never are.
-    ///   - source: of the values.
+    /// - `trains`: whether a parameter is trained; running statistics never are.
+    /// - `source`: of the values.
     /// - Throws: what the source throws.
     public init(_ graph: Graph, from source: any ParameterSource, trains: (Graph.Parameter) -> Bool) throws {
         let isTrained = graph.parameters.map { $0.isTrainable && trains($0) }

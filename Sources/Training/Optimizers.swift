@@ -81,9 +81,8 @@ public struct Optimizer: Sendable, Equatable, Codable {
 
     /// One step: changes the parameters and the state.
     ///
-    /// - Parameters:
-    ///   - learningRate: in place of the optimiser's own; nil takes that.
-    ///   - scale: multiplies the gradient (clipping).
+    /// - `learningRate`: in place of the optimiser's own; nil takes that.
+    /// - `scale`: multiplies the gradient (clipping).
     public func update(
         _ parameters: inout ParameterVector, gradient: ParameterVector, _ state: inout State,
         learningRate: Double? = nil, scale: Float = 1, parallel: Parallel = .none

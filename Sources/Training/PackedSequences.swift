@@ -47,11 +47,10 @@ public struct PackedSequences: @unchecked Sendable {
 
     /// Packs sequences that lie one after the other in an array, each row as (row − shift) · scale.
     ///
-    /// - Parameters:
-    ///   - rows: `[row, feature]`.
-    ///   - firstRows: the row at which each sequence begins.
-    ///   - lengths: rows of each sequence, at least 1.
-    ///   - scaling: `shift` and `scale`, one number a feature; nil copies.
+    /// - `rows`: `[row, feature]`.
+    /// - `firstRows`: the row at which each sequence begins.
+    /// - `lengths`: rows of each sequence, at least 1.
+    /// - `scaling`: `shift` and `scale`, one number a feature; nil copies.
     public init(
         rows: [Float], featureSize: Int, firstRows: [Int], lengths: [Int],
         scaling: (shift: [Float], scale: [Float])? = nil, parallel: Parallel = .none
@@ -80,7 +79,7 @@ public struct PackedSequences: @unchecked Sendable {
 
     /// Packs a padded batch, reading the valid rows only.
     ///
-    /// - Parameter padded: `[batch, time, feature]`.
+    /// - `padded`: `[batch, time, feature]`.
     public init(padded: Tensor, lengths: [Int]) {
         let (steps, size) = (padded.shape[1], padded.shape[2])
         self.init(lengths: lengths, featureSize: size) { index, step, row in

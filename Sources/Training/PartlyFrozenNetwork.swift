@@ -15,12 +15,11 @@ public final class PartlyFrozenNetwork {
     private let normalization: PixelNormalization
     private let picture: Int
 
-    /// - Parameters:
-    ///   - output: a name in `graph.outputs`.
-    ///   - source: of all parameters.
-    ///   - trains: whether a parameter is trained.
-    ///   - batch: pictures that the frozen part sees at once.
-    ///   - tuning: what is known of kernels on this machine.
+    /// - `output`: a name in `graph.outputs`.
+    /// - `source`: of all parameters.
+    /// - `trains`: whether a parameter is trained.
+    /// - `batch`: pictures that the frozen part sees at once.
+    /// - `tuning`: what is known of kernels on this machine.
     /// - Throws: `PlanError`, `ArithmeticError`, or what the source throws.
     public init(
         graph: Graph, output: String, source: any ParameterSource, normalization: PixelNormalization, batch: Int = 16,
@@ -69,7 +68,7 @@ public final class PartlyFrozenNetwork {
         return Tensor(shape: [pictures.count, boundarySize], values: values)
     }
 
-    /// - Parameter rows: what `boundary` gave.
+    /// - `rows`: what `boundary` gave.
     public func forward(_ rows: Tensor, dropout: RandomParameters?) throws -> ImageTrainingPlan.ForwardPass {
         try plan.forward(rows, parameters, dropout: dropout)
     }

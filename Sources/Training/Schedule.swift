@@ -55,10 +55,9 @@ public struct Schedule: Sendable, Equatable, Codable {
 
     /// The rate of an epoch.
     ///
-    /// - Parameters:
-    ///   - epoch: from 1.
-    ///   - epochs: of the whole training.
-    ///   - base: the optimiser's own rate.
+    /// - `epoch`: from 1.
+    /// - `epochs`: of the whole training.
+    /// - `base`: the optimiser's own rate.
     public func rate(epoch: Int, of epochs: Int, base: Double, _ state: State) -> Double {
         if epoch <= warmUp { return base * Double(epoch) / Double(warmUp + 1) }
         let done = epoch - 1 - warmUp

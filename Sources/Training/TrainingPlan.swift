@@ -52,7 +52,7 @@ public struct TrainingPlan: Sendable {
         case normalized(Matrix, scales: [Float])
     }
 
-    /// - Parameter dropout: decides what dropout zeroes; nil evaluates.
+    /// - `dropout`: decides what dropout zeroes; nil evaluates.
     public func forward(
         _ batch: PackedSequences, _ parameters: ParameterVector, dropout: RandomParameters? = nil
     ) -> ForwardPass {
@@ -127,9 +127,8 @@ public struct TrainingPlan: Sendable {
 
     /// The gradient of a loss in every parameter that the output depends on.
     ///
-    /// - Parameters:
-    ///   - outputGradient: of the loss in `pass.output`, `[batch, class]`.
-    ///   - result: receives the gradient; what it held before does not matter.
+    /// - `outputGradient`: of the loss in `pass.output`, `[batch, class]`.
+    /// - `result`: receives the gradient; what it held before does not matter.
     public func backward(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector, into result: inout ParameterVector
     ) {
@@ -138,7 +137,7 @@ public struct TrainingPlan: Sendable {
 
     /// The gradient of the output in the rows that were read: how much each number of each step counts.
     ///
-    /// - Parameter outputGradient: what is asked about, such as 1 for one class score; `[batch, class]`.
+    /// - `outputGradient`: what is asked about, such as 1 for one class score; `[batch, class]`.
     /// - Returns: for each sequence of the batch, in the order in which it was given, `[step, feature]`.
     public func inputGradient(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector
@@ -149,7 +148,7 @@ public struct TrainingPlan: Sendable {
 
     /// The gradients of a loss in every parameter that the output depends on, and in the rows that were read.
     ///
-    /// - Parameter result: receives the gradient of the parameters.
+    /// - `result`: receives the gradient of the parameters.
     /// - Returns: that of the rows where `wantsInput`, for each sequence in the order in which it was given.
     public func backward(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector,

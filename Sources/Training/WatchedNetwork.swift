@@ -12,10 +12,9 @@ public final class WatchedNetwork {
     /// Rows and numbers of the watched value of one picture: `[pixel or token, channel]`.
     public let shape: (rows: Int, size: Int)
 
-    /// - Parameters:
-    ///   - output: a name in `graph.outputs`.
-    ///   - value: another one, which everything behind it reads through, or the normalisation of such a value.
-    ///   - batch: pictures that the front part sees at once.
+    /// - `output`: a name in `graph.outputs`.
+    /// - `value`: another one, which everything behind it reads through, or the normalisation of such a value.
+    /// - `batch`: pictures that the front part sees at once.
     /// - Throws: `PlanError`, `ArithmeticError`, or what the weights' source throws.
     public init(
         graph: Graph, output: String, watching value: String, batch: Int, weights: PackedWeights,
@@ -59,7 +58,7 @@ public final class WatchedNetwork {
 
     /// The gradient in the watched value of a sum over the output.
     ///
-    /// - Parameter outputGradient: weights of the sum, `[picture, number]`.
+    /// - `outputGradient`: weights of the sum, `[picture, number]`.
     /// - Returns: `[picture, row, channel]`.
     /// - Throws: `ArithmeticError`.
     public func gradient(_ pass: ImageTrainingPlan.ForwardPass, outputGradient: Tensor) throws -> [Float] {

@@ -16,9 +16,8 @@ public final class GIFWriter {
     /// The fastest that players show.
     static let highestRate = 50.0
 
-    /// - Parameters:
-    ///   - frameRate: frames a second; at most 50.
-    ///   - sample: pictures `[height, width, 3]` that the palette is made for.
+    /// - `frameRate`: frames a second; at most 50.
+    /// - `sample`: pictures `[height, width, 3]` that the palette is made for.
     /// - Throws: `VideoError.writing`.
     public init(path: String, width: Int, height: Int, frameRate: Double, palette sample: [[UInt8]]) throws {
         precondition(frameRate > 0 && !sample.isEmpty)
@@ -104,7 +103,7 @@ public final class GIFWriter {
 
     /// Writes a whole animation; the palette is made from at most 64 of its pictures, spread evenly.
     ///
-    /// - Parameter frames: at least one, all of one size.
+    /// - `frames`: at least one, all of one size.
     /// - Throws: `VideoError.writing`; what stood at `path` is then unchanged.
     public static func write(_ frames: [RGBImage], frameRate: Double, to path: String) throws {
         let step = max(1, frames.count / 64)

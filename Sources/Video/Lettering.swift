@@ -22,7 +22,7 @@ public final class Lettering {
     /// The widest text, in pixels; what is longer is cut off.
     private static let widest = 2048
 
-    /// - Parameter size: of the font, in pixels.
+    /// - `size`: of the font, in pixels.
     /// - Returns: an empty mask where the installed FFmpeg cannot draw text.
     public func mask(_ text: String, size: Int) -> Mask {
         let key = "\(size) \(text)"

@@ -19,10 +19,9 @@ public final class MovieWriter {
     /// Size of the pictures; both even.
     public let width, height: Int
 
-    /// - Parameters:
-    ///   - width: even, in pixels.
-    ///   - height: even, in pixels.
-    ///   - frameRate: frames a second.
+    /// - `width`: even, in pixels.
+    /// - `height`: even, in pixels.
+    /// - `frameRate`: frames a second.
     /// - Throws: `VideoError.writing`.
     public init(path: String, width: Int, height: Int, frameRate: Double, codec: Codec = .h264) throws {
         precondition(width % 2 == 0 && height % 2 == 0 && frameRate > 0)
@@ -71,9 +70,8 @@ public final class MovieWriter {
 
     /// Writes a whole film, MPEG-4 Part 2.
     ///
-    /// - Parameters:
-    ///   - frames: `[height, width, 3]` each, width and height even.
-    ///   - quality: the encoder's quantiser, 1 (best) to 31.
+    /// - `frames`: `[height, width, 3]` each, width and height even.
+    /// - `quality`: the encoder's quantiser, 1 (best) to 31.
     /// - Throws: `VideoError.writing`; what stood at `path` is then unchanged.
     public static func write(
         frames: some Sequence<[UInt8]>, width: Int, height: Int, frameRate: Int, quality: Int = 2, to path: String

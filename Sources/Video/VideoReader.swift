@@ -52,7 +52,7 @@ public protocol ClipReader {
 extension ClipReader {
     /// Decodes the frames that `sampling` picks.
     ///
-    /// - Parameter seed: decides `start: random`.
+    /// - `seed`: decides `start: random`.
     /// - Throws: `VideoError`.
     public func sample(_ sampling: Sampling, seed: UInt64 = 0, framing: Framing) throws -> SampledFrames {
         try sample([SampleRequest(sampling, seed: seed, framing: framing)])[0]

@@ -24,9 +24,8 @@ public struct WindowSampling: Sendable, Hashable {
 
     /// The frames of each window, ascending; none where the clip is shorter than half of one.
     ///
-    /// - Parameters:
-    ///   - times: of every frame of the clip in seconds, ascending.
-    ///   - seed: decides where the first window begins, where `jitters`: as late as all still fit.
+    /// - `times`: of every frame of the clip in seconds, ascending.
+    /// - `seed`: decides where the first window begins, where `jitters`: as late as all still fit.
     public func windows(times: [Double], seed: UInt64 = 0, jitters: Bool = false) -> [[Int]] {
         let ticks = ticks(times)
         guard isEnough(ticks.count) else { return [] }

@@ -2,7 +2,7 @@
 extension GraphBuilder {
     /// A node whose shape whoever describes it knows. Random weights have no meaning for it.
     ///
-    /// - Parameter parameters: in the order that the operation documents.
+    /// - `parameters`: in the order that the operation documents.
     public mutating func node(
         _ name: String, _ operation: Operation, _ inputs: [NodeID], _ shape: Graph.Shape,
         parameters: [(name: String, shape: [Int])] = []

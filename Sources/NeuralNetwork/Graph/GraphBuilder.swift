@@ -172,7 +172,7 @@ public struct GraphBuilder {
 
     /// Each step, token, pixel, or the vector, to mean 0 and variance 1, then a learned scale and shift.
     ///
-    /// - Parameter spread: how far random scales are from 1; shifts half as far from 0.
+    /// - `spread`: how far random scales are from 1; shifts half as far from 0.
     public mutating func layerNormalization(
         _ name: String, _ input: NodeID, epsilon: Float = 1e-5, spread: Float = 0
     ) -> NodeID {

@@ -18,7 +18,7 @@ extension GraphBuilder {
 
     /// Patches `[channels, height, width]` → tokens, with learned ones in front, and positions added.
     ///
-    /// - Parameter prefix: what stands before `cls_token`, `reg_token` and `pos_embed` in parameter names.
+    /// - `prefix`: what stands before `cls_token`, `reg_token` and `pos_embed` in parameter names.
     public mutating func tokens(_ prefix: String, _ input: NodeID, _ embedding: TokenEmbedding) -> NodeID {
         guard case .image(let size, let height, let width) = shape(of: input) else {
             preconditionFailure("patches are an image, not \(shape(of: input))")
@@ -39,7 +39,7 @@ extension GraphBuilder {
 
     /// Attention between the tokens of one picture; the input holds query, key and value side by side, as timm's `qkv`.
     ///
-    /// - Parameter isCausal: whether a token looks at itself and those before it only.
+    /// - `isCausal`: whether a token looks at itself and those before it only.
     public mutating func tokenAttention(
         _ name: String, _ input: NodeID, heads: Int, isCausal: Bool = false
     ) -> NodeID {

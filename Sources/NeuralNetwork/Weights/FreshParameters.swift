@@ -4,7 +4,7 @@ public struct FreshParameters: ParameterSource {
     private let random: RandomParameters
     private let constants: [String: Float]
 
-    /// - Parameter seed: another one gives other weights.
+    /// - `seed`: another one gives other weights.
     public init(_ graph: Graph, seed: Int) {
         random = RandomParameters(seed: UInt64(bitPattern: Int64(seed)))
         var constants: [String: Float] = [:]
