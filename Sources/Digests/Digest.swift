@@ -87,7 +87,9 @@ public struct DigestError: LocalizedError, Equatable {
     public init(path: String, code: Int32) { (self.path, self.code) = (path, code) }
 
     /// What happened, where, and what to do about it.
-    public var errorDescription: String? { "\(path) cannot be read: \(reason)." }
+    public var errorDescription: String? {
+        "\(path) cannot be read: \(reason). Check that it is there and may be read."
+    }
 }
 
 /// SHA-256 as lower-case hexadecimal.

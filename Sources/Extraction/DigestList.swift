@@ -83,11 +83,12 @@ public enum DigestListError: LocalizedError, Equatable {
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
-        case .unreadable(let path): "The list of digests \(path) cannot be read."
+        case .unreadable(let path):
+            "The list of digests \(path) cannot be read. Write it with `zoetrope dataset PIPELINE --digests`."
         case .malformed(let path, let line):
             "\(path), line \(line): not a digest, bytes, a time and a path. Delete the file and write it again with "
                 + "`zoetrope dataset PIPELINE --digests`."
-        case .unwritable(let path, let reason): "Cannot write \(path): \(reason)."
+        case .unwritable(let path, let reason): "Cannot write \(path): \(reason). Name another file with --digests."
         }
     }
 }

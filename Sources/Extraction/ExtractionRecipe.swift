@@ -200,7 +200,7 @@ public enum RecipeError: LocalizedError, Equatable {
                 + "\(wanted.rawValue). Leave the key out: it follows the weights."
         case .severalNetworks(let backbones):
             "The features are those of several networks side by side (\(backbones)). Training, `evaluate`, reports and `predict` "
-                + "know them; what looks into one network, or slides over videos, does not."
+                + "know them; what looks into one network, or slides over videos, does not. Use a run on one of them for that."
         case .seesOneFrame(let backbone):
             "\(backbone) sees one frame at a time: `policy: windows` is for networks of several frames, such as r3d_18. Use "
                 + "another policy, such as `uniform`."
@@ -208,7 +208,7 @@ public enum RecipeError: LocalizedError, Equatable {
             "\(backbone) sees several frames at once. Write `sampling: {policy: windows, length: \(length), stride: "
                 + "\(max(1, length / 2)), frames_per_second: 15, windows: 20}`."
         case .shortWindow(let backbone, let length, let least):
-            "\(backbone) needs windows of at least \(least) frames; `sampling.length` is \(length)."
+            "\(backbone) needs windows of at least \(least) frames; `sampling.length` is \(length). Raise it."
         }
     }
 }

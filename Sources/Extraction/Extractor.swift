@@ -112,6 +112,10 @@ public struct Extractor: Sendable {
                 recipe: recipe, weights: weights, record: record, id: try cache.addExtraction(record),
                 views: configuration.views)
         }
+        for target in targets {
+            let own = clips.count * target.views / (shard?.count ?? 1)
+            try cache.requireRoom(forSequences: own, of: (target.id, target.record))
+        }
         var summary = Summary()
         if configurations.allSatisfy({ $0.sampling.windowed != nil }) { summary.unit = "windows" }
         let jobs = try plan(clips, targets, cache, isCancelled, &summary, report)

@@ -26,6 +26,10 @@ public struct LoadedWeights: Sendable {
             packed = PackedWeights(RandomParameters(), identity: "random")
             (digest, traits, file) = (nil, .unknown, nil)
         case .file(let path):
+            guard FileManager.default.fileExists(atPath: path) else {
+                let name = (path as NSString).lastPathComponent
+                throw WeightsError.missing(file: path, published: PublishedWeights.named(name)?.file)
+            }
             let checkpoint = try openWeights(path: path)
             let own = try Self.digest(of: checkpoint.files)
             digest = own

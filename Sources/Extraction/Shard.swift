@@ -90,10 +90,12 @@ public enum ShardError: LocalizedError, Equatable {
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
-        case .malformed(let text): "--shard is K/N, such as 2/8, or auto; not '\(text)'."
-        case .outOfRange(let number, let count): "There is no shard \(number) of \(count); they are numbered from 1."
+        case .malformed(let text): "Write --shard as K/N, such as 2/8, or auto; not '\(text)'."
+        case .outOfRange(let number, let count):
+            "There is no shard \(number) of \(count); they are numbered from 1. Give --shard K/N with a K from 1 to N."
         case .missing(let variable): "--shard auto needs the variable \(variable), which is not set. Give --shard K/N."
-        case .notNumber(let variable, let text): "The variable \(variable) is '\(text)', not a number."
+        case .notNumber(let variable, let text):
+            "The variable \(variable) is '\(text)', not a number. Give --shard K/N."
         case .holes(let tasks):
             "This Slurm array has \(tasks) tasks with gaps between them, or ZOETROPE_SHARDS says another number: which part "
                 + "of the data set is meant? Give --shard K/N with the N of the first submission."

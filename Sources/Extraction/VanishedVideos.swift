@@ -45,7 +45,7 @@ public enum VanishedError: LocalizedError, Equatable {
     public var errorDescription: String? {
         switch self {
         case .everything(let dataset, let root):
-            "No video that the cache has of \(dataset) is under \(root). Is the disk mounted, and is `dataset.root` right? "
+            "No video that the cache has of \(dataset) is under \(root). Check that the disk is mounted and `dataset.root` right. "
                 + "Nothing was removed."
         }
     }

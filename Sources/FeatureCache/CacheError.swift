@@ -9,6 +9,8 @@ public enum CacheError: LocalizedError, Equatable {
     case otherVersion(path: String, found: Int, expected: Int)
     case readOnly(path: String)
     case full(path: String)
+    /// Bytes that features will take, and that are free.
+    case noRoom(path: String, needed: Int, free: Int)
     case busy(path: String)
     case beingExtracted(path: String)
     case unusable(path: String, reason: String)
@@ -27,13 +29,17 @@ public enum CacheError: LocalizedError, Equatable {
         case .otherVersion(let path, let found, let expected):
             "\(path) has schema version \(found), this program uses \(expected). "
                 + (found > expected ? "Update Zoetrope" : "Extract into a new file") + "; this one is untouched."
-        case .readOnly(let path): "\(path) cannot be written: it or its folder is read-only."
+        case .readOnly(let path): "\(path) cannot be written: it or its folder is read-only. Name another with --cache."
         case .full(let path):
-            "The disk that holds \(path) is full. What was stored stays; make room and run the command again."
+            "The disk that holds \(path) is full. What was stored stays; make room, and run the command again."
+        case .noRoom(let path, let needed, let free):
+            "The features will take up to \(needed >> 20) MB, but only \(free >> 20) MB are free where \(path) is. Make room, name "
+                + "another place with --cache, or halve them with `extract.store: float16`."
         case .busy(let path): "\(path) is locked by another program. Wait for it, then run the command again."
         case .beingExtracted(let path):
             "Another `zoetrope extract` is writing to \(path). Wait for it, or use another --cache."
-        case .unusable(let path, let reason): "The cache \(path) cannot be used: \(reason)."
+        case .unusable(let path, let reason):
+            "The cache \(path) cannot be used: \(reason). `zoetrope cache verify` says what of it is whole."
         case .damagedSequence(let path, let video):
             "The features of \(video) in \(path) are damaged. Delete that row of `sequence` and extract again."
         case .notMapped(let path, let reason):
@@ -43,11 +49,22 @@ public enum CacheError: LocalizedError, Equatable {
         }
     }
 
-    private static func hasNoRoom(_ path: String) -> Bool {
+    /// Whether so many bytes fit beside a file; unknown sizes do.
+    ///
+    /// - Throws: `CacheError.noRoom`.
+    static func requireRoom(_ bytes: Int, beside path: String) throws {
+        guard let free = freeBytes(path), bytes > free else { return }
+        throw CacheError.noRoom(path: path, needed: bytes, free: free)
+    }
+
+    private static func freeBytes(_ path: String) -> Int? {
         var disk = statvfs()
         let folder = (path as NSString).deletingLastPathComponent
-        return statvfs(folder.isEmpty ? "." : folder, &disk) == 0 && UInt(disk.f_bavail) * disk.f_frsize < 1 << 20
+        guard statvfs(folder.isEmpty ? "." : folder, &disk) == 0 else { return nil }
+        return Int(clamping: UInt(disk.f_bavail) * disk.f_frsize)
     }
+
+    private static func hasNoRoom(_ path: String) -> Bool { freeBytes(path).map { $0 < 1 << 20 } ?? false }
 
     /// What an SQLite error means to somebody who did not call SQLite.
     static func translating<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {

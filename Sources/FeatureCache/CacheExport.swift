@@ -69,9 +69,9 @@ public enum ExportError: LocalizedError, Equatable {
         case .nothing(let dataset, let split):
             "There are no features of \(dataset)" + (split.map { ", split \($0)," } ?? "")
                 + " under that recipe. `zoetrope cache info` shows what there is."
-        case .writing(let path, let reason): "Cannot write \(path): \(reason)."
+        case .writing(let path, let reason): "Cannot write \(path): \(reason). Name another file, or make room."
         case .unknownTable(let name, let known):
-            "The cache has no table or view called \(name). It has \(known.joined(separator: ", "))."
+            "The cache has no table or view called \(name). Name one of \(known.joined(separator: ", "))."
         case .severalRecipes(let names): "Name one recipe with --recipe. The cache has \(Self.list(names))."
         case .severalDatasets(let names): "Name one data set with --dataset. The cache has \(Self.list(names))."
         case .noColumn(let column, let table):

@@ -4,6 +4,19 @@ import GRDB
 
 /// What stage 1 writes.
 extension CacheFile {
+    /// Whether the features of so many clips that are not there yet fit on the disk.
+    ///
+    /// - Throws: `CacheError.noRoom`.
+    public func requireRoom(forSequences count: Int, of extraction: (id: Int64, record: ExtractionRecord)) throws {
+        let stored = try read { database in
+            try Int.fetchOne(
+                database, sql: "SELECT count(*) FROM sequence WHERE extraction_id = ?", arguments: [extraction.id]) ?? 0
+        }
+        let record = extraction.record
+        let bytes = record.maxFrames * record.featureSize * record.elementType.bytes
+        try CacheError.requireRoom(max(0, count - stored) * bytes, beside: path)
+    }
+
     /// The row of a recipe, made where it is new.
     public func addExtraction(_ extraction: ExtractionRecord) throws -> Int64 {
         try write { database in

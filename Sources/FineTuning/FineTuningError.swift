@@ -23,7 +23,8 @@ public enum FineTuningError: LocalizedError, Equatable {
         case .noRoom(let path, let needed, let free):
             "The decoded frames need \(needed >> 20) MB, but only \(free >> 20) MB are free where \(path) is. Name another place with "
                 + "--frames, or take fewer frames or smaller ones."
-        case .noFrames(let failed): "No clip has frames to train on; \(failed) could not be decoded."
+        case .noFrames(let failed):
+            "No clip has frames to train on; \(failed) could not be decoded. `zoetrope dataset PIPELINE` says what is wrong."
         case .otherCheckpoint(let run):
             "The checkpoint in \(run) is damaged or was made with another configuration. Train under another --name."
         }

@@ -108,7 +108,7 @@ public enum TextError: LocalizedError, Equatable {
         switch self {
         case .empty: "A phrase is empty. Write what is to be seen, such as \"a person rides a horse\"."
         case .otherVocabulary(let tokens, let rows):
-            "The vocabulary has \(tokens) tokens, but the text tower knows \(rows): they are of different models."
+            "The vocabulary has \(tokens) tokens, but the text tower knows \(rows): they are of different models. Name the one published with it with --vocabulary."
         case .noTextTower(let backbone):
             "\(backbone) has no text tower: words can be compared with features of CLIP and SigLIP only. Extract with "
                 + "`backbone: clip_vitb32` (or siglip_b16, …) and `tap: projected`."

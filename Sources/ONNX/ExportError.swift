@@ -15,7 +15,7 @@ public enum ExportError: LocalizedError, Equatable {
         case .unknownFunction(let node):
             "The network computes a function in \(node) that has no operator of its own. Export from the model it came from."
         case .unknownOutput(let name, let available):
-            "The network has no output \(name); there are \(available.joined(separator: ", "))."
+            "The network has no output \(name); there are \(available.joined(separator: ", ")). Name one of these."
         }
     }
 }

@@ -19,7 +19,8 @@ public enum ImportError: LocalizedError, Equatable {
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
-        case .unreadable(let file, let reason): return "Cannot read the model \(file): \(reason)."
+        case .unreadable(let file, let reason):
+            return "Cannot read the model \(file): \(reason). Check the file, or fetch it again."
         case .malformed(let file, let reason):
             return "\(file) is not a usable ONNX model: \(reason). Export or fetch it again."
         case .unsupported(let file, let nodes):

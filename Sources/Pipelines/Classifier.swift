@@ -102,7 +102,7 @@ enum ClassifierError: LocalizedError, Equatable {
             "\(backbone) is published without a classifier: it names no classes. Train a head on its features "
                 + "(`zoetrope sequence`)."
         case .otherCount(let labels, let classes):
-            "The list has \(labels) labels, but the network knows \(classes) classes. One label a line, in their order."
+            "The list has \(labels) labels, but the network knows \(classes) classes. Write one label a line, in their order."
         }
     }
 }

@@ -121,7 +121,7 @@ enum StripError: LocalizedError {
     var errorDescription: String? {
         switch self {
         case .unknownRoot: "where the videos are is not known. Name their folder with --root."
-        case .otherVideo(let path): "\(path) is not the video that was extracted."
+        case .otherVideo(let path): "\(path) is not the video that was extracted. Name the folder of those with --root."
         }
     }
 }

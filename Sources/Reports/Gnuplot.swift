@@ -148,7 +148,8 @@ public enum GnuplotError: LocalizedError, Equatable {
         switch self {
         case .missing:
             "Charts are drawn by gnuplot, which is not installed: `apt-get install gnuplot-nox`, or `brew install gnuplot`."
-        case .failed(let chart, let message): "gnuplot could not draw \(chart): \(message)"
+        case .failed(let chart, let message):
+            "gnuplot could not draw \(chart): \(message). Update gnuplot, or leave the charts out."
         }
     }
 }

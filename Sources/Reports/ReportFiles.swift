@@ -60,7 +60,7 @@ public enum ReportError: LocalizedError, Equatable {
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
-        case .unwritable(let path, let reason): "The report \(path) cannot be written: \(reason)"
+        case .unwritable(let path, let reason): "The report \(path) cannot be written: \(reason). Name another place."
         }
     }
 

@@ -33,10 +33,12 @@ public enum SequenceError: LocalizedError, Equatable {
                 + " Run `zoetrope extract` with this pipeline first."
         case .noText(let label):
             "There is no text for the class \"\(label)\". Heads that begin with classes' names are made by `zoetrope sequence`."
-        case .noTraining(let dataset): "The dataset \"\(dataset)\" has no training clips in the cache."
-        case .oneClass(let label): "All training clips have the label \"\(label)\"; a classifier needs two classes."
+        case .noTraining(let dataset):
+            "The dataset \"\(dataset)\" has no training clips in the cache. Run `zoetrope extract` with this pipeline."
+        case .oneClass(let label):
+            "All training clips have the label \"\(label)\"; a classifier needs two classes. Add clips of another."
         case .cannotJoin(let split):
-            "Joining clips of different classes needs clips of at least two classes; the split \"\(split)\" has not got them."
+            "Joining clips of different classes needs clips of at least two classes; the split \"\(split)\" has not got them. Choose another with --split."
         case .notVectors(let shape, let head):
             "The head \(head) needs one vector a frame, but these features have the shape \(shape). Use `tap: pooled`."
         case .notMaps(let shape, let head):
@@ -53,15 +55,16 @@ public enum SequenceError: LocalizedError, Equatable {
             "The loss became infinite or NaN in epoch \(epoch). Try a smaller `optimizer.learning_rate` or "
                 + "`standardize: true`."
         case .notFinite(let video):
-            "The features of \(video) hold NaN or infinity: the weights may be damaged. Nothing was trained."
-        case .runDirectory(let path, let reason): "The run \(path) cannot be used: \(reason)."
+            "The features of \(video) hold NaN or infinity: the weights may be damaged. Nothing was trained: check them with `zoetrope weights inspect`, and extract again."
+        case .runDirectory(let path, let reason):
+            "The run \(path) cannot be used: \(reason). Train it again with `zoetrope sequence`."
         case .unknownClass(let label, let available):
             "`sequence.class_weights` names \"\(label)\", which is no class of the training part. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."
         case .unknownRun(let name, let cache):
             "\(cache) knows no run called \"\(name)\". Name its cache with --cache."
         case .noSplit(let split, let available):
-            "The run has no clips in the split \"\(split)\"; there is \(available.joined(separator: ", "))."
+            "The run has no clips in the split \"\(split)\"; there is \(available.joined(separator: ", ")). Choose with --split."
         }
     }
 }

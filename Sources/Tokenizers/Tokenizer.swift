@@ -21,7 +21,7 @@ public enum TokenizerError: LocalizedError, Equatable {
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
-        case .missing(let file): "\(file) does not exist or cannot be read."
+        case .missing(let file): "\(file) does not exist or cannot be read. Name the vocabulary with --vocabulary."
         case .damaged(let file, let reason): "\(file) cannot be used as a vocabulary: \(reason). Fetch it again."
         case .notFound(let weights, let wanted):
             "There is no vocabulary beside \(weights). Put the one that was published with it there ("

@@ -108,6 +108,11 @@ struct TrainSequence: ParsableCommand {
         }
         line.clear()
         if let summary { print(text(summary, run)) }
+        if let metrics = summary?.metrics, metrics[.test] == nil, metrics[.validation] != nil, training.folds == nil {
+            Console.message(
+                "note: there is no test part, and validation chose the epoch, so its accuracy flatters. Set a part aside with "
+                    + "`dataset.test: 0.2`, or hold out every clip in turn with --folds 5.")
+        }
         return summary
     }
 

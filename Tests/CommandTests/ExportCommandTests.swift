@@ -111,7 +111,8 @@ import Testing
     func readme(kind: String) throws {
         let place = try Self.trained(["sequence.model.kind=" + kind])
         #expect(try place.run("export", "runs/tiny", "model.onnx").status == 0)
-        let guide = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../docs/deployment.md")
+        let guide = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+            path: "../../docs/deployment.md")
         let text = try String(contentsOf: guide, encoding: .utf8)
         let begin = try #require(text.range(of: "<!-- runs with onnxruntime, PyAV and Pillow -->\n```python\n"))
         let end = try #require(text.range(of: "```", range: begin.upperBound..<text.endIndex))

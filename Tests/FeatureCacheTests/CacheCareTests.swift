@@ -264,4 +264,18 @@ import Testing
         #expect(rows[0].prefix(2) == Data([0x00, 0x3C]))
         #expect(try cache.verify().isWhole)
     }
+
+    @Test("features that would not fit on the disk are refused before there are any, those that are there not counted")
+    func room() throws {
+        let path = scratch.path + "/room.sqlite"
+        let cache = try CacheFile(path: path)
+        let record = Example.extraction()
+        let id = try cache.addExtraction(record)
+        try cache.requireRoom(forSequences: 100, of: (id, record))
+        #expect {
+            try cache.requireRoom(forSequences: 1 << 44, of: (id, record))
+        } throws: {
+            ($0 as? CacheError)?.errorDescription?.contains("float16") == true
+        }
+    }
 }

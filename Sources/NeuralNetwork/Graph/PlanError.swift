@@ -9,9 +9,9 @@ public enum PlanError: LocalizedError, Equatable {
     public var errorDescription: String? {
         switch self {
         case .unsupported(let node):
-            "The node \(node) cannot run in an inference plan; heads run in a training plan."
+            "The node \(node) cannot run in an inference plan; heads run in a training plan. Use that."
         case .unknownOutput(let name, let available):
-            "The network has no output \(name); it has \(available.joined(separator: ", "))."
+            "The network has no output \(name); it has \(available.joined(separator: ", ")). Name one of these as `extract.tap`."
         }
     }
 }

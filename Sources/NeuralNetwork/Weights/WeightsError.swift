@@ -2,6 +2,8 @@ import Foundation
 
 /// Why a weight file cannot be used.
 public enum WeightsError: LocalizedError, Equatable {
+    /// `published`: the name under which `zoetrope weights fetch` gets it, where it is a published file's.
+    case missing(file: String, published: String?)
     case unreadable(file: String, reason: String)
     case malformed(file: String, reason: String)
     case mismatch(file: String, WeightsMismatch)
@@ -10,13 +12,19 @@ public enum WeightsError: LocalizedError, Equatable {
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
-        case .unreadable(let file, let reason): "Cannot read the weights \(file): \(reason)."
+        case .missing(let file, let published?):
+            "There are no weights at \(file). `zoetrope weights fetch \(published)` gets them, into the folder `weights`."
+        case .missing(let file, nil):
+            "There are no weights at \(file). Correct the path; `zoetrope weights list` names published files."
+        case .unreadable(let file, let reason):
+            "Cannot read the weights \(file): \(reason). Check the file, or fetch it again."
         case .malformed(let file, let reason):
             "\(file) is not a usable weight file: \(reason). Fetch or write it again."
         case .tooLarge(let file, let bytes, let memory):
             "\(file) asks for \(bytes >> 20) MB of the \(memory >> 20) MB of memory that this process may take. "
                 + "Use a machine with more, or check the file."
-        case .mismatch(let file, let mismatch): "The weights in \(file) do not fit the network: \(mismatch)"
+        case .mismatch(let file, let mismatch):
+            "The weights in \(file) do not fit the network: \(mismatch) `zoetrope weights inspect` says what they are."
         }
     }
 }

@@ -1,0 +1,89 @@
+import Foundation
+import Testing
+
+/// All messages of all error types, read from the sources: one voice.
+@Suite struct ErrorTests {
+    struct Message: CustomTestStringConvertible {
+        let type: String
+        let text: String
+        var testDescription: String { "\(type): \(text)" }
+    }
+
+    /// What every `errorDescription` can say, case by case.
+    static let messages: [Message] = {
+        let sources = GuideTests.root + "/Sources"
+        let files = FileManager.default.enumerator(atPath: sources)?.compactMap { $0 as? String } ?? []
+        // What is wrong in a pipeline is said where it is found.
+        return files.filter { $0.hasSuffix(".swift") && !$0.hasSuffix("PipelineError.swift") }.sorted().flatMap {
+            file -> [Message] in
+            guard let text = try? String(contentsOfFile: sources + "/" + file, encoding: .utf8) else { return [] }
+            return text.components(separatedBy: "var errorDescription: String? {").dropFirst().flatMap { rest in
+                // The property ends where the code is outdented as far as it began.
+                let body = rest.prefix(upTo: rest.range(of: "\n    }")?.lowerBound ?? rest.endIndex)
+                return body.components(separatedBy: "case .").filter { $0.contains("\"") }.map {
+                    Message(type: file, text: literals($0))
+                }
+            }
+        }
+    }()
+
+    /// The texts in a piece of code, one behind the other.
+    private static func literals(_ code: String) -> String {
+        code.matches(of: /"((?:[^"\\\n]|\\.)*)"/).map { String($0.1) }.joined()
+    }
+
+    @Test("there are as many messages as cases, and all are found")
+    func list() { #expect(Self.messages.count > 120) }
+
+    @Test("each message is a sentence, and says what to do next", arguments: messages)
+    func voice(message: Message) {
+        let text = message.text
+        // A reason that another program gives may end as it likes.
+        #expect(text.hasSuffix(".") || text.hasSuffix("\\(message)"), "\(text)")
+        let words = Set(text.split { !$0.isLetter }.map(String.init))
+        #expect(!words.isDisjoint(with: Self.advice) || Self.holdsCommand(text), "\(text)")
+    }
+
+    /// Whether it holds something to type, or a list of what can stand there.
+    private static func holdsCommand(_ text: String) -> Bool {
+        text.contains(
+            /`(zoetrope|apt-get|pip|nvidia-smi|make|--)|--[a-z]+ |It has |It knows |begin with|The cache has|run the command|name the |SQL over/
+        )
+    }
+
+    /// A message that holds none of these leaves its reader alone.
+    private static let advice: Set = [
+        "Add", "Ask", "Check", "Choose", "Convert", "Correct", "Cut", "Delete", "End", "Expected", "Export", "Extract",
+        "Fetch", "Give",
+        "Install",
+        "Leave", "Let", "Look", "Make", "Mount", "Name", "Prune", "Put", "Raise", "Run", "Say", "See", "Set", "Take",
+        "Train", "Try",
+        "Update", "Use", "Wait", "Write",
+    ]
+
+    @Test("a missing weight file whose name is published says how to get it, before any video is read")
+    func missingWeights() throws {
+        let place = try Workplace()
+        let known = try place.run("extract", "p.yaml", "--set", "extract.weights=weights/resnet18-f37072fd.pth")
+        #expect(
+            known.status == 1 && known.error.contains("`zoetrope weights fetch resnet18-f37072fd.pth`"),
+            "\(known.error)")
+        let own = try place.run("extract", "p.yaml", "--set", "extract.weights=own.pth")
+        #expect(own.status == 1 && own.error.contains("There are no weights at own.pth"), "\(own.error)")
+        #expect(!own.error.contains("reading"))
+    }
+
+    @Test("`sequence` says how to set a test part aside where there is none")
+    func noTestPart() throws {
+        let place = try Workplace()
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        try place.add(
+            "own.yaml",
+            Data(Workplace.pipeline.replacing("{root: clips}", with: "{root: clips/train, validation: 0.3}").utf8))
+        #expect(try place.run("extract", "own.yaml").status == 0)
+        let done = try place.run("sequence", "own.yaml")
+        #expect(done.status == 0 && done.error.contains("`dataset.test: 0.2`"), "\(done.error)")
+        let tested = try place.run("sequence", "p.yaml")
+        #expect(!tested.error.contains("dataset.test"))
+    }
+}
