@@ -129,7 +129,7 @@ let package = Package(
                 "bench.py", "device.py", "growth.py", "heads.py", "models.py", "peers.py", "training.py", "windows.py",
                 "RESULTS.md",
             ]),
-        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["NeuralNetwork"], path: "Tests/TestSupport"),
         .target(
             name: "Fuzzing",
             dependencies: ["Inference", "NeuralNetwork", "ONNX", "Datasets", "Video", "SequenceModels", "Pipelines"],

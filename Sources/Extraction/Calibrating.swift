@@ -12,10 +12,9 @@ extension Extractor {
     /// Completes a recipe in `int8` with what its bits stand for: as in the cache, where features of this recipe
     /// are there already, so that old and new features fit together; else found on frames of the dataset.
     func calibrate(
-        _ recipe: inout ExtractionRecipe, _ weights: LoadedWeights, _ clips: [Clip], _ cache: CacheFile,
-        _ report: (Event) -> Void
+        _ recipe: inout ExtractionRecipe, _ weights: LoadedWeights, _ clips: [Clip], _ session: Session
     ) throws {
-        let stored = try cache.extractions().compactMap { try? ExtractionRecipe(json: $0.record.recipe) }
+        let stored = try session.cache.extractions().compactMap { try? ExtractionRecipe(json: $0.record.recipe) }
         let wanted = recipe.undecided
         let known = stored.filter { $0.undecided == wanted && $0.precisionAsked == recipe.precisionAsked }
         // What was chosen by trying is what is now asked for by name.
@@ -23,7 +22,7 @@ extension Extractor {
         if let same = (known + other).first {
             (recipe.calibration, recipe.precisionAsked) = (same.calibration, same.precisionAsked)
         } else if recipe.precision == .int8 {
-            recipe.calibration = try calibration(recipe, weights, clips, report)
+            recipe.calibration = try calibration(recipe, weights, clips, session.report)
         }
     }
 

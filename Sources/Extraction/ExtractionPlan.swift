@@ -46,11 +46,9 @@ extension Extractor {
     }
 
     /// Hashes the clips, notes them in the cache, and leaves what still needs work.
-    func plan(
-        _ clips: [Clip], _ targets: [Target], _ cache: CacheFile, _ isCancelled: @escaping @Sendable () -> Bool,
-        _ summary: inout Summary, _ report: (Event) -> Void
-    ) throws -> [Job] {
-        let digests = try hash(clips, cache, isCancelled, report)
+    func plan(_ clips: [Clip], _ session: Session) throws -> [Job] {
+        let (targets, cache) = (session.targets, session.cache)
+        let digests = try hash(clips, session)
         let known = try targets.map { try cache.extractedViews(extraction: $0.id) }
         let failures = try targets.map { try cache.failures(extraction: $0.id) }
         var firstPath: [String: String] = [:]
@@ -60,12 +58,13 @@ extension Extractor {
         for (clip, content) in zip(clips, digests) {
             if let shard, let content, !shard.contains(clip, content) { continue }
             switch content {
-            case nil: summary.wasCancelled = true
-            case .failure(let error)?: try fail(clip, error, targets.map(\.id), cache, &summary, report)
+            case nil: session.summary.wasCancelled = true
+            case .failure(let error)?: try fail(clip, error, targets.map(\.id), session)
             case .success(let content)?:
                 let digest = content.digest
                 if let first = firstPath[digest] {
-                    report(.note("\(clip.path) holds the same bytes as \(first) and is used once, as the latter."))
+                    session.report(
+                        .note("\(clip.path) holds the same bytes as \(first) and is used once, as the latter."))
                     continue
                 }
                 firstPath[digest] = clip.path
@@ -79,17 +78,18 @@ extension Extractor {
                     retriesFailed || failures[view.recipe][clip.path].map { deservesRetry(clip, after: $0) } ?? true
                 }
                 if missing.isEmpty {
-                    summary.skipped += 1
+                    session.summary.skipped += 1
                 } else if wanted.isEmpty {
-                    report(.note("\(clip.path) failed before and is left out; --retry-failed tries it again."))
-                    summary.failed += 1
+                    session.report(
+                        .note("\(clip.path) failed before and is left out; --retry-failed tries it again."))
+                    session.summary.failed += 1
                 } else {
                     jobs.append(Job(clip: clip, content: content, views: wanted))
                 }
             }
         }
         try cache.registerSamples(samples)
-        return summary.wasCancelled ? [] : jobs
+        return session.summary.wasCancelled ? [] : jobs
     }
 
     /// Where each clip stands in the data set: in several splits, where all official ones are meant.
@@ -106,14 +106,13 @@ extension Extractor {
     }
 
     func fail(
-        _ clip: Clip, _ error: VideoError, _ extractions: [Int64], _ cache: CacheFile, _ summary: inout Summary,
-        _ report: (Event) -> Void
+        _ clip: Clip, _ error: VideoError, _ extractions: [Int64], _ session: Session
     ) throws {
         for extraction in extractions {
-            try cache.recordFailure(path: clip.path, error: error.localizedDescription, extraction: extraction)
+            try session.cache.recordFailure(path: clip.path, error: error.localizedDescription, extraction: extraction)
         }
-        summary.failed += 1
-        report(.failed(path: clip.path, error: error.localizedDescription))
+        session.summary.failed += 1
+        session.report(.failed(path: clip.path, error: error.localizedDescription))
     }
 
     /// Whether the clip was changed after it failed, or while it was read: a file fetched again deserves another try.

@@ -75,6 +75,19 @@ public struct Extractor: Sendable {
         public var seconds = 0.0
     }
 
+    /// One run: where it works, whom it tells, and what it has done. Used by the calling thread alone.
+    final class Session {
+        let cache: CacheFile
+        let isCancelled: @Sendable () -> Bool
+        let report: (Event) -> Void
+        var targets: [Target] = []
+        var summary = Summary()
+
+        init(cache: CacheFile, isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void) {
+            (self.cache, self.isCancelled, self.report) = (cache, isCancelled, report)
+        }
+    }
+
     struct Job: Sendable {
         let clip: Clip
         let content: HashedClip
@@ -99,145 +112,56 @@ public struct Extractor: Sendable {
     public func run(
         into cache: CacheFile, isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void
     ) throws -> Summary {
+        try withoutActuallyEscaping(report) { report in
+            let session = Session(cache: cache, isCancelled: isCancelled, report: report)
+            try run(session)
+            return session.summary
+        }
+    }
+
+    private func run(_ session: Session) throws {
         let all = try dataset.clips()
         let clips = sample?.choose(from: all) ?? all
-        let checked = try configurations.map { try check($0, report) }
-        let lock = try ExtractionLock(cache: cache.path)
+        let checked = try configurations.map { try check($0, session.report) }
+        let lock = try ExtractionLock(cache: session.cache.path)
         defer { withExtendedLifetime(lock) {} }
-        let targets = try zip(checked, configurations).map { checked, configuration in
+        session.targets = try zip(checked, configurations).map { checked, configuration in
             var (recipe, weights) = checked
-            try calibrate(&recipe, weights, all, cache, report)
+            try calibrate(&recipe, weights, all, session)
             let record = try record(recipe, weights, configuration)
             return Target(
-                recipe: recipe, weights: weights, record: record, id: try cache.addExtraction(record),
+                recipe: recipe, weights: weights, record: record, id: try session.cache.addExtraction(record),
                 views: configuration.views)
         }
-        for target in targets {
+        for target in session.targets {
             let own = clips.count * target.views / (shard?.count ?? 1)
-            try cache.requireRoom(forSequences: own, of: (target.id, target.record))
+            try session.cache.requireRoom(forSequences: own, of: (target.id, target.record))
         }
-        var summary = Summary()
-        if configurations.allSatisfy({ $0.sampling.windowed != nil }) { summary.unit = "windows" }
-        let jobs = try plan(clips, targets, cache, isCancelled, &summary, report)
-        report(.planned(remaining: jobs.count, skipped: summary.skipped))
-        if jobs.isEmpty { return summary }
-        let networks = try deviceNetworks(targets, report)
+        if configurations.allSatisfy({ $0.sampling.windowed != nil }) { session.summary.unit = "windows" }
+        let jobs = try plan(clips, session)
+        session.report(.planned(remaining: jobs.count, skipped: session.summary.skipped))
+        if jobs.isEmpty { return }
+        let networks = try deviceNetworks(session)
         defer { networks?.forEach { $0.close() } }
         let begin = ContinuousClock.now
-        try work(jobs, targets, networks, cache, isCancelled, &summary, report)
-        summary.seconds = (ContinuousClock.now - begin) / .seconds(1)
-        return summary
+        try work(jobs, networks, session)
+        session.summary.seconds = (ContinuousClock.now - begin) / .seconds(1)
     }
 
     /// The recipes' networks on the GPU, which all workers share; nil where this processor computes.
-    private func deviceNetworks(_ targets: [Target], _ report: (Event) -> Void) throws -> [DeviceNetwork]? {
+    private func deviceNetworks(_ session: Session) throws -> [DeviceNetwork]? {
         guard try device.isGPU() else { return nil }
         var networks: [DeviceNetwork] = []
         do {
-            for target in targets {
+            for target in session.targets {
                 networks.append(try DeviceNetwork(target.recipe, target.weights.source, batch: deviceBatch))
-                report(.note("\(target.recipe.backbone) is on the GPU, in batches of \(networks.last?.batch ?? 0)"))
+                session.report(
+                    .note("\(target.recipe.backbone) is on the GPU, in batches of \(networks.last?.batch ?? 0)"))
             }
         } catch {
             networks.forEach { $0.close() }
             throw error
         }
         return networks
-    }
-
-    /// Extracts and stores, one clip or part of a clip a worker.
-    private func work(
-        _ jobs: [Job], _ targets: [Target], _ networks: [DeviceNetwork]?, _ cache: CacheFile,
-        _ isCancelled: @escaping @Sendable () -> Bool, _ summary: inout Summary, _ report: (Event) -> Void
-    ) throws {
-        let root = dataset.root
-        let frames = jobs.count * (targets.map(\.recipe.sampling.frames).max() ?? 1)
-        // What differs from the frame before wants all frames.
-        let isDivisible = !targets.contains {
-            $0.recipe.input.isDifference == true && $0.recipe.sampling.windowed == nil
-        }
-        // Who waits for the GPU does not decode: two threads a core keep both busy.
-        let workers = networks == nil ? workers : 2 * workers
-        let batches =
-            !isDivisible
-            ? 1 : targets.map { ($0.recipe.sampling.frames + $0.recipe.batch - 1) / $0.recipe.batch }.min() ?? 1
-        var parts = ClipParts(clips: jobs.count, workers: workers, batches: batches)
-        let count = parts.count
-        var done = 0
-        var warned: Set<String> = []
-        try runJobs(count: jobs.count * count, workers: workers) {
-            let extractor =
-                try networks.map { FeatureExtractor(zip(targets.map(\.recipe), $0).map { ($0, $1) }) }
-                ?? FeatureExtractor(targets.map { ($0.recipe, $0.weights.packed) }, threads: 1, frames: frames)
-            return { index in
-                if isCancelled() { return Outcome.cancelled }
-                let (clip, part) = ClipParts.place(index, of: count)
-                let job = jobs[clip]
-                do {
-                    let path = root + "/" + job.clip.path
-                    let result = try extractor.extract(
-                        path: path, digest: job.content.digest, views: job.views, part: part, isCancelled: isCancelled)
-                    // Features must be of the bytes that were hashed.
-                    if try FileStamp(path: path) != job.content.stamp { throw VideoError.changed(path: path) }
-                    return .done(result)
-                } catch is FeatureExtractor.Cancelled {
-                    return .cancelled
-                } catch let error as VideoError {
-                    return .failed(error)
-                }
-            }
-        } consume: { index, outcome in
-            for warning in targets.compactMap({ $0.weights.warning(name: $0.record.weights) })
-            where warned.insert(warning).inserted { report(.note(warning)) }
-            let job = jobs[index / count]
-            switch outcome {
-            case .done(let result):
-                guard let all = parts.finish(index, result) else { return }
-                try store(all, of: job, targets, cache, &summary, report)
-            case .failed(let error):
-                guard parts.fail(index) else { return }
-                try fail(job, error, targets, cache, &summary, report)
-            case .cancelled:
-                summary.wasCancelled = true
-                return
-            }
-            done += 1
-            report(.extracted(done: done, total: jobs.count, frames: summary.frames, unit: summary.unit))
-        }
-    }
-
-    /// Joins the parts of a clip and keeps them.
-    private func store(
-        _ parts: [FeatureExtractor.Result], of job: Job, _ targets: [Target], _ cache: CacheFile,
-        _ summary: inout Summary, _ report: (Event) -> Void
-    ) throws {
-        let video = VideoRecord(digest: job.content.digest, path: job.clip.path, details: parts[0].details)
-        let sequences = job.views.indices.map { view in SequenceRecord(joining: parts.map { $0.sequences[view] }) }
-        if sequences.contains(where: { $0.length == 0 }) {
-            return try fail(job, .noFrames(path: job.clip.path), targets, cache, &summary, report)
-        }
-        for (view, sequence) in zip(job.views, sequences) {
-            let target = targets[view.recipe]
-            try cache.store(
-                sequence, video: video, extraction: target.id, maxFrames: target.record.maxFrames,
-                featureSize: target.record.featureSize, as: target.record.elementType)
-            summary.frames += sequence.length
-        }
-        summary.extracted += 1
-        summary.decodeErrors += sequences.first?.decodeErrors ?? 0
-    }
-
-    private func fail(
-        _ job: Job, _ error: VideoError, _ targets: [Target], _ cache: CacheFile, _ summary: inout Summary,
-        _ report: (Event) -> Void
-    ) throws {
-        let failed = Set(job.views.map(\.recipe)).sorted().map { targets[$0].id }
-        try fail(job.clip, error, failed, cache, &summary, report)
-    }
-
-    private enum Outcome: Sendable {
-        case done(FeatureExtractor.Result)
-        case failed(VideoError)
-        case cancelled
     }
 }

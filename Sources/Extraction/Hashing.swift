@@ -6,9 +6,8 @@ import Video
 extension Extractor {
     /// The digest of each clip; nil where the work was cancelled before. Clips of the size, time and number that the cache
     /// remembers are not read again.
-    func hash(
-        _ clips: [Clip], _ cache: CacheFile, _ isCancelled: @escaping @Sendable () -> Bool, _ report: (Event) -> Void
-    ) throws -> [Result<HashedClip, VideoError>?] {
+    func hash(_ clips: [Clip], _ session: Session) throws -> [Result<HashedClip, VideoError>?] {
+        let (cache, isCancelled) = (session.cache, session.isCancelled)
         let root = URL(fileURLWithPath: dataset.root).standardizedFileURL.path
         var digests = rehashes ? Array(repeating: nil, count: clips.count) : try remembered(clips, root, cache)
         let unknown = digests.indices.filter { digests[$0] == nil }
@@ -32,7 +31,7 @@ extension Extractor {
         } consume: { (place: Int, digest: Result<HashedClip, VideoError>?) in
             digests[unknown[place]] = digest
             done += 1
-            report(.hashing(done: done, total: clips.count))
+            session.report(.hashing(done: done, total: clips.count))
         }
         try remember(unknown.map { (root + "/" + clips[$0].path, digests[$0]) }, readAt: begin, cache)
         return digests

@@ -18,10 +18,6 @@ import Training
         }
     }
 
-    private static func around(_ name: String, _ count: Int, spread: Float) -> [Float] {
-        RandomParameters().uniform(name, count: count).map { spread * (2 * $0 - 1) }
-    }
-
     @Test("twenty steps of the small CNN and an LSTM together follow PyTorch's loss and running statistics")
     func smallCNN() throws {
         let golden: Steps = fixture("steps", in: Bundle.module)
@@ -34,12 +30,12 @@ import Training
         let logits = b.linear("fc", b.finalState("state", x, bidirectional: false), out: 3)
         let head = try TrainingPlan(graph: b.build(outputs: ["logits": logits]))
         var weights = ParameterVector(zerosFor: head.graph)
-        weights.values = weights.slots.flatMap { Self.around($0.parameter.name, $0.parameter.count, spread: 0.25) }
+        weights.values = weights.slots.flatMap { around($0.parameter.name, $0.parameter.shape, spread: 0.25).values }
         let adam = Optimizer(kind: .adam, learningRate: 1e-4)
         var (ofCNN, ofHead) = (Optimizer.State(), Optimizer.State())
         for (step, expected) in golden.losses.enumerated() {
             let pictures = Tensor(
-                shape: [12, 32 * 32 * 3], values: Self.around("input \(step % 2)", 12 * 32 * 32 * 3, spread: 1))
+                shape: [12, 32 * 32 * 3], values: around("input \(step % 2)", [12 * 32 * 32 * 3]).values)
             let seen = try plan.forward(pictures, cnn)
             let packed = PackedSequences(
                 rows: seen.output.values, featureSize: 512, firstRows: [0, 3, 6, 9], lengths: [3, 3, 3, 3])

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Training
 @testable import Inference
@@ -18,11 +19,6 @@ import Training
     static func convolution(_ channels: Int, kernel: Int = 3, hasBias: Bool = false) -> Convolution {
         let window = Window(kernel: Extent(kernel), padding: Extent(kernel / 2))
         return Convolution(outChannels: channels, window: window, hasBias: hasBias)
-    }
-
-    static func relativeError(_ a: Tensor, _ b: Tensor) -> Float {
-        let largest = b.values.map(abs).max() ?? 0
-        return zip(a.values, b.values).map { abs($0 - $1) }.max()! / largest
     }
 
     @Test("a convolution is the sum it should be, batch normalisation and activation included")

@@ -51,7 +51,7 @@ import Testing
                 }
             }
             let (output, _) = try Self.run(tuning, weights: weights)
-            #expect(InferencePlanTests.relativeError(output, expected) < 1e-5)
+            #expect(relativeError(output.values, expected.values) < 1e-5)
         }
     }
 
@@ -76,11 +76,11 @@ import Testing
         let (expected, _) = try Self.run(nil, weights: weights)
         let tuning = KernelTuning(path: nil)
         let (few, plan) = try Self.run(tuning, weights: weights, pictures: 0)
-        #expect(InferencePlanTests.relativeError(few, expected) < 1e-5)
+        #expect(relativeError(few.values, expected.values) < 1e-5)
         #expect(!plan.kernels.contains { $0.kernel.contains("wino") })
         tuning.withMeasured { #expect($0.kernels.isEmpty && $0.errors.isEmpty) }
         let (many, _) = try Self.run(tuning, weights: weights, pictures: 100_000_000)
-        #expect(InferencePlanTests.relativeError(many, expected) < 1e-5)
+        #expect(relativeError(many.values, expected.values) < 1e-5)
         #expect(tuning.withMeasured { $0.kernels.count } == 4)
     }
 

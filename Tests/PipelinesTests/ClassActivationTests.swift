@@ -51,10 +51,6 @@ import Video
         return RGBImage(width: size, height: size, pixels: pixels)
     }
 
-    private static func around(_ name: String, count: Int, centre: Float, spread: Float) -> [Float] {
-        RandomParameters().uniform(name, count: count).map { centre + spread * (2 * $0 - 1) }
-    }
-
     /// A run of untrained network and head on four pictures.
     private static func place(_ golden: Golden, in scratch: ScratchFolder) throws -> RunDirectory {
         try FileManager.default.createDirectory(atPath: scratch.path + "/clip", withIntermediateDirectories: true)
@@ -71,8 +67,8 @@ import Video
         let head = try Head(
             HeadConfiguration(kind: golden.kind, hidden: [5]), labels: ["a", "b", "c"], input: input,
             standardization: Standardization(
-                mean: around("mean", count: size, centre: 0.5, spread: 0.5),
-                scale: around("scale", count: size, centre: 1, spread: 0.5)),
+                mean: around("mean", [size], centre: 0.5, spread: 0.5).values,
+                scale: around("scale", [size], centre: 1, spread: 0.5).values),
             from: RandomParameters())
         let run = RunDirectory(path: scratch.path + "/run")
         try run.save(
@@ -116,7 +112,7 @@ import Video
 
     @Test("maps grow as PyTorch's bilinear interpolation")
     func upsampling() {
-        let map = Self.around("map", count: 15, centre: 0, spread: 1)
+        let map = around("map", [15]).values
         let ours = upsampled(map, height: 3, width: 5, to: (8, 13))
         #expect(zip(ours, Self.goldens.upsampled).allSatisfy { abs($0 - $1) < 1e-6 })
         #expect(ours.count == Self.goldens.upsampled.count)

@@ -108,18 +108,6 @@ import Training
     static let goldens: Goldens = fixture("heads", in: Bundle.module)
     static let keras: KerasGoldens = fixture("keras_heads", in: Bundle.module)
 
-    /// `around` of Tests/Parity/parameters.py.
-    static func around(_ name: String, _ shape: [Int], spread: Float) -> Tensor {
-        let values = RandomParameters().uniform(name, count: shape.reduce(1, *)).map { spread * (2 * $0 - 1) }
-        return Tensor(shape: shape, values: values)
-    }
-
-    /// Largest difference as a share of the largest expected value.
-    static func relativeError(_ ours: [Float], _ expected: [Float]) -> Float {
-        let largest = expected.map(abs).max() ?? 0
-        return zip(ours, expected).map { abs($0 - $1) }.max()! / max(largest, 1e-12)
-    }
-
     static let input = around("input", [goldens.lengths.count, goldens.steps, goldens.size], spread: 1.5)
 
     @Test("outputs and every gradient of a head equal PyTorch's on the masked batch", arguments: goldens.heads)
@@ -128,7 +116,7 @@ import Training
         let plan = try golden.plan(setup)
         let parameters = try ParameterVector(plan.graph, from: RandomParameters())
         let pass = plan.forward(PackedSequences(padded: Self.input, lengths: setup.lengths), parameters)
-        #expect(Self.relativeError(pass.output.values, golden.logits) < 1e-5)
+        #expect(relativeError(pass.output.values, golden.logits) < 1e-5)
         var gradients = parameters
         let slope = CrossEntropy()(pass.output, targets: setup.targets).gradient
         plan.backward(pass, outputGradient: slope, parameters, into: &gradients)
@@ -141,14 +129,14 @@ import Training
                 #expect(ours.allSatisfy { abs($0) < 1e-6 }, "\(name)")
                 continue
             }
-            #expect(Self.relativeError(ours, expected) < 1e-4, "\(name)")
+            #expect(relativeError(ours, expected) < 1e-4, "\(name)")
         }
         let rows = plan.inputGradient(pass, outputGradient: slope, parameters)
         #expect(rows.map(\.shape) == setup.lengths.map { [$0, setup.size] })
         let expected = setup.lengths.enumerated().flatMap { index, length in
             golden.inputGradient.dropFirst(index * setup.steps * setup.size).prefix(length * setup.size)
         }
-        #expect(Self.relativeError(rows.flatMap(\.values), expected) < 1e-4)
+        #expect(relativeError(rows.flatMap(\.values), expected) < 1e-4)
     }
 
     @Test("padding changes nothing by a bit, nor does the number of threads", arguments: goldens.heads)
@@ -181,8 +169,8 @@ import Training
         let logits = builder.linear("fc", builder.input(.vector(4)), out: 2)
         let graph = builder.build(outputs: ["logits": logits])
         var parameters = ParameterVector(zerosFor: graph)
-        parameters.values = Self.around("p", [8], spread: 1).values + [0, 0]
-        let target = Self.around("target", [8], spread: 1).values
+        parameters.values = around("p", [8], spread: 1).values + [0, 0]
+        let target = around("target", [8], spread: 1).values
         var state = Optimizer.State()
         for _ in 0..<50 {
             var gradient = ParameterVector(zerosFor: graph)
@@ -190,7 +178,7 @@ import Training
             gradient.values = (0..<8).map { 4 * powf(current[$0] - target[$0], 3) } + [0, 0]
             golden.optimizer.update(&parameters, gradient: gradient, &state)
         }
-        #expect(Self.relativeError(Array(parameters.values[0..<8]), golden.parameters) < 1e-5)
+        #expect(relativeError(Array(parameters.values[0..<8]), golden.parameters) < 1e-5)
     }
 
     @Test("the learning rate of fifty epochs equals PyTorch's", arguments: goldens.schedules)
@@ -209,11 +197,11 @@ import Training
     @Test("label smoothing and class weights give PyTorch's loss and gradient", arguments: goldens.losses.indices)
     func losses(index: Int) {
         let golden = Self.goldens.losses[index]
-        let logits = Self.around("logits", [5, 3], spread: 3)
+        let logits = around("logits", [5, 3], spread: 3)
         let loss = CrossEntropy(labelSmoothing: golden.smoothing, classWeights: golden.weights ?? [])
         let (value, gradient) = loss(logits, targets: Self.goldens.targets)
         #expect(abs(value - golden.loss) < 1e-6 * max(1, golden.loss))
-        #expect(Self.relativeError(gradient.values, golden.gradient) < 1e-5)
+        #expect(relativeError(gradient.values, golden.gradient) < 1e-5)
     }
 
     @Test("the gradient's length is PyTorch's, and clipping scales as it does", arguments: goldens.clips.indices)
@@ -222,10 +210,10 @@ import Training
         var builder = GraphBuilder()
         let logits = builder.linear("fc", builder.input(.vector(3)), out: 6)
         var vector = ParameterVector(zerosFor: builder.build(outputs: ["logits": logits]))
-        vector.values = Self.around("gradient", [24], spread: 1).values
+        vector.values = around("gradient", [24], spread: 1).values
         #expect(abs(vector.norm - golden.norm) < 1e-5)
         let scale = Float(min(1, golden.limit / (vector.norm + 1e-6)))
-        #expect(Self.relativeError(vector.values.map { $0 * scale }, golden.gradient) < 1e-6)
+        #expect(relativeError(vector.values.map { $0 * scale }, golden.gradient) < 1e-6)
     }
 
     @Test(
@@ -240,10 +228,10 @@ import Training
             : HeadConfiguration(kind: .bilstm, hidden: [4, 3], projection: 5)
         let plan = try TrainingPlan(graph: configuration.graph(featureSize: setup.size, classes: setup.classes))
         let parameters = try ParameterVector(plan.graph, from: openHeadWeights(path: path))
-        let input = Self.around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
+        let input = around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
         let pass = plan.forward(PackedSequences(padded: input, lengths: setup.lengths), parameters)
         let expected = try #require(setup.probabilities[String(name.dropLast())])
-        #expect(Self.relativeError(softmax(pass.output).values, expected) < 1e-5)
+        #expect(relativeError(softmax(pass.output).values, expected) < 1e-5)
         let other = HeadConfiguration(kind: .gru, hidden: [6]).graph(featureSize: setup.size, classes: setup.classes)
         #expect(throws: WeightsError.self) { try ParameterVector(other, from: openHeadWeights(path: path)) }
     }

@@ -151,24 +151,14 @@ import Testing
         }
     }
 
-    static func around(_ name: String, _ shape: [Int], spread: Float) -> Tensor {
-        let values = RandomParameters().uniform(name, count: shape.reduce(1, *)).map { spread * (2 * $0 - 1) }
-        return Tensor(shape: shape, values: values)
-    }
-
-    /// Largest difference as a share of the largest expected value.
-    static func error(_ ours: [Float], _ expected: [Float]) -> Float {
-        zip(ours, expected).map { abs($0 - $1) }.max()! / max(expected.map(abs).max() ?? 0, 1e-12)
-    }
-
     @Test("outputs, gradients and running statistics of a block equal PyTorch's", arguments: goldens)
     func blocks(golden: Golden) throws {
         let graph = Self.graph(golden.name)
         var parameters = try NetworkParameters(graph, from: RandomParameters(), trains: golden.trains)
         let plan = try ImageTrainingPlan(graph: graph, output: "logits", parameters: parameters)
-        let pictures = Self.around("input", [4, 24 * 20 * 3], spread: 1)
+        let pictures = around("input", [4, 24 * 20 * 3], spread: 1)
         let pass = try plan.forward(pictures, parameters)
-        #expect(Self.error(pass.output.values, golden.logits) < 1e-5)
+        #expect(relativeError(pass.output.values, golden.logits) < 1e-5)
         let slope = CrossEntropy()(pass.output, targets: [0, 2, 1, 1]).gradient
         var gradients = parameters.trained
         try plan.backward(pass, outputGradient: slope, parameters, into: &gradients)
@@ -179,11 +169,11 @@ import Testing
             #expect(ours.count == expected.count)
             // A summand in front of a normalisation changes nothing: its gradient is rounding.
             guard expected.contains(where: { abs($0) > 1e-6 }) else { continue }
-            #expect(Self.error(ours, expected) < 1e-4, "\(name)")
+            #expect(relativeError(ours, expected) < 1e-4, "\(name)")
         }
         plan.updateStatistics(pass, &parameters)
         for (name, expected) in golden.statistics {
-            #expect(Self.error(try #require(parameters.fixed.tensors[name]).values, expected) < 1e-5, "\(name)")
+            #expect(relativeError(try #require(parameters.fixed.tensors[name]).values, expected) < 1e-5, "\(name)")
         }
     }
 
@@ -192,18 +182,18 @@ import Testing
         let graph = Self.graph("mbconv")
         let parameters = try NetworkParameters(graph, from: RandomParameters()) { $0.name.hasPrefix("fc.") }
         let plan = try ImageTrainingPlan(graph: graph, output: "logits", parameters: parameters)
-        let pictures = Self.around("input", [4, 24 * 20 * 3], spread: 1)
+        let pictures = around("input", [4, 24 * 20 * 3], spread: 1)
         let whole = try plan.forward(pictures, parameters).output.values
         // Frozen normalisations do not look at the batch.
         let part = Tensor(shape: [2, 24 * 20 * 3], values: Array(pictures.values.prefix(2 * 24 * 20 * 3)))
-        #expect(Self.error(try plan.forward(part, parameters).output.values, Array(whole.prefix(6))) < 1e-6)
+        #expect(relativeError(try plan.forward(part, parameters).output.values, Array(whole.prefix(6))) < 1e-6)
         let inference = try InferencePlan(
             graph: graph, output: "logits", batch: 4, weights: PackedWeights(parameters.source))
         let normalization = PixelNormalization(mean: [0, 0, 0], deviation: [1, 1, 1])
         let pixels = (0..<4 * 24 * 20 * 3).map { UInt8(truncatingIfNeeded: $0 &* 97 / 13) }
         let input = Tensor(shape: [4, 24 * 20 * 3], values: pixels.map { Float($0) / 255 })
         let ours = try plan.forward(input, parameters).output.values
-        #expect(Self.error(ours, try inference.run(pixels: pixels, normalization: normalization).values) < 1e-5)
+        #expect(relativeError(ours, try inference.run(pixels: pixels, normalization: normalization).values) < 1e-5)
     }
 
     @Test(
@@ -218,10 +208,10 @@ import Testing
             output: ImageShape(.image(channels: outputs, height: side, width: side)), shape: [outputs, inputs, 3, 3],
             batch: 3, trains: true, wantsInput: true)
         #expect(request.mayUseWinograd)
-        let weight = Self.around("weight", request.shape, spread: 0.1).values
-        let bias = Self.around("bias", [outputs], spread: 1).values
-        let input = Matrix(Self.around("input", [3, request.input.count], spread: 1))
-        let slope = Matrix(Self.around("slope", [3, request.output.count], spread: 1))
+        let weight = around("weight", request.shape, spread: 0.1).values
+        let bias = around("bias", [outputs], spread: 1).values
+        let input = Matrix(around("input", [3, request.input.count], spread: 1))
+        let slope = Matrix(around("slope", [3, request.output.count], spread: 1))
         let results = try [true, false].map { allowed -> [[Float]] in
             let layer = try ConvolutionLayer.make(request, Context(), allowsWinograd: allowed)
             if !allowed { #expect(!layer.usesWinograd) }
@@ -231,7 +221,7 @@ import Testing
                 slope, input: input, weight: weight, weightGradient: &ofWeight, biasGradient: &ofBias)
             return [Array(output.values), ofWeight, ofBias, try #require(ofInput.map { Array($0.values) })]
         }
-        for (ours, direct) in zip(results[0], results[1]) { #expect(Self.error(ours, direct) < 1e-4) }
+        for (ours, direct) in zip(results[0], results[1]) { #expect(relativeError(ours, direct) < 1e-4) }
     }
 
     @Test(
@@ -254,7 +244,7 @@ import Testing
             )
             .output
         }
-        let pictures = Self.around("input", [2, 24 * 20 * 3], spread: 1)
+        let pictures = around("input", [2, 24 * 20 * 3], spread: 1)
         let joined = try run(back, "logits", run(front, "boundary", pictures))
         #expect(joined == (try run(graph, "logits", pictures)))
     }

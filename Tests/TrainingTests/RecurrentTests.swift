@@ -55,26 +55,14 @@ import Testing
 
     static let golden: Goldens = fixture("recurrent", in: Bundle.module)
 
-    /// `around` of Tests/Parity/parameters.py.
-    static func around(_ name: String, _ shape: [Int], spread: Float) -> Tensor {
-        let values = RandomParameters().uniform(name, count: shape.reduce(1, *)).map { spread * (2 * $0 - 1) }
-        return Tensor(shape: shape, values: values)
-    }
-
-    /// Largest difference as a share of the largest expected value.
-    static func relativeError(_ ours: [Float], _ expected: [Float]) -> Float {
-        let largest = expected.map(abs).max() ?? 0
-        return zip(ours, expected).map { abs($0 - $1) }.max()! / max(largest, 1e-12)
-    }
-
     @Test("outputs and every gradient equal PyTorch's packed-sequence result", arguments: golden.goldens)
     func equalsPyTorch(golden: Golden) throws {
         let setup = Self.golden
         let plan = try golden.plan(size: setup.size, classes: setup.classes)
         let parameters = try ParameterVector(plan.graph, from: RandomParameters())
-        let input = Self.around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
+        let input = around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
         let pass = plan.forward(PackedSequences(padded: input, lengths: setup.lengths), parameters)
-        #expect(Self.relativeError(pass.output.values, golden.logits) < 1e-5)
+        #expect(relativeError(pass.output.values, golden.logits) < 1e-5)
 
         let (loss, gradient) = CrossEntropy()(pass.output, targets: setup.targets)
         #expect(abs(loss - golden.loss) < 1e-5)
@@ -84,7 +72,7 @@ import Testing
         #expect(Set(gradients.keys) == Set(golden.gradients.keys))
         for (name, expected) in golden.gradients {
             let ours = try #require(gradients[name])
-            #expect(Self.relativeError(ours.values, expected) < 1e-4, "\(name)")
+            #expect(relativeError(ours.values, expected) < 1e-4, "\(name)")
         }
     }
 
@@ -93,7 +81,7 @@ import Testing
         let setup = Self.golden
         let plan = try golden.plan(size: setup.size, classes: setup.classes)
         let parameters = try ParameterVector(plan.graph, from: RandomParameters())
-        let clean = Self.around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
+        let clean = around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
         var garbage = clean
         for (index, length) in setup.lengths.enumerated() {
             for step in length..<setup.steps {
@@ -121,7 +109,7 @@ import Testing
         let setup = Self.golden
         let plan = try setup.goldens[2].plan(size: setup.size, classes: setup.classes)
         let parameters = try ParameterVector(plan.graph, from: RandomParameters())
-        let input = Self.around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
+        let input = around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
         let all = plan.forward(PackedSequences(padded: input, lengths: setup.lengths), parameters).output
         let stride = setup.steps * setup.size
         for (index, length) in setup.lengths.enumerated() {
@@ -130,7 +118,7 @@ import Testing
                 values: Array(input.values[index * stride..<(index + 1) * stride]))
             let alone = plan.forward(PackedSequences(padded: own, lengths: [length]), parameters).output
             let together = Array(all.values[index * setup.classes..<(index + 1) * setup.classes])
-            #expect(Self.relativeError(alone.values, together) < 1e-5)
+            #expect(relativeError(alone.values, together) < 1e-5)
         }
     }
 
@@ -140,8 +128,8 @@ import Testing
         let logits = builder.linear("fc", builder.input(.vector(4)), out: 2)
         let graph = builder.build(outputs: ["logits": logits])
         var parameters = ParameterVector(zerosFor: graph)
-        parameters.values = Self.around("p", [8], spread: 1).values + [0, 0]
-        let target = Self.around("target", [8], spread: 1).values
+        parameters.values = around("p", [8], spread: 1).values + [0, 0]
+        let target = around("target", [8], spread: 1).values
         let optimizer = Optimizer(
             kind: golden.kind == "adam" ? .adam : .sgd, learningRate: golden.lr, momentum: golden.momentum ?? 0,
             weightDecay: golden.weightDecay ?? 0, epsilon: golden.eps ?? 1e-8)
@@ -151,6 +139,6 @@ import Testing
             for index in 0..<8 { gradient.values[index] = 4 * powf(parameters.values[index] - target[index], 3) }
             optimizer.update(&parameters, gradient: gradient, &state)
         }
-        #expect(Self.relativeError(Array(parameters.values[0..<8]), golden.parameters) < 1e-5)
+        #expect(relativeError(Array(parameters.values[0..<8]), golden.parameters) < 1e-5)
     }
 }

@@ -1,0 +1,98 @@
+import FeatureCache
+import Foundation
+import Video
+
+/// The work itself: what is decoded and computed, and what becomes of it.
+extension Extractor {
+    /// Extracts and stores, one clip or part of a clip a worker.
+    func work(_ jobs: [Job], _ networks: [DeviceNetwork]?, _ session: Session) throws {
+        let (targets, isCancelled) = (session.targets, session.isCancelled)
+        let root = dataset.root
+        let frames = jobs.count * (targets.map(\.recipe.sampling.frames).max() ?? 1)
+        // What differs from the frame before wants all frames.
+        let isDivisible = !targets.contains {
+            $0.recipe.input.isDifference == true && $0.recipe.sampling.windowed == nil
+        }
+        // Who waits for the GPU does not decode: two threads a core keep both busy.
+        let workers = networks == nil ? workers : 2 * workers
+        let batches =
+            !isDivisible
+            ? 1 : targets.map { ($0.recipe.sampling.frames + $0.recipe.batch - 1) / $0.recipe.batch }.min() ?? 1
+        var parts = ClipParts(clips: jobs.count, workers: workers, batches: batches)
+        let count = parts.count
+        var done = 0
+        var warned: Set<String> = []
+        try runJobs(count: jobs.count * count, workers: workers) {
+            let extractor =
+                try networks.map { FeatureExtractor(zip(targets.map(\.recipe), $0).map { ($0, $1) }) }
+                ?? FeatureExtractor(targets.map { ($0.recipe, $0.weights.packed) }, threads: 1, frames: frames)
+            return { index in
+                if isCancelled() { return Outcome.cancelled }
+                let (clip, part) = ClipParts.place(index, of: count)
+                let job = jobs[clip]
+                do {
+                    let path = root + "/" + job.clip.path
+                    let result = try extractor.extract(
+                        path: path, digest: job.content.digest, views: job.views, part: part, isCancelled: isCancelled)
+                    // Features must be of the bytes that were hashed.
+                    if try FileStamp(path: path) != job.content.stamp { throw VideoError.changed(path: path) }
+                    return .done(result)
+                } catch is FeatureExtractor.Cancelled {
+                    return .cancelled
+                } catch let error as VideoError {
+                    return .failed(error)
+                }
+            }
+        } consume: { index, outcome in
+            for warning in targets.compactMap({ $0.weights.warning(name: $0.record.weights) })
+            where warned.insert(warning).inserted { session.report(.note(warning)) }
+            let job = jobs[index / count]
+            switch outcome {
+            case .done(let result):
+                guard let all = parts.finish(index, result) else { return }
+                try store(all, of: job, session)
+            case .failed(let error):
+                guard parts.fail(index) else { return }
+                try fail(job, error, session)
+            case .cancelled:
+                session.summary.wasCancelled = true
+                return
+            }
+            done += 1
+            let summary = session.summary
+            session.report(
+                .extracted(done: done, total: jobs.count, frames: summary.frames, unit: summary.unit))
+        }
+    }
+
+    /// Joins the parts of a clip and keeps them.
+    private func store(
+        _ parts: [FeatureExtractor.Result], of job: Job, _ session: Session
+    ) throws {
+        let video = VideoRecord(digest: job.content.digest, path: job.clip.path, details: parts[0].details)
+        let sequences = job.views.indices.map { view in SequenceRecord(joining: parts.map { $0.sequences[view] }) }
+        if sequences.contains(where: { $0.length == 0 }) {
+            return try fail(job, .noFrames(path: job.clip.path), session)
+        }
+        for (view, sequence) in zip(job.views, sequences) {
+            let target = session.targets[view.recipe]
+            try session.cache.store(
+                sequence, video: video, extraction: target.id, maxFrames: target.record.maxFrames,
+                featureSize: target.record.featureSize, as: target.record.elementType)
+            session.summary.frames += sequence.length
+        }
+        session.summary.extracted += 1
+        session.summary.decodeErrors += sequences.first?.decodeErrors ?? 0
+    }
+
+    private func fail(_ job: Job, _ error: VideoError, _ session: Session) throws {
+        let failed = Set(job.views.map(\.recipe)).sorted().map { session.targets[$0].id }
+        try fail(job.clip, error, failed, session)
+    }
+
+    private enum Outcome: Sendable {
+        case done(FeatureExtractor.Result)
+        case failed(VideoError)
+        case cancelled
+    }
+}
