@@ -62,7 +62,8 @@ setup: ## Install the libraries that are missing (uses sudo when not root)
 	  echo "Install what your system calls these Debian packages: $(PACKAGES)"; fi
 
 build: setup ## The program, in .build/release
-	@swift build -c release --product zoetrope -debug-info-format none $(FLAGS) >&2
+	@if [ -x $(ZOETROPE) ]; then quiet=--quiet; else echo 'Building; the first time takes some minutes.' >&2; fi; \
+	swift build -c release --product zoetrope -debug-info-format none $$quiet $(FLAGS) >&2
 
 PREFIX ?= /usr/local
 DESTDIR ?=
