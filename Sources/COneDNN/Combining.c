@@ -10,15 +10,9 @@ int onednn_binary_create(
   dnnl_primitive_desc_t description = NULL;
   dnnl_alg_kind_t algorithm = kind == ONEDNN_ADD ? dnnl_binary_add : dnnl_binary_mul;
   CHECK(onednn_make_attributes(&attributes));
-#if API3
   CHECK(dnnl_binary_primitive_desc_create(
       &description, context->engine, algorithm, first->value, second->value, first->value,
       attributes));
-#else
-  dnnl_binary_desc_t request;
-  CHECK(dnnl_binary_desc_init(&request, algorithm, first->value, second->value, first->value));
-  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
-#endif
   status = onednn_finish(context, description, out);
   if (status == dnnl_success) (*out)->has_second = true;
 done:
@@ -58,16 +52,9 @@ int onednn_layer_normalization_create(
   dnnl_primitive_desc_t description = NULL;
   unsigned flags = dnnl_use_scale | dnnl_use_shift;
   CHECK(onednn_make_attributes(&attributes));
-#if API3
   CHECK(dnnl_layer_normalization_forward_primitive_desc_create(
       &description, context->engine, dnnl_forward_inference, rows->value, rows->value, NULL, epsilon,
       flags, attributes));
-#else
-  dnnl_layer_normalization_desc_t request;
-  CHECK(dnnl_layer_normalization_forward_desc_init(
-      &request, dnnl_forward_inference, rows->value, NULL, epsilon, flags));
-  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
-#endif
   status = onednn_finish(context, description, out);
   if (status == dnnl_success) (*out)->channels = onednn_layout_last_dimension(rows);
 done:

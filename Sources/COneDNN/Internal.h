@@ -16,6 +16,7 @@ typedef const_dnnl_memory_desc_t borrowed_descriptor;
 #define API3 0
 typedef dnnl_memory_desc_t *descriptor;
 typedef const dnnl_memory_desc_t *borrowed_descriptor;
+#include "Version2.h"
 #endif
 
 #define CHECK(call)                                                                                \

@@ -202,18 +202,10 @@ int onednn_convolution_create(
       &weights, o->weights_element, w.weights_rank, w.weights, ONEDNN_ANY));
   CHECK(onednn_layout_create(&bias, ONEDNN_F32, 1, bias_dims, ONEDNN_PLAIN));
   CHECK(convolution_attributes(&attributes, o));
-#if API3
   CHECK(dnnl_convolution_forward_primitive_desc_create(
       &description, context->engine, dnnl_forward_inference, algorithm, source->value,
       weights->value, bias->value, destination->value, w.strides, w.dilates, w.before, w.after,
       attributes));
-#else
-  dnnl_convolution_desc_t request;
-  CHECK(dnnl_dilated_convolution_forward_desc_init(
-      &request, dnnl_forward_inference, algorithm, source->value, weights->value, bias->value,
-      destination->value, w.strides, w.dilates, w.before, w.after));
-  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
-#endif
   CHECK(onednn_finish(context, description, &made));
   description = NULL;
   made->has_weights = true;
@@ -250,17 +242,9 @@ int onednn_pooling_create(
   CHECK(onednn_layout_create(
       &destination, onednn_layout_element(source), w.rank, w.destination, ONEDNN_ANY));
   CHECK(onednn_make_attributes(&attributes));
-#if API3
   CHECK(dnnl_pooling_forward_primitive_desc_create(
       &description, context->engine, dnnl_forward_inference, algorithms[o->kind], source->value,
       destination->value, w.strides, w.kernel, w.dilates, w.before, w.after, attributes));
-#else
-  dnnl_pooling_desc_t request;
-  CHECK(dnnl_pooling_forward_desc_init(
-      &request, dnnl_forward_inference, algorithms[o->kind], source->value, destination->value,
-      w.strides, w.kernel, w.before, w.after));
-  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
-#endif
   status = onednn_finish(context, description, out);
 done:
   onednn_layout_destroy(destination);
@@ -314,17 +298,9 @@ int onednn_eltwise_create(
   dnnl_alg_kind_t algorithm = eltwise_algorithm(activation);
   if (algorithm == dnnl_alg_kind_undef) return dnnl_unimplemented;
   CHECK(onednn_make_attributes(&attributes));
-#if API3
   CHECK(dnnl_eltwise_forward_primitive_desc_create(
       &description, context->engine, dnnl_forward_inference, algorithm, layout->value,
       layout->value, eltwise_alpha(activation), eltwise_beta(activation), attributes));
-#else
-  dnnl_eltwise_desc_t request;
-  CHECK(dnnl_eltwise_forward_desc_init(
-      &request, dnnl_forward_inference, algorithm, layout->value, eltwise_alpha(activation),
-      eltwise_beta(activation)));
-  CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, NULL));
-#endif
   status = onednn_finish(context, description, out);
 done:
   if (attributes) dnnl_primitive_attr_destroy(attributes);

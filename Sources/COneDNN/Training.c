@@ -3,6 +3,16 @@
 // Primitives that train: forward passes that keep what is needed, and their gradients. All tensors of pictures are
 // float32, channels last but for Winograd's.
 
+/// Makes the forward primitive or the backward one, and takes its description over.
+static int finish(
+    onednn_context *context, onednn_direction direction, dnnl_primitive_desc_t *forward,
+    dnnl_primitive_desc_t *backward, onednn_operation **out) {
+  dnnl_primitive_desc_t *wanted = direction == ONEDNN_FORWARD ? forward : backward;
+  dnnl_primitive_desc_t description = *wanted;
+  *wanted = NULL;
+  return onednn_finish(context, description, out);
+}
+
 int onednn_convolution_training_create(
     onednn_context *context, const onednn_convolution_options *o, bool has_bias,
     onednn_direction direction, onednn_operation **out) {
@@ -21,7 +31,6 @@ int onednn_convolution_training_create(
   CHECK(onednn_layout_create(&weights, ONEDNN_F32, w.weights_rank, w.weights, ONEDNN_ANY));
   if (has_bias) CHECK(onednn_layout_create(&bias, ONEDNN_F32, 1, bias_dims, ONEDNN_PLAIN));
   CHECK(onednn_make_attributes(&attributes));
-#if API3
   CHECK(dnnl_convolution_forward_primitive_desc_create(
       &forward, context->engine, dnnl_forward_training, algorithm, source->value,
       weights->value, bias ? bias->value : NULL, destination->value, w.strides, w.dilates, w.before,
@@ -35,29 +44,7 @@ int onednn_convolution_training_create(
         &description, context->engine, algorithm, source->value, weights->value,
         bias ? bias->value : NULL, destination->value, w.strides, w.dilates, w.before, w.after, forward,
         attributes));
-#else
-  dnnl_convolution_desc_t request;
-  CHECK(dnnl_dilated_convolution_forward_desc_init(
-      &request, dnnl_forward_training, algorithm, source->value, weights->value,
-      bias ? bias->value : NULL, destination->value, w.strides, w.dilates, w.before, w.after));
-  CHECK(dnnl_primitive_desc_create(&forward, &request, attributes, context->engine, NULL));
-  if (direction == ONEDNN_BACKWARD_DATA)
-    CHECK(dnnl_dilated_convolution_backward_data_desc_init(
-        &request, algorithm, source->value, weights->value, destination->value,
-        w.strides, w.dilates, w.before, w.after));
-  if (direction == ONEDNN_BACKWARD_WEIGHTS)
-    CHECK(dnnl_dilated_convolution_backward_weights_desc_init(
-        &request, algorithm, source->value, weights->value,
-        bias ? bias->value : NULL, destination->value, w.strides, w.dilates, w.before, w.after));
-  if (direction != ONEDNN_FORWARD)
-    CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, forward));
-#endif
-  if (direction == ONEDNN_FORWARD) {
-    description = forward;
-    forward = NULL;
-  }
-  status = onednn_finish(context, description, out);
-  description = NULL;
+  status = finish(context, direction, &forward, &description, out);
 done:
   if (description) dnnl_primitive_desc_destroy(description);
   if (forward) dnnl_primitive_desc_destroy(forward);
@@ -83,7 +70,6 @@ int onednn_pooling_training_create(
   CHECK(onednn_layout_create(&source, ONEDNN_F32, w.rank, w.source, ONEDNN_CHANNELS_LAST));
   CHECK(onednn_layout_create(&destination, ONEDNN_F32, w.rank, w.destination, ONEDNN_CHANNELS_LAST));
   CHECK(onednn_make_attributes(&attributes));
-#if API3
   CHECK(dnnl_pooling_forward_primitive_desc_create(
       &forward, context->engine, dnnl_forward_training, algorithms[o->kind], source->value,
       destination->value, w.strides, w.kernel, w.dilates, w.before, w.after, attributes));
@@ -91,25 +77,7 @@ int onednn_pooling_training_create(
     CHECK(dnnl_pooling_backward_primitive_desc_create(
         &description, context->engine, algorithms[o->kind], source->value, destination->value,
         w.strides, w.kernel, w.dilates, w.before, w.after, forward, attributes));
-#else
-  dnnl_pooling_desc_t request;
-  CHECK(dnnl_pooling_forward_desc_init(
-      &request, dnnl_forward_training, algorithms[o->kind], source->value, destination->value,
-      w.strides, w.kernel, w.before, w.after));
-  CHECK(dnnl_primitive_desc_create(&forward, &request, attributes, context->engine, NULL));
-  if (direction != ONEDNN_FORWARD) {
-    CHECK(dnnl_pooling_backward_desc_init(
-        &request, algorithms[o->kind], source->value, destination->value, w.strides, w.kernel, w.before,
-        w.after));
-    CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, forward));
-  }
-#endif
-  if (direction == ONEDNN_FORWARD) {
-    description = forward;
-    forward = NULL;
-  }
-  status = onednn_finish(context, description, out);
-  description = NULL;
+  status = finish(context, direction, &forward, &description, out);
 done:
   if (description) dnnl_primitive_desc_destroy(description);
   if (forward) dnnl_primitive_desc_destroy(forward);
@@ -130,7 +98,6 @@ int onednn_normalization_training_create(
   int64_t dims[] = {batch, channels, height, width};
   CHECK(onednn_layout_create(&layout, ONEDNN_F32, 4, dims, ONEDNN_CHANNELS_LAST));
   CHECK(onednn_make_attributes(&attributes));
-#if API3
   CHECK(dnnl_batch_normalization_forward_primitive_desc_create(
       &forward, context->engine, dnnl_forward_training, layout->value, layout->value, epsilon,
       flags, attributes));
@@ -138,23 +105,7 @@ int onednn_normalization_training_create(
     CHECK(dnnl_batch_normalization_backward_primitive_desc_create(
         &description, context->engine, dnnl_backward, layout->value, layout->value, layout->value,
         epsilon, flags, forward, attributes));
-#else
-  dnnl_batch_normalization_desc_t request;
-  CHECK(dnnl_batch_normalization_forward_desc_init(
-      &request, dnnl_forward_training, layout->value, epsilon, flags));
-  CHECK(dnnl_primitive_desc_create(&forward, &request, attributes, context->engine, NULL));
-  if (direction != ONEDNN_FORWARD) {
-    CHECK(dnnl_batch_normalization_backward_desc_init(
-        &request, dnnl_backward, layout->value, layout->value, epsilon, flags));
-    CHECK(dnnl_primitive_desc_create(&description, &request, attributes, context->engine, forward));
-  }
-#endif
-  if (direction == ONEDNN_FORWARD) {
-    description = forward;
-    forward = NULL;
-  }
-  status = onednn_finish(context, description, out);
-  description = NULL;
+  status = finish(context, direction, &forward, &description, out);
   if (status == dnnl_success) {
     (*out)->channels = channels;
     (*out)->is_backward = direction != ONEDNN_FORWARD;
