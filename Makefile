@@ -19,6 +19,8 @@ ONNX ?=
 SQL ?=
 ARGS ?=
 export CACHE RUNS PIPELINE RUN VIDEO REPORT ONNX SQL
+# Python leaves nothing among the sources.
+export PYTHONDONTWRITEBYTECODE := 1
 
 MODULES := NeuralNetwork Inference Training ONNX Backbones Datasets Video FeatureCache Extraction SequenceModels FineTuning \
   Exploration Tokenizers Language Reports Pipelines

@@ -131,10 +131,5 @@ public struct EfficientNet: Sendable {
             kernel: Extent(kernel), stride: Extent(stride), padding: Extent(leading), trailing: Extent(half))
     }
 
-    /// Channels scaled to the network's width, a multiple of 8, never below 90 % of what was asked for.
-    private func channels(_ count: Int) -> Int {
-        let wanted = Double(count) * size.scaling.width
-        let rounded = max(8, Int(wanted + 4) / 8 * 8)
-        return Double(rounded) < 0.9 * wanted ? rounded + 8 : rounded
-    }
+    private func channels(_ count: Int) -> Int { InvertedResiduals.rounded(count, size.scaling.width) }
 }

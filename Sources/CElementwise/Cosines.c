@@ -1,15 +1,6 @@
-#include "CElementwise.h"
+#include "Vectors.h"
 
 #include <math.h>
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__x86_64__) && defined(__linux__) && !__has_feature(thread_sanitizer)
-#define EVERY_PROCESSOR __attribute__((target_clones("avx512f", "arch=haswell", "default")))
-#else
-#define EVERY_PROCESSOR
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 typedef float __attribute__((aligned(1))) number;
 typedef _Float16 __attribute__((aligned(1))) half;

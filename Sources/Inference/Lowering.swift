@@ -89,20 +89,12 @@ struct Lowering {
             return append(shape(of: id)) {
                 .binary(name: node.name, .multiply, first: first, second: second, output: $0)
             }
-        case .function(let function): return appendRows(id, .function(function))
-        case .gatherChannels(let places): return appendRows(id, .gather(places))
         case .concatenation:
             let inputs = node.inputs.map { value[$0]! }
             return append(node.shape) { .concatenation(name: node.name, inputs: inputs, output: $0) }
-        case .maxPooling(let window):
-            return appendPooling(node, PoolingStep(kind: .max, window: window))
-        case .averagePooling(let window, let countsPadding):
-            return appendPooling(node, PoolingStep(kind: .average(countsPadding: countsPadding), window: window))
-        case .globalAveragePooling:
-            let shape = shapes[value[input]!]
-            let time = TimeWindow(kernel: shape.frames, stride: shape.frames)
-            let window = Window(kernel: Extent(shape.height, shape.width), time: time)
-            return appendPooling(node, PoolingStep(kind: .average(countsPadding: false), window: window))
+        case .maxPooling, .averagePooling, .globalAveragePooling:
+            let (step, source) = (pooling(node), value[input]!)
+            return append(node.shape) { .pooling(name: node.name, step, input: source, output: $0) }
         case .dropout, .flatten:
             return value[input]!
         case .layerNormalization(let epsilon):
@@ -112,20 +104,38 @@ struct Lowering {
                     name: node.name, epsilon: epsilon, parameters: node.parameters, input: source, output: $0)
             }
         case .classToken: return firstToken(of: input)
-        case .groupNormalization(let groups, let epsilon):
-            return appendRows(id, .groupNormalization(groups: groups, epsilon: epsilon))
-        case .responseNormalization(let epsilon): return appendRows(id, .responseNormalization(epsilon: epsilon))
-        case .tokens(let embedding):
-            return appendRows(id, .tokens(TokenTable(embedding, graph[input].shape)))
-        case .selfAttention(let heads):
-            guard case .tokens = node.shape else { throw PlanError.unsupported(node: node.name) }
-            return appendRows(id, .attention(heads: heads))
-        case .latentAttention(let heads): return appendRows(id, .latentAttention(heads: heads))
-        case .tokenMean(let first): return appendRows(id, .mean(first: first))
-        case .tokenMap(let first): return appendRows(id, .slice(first: first))
-        case .input, .sequenceMean, .unitLength, .sequenceMax, .recurrent, .finalState, .attentionPooling, .positions,
-            .convolutionalRecurrent, .spatialMean, .causalAttention:
-            throw PlanError.unsupported(node: node.name)
+        default:
+            guard let operation = rowOperation(node) else { throw PlanError.unsupported(node: node.name) }
+            return appendRows(id, operation)
+        }
+    }
+
+    /// What a node does with rows; nil for operations of sequences, which are not planned.
+    private func rowOperation(_ node: Graph.Node) -> RowOperation? {
+        switch node.operation {
+        case .function(let function): .function(function)
+        case .gatherChannels(let places): .gather(places)
+        case .groupNormalization(let groups, let epsilon): .groupNormalization(groups: groups, epsilon: epsilon)
+        case .responseNormalization(let epsilon): .responseNormalization(epsilon: epsilon)
+        case .tokens(let embedding): .tokens(TokenTable(embedding, graph[node.inputs[0]].shape))
+        case .selfAttention(let heads): if case .tokens = node.shape { .attention(heads: heads) } else { nil }
+        case .latentAttention(let heads): .latentAttention(heads: heads)
+        case .tokenMean(let first): .mean(first: first)
+        case .tokenMap(let first): .slice(first: first)
+        default: nil
+        }
+    }
+
+    private func pooling(_ node: Graph.Node) -> PoolingStep {
+        switch node.operation {
+        case .maxPooling(let window): return PoolingStep(kind: .max, window: window)
+        case .averagePooling(let window, let countsPadding):
+            return PoolingStep(kind: .average(countsPadding: countsPadding), window: window)
+        default:
+            let shape = shapes[value[node.inputs[0]]!]
+            let time = TimeWindow(kernel: shape.frames, stride: shape.frames)
+            let window = Window(kernel: Extent(shape.height, shape.width), time: time)
+            return PoolingStep(kind: .average(countsPadding: false), window: window)
         }
     }
 
@@ -219,11 +229,6 @@ struct Lowering {
             step.normalization = (node.parameters, epsilon, hasScale)
             return .convolution(step)
         }
-    }
-
-    private mutating func appendPooling(_ node: Graph.Node, _ step: PoolingStep) -> Value {
-        let input = value[node.inputs[0]]!
-        return append(node.shape) { .pooling(name: node.name, step, input: input, output: $0) }
     }
 
     private mutating func append(_ shape: Graph.Shape, _ make: (Value) -> Step) -> Value {

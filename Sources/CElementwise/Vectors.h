@@ -1,0 +1,41 @@
+// What the loops of this target share.
+#ifndef ZOETROPE_CELEMENTWISE_VECTORS_H
+#define ZOETROPE_CELEMENTWISE_VECTORS_H
+
+#include "CElementwise.h"
+
+#include <stdint.h>
+
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+// ThreadSanitizer is not there yet when the processor picks.
+#if defined(__x86_64__) && defined(__linux__) && !__has_feature(thread_sanitizer)
+#define EVERY_PROCESSOR __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+#else
+#define EVERY_PROCESSOR
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+// Of a loop that adds in parts; the compiler makes vectors of them.
+enum { LANES = 16 };
+
+// Cody and Waite's reduction, a polynomial of degree 6 on ±ln2/2: as `exponential` of NeuralNetwork.
+INLINE float exponential(float x) {
+  x = x < -87 ? -87 : x;
+  x = x > 88 ? 88 : x;
+  float shifted = x * 1.44269504f + 12582912.f;
+  float integer = shifted - 12582912.f;
+  float rest = (x - integer * 0.693359375f) + integer * 2.1219444e-4f;
+  float p = 1.39819995e-3f;
+  p = p * rest + 8.333452e-3f;
+  p = p * rest + 4.1665796e-2f;
+  p = p * rest + 1.6666666e-1f;
+  p = p * rest + 5.0000001e-1f;
+  p = p * rest * rest + rest + 1;
+  union { float number; uint32_t bits; } power = {shifted};
+  power.bits = (power.bits + 127) << 23;
+  return p * power.number;
+}
+
+#endif
