@@ -16,8 +16,9 @@ extension PlanCompiler {
         request.weights_element = element
         var accumulated: Placed?
         let primitive: Primitive
+        var activation: Primitive?
         if let chosen = try chosen(step, request) {
-            primitive = chosen
+            (primitive, activation) = (chosen.convolution, chosen.activation)
             accumulated = try step.accumulated.map { try converted($0, to: primitive.destination, nil, step.name) }
         } else {
             accumulated = try step.accumulated.map { try float($0, step.name) }
@@ -28,6 +29,7 @@ extension PlanCompiler {
         let source = try converted(step.input, to: primitive.source, nil, step.name)
         let layer = PackedWeights.Request(step: step, layout: primitive.weights!, sourceScale: 1)
         append(primitive, source, into: accumulated?.buffer, layer: layer, output: step.output)
+        if let activation { appendInPlace(activation, step.output) }
     }
 
     /// Over frames at once, channels last; or frame by frame and summed, where that was chosen.
@@ -50,13 +52,14 @@ extension PlanCompiler {
     }
 
     /// The kernel that was chosen; nil where none was, or where this oneDNN does not have what was measured.
-    private func chosen(_ step: ConvolutionStep, _ request: onednn_convolution_options) throws -> Primitive? {
+    private func chosen(_ step: ConvolutionStep, _ request: onednn_convolution_options) throws -> ActivatedConvolution?
+    {
         guard let kernel = choice?.kernels[step.output] else { return nil }
         var request = request
         request.winograd = kernel.isWinograd
         let format = kernel.format.code
         let source = try layout(step.input, isInput(step.input) ? ONEDNN_CHANNELS_LAST : format, element)
-        return try? convolution(step.name, &request, source, layout(step.output, format, element))
+        return try? ActivatedConvolution(step.name, request, source, layout(step.output, format, element), context)
     }
 
     /// Eight-bit sources and weights; the output too where others read it so.

@@ -14,8 +14,10 @@ final class KernelBench {
     /// - Parameters:
     ///   - sizes: bytes of source, weights and destination.
     ///   - bias: bytes.
+    ///   - inPlace: whether the source is overwritten.
     func seconds(
-        _ primitive: Primitive, _ sizes: [Int], bias: Int, unlessSlowerThan other: Double = .infinity
+        _ primitive: Primitive, _ sizes: [Int], bias: Int, inPlace: Bool = false,
+        unlessSlowerThan other: Double = .infinity
     ) -> Double {
         for (index, bytes) in (sizes + [bias, primitive.scratchpadBytes]).enumerated()
         where buffers[index].bytes < bytes {
@@ -25,7 +27,7 @@ final class KernelBench {
         let pointers = buffers.map(\.pointer)
         let isBound: ()? = try? primitive.bind(
             source: pointers[0], weights: sizes[1] > 0 ? pointers[1] : nil, bias: bias > 0 ? pointers[3] : nil,
-            destination: pointers[2], scratchpad: pointers[4])
+            destination: pointers[inPlace ? 0 : 2], scratchpad: pointers[4])
         if isBound == nil { return .infinity }
         var (best, sum) = (Double.infinity, 0.0)
         for run in 0..<4 {

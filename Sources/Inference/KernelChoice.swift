@@ -11,8 +11,8 @@ struct KernelChoice: Sendable {
     /// Of a run, without what is the same whatever is chosen.
     private(set) var seconds = 0.0
 
-    /// Whether a kernel rounds otherwise than the direct sum.
-    var usesWinograd: Bool { kernels.values.contains(where: \.isWinograd) }
+    /// Of the kernels that round otherwise than the direct sum.
+    var winogradCount: Int { kernels.values.count(where: \.isWinograd) }
 
     /// The same formats, computed as direct sums.
     var direct: KernelChoice {

@@ -11,7 +11,10 @@ struct KernelQuestion: Sendable {
     let element: onednn_element
 
     /// All that decides how long it takes.
-    var signature: String { options.signature + (readsInput ? "input" : "") }
+    var signature: String {
+        options.signature + (readsInput ? "input" : "")
+            + (options.canWinograd && options.activatesBeyondWinograd ? "s" : "")
+    }
 
     /// The same of so few pictures that measuring takes little memory.
     var small: KernelQuestion {
@@ -39,11 +42,14 @@ struct KernelQuestion: Sendable {
     func measured(_ bench: KernelBench) -> [ConvolutionKernel] {
         var best = Double.infinity
         return candidates(bench.context).compactMap { candidate in
-            let seconds =
+            var seconds =
                 candidate.runs
                 * bench.seconds(
-                    candidate.primitive, candidate.buffers, bias: Int(options.out_channels) * 4,
+                    candidate.made.convolution, candidate.buffers, bias: Int(options.out_channels) * 4,
                     unlessSlowerThan: best / candidate.runs)
+            if let activation = candidate.made.activation {
+                seconds += bench.seconds(activation, [candidate.buffers[2], 0, 0], bias: 0, inPlace: true)
+            }
             best = min(best, seconds)
             if !seconds.isFinite { return nil }
             return ConvolutionKernel(format: candidate.format, isWinograd: candidate.isWinograd, seconds: seconds)
@@ -53,7 +59,7 @@ struct KernelQuestion: Sendable {
     private struct Candidate {
         let format: MemoryFormat
         let isWinograd: Bool
-        let primitive: Primitive
+        let made: ActivatedConvolution
         /// Of source, weights and destination.
         let buffers: [Int]
         /// Of one run.
@@ -98,7 +104,6 @@ struct KernelQuestion: Sendable {
     private func candidate(
         _ request: onednn_convolution_options, _ format: MemoryFormat, _ context: Context
     ) -> Candidate? {
-        var request = request
         let frames = request.frames.in > 0
         let (batch, read) = (frames ? batch : Int(request.batch), readsInput ? ONEDNN_CHANNELS_LAST : format.code)
         func dimensions(_ shape: ImageShape) -> [Int] {
@@ -108,14 +113,14 @@ struct KernelQuestion: Sendable {
         }
         guard let source = try? Layout(dimensions(from), read, element),
             let destination = try? Layout(dimensions(to), format.code, element),
-            let primitive = try? Primitive(
-                "candidate",
-                { onednn_convolution_create(context.handle, &request, source.handle, destination.handle, $0) }),
-            !primitive.isSlow, let weights = primitive.weights
+            let made = try? ActivatedConvolution("candidate", request, source, destination, context),
+            !made.convolution.isSlow, let weights = made.convolution.weights
         else { return nil }
+        let activating = made.activation == nil ? 0 : 2 * Double(destination.bytes) / 1.6e10
         return Candidate(
-            format: format, isWinograd: request.winograd, primitive: primitive,
-            buffers: [source.bytes, weights.bytes, destination.bytes], likely: request.likelySeconds(format))
+            format: format, isWinograd: request.winograd, made: made,
+            buffers: [source.bytes, weights.bytes, destination.bytes],
+            likely: request.likelySeconds(format) + activating)
     }
 }
 

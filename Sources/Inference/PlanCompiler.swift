@@ -90,9 +90,7 @@ struct PlanCompiler {
             try compile(name, step, input: input, output: output)
         case .activation(let name, let activation, let input, let output):
             let source = try float(input, name)
-            let primitive = try Primitive(name) {
-                onednn_eltwise_create(context.handle, activation.code, source.layout.handle, $0)
-            }
+            let primitive = try Primitive(name, activation.code, source.layout, context)
             append(primitive, source, into: overwritable(source, input, at: index), output: output)
         case .binary(let name, let operation, let first, let second, let output):
             try compile(name, operation, first, second, output: output, at: index)
@@ -309,6 +307,14 @@ struct PlanCompiler {
     mutating func append(part operation: Operation) {
         for buffer in operation.sources + [operation.destination] { touch(buffer) }
         operations.append(operation)
+    }
+
+    /// Changes what the last step made, which is then what calibration looks at.
+    mutating func appendInPlace(_ primitive: Primitive, _ value: Lowering.Value) {
+        let (buffer, observed) = (values[value]!.buffer, operations[operations.count - 1].observed)
+        operations[operations.count - 1].observed = nil
+        append(part: Operation(kernel: primitive, sources: [buffer], destination: buffer))
+        operations[operations.count - 1].observed = observed
     }
 
     /// What the last step leaves is a value that calibration looks at.

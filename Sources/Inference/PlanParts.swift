@@ -69,8 +69,8 @@ struct PlanParts {
             lowering, batch: request.batch, element: request.element, pictures: request.pictures, tuning: tuning,
             context: Context())
         let fastest = KernelChoice(lowering, times, allowsWinograd: true)
-        guard fastest.usesWinograd else { return try PlanParts(request, weights, .chosen(fastest)) }
-        let key = weights.identity.map { request.signature + " " + $0 }
+        guard fastest.winogradCount > 0 else { return try PlanParts(request, weights, .chosen(fastest)) }
+        let key = weights.identity.map { "\(request.signature) \($0) \(fastest.winogradCount) winograd" }
         let known = key.flatMap { key in tuning.withMeasured { $0.errors[key] } }
         let direct = KernelChoice(lowering, times, allowsWinograd: false)
         if known.map({ $0 > tolerance }) ?? !isWorthChecking(fastest, direct, request) {

@@ -49,9 +49,7 @@ extension PlanCompiler {
     ) throws {
         if frames.isEmpty { return }
         let part = try part(step.output, of: frames.count)
-        let primitive = try Primitive(step.name) {
-            onednn_eltwise_create(context.handle, activation.code, part.handle, $0)
-        }
+        let primitive = try Primitive(step.name, activation.code, part, context)
         let offset = frames.lowerBound * bytes
         append(
             part: Operation(kernel: primitive, sources: [buffer], destination: buffer, offsets: (offset, offset)))

@@ -6,13 +6,15 @@ import Testing
 
 @Suite struct KernelTuningTests {
     /// Three convolutions with windows of 3×3, a sum, a pooling in between.
-    static var graph: Graph {
+    static let graph = graph(.relu)
+
+    static func graph(_ activation: Activation) -> Graph {
         var builder = GraphBuilder()
         let image = builder.input(.image(channels: 3, height: 34, width: 34))
-        let stem = builder.activation(.relu, builder.convolution("stem", image, convolution(32)))
-        let inner = builder.activation(.relu, builder.convolution("inner", stem, convolution(32)))
+        let stem = builder.activation(activation, builder.convolution("stem", image, convolution(32)))
+        let inner = builder.activation(activation, builder.convolution("inner", stem, convolution(32)))
         let branch = builder.convolution("branch", inner, convolution(32))
-        let sum = builder.activation(.relu, builder.add("sum", branch, stem))
+        let sum = builder.activation(activation, builder.add("sum", branch, stem))
         let pooled = builder.maxPooling("pool", sum, Window(kernel: Extent(2), stride: Extent(2)))
         return builder.build(outputs: ["out": builder.convolution("last", pooled, convolution(48))])
     }
@@ -22,7 +24,7 @@ import Testing
     }
 
     static func run(
-        _ tuning: KernelTuning?, weights: PackedWeights, batch: Int = 2, pictures: Int? = nil
+        _ tuning: KernelTuning?, weights: PackedWeights, graph: Graph = graph, batch: Int = 2, pictures: Int? = nil
     ) throws -> (Tensor, InferencePlan) {
         let plan = try InferencePlan(
             graph: graph, output: "out", batch: batch, weights: weights, tuning: tuning, pictures: pictures)
@@ -30,12 +32,15 @@ import Testing
         return (try plan.run(pixels: pixels, normalization: InferencePlanTests.plainPixels), plan)
     }
 
-    @Test("whatever kernels and memory formats are fastest, the features are the same")
-    func choices() throws {
+    @Test(
+        "whatever kernels and memory formats are fastest, the features are the same",
+        arguments: [Activation.relu, .silu])
+    func choices(activation: Activation) throws {
+        let graph = Self.graph(activation)
         let weights = PackedWeights(RandomParameters())
-        let (expected, _) = try Self.run(nil, weights: weights)
+        let (expected, _) = try Self.run(nil, weights: weights, graph: graph)
         let tuning = KernelTuning(path: nil)
-        _ = try Self.run(tuning, weights: weights)
+        _ = try Self.run(tuning, weights: weights, graph: graph)
         let measured = tuning.withMeasured { $0 }
         #expect(measured.kernels.count == 4)
         // Make each choice the fastest in turn, layer by layer, so that formats meet in every way.
@@ -50,8 +55,14 @@ import Testing
                     }
                 }
             }
-            let (output, _) = try Self.run(tuning, weights: weights)
+            let (output, plan) = try Self.run(tuning, weights: weights, graph: graph)
             #expect(relativeError(output.values, expected.values) < 1e-5)
+            // Winograd's kernels end with no other function than ReLU.
+            let winograd = plan.kernels.filter { $0.kernel.contains("wino") }.map(\.name)
+            let after = plan.kernels.map(\.name).filter { $0.hasSuffix(".activation") }
+            #expect(
+                activation == .relu ? after == [] : after == winograd.filter { $0 != "last" }.map { $0 + ".activation" }
+            )
         }
     }
 
