@@ -89,7 +89,7 @@ uninstall: ## What install put under PREFIX
 	  "$$root/share/fish/vendor_completions.d/zoetrope.fish"
 
 test: setup ## All tests
-	swift test $(FLAGS)
+	swift test --explicit-target-dependency-import-check error $(FLAGS)
 
 ROUNDS ?= 50
 faults: build ## Kills, full disks and a soak of 5,000 videos, many times over (ten minutes)

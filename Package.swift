@@ -101,28 +101,24 @@ let package = Package(
         .target(
             name: "Pipelines",
             dependencies: [
-                "Inference", "Training", "Datasets", "Video", "ONNX", "Backbones", "Extraction", "SequenceModels",
-                "FineTuning", "Reports",
-                "Exploration",
+                "Inference", "Training", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache",
+                "Extraction", "SequenceModels", "FineTuning", "Reports", "Exploration",
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: unhurried),
         .executableTarget(
             name: "zoetrope",
             dependencies: [
-                "Inference", "Pipelines", "Extraction", "Exploration", "Language", "SequenceModels", "FineTuning",
-                "Reports",
-                "Backbones",
-                "ONNX",
+                "Inference", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
+                "SequenceModels", "FineTuning", "Language", "Reports", "Exploration", "Pipelines",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: unhurried),
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "Inference", "Training", "Backbones", "ONNX", "Datasets", "Extraction", "SequenceModels",
-                "FeatureCache", "Exploration",
-                "Language", "Tokenizers",
+                "Inference", "Training", "NeuralNetwork", "ONNX", "Backbones", "Tokenizers", "Datasets", "FeatureCache",
+                "Extraction", "SequenceModels", "Language", "Exploration",
             ],
             path: "Tests/Benchmarks",
             exclude: [
@@ -137,7 +133,9 @@ let package = Package(
         .executableTarget(name: "Fuzz", dependencies: ["Fuzzing"], path: "Tests/Fuzz"),
         .testTarget(
             name: "NeuralNetworkTests", dependencies: ["NeuralNetwork", "TestSupport"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "InferenceTests", dependencies: ["Inference", "NeuralNetwork", "TestSupport"]),
+        .testTarget(
+            name: "InferenceTests",
+            dependencies: ["Inference", "Training", "NeuralNetwork", "CElementwise", "TestSupport"]),
         .testTarget(
             name: "TrainingTests", dependencies: ["Training", "Inference", "NeuralNetwork", "TestSupport"],
             resources: [.copy("Fixtures")]),
@@ -155,10 +153,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Inference", "zoetrope", "NeuralNetwork", "Backbones", "ONNXMessages", "Video", "FeatureCache",
-                "Extraction",
-                "TestSupport",
-                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
+                "Inference", "ONNXMessages", "Backbones", "Video", "FeatureCache", "Extraction", "zoetrope",
+                "TestSupport", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
             ],
             exclude: ["FakeRuntime.c"]),
         .testTarget(
@@ -168,20 +164,40 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "FineTuningTests", dependencies: ["Training", "FineTuning", "TestSupport"]),
-        .testTarget(name: "ReportsTests", dependencies: ["Reports", "Backbones", "TestSupport"]),
         .testTarget(
-            name: "ExtractionTests", dependencies: ["Inference", "Extraction", "ONNXRuntime", "Digests", "TestSupport"]),
+            name: "FineTuningTests",
+            dependencies: [
+                "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
+                "SequenceModels", "FineTuning", "TestSupport",
+            ]),
         .testTarget(
-            name: "SequenceModelsTests", dependencies: ["Training", "SequenceModels", "TestSupport"],
+            name: "ReportsTests",
+            dependencies: [
+                "NeuralNetwork", "Backbones", "Video", "FeatureCache", "Extraction", "SequenceModels", "Reports",
+                "TestSupport",
+            ]),
+        .testTarget(
+            name: "ExtractionTests",
+            dependencies: [
+                "Inference", "NeuralNetwork", "ONNXRuntime", "Backbones", "Datasets", "Video", "FeatureCache",
+                "Extraction", "Digests", "TestSupport",
+            ]),
+        .testTarget(
+            name: "SequenceModelsTests",
+            dependencies: ["Training", "NeuralNetwork", "Datasets", "FeatureCache", "SequenceModels", "TestSupport"],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "PipelinesTests", dependencies: ["Pipelines", "Fuzzing", "TestSupport"],
+            name: "PipelinesTests",
+            dependencies: [
+                "NeuralNetwork", "Backbones", "Datasets", "Video", "Extraction", "SequenceModels", "Reports",
+                "Pipelines", "Fuzzing", "TestSupport",
+            ],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "VideoTests", dependencies: ["Video", "TestSupport"], resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "VideoTests", dependencies: ["CFFmpeg", "Video", "TestSupport"], resources: [.copy("Fixtures")]),
         .testTarget(
             name: "BackbonesTests",
-            dependencies: ["Inference", "Training", "Backbones", "Digests", "TestSupport"],
+            dependencies: ["Inference", "Training", "NeuralNetwork", "Backbones", "Digests", "TestSupport"],
             resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6]

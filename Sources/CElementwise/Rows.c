@@ -48,28 +48,54 @@ EVERY_PROCESSOR void elementwise_response_normalization(
   }
 }
 
-// Abramowitz and Stegun 7.1.26: the error function to 1.5e-7.
-INLINE float normal_share(float x) {
-  float z = x * 0.70710678f, size = z < 0 ? -z : z;
-  float t = 1 / (1 + 0.3275911f * size);
-  float p = 1.061405429f;
-  p = p * t - 1.453152027f;
-  p = p * t + 1.421413741f;
-  p = p * t - 0.284496736f;
-  p = p * t + 0.254829592f;
-  float rest = 0.5f * p * t * exponential(-z * z);
-  return z < 0 ? rest : 1 - rest;
+// 2Φ(x) − 1 as x · P(x²) / Q(x²), fitted to 3e-8 where |x| ≤ 5.6; beyond, float32 knows 1 only.
+INLINE float normal_spread(float x) {
+  float z = x < -5.6f ? -5.6f : x;
+  z = z > 5.6f ? 5.6f : z;
+  float s = z * z;
+  float p = 4.341504e-8f;
+  p = p * s + 1.3140546e-5f;
+  p = p * s + 3.7823533e-4f;
+  p = p * s + 9.598930e-3f;
+  p = p * s + 7.151645e-2f;
+  p = p * s + 7.97884e-1f;
+  float q = 1.1834952e-6f;
+  q = q * s + 8.060041e-5f;
+  q = q * s + 1.9978352e-3f;
+  q = q * s + 2.9751439e-2f;
+  q = q * s + 2.5629583e-1f;
+  q = q * s + 1;
+  float spread = z * p / q;
+  spread = spread < -1 ? -1 : spread;
+  return spread > 1 ? 1 : spread;
+}
+
+INLINE float gelu(float x) {
+  float half = 0.5f * x;
+  return half + half * normal_spread(x);
 }
 
 EVERY_PROCESSOR void elementwise_gelu(long count, const float *x, float *y) {
 #pragma clang loop vectorize(assume_safety)
-  for (long i = 0; i < count; i++) y[i] = x[i] * normal_share(x[i]);
+  for (long i = 0; i < count; i++) y[i] = gelu(x[i]);
+}
+
+EVERY_PROCESSOR void elementwise_gelu_bytes(long count, float factor, int zero, const float *x, unsigned char *bytes) {
+  const float *restrict source = x;
+  unsigned char *restrict target = bytes;
+  float least = zero ? -zero : -128, most = zero ? 255 - zero : 127;
+#pragma clang loop vectorize(assume_safety)
+  for (long i = 0; i < count; i++) {
+    float value = gelu(source[i]) * factor;
+    value = value > most ? most : value < least ? least : value;
+    target[i] = (unsigned char)((int)((value + 12582912.f) - 12582912.f) + zero);
+  }
 }
 
 EVERY_PROCESSOR void elementwise_gelu_backward(long count, const float *x, const float *dy, float *dx) {
 #pragma clang loop vectorize(assume_safety)
   for (long i = 0; i < count; i++)
-    dx[i] = dy[i] * (normal_share(x[i]) + x[i] * 0.39894228f * exponential(-0.5f * x[i] * x[i]));
+    dx[i] = dy[i] * (0.5f + 0.5f * normal_spread(x[i]) + x[i] * 0.39894228f * exponential(-0.5f * x[i] * x[i]));
 }
 
 // Sum of x − mean, or of its square.

@@ -25,7 +25,8 @@ extension Extractor {
         try runJobs(count: jobs.count * count, workers: workers) {
             let extractor =
                 try networks.map { FeatureExtractor(zip(targets.map(\.recipe), $0).map { ($0, $1) }) }
-                ?? FeatureExtractor(targets.map { ($0.recipe, $0.weights.packed) }, threads: 1, frames: frames)
+                ?? FeatureExtractor(
+                    targets.map { ($0.recipe, $0.weights.packed) }, threads: 1, frames: frames, tuning: tuning)
             return { index in
                 if isCancelled() { return Outcome.cancelled }
                 let (clip, part) = ClipParts.place(index, of: count)

@@ -1,6 +1,7 @@
 import Datasets
 import FeatureCache
 import Foundation
+import Inference
 import NeuralNetwork
 import Synchronization
 import Video
@@ -19,6 +20,8 @@ public struct Extractor: Sendable {
     public var device = InferenceDevice.cpu
     /// Frames that a GPU sees at once; nil for what suits the network.
     public var deviceBatch: Int?
+    /// What is known of kernels; nil leaves them to the library, so that the last bit is always the same.
+    public var tuning = KernelTuning.standard
     /// Whether clips that failed before are tried again.
     public var retriesFailed = false
     /// Version of the program, kept with a new recipe.

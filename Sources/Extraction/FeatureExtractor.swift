@@ -33,16 +33,18 @@ public final class FeatureExtractor {
     ///   - recipes: each with its weights, which other extractors may share.
     ///   - threads: used inside the networks; 1 where every core has its own extractor.
     ///   - frames: how many all extractors like this will see, about; finding the fastest kernels must pay.
+    ///   - tuning: what is known of kernels; nil leaves them to the library, so that the last bit is always the same.
     /// - Throws: `PlanError`, `WeightsError`.
     public init(
-        _ recipes: [(recipe: ExtractionRecipe, weights: PackedWeights)], threads: Int, frames: Int? = nil
+        _ recipes: [(recipe: ExtractionRecipe, weights: PackedWeights)], threads: Int, frames: Int? = nil,
+        tuning: KernelTuning? = .standard
     ) throws {
         ArithmeticLibrary.setThreadsOfCallingThread(threads)
         networks = try recipes.map { recipe, weights in
             // What was measured is true for one thread.
             let plan = try InferencePlan(
                 graph: recipe.graph(), output: recipe.tap, batch: recipe.batch, weights: weights,
-                arithmetic: recipe.arithmetic, tuning: threads == 1 ? KernelTuning.standard : nil,
+                arithmetic: recipe.arithmetic, tuning: threads == 1 ? tuning : nil,
                 pictures: frames)
             return Network(
                 recipe: recipe, network: PlanNetwork(plan: plan, normalization: recipe.input.normalization))

@@ -1,26 +1,34 @@
 import COneDNN
 
-/// A convolution, and its activation as a step of its own where the kernel cannot end with it.
+/// A convolution, and its activation as a step of its own where that is faster, or where the kernel cannot end with it.
 ///
 /// Winograd's kernels know ReLU alone. With another function afterwards, over what lies in the cache or comes from memory
-/// again, they are still twice as fast as direct sums.
+/// again, they are still twice as fast as direct sums. GELU is faster by itself for as long as memory keeps up.
 struct ActivatedConvolution {
     let convolution: Primitive
     /// In place, on what the convolution leaves.
-    let activation: Primitive?
+    let activation: (any PlanKernel)?
 
     init(
         _ name: String, _ request: onednn_convolution_options, _ source: Layout, _ destination: Layout,
-        _ context: Context
+        separates: Bool, _ context: Context
     ) throws {
         var request = request
         let activation = request.activation
-        let isSeparate = request.winograd && request.activatesBeyondWinograd
-        if isSeparate { request.activation = ONEDNN_IDENTITY }
+        if separates { request.activation = ONEDNN_IDENTITY }
         convolution = try Primitive(name) {
             onednn_convolution_create(context.handle, &request, source.handle, destination.handle, $0)
         }
-        self.activation = isSeparate ? try Primitive(name + ".activation", activation, destination, context) : nil
+        self.activation = separates ? try Self.step(name + ".activation", activation, destination, context) : nil
+    }
+
+    private static func step(
+        _ name: String, _ activation: onednn_activation, _ layout: Layout, _ context: Context
+    ) throws -> any PlanKernel {
+        if activation == ONEDNN_GELU, layout.element == ONEDNN_F32 {
+            return GELUKernel(name, count: layout.bytes / ONEDNN_F32.bytes)
+        }
+        return try Primitive(name, activation, layout, context)
     }
 }
 
@@ -32,6 +40,10 @@ extension Primitive {
 }
 
 extension onednn_convolution_options {
-    /// Whether Winograd's kernels do not know its function.
-    var activatesBeyondWinograd: Bool { activation != ONEDNN_IDENTITY && activation != ONEDNN_RELU }
+    /// Whether the activation may, or must, be a step of its own.
+    func separations(winograd: Bool) -> [Bool] {
+        if activation == ONEDNN_IDENTITY || activation == ONEDNN_RELU { return [false] }
+        if winograd { return [true] }
+        return activation == ONEDNN_GELU && weights_element == ONEDNN_F32 ? [false, true] : [false]
+    }
 }

@@ -62,3 +62,36 @@ final class GateKernel: PlanKernel {
         }
     }
 }
+
+/// GELU in `f32`, or as bytes. oneDNN's kernels end with it themselves, by an exponential for every number; a quotient of
+/// polynomials takes less than half as long, also where it reads what they leave.
+final class GELUKernel: PlanKernel {
+    let name: String
+    private let count: Int
+    private let quantum: Quantum?
+    private var source = UnsafePointer<Float>(bitPattern: 64)!
+    private var destination = UnsafeMutableRawPointer(bitPattern: 64)!
+
+    init(_ name: String, count: Int, _ quantum: Quantum? = nil) {
+        (self.name, self.count, self.quantum) = (name, count, quantum)
+    }
+
+    var kernel: String { quantum == nil ? "numbers" : "bytes" }
+    var scratchpadBytes: Int { 0 }
+
+    /// Buffers must stay valid until the kernel is bound again. Both may be the same where it makes no bytes.
+    func bind(source: UnsafeMutableRawPointer, destination: UnsafeMutableRawPointer) {
+        self.source = UnsafePointer(source.assumingMemoryBound(to: Float.self))
+        self.destination = destination
+    }
+
+    func execute(in context: Context) {
+        if let quantum {
+            elementwise_gelu_bytes(
+                count, 1 / quantum.scale, Int32(quantum.zeroPoint), source,
+                destination.assumingMemoryBound(to: UInt8.self))
+        } else {
+            elementwise_gelu(count, source, destination.assumingMemoryBound(to: Float.self))
+        }
+    }
+}

@@ -16,7 +16,7 @@ extension PlanCompiler {
         request.weights_element = element
         var accumulated: Placed?
         let primitive: Primitive
-        var activation: Primitive?
+        var activation: (any PlanKernel)?
         if let chosen = try chosen(step, request) {
             (primitive, activation) = (chosen.convolution, chosen.activation)
             accumulated = try step.accumulated.map { try converted($0, to: primitive.destination, nil, step.name) }
@@ -59,7 +59,9 @@ extension PlanCompiler {
         request.winograd = kernel.isWinograd
         let format = kernel.format.code
         let source = try layout(step.input, isInput(step.input) ? ONEDNN_CHANNELS_LAST : format, element)
-        return try? ActivatedConvolution(step.name, request, source, layout(step.output, format, element), context)
+        return try? ActivatedConvolution(
+            step.name, request, source, layout(step.output, format, element),
+            separates: kernel.separatesActivation ?? false, context)
     }
 
     /// Eight-bit sources and weights; the output too where others read it so.
@@ -74,8 +76,12 @@ extension PlanCompiler {
                 accumulated = try float(value, step.name)
             }
         }
+        // GELU makes the bytes itself.
+        let after = step.activation == .gelu && accumulated == nil ? destination : nil
+        if after != nil { destination = nil }
         let scales = try weights.scales(step, in: graph)
         var request = step.request(batch: batch, from: shapes[step.input], to: shapes[step.output])
+        if after != nil { request.activation = ONEDNN_IDENTITY }
         request.weights_element = ONEDNN_S8
         request.source_scale = quantum.scale
         request.destination_scale = destination?.scale ?? 1
@@ -97,6 +103,17 @@ extension PlanCompiler {
         append(
             primitive, source, into: accumulated?.buffer, layout: overFrames ? plain : primitive.destination,
             layer: layer, quantum: destination, output: step.output)
+        if let after { try appendGELU(step, after) }
+    }
+
+    /// What the last step made, as bytes.
+    private mutating func appendGELU(_ step: ConvolutionStep, _ quantum: Quantum) throws {
+        ignoreLast()
+        let numbers = placed(step.output)
+        let bytes = try layout(step.output, ONEDNN_CHANNELS_LAST, quantum.element)
+        let kernel = GELUKernel(step.name + ".activation", count: bytes.bytes, quantum)
+        append(kernel, numbers, layout: bytes, quantum: quantum, output: step.output)
+        observeLast(bytes, step.output, quantum: quantum)
     }
 
     func convolution(

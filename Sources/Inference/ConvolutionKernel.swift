@@ -15,5 +15,7 @@ struct ConvolutionKernel: Codable, Equatable {
     let format: MemoryFormat
     /// Lavin and Gray 2015: fewer multiplications for 3×3 windows, at slightly other rounding.
     let isWinograd: Bool
+    /// Whether the activation is a step of its own; nothing is no.
+    var separatesActivation: Bool?
     let seconds: Double
 }

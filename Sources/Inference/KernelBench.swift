@@ -14,25 +14,44 @@ final class KernelBench {
     /// - Parameters:
     ///   - sizes: bytes of source, weights and destination.
     ///   - bias: bytes.
-    ///   - inPlace: whether the source is overwritten.
     func seconds(
-        _ primitive: Primitive, _ sizes: [Int], bias: Int, inPlace: Bool = false,
-        unlessSlowerThan other: Double = .infinity
+        _ primitive: Primitive, _ sizes: [Int], bias: Int, unlessSlowerThan other: Double = .infinity
     ) -> Double {
-        for (index, bytes) in (sizes + [bias, primitive.scratchpadBytes]).enumerated()
-        where buffers[index].bytes < bytes {
+        let pointers = memory(sizes + [bias, primitive.scratchpadBytes])
+        let isBound: ()? = try? primitive.bind(
+            source: pointers[0], weights: sizes[1] > 0 ? pointers[1] : nil, bias: bias > 0 ? pointers[3] : nil,
+            destination: pointers[2], scratchpad: pointers[4])
+        return isBound == nil ? .infinity : seconds(primitive, unlessSlowerThan: other)
+    }
+
+    /// The same of a function of every number.
+    ///
+    /// - Parameter bytes: that it overwrites.
+    func seconds(_ activation: any PlanKernel, inPlace bytes: Int) -> Double {
+        let pointers = memory([bytes, 0, 0, 0, activation.scratchpadBytes])
+        if let gelu = activation as? GELUKernel {
+            gelu.bind(source: pointers[0], destination: pointers[0])
+        } else if let primitive = activation as? Primitive {
+            let isBound: ()? = try? primitive.bind(
+                source: pointers[0], destination: pointers[0], scratchpad: pointers[4])
+            if isBound == nil { return .infinity }
+        }
+        return seconds(activation, unlessSlowerThan: .infinity)
+    }
+
+    private func memory(_ sizes: [Int]) -> [UnsafeMutableRawPointer] {
+        for (index, bytes) in sizes.enumerated() where buffers[index].bytes < bytes {
             buffers[index] = AlignedBuffer(bytes: 0)
             buffers[index] = AlignedBuffer(filled: bytes)
         }
-        let pointers = buffers.map(\.pointer)
-        let isBound: ()? = try? primitive.bind(
-            source: pointers[0], weights: sizes[1] > 0 ? pointers[1] : nil, bias: bias > 0 ? pointers[3] : nil,
-            destination: pointers[inPlace ? 0 : 2], scratchpad: pointers[4])
-        if isBound == nil { return .infinity }
+        return buffers.map(\.pointer)
+    }
+
+    private func seconds(_ kernel: any PlanKernel, unlessSlowerThan other: Double) -> Double {
         var (best, sum) = (Double.infinity, 0.0)
         for run in 0..<4 {
             let begin = ContinuousClock.now
-            guard (try? primitive.execute(in: context)) != nil else { return .infinity }
+            guard (try? kernel.execute(in: context)) != nil else { return .infinity }
             let seconds = (ContinuousClock.now - begin) / .seconds(1)
             (best, sum) = (min(best, seconds), sum + seconds)
             if seconds > 2 * other || (run > 0 && sum > 0.02) { break }

@@ -12,8 +12,8 @@ struct KernelQuestion: Sendable {
 
     /// All that decides how long it takes.
     var signature: String {
-        options.signature + (readsInput ? "input" : "")
-            + (options.canWinograd && options.activatesBeyondWinograd ? "s" : "")
+        let separates = options.separations(winograd: options.canWinograd) != [false]
+        return options.signature + (readsInput ? "input" : "") + (separates ? "s" : "")
     }
 
     /// The same of so few pictures that measuring takes little memory.
@@ -35,7 +35,7 @@ struct KernelQuestion: Sendable {
     /// The kernels that this processor has for it, with the seconds they should take: what comparable ones took
     /// elsewhere. Plain loops, and kernels for much older processors, are left out.
     func estimated(_ context: Context) -> [ConvolutionKernel] {
-        candidates(context).map { ConvolutionKernel(format: $0.format, isWinograd: $0.isWinograd, seconds: $0.seconds) }
+        candidates(context).map { $0.kernel(seconds: $0.seconds) }
     }
 
     /// The same, with the seconds that they take here.
@@ -48,11 +48,10 @@ struct KernelQuestion: Sendable {
                     candidate.made.convolution, candidate.buffers, bias: Int(options.out_channels) * 4,
                     unlessSlowerThan: best / candidate.runs)
             if let activation = candidate.made.activation {
-                seconds += bench.seconds(activation, [candidate.buffers[2], 0, 0], bias: 0, inPlace: true)
+                seconds += bench.seconds(activation, inPlace: candidate.buffers[2])
             }
             best = min(best, seconds)
-            if !seconds.isFinite { return nil }
-            return ConvolutionKernel(format: candidate.format, isWinograd: candidate.isWinograd, seconds: seconds)
+            return seconds.isFinite ? candidate.kernel(seconds: seconds) : nil
         }
     }
 
@@ -68,6 +67,12 @@ struct KernelQuestion: Sendable {
         var runs = 1.0
 
         var seconds: Double { likely * runs }
+
+        func kernel(seconds: Double) -> ConvolutionKernel {
+            ConvolutionKernel(
+                format: format, isWinograd: isWinograd, separatesActivation: made.activation == nil ? nil : true,
+                seconds: seconds)
+        }
     }
 
     /// What oneDNN offers first for each format and algorithm. (Its next offers are slower nearly everywhere, and
@@ -76,10 +81,12 @@ struct KernelQuestion: Sendable {
         let options = options
         if step.options.window.reachesOverFrames { return overFrames(context) }
         return MemoryFormat.allCases.flatMap { format in
-            (options.canWinograd ? [false, true] : [false]).compactMap { isWinograd in
+            (options.canWinograd ? [false, true] : [false]).flatMap { isWinograd in
                 var request = options
                 request.winograd = isWinograd
-                return candidate(request, format, context)
+                return request.separations(winograd: isWinograd).compactMap {
+                    candidate(request, format, separates: $0, context)
+                }
             }
         }
     }
@@ -102,7 +109,7 @@ struct KernelQuestion: Sendable {
     }
 
     private func candidate(
-        _ request: onednn_convolution_options, _ format: MemoryFormat, _ context: Context
+        _ request: onednn_convolution_options, _ format: MemoryFormat, separates: Bool = false, _ context: Context
     ) -> Candidate? {
         let frames = request.frames.in > 0
         let (batch, read) = (frames ? batch : Int(request.batch), readsInput ? ONEDNN_CHANNELS_LAST : format.code)
@@ -113,7 +120,8 @@ struct KernelQuestion: Sendable {
         }
         guard let source = try? Layout(dimensions(from), read, element),
             let destination = try? Layout(dimensions(to), format.code, element),
-            let made = try? ActivatedConvolution("candidate", request, source, destination, context),
+            let made = try? ActivatedConvolution(
+                "candidate", request, source, destination, separates: separates, context),
             !made.convolution.isSlow, let weights = made.convolution.weights
         else { return nil }
         let activating = made.activation == nil ? 0 : 2 * Double(destination.bytes) / 1.6e10

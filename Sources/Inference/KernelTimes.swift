@@ -67,7 +67,7 @@ private struct KnownKernels {
         guard question.batch > 1, let other = others[signature.replacing(batch: "*")] else { return nil }
         return other.kernels.map {
             ConvolutionKernel(
-                format: $0.format, isWinograd: $0.isWinograd,
+                format: $0.format, isWinograd: $0.isWinograd, separatesActivation: $0.separatesActivation,
                 seconds: $0.seconds * Double(question.batch) / Double(other.batch))
         }
     }

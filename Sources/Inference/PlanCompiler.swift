@@ -310,16 +310,22 @@ struct PlanCompiler {
     }
 
     /// Changes what the last step made, which is then what calibration looks at.
-    mutating func appendInPlace(_ primitive: Primitive, _ value: Lowering.Value) {
-        let (buffer, observed) = (values[value]!.buffer, operations[operations.count - 1].observed)
-        operations[operations.count - 1].observed = nil
-        append(part: Operation(kernel: primitive, sources: [buffer], destination: buffer))
+    mutating func appendInPlace(_ kernel: any PlanKernel, _ value: Lowering.Value) {
+        let (buffer, observed) = (values[value]!.buffer, ignoreLast())
+        append(part: Operation(kernel: kernel, sources: [buffer], destination: buffer))
         operations[operations.count - 1].observed = observed
     }
 
+    /// What the last step leaves is not yet what calibration looks at.
+    @discardableResult
+    mutating func ignoreLast() -> (layout: Layout, quantum: Quantum?, value: Lowering.Value)? {
+        defer { operations[operations.count - 1].observed = nil }
+        return operations[operations.count - 1].observed
+    }
+
     /// What the last step leaves is a value that calibration looks at.
-    mutating func observeLast(_ layout: Layout, _ value: Lowering.Value) {
-        operations[operations.count - 1].observed = (layout, nil, value)
+    mutating func observeLast(_ layout: Layout, _ value: Lowering.Value, quantum: Quantum? = nil) {
+        operations[operations.count - 1].observed = (layout, quantum, value)
     }
 
     /// Where a value lies that several steps make together.

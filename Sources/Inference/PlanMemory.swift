@@ -39,6 +39,7 @@ struct PlanMemory {
         case let gate as GateKernel:
             gate.bind(source: sources[0], gates: pointer(operation.second ?? .input), destination: destination)
         case let shift as ShiftKernel: shift.bind(source: sources[0], destination: destination)
+        case let gelu as GELUKernel: gelu.bind(source: sources[0], destination: destination)
         case let primitive as Primitive where sources.count > 1:
             try primitive.bind(sources: sources, destination: destination, scratchpad: scratchpad.pointer)
         case let primitive as Primitive:

@@ -43,8 +43,10 @@ void elementwise_group_normalization(
 void elementwise_pixels(
     long count, const unsigned char *pixels, const float *scale, const float *offset, float *numbers);
 
-/// x · Φ(x), and `dx` = its derivative times `dy`; the error function to 2e-7.
+/// x · Φ(x), and `dx` = its derivative times `dy`; Φ to 2e-7. `x` may be `y`.
 void elementwise_gelu(long count, const float *x, float *y);
+/// factor · x · Φ(x), rounded and cut off as `elementwise_gate` does it.
+void elementwise_gelu_bytes(long count, float factor, int zero, const float *x, unsigned char *bytes);
 void elementwise_gelu_backward(long count, const float *x, const float *dy, float *dx);
 
 /// IEEE 754 binary16 from and to `float`, rounding to nearest even; what is too large becomes infinite.
