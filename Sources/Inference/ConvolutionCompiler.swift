@@ -61,7 +61,7 @@ extension PlanCompiler {
         let source = try layout(step.input, isInput(step.input) ? ONEDNN_CHANNELS_LAST : format, element)
         return try? ActivatedConvolution(
             step.name, request, source, layout(step.output, format, element),
-            separates: kernel.separatesActivation ?? false, context)
+            separates: kernel.separatesActivation ?? request.separations(winograd: kernel.isWinograd)[0], context)
     }
 
     /// Eight-bit sources and weights; the output too where others read it so.
