@@ -175,38 +175,6 @@ struct PlanCompiler {
         return placed.buffer
     }
 
-    private mutating func compile(_ name: String, _ step: PoolingStep, input: Int, output: Int) throws {
-        let (from, to) = (shapes[input], shapes[output])
-        var options = onednn_pooling_options(step.kind.code, step.window, batch: batch, from: from, to: to)
-        let quantum = storedQuantum(output)
-        let source: Placed
-        if let quantum {
-            source = try whole(input, quantum, name)
-        } else if to.pixels == 1 {
-            // The last mean is worth more than eight bits of fraction.
-            source = try float(input, name, ONEDNN_F32)
-        } else if let format = choice?.poolings[output] {
-            source = try converted(input, to: layout(input, format.code, element), nil, name)
-        } else {
-            source = try float(input, name)
-        }
-        if step.window.reachesOverFrames {
-            let element = source.layout.element
-            let plain = try converted(input, to: layout(input, ONEDNN_CHANNELS_LAST, element), source.quantum, name)
-            let frames = try framesLayout(input, element)
-            let primitive = try Primitive(name) {
-                onednn_pooling_create(context.handle, &options, frames.handle, $0)
-            }
-            return append(
-                primitive, plain, layout: try layout(output, ONEDNN_CHANNELS_LAST, element), quantum: quantum,
-                output: output)
-        }
-        let primitive = try Primitive(name) {
-            onednn_pooling_create(context.handle, &options, source.layout.handle, $0)
-        }
-        append(primitive, source, quantum: quantum, output: output)
-    }
-
     // MARK: - Values
 
     /// How a value is kept where it is kept in eight bits.
@@ -340,15 +308,5 @@ struct PlanCompiler {
     private mutating func touch(_ buffer: Buffer) {
         guard case .arena(let index) = buffer else { return }
         buffers[index].lifetime = buffers[index].lifetime.lowerBound...operations.count
-    }
-}
-
-extension PoolingStep.Kind {
-    var code: onednn_pooling_kind {
-        switch self {
-        case .max: ONEDNN_MAX
-        case .average(countsPadding: false): ONEDNN_AVERAGE_EXCLUDING_PADDING
-        case .average(countsPadding: true): ONEDNN_AVERAGE_INCLUDING_PADDING
-        }
     }
 }
