@@ -21,8 +21,11 @@ void elementwise_count_magnitudes(long count, const float *x, unsigned *counts) 
   const uint32_t *bits = (const uint32_t *)x;
   // Exponent and seven bits of fraction: 2⁻⁴⁰ has the exponent 87.
   const int least = 87 << 7;
-  for (long i = 0; i < count; i += 3) {
-    int bin = (int)((bits[i] & 0x7fffffff) >> 16) - least;
+  // One of three by chance: of every third, layers of a multiple of three channels would show the same channels always.
+  uint32_t chance = 1;
+  for (long i = 0; i + 2 < count; i += 3) {
+    chance = chance * 1664525 + 1013904223;
+    int bin = (int)((bits[i + (((chance >> 16) * 3) >> 16)] & 0x7fffffff) >> 16) - least;
     if (bin >= 0) counts[bin < ELEMENTWISE_MAGNITUDES ? bin : ELEMENTWISE_MAGNITUDES - 1]++;
   }
 }

@@ -12,6 +12,8 @@ struct RangeStore {
 
     init(_ recipe: ExtractionRecipe, _ pictures: [[UInt8]]) {
         var digest = Digest()
+        // What was found otherwise is found again.
+        digest.update(Data("by chance".utf8))
         digest.update(Data(recipe.undecided.json.utf8))
         for picture in pictures { digest.update(picture) }
         path = UserCache.folder + "/ranges/\(digest.hex()).json"

@@ -8,7 +8,7 @@ struct Histogram: Sendable {
     private(set) var largest: Float = 0
     private var counts = [UInt32](repeating: 0, count: Int(ELEMENTWISE_MAGNITUDES))
 
-    /// Of every third number: neighbours are much alike, and the order of numbers is a power of two.
+    /// Of a third of the numbers, some from every channel: neighbours are much alike.
     mutating func count(_ values: UnsafeBufferPointer<Float>) {
         largest = max(largest, elementwise_largest(values.count, values.baseAddress))
         counts.withUnsafeMutableBufferPointer {

@@ -10,7 +10,7 @@ import Testing
         return histogram
     }
 
-    /// As many of each as there are numbers between, three times, since every third is looked at.
+    /// As many of each as there are numbers between, three times, since one of three is looked at.
     static func normal(_ count: Int) -> [Float] {
         (0..<count).flatMap { index -> [Float] in
             let uniform = (Float(index) + 0.5) / Float(count)
@@ -51,6 +51,18 @@ import Testing
         #expect(joined.bestRange(levels: 127) == whole.bestRange(levels: 127))
         let other = values.map { $0 * (1 + 3e-7) }
         #expect(Self.histogram(other).bestRange(levels: 127) == whole.bestRange(levels: 127))
+    }
+
+    @Test("no channel is left out, however many there are", arguments: [3, 4, 6, 7, 96])
+    func channels(count: Int) {
+        for large in 0..<min(count, 7) {
+            let values = (0..<count * 2_000).map { index -> Float in
+                let value = Float(index % 19 - 9) / 9
+                return index % count == large ? 10 * value : value
+            }
+            let range = Self.histogram(values).bestRange(levels: 127)
+            #expect((8...11).contains(range), "channel \(large): \(range)")
+        }
     }
 
     @Test("nothing, zeros and infinities give no range to work with")

@@ -74,7 +74,7 @@ int elementwise_are_finite(long count, const float *x);
 
 /// Magnitudes from 2⁻⁴⁰ to 2²⁴, 128 for each power of two.
 enum { ELEMENTWISE_MAGNITUDES = 64 * 128 };
-/// Counts the magnitudes of every third number; smaller ones count for nothing, larger ones as the last.
+/// Counts the magnitudes of one of three numbers, by chance; smaller ones count for nothing, larger ones as the last.
 void elementwise_count_magnitudes(long count, const float *x, unsigned *counts);
 
 /// x / scale, rounded to the nearest or even whole number and cut off at ±127; 0 where it is not finite.
