@@ -20,6 +20,12 @@
 // Of a loop that adds in parts; the compiler makes vectors of them.
 enum { LANES = 16 };
 
+INLINE float largest_lane(float *lanes) {
+  for (int step = LANES / 2; step; step /= 2)
+    for (int i = 0; i < step; i++) lanes[i] = lanes[i + step] > lanes[i] ? lanes[i + step] : lanes[i];
+  return lanes[0];
+}
+
 // Cody and Waite's reduction, a polynomial of degree 6 on ±ln2/2: as `exponential` of NeuralNetwork.
 INLINE float exponential(float x) {
   x = x < -87 ? -87 : x;

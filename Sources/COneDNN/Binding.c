@@ -173,3 +173,11 @@ int onednn_matrix_multiply(
       transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb, beta, c,
       ldc);
 }
+
+int onednn_byte_multiply(
+    bool transpose_b, int64_t m, int64_t n, int64_t k, const uint8_t *a, int64_t lda, uint8_t zero,
+    const int8_t *b, int64_t ldb, int32_t *c, int64_t ldc) {
+  const int32_t nothing = 0;
+  return dnnl_gemm_u8s8s32(
+      'N', transpose_b ? 'T' : 'N', 'F', m, n, k, 1, a, lda, zero, b, ldb, 0, 0, c, ldc, &nothing);
+}

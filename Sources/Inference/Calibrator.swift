@@ -15,6 +15,7 @@ public final class Calibrator {
     private let convolutions: [ConvolutionStep]
     /// Names of products of channels and their gates.
     private let gates: [String]
+    private let hasAttention: Bool
     /// How many steps make up a layer's range, where these are not the 127 of bytes with a sign.
     private let levels: [String: Int]
     /// How many times as fast as direct sums in `f32` the network was in eight bits on the pictures of the last
@@ -49,6 +50,9 @@ public final class Calibrator {
             }
         }
         (self.levels, self.gates) = (levels, gates.sorted())
+        hasAttention = lowering.steps.contains {
+            if case .rows(_, .attention, _, _, _) = $0 { true } else { false }
+        }
     }
 
     /// - Parameters:
@@ -63,14 +67,16 @@ public final class Calibrator {
         let best = histograms.map { layer, histogram in
             (layer, histogram.bestRange(levels: levels[layer] ?? 127))
         }
-        var calibration = Calibration(ranges: Dictionary(uniqueKeysWithValues: best))
+        var calibration = Calibration(
+            ranges: Dictionary(uniqueKeysWithValues: best), attention: hasAttention ? .int8 : nil)
         let features = exact.map(\.features)
         let most = convolutions.count / 4
         let first = try similarity(calibration, pixels, features)
         speed = exact.reduce(0) { $0 + $1.seconds } / first.seconds
         var reached = first.mean
-        // They are fast as bytes, but what they lose is lost in every block: two fifths of what may be lost in all.
-        if reached < 1 - 0.4 * (1 - goal), !gates.isEmpty {
+        // Gates and attention are fast as bytes, but what they lose is lost in every block: two fifths of what may be
+        // lost in all.
+        if reached < 1 - 0.4 * (1 - goal), !gates.isEmpty || hasAttention {
             let other = Calibration(ranges: calibration.ranges, kept: gates)
             let similarity = try similarity(other, pixels, features).mean
             if similarity > reached { (calibration, reached) = (other, similarity) }

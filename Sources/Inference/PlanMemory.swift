@@ -36,6 +36,8 @@ struct PlanMemory {
             rows.bind(
                 source: sources[0], destination: destination, table: table?.values.pointer ?? scratchpad.pointer,
                 scratchpad: scratchpad.pointer)
+        case let attention as ByteAttentionKernel:
+            attention.bind(source: sources[0], destination: destination, scratchpad: scratchpad.pointer)
         case let gate as GateKernel:
             gate.bind(source: sources[0], gates: pointer(operation.second ?? .input), destination: destination)
         case let shift as ShiftKernel: shift.bind(source: sources[0], destination: destination)

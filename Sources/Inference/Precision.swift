@@ -48,11 +48,14 @@ public struct Calibration: Sendable, Equatable, Codable {
     public var ranges: [String: Float]
     /// Layers that compute in `f32` because too much would be lost.
     public var kept: [String]
+    /// What the products of attention are computed in; nil is `f32`.
+    public var attention: Precision?
 
     /// All parts, as they are.
-    public init(ranges: [String: Float], kept: [String] = []) {
+    public init(ranges: [String: Float], kept: [String] = [], attention: Precision? = nil) {
         self.ranges = ranges
         self.kept = kept
+        self.attention = attention
     }
 
     /// The name in `ranges` of the network's own input.

@@ -19,11 +19,14 @@ struct Quantization {
     private(set) var quantum: [Lowering.Value: Quantum] = [:]
     /// Values that are written so where the layer that makes them can.
     private(set) var stored: Set<Lowering.Value> = []
+    /// Whether attention multiplies whole numbers, where there is more than one query.
+    let attendsInBytes: Bool
     private let kept: Set<String>
     private let shapes: [ImageShape]
 
     init(_ lowering: Lowering, _ calibration: Calibration) {
         kept = Set(calibration.kept)
+        attendsInBytes = calibration.attention == .int8 && Precision.int8.isNative
         shapes = lowering.shapes
         var groups = ValueGroups(count: lowering.shapes.count)
         for step in lowering.steps where shares(step) {

@@ -18,6 +18,9 @@ extension PlanCompiler {
         _ name: String, _ operation: RowOperation, _ parameters: [Int], input: Int, output: Int
     ) throws {
         let source = try rows(input, ONEDNN_F32, name)
+        if case .attention(let heads) = operation, quantization?.attendsInBytes == true, shapes[output].pixels > 1 {
+            return try attend(name, heads, source, input: input, output: output)
+        }
         let kernel = RowKernel(name, operation, batch: batch, from: shapes[input], to: shapes[output])
         // Positions differ from one size of the picture to another.
         let shape = shapes[output]
@@ -25,6 +28,16 @@ extension PlanCompiler {
         let table = PackedWeights.TableRequest(name: key, parameters: parameters, make: operation.table)
         append(
             kernel, source, layout: try layout(output, ONEDNN_CHANNELS_LAST, ONEDNN_F32), table: table, output: output)
+    }
+
+    /// In whole numbers, and so the output where others read it so.
+    private mutating func attend(_ name: String, _ heads: Int, _ source: Placed, input: Int, output: Int) throws {
+        let quantum = storedQuantum(output)
+        let kernel = ByteAttentionKernel(
+            name, heads: heads, batch: batch, from: shapes[input], to: shapes[output], quantum)
+        let layout = try layout(output, ONEDNN_CHANNELS_LAST, quantum?.element ?? ONEDNN_F32)
+        append(kernel, source, layout: layout, quantum: quantum, output: output)
+        observeLast(layout, output, quantum: quantum)
     }
 
     private mutating func rows(_ value: Lowering.Value, _ element: onednn_element, _ name: String) throws -> Placed {

@@ -114,7 +114,7 @@ package struct TokenAttention {
     private var factor: Float { 1 / Float(width).squareRoot() }
 
     /// Queries that are looked at together: equal parts of at most 320.
-    private static func block(_ queries: Int) -> Int {
+    static func block(_ queries: Int) -> Int {
         let parts = (queries + 319) / 320
         return (queries + parts - 1) / parts
     }

@@ -56,10 +56,10 @@ import Testing
         let pixels = [(0..<2).flatMap { ParityTests.picture($0, size: 64) }]
         #expect(try calibrator.calibration(of: pixels, goal: -1).kept.isEmpty)
         let strict = try calibrator.calibration(of: pixels, goal: 1)
-        // Sixteen blocks have one each; a quarter of the 81 convolutions may follow.
+        // Sixteen blocks have one each; a quarter of the 81 convolutions may follow, and what the last group has more.
         let convolutions = strict.kept.filter { $0.hasSuffix(".0") || $0.contains("fc") }
         #expect(strict.kept.count - convolutions.count == 16, "\(strict.kept)")
-        #expect((10...25).contains(convolutions.count))
+        #expect((10...30).contains(convolutions.count))
     }
 
     @Test(

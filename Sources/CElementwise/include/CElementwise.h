@@ -86,4 +86,28 @@ void elementwise_gate(
 /// factor · x, rounded to the nearest or even whole number, plus `zero`, cut off at 0 and 255.
 void elementwise_shift(long count, float factor, int zero, const float *x, unsigned char *bytes);
 
+// Attention in whole numbers.
+
+/// Rows of `size` numbers, `stride` apart, less those of `middle`, as bytes one row after the other: the largest magnitude of
+/// a row becomes 127, 0 becomes `zero`. `steps` `[count]` receives what one step of each row is worth.
+void elementwise_byte_rows(
+    long count, long size, long stride, int zero, const float *middle, const float *x, unsigned char *bytes,
+    float *steps);
+/// The same with the largest magnitude of each column: `steps` `[size]`.
+void elementwise_byte_columns(long count, long size, long stride, const float *x, signed char *bytes, float *steps);
+/// The mean of each column of `count` rows, `stride` apart.
+void elementwise_means(long count, long size, long stride, const float *x, float *means);
+/// softmax of each row's first `size` scores, times its step and each column's (1 from `size` on), as bytes of which the
+/// largest is 255; `stride` is a multiple of 16, those from `size` on become 0. `shares` receives 1 / sum of a row's bytes.
+void elementwise_byte_softmax(
+    long count, long size, long stride, const float *row_steps, const float *column_steps, int *scores,
+    unsigned char *weights, float *shares);
+/// Sums `[count, size]` times each row's share and each column's step; rows of `y` begin `stride` apart.
+void elementwise_scaled_sums(
+    long count, long size, long stride, const float *shares, const float *steps, const int *sums, float *y);
+/// The same times `factor`, rounded and cut off as `elementwise_gate` does.
+void elementwise_scaled_sums_bytes(
+    long count, long size, long stride, const float *shares, const float *steps, const int *sums, float factor,
+    int zero, unsigned char *bytes);
+
 #endif

@@ -223,5 +223,10 @@ int onednn_operation_execute(onednn_context *context, onednn_operation *operatio
 int onednn_matrix_multiply(
     bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
     const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+/// Row-major C[m,n] = (A[m,k] − zero) · op(B)[k,n], exact where the processor has instructions for it
+/// (`onednn_has_arithmetic` of `ONEDNN_U8`).
+int onednn_byte_multiply(
+    bool transpose_b, int64_t m, int64_t n, int64_t k, const uint8_t *a, int64_t lda, uint8_t zero,
+    const int8_t *b, int64_t ldb, int32_t *c, int64_t ldc);
 
 #endif

@@ -1,0 +1,127 @@
+// Scaled dot-product attention in whole numbers: what stands around its two products.
+#include "Vectors.h"
+
+// The nearest whole number, or the even one: adding half of 2²⁴ rounds.
+INLINE int nearest(float x) { return (int)((x + 12582912.f) - 12582912.f); }
+
+// The largest |x − middle| of a row.
+INLINE float largest_distance(long size, const float *x, const float *middle) {
+  float largest[LANES] = {0};
+  long whole = size / LANES * LANES;
+  for (long start = 0; start < whole; start += LANES)
+    for (int i = 0; i < LANES; i++) {
+      float distance = __builtin_fabsf(x[start + i] - middle[start + i]);
+      largest[i] = distance > largest[i] ? distance : largest[i];
+    }
+  for (long i = whole; i < size; i++) {
+    float distance = __builtin_fabsf(x[i] - middle[i]);
+    largest[0] = distance > largest[0] ? distance : largest[0];
+  }
+  return largest_lane(largest);
+}
+
+// Returns what one step is worth.
+INLINE float byte_row(long size, int zero, const float *x, const float *middle, unsigned char *bytes) {
+  const float *restrict source = x, *restrict centre = middle;
+  unsigned char *restrict target = bytes;
+  float largest = largest_distance(size, x, middle), factor = largest > 0 ? 127 / largest : 0;
+#pragma clang loop vectorize(assume_safety)
+  for (long i = 0; i < size; i++) target[i] = (unsigned char)(nearest((source[i] - centre[i]) * factor) + zero);
+  return largest / 127;
+}
+
+EVERY_PROCESSOR void elementwise_byte_rows(
+    long count, long size, long stride, int zero, const float *middle, const float *x, unsigned char *bytes,
+    float *steps) {
+  for (long row = 0; row < count; row++)
+    steps[row] = byte_row(size, zero, x + row * stride, middle, bytes + row * size);
+}
+
+EVERY_PROCESSOR void elementwise_byte_columns(
+    long count, long size, long stride, const float *x, signed char *bytes, float *steps) {
+  float *restrict largest = steps;
+  for (long i = 0; i < size; i++) largest[i] = 0;
+  for (long row = 0; row < count; row++) {
+    const float *restrict source = x + row * stride;
+#pragma clang loop vectorize(assume_safety)
+    for (long i = 0; i < size; i++) {
+      float magnitude = __builtin_fabsf(source[i]);
+      largest[i] = magnitude > largest[i] ? magnitude : largest[i];
+    }
+  }
+  for (long i = 0; i < size; i++) largest[i] = largest[i] > 0 ? largest[i] / 127 : 1;
+  for (long row = 0; row < count; row++) {
+    const float *restrict source = x + row * stride;
+    signed char *restrict target = bytes + row * size;
+#pragma clang loop vectorize(assume_safety)
+    for (long i = 0; i < size; i++) target[i] = (signed char)nearest(source[i] / largest[i]);
+  }
+}
+
+EVERY_PROCESSOR void elementwise_means(long count, long size, long stride, const float *x, float *means) {
+  float *restrict sums = means;
+  for (long i = 0; i < size; i++) sums[i] = 0;
+  for (long row = 0; row < count; row++) {
+    const float *restrict source = x + row * stride;
+#pragma clang loop vectorize(assume_safety)
+    for (long i = 0; i < size; i++) sums[i] += source[i];
+  }
+  for (long i = 0; i < size; i++) sums[i] /= (float)count;
+}
+
+EVERY_PROCESSOR void elementwise_byte_softmax(
+    long count, long size, long stride, const float *row_steps, const float *column_steps, int *scores,
+    unsigned char *weights, float *shares) {
+  for (long row = 0; row < count; row++) {
+    int *restrict x = scores + row * stride;
+    unsigned char *restrict weight = weights + row * stride;
+    for (long j = size; j < stride; j++) x[j] = -(1 << 30);
+    float largest[LANES];
+    for (int i = 0; i < LANES; i++) largest[i] = -__builtin_inff();
+    for (long start = 0; start < stride; start += LANES)
+      for (int i = 0; i < LANES; i++) {
+        float value = (float)x[start + i] * column_steps[start + i];
+        largest[i] = value > largest[i] ? value : largest[i];
+      }
+    float most = largest_lane(largest);
+    int sums[LANES] = {0};
+    for (long start = 0; start < stride; start += LANES)
+      for (int i = 0; i < LANES; i++) {
+        float value = (float)x[start + i] * column_steps[start + i] - most;
+        int byte = (int)(255 * exponential(row_steps[row] * value) + 0.5f);
+        weight[start + i] = (unsigned char)byte;
+        sums[i] += byte;
+      }
+    int sum = 0;
+    for (int i = 0; i < LANES; i++) sum += sums[i];
+    shares[row] = 1 / (float)sum;
+  }
+}
+
+EVERY_PROCESSOR void elementwise_scaled_sums(
+    long count, long size, long stride, const float *shares, const float *steps, const int *sums, float *y) {
+  for (long row = 0; row < count; row++) {
+    const int *restrict source = sums + row * size;
+    float *restrict target = y + row * stride;
+    float share = shares[row];
+#pragma clang loop vectorize(assume_safety)
+    for (long i = 0; i < size; i++) target[i] = (float)source[i] * (steps[i] * share);
+  }
+}
+
+EVERY_PROCESSOR void elementwise_scaled_sums_bytes(
+    long count, long size, long stride, const float *shares, const float *steps, const int *sums, float factor,
+    int zero, unsigned char *bytes) {
+  float least = zero ? -zero : -128, most = zero ? 255 - zero : 127;
+  for (long row = 0; row < count; row++) {
+    const int *restrict source = sums + row * size;
+    unsigned char *restrict target = bytes + row * stride;
+    float share = shares[row] * factor;
+#pragma clang loop vectorize(assume_safety)
+    for (long i = 0; i < size; i++) {
+      float value = (float)source[i] * (steps[i] * share);
+      value = value > most ? most : value < least ? least : value;
+      target[i] = (unsigned char)(nearest(value) + zero);
+    }
+  }
+}

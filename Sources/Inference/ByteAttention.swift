@@ -1,0 +1,148 @@
+import CElementwise
+import COneDNN
+import NeuralNetwork
+
+/// `TokenAttention` whose products are of whole numbers, as SageAttention's (Zhang et al. 2025, arXiv:2410.02367): a step
+/// for each query, each key and each channel of the values, found anew for each picture, and keys less their mean, which
+/// changes no weight.
+final class ByteAttentionKernel: PlanKernel {
+    let name: String
+    private let heads: Int
+    private let batch: Int
+    private let from, to: ImageShape
+    /// What the output's bytes mean; nil where it is numbers.
+    private let quantum: Quantum?
+    private let places: Places
+    private var source = UnsafePointer<Float>(bitPattern: 64)!
+    private var destination = UnsafeMutableRawPointer(bitPattern: 64)!
+    private var scratch = UnsafeMutableRawPointer(bitPattern: 64)!
+
+    /// - Parameters:
+    ///   - from: rows of query, key and value side by side.
+    ///   - to: as many rows as there are queries.
+    init(_ name: String, heads: Int, batch: Int, from: ImageShape, to: ImageShape, _ quantum: Quantum?) {
+        (self.name, self.heads, self.batch, self.from, self.to) = (name, heads, batch, from, to)
+        self.quantum = quantum
+        places = Places(width: to.channels / heads, keys: from.pixels, queries: to.pixels)
+    }
+
+    var kernel: String { "bytes" }
+    var scratchpadBytes: Int { places.bytes }
+
+    /// Where things lie in the scratch space.
+    private struct Places {
+        let width: Int
+        let keyCount: Int
+        let queryCount: Int
+        /// Queries that are looked at together.
+        let block: Int
+        /// Scores of a row, a multiple of 16.
+        let stride: Int
+        let keys, values, queries, weights, scores, keySteps, valueSteps, querySteps, shares, means, zeros: Int
+        let bytes: Int
+
+        init(width: Int, keys keyCount: Int, queries queryCount: Int) {
+            (self.width, self.keyCount, self.queryCount) = (width, keyCount, queryCount)
+            block = TokenAttention.block(queryCount)
+            stride = (keyCount + 15) / 16 * 16
+            var end = 0
+            func place(_ bytes: Int) -> Int {
+                defer { end += (bytes + 63) / 64 * 64 }
+                return end
+            }
+            keys = place(stride * width)
+            values = place(keyCount * width)
+            queries = place(block * width)
+            weights = place(block * stride)
+            // First of all keys, then the sums of a row.
+            scores = place(4 * block * max(stride, width))
+            (keySteps, valueSteps) = (place(4 * stride), place(4 * width))
+            (querySteps, shares) = (place(4 * block), place(4 * block))
+            (means, zeros) = (place(4 * width), place(4 * width))
+            bytes = end
+        }
+    }
+
+    /// Buffers must stay valid until the kernel is bound again.
+    func bind(
+        source: UnsafeMutableRawPointer, destination: UnsafeMutableRawPointer, scratchpad: UnsafeMutableRawPointer
+    ) {
+        self.source = UnsafePointer(source.assumingMemoryBound(to: Float.self))
+        (self.destination, scratch) = (destination, scratchpad)
+    }
+
+    func execute(in context: Context) throws {
+        floats(places.zeros).update(repeating: 0, count: places.width)
+        // Rows behind the last key, whose scores count for nothing.
+        (scratch + places.keys).initializeMemory(as: UInt8.self, repeating: 0, count: places.stride * places.width)
+        floats(places.keySteps).update(repeating: 1, count: places.stride)
+        for picture in 0..<batch {
+            let input = source + picture * from.size
+            for head in 0..<heads {
+                try attend(input + head * places.width, picture * to.size + head * places.width)
+            }
+        }
+    }
+
+    private func floats(_ place: Int) -> UnsafeMutablePointer<Float> {
+        (scratch + place).assumingMemoryBound(to: Float.self)
+    }
+
+    /// One head of one picture.
+    ///
+    /// - Parameters:
+    ///   - query: the first one; key and value follow at a distance of all heads'.
+    ///   - first: place of the output's first number.
+    private func attend(_ query: UnsafePointer<Float>, _ first: Int) throws {
+        let (size, width, keys) = (to.channels, places.width, places.keyCount)
+        let values = (scratch + places.values).assumingMemoryBound(to: Int8.self)
+        elementwise_means(keys, width, 3 * size, query + size, floats(places.means))
+        elementwise_byte_rows(
+            keys, width, 3 * size, 0, floats(places.means), query + size,
+            (scratch + places.keys).assumingMemoryBound(to: UInt8.self), floats(places.keySteps))
+        elementwise_byte_columns(keys, width, 3 * size, query + 2 * size, values, floats(places.valueSteps))
+        for start in stride(from: 0, to: places.queryCount, by: places.block) {
+            let rows = min(places.block, places.queryCount - start)
+            try weigh(query + start * 3 * size, rows: rows)
+            let sums = (scratch + places.scores).assumingMemoryBound(to: Int32.self)
+            let weights = (scratch + places.weights).assumingMemoryBound(to: UInt8.self)
+            try check(
+                onednn_byte_multiply(
+                    false, Int64(rows), Int64(width), Int64(keys), weights, Int64(places.stride), 0, values,
+                    Int64(width), sums, Int64(width)), name)
+            write(sums, rows: rows, at: first + start * size)
+        }
+    }
+
+    /// The weights of some queries.
+    private func weigh(_ query: UnsafePointer<Float>, rows: Int) throws {
+        let width = places.width
+        let queries = (scratch + places.queries).assumingMemoryBound(to: UInt8.self)
+        let scores = (scratch + places.scores).assumingMemoryBound(to: Int32.self)
+        let steps = floats(places.querySteps)
+        elementwise_byte_rows(rows, width, 3 * to.channels, 128, floats(places.zeros), query, queries, steps)
+        let factor = 1 / Float(width).squareRoot()
+        for row in 0..<rows { steps[row] *= factor }
+        try check(
+            onednn_byte_multiply(
+                true, Int64(rows), Int64(places.stride), Int64(width), queries, Int64(width), 128,
+                (scratch + places.keys).assumingMemoryBound(to: Int8.self), Int64(width), scores, Int64(places.stride)),
+            name)
+        elementwise_byte_softmax(
+            rows, places.keyCount, places.stride, steps, floats(places.keySteps), scores,
+            (scratch + places.weights).assumingMemoryBound(to: UInt8.self), floats(places.shares))
+    }
+
+    private func write(_ sums: UnsafePointer<Int32>, rows: Int, at place: Int) {
+        let (shares, steps) = (floats(places.shares), floats(places.valueSteps))
+        if let quantum {
+            elementwise_scaled_sums_bytes(
+                rows, places.width, to.channels, shares, steps, sums, 1 / quantum.scale, Int32(quantum.zeroPoint),
+                destination.assumingMemoryBound(to: UInt8.self) + place)
+        } else {
+            elementwise_scaled_sums(
+                rows, places.width, to.channels, shares, steps, sums,
+                destination.assumingMemoryBound(to: Float.self) + place)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import Testing
+
+@testable import Inference
+@testable import NeuralNetwork
+
+@Suite(.enabled(if: Precision.int8.isNative)) struct ByteAttentionTests {
+    /// Two pictures' tokens with query, key and value of two heads, sharp or not, whose keys have something in common.
+    private struct Example {
+        let heads = 2
+        let width = 24
+        let batch = 2
+        let tokens: Int
+        let input: [Float]
+
+        init(tokens: Int, sharpness: Float) {
+            self.tokens = tokens
+            let random = RandomParameters()
+            let count = batch * tokens * 3 * heads * width
+            let size = heads * width
+            input = random.uniform("example \(tokens)", count: count).enumerated().map { index, value in
+                switch index % (3 * size) / size {
+                case 0: 2 * sharpness * (value - 0.5)
+                case 1: 2 * sharpness * (value - 0.5) + Float(index % 7) * 5
+                default: value - 0.5
+                }
+            }
+        }
+
+        var shape: ImageShape { ImageShape(.tokens(count: tokens, size: 3 * heads * width)) }
+
+        func exact(queries: Int) -> [Float] {
+            let attention = TokenAttention(heads: heads, size: heads * width, count: tokens)
+            var scratch = [Float](repeating: 0, count: TokenAttention.scratch(queries: queries, keys: tokens))
+            var output = [Float](repeating: 0, count: batch * queries * heads * width)
+            input.withUnsafeBufferPointer { input in
+                output.withUnsafeMutableBufferPointer { output in
+                    for picture in 0..<batch {
+                        attention.forward(
+                            input.baseAddress! + picture * tokens * 3 * heads * width, queries: queries,
+                            into: output.baseAddress! + picture * queries * heads * width, scratch: &scratch)
+                    }
+                }
+            }
+            return output
+        }
+
+        /// The kernel's output, of `Element`s.
+        func bytes<Element>(queries: Int, _ quantum: Quantum?, _ zero: Element) throws -> [Element] {
+            let to = ImageShape(.tokens(count: queries, size: heads * width))
+            let kernel = ByteAttentionKernel("attention", heads: heads, batch: batch, from: shape, to: to, quantum)
+            let (source, target) = (AlignedBuffer(bytes: input.count * 4), AlignedBuffer(bytes: batch * to.size * 4))
+            let scratch = AlignedBuffer(bytes: kernel.scratchpadBytes)
+            input.withUnsafeBytes { source.pointer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+            memset(scratch.pointer, 0xff, scratch.bytes)
+            kernel.bind(source: source.pointer, destination: target.pointer, scratchpad: scratch.pointer)
+            try kernel.execute(in: Context())
+            let elements = target.pointer.assumingMemoryBound(to: Element.self)
+            return Array(UnsafeBufferPointer(start: elements, count: batch * to.size))
+        }
+    }
+
+    private static func cosine(_ first: [Float], _ second: [Float]) -> Double {
+        FeatureAgreement.cosines(
+            Tensor(shape: [1, first.count], values: first), Tensor(shape: [1, second.count], values: second))[0]
+    }
+
+    @Test(
+        "attention in whole numbers is that in f32, nearly", arguments: [5, 16, 50, 197, 400], [Float(0.1), 1, 4])
+    func agrees(tokens: Int, sharpness: Float) throws {
+        let example = Example(tokens: tokens, sharpness: sharpness)
+        for queries in [tokens, 3] {
+            let exact = example.exact(queries: queries)
+            let own = try example.bytes(queries: queries, nil, Float(0))
+            // Where one token gets nearly all of the weight, which one hangs on small differences.
+            #expect(1 - Self.cosine(own, exact) < (sharpness > 1 ? 0.003 : 0.0005))
+        }
+    }
+
+    @Test("its bytes are the numbers that it makes, rounded", arguments: [0, 100, 128] as [Int32])
+    func bytes(zero: Int32) throws {
+        let example = Example(tokens: 50, sharpness: 1)
+        let numbers = try example.bytes(queries: 50, nil, Float(0))
+        let quantum = Quantum(scale: 0.002, isSigned: true, zeroPoint: zero)
+        let bytes = try example.bytes(queries: 50, quantum, UInt8(0))
+        let range: ClosedRange<Float> = zero == 0 ? -128...127 : 0...255
+        for (number, byte) in zip(numbers, bytes) {
+            let exact = min(max(number / quantum.scale + Float(zero), range.lowerBound), range.upperBound)
+            let own = zero == 0 ? Float(Int8(bitPattern: byte)) : Float(byte)
+            #expect(abs(own - exact) <= 0.501)
+        }
+    }
+
+    @Test("recipes from before compute attention in f32, and say nothing about it")
+    func older() throws {
+        let older = Data(#"{"kept":[],"ranges":{"input":1}}"#.utf8)
+        let calibration = try JSONDecoder().decode(Calibration.self, from: older)
+        #expect(calibration == Calibration(ranges: ["input": 1]))
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        #expect(try encoder.encode(calibration) == older)
+    }
+}
