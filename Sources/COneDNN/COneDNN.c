@@ -1,6 +1,7 @@
 #include "Internal.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #if defined(__SSE2__)
@@ -55,6 +56,18 @@ const char *onednn_status_text(int status) {
   default: return "unknown status";
   }
 }
+
+#if !API3
+dnnl_status_t onednn_describe(
+    dnnl_primitive_desc_t *out, const_dnnl_op_desc_t request, const_dnnl_primitive_attr_t attributes,
+    dnnl_engine_t engine, const_dnnl_primitive_desc_t hint) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&lock);
+  dnnl_status_t status = dnnl_primitive_desc_create(out, request, attributes, engine, hint);
+  pthread_mutex_unlock(&lock);
+  return status;
+}
+#endif
 
 typedef void (*set_threads_function)(int);
 

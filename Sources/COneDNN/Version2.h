@@ -4,12 +4,18 @@
 #ifndef ZOETROPE_CONEDNN_VERSION2_H
 #define ZOETROPE_CONEDNN_VERSION2_H
 
+/// `dnnl_primitive_desc_create`, one thread at a time: until version 2.7 oneDNN plans convolutions with a static variable, and
+/// two threads that plan other elements at once get kernels that compute something else.
+dnnl_status_t onednn_describe(
+    dnnl_primitive_desc_t *out, const_dnnl_op_desc_t request, const_dnnl_primitive_attr_t attributes,
+    dnnl_engine_t engine, const_dnnl_primitive_desc_t hint);
+
 /// A description of what `request` holds; `hint` is the forward primitive of a backward one.
 #define DESCRIBE(init, hint)                                                                       \
   do {                                                                                             \
     dnnl_status_t init_status = (init);                                                            \
     if (init_status != dnnl_success) return init_status;                                           \
-    return dnnl_primitive_desc_create(out, &request, attributes, engine, hint);                    \
+    return onednn_describe(out, &request, attributes, engine, hint);                               \
   } while (0)
 
 static inline dnnl_status_t dnnl_convolution_forward_primitive_desc_create(
