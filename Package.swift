@@ -202,10 +202,3 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
-
-// A file that the compiler thinks untouched may hold values of a type of another target whose layout changed.
-for target in package.targets where [.regular, .executable, .test].contains(target.type) {
-    target.swiftSettings =
-        (target.swiftSettings ?? [])
-        + [.unsafeFlags(["-disable-incremental-imports"], .when(configuration: .debug))]
-}

@@ -9,8 +9,7 @@ EVERY_PROCESSOR void elementwise_softmax(long count, long size, long stride, flo
     long whole = size / LANES * LANES;
     for (long start = 0; start < whole; start += LANES)
       for (int i = 0; i < LANES; i++) largest[i] = x[start + i] > largest[i] ? x[start + i] : largest[i];
-    float most = largest[0];
-    for (int i = 1; i < LANES; i++) most = largest[i] > most ? largest[i] : most;
+    float most = largest_lane(largest);
     for (long j = whole; j < size; j++) most = x[j] > most ? x[j] : most;
     for (long start = 0; start < whole; start += LANES)
       for (int i = 0; i < LANES; i++) {
@@ -20,7 +19,13 @@ EVERY_PROCESSOR void elementwise_softmax(long count, long size, long stride, flo
       }
     float sum = 0;
     for (int i = 0; i < LANES; i++) sum += sums[i];
-    for (long j = whole; j < size; j++) sum += x[j] = exponential(factor * (x[j] - most));
+    if (whole < size) {
+      // What is left at once, too.
+      float rest[LANES];
+      for (int i = 0; i < LANES; i++) rest[i] = whole + i < size ? x[whole + i] : most;
+      for (int i = 0; i < LANES; i++) rest[i] = exponential(factor * (rest[i] - most));
+      for (long j = whole; j < size; j++) sum += x[j] = rest[j - whole];
+    }
     float share = 1 / sum;
     for (long j = 0; j < size; j++) x[j] *= share;
   }
