@@ -62,6 +62,29 @@ import Testing
         #expect((10...30).contains(convolutions.count))
     }
 
+    @Test("attention keeps f32 where eight bits lose more than is wanted", .enabled(if: Precision.int8.isNative))
+    func attention() throws {
+        let backbone = try #require(Backbone.named("vit_tiny_16"))
+        let graph = backbone.graph(imageSize: 64)
+        let normalization = backbone.inputConvention().normalization
+        let weights = PackedWeights(RandomParameters())
+        let calibrator = try Calibrator(
+            graph: graph, output: "tokens", batch: 2, weights: weights, normalization: normalization)
+        let pixels = (0..<2).flatMap { ParityTests.picture($0, size: 64) }
+        func features(_ calibration: Calibration) throws -> Tensor {
+            let plan = try InferencePlan(
+                graph: graph, output: "tokens", batch: 2, weights: weights, arithmetic: .int8(calibration))
+            return try plan.run(pixels: pixels, normalization: normalization)
+        }
+        let lenient = try calibrator.calibration(of: [pixels], goal: -1)
+        #expect(lenient.attention == .int8)
+        #expect(try calibrator.calibration(of: [pixels], goal: 1).attention == nil)
+        let older = Calibration(ranges: lenient.ranges, kept: lenient.kept)
+        let (own, exact) = (try features(lenient), try features(older))
+        #expect(own.values != exact.values)
+        #expect(FeatureAgreement.cosines(own, exact).min()! > 0.999)
+    }
+
     @Test(
         "features in bfloat16 are those in f32, nearly",
         arguments: [
