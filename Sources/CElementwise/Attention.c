@@ -75,7 +75,8 @@ EVERY_PROCESSOR void elementwise_byte_softmax(
   for (long row = 0; row < count; row++) {
     int *restrict x = scores + row * stride;
     unsigned char *restrict weight = weights + row * stride;
-    for (long j = size; j < stride; j++) x[j] = -(1 << 30);
+    // Those behind the last may not be the largest, and are taken out again.
+    for (long j = size; j < stride; j++) x[j] = x[0];
     float largest[LANES];
     for (int i = 0; i < LANES; i++) largest[i] = -__builtin_inff();
     for (long start = 0; start < stride; start += LANES)
@@ -94,6 +95,10 @@ EVERY_PROCESSOR void elementwise_byte_softmax(
       }
     int sum = 0;
     for (int i = 0; i < LANES; i++) sum += sums[i];
+    for (long j = size; j < stride; j++) {
+      sum -= weight[j];
+      weight[j] = 0;
+    }
     shares[row] = 1 / (float)sum;
   }
 }

@@ -73,9 +73,8 @@ final class ByteAttentionKernel: PlanKernel {
 
     func execute(in context: Context) throws {
         floats(places.zeros).update(repeating: 0, count: places.width)
-        // Rows behind the last key, whose scores count for nothing.
+        // Rows behind the last key.
         (scratch + places.keys).initializeMemory(as: UInt8.self, repeating: 0, count: places.stride * places.width)
-        floats(places.keySteps).update(repeating: 1, count: places.stride)
         for picture in 0..<batch {
             let input = source + picture * from.size
             for head in 0..<heads {
@@ -100,6 +99,7 @@ final class ByteAttentionKernel: PlanKernel {
         elementwise_byte_rows(
             keys, width, 3 * size, 0, floats(places.means), query + size,
             (scratch + places.keys).assumingMemoryBound(to: UInt8.self), floats(places.keySteps))
+        for place in keys..<places.stride { floats(places.keySteps)[place] = floats(places.keySteps)[0] }
         elementwise_byte_columns(keys, width, 3 * size, query + 2 * size, values, floats(places.valueSteps))
         for start in stride(from: 0, to: places.queryCount, by: places.block) {
             let rows = min(places.block, places.queryCount - start)

@@ -66,7 +66,8 @@ import Testing
     }
 
     @Test(
-        "attention in whole numbers is that in f32, nearly", arguments: [5, 16, 50, 197, 400], [Float(0.1), 1, 4])
+        "attention in whole numbers is that in f32, nearly", arguments: [5, 16, 50, 197, 400],
+        [Float(0), 1e-6, 0.1, 1, 4])
     func agrees(tokens: Int, sharpness: Float) throws {
         let example = Example(tokens: tokens, sharpness: sharpness)
         for queries in [tokens, 3] {
@@ -74,6 +75,9 @@ import Testing
             let own = try example.bytes(queries: queries, nil, Float(0))
             // Where one token gets nearly all of the weight, which one hangs on small differences.
             #expect(1 - Self.cosine(own, exact) < (sharpness > 1 ? 0.003 : 0.0005))
+            // Nor are they larger or smaller as a whole: what stands behind the last key counts for nothing.
+            let (ownSquare, exactSquare) = (own.reduce(0) { $0 + $1 * $1 }, exact.reduce(0) { $0 + $1 * $1 })
+            #expect(abs(ownSquare / exactSquare - 1) < 0.02, "\(ownSquare / exactSquare)")
         }
     }
 

@@ -97,7 +97,7 @@ void elementwise_byte_rows(
 void elementwise_byte_columns(long count, long size, long stride, const float *x, signed char *bytes, float *steps);
 /// The mean of each column of `count` rows, `stride` apart.
 void elementwise_means(long count, long size, long stride, const float *x, float *means);
-/// softmax of each row's first `size` scores, times its step and each column's (1 from `size` on), as bytes of which the
+/// softmax of each row's first `size` scores, times its step and each column's (the first one's from `size` on), as bytes of which the
 /// largest is 255; `stride` is a multiple of 16, those from `size` on become 0. `shares` receives 1 / sum of a row's bytes.
 void elementwise_byte_softmax(
     long count, long size, long stride, const float *row_steps, const float *column_steps, int *scores,
