@@ -59,6 +59,7 @@ char *onnxruntime_open(
   onnxruntime_session **session) {
   void *options = NULL;
   onnxruntime_session own = {NULL, NULL, cuda};
+  begin_turn(false);
   char *failure = onnxruntime_outcome(CALL(CREATE_OPTIONS, void *(*)(void **))(&options));
   if (!failure) failure = onnxruntime_outcome(CALL(SET_INTRA_THREADS, void *(*)(void *, int))(options, threads));
   if (!failure && cuda) failure = use_cuda(options, keys, values, count);
@@ -74,6 +75,7 @@ char *onnxruntime_open(
     failure = onnxruntime_outcome(CALL(CREATE_CPU_MEMORY, void *(*)(int, int, void **))(ARENA, DEFAULT_MEMORY, &own.memory));
   }
   onnxruntime_release(RELEASE_OPTIONS, options);
+  end_turn(false);
   *session = NULL;
   if (!failure && (*session = malloc(sizeof own))) {
     **session = own;

@@ -88,6 +88,10 @@ char *onnxruntime_outcome(void *status);
 
 void onnxruntime_release(int place, void *object);
 
+/// Begins what asks something of the GPU: together with others, or alone, where the library records it.
+void begin_turn(bool alone);
+void end_turn(bool alone);
+
 /// Gives a session the program's own operators.
 char *onnxruntime_add_operators(void *options, bool cuda);
 
@@ -110,12 +114,6 @@ typedef struct {
   /// Of pixels: channels of the output, and whether blue comes first.
   int width, reversed;
 } pass;
-
-/// Makes the GPU the one that the calling thread speaks to.
-char *gpu_enter(void);
-
-char *gpu_copy_in(void *device, const void *host, size_t bytes);
-char *gpu_copy_out(void *host, const void *device, size_t bytes);
 
 /// Runs it on the GPU, behind what the stream holds; NULL, or what went wrong.
 char *pass_on_gpu(const pass *pass, void *stream);

@@ -1,4 +1,6 @@
+#include "Attention.h"
 #include "Internal.h"
+#include "Product.h"
 
 // Operators of the program's own, in the domain `zoetrope`, for what would be several passes over memory:
 //
@@ -6,6 +8,11 @@
 //   Normalize  x, bias, weight, shift [channels], residual → normalisation over channels of x + bias + residual, and that sum
 //   Scale      x [batch, .., channels], factors [batch, .., channels], one a channel for each of the batch → their product
 //   Pixels     bytes [.., 3], scale [3], offset [3] → bytes · scale + offset [.., width], zeros behind the third
+//   Product    x, weight, bias [filters], residual (may be missing) → activation(x ∗ weight + bias + residual), where weight is
+//              [filters, channels] for x [.., channels]; for images [batch, height, width, channels] it is [filters, rows,
+//              columns, channels of a group], or [rows, columns, channels] where each channel is by itself
+//   Attention  rows [batch, token, query | key | value] → softmax(query · keyᵀ / √width) · value [batch, token, ..] of heads
+//   Pool       x [batch, height, width, channels] → the largest of each window, or their mean
 //
 // Their names end with the type of their numbers, for the library cannot infer it.
 
@@ -25,6 +32,9 @@ typedef struct operator_interface {
   int (*output_kind)(const struct operator_interface *, size_t index);
 } operator_interface;
 
+/// Operators that are no passes.
+enum { PRODUCT = PASS_SCALE + 1, POOL, ATTENTION };
+
 typedef struct {
   operator_interface interface;
   const char *name;
@@ -34,10 +44,18 @@ typedef struct {
 
 enum { REQUIRED, OPTIONAL };
 
+/// Attributes that are whole numbers; operators without one leave it zero.
+enum { ACTIVATION, CHANNELS, REVERSED, GROUPS, KERNEL, STRIDE = KERNEL + 2, DILATION = STRIDE + 2,
+       LEADING = DILATION + 2, TRAILING = LEADING + 2, IS_MEAN = TRAILING + 2, COUNTS_PADDING, HEADS, INTEGERS };
+
+static const char *const integer_names[INTEGERS] = {
+  "activation", "width", "reversed", "groups", "kernel_height", "kernel_width", "stride_height", "stride_width",
+  "dilation_height", "dilation_width", "top", "left", "bottom", "right", "is_mean", "counts_padding", "heads"};
+
 typedef struct {
   int kind, type;
   bool is_cuda;
-  int64_t activation, width, reversed;
+  int64_t integers[INTEGERS];
   float epsilon;
 } kernel;
 
@@ -66,7 +84,8 @@ static const char *provider_of(const operator_interface *interface) {
 }
 
 static size_t count_inputs(const operator_interface *interface) {
-  static const size_t counts[] = {[PASS_EPILOGUE] = 3, [PASS_NORMALIZE] = 5, [PASS_PIXELS] = 3, [PASS_SCALE] = 2};
+  static const size_t counts[] = {[PASS_EPILOGUE] = 3, [PASS_NORMALIZE] = 5, [PASS_PIXELS] = 3, [PASS_SCALE] = 2,
+                                  [PRODUCT] = 4, [POOL] = 1, [ATTENTION] = 1};
   return counts[own(interface)->kind];
 }
 
@@ -86,7 +105,8 @@ static int output_type(const operator_interface *interface, size_t index) {
 
 static int input_kind(const operator_interface *interface, size_t index) {
   int kind = own(interface)->kind;
-  bool is_residual = (kind == PASS_EPILOGUE || kind == PASS_NORMALIZE) && index + 1 == count_inputs(interface);
+  bool has_residual = kind == PASS_EPILOGUE || kind == PASS_NORMALIZE || kind == PRODUCT;
+  bool is_residual = has_residual && index + 1 == count_inputs(interface);
   return is_residual ? OPTIONAL : REQUIRED;
 }
 
@@ -105,12 +125,9 @@ static void *create(const operator_interface *interface, const void *api, const 
   made->kind = it->kind;
   made->type = it->type;
   made->is_cuda = it->is_cuda;
-  int64_t *integers[] = {&made->activation, &made->width, &made->reversed};
-  const char *names[] = {"activation", "width", "reversed"};
-  // Operators without such an attribute leave it zero.
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < INTEGERS; i++) {
     free(onnxruntime_outcome(CALL(GET_INTEGER_ATTRIBUTE, void *(*)(const void *, const char *, int64_t *))(
-      info, names[i], integers[i])));
+      info, integer_names[i], &made->integers[i])));
   }
   free(onnxruntime_outcome(CALL(GET_NUMBER_ATTRIBUTE, void *(*)(const void *, const char *, float *))(
     info, "epsilon", &made->epsilon)));
@@ -140,11 +157,11 @@ static void *output(void *context, size_t index, const int64_t *shape, size_t ra
 
 enum { MOST_DIMENSIONS = 8 };
 
-/// Dimensions of the first input.
-static size_t shape_of(void *context, int64_t *shape) {
+/// Dimensions of an input.
+static size_t shape_of(void *context, size_t index, int64_t *shape) {
   void *value = NULL, *information = NULL;
   size_t rank = 0;
-  fail(onnxruntime_outcome(CALL(GET_INPUT, void *(*)(const void *, size_t, void **))(context, 0, &value)));
+  fail(onnxruntime_outcome(CALL(GET_INPUT, void *(*)(const void *, size_t, void **))(context, index, &value)));
   if (!value) return 0;
   fail(onnxruntime_outcome(CALL(GET_SHAPE, void *(*)(const void *, void **))(value, &information)));
   if (!information) return 0;
@@ -155,15 +172,17 @@ static size_t shape_of(void *context, int64_t *shape) {
   return rank;
 }
 
-static void compute(void *opaque, void *context) {
-  const kernel *it = opaque;
-  int64_t shape[MOST_DIMENSIONS];
-  size_t rank = shape_of(context, shape);
-  if (rank == 0) return fail(strdup("an operator's input has no shape"));
+static void *stream_of(void *context) {
+  void *stream = NULL;
+  fail(onnxruntime_outcome(CALL(GET_STREAM, void *(*)(const void *, void **))(context, &stream)));
+  return stream;
+}
+
+static void compute_pass(const kernel *it, void *context, int64_t *shape, size_t rank) {
   pass own = {
     .kind = it->kind, .type = it->type, .rows = 1, .channels = (size_t)shape[rank - 1],
-    .activation = (int)it->activation, .epsilon = it->epsilon, .width = (int)it->width, .reversed = (int)it->reversed,
-    .x = input(context, 0), .first = input(context, 1),
+    .activation = (int)it->integers[ACTIVATION], .epsilon = it->epsilon, .width = (int)it->integers[CHANNELS],
+    .reversed = (int)it->integers[REVERSED], .x = input(context, 0), .first = input(context, 1),
   };
   for (size_t axis = 0; axis + 1 < rank; axis++) own.rows *= (size_t)shape[axis];
   own.alike = shape[0] > 0 ? own.rows / (size_t)shape[0] : 1;
@@ -177,15 +196,99 @@ static void compute(void *opaque, void *context) {
     break;
   default:
     own.second = input(context, 2);
-    shape[rank - 1] = it->width;
+    shape[rank - 1] = it->integers[CHANNELS];
   }
   own.y = output(context, 0, shape, rank);
   if (it->kind == PASS_NORMALIZE) own.sum = output(context, 1, shape, rank);
   if (last_failure || own.rows == 0) return;
   if (!it->is_cuda) return pass_on_cpu(&own);
-  void *stream = NULL;
-  fail(onnxruntime_outcome(CALL(GET_STREAM, void *(*)(const void *, void **))(context, &stream)));
-  fail(pass_on_gpu(&own, stream));
+  void *stream = stream_of(context);
+  if (!last_failure) fail(pass_on_gpu(&own, stream));
+}
+
+/// How many places a window has.
+static int64_t places(const kernel *it, int axis, int64_t size, int64_t kernel, int64_t dilation) {
+  int64_t reach = dilation * (kernel - 1) + 1, whole = size + it->integers[LEADING + axis] + it->integers[TRAILING + axis];
+  int64_t stride = it->integers[STRIDE + axis];
+  return stride > 0 && whole >= reach ? (whole - reach) / stride + 1 : 0;
+}
+
+static void compute_pool(const kernel *it, void *context, int64_t *shape, size_t rank) {
+  if (rank != 4) return fail(strdup("Pool takes images"));
+  pooling own = {
+    .type = it->type, .is_mean = it->integers[IS_MEAN], .counts_padding = it->integers[COUNTS_PADDING],
+    .images = shape[0], .channels = shape[3], .x = input(context, 0)};
+  for (int axis = 0; axis < 2; axis++) {
+    own.size[axis] = shape[1 + axis];
+    own.kernel[axis] = it->integers[KERNEL + axis];
+    own.stride[axis] = it->integers[STRIDE + axis];
+    own.leading[axis] = it->integers[LEADING + axis];
+    own.result[axis] = shape[1 + axis] = places(it, axis, shape[1 + axis], own.kernel[axis], 1);
+  }
+  own.y = output(context, 0, shape, rank);
+  if (last_failure || own.images == 0) return;
+  if (!it->is_cuda) return pooling_on_cpu(&own);
+  void *stream = stream_of(context);
+  if (!last_failure) fail(pooling_on_gpu(&own, stream));
+}
+
+static void compute_product(const kernel *it, void *context, int64_t *shape, size_t rank) {
+  int64_t weight[MOST_DIMENSIONS];
+  size_t weight_rank = shape_of(context, 1, weight);
+  bool is_linear = weight_rank == 2, is_depthwise = weight_rank == 3;
+  if (weight_rank < 2 || weight_rank > 4 || (!is_linear && rank != 4)) return fail(strdup("Product takes images or rows"));
+  product own = {
+    .x = input(context, 0), .weight = input(context, 1), .bias = input(context, 2), .residual = input(context, 3)};
+  own.layer.type = it->type;
+  own.layer.channels = shape[rank - 1];
+  own.layer.filters = weight[is_depthwise ? 2 : 0];
+  own.layer.groups = is_depthwise ? own.layer.channels : is_linear ? 1 : it->integers[GROUPS];
+  own.layer.activation = it->integers[ACTIVATION];
+  own.layer.has_residual = own.residual != NULL;
+  own.layer.images = is_linear ? 1 : shape[0];
+  for (size_t axis = 0; is_linear && axis + 1 < rank; axis++) own.layer.images *= shape[axis];
+  for (int axis = 0; axis < 2; axis++) {
+    own.layer.size[axis] = is_linear ? 1 : shape[1 + axis];
+    own.layer.kernel[axis] = is_linear ? 1 : weight[axis + (is_depthwise ? 0 : 1)];
+    own.layer.stride[axis] = is_linear ? 1 : it->integers[STRIDE + axis];
+    own.layer.dilation[axis] = is_linear ? 1 : it->integers[DILATION + axis];
+    own.layer.leading[axis] = is_linear ? 0 : it->integers[LEADING + axis];
+    own.layer.trailing[axis] = is_linear ? 0 : it->integers[TRAILING + axis];
+    own.layer.result[axis] =
+      is_linear ? 1 : places(it, axis, own.layer.size[axis], own.layer.kernel[axis], own.layer.dilation[axis]);
+    if (!is_linear) shape[1 + axis] = own.layer.result[axis];
+  }
+  shape[rank - 1] = own.layer.filters;
+  own.y = output(context, 0, shape, rank);
+  if (last_failure || own.layer.images == 0) return;
+  if (!it->is_cuda) return product_on_cpu(&own);
+  void *stream = stream_of(context);
+  if (!last_failure) fail(product_on_gpu(&own, stream));
+}
+
+static void compute_attention(const kernel *it, void *context, int64_t *shape, size_t rank) {
+  int64_t heads = it->integers[HEADS], size = rank == 3 ? shape[2] / 3 : 0;
+  if (heads < 1 || size < 1 || size % heads != 0) return fail(strdup("Attention takes query, key and value side by side"));
+  attention own = {{it->type, shape[0], shape[1], heads, size / heads}, input(context, 0), NULL};
+  shape[2] = size;
+  own.y = output(context, 0, shape, rank);
+  if (last_failure || own.layer.batch == 0) return;
+  if (!it->is_cuda) return attention_on_cpu(&own);
+  void *stream = stream_of(context);
+  if (!last_failure) fail(attention_on_gpu(&own, stream));
+}
+
+static void compute(void *opaque, void *context) {
+  const kernel *it = opaque;
+  int64_t shape[MOST_DIMENSIONS];
+  size_t rank = shape_of(context, 0, shape);
+  if (rank == 0) return fail(strdup("an operator's input has no shape"));
+  switch (it->kind) {
+  case PRODUCT: return compute_product(it, context, shape, rank);
+  case POOL: return compute_pool(it, context, shape, rank);
+  case ATTENTION: return compute_attention(it, context, shape, rank);
+  default: return compute_pass(it, context, shape, rank);
+  }
 }
 
 // MARK: - Which there are
@@ -207,6 +310,14 @@ static operator gpu_operators[] = {
   OPERATOR("Pixels_float32", PASS_PIXELS, FLOAT32, true),
   OPERATOR("Pixels_float16", PASS_PIXELS, FLOAT16, true),
   OPERATOR("Pixels_bfloat16", PASS_PIXELS, BFLOAT16, true),
+  OPERATOR("Product_float32", PRODUCT, FLOAT32, true),
+  OPERATOR("Product_float16", PRODUCT, FLOAT16, true),
+  OPERATOR("Product_bfloat16", PRODUCT, BFLOAT16, true),
+  OPERATOR("Attention_float16", ATTENTION, FLOAT16, true),
+  OPERATOR("Attention_bfloat16", ATTENTION, BFLOAT16, true),
+  OPERATOR("Pool_float32", POOL, FLOAT32, true),
+  OPERATOR("Pool_float16", POOL, FLOAT16, true),
+  OPERATOR("Pool_bfloat16", POOL, BFLOAT16, true),
 };
 
 static operator cpu_operators[] = {
@@ -214,6 +325,9 @@ static operator cpu_operators[] = {
   OPERATOR("Normalize_float32", PASS_NORMALIZE, FLOAT32, false),
   OPERATOR("Scale_float32", PASS_SCALE, FLOAT32, false),
   OPERATOR("Pixels_float32", PASS_PIXELS, FLOAT32, false),
+  OPERATOR("Product_float32", PRODUCT, FLOAT32, false),
+  OPERATOR("Pool_float32", POOL, FLOAT32, false),
+  OPERATOR("Attention_float32", ATTENTION, FLOAT32, false),
 };
 
 char *onnxruntime_add_operators(void *options, bool cuda) {

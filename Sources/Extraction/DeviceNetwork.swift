@@ -14,38 +14,53 @@ final class DeviceNetwork: FrameNetwork, Sendable {
     private let queue: FrameQueue
 
     /// Batches that are on their way at the same time: while one is computed, the next is copied.
-    private static let runs = 2
+    private static let runs = 3
 
-    /// Hands the network over to the GPU, in smaller batches where its memory is too small.
+    /// Hands the network over to the GPU, in smaller batches where its memory is too small, and in a slower form where the
+    /// libraries do not take it in a faster one.
     ///
     /// - Parameters:
     ///   - provider: nil for the GPU.
     ///   - wanted: frames at once; nil for what the network's size suggests.
+    ///   - forms: nil for what suits the precision.
     /// - Throws: `RuntimeError`, `WeightsError`, `ExportError`.
     init(
         _ recipe: ExtractionRecipe, _ source: any ParameterSource, on provider: RuntimeSession.Provider? = nil,
-        batch wanted: Int? = nil
+        batch wanted: Int? = nil, forms: [Form]? = nil
     ) throws {
-        let provider = provider ?? .cuda(recipe.precision.options)
+        var forms = forms ?? Form.all(recipe.precision, on: provider)
         var batch = try wanted ?? Self.batch(recipe.graph())
         while true {
-            let model = try DeviceModel(recipe, source, batch: batch)
-            defer { model.remove() }
-            let queue = FrameQueue(batch: batch, pictureBytes: model.input.count / batch)
             do {
-                for _ in 0..<Self.runs { Self.run(model, provider, queue) }
-                try queue.waitUntilReady(Self.runs)
-                (self.queue, self.batch, pictureBytes) = (queue, batch, model.input.count / batch)
+                let form = forms[0]
+                let provider = provider ?? .cuda(recipe.precision.options(isRecorded: form.isRecorded))
+                (queue, pictureBytes) = try Self.start(recipe, source, form, provider, batch: batch)
+                self.batch = batch
                 return
-            } catch RuntimeError.outOfMemory(let reason) {
-                queue.stop()
-                if batch == 1 { throw RuntimeError.outOfMemory(reason: reason) }
+            } catch RuntimeError.outOfMemory where batch > 1 {
                 batch = (batch + 1) / 2
-            } catch {
-                queue.stop()
-                throw error
+            } catch let error as RuntimeError where forms.count > 1 && error.mayBeOfForm {
+                forms.removeFirst()
             }
         }
+    }
+
+    /// Starts the threads that compute, and waits until they can.
+    private static func start(
+        _ recipe: ExtractionRecipe, _ source: any ParameterSource, _ form: Form, _ provider: RuntimeSession.Provider,
+        batch: Int
+    ) throws -> (queue: FrameQueue, pictureBytes: Int) {
+        let model = try DeviceModel(recipe, source, batch: batch, form.operators)
+        defer { model.remove() }
+        let queue = FrameQueue(batch: batch, pictureBytes: model.input.count / batch)
+        for _ in 0..<runs { run(model, provider, queue) }
+        do {
+            try queue.waitUntilReady(runs)
+        } catch {
+            queue.stop()
+            throw error
+        }
+        return (queue, queue.pictureBytes)
     }
 
     /// Starts a thread with a session of its own.
@@ -76,9 +91,9 @@ final class DeviceNetwork: FrameNetwork, Sendable {
         thread.start()
     }
 
-    /// As many as keep a GPU busy: about 600 thousand million multiplications, from 16 to 128.
+    /// As many as keep a GPU busy: about 2.3 million million multiplications, from 16 to 128.
     private static func batch(_ graph: Graph) -> Int {
-        max(16, min(128, 600_000_000_000 / max(1, graph.multiplyAdds) / 16 * 16))
+        max(16, min(128, 2_300_000_000_000 / max(1, graph.multiplyAdds) / 16 * 16))
     }
 
     /// Features of frames, computed together with those that other threads ask for at the same time.
@@ -97,7 +112,10 @@ private struct DeviceModel: Sendable {
 
     private var path: String { folder + "/network.onnx" }
 
-    init(_ recipe: ExtractionRecipe, _ source: any ParameterSource, batch: Int) throws {
+    init(
+        _ recipe: ExtractionRecipe, _ source: any ParameterSource, batch: Int,
+        _ operators: ModelWriter.OwnOperators
+    ) throws {
         let graph = try recipe.graph()
         let encoder = NetworkWriter.Encoder(
             graph: graph, source: source, tap: recipe.tap, imageSize: recipe.imageSize,
@@ -111,7 +129,7 @@ private struct DeviceModel: Sendable {
             let numbers = graph.parameters(for: recipe.tap).reduce(0) { $0 + $1.count }
             let model = try ModelWriter(
                 path: path, weights: .f32, weightBytes: numbers * 4,
-                target: .onnxRuntime(recipe.precision.element))
+                target: .onnxRuntime(recipe.precision.element, operators))
             try NetworkWriter(model).write(encoder, count: batch)
             try model.write(name: recipe.backbone, version: "", metadata: [:])
         } catch {
@@ -141,8 +159,9 @@ extension Precision {
         }
     }
 
-    fileprivate var options: RuntimeSession.CUDAOptions {
+    fileprivate func options(isRecorded: Bool) -> RuntimeSession.CUDAOptions {
         // There are no kernels for `bf16` images with channels last.
-        RuntimeSession.CUDAOptions(allowsTF32: self == .tf32, channelsLast: self != .bf16)
+        RuntimeSession.CUDAOptions(
+            allowsTF32: self == .tf32, channelsLast: self != .bf16, recordsRuns: isRecorded)
     }
 }

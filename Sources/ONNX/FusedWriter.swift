@@ -50,30 +50,50 @@ extension GraphWriter {
         guard model.target.hasPasses, node.shape.isImageOrTokens else {
             return (try product(node, weight, bias, x), nil)
         }
+        if model.target.hasProducts, let layer = product(of: node, weight, x) {
+            return try write(layer, node, chain, bias, values)
+        }
+        return try write(rows: try productRows(node, weight, x), node, weight, chain, bias, values)
+    }
+
+    /// What stands behind a layer as a pass over what it gives.
+    private func write(
+        rows: Value, _ node: Graph.Node, _ weight: Tensor, _ chain: LayerFolding.Chain, _ bias: [Float]?,
+        _ values: [Graph.NodeID: Value]
+    ) throws -> (value: Value, normalized: Value?) {
         let name = prefix + node.name
-        let rows = try productRows(node, weight, x)
         let mixed = try mixedBias(behind: node, weight)
         let isAlone = chain.residual == nil && chain.activation == nil && chain.normalization == nil
         if isAlone, bias == nil, mixed == nil { return (rows, nil) }
         var summands = bias ?? [Float](repeating: 0, count: node.shape.rowSize)
         if let mixed { summands = zip(summands, mixed).map { $0 + $1 } }
-        let summand = try model.weight(name + ".summand", shape: [summands.count], summands)
         let residual = chain.residual.map { [values[$0]!] } ?? []
         guard let normalization = chain.normalization else {
+            let summand = try model.weight(name + ".summand", shape: [summands.count], summands)
             let result = model.pass(
                 "Epilogue", [rows, summand] + residual,
                 [.integer("activation", chain.activation.map(\.code) ?? 0)], name: name + ".finished", outputs: 1)
             annotate(result, node.shape)
             return (result[0], nil)
         }
-        let norm = graph.nodes[normalization.index]
+        let results = try normalized(
+            graph.nodes[normalization.index], rows, summands, residual, node.shape, outputs: 2)
+        return (results[1], results[0])
+    }
+
+    /// A layer normalisation of the sum of rows, a number a channel, and what else there is; and that sum.
+    func normalized(
+        _ norm: Graph.Node, _ rows: Value, _ summands: [Float], _ residual: [Value], _ shape: Graph.Shape, outputs: Int
+    ) throws -> [Value] {
         guard case .layerNormalization(let epsilon) = norm.operation else { preconditionFailure(norm.name) }
+        let name = prefix + norm.name
+        let summand = try model.weight(name + ".summand", shape: [summands.count], summands)
         let parameters = [try parameter(norm, 0), try parameter(norm, 1)]
         let results = model.pass(
-            "Normalize", [rows, summand] + parameters + residual, [.number("epsilon", epsilon)],
-            name: prefix + norm.name + ".rows", outputs: 2)
-        annotate(results, node.shape)
-        return (results[1], results[0])
+            "Normalize", [rows, summand] + parameters + residual, [.number("epsilon", epsilon)], name: name + ".rows",
+            outputs: outputs)
+        annotate(results, shape)
+        return results
     }
 
     /// A layer without its bias, channels last.
@@ -96,9 +116,18 @@ extension GraphWriter {
     private func patchProduct(
         _ node: Graph.Node, _ options: Convolution, _ weight: Tensor, _ x: Value
     ) throws -> Value? {
+        guard let patches = self.patches(node, options, x) else { return nil }
+        let rows = weight.channelsLast
+        let name = prefix + node.name
+        let matrix = try model.weight(name + ".matrix", shape: rows.shape.reversed(), rows.transposed)
+        return model.node("MatMul", [patches, matrix], name: name + ".product")
+    }
+
+    /// The windows of a picture as rows `[batch, row, column, number]`, where they neither overlap nor leave anything out.
+    func patches(_ node: Graph.Node, _ options: Convolution, _ x: Value) -> Value? {
         guard options.isOfPatches,
             case .image(let channels, let height, let width) = graph.nodes[node.inputs[0].index].shape, channels == 3,
-            case .image(let filters, let rows, let columns) = node.shape
+            case .image(_, let rows, let columns) = node.shape
         else { return nil }
         let (name, kernel) = (prefix + node.name, options.window.kernel)
         guard rows * kernel.height == height, columns * kernel.width == width else { return nil }
@@ -107,21 +136,8 @@ extension GraphWriter {
             name: name + ".apart")
         let turned = model.node("Transpose", [apart], [.integers("perm", [0, 1, 3, 2, 4])], name: name + ".turned")
         let size = kernel.height * kernel.width * channels
-        let patches = model.node(
+        return model.node(
             "Reshape", [turned, model.integers([0, rows, columns, size])], name: name + ".patches")
-        // [filter, channel, row, column] → [row, column, channel, filter], as the patches lie.
-        let area = kernel.height * kernel.width
-        var own = [Float](repeating: 0, count: weight.count)
-        for filter in 0..<filters {
-            for channel in 0..<channels {
-                for place in 0..<area {
-                    own[(place * channels + channel) * filters + filter] =
-                        weight.values[(filter * channels + channel) * area + place]
-                }
-            }
-        }
-        let matrix = try model.weight(name + ".matrix", shape: [size, filters], own)
-        return model.node("MatMul", [patches, matrix], name: name + ".product")
     }
 
     /// What ONNX Runtime does not find out by itself of the program's own operators.
@@ -165,12 +181,17 @@ extension GraphWriter {
     func fusedAttention(_ node: Graph.Node, _ heads: Int, _ x: Value) throws -> Value {
         let (name, size) = (prefix + node.name, node.shape.rowSize)
         let made = graph.nodes[node.inputs[0].index]
+        if model.target.hasAttention {
+            let isTakenUp = folding.isProjection(node.inputs[0])
+            return attention(node, heads, isTakenUp ? try productRows(made, x) : x)
+        }
         guard folding.isProjection(node.inputs[0]) else {
             let parts = model.nodes(
                 "Split", [x, model.integers([size, size, size])], [.integer("axis", -1)], name: name + ".split",
                 outputs: 3)
             return model.fused("MultiHeadAttention", parts, [.integer("num_heads", heads)], name: name)
         }
+        if model.target.hasProducts { return try productAttention(node, made, heads, x) }
         let weight = try values(made, 0)
         let width = weight.shape[1]
         let parts = try ["query", "key", "value"].enumerated().map { index, part in
@@ -230,13 +251,29 @@ extension Convolution {
 
 extension Tensor {
     /// A matrix `[out, in]` as `[in, out]`.
-    fileprivate var transposed: [Float] {
+    var transposed: [Float] {
         let (rows, columns) = (shape[0], count / max(1, shape[0]))
         return (0..<count).map { values[$0 % rows * columns + $0 / rows] }
     }
 
+    /// Filters `[out, in, height, width]` as a matrix `[out, height · width · in]`.
+    var channelsLast: Tensor {
+        guard shape.count == 4 else { return self }
+        let (channels, area) = (shape[1], shape[2] * shape[3])
+        var own = [Float](repeating: 0, count: count)
+        for filter in 0..<shape[0] {
+            for channel in 0..<channels {
+                for place in 0..<area {
+                    own[(filter * area + place) * channels + channel] =
+                        values[(filter * channels + channel) * area + place]
+                }
+            }
+        }
+        return Tensor(shape: [shape[0], area * channels], values: own)
+    }
+
     /// Filters `[out, in, height, width]` with zeros for more input channels.
-    fileprivate func padded(channels wanted: Int?) -> Tensor {
+    func padded(channels wanted: Int?) -> Tensor {
         guard let wanted, shape.count == 4, shape[1] < wanted else { return self }
         let (filters, channels, area) = (shape[0], shape[1], shape[2] * shape[3])
         var own = [Float](repeating: 0, count: filters * wanted * area)
@@ -251,7 +288,7 @@ extension Tensor {
 
 extension Activation {
     /// As the program's own operators number them.
-    fileprivate var code: Int {
+    var code: Int {
         switch self {
         case .relu: 1
         case .relu6: 2

@@ -68,10 +68,16 @@ struct GraphWriter {
         case .concatenation:
             return model.node("Concat", inputs, [.integer("axis", channelAxis(node.shape))], name: name)
         case .maxPooling(let window):
+            if model.target.hasProducts, hasChannelsLast(node.shape) {
+                return pool(node, window, mean: false, countsPadding: false, x)
+            }
             return windowed("MaxPool", [x], node, window.attributes(overFrames: isClip(node.inputs[0])), name)
         case .averagePooling(let window, let countsPadding):
             if model.target.hasPasses, window.isUnpadded, let mean = try fusedMean(node, of: shape(node.inputs[0]), x) {
                 return mean
+            }
+            if model.target.hasProducts, hasChannelsLast(node.shape) {
+                return pool(node, window, mean: true, countsPadding: countsPadding, x)
             }
             let attributes =
                 window.attributes(overFrames: isClip(node.inputs[0]))

@@ -2,28 +2,52 @@ import Foundation
 import ONNXMessages
 
 extension ModelWriter {
+    /// Which of the program's own operators, as `CONNXRuntime` has them, a model is made of.
+    public enum OwnOperators: Int, Sendable, Comparable {
+        /// Those for what would be several passes over memory.
+        case passes
+        /// Convolutions, linear layers and pooling too.
+        case products
+        /// Attention too.
+        case attention
+
+        /// Fewer before more.
+        public static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+    }
+
     /// Who is to run a model.
     public enum Target: Sendable, Equatable {
         /// Any program: standard operators only, in `f32`.
         case anyone
-        /// ONNX Runtime, computing with such numbers: its own operators and the program's for what would be several passes
-        /// over memory.
-        case onnxRuntime(Element)
+        /// ONNX Runtime, computing with such numbers: its own operators, and so many of the program's.
+        case onnxRuntime(Element, OwnOperators)
 
         /// What numbers are computed with.
         var element: Element {
             switch self {
             case .anyone: .float32
-            case .onnxRuntime(let element): element
+            case .onnxRuntime(let element, _): element
             }
         }
 
         /// Whether operations are joined into fewer and larger ones.
         var isFused: Bool { self != .anyone }
 
-        /// Whether the program's own operators stand for several passes over memory; images in `bf16` cannot lie as they want
-        /// them.
-        var hasPasses: Bool { isFused && element != .bfloat16 }
+        /// Whether layers are the program's own operators.
+        var hasProducts: Bool {
+            if case .onnxRuntime(_, let operators) = self { return operators >= .products }
+            return false
+        }
+
+        /// Whether attention is one too.
+        var hasAttention: Bool {
+            if case .onnxRuntime(_, let operators) = self { return operators >= .attention }
+            return false
+        }
+
+        /// Whether the program's own operators stand for several passes over memory, and images lie with channels last, which
+        /// ONNX Runtime's convolutions in `bf16` cannot do.
+        var hasPasses: Bool { isFused && (element != .bfloat16 || hasProducts) }
 
         /// The standard's version; ONNX Runtime has convolutions in `bf16` since 22.
         var operatorSet: Int { element == .bfloat16 ? 22 : ModelWriter.operatorSet }

@@ -21,14 +21,19 @@ public final class RuntimeSession: @unchecked Sendable {
         /// Whether images lie channels last, as tensor cores want them.
         public var channelsLast = true
 
+        /// Whether the GPU repeats the second run at later ones, rather than be told each step again: for one exchange a
+        /// session.
+        public var recordsRuns = false
+
         /// As stated.
-        public init(allowsTF32: Bool = false, channelsLast: Bool = true) {
-            (self.allowsTF32, self.channelsLast) = (allowsTF32, channelsLast)
+        public init(allowsTF32: Bool = false, channelsLast: Bool = true, recordsRuns: Bool = false) {
+            (self.allowsTF32, self.channelsLast, self.recordsRuns) = (allowsTF32, channelsLast, recordsRuns)
         }
 
         var entries: [(key: String, value: String)] {
             [
                 ("device_id", "0"), ("use_tf32", allowsTF32 ? "1" : "0"), ("prefer_nhwc", channelsLast ? "1" : "0"),
+                ("enable_cuda_graph", recordsRuns ? "1" : "0"),
                 // Measured once for each shape; there is only one.
                 ("cudnn_conv_algo_search", "HEURISTIC"), ("cudnn_conv_use_max_workspace", "1"),
                 ("arena_extend_strategy", "kSameAsRequested"),

@@ -102,6 +102,21 @@ import Testing
         #expect(full.error.contains("Available memory of 7 is smaller than requested bytes of 8. "))
     }
 
+    @Test("half precision is the program's own layers, and ONNX Runtime's where those are not taken")
+    func forms() throws {
+        let place = try Workplace()
+        let arguments = ["--set", "extract.precision=f16"]
+        let new = try Self.extract(place, arguments, gpu: "new")
+        #expect(new.status == 0 && new.out.contains("Extracted 8 videos"), "\(new.error)")
+        let wide = try Self.extract(place, gpu: "new")
+        #expect(wide.status == 1 && wide.error.contains("an operator is too slow"), "\(wide.error)")
+        let other = try Workplace()
+        let old = try Self.extract(other, arguments, gpu: "old")
+        #expect(old.status == 0 && old.out.contains("Extracted 8 videos"), "\(old.error)")
+        let precisions: [String] = try other.query("SELECT precision FROM extraction")
+        #expect(precisions == ["f16"])
+    }
+
     @Test("a GPU that disappears loses nothing, and the processor goes on")
     func lost() throws {
         let place = try Workplace()

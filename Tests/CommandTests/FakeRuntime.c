@@ -5,7 +5,10 @@
 //   none         there is none
 //   small:N      its memory holds batches of N frames
 //   lost:N       it disappears after N runs
+//   old          the libraries do not take the program's own layers
+//   new          they take nothing else
 
+#define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +62,12 @@ static void *make_session(const void *environment, const char *model, const void
   (void)environment;
   FILE *file = fopen(model, "rb");
   if (!file) return problem("no such model");
+  static char start[1 << 20];
+  size_t length = fread(start, 1, sizeof start, file);
   fclose(file);
+  int has_products = memmem(start, length, "Product_float16", 15) != NULL, is_trial = length < 1000;
+  if (number_behind("old") >= 0 && has_products) return problem("an operator cannot be computed");
+  if (number_behind("new") >= 0 && !has_products && !is_trial) return problem("an operator is too slow");
   return make_two((void *)options, made);
 }
 
@@ -204,6 +212,13 @@ int cuMemcpyDtoH_v2(void *to, unsigned long long from, size_t bytes) {
 #define UNUSED(name) \
   int name(void) { return 1; }
 UNUSED(cuDeviceGetAttribute)
+UNUSED(cuMemAlloc_v2)
+UNUSED(cuMemFree_v2)
+UNUSED(cuEventCreate)
+UNUSED(cuEventRecord)
+UNUSED(cuEventSynchronize)
+UNUSED(cuEventElapsedTime)
+UNUSED(cuEventDestroy_v2)
 UNUSED(cuModuleLoadData)
 UNUSED(cuModuleGetFunction)
 UNUSED(cuLaunchKernel)

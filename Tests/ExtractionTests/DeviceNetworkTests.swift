@@ -2,6 +2,7 @@ import Backbones
 import FeatureCache
 import Inference
 import NeuralNetwork
+import ONNX
 import ONNXRuntime
 import TestSupport
 import Testing
@@ -33,6 +34,24 @@ struct DeviceNetworkTests {
             ("clip_vitb32", 64), ("siglip_b16", 64), ("vgg16", 64), ("small_cnn", 48), ("r3d_18", 48),
         ])
     func parity(_ name: String, _ size: Int) throws {
+        try Self.check(name, size, DeviceNetwork.Form(operators: .passes, isRecorded: false))
+    }
+
+    @Test(
+        "features are those of this processor where layers are the program's own operators",
+        arguments: [
+            ("resnet18", 64), ("inceptionv3", 96), ("efficientnet_b0", 64), ("efficientnetv2_s", 32),
+            ("mobilenetv3_large", 64), ("convnext_tiny", 32), ("convnextv2_tiny", 32), ("vit_tiny_16", 64),
+            ("dinov2_vits14_reg", 42), ("clip_vitb32", 64), ("siglip_b16", 32), ("small_cnn", 48), ("r3d_18", 32),
+        ])
+    func products(_ name: String, _ size: Int) throws {
+        try Self.check(name, size, DeviceNetwork.Form(operators: .products, isRecorded: false))
+        if name.contains("vit") || name.contains("siglip") {
+            try Self.check(name, size, DeviceNetwork.Form(operators: .attention, isRecorded: false))
+        }
+    }
+
+    private static func check(_ name: String, _ size: Int, _ form: DeviceNetwork.Form) throws {
         let recipe = try Self.recipe(name, size: size)
         let bytes = try recipe.graph().nodes[0].shape.size
         let pictures = (0..<5).map { picture in
@@ -40,7 +59,7 @@ struct DeviceNetworkTests {
         }
         let own = try FeatureExtractor([(recipe, PackedWeights(RandomParameters()))], threads: 2)
         let expected = try own.features(of: pictures)
-        let network = try DeviceNetwork(recipe, RandomParameters(), on: .cpu(threads: 2), batch: 3)
+        let network = try DeviceNetwork(recipe, RandomParameters(), on: .cpu(threads: 2), batch: 3, forms: [form])
         defer { network.close() }
         let features = try FeatureExtractor([(recipe, network)]).features(of: pictures)
         let largest = expected.reduce(0) { max($0, abs($1)) }

@@ -39,7 +39,7 @@ void onnxruntime_close(onnxruntime_session *session);
 /// Memory that a model's input and output pass through, which the GPU reads and writes by itself. One run at a time.
 typedef struct onnxruntime_exchange onnxruntime_exchange;
 
-/// For a model that reads bytes and gives numbers; both begin as zeros. The session must outlive it.
+/// For a model that reads bytes and gives numbers. The session must outlive it.
 char *onnxruntime_exchange_make(
   const onnxruntime_session *session, onnxruntime_value input, onnxruntime_value output,
   onnxruntime_exchange **exchange);
