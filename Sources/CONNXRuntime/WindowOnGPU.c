@@ -42,9 +42,9 @@ static void destroy(way *it) { free(it); }
 
 size_t own_ways(const product *it, way **ways, size_t count) {
   int64_t size = it->layer.kernel[0], stride = it->layer.stride[0];
-  bool is_own = is_depthwise(it) && it->layer.channels % PART == 0 && it->layer.kernel[1] == size && it->layer.stride[1] == stride
-                && (size == 3 || size == 5 || size == 7) && (stride == 1 || stride == 2) && it->layer.dilation[0] == 1
-                && it->layer.dilation[1] == 1;
+  bool is_own = is_depthwise(it) && it->layer.channels % PART == 0 && it->layer.kernel[1] == size
+                && it->layer.stride[1] == stride && (size == 3 || size == 5 || size == 7) && (stride == 1 || stride == 2)
+                && it->layer.dilation[0] == 1 && it->layer.dilation[1] == 1;
   if (!is_own || count == MOST_WAYS) return count;
   way *own = calloc(1, sizeof *own);
   if (!own) return count;

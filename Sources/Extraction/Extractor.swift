@@ -157,6 +157,12 @@ public struct Extractor: Sendable {
         var networks: [DeviceNetwork] = []
         do {
             for target in session.targets {
+                if target.recipe.precision == .f16 {
+                    session.report(
+                        .note(
+                            "\(target.recipe.backbone) goes to the GPU; the first time on a machine its kernels are compiled, "
+                                + "which takes up to half a minute"))
+                }
                 networks.append(try DeviceNetwork(target.recipe, target.weights.source, batch: deviceBatch))
                 session.report(
                     .note("\(target.recipe.backbone) is on the GPU, in batches of \(networks.last?.batch ?? 0)"))
