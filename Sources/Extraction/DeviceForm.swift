@@ -1,4 +1,5 @@
 import Inference
+import NeuralNetwork
 import ONNX
 import ONNXRuntime
 
@@ -13,9 +14,11 @@ extension DeviceNetwork {
         /// ONNX Runtime's own layers, told anew at each run.
         static let plain = Form(operators: .passes, isRecorded: false)
 
-        /// What is tried, the fastest first: in `f16` NVIDIA's libraries themselves, which not every one of them takes.
-        static func all(_ precision: Precision, on provider: RuntimeSession.Provider?) -> [Form] {
-            guard provider == nil, precision == .f16 else { return [plain] }
+        /// What is tried, the fastest first: for images in `f16` NVIDIA's libraries themselves, where they take it.
+        static func all(
+            _ graph: Graph, _ precision: Precision, on provider: RuntimeSession.Provider?
+        ) -> [Form] {
+            guard provider == nil, precision == .f16, case .image? = graph.nodes.first?.shape else { return [plain] }
             return [
                 Form(operators: .attention, isRecorded: true), Form(operators: .products, isRecorded: true),
                 Form(operators: .products, isRecorded: false), plain,

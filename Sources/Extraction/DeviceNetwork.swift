@@ -28,8 +28,9 @@ final class DeviceNetwork: FrameNetwork, Sendable {
         _ recipe: ExtractionRecipe, _ source: any ParameterSource, on provider: RuntimeSession.Provider? = nil,
         batch wanted: Int? = nil, forms: [Form]? = nil
     ) throws {
-        var forms = forms ?? Form.all(recipe.precision, on: provider)
-        var batch = try wanted ?? Self.batch(recipe.graph())
+        let graph = try recipe.graph()
+        var forms = forms ?? Form.all(graph, recipe.precision, on: provider)
+        var batch = wanted ?? Self.batch(graph)
         while true {
             do {
                 let form = forms[0]
