@@ -85,20 +85,15 @@ EVERY_PROCESSOR void elementwise_byte_softmax(
         largest[i] = value > largest[i] ? value : largest[i];
       }
     float most = largest_lane(largest);
-    int sums[LANES] = {0};
     for (long start = 0; start < stride; start += LANES)
       for (int i = 0; i < LANES; i++) {
         float value = (float)x[start + i] * column_steps[start + i] - most;
-        int byte = (int)(255 * exponential(row_steps[row] * value) + 0.5f);
-        weight[start + i] = (unsigned char)byte;
-        sums[i] += byte;
+        weight[start + i] = (unsigned char)(int)(255 * exponential(row_steps[row] * value) + 0.5f);
       }
+    for (long j = size; j < stride; j++) weight[j] = 0;
+    // In a loop of its own, since sums beside so much else would stand in memory.
     int sum = 0;
-    for (int i = 0; i < LANES; i++) sum += sums[i];
-    for (long j = size; j < stride; j++) {
-      sum -= weight[j];
-      weight[j] = 0;
-    }
+    for (long j = 0; j < stride; j++) sum += weight[j];
     shares[row] = 1 / (float)sum;
   }
 }
