@@ -179,6 +179,7 @@ query: setup ## Ask the cache: make query SQL='SELECT …'
 PEERS ?= $(HOME)/.cache/zoetrope/peers
 KERAS ?= $(PEERS)-keras
 bench: setup peers ## Stage 1 beside OpenVINO, ONNX Runtime, PyTorch and Keras; writes Tests/Benchmarks/RESULTS.md
+	@command -v ffmpeg >/dev/null || { echo "ffmpeg is needed to generate the clips: apt install ffmpeg" >&2; exit 1; }
 	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Benchmarks/bench.py --binary $(BUILT) --keras $(KERAS)/bin/python $(ARGS)
 
