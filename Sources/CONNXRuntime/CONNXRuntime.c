@@ -88,7 +88,9 @@ char *onnxruntime_open(
 
 void onnxruntime_close(onnxruntime_session *session) {
   if (!session) return;
+  begin_turn(false);
   onnxruntime_release(RELEASE_MEMORY, session->memory);
   onnxruntime_release(RELEASE_SESSION, session->session);
+  end_turn(false);
   free(session);
 }

@@ -53,7 +53,8 @@ static char *place(onnxruntime_exchange *exchange, onnxruntime_value value, size
   char *failure = allocate(exchange->pinned, made->bytes, &made->host);
   if (failure) return failure;
   // The first run finds the fastest kernels, which are not the same for numbers that are all zero.
-  for (size_t i = 0; i < made->bytes; i++) ((uint8_t *)made->host)[i] = type == UINT8 ? (uint8_t)(i * 2654435761u >> 24) : 0;
+  memset(made->host, 0, made->bytes);
+  for (size_t i = 0; type == UINT8 && i < made->bytes; i++) ((uint8_t *)made->host)[i] = (uint8_t)(i * 2654435761u >> 24);
   if (exchange->device && (failure = allocate(exchange->device, made->bytes, &made->device))) return failure;
   return onnxruntime_outcome(
     CALL(CREATE_TENSOR_WITH_DATA, void *(*)(const void *, void *, size_t, const int64_t *, size_t, int, void **))(
@@ -136,6 +137,7 @@ char *onnxruntime_exchange_run(onnxruntime_exchange *exchange) {
 
 void onnxruntime_exchange_destroy(onnxruntime_exchange *exchange) {
   if (!exchange) return;
+  begin_turn(false);
   onnxruntime_release(RELEASE_BINDING, exchange->binding);
   region *regions[] = {&exchange->input, &exchange->output};
   for (int i = 0; i < 2; i++) {
@@ -146,6 +148,7 @@ void onnxruntime_exchange_destroy(onnxruntime_exchange *exchange) {
   gpu_release(&exchange->workspace);
   onnxruntime_release(RELEASE_ALLOCATOR, exchange->pinned);
   onnxruntime_release(RELEASE_ALLOCATOR, exchange->device);
+  end_turn(false);
   free(exchange->input_name);
   free(exchange->output_name);
   free(exchange);

@@ -8,7 +8,6 @@
 
 enum {
   LT_COMPUTE_32F = 68,
-  LT_COMPUTE_TF32 = 77,
   LT_TRANSPOSE_A = 3,
   LT_EPILOGUE = 7,
   LT_BIAS = 8,

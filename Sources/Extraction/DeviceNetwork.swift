@@ -13,7 +13,7 @@ final class DeviceNetwork: FrameNetwork, Sendable {
     let pictureBytes: Int
     private let queue: FrameQueue
 
-    /// Batches that are on their way at the same time: while one is computed, the next is copied.
+    /// Batches that are on their way at the same time: while one is computed, the next are copied.
     private static let runs = 3
 
     /// Hands the network over to the GPU, in smaller batches where its memory is too small, and in a slower form where the

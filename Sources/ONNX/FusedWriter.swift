@@ -192,13 +192,8 @@ extension GraphWriter {
             return model.fused("MultiHeadAttention", parts, [.integer("num_heads", heads)], name: name)
         }
         if model.target.hasProducts { return try productAttention(node, made, heads, x) }
-        let weight = try values(made, 0)
-        let width = weight.shape[1]
-        let parts = try ["query", "key", "value"].enumerated().map { index, part in
-            let rows = Tensor(
-                shape: [size, width],
-                values: Array(weight.values[index * size * width..<(index + 1) * size * width]))
-            let own = try model.weight("\(name).\(part).weight", shape: [width, size], rows.transposed)
+        let parts = try zip(["query", "key", "value"], try values(made, 0).parts(3)).map { part, rows in
+            let own = try model.weight("\(name).\(part).weight", shape: rows.shape.reversed(), rows.transposed)
             return model.node("MatMul", [x, own], name: "\(name).\(part)")
         }
         guard made.parameters.count > 1 else {
@@ -254,6 +249,15 @@ extension Tensor {
     var transposed: [Float] {
         let (rows, columns) = (shape[0], count / max(1, shape[0]))
         return (0..<count).map { values[$0 % rows * columns + $0 / rows] }
+    }
+
+    /// Equal parts along the first axis.
+    func parts(_ number: Int) -> [Tensor] {
+        (0..<number).map { index in
+            Tensor(
+                shape: [shape[0] / number] + shape.dropFirst(),
+                values: Array(values[index * count / number..<(index + 1) * count / number]))
+        }
     }
 
     /// Filters `[out, in, height, width]` as a matrix `[out, height · width · in]`.

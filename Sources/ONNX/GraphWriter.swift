@@ -67,22 +67,12 @@ struct GraphWriter {
                 "Gather", [x, model.integers(places)], [.integer("axis", channelAxis(node.shape))], name: name)
         case .concatenation:
             return model.node("Concat", inputs, [.integer("axis", channelAxis(node.shape))], name: name)
-        case .maxPooling(let window):
-            if model.target.hasProducts, hasChannelsLast(node.shape) {
-                return pool(node, window, mean: false, countsPadding: false, x)
-            }
-            return windowed("MaxPool", [x], node, window.attributes(overFrames: isClip(node.inputs[0])), name)
+        case .maxPooling(let window): return pool(node, window, countsPadding: nil, x)
         case .averagePooling(let window, let countsPadding):
             if model.target.hasPasses, window.isUnpadded, let mean = try fusedMean(node, of: shape(node.inputs[0]), x) {
                 return mean
             }
-            if model.target.hasProducts, hasChannelsLast(node.shape) {
-                return pool(node, window, mean: true, countsPadding: countsPadding, x)
-            }
-            let attributes =
-                window.attributes(overFrames: isClip(node.inputs[0]))
-                + [.integer("count_include_pad", countsPadding ? 1 : 0)]
-            return windowed("AveragePool", [x], node, attributes, name)
+            return pool(node, window, countsPadding: countsPadding, x)
         case .globalAveragePooling:
             if model.target.hasPasses, let mean = try fusedMean(node, of: shape(node.inputs[0]), x) { return mean }
             let mean = model.node("GlobalAveragePool", [x], name: name + ".mean")
@@ -153,7 +143,7 @@ struct GraphWriter {
         return channelsLast(node.shape, result, name)
     }
 
-    private func isClip(_ id: Graph.NodeID) -> Bool {
+    func isClip(_ id: Graph.NodeID) -> Bool {
         if case .clip = graph.nodes[id.index].shape { return true }
         return false
     }

@@ -63,13 +63,21 @@ extension GraphWriter {
         return result[0]
     }
 
-    /// The largest number of each window, or their mean.
-    func pool(_ node: Graph.Node, _ window: Window, mean: Bool, countsPadding: Bool, _ x: Value) -> Value {
+    /// The largest number of each window, or their mean where `countsPadding` says how.
+    func pool(_ node: Graph.Node, _ window: Window, countsPadding: Bool?, _ x: Value) -> Value {
+        guard model.target.hasProducts, hasChannelsLast(node.shape) else {
+            let attributes = window.attributes(overFrames: isClip(node.inputs[0]))
+            guard let countsPadding else { return windowed("MaxPool", [x], node, attributes, prefix + node.name) }
+            return windowed(
+                "AveragePool", [x], node, attributes + [.integer("count_include_pad", countsPadding ? 1 : 0)],
+                prefix + node.name)
+        }
         let result = model.pass(
             "Pool", [x],
             window.productAttributes + [
                 .integer("kernel_height", window.kernel.height), .integer("kernel_width", window.kernel.width),
-                .integer("is_mean", mean ? 1 : 0), .integer("counts_padding", countsPadding ? 1 : 0),
+                .integer("is_mean", countsPadding == nil ? 0 : 1),
+                .integer("counts_padding", countsPadding == true ? 1 : 0),
             ],
             name: prefix + node.name, outputs: 1)
         annotate(result, node.shape)
@@ -95,16 +103,11 @@ extension GraphWriter {
     /// Attention by ONNX Runtime, whose query, key and value are made from what the layer before reads.
     func productAttention(_ node: Graph.Node, _ made: Graph.Node, _ heads: Int, _ x: Value) throws -> Value {
         let (name, size) = (prefix + node.name, node.shape.rowSize)
-        let weight = try values(made, 0)
         let bias = made.parameters.count > 1 ? try values(made, 1).values : [Float](repeating: 0, count: 3 * size)
-        let width = weight.shape[1]
-        let parts = try ["query", "key", "value"].enumerated().map { index, part in
-            let rows = Tensor(
-                shape: [size, width],
-                values: Array(weight.values[index * size * width..<(index + 1) * size * width]))
-            return try write(
-                Product(x: x, weight: rows, attributes: []), Array(bias[index * size..<(index + 1) * size]), nil, nil,
-                node.shape, name: "\(name).\(part)")
+        let parts = try zip(["query", "key", "value"], try values(made, 0).parts(3)).enumerated().map { index, part in
+            try write(
+                Product(x: x, weight: part.1, attributes: []), Array(bias[index * size..<(index + 1) * size]), nil, nil,
+                node.shape, name: "\(name).\(part.0)")
         }
         return model.fused("MultiHeadAttention", parts, [.integer("num_heads", heads)], name: name)
     }

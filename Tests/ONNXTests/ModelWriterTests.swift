@@ -49,6 +49,51 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["m.onnx"])
     }
 
+    /// Convolutions of each kind, pooling and attention.
+    static func manyLayers() -> NetworkWriter.Encoder {
+        var builder = GraphBuilder()
+        let image = builder.input(.image(channels: 3, height: 16, width: 16))
+        let window = Window(kernel: Extent(3), padding: Extent(1))
+        let stem = builder.convolution("stem", image, Convolution(outChannels: 16, window: window))
+        let pooled = builder.maxPooling("pool", builder.activation(.relu, stem), window)
+        let apart = builder.convolution("apart", pooled, Convolution(outChannels: 16, window: window, groups: 16))
+        let late = Window(kernel: Extent(3), stride: Extent(2), trailing: Extent(1))
+        let uneven = builder.convolution("uneven", apart, Convolution(outChannels: 16, window: late))
+        let tokens = builder.tokens(
+            "", uneven, TokenEmbedding(hasClassToken: true, grid: 8, positionsCoverClass: true))
+        let attention = builder.tokenAttention("attn", builder.linear("qkv", tokens, out: 48), heads: 2)
+        let mixed = builder.linear("proj", attention, out: 16)
+        let graph = builder.build(outputs: ["pooled": builder.classToken("token", mixed)])
+        return NetworkWriter.Encoder(
+            graph: graph, source: RandomParameters(), tap: "pooled", imageSize: 16,
+            normalization: PixelNormalization(mean: [0, 0, 0], deviation: [1, 1, 1]), storesHalves: false)
+    }
+
+    @Test(
+        "for a GPU layers are as many of the program's own operators as are asked for",
+        arguments: [
+            (.passes, ["Conv": 3, "MaxPool": 1, "MultiHeadAttention": 1, "Product_float16": 0, "Pool_float16": 0]),
+            // Query, key, value and what they are mixed into; a window that begins and ends differently stays.
+            (.products, ["Conv": 1, "MaxPool": 0, "MultiHeadAttention": 1, "Product_float16": 6, "Pool_float16": 1]),
+            (.attention, ["Conv": 1, "MultiHeadAttention": 0, "Product_float16": 4, "Attention_float16": 1]),
+        ] as [(ModelWriter.OwnOperators, [String: Int])])
+    func ownOperators(_ operators: ModelWriter.OwnOperators, _ expected: [String: Int]) throws {
+        let folder = try ScratchFolder()
+        let writer = try ModelWriter(
+            path: folder.path + "/m.onnx", weights: .f32, weightBytes: 5000, target: .onnxRuntime(.float16, operators))
+        try NetworkWriter(writer).write(Self.manyLayers(), count: 2)
+        try writer.write(name: "test", version: "1", metadata: [:])
+        let model = try ModelProto(serializedBytes: try Data(contentsOf: URL(fileURLWithPath: writer.path)))
+        let counts = Dictionary(grouping: model.graph.node, by: \.opType).mapValues(\.count)
+        for (type, count) in expected { #expect(counts[type, default: 0] == count, "\(type) \(counts)") }
+        // Filters lie with channels last, and those of channels that do not mix with these behind rows and columns.
+        let shapes = Dictionary(uniqueKeysWithValues: model.graph.initializer.map { ($0.name, $0.dims) })
+        if operators >= .products {
+            #expect(shapes["backbone.stem.filters"] == [16, 3, 3, 8])
+            #expect(shapes["backbone.apart.filters"] == [3, 3, 16])
+        }
+    }
+
     @Test("what was there stays where writing fails")
     func failure() throws {
         let folder = try ScratchFolder()
