@@ -182,6 +182,10 @@ let package = Package(
                 "Inference", "NeuralNetwork", "ONNXRuntime", "Backbones", "Datasets", "Video", "FeatureCache",
                 "Extraction", "Digests", "TestSupport",
             ]),
+        .target(name: "CKernels", dependencies: ["CONNXRuntime"], path: "Tests/CKernels"),
+        .testTarget(
+            name: "ONNXRuntimeTests", dependencies: ["CKernels", "NeuralNetwork", "TestSupport"],
+            exclude: ["FakeGPU.c", "Lanes.h"]),
         .testTarget(
             name: "SequenceModelsTests",
             dependencies: ["Training", "NeuralNetwork", "Datasets", "FeatureCache", "SequenceModels", "TestSupport"],

@@ -1,22 +1,24 @@
 // What all kernels begin with, in CUDA's C++, compiled on the machine for its GPU. TYPE is that of the numbers, WIDTH how
-// many of them are moved at once.
+// many of them are moved at once. Tests, which run kernels without a GPU, have what only a GPU understands in a form of
+// their own.
 #define NUMBER_SOURCE \
   "#if TYPE == 1\n" \
   "typedef float element;\n" \
   "__device__ float widen(element e) { return e; }\n" \
   "__device__ element narrow(float f) { return f; }\n" \
-  "#elif TYPE == 10\n" \
-  "typedef unsigned short element;\n" \
-  "__device__ float widen(element e) { float f; asm(\"cvt.f32.f16 %0, %1;\" : \"=f\"(f) : \"h\"(e)); return f; }\n" \
-  "__device__ element narrow(float f) { element e; asm(\"cvt.rn.f16.f32 %0, %1;\" : \"=h\"(e) : \"f\"(f)); return e; }\n" \
   "#else\n" \
   "typedef unsigned short element;\n" \
+  "#if defined __CUDACC_RTC__ && TYPE == 10\n" \
+  "__device__ float widen(element e) { float f; asm(\"cvt.f32.f16 %0, %1;\" : \"=f\"(f) : \"h\"(e)); return f; }\n" \
+  "__device__ element narrow(float f) { element e; asm(\"cvt.rn.f16.f32 %0, %1;\" : \"=h\"(e) : \"f\"(f)); return e; }\n" \
+  "#elif defined __CUDACC_RTC__\n" \
   "__device__ float widen(element e) { return __uint_as_float((unsigned)e << 16); }\n" \
   "__device__ element narrow(float f) { element e; asm(\"cvt.rn.bf16.f32 %0, %1;\" : \"=h\"(e) : \"f\"(f)); return e; }\n" \
   "#endif\n" \
+  "#endif\n" \
   "struct __align__(sizeof(element) * WIDTH) several { element e[WIDTH]; };\n" \
   "__device__ void spread(const several &a, float *v) {\n" \
-  "#if TYPE == 10 && WIDTH % 2 == 0\n" \
+  "#if defined __CUDACC_RTC__ && TYPE == 10 && WIDTH % 2 == 0\n" \
   "  #pragma unroll\n" \
   "  for (int k = 0; k < WIDTH; k += 2)\n" \
   "    asm(\"{ .reg .f16 l, h; mov.b32 {l, h}, %2; cvt.f32.f16 %0, l; cvt.f32.f16 %1, h; }\"\n" \

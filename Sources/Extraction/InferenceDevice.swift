@@ -40,6 +40,20 @@ extension Precision {
 }
 
 extension Extractor {
+    /// Whether the device computes a recipe's network: an older GPU has no `bf16`, and says so when it is given one.
+    ///
+    /// - Throws: `WeightsError`, `RuntimeError` where something else is amiss.
+    public func takes(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> Bool {
+        guard try device.isGPU() else { return recipe.precision.isNative }
+        guard recipe.precision.isNative(onGPU: true) else { return false }
+        do {
+            try DeviceNetwork(recipe, weights.source, batch: deviceBatch).close()
+            return true
+        } catch let error as RuntimeError where error.mayBeOfForm {
+            return false
+        }
+    }
+
     /// How fast a recipe's network is, without decoding: on one core of this processor, or on the GPU.
     ///
     /// - `seconds`: about how long to measure.

@@ -67,7 +67,8 @@ public enum RuntimeError: LocalizedError, Equatable {
             "ONNX Runtime finds no GPU that it can use: \(reason). `nvidia-smi` says whether the driver sees one; the library "
                 + "needs CUDA and cuDNN of its own version (`pip install 'onnxruntime-gpu[cuda,cudnn]'`). `--device cpu` needs "
                 + "no GPU."
-        case .refused(let reason): "ONNX Runtime does not take the network: \(reason). Use `--device cpu`."
+        case .refused(let reason):
+            "ONNX Runtime does not take the network: \(reason). Name another `precision`, or use `--device cpu`."
         case .outOfMemory(let reason):
             "The GPU's memory is full: \(reason). End what else runs on it (`nvidia-smi` lists it), or use `--device cpu`."
         case .failed(let reason):

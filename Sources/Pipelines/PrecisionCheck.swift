@@ -91,7 +91,7 @@ public struct PrecisionCheck: Sendable {
         let isGPU = try device.isGPU()
         let others = isGPU ? [Precision.tf32, .f16, .bf16] : [.bf16, .int8]
         let wanted = precisions ?? (base.precision == .f32 ? others : [base.precision])
-        let native = [.f32] + wanted.filter { $0.isNative(onGPU: isGPU) }
+        let native = try [.f32] + wanted.filter { try isTaken($0, base, isGPU) }
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("zoetrope-check-\(UUID())").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -118,11 +118,22 @@ public struct PrecisionCheck: Sendable {
             try row(precision, set.0, set.1, exact: exact, base, extractor, weights)
         }
         return Result(
-            backbone: base.backbone.name, rows: rows, missing: wanted.filter { !$0.isNative(onGPU: isGPU) },
-            isGPU: isGPU,
+            backbone: base.backbone.name, rows: rows, missing: wanted.filter { !native.contains($0) }, isGPU: isGPU,
             frames: exact.rows.count / exact.featureSize, clips: exact.examples.count,
             classes: Set(exact.examples.map(\.label)).count,
             judged: judged(Partition(exact, validation: pipeline.dataset.validation, seed: 1)).count)
+    }
+
+    /// Whether the processor has instructions for a precision, or the GPU takes a network in it.
+    private func isTaken(_ precision: Precision, _ base: ExtractionConfiguration, _ isGPU: Bool) throws -> Bool {
+        guard precision.isNative(onGPU: isGPU), isGPU else { return precision.isNative(onGPU: isGPU) }
+        var tried = base
+        tried.precision = precision
+        var extractor = Extractor(
+            name: pipeline.name, dataset: pipeline.dataset, configurations: [tried], workers: workers, version: version)
+        extractor.device = device
+        let (recipe, weights) = try extractor.recipe(tried) { _ in }
+        return try extractor.takes(recipe, weights)
     }
 
     private func features(_ extraction: (id: Int64, record: ExtractionRecord), _ cache: CacheFile) throws -> FeatureSet

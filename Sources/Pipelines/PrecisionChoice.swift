@@ -85,22 +85,26 @@ public struct PrecisionChoice: Sendable {
     /// What this processor has instructions for, with the network's speed on one core.
     private func candidates() throws -> [Candidate] {
         let frames = try pipeline.dataset.clips().count * configuration.sampling.frames
-        func rate(_ precision: Precision) throws -> (rate: Double, recipe: (ExtractionRecipe, LoadedWeights)) {
+        func recipe(_ precision: Precision) throws -> (recipe: ExtractionRecipe, weights: LoadedWeights) {
             var tried = configuration
             (tried.precision, tried.choosesPrecision) = (precision, false)
-            let (recipe, weights) = try extractor.recipe(tried) { _ in }
-            let rate = try extractor.framesPerSecond(recipe, weights, seconds: 0.5, frames: frames)
-            return (rate, (recipe, weights))
+            return try extractor.recipe(tried) { _ in }
         }
-        let exact = try rate(.f32).rate
+        func rate(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> Double {
+            try extractor.framesPerSecond(recipe, weights, seconds: 0.5, frames: frames)
+        }
+        let plain = try recipe(.f32)
+        let exact = try rate(plain.recipe, plain.weights)
         let isGPU = try device.isGPU()
         return try Precision.allCases.compactMap { precision in
             guard precision != .f32, precision.isNative(onGPU: isGPU) else { return nil }
             if !isGPU, precision == .bf16, let speed = Precision.bf16Speed, speed < 0.8 {
                 return Candidate(precision: precision, speed: speed)
             }
-            let (own, recipe) = try rate(precision)
-            return Candidate(precision: precision, speed: own / exact, recipe: recipe)
+            let (recipe, weights) = try recipe(precision)
+            if try isGPU && !extractor.takes(recipe, weights) { return nil }
+            return try Candidate(
+                precision: precision, speed: rate(recipe, weights) / exact, recipe: (recipe, weights))
         }
     }
 

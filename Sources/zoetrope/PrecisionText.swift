@@ -49,9 +49,11 @@ extension PrecisionCheck.Result {
     }
 
     private func absence(_ precision: Precision) -> String {
-        isGPU
-            ? "\(precision.rawValue) is for processors; on the GPU extract computes in f32 instead."
-            : "\(precision.rawValue): this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for it; extract "
-                + "computes in f32 instead."
+        precision == .int8 && isGPU
+            ? "int8 is for processors; on the GPU extract computes in f32 instead."
+            : isGPU
+                ? "\(precision.rawValue): this GPU, or ONNX Runtime on it, does not take the network in it."
+                : "\(precision.rawValue): this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for it; extract "
+                    + "computes in f32 instead."
     }
 }

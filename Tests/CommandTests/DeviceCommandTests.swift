@@ -4,10 +4,13 @@ import Testing
 
 /// `--device cuda` with a stand-in for ONNX Runtime and a GPU, whose features are the mean of a frame's bytes and up.
 @Suite struct DeviceCommandTests {
+    private static let place = FileManager.default.temporaryDirectory.appending(path: "fake-runtime-\(getpid())").path
+
     /// The stand-in, built once, and links by the names that CUDA's driver and compiler are looked for.
     private static let folder = Result {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("fake-runtime-\(getpid())").path
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        atexit { try? FileManager.default.removeItem(atPath: DeviceCommandTests.place) }
+        let folder = place
         let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "FakeRuntime.c").path
         let built = try ChildProcess.run(
             "clang", ["-shared", "-fPIC", "-O1", source, "-o", folder + "/libonnxruntime.so.1"])
@@ -140,5 +143,25 @@ import Testing
         #expect(check.status == 0, "\(check.error)")
         for precision in ["tf32", "f16", "bf16"] { #expect(check.out.contains(precision), "\(check.out)") }
         #expect(check.out.contains("frames/s") && !check.out.contains("a core"))
+    }
+
+    @Test("a GPU without bf16 is not asked for it again, by --check or by the search for the fastest")
+    func older() throws {
+        let place = try Workplace()
+        let check = try Self.extract(place, ["--check"], gpu: "turing")
+        #expect(check.status == 0, "\(check.error)")
+        #expect(
+            check.out.contains("bf16: this GPU, or ONNX Runtime on it, does not take the network in it."),
+            "\(check.out)")
+        for precision in ["tf32", "f16"] { #expect(check.out.contains("\(precision) is "), "\(check.out)") }
+        let fastest = try Self.extract(place, ["--set", "extract.precision=fastest"], gpu: "turing")
+        #expect(fastest.status == 0 && fastest.out.contains("Extracted 8 videos"), "\(fastest.error)")
+        #expect(fastest.error.contains("precision: fastest is ") && !fastest.error.contains("bf16"), "\(fastest.error)")
+        let chosen: [String] = try place.query("SELECT precision FROM extraction")
+        #expect(chosen.count == 1 && fastest.error.contains("fastest is \(chosen[0]) for resnet18"), "\(chosen)")
+        let again = try place.run("sequence", "p.yaml", "--set", "extract.precision=fastest")
+        #expect(again.status == 0, "\(again.error)")
+        let named = try Self.extract(place, ["--set", "extract.precision=bf16"], gpu: "turing")
+        #expect(named.status == 1 && named.error.contains("Name another `precision`"), "\(named.error)")
     }
 }

@@ -7,6 +7,7 @@
 //   lost:N       it disappears after N runs
 //   old          the libraries do not take the program's own layers
 //   new          they take nothing else
+//   turing       it does not compute in bf16
 
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -67,9 +68,13 @@ static void *make_session(const void *environment, const char *model, const void
   size_t length = fread(start, 1, ENOUGH, file);
   fclose(file);
   int has_products = memmem(start, length, "Product_float16", 15) != NULL, is_trial = length < 1000;
+  // A cast's attribute `to`, whose number is bf16's.
+  static const char to_bf16[] = "\x0a\x02to\x18\x10";
+  int has_bf16 = memmem(start, length, to_bf16, sizeof to_bf16 - 1) != NULL;
   free(start);
   if (number_behind("old") >= 0 && has_products) return problem("an operator cannot be computed");
   if (number_behind("new") >= 0 && !has_products && !is_trial) return problem("an operator is too slow");
+  if (number_behind("turing") >= 0 && has_bf16) return problem("CUDNN_STATUS_ARCH_MISMATCH");
   return make_two((void *)options, made);
 }
 
