@@ -61,7 +61,7 @@ let package = Package(
             name: "Backbones",
             dependencies: ["NeuralNetwork", "ONNX", "Digests"], resources: [.embedInCode("Labels")]),
         .target(name: "Datasets", dependencies: [.product(name: "SwiftCSV", package: "SwiftCSV")]),
-        .target(name: "Video", dependencies: ["CFFmpeg"]),
+        .target(name: "Video", dependencies: ["CFFmpeg", "CElementwise"]),
         .target(
             name: "FeatureCache",
             dependencies: [

@@ -69,3 +69,15 @@ EVERY_PROCESSOR void elementwise_gate(
     }
   }
 }
+
+EVERY_PROCESSOR void elementwise_interleave(
+    long count, const unsigned char *red, const unsigned char *green, const unsigned char *blue, unsigned char *pixels) {
+  const unsigned char *restrict r = red, *restrict g = green, *restrict b = blue;
+  unsigned char *restrict target = pixels;
+#pragma clang loop vectorize(assume_safety)
+  for (long i = 0; i < count; i++) {
+    target[3 * i] = r[i];
+    target[3 * i + 1] = g[i];
+    target[3 * i + 2] = b[i];
+  }
+}

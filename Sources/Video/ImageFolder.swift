@@ -72,7 +72,7 @@ public struct ImageFolder: ClipReader {
     public func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
         let wanted = requests.map { Set($0.indices(times: information.frameTimes)) }
         var errors = 0
-        for index in wanted.reduce(into: Set()) { $0.formUnion($1) }.sorted() {
+        for index in Set(wanted.joined()).sorted() {
             let wanting = requests.indices.filter { wanted[$0].contains(index) }
             guard let images = try? images(at: index, wanting.map { requests[$0].framing }) else {
                 errors += 1

@@ -86,6 +86,10 @@ void elementwise_gate(
 /// factor · x, rounded to the nearest or even whole number, plus `zero`, cut off at 0 and 255.
 void elementwise_shift(long count, float factor, int zero, const float *x, unsigned char *bytes);
 
+/// Pixels from planes: red, green and blue of each, one after the other.
+void elementwise_interleave(
+    long count, const unsigned char *red, const unsigned char *green, const unsigned char *blue, unsigned char *pixels);
+
 // Attention in whole numbers.
 
 /// Rows of `size` numbers, `stride` apart, less those of `middle`, as bytes one row after the other: the largest magnitude of

@@ -1,0 +1,138 @@
+import CElementwise
+import CFFmpeg
+import Synchronization
+
+/// All that decides what libswscale does to a picture that becomes RGB.
+struct Conversion: Hashable {
+    /// An `AVPixelFormat`.
+    var format: Int32
+    var isFullRange: Bool
+    /// Coefficients of the colour matrix, as libswscale numbers them.
+    var matrix: Int32
+    var width: Int
+    var height: Int
+    var newWidth: Int
+    var newHeight: Int
+    var isCubic: Bool
+}
+
+/// Owner of one SwsContext.
+final class ScalingContext {
+    let conversion: Conversion
+    private let context: OpaquePointer
+    /// Green, blue and red one after the other, where the context writes planes; else empty.
+    private var planes: [UInt8]
+    /// From one row of a plane to the next.
+    private let stride: Int
+
+    /// libswscale may write a vector past the end of a row; only the last row has no row after it.
+    private static let overhang = 64
+
+    /// Nil for sizes or formats that libswscale cannot handle.
+    init?(_ conversion: Conversion, inPlanes: Bool) {
+        self.conversion = conversion
+        // Exact chroma interpolation and rounding cost little and matter.
+        let flags = SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP
+        // B and C of the cubic: a = −C.
+        let cubic = [0, 0.5]
+        guard
+            let context = sws_getContext(
+                Int32(conversion.width), Int32(conversion.height), AVPixelFormat(conversion.format),
+                Int32(conversion.newWidth), Int32(conversion.newHeight),
+                inPlanes ? AV_PIX_FMT_GBRP : AV_PIX_FMT_RGB24,
+                Int32(flags | (conversion.isCubic ? SWS_BICUBIC : SWS_BILINEAR)), nil, nil,
+                conversion.isCubic ? cubic : nil)
+        else { return nil }
+        self.context = context
+        sws_setColorspaceDetails(
+            context, sws_getCoefficients(conversion.matrix), conversion.isFullRange ? 1 : 0,
+            sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16)
+        stride = (conversion.newWidth + Self.overhang - 1) / Self.overhang * Self.overhang
+        planes = inPlanes ? [UInt8](repeating: 0, count: 3 * stride * conversion.newHeight + Self.overhang) : []
+    }
+
+    deinit { sws_freeContext(context) }
+
+    /// `[height, width, 3]` pixels, and how many rows there are, or what went wrong.
+    func scale(_ picture: [UnsafeMutablePointer<UInt8>?], strides: [Int32]) -> (pixels: [UInt8], rows: Int32) {
+        planes.isEmpty ? pixels(picture, strides) : joined(picture, strides)
+    }
+
+    private func pixels(_ picture: [UnsafeMutablePointer<UInt8>?], _ strides: [Int32]) -> ([UInt8], Int32) {
+        var pixels = [UInt8](repeating: 0, count: conversion.newWidth * conversion.newHeight * 3 + Self.overhang)
+        let rows = pixels.withUnsafeMutableBufferPointer {
+            run(picture, strides, [$0.baseAddress, nil, nil, nil], stride: 3 * conversion.newWidth)
+        }
+        pixels.removeLast(Self.overhang)
+        return (pixels, rows)
+    }
+
+    private func joined(_ picture: [UnsafeMutablePointer<UInt8>?], _ strides: [Int32]) -> ([UInt8], Int32) {
+        let (width, height, stride) = (conversion.newWidth, conversion.newHeight, stride)
+        return planes.withUnsafeMutableBufferPointer { planes in
+            guard let green = planes.baseAddress else { return ([], 0) }
+            let (blue, red) = (green + stride * height, green + 2 * stride * height)
+            let rows = run(picture, strides, [green, blue, red, nil], stride: stride)
+            let pixels = [UInt8](unsafeUninitializedCapacity: width * height * 3) { pixels, count in
+                guard let start = pixels.baseAddress else { return }
+                for row in 0..<height {
+                    let place = row * stride
+                    elementwise_interleave(width, red + place, green + place, blue + place, start + 3 * row * width)
+                }
+                count = width * height * 3
+            }
+            return (pixels, rows)
+        }
+    }
+
+    private func run(
+        _ picture: [UnsafeMutablePointer<UInt8>?], _ strides: [Int32], _ target: [UnsafeMutablePointer<UInt8>?],
+        stride: Int
+    ) -> Int32 {
+        let targetStrides = target.map { $0 == nil ? 0 : Int32(stride) }
+        return sws_scale(
+            context, picture.map { $0.map { UnsafePointer($0) } }, strides, 0, Int32(conversion.height), target,
+            targetStrides)
+    }
+}
+
+extension Conversion {
+    private static let known = Mutex<[Conversion: Bool]>([:])
+
+    /// Whether planes joined to pixels are to the bit what libswscale writes as pixels. It has vector loops for planes
+    /// alone, several times as fast, but rounds otherwise where it enlarges: found out once for each conversion, on noise.
+    var isSameInPlanes: Bool {
+        if let known = Self.known.withLock({ $0[self] }) { return known }
+        let found = isWholeBytes && compare()
+        Self.known.withLock { $0[self] = found }
+        return found
+    }
+
+    /// Whether each sample is a byte of its own, so that noise is a picture.
+    private var isWholeBytes: Bool {
+        guard let descriptor = av_pix_fmt_desc_get(AVPixelFormat(format))?.pointee else { return false }
+        let odd = AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_HWACCEL
+        let components = [descriptor.comp.0, descriptor.comp.1, descriptor.comp.2, descriptor.comp.3]
+        return descriptor.flags & UInt64(odd) == 0
+            && components.prefix(Int(descriptor.nb_components)).allSatisfy { $0.depth == 8 }
+    }
+
+    private func compare() -> Bool {
+        guard let packed = ScalingContext(self, inPlanes: false), let planar = ScalingContext(self, inPlanes: true)
+        else {
+            return false
+        }
+        var picture = [UnsafeMutablePointer<UInt8>?](repeating: nil, count: 4)
+        var strides = [Int32](repeating: 0, count: 4)
+        let size = av_image_alloc(&picture, &strides, Int32(width), Int32(height), AVPixelFormat(format), 64)
+        guard size > 0, let start = picture[0] else { return false }
+        defer { av_freep(&picture) }
+        var noise: UInt32 = 1
+        for place in 0..<Int(size) {
+            noise = noise &* 1_664_525 &+ 1_013_904_223
+            start[place] = UInt8(truncatingIfNeeded: noise >> 24)
+        }
+        let (pixels, joined) = (packed.scale(picture, strides: strides), planar.scale(picture, strides: strides))
+        return pixels.rows == newHeight && joined == pixels
+    }
+}
