@@ -103,25 +103,30 @@ extension Conversion {
     /// alone, several times as fast, but rounds otherwise where it enlarges: found out once for each conversion, on noise.
     var isSameInPlanes: Bool {
         if let known = Self.known.withLock({ $0[self] }) { return known }
-        let found = isWholeBytes && compare()
+        let found = sampleBits.map(compare) ?? false
         Self.known.withLock { $0[self] = found }
         return found
     }
 
-    /// Whether each sample is a byte of its own, so that noise is a picture.
-    private var isWholeBytes: Bool {
-        guard let descriptor = av_pix_fmt_desc_get(AVPixelFormat(format))?.pointee else { return false }
-        let odd = AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_HWACCEL
+    /// The bits that samples fill of their bytes, or pairs of bytes; nil where noise would be no picture.
+    private var sampleBits: UInt16? {
+        guard let descriptor = av_pix_fmt_desc_get(AVPixelFormat(format))?.pointee else { return nil }
+        let odd = AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_FLOAT
         let components = [descriptor.comp.0, descriptor.comp.1, descriptor.comp.2, descriptor.comp.3]
-        return descriptor.flags & UInt64(odd) == 0
-            && components.prefix(Int(descriptor.nb_components)).allSatisfy { $0.depth == 8 }
+            .prefix(Int(descriptor.nb_components))
+        guard descriptor.flags & UInt64(odd) == 0, let first = components.first,
+            components.allSatisfy({ $0.depth == first.depth && $0.shift == first.shift })
+        else { return nil }
+        if first.depth == 8 { return 0xffff }
+        let isLittle = descriptor.flags & UInt64(AV_PIX_FMT_FLAG_BE) == 0
+        // Little-endian words, one a sample.
+        guard isLittle, (9...16).contains(first.depth), first.step % 2 == 0 else { return nil }
+        return UInt16((1 << first.depth - 1) << first.shift)
     }
 
-    private func compare() -> Bool {
+    private func compare(_ bits: UInt16) -> Bool {
         guard let packed = ScalingContext(self, inPlanes: false), let planar = ScalingContext(self, inPlanes: true)
-        else {
-            return false
-        }
+        else { return false }
         var picture = [UnsafeMutablePointer<UInt8>?](repeating: nil, count: 4)
         var strides = [Int32](repeating: 0, count: 4)
         let size = av_image_alloc(&picture, &strides, Int32(width), Int32(height), AVPixelFormat(format), 64)
@@ -130,7 +135,7 @@ extension Conversion {
         var noise: UInt32 = 1
         for place in 0..<Int(size) {
             noise = noise &* 1_664_525 &+ 1_013_904_223
-            start[place] = UInt8(truncatingIfNeeded: noise >> 24)
+            start[place] = UInt8(truncatingIfNeeded: noise >> 24) & UInt8(truncatingIfNeeded: bits >> (place % 2 * 8))
         }
         let (pixels, joined) = (packed.scale(picture, strides: strides), planar.scale(picture, strides: strides))
         return pixels.rows == newHeight && joined == pixels
