@@ -20,9 +20,9 @@ extension Extractor {
             ? 1 : targets.map { ($0.recipe.sampling.frames + $0.recipe.batch - 1) / $0.recipe.batch }.min() ?? 1
         var parts = ClipParts(clips: jobs.count, workers: workers, batches: batches)
         let count = parts.count
-        var done = 0
+        var (done, reported) = (0, 0)
         var warned: Set<String> = []
-        try runJobs(count: jobs.count * count, workers: workers) {
+        try runJobs(count: jobs.count * count, workers: workers, most: Self.clipsTogether) {
             let extractor =
                 try networks.map { FeatureExtractor(zip(targets.map(\.recipe), $0).map { ($0, $1) }) }
                 ?? FeatureExtractor(
@@ -44,46 +44,62 @@ extension Extractor {
                     return .failed(error)
                 }
             }
-        } consume: { index, outcome in
+        } consume: { results in
             for warning in targets.compactMap({ $0.weights.warning(name: $0.record.weights) })
             where warned.insert(warning).inserted { session.report(.note(warning)) }
-            let job = jobs[index / count]
-            switch outcome {
-            case .done(let result):
-                guard let all = parts.finish(index, result) else { return }
-                try store(all, of: job, session)
-            case .failed(let error):
-                guard parts.fail(index) else { return }
-                try fail(job, error, session)
-            case .cancelled:
-                session.summary.wasCancelled = true
-                return
+            var finished: [(job: Job, parts: [FeatureExtractor.Result])] = []
+            for (index, outcome) in results {
+                let job = jobs[index / count]
+                switch outcome {
+                case .done(let result):
+                    if let all = parts.finish(index, result) { finished.append((job, all)) }
+                case .failed(let error):
+                    guard parts.fail(index) else { break }
+                    try fail(job, error, session)
+                    done += 1
+                case .cancelled: session.summary.wasCancelled = true
+                }
             }
-            done += 1
+            try store(finished, session)
+            done += finished.count
+            if done == reported { return }
+            reported = done
             let summary = session.summary
             session.report(
                 .extracted(done: done, total: jobs.count, frames: summary.frames, unit: summary.unit))
         }
     }
 
-    /// Joins the parts of a clip and keeps them.
-    private func store(
-        _ parts: [FeatureExtractor.Result], of job: Job, _ session: Session
-    ) throws {
-        let video = VideoRecord(digest: job.content.digest, path: job.clip.path, details: parts[0].details)
-        let sequences = job.views.indices.map { view in SequenceRecord(joining: parts.map { $0.sequences[view] }) }
-        if sequences.contains(where: { $0.length == 0 }) {
-            return try fail(job, .noFrames(path: job.clip.path), session)
+    /// Clips that wait to be stored are stored together: the disk makes sure of each transaction, which takes longer
+    /// than a fast network does for a clip.
+    private static let clipsTogether = 16
+
+    /// Joins the parts of clips and keeps them.
+    private func store(_ finished: [(job: Job, parts: [FeatureExtractor.Result])], _ session: Session) throws {
+        var clips: [[NewSequence]] = []
+        for (job, parts) in finished {
+            let video = VideoRecord(digest: job.content.digest, path: job.clip.path, details: parts[0].details)
+            let sequences = job.views.indices.map { view in
+                SequenceRecord(joining: parts.map { $0.sequences[view] })
+            }
+            if sequences.contains(where: { $0.length == 0 }) {
+                try fail(job, .noFrames(path: job.clip.path), session)
+                continue
+            }
+            clips.append(
+                zip(job.views, sequences).map { view, sequence in
+                    let (id, record) = (session.targets[view.recipe].id, session.targets[view.recipe].record)
+                    return NewSequence(
+                        sequence, video: video, extraction: id, maxFrames: record.maxFrames,
+                        featureSize: record.featureSize, as: record.elementType)
+                })
         }
-        for (view, sequence) in zip(job.views, sequences) {
-            let target = session.targets[view.recipe]
-            try session.cache.store(
-                sequence, video: video, extraction: target.id, maxFrames: target.record.maxFrames,
-                featureSize: target.record.featureSize, as: target.record.elementType)
-            session.summary.frames += sequence.length
+        try session.cache.store(clips)
+        for clip in clips {
+            session.summary.extracted += 1
+            session.summary.frames += clip.reduce(0) { $0 + $1.sequence.length }
+            session.summary.decodeErrors += clip.first?.sequence.decodeErrors ?? 0
         }
-        session.summary.extracted += 1
-        session.summary.decodeErrors += sequences.first?.decodeErrors ?? 0
     }
 
     private func fail(_ job: Job, _ error: VideoError, _ session: Session) throws {

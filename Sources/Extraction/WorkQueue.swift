@@ -14,6 +14,16 @@ public func runJobs<Output: Sendable>(
     count: Int, workers: Int, makeWorker: @escaping @Sendable () throws -> (Int) throws -> Output,
     consume: (Int, Output) throws -> Void
 ) throws {
+    try runJobs(count: count, workers: workers, most: 1, makeWorker: makeWorker) { results in
+        for (index, output) in results { try consume(index, output) }
+    }
+}
+
+/// The same, with results that wait already handed on together, at most `most` of them, never none.
+public func runJobs<Output: Sendable>(
+    count: Int, workers: Int, most: Int, makeWorker: @escaping @Sendable () throws -> (Int) throws -> Output,
+    consume: ([(Int, Output)]) throws -> Void
+) throws {
     let results = Results<Output>(producers: min(workers, count), capacity: 2 * workers)
     let next = NextIndex()
     for _ in 0..<min(workers, count) {
@@ -30,7 +40,7 @@ public func runJobs<Output: Sendable>(
         thread.start()
     }
     do {
-        while let (index, output) = try results.take() { try consume(index, output) }
+        while let waiting = try results.take(most: most) { try consume(waiting) }
     } catch {
         results.stop()
         throw error
@@ -84,13 +94,15 @@ private final class Results<Output: Sendable>: @unchecked Sendable {
         }
     }
 
-    /// The next result; nil when all workers ended.
-    func take() throws -> (Int, Output)? {
+    /// The next results, one at least; nil when all workers ended.
+    func take(most: Int) throws -> [(Int, Output)]? {
         try condition.withLock {
             while waiting.isEmpty && producers > 0 { condition.wait() }
             if !waiting.isEmpty {
                 condition.broadcast()
-                return waiting.removeFirst()
+                let taken = Array(waiting.prefix(most))
+                waiting.removeFirst(taken.count)
+                return taken
             }
             if let error { throw error }
             return nil

@@ -128,31 +128,45 @@ extension CacheFile {
         _ sequence: SequenceRecord, video: VideoRecord, extraction: Int64, maxFrames: Int, featureSize: Int,
         as type: StoredType = .float32
     ) throws {
-        precondition(sequence.length <= maxFrames && sequence.features.count == sequence.length * featureSize)
-        var blob = type.data(sequence.features)
-        blob.append(Data(count: (maxFrames - sequence.length) * featureSize * type.bytes))
-        let checksum = hexDigest(blob)
-        let mask =
-            String(repeating: "1", count: sequence.length)
-            + String(repeating: "0", count: maxFrames - sequence.length)
-        let ends = sequence.windowEnds.map { pairs in
-            "[" + pairs.map { Self.json([$0.lowerBound, $0.upperBound]) }.joined(separator: ",") + "]"
+        try store([
+            [
+                NewSequence(
+                    sequence, video: video, extraction: extraction, maxFrames: maxFrames, featureSize: featureSize,
+                    as: type)
+            ]
+        ])
+    }
+
+    /// Stores videos' features in one transaction, so that the disk is waited for once. Where that fails they are stored
+    /// one after the other up to the first that cannot be: of each video all is there afterwards, or nothing.
+    public func store(_ videos: [[NewSequence]]) throws {
+        func insert(_ sequences: some Sequence<NewSequence>) throws {
+            try write { database in
+                for sequence in sequences { try Self.insert(sequence, into: database) }
+            }
         }
-        try write { database in
-            let id = try Self.upsert(video, in: database)
-            try database.execute(
-                sql: """
-                    INSERT INTO sequence (extraction_id, video_id, view, length, mask, frame_indices, frame_times,
-                      decode_errors, checksum, features, window_ends) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
-                    extraction, id, sequence.view, sequence.length, mask, Self.json(sequence.frameIndices),
-                    Self.json(sequence.frameTimes), sequence.decodeErrors, checksum, blob,
-                    ends,
-                ])
-            try database.execute(
-                sql: "DELETE FROM failure WHERE extraction_id = ? AND path = ?", arguments: [extraction, video.path])
+        do {
+            if !videos.isEmpty { try insert(videos.joined()) }
+        } catch  where videos.count > 1 {
+            for video in videos { try insert(video) }
         }
+    }
+
+    private static func insert(_ new: NewSequence, into database: Database) throws {
+        let (sequence, blob) = (new.sequence, new.blob)
+        let id = try upsert(new.video, in: database)
+        try database.execute(
+            sql: """
+                INSERT INTO sequence (extraction_id, video_id, view, length, mask, frame_indices, frame_times,
+                  decode_errors, checksum, features, window_ends) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                new.extraction, id, sequence.view, sequence.length, new.mask, json(sequence.frameIndices),
+                json(sequence.frameTimes), sequence.decodeErrors, hexDigest(blob), blob, new.windowEnds,
+            ])
+        try database.execute(
+            sql: "DELETE FROM failure WHERE extraction_id = ? AND path = ?",
+            arguments: [new.extraction, new.video.path])
     }
 
     /// Records that a video could not be extracted.

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Extraction
@@ -40,5 +41,22 @@ import Testing
     @Test("no jobs need no workers")
     func nothing() throws {
         try runJobs(count: 0, workers: 2, makeWorker: { { $0 } }) { _, _ in Issue.record("nothing to consume") }
+    }
+
+    @Test("results that wait are handed on together, each once and never too many", arguments: [1, 4])
+    func groups(workers: Int) throws {
+        var seen: [Int] = []
+        var sizes: Set<Int> = []
+        try runJobs(count: 60, workers: workers, most: 3) {
+            { $0 }
+        } consume: { results in
+            // Whoever is slow finds more than one.
+            if seen.isEmpty { Thread.sleep(forTimeInterval: 0.05) }
+            sizes.insert(results.count)
+            seen += results.map(\.0)
+            #expect(results.allSatisfy { $0.0 == $0.1 })
+        }
+        #expect(seen.sorted() == Array(0..<60))
+        #expect(sizes.isSubset(of: [1, 2, 3]) && sizes.contains { $0 > 1 }, "\(sizes)")
     }
 }

@@ -24,9 +24,9 @@ enum Example {
             details: .init(width: 8, height: 6, frameCount: 50, frameRate: 25, duration: 2, codec: "h264"))
     }
 
-    static func sequence(length: Int = 2, start: Float = 1) -> SequenceRecord {
+    static func sequence(length: Int = 2, start: Float = 1, view: Int = 0) -> SequenceRecord {
         SequenceRecord(
-            frameIndices: (0..<length).map { $0 * 5 }, frameTimes: (0..<length).map { Double($0) * 0.2 },
+            view: view, frameIndices: (0..<length).map { $0 * 5 }, frameTimes: (0..<length).map { Double($0) * 0.2 },
             decodeErrors: 0, features: (0..<length * 3).map { start + Float($0) })
     }
 
@@ -172,6 +172,27 @@ enum Example {
         try cache.store(
             Example.sequence(), video: Example.video("c.mp4"), extraction: extraction, maxFrames: 4, featureSize: 3)
         #expect(try cache.failures(extraction: extraction).isEmpty)
+    }
+
+    @Test("videos are stored together; where one cannot be, those before it are kept, each as a whole")
+    func together() throws {
+        let (cache, extraction) = try Example.cache(in: scratch)
+        func new(_ name: String, view: Int = 0) -> NewSequence {
+            NewSequence(
+                Example.sequence(view: view), video: Example.video(name), extraction: extraction, maxFrames: 4,
+                featureSize: 3, as: .float32)
+        }
+        func views(_ name: String) throws -> Set<Int>? {
+            try cache.extractedViews(extraction: extraction)[Example.video(name).digest]
+        }
+        try cache.store([])
+        try cache.store([[new("c.mp4"), new("c.mp4", view: 1)], [new("d.mp4")]])
+        #expect(try views("c.mp4") == [0, 1] && views("d.mp4") == [0])
+        // What is there already cannot be stored again.
+        let clips = [[new("e.mp4")], [new("f.mp4"), new("c.mp4")], [new("g.mp4")]]
+        #expect(throws: (any Error).self) { try cache.store(clips) }
+        #expect(try views("e.mp4") == [0] && views("f.mp4") == nil && views("g.mp4") == nil)
+        #expect(try cache.extractedViews(extraction: extraction).count == 5)
     }
 
     @Test("several recipes stand side by side; the same recipe keeps its row")
