@@ -92,9 +92,9 @@ test: setup ## All tests
 	swift test --explicit-target-dependency-import-check error $(FLAGS)
 
 ROUNDS ?= 50
-faults: build ## Kills, full disks and a soak of 5,000 videos, many times over (ten minutes)
+faults: build ## Kills, full disks, damaged caches and a soak of 5,000 videos, many times over (ten minutes)
 	@swift build --build-tests $(FLAGS) >&2
-	ZOETROPE_FAULTS=$(ROUNDS) ZOETROPE_PROGRAM="$$PWD/$(ZOETROPE)" swift test --skip-build $(FLAGS) --filter 'KillTests|DiskFullTests|EnduranceTests'
+	ZOETROPE_FAULTS=$(ROUNDS) ZOETROPE_PROGRAM="$$PWD/$(ZOETROPE)" swift test --skip-build $(FLAGS) --filter 'KillTests|DiskFullTests|EnduranceTests|damagedAnywhere'
 
 CASES ?= 20000
 SEED ?= 1

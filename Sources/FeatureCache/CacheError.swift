@@ -15,6 +15,7 @@ public enum CacheError: LocalizedError, Equatable {
     case beingExtracted(path: String)
     case unusable(path: String, reason: String)
     case damagedSequence(path: String, video: String)
+    case damagedRecipe(path: String, id: Int64)
     case runExists(name: String)
     case notMapped(path: String, reason: String)
 
@@ -42,6 +43,9 @@ public enum CacheError: LocalizedError, Equatable {
             "The cache \(path) cannot be used: \(reason). `zoetrope cache verify` says what of it is whole."
         case .damagedSequence(let path, let video):
             "The features of \(video) in \(path) are damaged. Delete that row of `sequence` and extract again."
+        case .damagedRecipe(let path, let id):
+            "Recipe \(id) in \(path) is damaged. `zoetrope cache verify` says what of it is whole; take a copy that is, or delete "
+                + "that row of `extraction` and extract again."
         case .notMapped(let path, let reason):
             "The features cannot be written to \(path): \(reason). Ask without --map: that takes longer and writes nothing."
         case .runExists(let name):
@@ -80,6 +84,8 @@ public enum CacheError: LocalizedError, Equatable {
             case .SQLITE_BUSY, .SQLITE_LOCKED: throw CacheError.busy(path: path)
             default: throw CacheError.unusable(path: path, reason: error.message ?? "\(error.resultCode)")
             }
+        } catch is RowDecodingError {
+            throw CacheError.unusable(path: path, reason: "a row holds what it never should")
         }
     }
 }

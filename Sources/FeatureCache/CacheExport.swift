@@ -127,12 +127,12 @@ struct ExportTable {
                 arguments: [export.dataset, export.extraction, export.split]
             ).map { row in
                 func numbers(_ column: String) -> [Double] {
-                    (try? decoder.decode([Double].self, from: Data((row[column] as String).utf8))) ?? []
+                    (try? decoder.decode([Double].self, from: Data((row.get(column) as String).utf8))) ?? []
                 }
-                return Row(
-                    path: row["path"], label: row["label"], split: row["split"], group: row["group"],
-                    length: row["length"], indices: numbers("frame_indices"), times: numbers("frame_times"),
-                    rowID: row[0])
+                return try Row(
+                    path: row.get("path"), label: row.get("label"), split: row.get("split"), group: row.get("group"),
+                    length: row.get("length"), indices: numbers("frame_indices"), times: numbers("frame_times"),
+                    rowID: row.get(0))
             }
         }
         classes = Set(rows.map(\.label)).sorted()

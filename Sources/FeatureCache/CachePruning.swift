@@ -77,7 +77,7 @@ extension CacheFile {
                     SELECT id, path, digest FROM sample JOIN video ON id = video_id WHERE dataset = ? ORDER BY path
                     """,
                 arguments: [dataset]
-            ).map { ($0[0], $0[1], $0[2]) }
+            ).map { try ($0.get(0), $0.get(1), $0.get(2)) }
         }
     }
 

@@ -93,15 +93,18 @@ extension CacheFile {
                 FROM extraction ORDER BY id
                 """
         ).map { row in
-            let type: String = row["element_type"]
-            let numbers = (row["sequences"] as Int) * (row["max_frames"] as Int) * (row["feature_size"] as Int)
-            return CacheSummary.Recipe(
-                name: row["name"], digest: row["digest"], backbone: row["backbone"], weights: row["weights"],
-                tap: row["tap"], imageSize: row["image_size"], maxFrames: row["max_frames"],
-                featureShape: row["feature_shape"], elementType: type, precision: row["precision"],
-                videos: row["videos"], sequences: row["sequences"],
-                bytes: numbers * (StoredType(rawValue: type) ?? .float32).bytes, failures: row["failures"],
-                runs: row["runs"])
+            let type: String = try row.get("element_type")
+            let (frames, size): (Int, Int) = try (row.get("max_frames"), row.get("feature_size"))
+            let numbers = StoredSize.isPossible(frames: frames, numbers: size) ? frames * size : 0
+            return try CacheSummary.Recipe(
+                name: row.get("name"), digest: row.get("digest"), backbone: row.get("backbone"),
+                weights: row.get("weights"),
+                tap: row.get("tap"), imageSize: row.get("image_size"), maxFrames: frames,
+                featureShape: row.get("feature_shape"), elementType: type, precision: row.get("precision"),
+                videos: row.get("videos"), sequences: row.get("sequences"),
+                bytes: (row.get("sequences") as Int) * numbers * (StoredType(rawValue: type) ?? .float32).bytes,
+                failures: row.get("failures"),
+                runs: row.get("runs"))
         }
     }
 
@@ -120,12 +123,12 @@ extension CacheFile {
                 GROUP BY dataset, split ORDER BY dataset, split
                 """
         ).map { row in
-            let (dataset, split) = (row["dataset"] as String, row["split"] as String)
-            let own = extracted.filter { $0["dataset"] == dataset && $0["split"] == split }
-            return CacheSummary.Coverage(
-                dataset: dataset, split: split, classes: row["classes"], videos: row["videos"],
+            let (dataset, split) = try (row.get("dataset") as String, row.get("split") as String)
+            let own = try extracted.filter { try $0.get("dataset") == dataset && $0.get("split") == split }
+            return try CacheSummary.Coverage(
+                dataset: dataset, split: split, classes: row.get("classes"), videos: row.get("videos"),
                 extracted: Dictionary(
-                    own.map { ($0["digest"] as String, $0["videos"] as Int) }, uniquingKeysWith: { $1 }))
+                    own.map { try ($0.get("digest") as String, $0.get("videos") as Int) }, uniquingKeysWith: { $1 }))
         }
     }
 }

@@ -94,25 +94,25 @@ extension CacheFile {
     /// All sequences in pieces of about 64 MB.
     func sequenceChunks() throws -> [SequenceChunk] {
         try read { database in
-            let rows = try Row.fetchCursor(
+            let found = try Row.fetchCursor(
                 database,
                 sql: """
                     SELECT sequence.rowid, max_frames * feature_size * CASE element_type WHEN 'float16' THEN 2 ELSE 4 END
                     FROM sequence LEFT JOIN extraction ON extraction.id = extraction_id ORDER BY sequence.rowid
                     """)
             var chunks: [SequenceChunk] = []
-            var (first, count, bytes) = (Int64?.none, 0, 0)
-            var last: Int64 = 0
-            while let row = try rows.next() {
-                last = row[0]
-                first = first ?? last
+            // In a damaged file rows may come in any order, and sizes may be anything.
+            var (rows, count, bytes) = (ClosedRange<Int64>?.none, 0, 0)
+            while let row = try found.next() {
+                let (row, size): (Int64, Int?) = try (row.get(0), row.get(1))
+                rows = min(rows?.lowerBound ?? row, row)...max(rows?.upperBound ?? row, row)
                 count += 1
-                bytes += row[1] ?? 0
-                guard bytes >= 64 << 20 else { continue }
-                chunks.append(SequenceChunk(rows: (first ?? last)...last, count: count, bytes: bytes))
-                (first, count, bytes) = (nil, 0, 0)
+                bytes += max(0, min(size ?? 0, 1 << 40))
+                guard bytes >= 64 << 20, let whole = rows else { continue }
+                chunks.append(SequenceChunk(rows: whole, count: count, bytes: bytes))
+                (rows, count, bytes) = (nil, 0, 0)
             }
-            if let first { chunks.append(SequenceChunk(rows: first...last, count: count, bytes: bytes)) }
+            if let rows { chunks.append(SequenceChunk(rows: rows, count: count, bytes: bytes)) }
             return chunks
         }
     }
@@ -128,15 +128,15 @@ extension CacheFile {
             add("SQLite", line)
         }
         for row in try Row.fetchAll(database, sql: "PRAGMA foreign_key_check") {
-            let (table, parent) = (row[0] as String, row[2] as String)
-            add("\(table), row \((row[1] as Int64?) ?? 0)", "refers to a row of \(parent) that is not there")
+            let (table, parent) = try (row.get(0) as String, row.get(2) as String)
+            try add("\(table), row \((row.get(1) as Int64?) ?? 0)", "refers to a row of \(parent) that is not there")
         }
         try extractionProblems(database, add)
         for row in try Row.fetchAll(
             database,
             sql: "SELECT path FROM failure WHERE extraction_id NOT IN (SELECT id FROM extraction)")
         {
-            add("failure of \(row["path"] ?? "")", "belongs to no recipe")
+            try add("failure of \(row.get("path") ?? "")", "belongs to no recipe")
         }
         for row in try Row.fetchAll(
             database,
@@ -145,12 +145,12 @@ extension CacheFile {
                 WHERE split NOT IN ('train', 'validation', 'test')
                 """)
         {
-            add("sample \(row["path"] ?? "")", "is in the unknown split \(row["split"] ?? "")")
+            try add("sample \(row.get("path") ?? "")", "is in the unknown split \(row.get("split") ?? "")")
         }
         for row in try Row.fetchAll(
             database, sql: "SELECT path FROM video WHERE length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*'")
         {
-            add("video \(row["path"] ?? "")", "has a digest that is no SHA-256")
+            try add("video \(row.get("path") ?? "")", "has a digest that is no SHA-256")
         }
         for row in try Row.fetchAll(
             database,
@@ -159,7 +159,7 @@ extension CacheFile {
                   AND EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
                 """)
         {
-            add("video \(row["path"] ?? "")", "has features but belongs to no data set", isDamage: false)
+            try add("video \(row.get("path") ?? "")", "has features but belongs to no data set", isDamage: false)
         }
         return problems
     }
@@ -168,20 +168,24 @@ extension CacheFile {
         _ database: Database, _ add: (_ place: String, _ what: String, _ isDamage: Bool) -> Void
     ) throws {
         for row in try Row.fetchAll(database, sql: "SELECT * FROM extraction ORDER BY id") {
-            let place = "extraction \(row["name"] ?? "")"
-            let shape = try? JSONDecoder().decode([Int].self, from: Data((row["feature_shape"] as String).utf8))
-            let size = shape.flatMap { $0.contains { !(0..<1 << 30).contains($0) } ? nil : $0.reduce(1, *) }
-            if size != row["feature_size"] as Int {
-                add(
-                    place, "says feature_size \(row["feature_size"] ?? 0), but shape \(row["feature_shape"] ?? "")",
-                    true)
-            }
-            if StoredType(rawValue: row["element_type"]) == nil {
-                add(place, "has the unknown element_type \(row["element_type"] ?? "")", true)
-            }
-            if hexDigest(Data((row["recipe"] as String).utf8)) != row["digest"] as String {
-                add(place, "has a recipe that its digest does not fit", true)
+            do { try extractionProblems(row, add) } catch let error as DatabaseError {
+                add("a row of extraction", error.message ?? "is damaged", true)
             }
         }
+    }
+
+    private static func extractionProblems(
+        _ row: Row, _ add: (_ place: String, _ what: String, _ isDamage: Bool) -> Void
+    ) throws {
+        let place = try "extraction \(row.get("name") ?? "")"
+        let text: String = try row.get("feature_shape")
+        let shape = try? JSONDecoder().decode([Int].self, from: Data(text.utf8))
+        let size = shape.flatMap { $0.contains { !(0..<1 << 30).contains($0) } ? nil : $0.reduce(1, *) }
+        let stated: Int = try row.get("feature_size")
+        if size != stated { add(place, "says feature_size \(stated), but shape \(text)", true) }
+        let type: String = try row.get("element_type")
+        if StoredType(rawValue: type) == nil { add(place, "has the unknown element_type \(type)", true) }
+        let (recipe, digest): (String, String) = try (row.get("recipe"), row.get("digest"))
+        if hexDigest(Data(recipe.utf8)) != digest { add(place, "has a recipe that its digest does not fit", true) }
     }
 }

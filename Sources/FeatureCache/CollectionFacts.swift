@@ -31,9 +31,10 @@ extension CacheFile {
                     WHERE dataset = ? ORDER BY path
                     """, arguments: [extraction, dataset]
             ).map {
-                VideoFacts(
-                    path: $0[0], label: $0[1], split: $0[2], width: $0[3], height: $0[4], frameRate: $0[5],
-                    duration: $0[6], decodeErrors: $0[7])
+                try VideoFacts(
+                    path: $0.get(0), label: $0.get(1), split: $0.get(2), width: $0.get(3), height: $0.get(4),
+                    frameRate: $0.get(5),
+                    duration: $0.get(6), decodeErrors: $0.get(7))
             }
         }
     }

@@ -53,7 +53,11 @@ extension CacheFile {
             let statement = try self.statement(query, condition, database, [dataset, extraction.id, parts, part])
             let cursor = try Row.fetchCursor(statement)
             while let row = try cursor.next() {
-                let (id, length): (Int64, Int) = (row[0], row[1])
+                let (id, length): (Int64, Int) = try (row.get(0), row.get(1))
+                let bytes = try row.withUnsafeData(atIndex: 2) { $0?.count ?? 0 }
+                guard StoredSize.fits(length, of: size, as: type, in: bytes) else {
+                    throw CacheError.damagedSequence(path: path, video: try Self.path(of: id, database))
+                }
                 if shares.count < length { shares = [Float](repeating: 0, count: length) }
                 values = [Float](unsafeUninitializedCapacity: queries.count * length) { target, count in
                     count =
@@ -143,8 +147,8 @@ extension CacheFile {
             var found: [Int64: FoundVideo] = [:]
             for id in Set(videos) {
                 guard let row = try Row.fetchOne(statement, arguments: [dataset, extraction, id]) else { continue }
-                let times = try? JSONDecoder().decode([Double].self, from: Data((row[2] as String).utf8))
-                found[id] = FoundVideo(path: row[0], label: row[1], times: times ?? [])
+                let times = try? JSONDecoder().decode([Double].self, from: Data((row.get(2) as String).utf8))
+                found[id] = try FoundVideo(path: row.get(0), label: row.get(1), times: times ?? [])
             }
             return found
         }

@@ -125,14 +125,20 @@ extension CacheFile {
     public func extractions() throws -> [(id: Int64, record: ExtractionRecord)] {
         try read { database in
             try Row.fetchAll(database, sql: "SELECT * FROM extraction ORDER BY id DESC").map { row in
-                let shape = try JSONDecoder().decode([Int].self, from: Data((row["feature_shape"] as String).utf8))
-                let record = ExtractionRecord(
-                    digest: row["digest"], name: row["name"], backbone: row["backbone"], weights: row["weights"],
-                    weightsDigest: row["weights_digest"], tap: row["tap"], imageSize: row["image_size"],
-                    maxFrames: row["max_frames"], featureShape: shape,
-                    elementType: StoredType(rawValue: row["element_type"]) ?? .float32, precision: row["precision"],
-                    recipe: row["recipe"], version: row["version"])
-                return (row["id"], record)
+                let id: Int64 = try row.get("id")
+                let shape = try JSONDecoder().decode([Int].self, from: Data((row.get("feature_shape") as String).utf8))
+                let record = try ExtractionRecord(
+                    digest: row.get("digest"), name: row.get("name"), backbone: row.get("backbone"),
+                    weights: row.get("weights"),
+                    weightsDigest: row.get("weights_digest"), tap: row.get("tap"), imageSize: row.get("image_size"),
+                    maxFrames: row.get("max_frames"), featureShape: shape,
+                    elementType: StoredType(rawValue: row.get("element_type")) ?? .float32,
+                    precision: row.get("precision"),
+                    recipe: row.get("recipe"), version: row.get("version"))
+                guard StoredSize.isPossible(frames: record.maxFrames, numbers: record.featureSize) else {
+                    throw CacheError.damagedRecipe(path: path, id: id)
+                }
+                return (id, record)
             }
         }
     }
@@ -158,7 +164,7 @@ extension CacheFile {
             let size =
                 try Int.fetchOne(
                     database, sql: "SELECT feature_size FROM extraction WHERE id = ?", arguments: [extraction]) ?? 0
-            return (size, try Self.videos(dataset, extraction, labels, excluded, views, in: database))
+            return (size, try self.videos(dataset, extraction, labels, excluded, views, size: size, in: database))
         }
         let count = videos.reduce(0) { $0 + $1.views.reduce(0) { $0 + $1.length } }
         if count * size * 4 > memory {
@@ -223,14 +229,14 @@ extension CacheFile {
     }
 
     /// The videos of a dataset with their views; rows counted inside each sequence.
-    private static func videos(
+    private func videos(
         _ dataset: String, _ extraction: Int64, _ labels: Set<String>?, _ excluded: Set<String>, _ views: Int,
-        in database: Database
+        size: Int, in database: Database
     ) throws -> [FeatureSet.Example] {
         let cursor = try Row.fetchCursor(
             database,
             sql: """
-                SELECT sample.video_id, video.path, label, split, "group", sequence.view, length
+                SELECT sample.video_id, video.path, label, split, "group", sequence.view, length, length(features)
                 FROM sample JOIN sequence ON sequence.video_id = sample.video_id
                   JOIN video ON video.id = sample.video_id
                 WHERE sample.dataset = ? AND sequence.extraction_id = ? AND sequence.view < ? AND length > 0
@@ -239,19 +245,23 @@ extension CacheFile {
             arguments: [dataset, extraction, views])
         var examples: [FeatureSet.Example] = []
         while let row = try cursor.next() {
-            let label: String = row[2]
+            let label: String = try row.get(2)
             if let labels, !labels.contains(label) { continue }
-            if excluded.contains(row[1]) { continue }
-            let span = FeatureSet.Span(videoID: row[0], view: row[5], firstRow: 0, length: row[6])
+            if try excluded.contains(row.get(1)) { continue }
+            let span = try FeatureSet.Span(videoID: row.get(0), view: row.get(5), firstRow: 0, length: row.get(6))
+            guard try StoredSize.fits(span.length, of: size, as: .float16, in: row.get(7) ?? 0) else {
+                throw try CacheError.damagedSequence(path: path, video: row.get(1))
+            }
             if span.view > 0, let last = examples.last {
                 guard last.videoID == span.videoID else { continue }
                 examples[examples.count - 1] = .init(
                     videoID: last.videoID, path: last.path, label: last.label, split: last.split, group: last.group,
                     views: last.views + [span])
             } else if span.view == 0 {
-                examples.append(
+                try examples.append(
                     .init(
-                        videoID: span.videoID, path: row[1], label: label, split: row[3], group: row[4], views: [span]))
+                        videoID: span.videoID, path: row.get(1), label: label, split: row.get(3), group: row.get(4),
+                        views: [span]))
             }
         }
         return examples
@@ -315,7 +325,7 @@ extension CacheFile {
             try Row.fetchAll(
                 database, sql: "SELECT label, split FROM sample WHERE dataset = ? ORDER BY video_id",
                 arguments: [dataset]
-            ).map { ($0["label"], $0["split"]) }
+            ).map { try ($0.get("label"), $0.get("split")) }
         }
     }
 }

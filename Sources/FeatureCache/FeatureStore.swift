@@ -51,7 +51,7 @@ extension CacheFile {
                     """,
                 arguments: [extraction])
             var views: [String: Set<Int>] = [:]
-            while let row = try rows.next() { views[row[0], default: []].insert(row[1]) }
+            while let row = try rows.next() { try views[row.get(0), default: []].insert(row.get(1)) }
             return views
         }
     }
@@ -61,9 +61,9 @@ extension CacheFile {
         try read { database in
             let rows = try Row.fetchAll(
                 database, sql: "SELECT path, error, at FROM failure WHERE extraction_id = ?", arguments: [extraction])
-            return rows.reduce(into: [:]) { result, row in
-                let at = try? Date(row["at"] as String, strategy: Self.timeStyle)
-                result[row["path"]] = (row["error"], at ?? .distantPast)
+            return try rows.reduce(into: [:]) { result, row in
+                let at = try? Date(row.get("at") as String, strategy: Self.timeStyle)
+                try result[row.get("path")] = (row.get("error"), at ?? .distantPast)
             }
         }
     }
@@ -115,8 +115,9 @@ extension CacheFile {
                         """,
                     arguments: [dataset])
                 while let row = try rows.next() {
-                    let sample = SampleRecord(dataset: dataset, label: row[3], split: row[4], group: row[5])
-                    known[row[1] + " " + dataset] = (row[0], row[2], sample)
+                    let sample = try SampleRecord(
+                        dataset: dataset, label: row.get(3), split: row.get(4), group: row.get(5))
+                    try known[row.get(1) + " " + dataset] = (row.get(0), row.get(2), sample)
                 }
             }
             return known
@@ -193,7 +194,12 @@ extension CacheFile {
                 video.digest, video.path, details?.width, details?.height, details?.frameCount, details?.frameRate,
                 details?.duration, details?.codec,
             ])
-        return try Int64.fetchOne(database, sql: "SELECT id FROM video WHERE digest = ?", arguments: [video.digest])!
+        let found = try Int64.fetchOne(
+            database, sql: "SELECT id FROM video WHERE digest = ?", arguments: [video.digest])
+        guard let found else {
+            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "a video that was just noted is not found")
+        }
+        return found
     }
 
     static func json(_ numbers: [Int]) -> String { "[" + numbers.map(String.init).joined(separator: ",") + "]" }

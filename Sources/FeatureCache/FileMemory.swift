@@ -27,7 +27,8 @@ extension CacheFile {
             var files: [String: KnownFile] = [:]
             let rows = try Row.fetchCursor(database, sql: "SELECT path, digest, bytes, modified, inode FROM file")
             while let row = try rows.next() {
-                files[row[0]] = KnownFile(digest: row[1], bytes: row[2], modified: row[3], inode: row[4])
+                try files[row.get(0)] = KnownFile(
+                    digest: row.get(1), bytes: row.get(2), modified: row.get(3), inode: row.get(4))
             }
             return files
         }

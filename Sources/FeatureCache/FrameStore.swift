@@ -72,7 +72,7 @@ public final class FrameStore: Sendable {
             try database.read { database in
                 let row = try Row.fetchOne(
                     database, sql: "SELECT frames, pixels FROM clip WHERE key = ?", arguments: [key])
-                guard let row, let count = row["frames"] as Int?, count > 0 else {
+                guard let row, let count = try row.get("frames") as Int?, count > 0 else {
                     throw CacheError.damagedSequence(path: path, video: key)
                 }
                 return try row.withUnsafeData(named: "pixels") { data in

@@ -114,10 +114,10 @@ public struct MappedFrames: Sendable {
         let signature = try cache.signature(extraction.id)
         let whole = try cache.forEachStored(extraction.id) { id, length, data in
             if isCancelled() { return false }
-            let bytes = length * size * type.bytes
-            guard data.count >= bytes else {
-                throw CacheError.damagedSequence(path: cache.path, video: "\(id)")
+            guard StoredSize.fits(length, of: size, as: type, in: data.count) else {
+                throw CacheError.damagedSequence(path: cache.path, video: "number \(id)")
             }
+            let bytes = length * size * type.bytes
             var own = [Float](repeating: 0, count: length)
             data.withUnsafeBytes { elementwise_shares(length, size, type.isHalf, $0.baseAddress, &own) }
             own.withUnsafeBytes { shares.append(contentsOf: $0) }
@@ -207,7 +207,7 @@ extension CacheFile {
                     WHERE extraction_id = ? AND view = 0 AND length > 0 ORDER BY video_id
                     """, arguments: [extraction])
             while let row = try cursor.next() {
-                let goesOn = try row.withUnsafeData(atIndex: 2) { try body(row[0], row[1], $0 ?? Data()) }
+                let goesOn = try row.withUnsafeData(atIndex: 2) { try body(row.get(0), row.get(1), $0 ?? Data()) }
                 if !goesOn { return false }
             }
             return true

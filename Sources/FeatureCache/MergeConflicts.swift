@@ -68,16 +68,16 @@ struct MergeConflicts {
     private static func error(
         _ row: Row, _ table: String, _ path: String, in database: Database
     ) throws -> CacheConflict {
-        let source: String = row["source"]
+        let source: String = try row.get("source")
         func text(_ sql: String, _ argument: String) throws -> String {
             try String.fetchOne(database, sql: sql, arguments: [argument]) ?? argument
         }
-        if table == "known_run" { return .run(name: row["name"], first: source, second: path) }
-        let video = try text("SELECT path FROM input.video WHERE digest = ?", row["video"])
+        if table == "known_run" { return try .run(name: row.get("name"), first: source, second: path) }
+        let video = try text("SELECT path FROM input.video WHERE digest = ?", row.get("video"))
         if table == "known_sample" {
-            return .sample(video: video, dataset: row["dataset"], first: source, second: path)
+            return try .sample(video: video, dataset: row.get("dataset"), first: source, second: path)
         }
-        let recipe = try text("SELECT name FROM input.extraction WHERE digest = ?", row["recipe"])
+        let recipe = try text("SELECT name FROM input.extraction WHERE digest = ?", row.get("recipe"))
         return .features(video: video, recipe: recipe, first: source, second: path)
     }
 }

@@ -82,7 +82,7 @@ struct MergeInput {
         let all = try Row.fetchOne(
             database,
             sql: "SELECT count(*), coalesce(sum(bytes), 0) FROM input.sequence JOIN recipe_map ON old = extraction_id")
-        let (total, allBytes): (Int, Int) = all.map { ($0[0], $0[1]) } ?? (0, 0)
+        let (total, allBytes): (Int, Int) = try all.map { try ($0.get(0), $0.get(1)) } ?? (0, 0)
         var (added, bytes) = (0, 0)
         for part in try freshParts() {
             if isCancelled() {
@@ -106,7 +106,7 @@ struct MergeInput {
         let rows = try Row.fetchAll(database, sql: "SELECT rowid, bytes FROM temp.fresh ORDER BY rowid")
         var parts: [(rows: ClosedRange<Int64>, count: Int, bytes: Int)] = []
         for row in rows {
-            let (place, bytes) = (row[0] as Int64, row[1] as Int)
+            let (place, bytes) = try (row.get(0) as Int64, row.get(1) as Int)
             if let last = parts.last, last.bytes < Self.transaction {
                 parts[parts.count - 1] = (last.rows.lowerBound...place, last.count + 1, last.bytes + bytes)
             } else {

@@ -97,11 +97,11 @@ extension CacheFile {
         try write { database in
             let row = try Row.fetchOne(database, sql: "SELECT id, state FROM run WHERE name = ?", arguments: [name])
             guard let row else { return }
-            if row["state"] == RunState.finished.rawValue { throw CacheError.runExists(name: name) }
+            if try row.get("state") == RunState.finished.rawValue { throw CacheError.runExists(name: name) }
             for table in ["epoch", "prediction"] {
-                try database.execute(sql: "DELETE FROM \(table) WHERE run_id = ?", arguments: [row["id"] as Int64])
+                try database.execute(sql: "DELETE FROM \(table) WHERE run_id = ?", arguments: [row.get("id") as Int64])
             }
-            try database.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [row["id"] as Int64])
+            try database.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [row.get("id") as Int64])
         }
     }
 
@@ -139,10 +139,10 @@ extension CacheFile {
         try read { database in
             try Row.fetchAll(database, sql: "SELECT * FROM epoch WHERE run_id = ? ORDER BY epoch", arguments: [run]).map
             {
-                EpochRecord(
-                    epoch: $0["epoch"], learningRate: $0["learning_rate"], trainLoss: $0["train_loss"],
-                    trainAccuracy: $0["train_accuracy"], validationLoss: $0["validation_loss"],
-                    validationAccuracy: $0["validation_accuracy"], seconds: $0["seconds"])
+                try EpochRecord(
+                    epoch: $0.get("epoch"), learningRate: $0.get("learning_rate"), trainLoss: $0.get("train_loss"),
+                    trainAccuracy: $0.get("train_accuracy"), validationLoss: $0.get("validation_loss"),
+                    validationAccuracy: $0.get("validation_accuracy"), seconds: $0.get("seconds"))
             }
         }
     }
@@ -182,11 +182,12 @@ extension CacheFile {
                 database, sql: "SELECT * FROM prediction WHERE run_id = ? AND split = ? ORDER BY video_id",
                 arguments: [run, split]
             ).map { row in
-                let text: String = row["probabilities"]
+                let text: String = try row.get("probabilities")
                 let probabilities = try JSONDecoder().decode([Double].self, from: Data(text.utf8))
-                return PredictionRecord(
-                    videoID: row["video_id"], split: row["split"], label: row["label"], predicted: row["predicted"],
-                    probability: row["probability"], probabilities: probabilities)
+                return try PredictionRecord(
+                    videoID: row.get("video_id"), split: row.get("split"), label: row.get("label"),
+                    predicted: row.get("predicted"),
+                    probability: row.get("probability"), probabilities: probabilities)
             }
         }
     }

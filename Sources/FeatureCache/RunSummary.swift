@@ -74,12 +74,12 @@ extension CacheFile {
                     FROM run LEFT JOIN extraction ON extraction.id = run.extraction_id ORDER BY run.id
                     """
             ).map { row in
-                RunSummary(
-                    name: row["name"], model: row["model"], dataset: row["dataset"] ?? "",
-                    backbone: row["backbone"] ?? "", seed: row["seed"] ?? 0, state: row["state"],
-                    startedAt: row["started_at"] ?? "", epochs: row["epochs"], seconds: row["seconds"],
-                    validationLoss: row["validation_loss"], validationAccuracy: row["validation_accuracy"],
-                    testAccuracy: row["test_accuracy"])
+                try RunSummary(
+                    name: row.get("name"), model: row.get("model"), dataset: row.get("dataset") ?? "",
+                    backbone: row.get("backbone") ?? "", seed: row.get("seed") ?? 0, state: row.get("state"),
+                    startedAt: row.get("started_at") ?? "", epochs: row.get("epochs"), seconds: row.get("seconds"),
+                    validationLoss: row.get("validation_loss"), validationAccuracy: row.get("validation_accuracy"),
+                    testAccuracy: row.get("test_accuracy"))
             }
         }
     }
@@ -90,7 +90,7 @@ extension CacheFile {
             let rows = try Row.fetchAll(
                 database, sql: "SELECT video_id, \"group\" FROM sample WHERE dataset = ? AND \"group\" IS NOT NULL",
                 arguments: [dataset])
-            return Dictionary(rows.map { ($0[0], $0[1]) }, uniquingKeysWith: { first, _ in first })
+            return try Dictionary(rows.map { try ($0.get(0), $0.get(1)) }, uniquingKeysWith: { first, _ in first })
         }
     }
 }
@@ -120,7 +120,9 @@ extension CacheFile {
                     WHERE run_id = ? ORDER BY path, video_id
                     """,
                 arguments: [run]
-            ).map { UsedClip(videoID: $0[0], digest: $0[1], path: $0[2], label: $0[3], split: $0[4]) }
+            ).map {
+                try UsedClip(videoID: $0.get(0), digest: $0.get(1), path: $0.get(2), label: $0.get(3), split: $0.get(4))
+            }
         }
     }
 
@@ -129,14 +131,24 @@ extension CacheFile {
         let found = try read { database in
             try Row.fetchOne(
                 database,
-                sql: "SELECT length, frame_times FROM sequence WHERE extraction_id = ? AND video_id = ? AND view = 0",
-                arguments: [extraction, video]
-            ).map { (length: $0["length"] as Int, times: $0["frame_times"] as String) }
+                sql: """
+                    SELECT length, frame_times, length(features) AS bytes FROM sequence
+                    WHERE extraction_id = ? AND video_id = ? AND view = 0
+                    """, arguments: [extraction, video]
+            ).map {
+                try (
+                    length: $0.get("length") as Int, times: $0.get("frame_times") as String,
+                    bytes: $0.get("bytes") as Int? ?? 0
+                )
+            }
         }
         guard let found, found.length > 0 else { return nil }
         let size = try read { database in
             try Int.fetchOne(
                 database, sql: "SELECT feature_size FROM extraction WHERE id = ?", arguments: [extraction]) ?? 0
+        }
+        guard StoredSize.fits(found.length, of: size, as: .float16, in: found.bytes) else {
+            throw CacheError.damagedSequence(path: path, video: "number \(video)")
         }
         let reader = try SequenceReader(path: path, extraction: extraction)
         let span = FeatureSet.Span(videoID: video, firstRow: 0, length: found.length)

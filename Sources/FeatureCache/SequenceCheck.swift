@@ -9,8 +9,9 @@ extension CacheFile {
     ) throws -> [CacheVerification.Problem] {
         var problems: [CacheVerification.Problem] = []
         try forEachDamaged(chunk, in: database) { row, what in
-            let view = (row["view"] as Int?).flatMap { $0 == 0 ? nil : ", view \($0)" } ?? ""
-            let place = "sequence of \((row["path"] as String?) ?? "?") under \((row["name"] as String?) ?? "?")\(view)"
+            let view = try (row.get("view") as Int?).flatMap { $0 == 0 ? nil : ", view \($0)" } ?? ""
+            let place = try
+                "sequence of \((row.get("path") as String?) ?? "?") under \((row.get("name") as String?) ?? "?")\(view)"
             problems.append(.init(place: place, what: what, isDamage: true))
         }
         return problems
@@ -19,12 +20,12 @@ extension CacheFile {
     /// Rows of `sequence` that are damaged.
     static func damagedSequences(_ chunk: SequenceChunk, in database: Database) throws -> [Int64] {
         var damaged: [Int64] = []
-        try forEachDamaged(chunk, in: database) { row, _ in damaged.append(row["place"]) }
+        try forEachDamaged(chunk, in: database) { row, _ in try damaged.append(row.get("place")) }
         return damaged
     }
 
     private static func forEachDamaged(
-        _ chunk: SequenceChunk, in database: Database, _ body: (Row, String) -> Void
+        _ chunk: SequenceChunk, in database: Database, _ body: (Row, String) throws -> Void
     ) throws {
         // `problem` reads by number, in this order: looking for names takes longer than the checks.
         let rows = try Row.fetchCursor(
@@ -38,32 +39,35 @@ extension CacheFile {
                 """,
             arguments: [chunk.rows.lowerBound, chunk.rows.upperBound])
         while let row = try rows.next() {
-            if let what = try problem(of: row) { body(row, what) }
+            if let what = try problem(of: row) { try body(row, what) }
         }
     }
 
     private static func problem(of row: Row) throws -> String? {
         // What refers to nothing is told by SQLite's own check.
-        guard let frames = row[0] as Int?, let size = row[1] as Int?,
-            let type = (row[2] as String?).flatMap(StoredType.init)
+        guard let frames = try row.get(0) as Int?, let size = try row.get(1) as Int?,
+            let type = try (row.get(2) as String?).flatMap(StoredType.init)
         else { return nil }
-        guard let length = row[3] as Int?, (0...frames).contains(length) else {
+        guard StoredSize.isPossible(frames: frames, numbers: size) else {
+            return "its recipe says \(frames) frames of \(size) numbers"
+        }
+        guard let length = try row.get(3) as Int?, (0...frames).contains(length) else {
             return "its length is not from 0 to \(frames)"
         }
         let mask = String(repeating: "1", count: length) + String(repeating: "0", count: frames - length)
-        if row[4] as String? != mask { return "its mask is not \(length) ones of \(frames)" }
-        guard let indices = numbers(row[5]), indices.count == length,
+        if try row.get(4) as String? != mask { return "its mask is not \(length) ones of \(frames)" }
+        guard let indices = try numbers(row.get(5)), indices.count == length,
             indices.allSatisfy({ $0 >= 0 && $0 == $0.rounded() })
         else { return "its frame_indices are not \(length) whole numbers" }
         if zip(indices, indices.dropFirst()).contains(where: { $0 > $1 }) { return "its frame_indices go back" }
-        guard let times = numbers(row[6]), times.count == length else {
+        guard let times = try numbers(row.get(6)), times.count == length else {
             return "its frame_times are not \(length) numbers"
         }
         if zip(times, times.dropFirst()).contains(where: { $0 > $1 }) { return "its frame_times go back" }
-        if let ends = row["window_ends"] as String?, !areEnds(ends, of: indices) {
+        if let ends = try row.get("window_ends") as String?, !areEnds(ends, of: indices) {
             return "its window_ends are not \(length) pairs of frames around its frame_indices"
         }
-        let checksum = row[7] as String?
+        let checksum = try row.get(7) as String?
         return try row.withUnsafeData(atIndex: 8) { data in
             let (whole, valid) = (frames * size * type.bytes, length * size * type.bytes)
             guard let data, data.count == whole else {

@@ -13,7 +13,7 @@ extension CacheFile {
                     SELECT id, digest, path FROM video WHERE \(conditions.joined(separator: " AND "))
                       AND id NOT IN (SELECT video_id FROM sequence WHERE extraction_id = ?) ORDER BY id
                     """, arguments: [other]
-            ).map { ($0["id"], VideoRecord(digest: $0["digest"], path: $0["path"])) }
+            ).map { try ($0.get("id"), VideoRecord(digest: $0.get("digest"), path: $0.get("path"))) }
         }
     }
 
@@ -32,11 +32,15 @@ extension CacheFile {
                     """, arguments: [extraction, video]
             ).map { row in
                 func list<Item: Decodable>(_ column: String, _: Item.Type) -> [Item]? {
-                    (row[column] as String?).flatMap { try? JSONDecoder().decode([Item].self, from: Data($0.utf8)) }
+                    (try? row.get(column) as String?).flatMap { $0 }.flatMap {
+                        try? JSONDecoder().decode([Item].self, from: Data($0.utf8))
+                    }
                 }
-                let length = row["length"] as Int? ?? 0
+                let length = try row.get("length") as Int? ?? 0
                 let features: [Float]? = try row.withUnsafeData(named: "features") { data in
-                    guard let data, data.count >= length * featureSize * type.bytes else { return nil }
+                    guard let data, StoredSize.fits(length, of: featureSize, as: type, in: data.count) else {
+                        return nil
+                    }
                     return [Float](unsafeUninitializedCapacity: length * featureSize) { buffer, count in
                         let valid = UnsafeMutableBufferPointer(rebasing: buffer[..<(length * featureSize)])
                         data.withUnsafeBytes {
@@ -49,9 +53,9 @@ extension CacheFile {
                     let times = list("frame_times", Double.self), times.count == length
                 else { throw CacheError.damagedSequence(path: path, video: "number \(video)") }
                 let ends = list("window_ends", [Int].self)?.map { $0[0]...max($0[0], $0[$0.count - 1]) }
-                return SequenceRecord(
-                    view: row["view"], frameIndices: indices, frameTimes: times, windowEnds: ends,
-                    decodeErrors: row["decode_errors"], features: features)
+                return try SequenceRecord(
+                    view: row.get("view"), frameIndices: indices, frameTimes: times, windowEnds: ends,
+                    decodeErrors: row.get("decode_errors"), features: features)
             }
         }
     }

@@ -47,9 +47,9 @@ extension CacheFile {
     private func storedTypes(_ database: Database) throws -> [String: StoredType] {
         try Row.fetchAll(database, sql: "SELECT id, name, element_type FROM extraction").reduce(into: [:]) {
             types, row in
-            let type = StoredType(rawValue: row["element_type"])
-            types["\(row["id"] as Int64)"] = type
-            types[row["name"]] = type
+            let type = try StoredType(rawValue: row.get("element_type"))
+            try types["\(row.get("id") as Int64)"] = type
+            try types[row.get("name")] = type
         }
     }
 

@@ -45,7 +45,7 @@ extension CacheFile {
                     SELECT video_id, twin_id, max(cosine), max(likeness) FROM twin_pair WHERE dataset = ?
                     GROUP BY video_id, twin_id ORDER BY video_id, twin_id
                     """, arguments: [dataset]
-            ).map { TwinRecord(first: $0[0], second: $0[1], cosine: $0[2], likeness: $0[3]) }
+            ).map { try TwinRecord(first: $0.get(0), second: $0.get(1), cosine: $0.get(2), likeness: $0.get(3)) }
         }
     }
 }

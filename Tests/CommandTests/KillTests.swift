@@ -2,9 +2,6 @@ import Foundation
 import TestSupport
 import Testing
 
-/// How often each fault is tried: 2 times, or as `ZOETROPE_FAULTS` says (`make faults`: 50).
-let faultRounds = ProcessInfo.processInfo.environment["ZOETROPE_FAULTS"].flatMap { Int($0) } ?? 2
-
 /// Commands killed at random moments. Whatever the moment, the cache is whole and the command, run again, ends with
 /// what it would have made undisturbed.
 @Suite(.serialized) struct KillTests {

@@ -91,6 +91,82 @@ import Testing
         }
     }
 
+    /// Asks a cache for all that commands ask it for.
+    private func readEverything(_ cache: CacheFile) {
+        _ = try? cache.verify()
+        _ = try? cache.summary()
+        _ = try? cache.runs()
+        _ = try? cache.damagedSequences()
+        _ = try? cache.knownFiles()
+        for dataset in (try? cache.datasets()) ?? ["demo"] {
+            _ = try? cache.samples(dataset: dataset)
+            _ = try? cache.groups(dataset: dataset)
+            _ = try? cache.videos(dataset: dataset)
+            _ = try? cache.twins(dataset: dataset)
+            for (id, record) in (try? cache.extractions()) ?? [] {
+                _ = try? cache.features(dataset: dataset, extraction: id)
+                _ = try? cache.videoFacts(dataset: dataset, extraction: id)
+                _ = try? cache.found([1, 2], dataset: dataset, extraction: id)
+                _ = try? cache.sampledRate(dataset: dataset, extraction: id)
+                _ = try? cache.extractedViews(extraction: id)
+                _ = try? cache.failures(extraction: id)
+                _ = try? cache.sequence(extraction: id, video: 1)
+                _ = try? cache.sequenceRecords(
+                    extraction: id, video: 1, featureSize: record.featureSize, as: record.elementType)
+                _ = try? cache.requireRoom(forSequences: 3, of: (id, record))
+            }
+        }
+        if let run = try? cache.run(named: "r") {
+            _ = try? cache.epochs(run: run)
+            _ = try? cache.predictions(run: run, split: "test")
+            _ = try? cache.clips(run: run)
+        }
+        for table in ["extraction", "sequence", "frame_feature", "prediction"] {
+            _ = try? cache.exportTable(table, to: scratch.path + "/table.csv")
+        }
+        for format in CacheExport.Format.allCases {
+            _ = try? CacheExport(extraction: 1, dataset: "demo").write(format, from: cache, to: scratch.path + "/out")
+        }
+        try? FileManager.default.removeItem(atPath: scratch.path + "/merged.sqlite")
+        _ = try? CacheMerge(output: scratch.path + "/merged.sqlite", inputs: [cache.path]).run()
+        var pruning = CachePruning()
+        pruning.isUnused = true
+        _ = try? cache.prune(pruning)
+    }
+
+    @Test("whatever byte of a cache is damaged, asking it ends no program")
+    func damagedAnywhere() throws {
+        let path: String
+        do {
+            let (cache, extraction) = try Example.cache(in: scratch)
+            path = cache.path
+            try cache.recordFailure(path: "c.mp4", error: "broken", extraction: extraction)
+            let run = try cache.addRun(
+                name: "r", extraction: extraction, dataset: "demo", model: "gru 8", configuration: "{}", seed: 1)
+            let epoch = EpochRecord(
+                epoch: 1, learningRate: 0.1, trainLoss: 2, trainAccuracy: 0.5, validationLoss: nil,
+                validationAccuracy: nil, seconds: 0.01)
+            try cache.addEpoch(epoch, run: run)
+            try cache.store(
+                [
+                    PredictionRecord(
+                        videoID: 1, split: "test", label: "run", predicted: "run", probability: 0.75,
+                        probabilities: [0.25, 0.75])
+                ], run: run)
+            try cache.checkpoint()
+        }
+        let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+        // Every byte that says something in `make faults`; now and then one in `make test`.
+        let places = whole.indices.filter { whole[$0] != 0 }.shuffled()
+        for place in places.prefix(faultRounds > 10 ? places.count : 60) {
+            var bytes = whole
+            bytes[place] ^= UInt8.random(in: 1...255)
+            let other = try scratch.file("damaged.sqlite", bytes)
+            for journal in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: other + journal) }
+            if let cache = try? CacheFile(path: other) { readEverything(cache) }
+        }
+    }
+
     // MARK: - schema
 
     private func oldCache() throws -> String {

@@ -1,0 +1,22 @@
+import GRDB
+
+/// Values of a file that may be damaged: GRDB's subscripts end the program where a column is not there, or holds
+/// something else than is asked for.
+extension Row {
+    /// - Throws: `DatabaseError` of a corrupt file.
+    func get<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ column: String) throws -> Value {
+        do { return try decode(Value.self, forColumn: column) } catch is RowDecodingError { throw Self.damage(column) }
+    }
+
+    /// - Throws: `DatabaseError` of a corrupt file.
+    func get<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ index: Int) throws -> Value {
+        do { return try decode(Value.self, atIndex: index) } catch is RowDecodingError {
+            throw Self.damage(Array(columnNames)[index])
+        }
+    }
+
+    private static func damage(_ column: String) -> DatabaseError {
+        DatabaseError(
+            resultCode: .SQLITE_CORRUPT, message: "its column \(column) is not there, or holds what it never should")
+    }
+}
