@@ -21,6 +21,12 @@ public struct MappedFrames: Sendable {
         /// Where the numbers end and lengths and clips begin.
         var rowBytes: Int { rows * size * type.bytes }
         var fileBytes: Int { Self.bytes + rowBytes + rows * 4 + clips * 16 }
+
+        /// Whether a file of so many bytes may be what this says.
+        func fits(_ bytes: Int) -> Bool {
+            version == 1 && (0...bytes).contains(clips) && StoredSize.fits(rows, of: size, as: type, in: bytes)
+                && fileBytes == bytes
+        }
     }
 
     private let header: Header
@@ -51,24 +57,29 @@ public struct MappedFrames: Sendable {
             file.count > Header.bytes,
             let end = file.prefix(Header.bytes).firstIndex(of: 10),
             let header = try? JSONDecoder().decode(Header.self, from: file.prefix(end)),
-            header.version == 1, header.fileBytes == file.count, header.size == extraction.record.featureSize,
+            header.fits(file.count), header.size == extraction.record.featureSize,
             header.type == extraction.record.elementType, header.signature == (try cache.signature(extraction.id))
         else { return nil }
         return MappedFrames(header, file)
     }
 
-    private init(_ header: Header, _ file: Data) {
+    /// Nil where the clips' lengths are not those of the rows: the file is damaged.
+    private init?(_ header: Header, _ file: Data) {
         (self.header, self.file) = (header, file)
         let start = Header.bytes + header.rowBytes + header.rows * 4
-        clips = file.withUnsafeBytes { bytes in
-            var row = 0
-            return (0..<header.clips).map { clip in
-                let own = start + clip * 16
-                let length = Int(bytes.loadUnaligned(fromByteOffset: own + 8, as: Int64.self))
-                row += length
-                return (bytes.loadUnaligned(fromByteOffset: own, as: Int64.self), row - length..<row)
+        var clips: [(id: Int64, rows: Range<Int>)] = []
+        var row = 0
+        for clip in 0..<header.clips {
+            let (id, length) = file.withUnsafeBytes { bytes in
+                let number = { bytes.loadUnaligned(fromByteOffset: start + clip * 16 + $0, as: Int64.self) }
+                return (number(0), Int(number(8)))
             }
+            guard (0...header.rows - row).contains(length) else { return nil }
+            clips.append((id, row..<row + length))
+            row += length
         }
+        guard row == header.rows else { return nil }
+        self.clips = clips
     }
 
     /// Writes the file, whole or not at all.

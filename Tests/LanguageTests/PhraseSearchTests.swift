@@ -202,6 +202,26 @@ import Testing
         #expect(throws: CacheError.self) { try MappedFrames.make(cache, extraction: extraction, in: "/proc/none") }
     }
 
+    @Test("a damaged file of mapped features is none, or has the clips that it should")
+    func damagedMap() throws {
+        let folder = scratch.path + "/mapped"
+        let whole = try #require(try MappedFrames.make(cache, extraction: extraction, in: folder))
+        let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first)
+        let file = URL(fileURLWithPath: folder + "/" + name)
+        let bytes = try Data(contentsOf: file)
+        let header = try #require(bytes.firstIndex(of: 10))
+        // Every byte of the header, and of lengths and clips at the end.
+        for place in Array(0..<header) + Array(bytes.count - 16 * 10..<bytes.count) {
+            var damaged = bytes
+            damaged[place] ^= UInt8.random(in: 1...255)
+            try damaged.write(to: file)
+            guard let found = try MappedFrames.open(cache, extraction: extraction, in: folder) else { continue }
+            #expect(found.bytes == whole.bytes)
+        }
+        try bytes.prefix(bytes.count - 1).write(to: file)
+        #expect(try MappedFrames.open(cache, extraction: extraction, in: folder) == nil)
+    }
+
     @Test("phrases are kept beside the features, where SQL finds them")
     func phrases() throws {
         try cache.store(phrases: [("up", Self.direction(0)), ("up", Self.direction(1))], extraction: extraction.id)
