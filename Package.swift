@@ -73,7 +73,8 @@ let package = Package(
                 "Inference", "NeuralNetwork", "ONNX", "ONNXRuntime", "Backbones", "Datasets", "Video", "FeatureCache",
                 "Digests",
             ]),
-        .target(name: "SequenceModels", dependencies: ["Training", "NeuralNetwork", "Datasets", "FeatureCache"]),
+        .target(
+            name: "SequenceModels", dependencies: ["Training", "NeuralNetwork", "Datasets", "FeatureCache", "Digests"]),
         .target(
             name: "FineTuning",
             dependencies: [
@@ -188,7 +189,9 @@ let package = Package(
             exclude: ["FakeGPU.c", "Lanes.h"]),
         .testTarget(
             name: "SequenceModelsTests",
-            dependencies: ["Training", "NeuralNetwork", "Datasets", "FeatureCache", "SequenceModels", "TestSupport"],
+            dependencies: [
+                "Training", "NeuralNetwork", "Datasets", "FeatureCache", "SequenceModels", "Digests", "TestSupport",
+            ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "PipelinesTests",

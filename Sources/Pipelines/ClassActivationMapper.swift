@@ -69,7 +69,7 @@ public final class ClassActivationMapper {
         let labels = run.head.labels
         if let label, !labels.contains(label) { throw PredictorError.unknownLabel(label, available: labels) }
         let rows = run.recipe.storedType.rounding(pass.output.values)
-        let probabilities = run.head.probabilities(of: rows)
+        let probabilities = try run.head.probabilities(of: rows)
         let likeliest = probabilities.indices.max { (probabilities[$0], -$0) < (probabilities[$1], -$1) } ?? 0
         let place = label.flatMap(labels.firstIndex) ?? likeliest
         let relevance = Tensor(shape: pass.output.shape, values: run.head.relevance(of: rows, label: place))

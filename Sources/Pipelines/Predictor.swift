@@ -65,14 +65,14 @@ public final class Predictor {
         warnings = networks.parts.flatMap(\.warnings)
     }
 
-    /// - Throws: `VideoError`.
+    /// - Throws: `VideoError`, `SequenceError.noProbabilities`.
     public func predict(_ video: String) throws -> Prediction {
         let sequences = try joined(
             extractor.extract(path: video, digest: extractor.digest(of: video), views: views).sequences, of: video)
         var sums = [Double](repeating: 0, count: head.labels.count)
         for sequence in sequences {
             for head in heads {
-                for (index, value) in head.probabilities(of: sequence.features).enumerated() {
+                for (index, value) in try head.probabilities(of: sequence.features).enumerated() {
                     sums[index] += Double(value)
                 }
             }

@@ -92,11 +92,21 @@ public struct Head: Sendable {
     }
 
     /// Class probabilities of one sequence `[length, feature]`.
-    public func probabilities(of rows: [Float]) -> [Float] {
+    ///
+    /// - Throws: `SequenceError.noProbabilities`.
+    public func probabilities(of rows: [Float]) throws -> [Float] {
         let features = FeatureSet(examples: [], featureSize: input.featureSize, rows: rows)
         let span = FeatureSet.Span(videoID: 0, firstRow: 0, length: rows.count / input.featureSize)
-        // Rows in memory are always there.
-        return (try? logits(features, spans: [span])).map { softmax($0).values } ?? []
+        return try Self.probabilities(logits(features, spans: [span])).values
+    }
+
+    /// softmax of `[row, class]`.
+    ///
+    /// - Throws: `SequenceError.noProbabilities` where weights or features are so large that nothing comes of them.
+    static func probabilities(_ logits: Tensor) throws -> Tensor {
+        let probabilities = softmax(logits)
+        guard probabilities.values.areFinite else { throw SequenceError.noProbabilities }
+        return probabilities
     }
 
     /// The weight that the attention head gives each frame of a sequence `[length, feature]`; nil for other heads.

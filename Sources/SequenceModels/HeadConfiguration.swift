@@ -102,6 +102,14 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
 
         /// Numbers in one frame's features.
         public var featureSize: Int { shape.reduce(1, *) }
+
+        /// Whether features may be so, and a head may read them: a damaged file says anything.
+        func isPossible(for model: HeadConfiguration) -> Bool {
+            let most = 1 << 24
+            return (1...most).contains(maximumLength) && shape.allSatisfy((1...most).contains)
+                && shape.count == (model.kind.readsMaps ? 3 : 1)
+                && shape.reduce(1.0) { $0 * Double($1) } <= Double(1 << 32)
+        }
     }
 
     /// The head as a graph: sequence `[T, featureSize]` → `logits` `[classes]`. Parameter names are

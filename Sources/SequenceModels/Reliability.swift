@@ -22,8 +22,8 @@ public struct Reliability: Sendable, Equatable {
     public init(_ predictions: [(probability: Double, isRight: Bool)], bins count: Int = 10) {
         var groups = Array(repeating: [(probability: Double, isRight: Bool)](), count: count)
         for prediction in predictions {
-            let place = Int((prediction.probability * Double(count)).rounded(.up)) - 1
-            groups[max(0, min(count - 1, place))].append(prediction)
+            let place = (prediction.probability * Double(count)).rounded(.up)
+            groups[Int(max(1, min(Double(count), place))) - 1].append(prediction)
         }
         bins = groups.enumerated().filter { !$0.element.isEmpty }.map { index, group in
             Bin(

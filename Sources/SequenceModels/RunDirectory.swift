@@ -1,3 +1,4 @@
+import Digests
 import FeatureCache
 import Foundation
 import NeuralNetwork
@@ -139,9 +140,19 @@ public struct RunDirectory: Sendable {
         } catch {
             throw SequenceError.runDirectory(path: path, reason: "its config.json is damaged")
         }
+        guard hexDigest(Data(configuration.recipe.utf8)) == configuration.recipeDigest else {
+            throw SequenceError.runDirectory(path: path, reason: "the recipe in its config.json was changed")
+        }
+        guard configuration.input.isPossible(for: configuration.training.model) else {
+            throw SequenceError.runDirectory(path: path, reason: "its config.json says what no features are")
+        }
         let file = try SafeTensorsFile(path: modelPath)
         var standardization: Standardization?
         if let mean = try file.tensor(named: Self.meanName), let scale = try file.tensor(named: Self.scaleName) {
+            let size = configuration.input.featureSize
+            guard mean.count == size, scale.count == size, mean.values.areFinite, scale.values.areFinite else {
+                throw SequenceError.runDirectory(path: path, reason: "the scaling of its features is damaged")
+            }
             standardization = Standardization(mean: mean.values, scale: scale.values)
         }
         let graph = configuration.training.model.graph(configuration.input, classes: configuration.labels.count)
@@ -149,6 +160,9 @@ public struct RunDirectory: Sendable {
         let head = try Head(
             configuration.training.model, labels: configuration.labels, input: configuration.input,
             standardization: standardization, from: file)
+        guard head.parameters.areFinite else {
+            throw SequenceError.runDirectory(path: path, reason: "its weights hold NaN or infinity")
+        }
         return (head, configuration)
     }
 }

@@ -56,6 +56,7 @@ public struct RunEvaluation: Sendable {
         }
         let evaluation = try Evaluation(
             head, features, partition[chosen], split: chosen, averagingViews: configuration.training.averagesViews)
+        guard evaluation.predictions.allSatisfy(\.probability.isFinite) else { throw SequenceError.noProbabilities }
         guard let metrics = evaluation.metrics else {
             throw SequenceError.noSplit(chosen.rawValue, available: available.map(\.rawValue))
         }

@@ -14,6 +14,7 @@ public enum SequenceError: LocalizedError, Equatable {
     case nothingToCalibrateOn
     case diverged(epoch: Int)
     case notFinite(video: String)
+    case noProbabilities
     case runDirectory(path: String, reason: String)
     case noSplit(String, available: [String])
     case unknownRun(String, cache: String)
@@ -56,6 +57,9 @@ public enum SequenceError: LocalizedError, Equatable {
                 + "`standardize: true`."
         case .notFinite(let video):
             "The features of \(video) hold NaN or infinity: the weights may be damaged. Nothing was trained: check them with `zoetrope weights inspect`, and extract again."
+        case .noProbabilities:
+            "The head gives NaN where probabilities should be: its weights are damaged, or the features are. Train the run again; "
+                + "`zoetrope cache verify` checks the features."
         case .runDirectory(let path, let reason):
             "The run \(path) cannot be used: \(reason). Train it again with `zoetrope sequence`."
         case .unknownClass(let label, let available):

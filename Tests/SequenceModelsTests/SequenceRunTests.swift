@@ -1,4 +1,5 @@
 import Datasets
+import Digests
 import FeatureCache
 import Foundation
 import NeuralNetwork
@@ -18,7 +19,8 @@ final class RunPlace {
         cache = try CacheFile(path: scratch.path + "/cache.sqlite")
         let extraction = try cache.addExtraction(
             ExtractionRecord(
-                digest: "d", name: "order", backbone: "resnet18", weights: "random", weightsDigest: nil, tap: "pooled",
+                digest: hexDigest(Data("{}".utf8)), name: "order", backbone: "resnet18", weights: "random",
+                weightsDigest: nil, tap: "pooled",
                 imageSize: 32, maxFrames: 8, featureShape: [4], precision: "f32", recipe: "{}", version: "test"))
         try cache.registerSamples(
             features.examples.map { example in

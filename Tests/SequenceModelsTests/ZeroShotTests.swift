@@ -61,7 +61,7 @@ import Testing
                 let first = (example.firstRow + frame) * 4
                 return Array(features.rows[first..<first + 4])
             }
-            let own = head.probabilities(of: rows.flatMap { $0 })
+            let own = try head.probabilities(of: rows.flatMap { $0 })
             let expected = Self.expected(rows, head.labels)
             #expect(zip(own, expected).allSatisfy { abs(Double($0) - $1) < 1e-6 })
         }
