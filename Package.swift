@@ -147,7 +147,9 @@ let package = Package(
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
         .testTarget(
             name: "ExplorationTests",
-            dependencies: ["Exploration", "Datasets", "FeatureCache", "SequenceModels", "Video", "TestSupport"],
+            dependencies: [
+                "Exploration", "Datasets", "FeatureCache", "SequenceModels", "Video", "Digests", "TestSupport",
+            ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "FeatureCacheTests", dependencies: ["FeatureCache", "Digests", "NeuralNetwork", "TestSupport"]),

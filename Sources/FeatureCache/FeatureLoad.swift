@@ -1,4 +1,5 @@
 import Dispatch
+import Digests
 import Foundation
 import GRDB
 import Synchronization
@@ -135,7 +136,9 @@ extension CacheFile {
                     elementType: StoredType(rawValue: row.get("element_type")) ?? .float32,
                     precision: row.get("precision"),
                     recipe: row.get("recipe"), version: row.get("version"))
-                guard StoredSize.isPossible(frames: record.maxFrames, numbers: record.featureSize) else {
+                guard StoredSize.isPossible(frames: record.maxFrames, numbers: record.featureSize),
+                    hexDigest(Data(record.recipe.utf8)) == record.digest
+                else {
                     throw CacheError.damagedRecipe(path: path, id: id)
                 }
                 return (id, record)

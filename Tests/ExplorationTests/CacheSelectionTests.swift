@@ -1,4 +1,6 @@
+import Digests
 import FeatureCache
+import Foundation
 import TestSupport
 import Testing
 
@@ -9,11 +11,13 @@ import Testing
         let scratch = try ScratchFolder()
         let cache = try CacheFile(path: scratch.path + "/cache.sqlite")
         for (index, name) in recipes.enumerated() {
+            let recipe = "{\"number\":\(index)}"
             _ = try cache.addExtraction(
                 ExtractionRecord(
-                    digest: "\(index)", name: name, backbone: "resnet\(18 + 16 * index)", weights: "random",
+                    digest: hexDigest(Data(recipe.utf8)), name: name, backbone: "resnet\(18 + 16 * index)",
+                    weights: "random",
                     weightsDigest: nil, tap: "pooled", imageSize: 32, maxFrames: 4, featureShape: [4], precision: "f32",
-                    recipe: "{}", version: "test"))
+                    recipe: recipe, version: "test"))
         }
         for dataset in datasets {
             try cache.registerSamples([
