@@ -1,6 +1,6 @@
 import CElementwise
 import CFFmpeg
-import Synchronization
+import Foundation
 
 /// All that decides what libswscale does to a picture that becomes RGB.
 struct Conversion: Hashable {
@@ -96,15 +96,29 @@ final class ScalingContext {
     }
 }
 
+/// What was found out of conversions.
+///
+/// `@unchecked Sendable`: every access to the mutable state is made while holding `lock`, which ThreadSanitizer, other than
+/// `Mutex`, knows.
+private final class KnownConversions: @unchecked Sendable {
+    private let lock = NSLock()
+    private var areSame: [Conversion: Bool] = [:]
+
+    subscript(conversion: Conversion) -> Bool? {
+        get { lock.withLock { areSame[conversion] } }
+        set { lock.withLock { areSame[conversion] = newValue } }
+    }
+}
+
 extension Conversion {
-    private static let known = Mutex<[Conversion: Bool]>([:])
+    private static let known = KnownConversions()
 
     /// Whether planes joined to pixels are to the bit what libswscale writes as pixels. It has vector loops for planes
     /// alone, several times as fast, but rounds otherwise where it enlarges: found out once for each conversion, on noise.
     var isSameInPlanes: Bool {
-        if let known = Self.known.withLock({ $0[self] }) { return known }
+        if let known = Self.known[self] { return known }
         let found = sampleBits.map(compare) ?? false
-        Self.known.withLock { $0[self] = found }
+        Self.known[self] = found
         return found
     }
 
