@@ -184,7 +184,9 @@ public struct PrecisionCheck: Sendable {
             training.seed = seed
             let partition = Partition(features, validation: pipeline.dataset.validation, seed: 1)
             let judged = judged(partition)
-            if partition.train.isEmpty || judged.isEmpty { return nil }
+            // A head needs two classes, which so few clips may not have.
+            let classes = Set(partition.train.map { features.examples[$0].label }).count
+            if classes < 2 || judged.isEmpty { return nil }
             if training.earlyStopping != nil && partition.validation.isEmpty { training.earlyStopping = nil }
             let head = try Trainer(training, threads: workers).train(features, partition, input: input).head
             let evaluation = try Evaluation(head, features, judged, split: .test)

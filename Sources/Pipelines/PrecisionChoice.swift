@@ -126,7 +126,7 @@ public struct PrecisionChoice: Sendable {
         _ report: (Extractor.Event) -> Void
     ) throws -> (Precision, String) {
         let count = min(96, max(min(clips.count, 4), clips.count / 6))
-        let classes = max(1, min(10, count / 4, Set(clips.map(\.label)).count))
+        let classes = max(1, min(10, max(2, count / 4), Set(clips.map(\.label)).count))
         var check = PrecisionCheck(pipeline: pipeline, workers: workers, version: version)
         (check.configuration, check.precisions, check.isThorough) = (configuration, precisions, false)
         check.device = device

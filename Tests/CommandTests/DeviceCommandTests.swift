@@ -156,7 +156,9 @@ import Testing
         for precision in ["tf32", "f16"] { #expect(check.out.contains("\(precision) is "), "\(check.out)") }
         let fastest = try Self.extract(place, ["--set", "extract.precision=fastest"], gpu: "turing")
         #expect(fastest.status == 0 && fastest.out.contains("Extracted 8 videos"), "\(fastest.error)")
-        #expect(fastest.error.contains("precision: fastest is ") && !fastest.error.contains("bf16"), "\(fastest.error)")
+        #expect(
+            fastest.error.contains("precision: fastest is f16") && !fastest.error.contains("bf16"),
+            "\(fastest.error)")
         let chosen: [String] = try place.query("SELECT precision FROM extraction")
         #expect(chosen.count == 1 && fastest.error.contains("fastest is \(chosen[0]) for resnet18"), "\(chosen)")
         let again = try place.run("sequence", "p.yaml", "--set", "extract.precision=fastest")

@@ -7,13 +7,14 @@
 //   lost:N       it disappears after N runs
 //   old          the libraries do not take the program's own layers
 //   new          they take nothing else
-//   turing       it does not compute in bf16
+//   turing       it does not compute in bf16, and is slow with anything but f16
 
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
   char text[200];
@@ -75,7 +76,9 @@ static void *make_session(const void *environment, const char *model, const void
   if (number_behind("old") >= 0 && has_products) return problem("an operator cannot be computed");
   if (number_behind("new") >= 0 && !has_products && !is_trial) return problem("an operator is too slow");
   if (number_behind("turing") >= 0 && has_bf16) return problem("CUDNN_STATUS_ARCH_MISMATCH");
-  return make_two((void *)options, made);
+  make_two((void *)options, made);
+  *(char *)*made = (char)(number_behind("turing") >= 0 && !has_products);
+  return NULL;
 }
 
 static void *make_memory(const char *name, int type, int device, int kind, void **made) {
@@ -143,8 +146,8 @@ static void *bind_output(void *it, const char *name, const void *what) {
 }
 
 static void *run(const void *session, const void *options, const void *bound) {
-  (void)session;
   (void)options;
+  if (*(const char *)session) usleep(20000);
   static int runs;
   const value *input = ((const binding *)bound)->input, *output = ((const binding *)bound)->output;
   if (input->rank == 1) return NULL;  // the trial
