@@ -44,8 +44,8 @@ public enum CacheError: LocalizedError, Equatable {
         case .damagedSequence(let path, let video):
             "The features of \(video) in \(path) are damaged. Delete that row of `sequence` and extract again."
         case .damagedRecipe(let path, let id):
-            "Recipe \(id) in \(path) is damaged. `zoetrope cache verify` says what of it is whole; take a copy that is, or delete "
-                + "that row of `extraction` and extract again."
+            "Recipe \(id) in \(path) is damaged, so nobody knows what its features are. Take a copy of the file that is whole, or "
+                + "extract into a new one; `zoetrope cache verify` says more."
         case .notMapped(let path, let reason):
             "The features cannot be written to \(path): \(reason). Ask without --map: that takes longer and writes nothing."
         case .runExists(let name):

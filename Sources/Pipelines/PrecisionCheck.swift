@@ -126,7 +126,7 @@ public struct PrecisionCheck: Sendable {
 
     /// Whether the processor has instructions for a precision, or the GPU takes a network in it.
     private func isTaken(_ precision: Precision, _ base: ExtractionConfiguration, _ isGPU: Bool) throws -> Bool {
-        guard precision.isNative(onGPU: isGPU), isGPU else { return precision.isNative(onGPU: isGPU) }
+        if !isGPU || !precision.isNative(onGPU: true) { return precision.isNative(onGPU: isGPU) }
         var tried = base
         tried.precision = precision
         var extractor = Extractor(

@@ -98,8 +98,8 @@ final class ScalingContext {
 
 /// What was found out of conversions.
 ///
-/// `@unchecked Sendable`: every access to the mutable state is made while holding `lock`, which ThreadSanitizer, other than
-/// `Mutex`, knows.
+/// `@unchecked Sendable`: every access to the mutable state is made while holding `lock`. No `Mutex`, for ThreadSanitizer
+/// takes that for a race.
 private final class KnownConversions: @unchecked Sendable {
     private let lock = NSLock()
     private var areSame: [Conversion: Bool] = [:]

@@ -49,11 +49,12 @@ extension PrecisionCheck.Result {
     }
 
     private func absence(_ precision: Precision) -> String {
-        precision == .int8 && isGPU
+        if !isGPU {
+            let processor = "this processor (\(ArithmeticLibrary.instructionSet))"
+            return "\(precision.rawValue): \(processor) has no instructions for it; extract computes in f32 instead."
+        }
+        return precision == .int8
             ? "int8 is for processors; on the GPU extract computes in f32 instead."
-            : isGPU
-                ? "\(precision.rawValue): this GPU, or ONNX Runtime on it, does not take the network in it."
-                : "\(precision.rawValue): this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for it; extract "
-                    + "computes in f32 instead."
+            : "\(precision.rawValue): this GPU, or ONNX Runtime on it, does not take the network in it."
     }
 }
