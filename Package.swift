@@ -44,47 +44,54 @@ let package = Package(
             name: "CLibHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
         .systemLibrary(
             name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        .target(name: "Escaping"),
+        .target(name: "Files"),
         .target(name: "CHDF5", dependencies: ["CLibHDF5"]),
-        .target(name: "Digests", dependencies: ["CLibcrypto"]),
+        .target(name: "Digests", dependencies: ["CLibcrypto", "Files"]),
         .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
         // Loops over numbers are slow enough without the optimiser to be most of the tests.
         .target(name: "CElementwise", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
-        .target(name: "NeuralNetwork", dependencies: ["CElementwise", "CLibzip", "CHDF5"]),
+        .target(name: "NeuralNetwork", dependencies: ["CElementwise", "CLibzip", "CHDF5", "Escaping", "Files"]),
         .target(name: "Inference", dependencies: ["NeuralNetwork", "COneDNN", "CElementwise"]),
         .target(name: "Training", dependencies: ["NeuralNetwork", "Inference", "COneDNN", "CElementwise"]),
         .target(name: "ONNXMessages"),
-        .target(name: "ONNX", dependencies: ["Inference", "NeuralNetwork", "ONNXMessages"]),
+        .target(name: "ONNX", dependencies: ["Inference", "NeuralNetwork", "ONNXMessages", "Escaping", "Files"]),
         .target(name: "CONNXRuntime"),
         .target(name: "ONNXRuntime", dependencies: ["CONNXRuntime"]),
-        .target(name: "Tokenizers", dependencies: ["ONNXMessages"]),
+        .target(name: "Tokenizers", dependencies: ["ONNXMessages", "Escaping", "Files"]),
         .target(
             name: "Backbones",
-            dependencies: ["NeuralNetwork", "ONNX", "Digests"], resources: [.embedInCode("Labels")]),
-        .target(name: "Datasets", dependencies: [.product(name: "SwiftCSV", package: "SwiftCSV")]),
-        .target(name: "Video", dependencies: ["CFFmpeg", "CElementwise"]),
+            dependencies: ["NeuralNetwork", "ONNX", "Digests", "Escaping", "Files"],
+            resources: [.embedInCode("Labels")]),
+        .target(
+            name: "Datasets", dependencies: ["Escaping", "Files", .product(name: "SwiftCSV", package: "SwiftCSV")]),
+        .target(name: "Video", dependencies: ["CFFmpeg", "CElementwise", "Escaping", "Files"]),
         .target(
             name: "FeatureCache",
             dependencies: [
-                "CElementwise", "CLibzip", "Digests", .product(name: "GRDB", package: "GRDB.swift"),
+                "CElementwise", "CLibzip", "Digests", "Escaping", "Files",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .target(
             name: "Extraction",
             dependencies: [
                 "Inference", "NeuralNetwork", "ONNX", "ONNXRuntime", "Backbones", "Datasets", "Video", "FeatureCache",
-                "Digests",
+                "Digests", "Escaping", "Files",
             ]),
         .target(
-            name: "SequenceModels", dependencies: ["Training", "NeuralNetwork", "Datasets", "FeatureCache", "Digests"]),
+            name: "SequenceModels",
+            dependencies: ["Training", "NeuralNetwork", "Datasets", "FeatureCache", "Digests", "Escaping", "Files"]),
         .target(
             name: "FineTuning",
             dependencies: [
                 "Inference", "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache",
-                "Extraction", "SequenceModels",
+                "Extraction", "SequenceModels", "Escaping", "Files",
             ]),
         .target(
             name: "Reports",
             dependencies: [
-                "NeuralNetwork", "Datasets", "Digests", "Video", "FeatureCache", "Extraction", "SequenceModels",
+                "NeuralNetwork", "Datasets", "Digests", "Escaping", "Files", "Video", "FeatureCache", "Extraction",
+                "SequenceModels",
                 .product(name: "Mustache", package: "swift-mustache"),
             ],
             resources: [.embedInCode("Templates")]),
@@ -92,18 +99,19 @@ let package = Package(
             name: "Exploration",
             dependencies: [
                 "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
-                "SequenceModels",
+                "SequenceModels", "Escaping", "Files",
             ]),
         .target(
             name: "Language",
             dependencies: [
-                "Training", "NeuralNetwork", "Backbones", "Tokenizers", "FeatureCache", "Extraction", "SequenceModels",
+                "Escaping", "Files", "Training", "NeuralNetwork", "Backbones", "Tokenizers", "FeatureCache",
+                "Extraction", "SequenceModels",
             ]),
         .target(
             name: "Pipelines",
             dependencies: [
                 "Inference", "Training", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache",
-                "Extraction", "SequenceModels", "FineTuning", "Reports", "Exploration",
+                "Extraction", "SequenceModels", "FineTuning", "Reports", "Exploration", "Escaping", "Files",
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: unhurried),
@@ -111,7 +119,7 @@ let package = Package(
             name: "zoetrope",
             dependencies: [
                 "Inference", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
-                "SequenceModels", "FineTuning", "Language", "Reports", "Exploration", "Pipelines",
+                "SequenceModels", "FineTuning", "Language", "Reports", "Exploration", "Pipelines", "Escaping", "Files",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: unhurried),
@@ -143,6 +151,8 @@ let package = Package(
         .testTarget(
             name: "ONNXTests", dependencies: ["Inference", "ONNX", "ONNXMessages", "NeuralNetwork", "TestSupport"],
             resources: [.copy("Fixtures")]),
+        .testTarget(name: "EscapingTests", dependencies: ["Escaping"]),
+        .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "TestSupport"]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
         .testTarget(
