@@ -29,7 +29,6 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
-        .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     ] + plugins,
     targets: [
         .systemLibrary(
@@ -64,12 +63,13 @@ let package = Package(
             dependencies: ["NeuralNetwork", "ONNX", "Digests", "Escaping", "Files"],
             resources: [.embedInCode("Labels")]),
         .target(
-            name: "Datasets", dependencies: ["Escaping", "Files", .product(name: "SwiftCSV", package: "SwiftCSV")]),
+            name: "Datasets", dependencies: ["Escaping", "Files"]),
         .target(name: "Video", dependencies: ["CFFmpeg", "CElementwise", "Escaping", "Files"]),
+        .target(name: "CSQLiteGuard", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(
             name: "FeatureCache",
             dependencies: [
-                "CElementwise", "CLibzip", "Digests", "Escaping", "Files",
+                "CElementwise", "CSQLiteGuard", "CLibzip", "Digests", "Escaping", "Files",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .target(

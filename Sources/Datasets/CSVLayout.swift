@@ -1,5 +1,5 @@
+import Escaping
 import Foundation
-import SwiftCSV
 
 /// Clips listed in CSV files with a header row: a path (`path`, `video_name` or `filename`) and a label
 /// (`label`, `tag` or `class`), perhaps `split` and `group`. Kinetics' columns `label`, `youtube_id`,
@@ -23,7 +23,8 @@ struct CSVLayout {
         guard let splits else { throw DatasetError.needsSplits(layout: "csv", example: "train.csv") }
         var files = [(path: splits, split: Split?.none)]
         if FolderLayout.isFolder(splits) {
-            files = try FolderLayout.names(in: splits).filter { $0.lowercased().hasSuffix(".csv") }.compactMap { name in
+            files = try FolderLayout.names(in: splits).filter { $0.lowercased().hasByteSuffix(".csv") }.compactMap {
+                name in
                 Self.splitNames[String(name.dropLast(4)).lowercased()].map { ("\(splits)/\(name)", $0) }
             }
             guard !files.isEmpty else { throw DatasetError.missingList("\(splits)/train.csv") }
@@ -44,15 +45,12 @@ struct CSVLayout {
     }
 
     private func clips(in file: String, split: Split?) throws -> [(row: Int, clip: Clip)] {
-        guard var text = try? String(contentsOfFile: file, encoding: .utf8) else {
-            throw DatasetError.missingList(file)
-        }
-        if text.hasPrefix("\u{FEFF}") { text.removeFirst() }
-        let table: EnumeratedCSV
-        do {
-            table = try EnumeratedCSV(string: text, delimiter: .comma, loadColumns: false)
+        let text = try SplitList.text(of: file)
+        let table: CSVTable
+        do throws(CSVTable.Unterminated) {
+            table = try CSVTable(text)
         } catch {
-            throw DatasetError.malformedRow(file: file, row: 1, reason: "it is no CSV (\(error))")
+            throw DatasetError.malformedRow(file: file, row: error.row, reason: "a quoted field does not end")
         }
         let columns = Dictionary(
             table.header.enumerated().map { ($1.trimmingCharacters(in: .whitespaces).lowercased(), $0) },

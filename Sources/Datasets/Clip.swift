@@ -1,3 +1,5 @@
+import Escaping
+
 /// One labelled clip of a dataset: a video file, or a folder of images.
 public struct Clip: Sendable, Equatable {
     /// Relative to the dataset's root.
@@ -19,7 +21,8 @@ public struct Clip: Sendable, Equatable {
 
     /// Whether a relative path cannot lead out of the folder that it is appended to.
     public static func staysInside(_ path: String) -> Bool {
-        !path.isEmpty && !path.hasPrefix("/") && !path.contains("\0") && !path.split(separator: "/").contains("..")
+        !path.isEmpty && !path.hasBytePrefix("/") && !path.utf8.contains(0)
+            && !path.splitBytes("/").contains { $0.utf8.elementsEqual("..".utf8) }
     }
 }
 

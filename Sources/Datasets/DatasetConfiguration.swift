@@ -187,6 +187,7 @@ public enum DatasetError: LocalizedError, Equatable {
     case missingFolder(String)
     case noVideos(String)
     case missingList(String)
+    case unreadableList(String, reason: String)
     case malformedList(file: String, line: Int, text: String)
     case malformedRow(file: String, row: Int, reason: String)
     case missingColumn(file: String, String, header: [String])
@@ -204,6 +205,8 @@ public enum DatasetError: LocalizedError, Equatable {
         case .noVideos(let path):
             "No videos under \(path). Expected <root>/<label>/<video>, or <root>/train/<label>/<video> and "
                 + "<root>/test/<label>/<video>; a folder of images counts as one clip."
+        case .unreadableList(let path, let reason):
+            "The list \(path) cannot be read: \(reason). Name a text file in UTF-8, or split it into several data sets."
         case .missingList(let path):
             "The split list \(path) cannot be read. Correct `dataset.splits` or `dataset.split`."
         case .malformedList(let file, let line, let text):

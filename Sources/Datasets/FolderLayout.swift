@@ -1,3 +1,4 @@
+import Escaping
 import Foundation
 
 /// `<root>/<label>/<video>` or `<root>/<train|validation|val|test>/<label>/<video>`. A folder that holds
@@ -66,7 +67,7 @@ struct FolderLayout {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
             throw DatasetError.missingFolder(path)
         }
-        return names.filter { !$0.hasPrefix(".") }.sorted()
+        return names.filter { !$0.hasBytePrefix(".") }.sorted()
     }
 
     static func isFolder(_ path: String) -> Bool {

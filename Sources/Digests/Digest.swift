@@ -1,4 +1,5 @@
 import CLibcrypto
+import Files
 import Foundation
 
 /// What a checksum is computed with.
@@ -55,8 +56,12 @@ public struct Digest: ~Copyable {
     ///
     /// - Throws: `DigestError`.
     public static func file(_ path: String, _ algorithm: DigestAlgorithm = .sha256) throws(DigestError) -> String {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw DigestError(path: path, code: errno) }
+        let file: Int32
+        do throws(FileError) {
+            file = try RegularFile.open(path).descriptor
+        } catch {
+            throw DigestError(error)
+        }
         defer { close(file) }
         // What fits into the second cache is hashed before it leaves it.
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
@@ -80,11 +85,25 @@ public struct DigestError: LocalizedError, Equatable {
     public let path: String
     /// The system's number; `ENOTSUP` where a policy of the system forbids the algorithm.
     public let code: Int32
-    /// The system's words for it.
-    public var reason: String { String(cString: strerror(code)) }
+    /// What is wrong with the file, such as `it is a named pipe, not a regular file`.
+    public let reason: String
 
-    /// All parts, as they are.
-    public init(path: String, code: Int32) { (self.path, self.code) = (path, code) }
+    /// An error of the system.
+    public init(path: String, code: Int32) {
+        (self.path, self.code, reason) = (path, code, String(cString: strerror(code)))
+    }
+
+    private init(path: String, code: Int32, reason: String) {
+        (self.path, self.code, self.reason) = (path, code, reason)
+    }
+
+    init(_ error: FileError) {
+        switch error.problem {
+        case .missing: self.init(path: error.path, code: ENOENT)
+        case .notRegular("a folder"): self.init(path: error.path, code: EISDIR)
+        default: self.init(path: error.path, code: ENODEV, reason: error.reason)
+        }
+    }
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {

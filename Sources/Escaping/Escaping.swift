@@ -86,7 +86,14 @@ public enum Escaping {
         }
     }
 
-    /// Whether text has a scalar for which `isControl` is true, which no name of a file that this program makes may have.
+    /// Whether text may name a file or folder that this program makes: one component, not hidden, at most 200 bytes, without
+    /// controls.
+    public static func canNameFile(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= 200 && !text.utf8.contains(UInt8(ascii: "/")) && !text.hasBytePrefix(".")
+            && !hasControls(text)
+    }
+
+    /// Whether text has a scalar for which `isControl` is true.
     public static func hasControls(_ text: String) -> Bool { text.unicodeScalars.contains(where: isControl) }
 
     private static func shown(_ scalar: Unicode.Scalar) -> String { "\\u{" + String(scalar.value, radix: 16) + "}" }

@@ -1,3 +1,4 @@
+import Escaping
 import FeatureCache
 
 /// Which of a cache's recipes and data sets is meant.
@@ -38,7 +39,8 @@ public struct CacheSelection: Sendable {
         let known = try cache.knownFiles().keys
         let videos = try cache.videos(dataset: dataset).prefix(20).map(\.path)
         return videos.lazy.compactMap { path in
-            known.first { $0.hasSuffix("/" + path) }.map { String($0.dropLast(path.count + 1)) }
+            known.first { $0.hasByteSuffix("/" + path) }
+                .map { String(decoding: $0.utf8.dropLast(path.utf8.count + 1), as: UTF8.self) }
         }.first
     }
 }

@@ -1,4 +1,6 @@
 import Datasets
+import Escaping
+import Files
 import Foundation
 import Video
 
@@ -14,12 +16,15 @@ public struct DigestList: Sendable {
     ///
     /// - Throws: `DigestListError`.
     public init(path: String) throws {
-        guard FileManager.default.fileExists(atPath: path) else { return }
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+        let text: String
+        do throws(FileError) {
+            text = try RegularFile.text(path)
+        } catch {
+            if error.problem == .missing { return }
             throw DigestListError.unreadable(path: path)
         }
-        for (number, line) in text.split(separator: "\n").enumerated() {
-            let parts = line.split(separator: " ", maxSplits: 3)
+        for (number, line) in text.splitBytes("\n").enumerated() {
+            let parts = line.splitBytes(" ", maxSplits: 3)
             guard parts.count == 4, parts[0].count == 64, parts[0].allSatisfy(\.isHexDigit), let bytes = Int(parts[1]),
                 let modified = Int(parts[2])
             else { throw DigestListError.malformed(path: path, line: number + 1) }
@@ -39,7 +44,7 @@ public struct DigestList: Sendable {
     ///
     /// - Throws: `DigestListError`.
     public func write(to path: String) throws {
-        let lines = entries.filter { !$0.key.contains("\n") }.sorted { $0.key < $1.key }.map { path, entry in
+        let lines = entries.filter { !$0.key.utf8.contains(0x0A) }.sorted { $0.key < $1.key }.map { path, entry in
             "\(entry.digest) \(entry.stamp.bytes) \(entry.stamp.modified) \(path)\n"
         }
         do {

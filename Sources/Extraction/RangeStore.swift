@@ -28,16 +28,14 @@ struct RangeStore {
 
     var ranges: Ranges? {
         if KernelTuning.standard == nil { return nil }
-        return FileManager.default.contents(atPath: path).flatMap { try? JSONDecoder().decode(Ranges.self, from: $0) }
+        return UserCache.contents(path).flatMap { try? JSONDecoder().decode(Ranges.self, from: $0) }
     }
 
     /// Where it cannot be written, the ranges are found again.
     func keep(_ ranges: Ranges) {
         if KernelTuning.standard == nil { return }
-        let folder = (path as NSString).deletingLastPathComponent
-        try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        try? encoder.encode(ranges).write(to: URL(fileURLWithPath: path), options: .atomic)
+        if let data = try? encoder.encode(ranges) { UserCache.write(data, to: path) }
     }
 }

@@ -7,6 +7,8 @@ public enum CacheError: LocalizedError, Equatable {
     case notSQLite(path: String)
     case notCache(path: String)
     case otherVersion(path: String, found: Int, expected: Int)
+    /// A schema that runs SQL of its own, and what of it was found.
+    case foreignSchema(path: String, what: String)
     case readOnly(path: String)
     case full(path: String)
     /// Bytes that features will take, and that are free.
@@ -30,6 +32,9 @@ public enum CacheError: LocalizedError, Equatable {
         case .otherVersion(let path, let found, let expected):
             "\(path) has schema version \(found), this program uses \(expected). "
                 + (found > expected ? "Update Zoetrope" : "Extract into a new file") + "; this one is untouched."
+        case .foreignSchema(let path, let what):
+            "\(path) has \(what), which no cache that Zoetrope makes has: its schema would run somebody else's SQL. Name another "
+                + "file with --cache; this one is untouched."
         case .readOnly(let path): "\(path) cannot be written: it or its folder is read-only. Name another with --cache."
         case .full(let path):
             "The disk that holds \(path) is full. What was stored stays; make room, and run the command again."

@@ -36,7 +36,7 @@ public struct CacheExport: Sendable {
     public func write(_ format: Format, from cache: CacheFile, to path: String) throws -> Int {
         let table = try ExportTable(self, cache)
         guard !table.rows.isEmpty else { throw ExportError.nothing(dataset: dataset, split: split) }
-        let partial = "\(path).\(ProcessInfo.processInfo.processIdentifier).partial"
+        let partial = FileOutput.partialPath(of: path)
         defer { unlink(partial) }
         switch format {
         case .npy: try table.writeFeatures(to: partial, NumPyHeader.data(type: table.type, shape: table.shape))
@@ -102,7 +102,7 @@ struct ExportTable {
     /// `[video, frame, feature…]`.
     var shape: [Int] { [rows.count, maxFrames] + featureShape }
     var labels: [Int] {
-        let places = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
+        let places = Dictionary(classes.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
         return rows.map { places[$0.label] ?? -1 }
     }
     var mask: [UInt8] { rows.flatMap { row in (0..<maxFrames).map { $0 < row.length ? 1 : 0 } } }
@@ -201,9 +201,13 @@ struct FileOutput {
     private let handle: FileHandle
     private let path: String
 
-    /// - Throws: `ExportError.writing`.
+    /// Where a file is written before it gets its name: beside it, under a name that nobody can guess.
+    static func partialPath(of path: String) -> String { "\(path).\(UUID().uuidString).partial" }
+
+    /// - Throws: `ExportError.writing`, also if something is there already.
     static func write(to path: String, _ body: (FileOutput) throws -> Void) throws {
-        let descriptor = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o644)
+        // What somebody else put there, such as a link, is not written through.
+        let descriptor = open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw ExportError.writing(path: path, errno: errno) }
         let output = FileOutput(handle: FileHandle(fileDescriptor: descriptor, closeOnDealloc: true), path: path)
         try body(output)

@@ -14,16 +14,12 @@ public final class CacheFile: Sendable {
     /// - `create`: whether a missing file is made; otherwise it is an error.
     /// - Throws: `CacheError`; a file that is no cache is left as it is.
     public init(path: String, create: Bool = true) throws {
+        try CacheConnection.requireRegular(path)
         let exists = FileManager.default.fileExists(atPath: path)
         if !exists && !create { throw CacheError.missing(path: path) }
-        var isDirectory: ObjCBool = false
-        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
-            throw CacheError.notSQLite(path: path)
-        }
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
         if !exists { try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) }
-        var configuration = Configuration()
-        configuration.busyMode = .timeout(30)
+        var configuration = CacheConnection.configuration()
         configuration.foreignKeysEnabled = true
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
         self.path = path
@@ -50,6 +46,7 @@ public final class CacheFile: Sendable {
             return
         }
         try identity.check(path: path, oldest: 1)
+        try queue.read { try SchemaCheck.check($0, path: path, version: identity.version) }
         if identity.version < Schema.version { try migrate(queue, from: identity.version, path: path) }
         // A merge that was killed leaves another journal behind.
         if identity.journal != "wal", !ExtractionLock.isHeld(cache: path) {
@@ -112,7 +109,7 @@ public final class ExtractionLock {
     public init(cache path: String) throws {
         lockPath = path + ".lock"
         while true {
-            let opened = open(lockPath, O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+            let opened = open(lockPath, O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
             guard opened >= 0 else {
                 throw errno == ENOSPC ? CacheError.full(path: path) : CacheError.readOnly(path: path)
             }
@@ -132,7 +129,7 @@ public final class ExtractionLock {
 
     /// Whether a process extracts into the cache at this moment.
     public static func isHeld(cache path: String) -> Bool {
-        let opened = open(path + ".lock", O_RDONLY | O_CLOEXEC)
+        let opened = open(path + ".lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard opened >= 0 else { return false }
         defer { close(opened) }
         return flock(opened, LOCK_SH | LOCK_NB) != 0

@@ -45,6 +45,7 @@ public struct CacheMerge: Sendable {
         isCancelled: () -> Bool = { false }, report: (Event) -> Void = { _ in }
     ) throws -> Summary {
         let isNew = !FileManager.default.fileExists(atPath: output)
+        if !isNew { try checkOutput() }
         try inputs.forEach(check)
         // Compared in a scratch cache, so that a refusal makes no file.
         try MergeConflicts.check((isNew ? [] : [output]) + inputs, isCancelled) { report(.comparing(path: $0)) }
@@ -69,8 +70,22 @@ public struct CacheMerge: Sendable {
         }
     }
 
-    /// That an input is a whole cache of this version which nobody is writing to.
+    /// That nothing in the receiving cache runs SQL of somebody else's, before it is compared.
+    private func checkOutput() throws {
+        try CacheConnection.requireRegular(output)
+        try CacheError.translating(output) {
+            try CacheFile.reader(path: output).read { database in
+                let identity = try CacheIdentity(database)
+                if identity.isEmpty { return }
+                try identity.check(path: output, oldest: 1)
+                try SchemaCheck.check(database, path: output, version: identity.version)
+            }
+        }
+    }
+
+    /// That an input is a whole cache of this version which nobody is writing to. Features are hashed when they are copied.
     private func check(_ input: String) throws {
+        try CacheConnection.requireRegular(input)
         guard FileManager.default.fileExists(atPath: input) else { throw CacheError.missing(path: input) }
         if URL(fileURLWithPath: input).resolvingSymlinksInPath()
             == URL(fileURLWithPath: output).resolvingSymlinksInPath()
@@ -79,14 +94,20 @@ public struct CacheMerge: Sendable {
         }
         if ExtractionLock.isHeld(cache: input) { throw CacheError.beingExtracted(path: input) }
         try CacheError.translating(input) {
-            try CacheFile.reader(path: input).read { try CacheIdentity($0).check(path: input) }
+            try CacheFile.reader(path: input).read { database in
+                try CacheIdentity(database).check(path: input)
+                try SchemaCheck.check(database, path: input)
+                try MergeInput.check(database, path: input)
+            }
         }
     }
 }
 
-/// Why caches cannot be joined. Nothing was written.
+/// Why caches cannot be joined.
 public enum CacheConflict: LocalizedError, Equatable {
     case sameFile(path: String)
+    /// Rows that cannot be what an extraction stored; the first in words.
+    case damaged(path: String, place: String, what: String)
     case features(video: String, recipe: String, first: String, second: String)
     case sample(video: String, dataset: String, first: String, second: String)
     case run(name: String, first: String, second: String)
@@ -95,6 +116,9 @@ public enum CacheConflict: LocalizedError, Equatable {
     public var errorDescription: String? {
         switch self {
         case .sameFile(let path): "\(path) is to be merged into itself. Name another file for the result."
+        case .damaged(let path, let place, let what):
+            "\(path) is damaged: \(place): \(what). `zoetrope cache verify \(path)` lists everything that is; `zoetrope cache prune "
+                + "\(path) --damaged` takes damaged sequences out. Nothing of them was merged."
         case .features(let video, let recipe, let first, let second):
             "The features of \(video) under \(recipe) differ between \(first) and \(second), although their recipe is "
                 + "the same. `zoetrope cache verify` tells whether one is damaged; else they come from different "

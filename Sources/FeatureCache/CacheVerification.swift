@@ -77,9 +77,8 @@ extension CacheFile {
 
     /// A connection that only reads, straight from the system's page cache.
     static func reader(path: String) throws -> DatabaseQueue {
-        var configuration = Configuration()
-        configuration.readonly = true
-        configuration.busyMode = .timeout(30)
+        try CacheConnection.requireRegular(path)
+        var configuration = CacheConnection.configuration(readonly: true)
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA mmap_size = \(1 << 40)") }
         return try DatabaseQueue(path: path, configuration: configuration)
     }
@@ -164,28 +163,33 @@ extension CacheFile {
         return problems
     }
 
-    private static func extractionProblems(
-        _ database: Database, _ add: (_ place: String, _ what: String, _ isDamage: Bool) -> Void
+    /// Tells what is wrong with recipes.
+    static func extractionProblems(
+        _ database: Database, _ add: (_ place: String, _ what: String, _ isDamage: Bool) throws -> Void
     ) throws {
         for row in try Row.fetchAll(database, sql: "SELECT * FROM extraction ORDER BY id") {
             do { try extractionProblems(row, add) } catch let error as DatabaseError {
-                add("a row of extraction", error.message ?? "is damaged", true)
+                try add("a row of extraction", error.message ?? "is damaged", true)
             }
         }
     }
 
     private static func extractionProblems(
-        _ row: Row, _ add: (_ place: String, _ what: String, _ isDamage: Bool) -> Void
+        _ row: Row, _ add: (_ place: String, _ what: String, _ isDamage: Bool) throws -> Void
     ) throws {
         let place = try "extraction \(row.get("name") ?? "")"
         let text: String = try row.get("feature_shape")
         let shape = try? JSONDecoder().decode([Int].self, from: Data(text.utf8))
-        let size = shape.flatMap { $0.contains { !(0..<1 << 30).contains($0) } ? nil : $0.reduce(1, *) }
+        let size = shape.flatMap(StoredSize.product)
         let stated: Int = try row.get("feature_size")
-        if size != stated { add(place, "says feature_size \(stated), but shape \(text)", true) }
+        let frames: Int = try row.get("max_frames")
+        if !StoredSize.isPossible(frames: frames, numbers: stated) {
+            try add(place, "says \(frames) frames of \(stated) values", true)
+        }
+        if size != stated { try add(place, "says feature_size \(stated), but shape \(text)", true) }
         let type: String = try row.get("element_type")
-        if StoredType(rawValue: type) == nil { add(place, "has the unknown element_type \(type)", true) }
+        if StoredType(rawValue: type) == nil { try add(place, "has the unknown element_type \(type)", true) }
         let (recipe, digest): (String, String) = try (row.get("recipe"), row.get("digest"))
-        if hexDigest(Data(recipe.utf8)) != digest { add(place, "has a recipe that its digest does not fit", true) }
+        if hexDigest(Data(recipe.utf8)) != digest { try add(place, "has a recipe that its digest does not fit", true) }
     }
 }

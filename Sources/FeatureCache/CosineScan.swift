@@ -40,6 +40,7 @@ extension CacheFile {
         var result = Cosines(count: queries.count)
         var shares: [Float] = []
         var values: [Float] = []
+        let chosen = try condition.map { try videos(meeting: $0, dataset: dataset) }
         try read { database in
             // Pages come from where the system keeps the file.
             try database.execute(sql: "PRAGMA mmap_size = \(1 << 44)")
@@ -47,13 +48,13 @@ extension CacheFile {
             let query = """
                 SELECT sequence.video_id, length, features FROM sequence
                   JOIN sample ON sample.dataset = ?1 AND sample.video_id = sequence.video_id
-                  \(condition == nil ? "" : "JOIN video ON video.id = sequence.video_id")
                 WHERE extraction_id = ?2 AND view = 0 AND length > 0 AND sequence.video_id / 1024 % ?3 = ?4
                 """
-            let statement = try self.statement(query, condition, database, [dataset, extraction.id, parts, part])
-            let cursor = try Row.fetchCursor(statement)
+            let cursor = try Row.fetchCursor(
+                database, sql: query, arguments: [dataset, extraction.id, parts, part])
             while let row = try cursor.next() {
                 let (id, length): (Int64, Int) = try (row.get(0), row.get(1))
+                if chosen?.contains(id) == false { continue }
                 let bytes = try row.withUnsafeData(atIndex: 2) { $0?.count ?? 0 }
                 guard StoredSize.fits(length, of: size, as: type, in: bytes) else {
                     throw CacheError.damagedSequence(path: path, video: try Self.path(of: id, database))
@@ -88,17 +89,10 @@ extension CacheFile {
     public func videos(
         dataset: String, extraction: Int64, condition: String?
     ) throws -> Set<Int64> {
-        try read { database in
-            guard condition != nil else {
-                let all = "SELECT video_id FROM sample WHERE dataset = ?"
-                return try Set(Int64.fetchCursor(database, sql: all, arguments: [dataset]))
-            }
-            let query = """
-                SELECT sample.video_id FROM sample JOIN video ON video.id = sample.video_id
-                  JOIN sequence ON extraction_id = ?2 AND sequence.video_id = video.id AND view = 0
-                WHERE dataset = ?1
-                """
-            return try Set(Int64.fetchCursor(self.statement(query, condition, database, [dataset, extraction])))
+        if let condition { return try videos(meeting: condition, dataset: dataset) }
+        return try read { database in
+            let all = "SELECT video_id FROM sample WHERE dataset = ?"
+            return try Set(Int64.fetchCursor(database, sql: all, arguments: [dataset]))
         }
     }
 
@@ -106,18 +100,28 @@ extension CacheFile {
         try String.fetchOne(database, sql: "SELECT path FROM video WHERE id = ?", arguments: [video]) ?? "?"
     }
 
-    /// A query, narrowed by what a user wrote.
+    /// The clips of a data set that meet a condition which a user wrote. Whatever the condition says, it decides about
+    /// nothing but this set: it runs in a statement and on a connection of its own, for a limited time.
     ///
-    /// - Throws: `ScanError` where that is no SQL.
-    func statement(
-        _ query: String, _ condition: String?, _ database: Database, _ arguments: StatementArguments
-    ) throws -> Statement {
+    /// - Throws: `CacheError`; `ScanError` if it is no condition, fails or takes too long.
+    private func videos(meeting condition: String, dataset: String) throws -> Set<Int64> {
+        try SQLCondition.check(condition)
+        let sql = """
+            SELECT id FROM video WHERE id IN (SELECT video.id FROM sample JOIN video ON video.id = sample.video_id
+              WHERE dataset = ? AND (\(condition)
+            ))
+            """
+        let queue = try CacheError.translating(path) { try CacheConnection.restricted(path: path) }
         do {
-            let statement = try database.makeStatement(sql: condition.map { "\(query) AND (\($0)\n)" } ?? query)
-            try statement.setArguments(arguments)
-            return statement
+            return try queue.inDatabase { database in
+                try CacheConnection.limited(database) { _ in
+                    try Set(Int64.fetchAll(database, sql: sql, arguments: [dataset]))
+                }
+            }
         } catch let error as DatabaseError {
-            throw ScanError.condition(condition ?? "", reason: error.message ?? "it is no SQL")
+            let isLate = error.resultCode == .SQLITE_INTERRUPT
+            throw ScanError.condition(
+                condition, reason: isLate ? "it takes longer than a minute" : error.message ?? "it is no SQL")
         }
     }
 

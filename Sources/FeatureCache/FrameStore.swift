@@ -11,10 +11,11 @@ public final class FrameStore: Sendable {
     /// - Throws: `CacheError`.
     public init(path: String) throws {
         self.path = path
-        var configuration = Configuration()
-        configuration.busyMode = .timeout(30)
+        try CacheConnection.requireRegular(path)
+        let configuration = CacheConnection.configuration()
         database = try CacheError.translating(path) {
             let queue = try DatabaseQueue(path: path, configuration: configuration)
+            if try queue.read({ try $0.tableExists("clip") }) { try queue.read { try Self.check($0, path: path) } }
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
             try queue.write { database in
                 try database.execute(
@@ -26,6 +27,13 @@ public final class FrameStore: Sendable {
             }
             return queue
         }
+    }
+
+    /// Throws unless `clip` is a plain table and nothing else is defined.
+    private static func check(_ database: Database, path: String) throws {
+        let types = try String.fetchAll(
+            database, sql: "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+        if types != ["table clip"] { throw CacheError.foreignSchema(path: path, what: types.joined(separator: ", ")) }
     }
 
     /// Which of these clips are there.

@@ -1,5 +1,6 @@
 import CElementwise
 import Digests
+import Files
 import Foundation
 import GRDB
 
@@ -53,7 +54,7 @@ public struct MappedFrames: Sendable {
         _ cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), in folder: String
     ) throws -> MappedFrames? {
         let path = path(cache, extraction.record, in: folder)
-        guard let file = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped),
+        guard (try? RegularFile.checkOwner(path)) != nil, let file = try? RegularFile.mapped(path),
             file.count > Header.bytes,
             let end = file.prefix(Header.bytes).firstIndex(of: 10),
             let header = try? JSONDecoder().decode(Header.self, from: file.prefix(end)),
@@ -94,6 +95,7 @@ public struct MappedFrames: Sendable {
         let part = path + ".part"
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            chmod(folder, 0o700)
             _ = FileManager.default.createFile(atPath: part, contents: Data(count: Header.bytes))
             let handle = try FileHandle(forUpdating: URL(fileURLWithPath: part))
             defer {

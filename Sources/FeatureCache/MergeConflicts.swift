@@ -6,7 +6,7 @@ struct MergeConflicts {
     /// - Throws: `CacheConflict` for the first disagreement between two of the caches.
     static func check(_ paths: [String], _ isCancelled: () -> Bool, report: (String) -> Void) throws {
         // The empty name is a file that SQLite deletes when it is closed.
-        let scratch = try DatabaseQueue(path: "")
+        let scratch = try DatabaseQueue(path: "", configuration: CacheConnection.configuration())
         try scratch.inDatabase { database in
             try database.execute(
                 sql: """

@@ -9,10 +9,53 @@ struct MergeInput {
     /// Bytes of features in one transaction.
     private static let transaction = 128 << 20
 
+    /// Throws unless every row can be what this program stored. Reads no features: they are hashed when they are copied.
+    ///
+    /// - Throws: `CacheConflict.damaged`.
+    static func check(_ database: Database, path: String) throws {
+        try CacheFile.extractionProblems(database) { place, what, _ in
+            throw CacheConflict.damaged(path: path, place: place, what: what)
+        }
+        let texts = ["checksum", "mask", "frame_indices", "frame_times"].map { "typeof(\($0)) <> 'text'" }
+        let broken = try Row.fetchOne(
+            database,
+            sql: """
+                SELECT rowid FROM sequence WHERE \(texts.joined(separator: " OR ")) OR typeof(length) <> 'integer'
+                  OR typeof(features) <> 'blob' LIMIT 1
+                """)
+        if let broken {
+            throw CacheConflict.damaged(
+                path: path, place: "sequence, row \(try broken.get(0) as Int64)", what: "a column holds another type")
+        }
+        if let orphan = try Row.fetchOne(database, sql: "PRAGMA foreign_key_check") {
+            let (table, parent): (String, String) = try (orphan.get(0), orphan.get(2))
+            throw CacheConflict.damaged(
+                path: path, place: table, what: "a row refers to a row of \(parent) that is not there")
+        }
+    }
+
     /// Copies what is new. Between transactions the receiving cache is whole.
+    ///
+    /// - Throws: `CacheError`, which names the input if that is what cannot be used; `CacheConflict.damaged`.
     func copy(
         into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool, report: (_ done: Int, _ total: Int) -> Void
     ) throws {
+        do {
+            try copyAll(into: &summary, isCancelled, report: report)
+        } catch let error as DatabaseError
+            where [.SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_ERROR, .SQLITE_CONSTRAINT].contains(error.resultCode)
+        {
+            throw CacheError.unusable(path: path, reason: error.message ?? "\(error.resultCode)")
+        }
+    }
+
+    private func copyAll(
+        into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool, report: (_ done: Int, _ total: Int) -> Void
+    ) throws {
+        if isCancelled() {
+            summary.wasCancelled = true
+            return
+        }
         try database.execute(sql: "ATTACH ? AS input", arguments: [MergeConflicts.absolute(path)])
         try database.execute(sql: "PRAGMA input.mmap_size = \(1 << 40)")
         defer {
@@ -21,12 +64,16 @@ struct MergeInput {
             }
             _ = try? database.execute(sql: "DETACH input")
         }
+        // Recipes and videos come with the first sequences, so that a damaged input leaves nothing of itself behind.
+        var parts: [Part] = []
         try database.inTransaction {
             try copyRecipes()
             try copyVideos()
+            parts = try freshParts()
+            if let first = parts.first { try insertSequences(first) }
             return .commit
         }
-        try copySequences(into: &summary, isCancelled, report)
+        try copySequences(parts, into: &summary, isCancelled, report)
         if summary.wasCancelled { return }
         try database.inTransaction {
             try copyFailures()
@@ -67,9 +114,43 @@ struct MergeInput {
                 """)
     }
 
+    /// Some sequences that are copied in one transaction.
+    private struct Part {
+        var rows: ClosedRange<Int64>
+        var count, bytes: Int
+    }
+
+    /// Copies all parts but the first, which came with the recipes.
     private func copySequences(
-        into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool, _ report: (Int, Int) -> Void
+        _ parts: [Part], into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool,
+        _ report: (Int, Int) -> Void
     ) throws {
+        let all = try Row.fetchOne(
+            database,
+            sql: "SELECT count(*), coalesce(sum(bytes), 0) FROM input.sequence JOIN recipe_map ON old = extraction_id")
+        let (total, allBytes): (Int, Int) = try all.map { try ($0.get(0), $0.get(1)) } ?? (0, 0)
+        var (added, bytes) = (0, 0)
+        for (place, part) in parts.enumerated() {
+            if place > 0 {
+                if isCancelled() {
+                    summary.wasCancelled = true
+                    break
+                }
+                try database.inTransaction {
+                    try insertSequences(part)
+                    return .commit
+                }
+            }
+            (added, bytes) = (added + part.count, bytes + part.bytes)
+            report(bytes, allBytes)
+        }
+        summary.sequences += added
+        summary.skipped += total - parts.reduce(0) { $0 + $1.count }
+        summary.bytes += allBytes
+    }
+
+    /// The new sequences in pieces of a transaction each.
+    private func freshParts() throws -> [Part] {
         // A list of its own: were the receiving table asked while it grows, everything would pass through a scratch file.
         try database.execute(
             sql: """
@@ -79,44 +160,26 @@ struct MergeInput {
                   WHERE NOT EXISTS (SELECT 1 FROM main.sequence AS known WHERE known.extraction_id = recipe_map.new
                     AND known.video_id = video_map.new AND known.view = old.view) ORDER BY old.rowid
                 """)
-        let all = try Row.fetchOne(
-            database,
-            sql: "SELECT count(*), coalesce(sum(bytes), 0) FROM input.sequence JOIN recipe_map ON old = extraction_id")
-        let (total, allBytes): (Int, Int) = try all.map { try ($0.get(0), $0.get(1)) } ?? (0, 0)
-        var (added, bytes) = (0, 0)
-        for part in try freshParts() {
-            if isCancelled() {
-                summary.wasCancelled = true
-                return
-            }
-            try database.inTransaction {
-                try insertSequences(part.rows)
-                return .commit
-            }
-            (added, bytes) = (added + part.count, bytes + part.bytes)
-            report(bytes, allBytes)
-        }
-        summary.sequences += added
-        summary.skipped += total - added
-        summary.bytes += allBytes
-    }
-
-    /// The new sequences in pieces of a transaction each.
-    private func freshParts() throws -> [(rows: ClosedRange<Int64>, count: Int, bytes: Int)] {
         let rows = try Row.fetchAll(database, sql: "SELECT rowid, bytes FROM temp.fresh ORDER BY rowid")
-        var parts: [(rows: ClosedRange<Int64>, count: Int, bytes: Int)] = []
+        var parts: [Part] = []
         for row in rows {
             let (place, bytes) = try (row.get(0) as Int64, row.get(1) as Int)
             if let last = parts.last, last.bytes < Self.transaction {
-                parts[parts.count - 1] = (last.rows.lowerBound...place, last.count + 1, last.bytes + bytes)
+                parts[parts.count - 1] = Part(
+                    rows: last.rows.lowerBound...place, count: last.count + 1, bytes: last.bytes + bytes)
             } else {
-                parts.append((place...place, 1, bytes))
+                parts.append(Part(rows: place...place, count: 1, bytes: bytes))
             }
         }
         return parts
     }
 
-    private func insertSequences(_ rows: ClosedRange<Int64>) throws {
+    /// Checks and hashes features, then copies them.
+    ///
+    /// - Throws: `CacheConflict.damaged`.
+    private func insertSequences(_ part: Part) throws {
+        let rows = part.rows
+        try checkSequences(rows)
         let columns = "length, mask, frame_indices, frame_times, decode_errors, checksum, features, window_ends"
         try database.execute(
             sql: """
@@ -125,6 +188,26 @@ struct MergeInput {
                   ON old.rowid = place WHERE fresh.rowid BETWEEN ? AND ? ORDER BY fresh.rowid
                 """,
             arguments: [rows.lowerBound, rows.upperBound])
+        guard database.changesCount == part.count else {
+            throw CacheConflict.damaged(
+                path: path, place: "sequence", what: "\(part.count) rows gave \(database.changesCount)")
+        }
+    }
+
+    /// `rows` number the list of what is new, whose places are rows of the input.
+    private func checkSequences(_ rows: ClosedRange<Int64>) throws {
+        let ends = try Row.fetchOne(
+            database, sql: "SELECT min(place), max(place) FROM temp.fresh WHERE rowid BETWEEN ? AND ?",
+            arguments: [rows.lowerBound, rows.upperBound])
+        guard let ends, let first = try ends.get(0) as Int64?, let last = try ends.get(1) as Int64? else { return }
+        let new = try Set(
+            Int64.fetchCursor(
+                database, sql: "SELECT place FROM temp.fresh WHERE rowid BETWEEN ? AND ?",
+                arguments: [rows.lowerBound, rows.upperBound]))
+        try CacheFile.forEachDamaged(first...last, of: "input", in: database) { row, what in
+            guard try new.contains(row.get("place")) else { return }
+            throw CacheConflict.damaged(path: path, place: try CacheFile.place(of: row), what: what)
+        }
     }
 
     private func copyFailures() throws {

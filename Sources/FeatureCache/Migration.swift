@@ -28,9 +28,9 @@ extension CacheFile {
     /// A copy that is there whole or not at all; one that is there already stays.
     private static func backUp(_ queue: DatabaseQueue, to path: String) throws {
         guard !FileManager.default.fileExists(atPath: path) else { return }
-        let partial = "\(path).\(ProcessInfo.processInfo.processIdentifier).partial"
+        let partial = FileOutput.partialPath(of: path)
         do {
-            let copy = try DatabaseQueue(path: partial)
+            let copy = try DatabaseQueue(path: partial, configuration: CacheConnection.configuration())
             try queue.backup(to: copy)
             // One file, without a journal beside it.
             try copy.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }

@@ -36,7 +36,7 @@ enum NumPyArchive {
         defer { unlink(features) }
         try table.writeFeatures(to: features, NumPyHeader.data(type: table.type, shape: table.shape))
         var code: Int32 = 0
-        guard let archive = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &code) else {
+        guard let archive = zip_open(path, ZIP_CREATE | ZIP_EXCL, &code) else {
             throw ExportError.writing(path: path, reason: "libzip's error \(code)")
         }
         var isClosed = false
@@ -84,7 +84,7 @@ enum NumPyArchive {
             (
                 "indices",
                 NumPyHeader.data("<i8", [count, frames])
-                    + ExportTable.integers(padded(\.indices, by: -1).map { Int($0) })
+                    + ExportTable.integers(padded(\.indices, by: -1).map { Int(exactly: $0.rounded()) ?? -1 })
             ),
         ]
     }

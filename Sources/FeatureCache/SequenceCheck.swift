@@ -8,37 +8,43 @@ extension CacheFile {
         _ chunk: SequenceChunk, in database: Database
     ) throws -> [CacheVerification.Problem] {
         var problems: [CacheVerification.Problem] = []
-        try forEachDamaged(chunk, in: database) { row, what in
-            let view = try (row.get("view") as Int?).flatMap { $0 == 0 ? nil : ", view \($0)" } ?? ""
-            let place = try
-                "sequence of \((row.get("path") as String?) ?? "?") under \((row.get("name") as String?) ?? "?")\(view)"
-            problems.append(.init(place: place, what: what, isDamage: true))
+        try forEachDamaged(chunk.rows, in: database) { row, what in
+            try problems.append(.init(place: place(of: row), what: what, isDamage: true))
         }
         return problems
+    }
+
+    /// A row of `forEachDamaged` in words.
+    static func place(of row: Row) throws -> String {
+        let view = try (row.get("view") as Int?).flatMap { $0 == 0 ? nil : ", view \($0)" } ?? ""
+        return try
+            "sequence of \((row.get("path") as String?) ?? "?") under \((row.get("name") as String?) ?? "?")\(view)"
     }
 
     /// Rows of `sequence` that are damaged.
     static func damagedSequences(_ chunk: SequenceChunk, in database: Database) throws -> [Int64] {
         var damaged: [Int64] = []
-        try forEachDamaged(chunk, in: database) { row, _ in try damaged.append(row.get("place")) }
+        try forEachDamaged(chunk.rows, in: database) { row, _ in try damaged.append(row.get("place")) }
         return damaged
     }
 
-    private static func forEachDamaged(
-        _ chunk: SequenceChunk, in database: Database, _ body: (Row, String) throws -> Void
+    /// Of an attached database `schema`, the rows between two.
+    static func forEachDamaged(
+        _ rows: ClosedRange<Int64>, of schema: String = "main", in database: Database,
+        _ body: (Row, String) throws -> Void
     ) throws {
         // `problem` reads by number, in this order: looking for names takes longer than the checks.
-        let rows = try Row.fetchCursor(
+        let found = try Row.fetchCursor(
             database,
             sql: """
                 SELECT max_frames, feature_size, element_type, length, mask, frame_indices, frame_times, checksum, features,
                   sequence.rowid AS place, view, extraction.name, video.path, window_ends
-                FROM sequence LEFT JOIN extraction ON extraction.id = extraction_id
-                  LEFT JOIN video ON video.id = video_id
+                FROM \(schema).sequence LEFT JOIN \(schema).extraction ON extraction.id = extraction_id
+                  LEFT JOIN \(schema).video ON video.id = video_id
                 WHERE sequence.rowid BETWEEN ? AND ? ORDER BY sequence.rowid
                 """,
-            arguments: [chunk.rows.lowerBound, chunk.rows.upperBound])
-        while let row = try rows.next() {
+            arguments: [rows.lowerBound, rows.upperBound])
+        while let row = try found.next() {
             if let what = try problem(of: row) { try body(row, what) }
         }
     }

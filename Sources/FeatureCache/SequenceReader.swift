@@ -9,9 +9,7 @@ public final class SequenceReader: Sendable {
 
     /// - Throws: `CacheError`.
     init(path: String, extraction: Int64) throws {
-        var configuration = Configuration()
-        configuration.readonly = true
-        configuration.busyMode = .timeout(30)
+        let configuration = CacheConnection.configuration(readonly: true)
         self.path = path
         self.extraction = extraction
         (database, type) = try CacheError.translating(path) {

@@ -5,6 +5,17 @@ enum StoredSize {
         (1...1 << 24).contains(frames) && (1...1 << 32).contains(numbers) && frames * numbers <= 1 << 36
     }
 
+    /// Numbers in a row of that shape; nil if a size is negative or there are too many.
+    static func product(_ shape: [Int]) -> Int? {
+        var product = 1
+        for size in shape {
+            let (next, isTooLarge) = product.multipliedReportingOverflow(by: size)
+            guard size >= 0, !isTooLarge, next <= 1 << 32 else { return nil }
+            product = next
+        }
+        return product
+    }
+
     /// Whether so many rows of so many numbers are in a blob of so many bytes.
     static func fits(_ rows: Int, of numbers: Int, as type: StoredType, in bytes: Int) -> Bool {
         rows >= 0 && isPossible(frames: 1, numbers: numbers) && rows <= bytes / (numbers * type.bytes)

@@ -1,3 +1,4 @@
+import Escaping
 import Foundation
 import GRDB
 
@@ -8,43 +9,80 @@ extension CacheFile {
     /// - Returns: how many rows it holds.
     /// - Throws: `CacheError`, `ExportError`.
     public func exportTable(_ name: String, where filters: [String: String] = [:], to path: String) throws -> Int {
-        let partial = "\(path).\(ProcessInfo.processInfo.processIdentifier).partial"
+        let partial = FileOutput.partialPath(of: path)
         defer { unlink(partial) }
         var count = 0
         try FileOutput.write(to: partial) { output in
-            try read { database in
+            count = try read { database in
                 let known = try String.fetchAll(
                     database,
                     sql:
                         "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY 1"
                 )
                 guard known.contains(name) else { throw ExportError.unknownTable(name, known: known) }
-                let columns = try String.fetchAll(
-                    database, sql: "SELECT name FROM pragma_table_info(?)", arguments: [name])
-                for filter in filters.keys where !columns.contains(filter) {
-                    throw ExportError.noColumn(filter, table: name)
-                }
-                let chosen = filters.sorted { $0.key < $1.key }
-                let condition = chosen.map { "\"\($0.key)\" = ?" }.joined(separator: " AND ")
-                let types = name == "sequence" || name == "frame_feature" ? try storedTypes(database) : [:]
-                let rows = try Row.fetchCursor(
-                    database, sql: "SELECT * FROM \"\(name)\"" + (chosen.isEmpty ? "" : " WHERE \(condition)"),
-                    arguments: StatementArguments(chosen.map(\.value)))
-                try output.append(Data((columns.map(CSV.quoted).joined(separator: ",") + "\r\n").utf8))
-                while let row = try rows.next() {
-                    let key = (row["extraction_id"] as Int64?).map { "\($0)" } ?? row["extraction"] as String? ?? ""
-                    let cells = columns.indices.map { Self.cell(row[$0], types[key] ?? .float32) }
-                    try output.append(Data((cells.joined(separator: ",") + "\r\n").utf8))
-                    count += 1
-                }
+                return try CacheConnection.trusting(
+                    database, isOwn: SchemaCheck.isOwnView(name.lowercased(), in: database)
+                ) { try Self.export(name, where: filters, database, to: output) }
             }
         }
         guard rename(partial, path) == 0 else { throw ExportError.writing(path: path, errno: errno) }
         return count
     }
 
+    private static func export(
+        _ name: String, where filters: [String: String], _ database: Database, to output: FileOutput
+    ) throws -> Int {
+        let columns = try String.fetchAll(
+            database, sql: "SELECT name FROM pragma_table_info(?)", arguments: [name])
+        for filter in filters.keys where !columns.contains(filter) {
+            throw ExportError.noColumn(filter, table: name)
+        }
+        let chosen = filters.sorted { $0.key < $1.key }
+        let condition = chosen.map { "\(quoted($0.key)) = ?" }.joined(separator: " AND ")
+        let types = name == "sequence" || name == "frame_feature" ? try storedTypes(database) : [:]
+        let statement = try database.makeStatement(
+            sql: "SELECT * FROM \(quoted(name))" + (chosen.isEmpty ? "" : " WHERE \(condition)"))
+        try statement.setArguments(StatementArguments(chosen.map(\.value)))
+        let recipe = columns.firstIndex { $0 == "extraction_id" || $0 == "extraction" }
+        try output.append(Data((columns.map(Escaping.csv).joined(separator: ",") + "\r\n").utf8))
+        return try forEachRow(of: statement, database) { row in
+            let values = Array(row.databaseValues)
+            let type = recipe.flatMap { types[text(values[$0])] } ?? .float32
+            let cells = values.map { cell($0, type) }
+            try output.append(Data((cells.joined(separator: ",") + "\r\n").utf8))
+        }
+    }
+
+    /// A number or text as it is.
+    private static func text(_ value: DatabaseValue) -> String {
+        switch value.storage {
+        case .int64(let number): "\(number)"
+        case .string(let text): text
+        default: ""
+        }
+    }
+
+    /// Reads rows, each within the time limit: a view of somebody else's may have no end.
+    private static func forEachRow(
+        of statement: Statement, _ database: Database, _ body: (Row) throws -> Void
+    ) throws -> Int {
+        try CacheConnection.limited(database) { goOn in
+            let rows = try Row.fetchCursor(statement)
+            var count = 0
+            while let row = try rows.next() {
+                try body(row)
+                count += 1
+                goOn()
+            }
+            return count
+        }
+    }
+
+    /// A name as SQL.
+    private static func quoted(_ name: String) -> String { "\"" + name.replacingBytes("\"", with: "\"\"") + "\"" }
+
     /// By the recipe's row and by its name.
-    private func storedTypes(_ database: Database) throws -> [String: StoredType] {
+    private static func storedTypes(_ database: Database) throws -> [String: StoredType] {
         try Row.fetchAll(database, sql: "SELECT id, name, element_type FROM extraction").reduce(into: [:]) {
             types, row in
             let type = try StoredType(rawValue: row.get("element_type"))
@@ -58,7 +96,7 @@ extension CacheFile {
         case .null: return ""
         case .int64(let number): return "\(number)"
         case .double(let number): return "\(number)"
-        case .string(let text): return CSV.quoted(text)
+        case .string(let text): return Escaping.csv(text)
         case .blob(let data):
             let numbers = [Float](unsafeUninitializedCapacity: data.count / type.bytes) { buffer, count in
                 count = data.count / type.bytes
@@ -67,7 +105,7 @@ extension CacheFile {
                     type.copy(UnsafeRawBufferPointer(rebasing: $0[..<(count * type.bytes)]), to: target)
                 }
             }
-            return CSV.quoted("[" + numbers.map { "\($0)" }.joined(separator: ",") + "]")
+            return Escaping.csv("[" + numbers.map { "\($0)" }.joined(separator: ",") + "]")
         }
     }
 }

@@ -99,6 +99,30 @@ public enum RegularFile {
         }
     }
 
+    /// The whole content of a file that belongs to this process's user, or to root.
+    ///
+    /// - Throws: `FileError`.
+    public static func owned(_ path: String, limit: Int = 1 << 30) throws(FileError) -> Data {
+        try checkOwner(path)
+        return try contents(path, limit: limit)
+    }
+
+    /// Throws unless a file belongs to this process's user or to root and nobody else may write to it.
+    ///
+    /// - Throws: `FileError`.
+    public static func checkOwner(_ path: String) throws(FileError) {
+        let descriptor = try open(path).descriptor
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw FileError(path: path, problem: problem(errno)) }
+        guard status.st_uid == geteuid() || status.st_uid == 0 else {
+            throw FileError(path: path, problem: .unreadable("it belongs to another user"))
+        }
+        guard status.st_mode & S_IWOTH == 0 else {
+            throw FileError(path: path, problem: .unreadable("every user may write to it"))
+        }
+    }
+
     /// The whole content as UTF-8 text.
     ///
     /// - Throws: `FileError`.

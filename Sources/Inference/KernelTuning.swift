@@ -96,7 +96,7 @@ public final class KernelTuning: Sendable {
     }
 
     private func loadAll() -> [String: Measured] {
-        guard let path, let data = FileManager.default.contents(atPath: path) else { return [:] }
+        guard let path, let data = UserCache.contents(path) else { return [:] }
         return (try? JSONDecoder().decode([String: Measured].self, from: data)) ?? [:]
     }
 
@@ -113,9 +113,7 @@ public final class KernelTuning: Sendable {
         all[Self.machine] = own
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        let folder = (path as NSString).deletingLastPathComponent
-        try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try? encoder.encode(all).write(to: URL(fileURLWithPath: path), options: .atomic)
+        if let data = try? encoder.encode(all) { UserCache.write(data, to: path) }
     }
 }
 

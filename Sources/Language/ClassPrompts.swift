@@ -1,3 +1,4 @@
+import Escaping
 import FeatureCache
 import Foundation
 import SequenceModels
@@ -20,10 +21,10 @@ public struct ClassPrompts: Sendable {
     /// The sentences of a class.
     public func sentences(_ label: String) -> [String] {
         guard let own = prompts[label] else {
-            return (templates ?? [Self.template]).map { $0.replacing("{}", with: Self.words(label)) }
+            return (templates ?? [Self.template]).map { $0.replacingBytes("{}", with: Self.words(label)) }
         }
         guard let templates else { return own }
-        return own.flatMap { prompt in templates.map { $0.replacing("{}", with: prompt) } }
+        return own.flatMap { prompt in templates.map { $0.replacingBytes("{}", with: prompt) } }
     }
 
     /// A label as words: `ApplyEyeMakeup` and `apply_eye_makeup` say the same.

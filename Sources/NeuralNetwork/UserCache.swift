@@ -1,3 +1,5 @@
+import Escaping
+import Files
 import Foundation
 
 /// Where the program keeps what it would otherwise find out again.
@@ -5,6 +7,18 @@ public enum UserCache {
     /// `zoetrope` in `XDG_CACHE_HOME`, or in `~/.cache`; need not exist.
     public static var folder: String {
         let given = ProcessInfo.processInfo.environment["XDG_CACHE_HOME"] ?? ""
-        return (given.hasPrefix("/") ? given : NSHomeDirectory() + "/.cache") + "/zoetrope"
+        return (given.hasBytePrefix("/") ? given : NSHomeDirectory() + "/.cache") + "/zoetrope"
+    }
+
+    /// A file of the cache; nil if it is missing, no regular file or another user's.
+    public static func contents(_ path: String) -> Data? { try? RegularFile.owned(path, limit: 256 << 20) }
+
+    /// Writes a file of the cache whole or not at all, in a folder that only the user may enter. Without effect if that is
+    /// impossible: what it holds is then found again.
+    public static func write(_ data: Data, to path: String) {
+        let folder = (path as NSString).deletingLastPathComponent
+        try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        chmod(folder, 0o700)
+        try? data.write(to: URL(fileURLWithPath: path), options: .atomic)
     }
 }

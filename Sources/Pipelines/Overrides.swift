@@ -1,10 +1,11 @@
+import Escaping
 import Yams
 
 extension Node {
     /// Sets `a.b.c=value`; mappings on the way are made where they are missing.
     mutating func apply(_ override: String) throws {
-        let parts = override.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        let keys = parts[0].split(separator: ".").map(String.init)
+        let parts = override.splitBytes("=", maxSplits: 1, omittingEmptySubsequences: false)
+        let keys = parts[0].splitBytes(".").map(String.init)
         guard parts.count == 2, !keys.isEmpty else {
             throw PipelineError(
                 file: "--set", line: nil,
@@ -18,7 +19,7 @@ extension Node {
 
     /// Sets the value at a dotted path.
     mutating func set(_ key: String, to value: Node) {
-        self = setting(key.split(separator: ".").map(String.init)[...], to: value)
+        self = setting(key.splitBytes(".").map(String.init)[...], to: value)
     }
 
     private func setting(_ keys: ArraySlice<String>, to value: Node) -> Node {

@@ -1,3 +1,4 @@
+import Escaping
 import Backbones
 import Datasets
 import Extraction
@@ -76,7 +77,7 @@ public struct Pipeline: Sendable {
         let reader = try PipelineReader(node, file: file, path: "", keys: keys)
         let fallback = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
         name = try reader.string("name") ?? fallback
-        if name.isEmpty || name.contains("/") || name.hasPrefix(".") {
+        if !Escaping.canNameFile(name) {
             throw reader.invalid("name", "must be usable as a folder's name")
         }
         dataset = try Self.dataset(reader)

@@ -1,3 +1,4 @@
+import Escaping
 import Datasets
 import Foundation
 import NeuralNetwork
@@ -35,7 +36,7 @@ public struct SweepPlan: Sendable {
         let runs = try reader.integer("random", in: 1...100_000)
         let seed = try reader.integer("random_seed", in: 0...Int.max) ?? 0
         guard !keys.isEmpty else { throw PipelineError(file: file, "`sweep` names no key") }
-        for key in keys where !key.hasPrefix("sequence.") {
+        for key in keys where !key.hasBytePrefix("sequence.") {
             throw reader.invalid(
                 key, "cannot vary: only keys of `sequence` can, such as sequence.optimizer.learning_rate")
         }

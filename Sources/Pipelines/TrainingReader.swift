@@ -1,3 +1,4 @@
+import Escaping
 import SequenceModels
 import Training
 
@@ -128,7 +129,7 @@ extension HeadConfiguration {
             prompts = all
         }
         templates = try reader.strings("templates")
-        if let templates, templates.isEmpty || !templates.allSatisfy({ $0.contains("{}") }) {
+        if let templates, templates.isEmpty || !templates.allSatisfy({ $0.containsBytes("{}") }) {
             throw reader.invalid("templates", "must be a list of sentences with `{}` where the class is named")
         }
         text = try reader.string("text")

@@ -1,5 +1,4 @@
 import Foundation
-import Mustache
 
 /// A collection as one page: a map of its clips to point at, and lists of what deserves a second look. What moves in it
 /// is the page's own script, which the content policy knows by its digest; nothing leaves the page.
@@ -103,14 +102,15 @@ public struct ExplorationReport: Report, Sendable {
     }
 
     private func mapHTML() throws -> String {
-        let template = try MustacheTemplate(string: String(decoding: PackageResources.explore_mustache, as: UTF8.self))
         func numbered(_ names: [String]) -> [[String: String]] {
             names.enumerated().map { ["number": "\($0)", "name": $1] }
         }
-        return template.render([
-            "isPredicted": clips.contains { $0.predicted != nil }, "labels": numbered(labels),
-            "splits": numbered(splits),
-        ])
+        return try Page.rendered(
+            PackageResources.explore_mustache,
+            [
+                "isPredicted": clips.contains { $0.predicted != nil }, "labels": numbered(labels),
+                "splits": numbered(splits),
+            ])
     }
 
     private struct Document: Encodable {

@@ -1,3 +1,4 @@
+import Escaping
 import Foundation
 
 /// A chart as gnuplot's words, without the terminal.
@@ -18,15 +19,14 @@ public struct Chart: Sendable {
         (self.fontSize, self.script) = (fontSize, script)
     }
 
-    /// A text as gnuplot reads it. Between single quotes nothing is run, expanded or marked up.
-    static func quoted(_ text: String) -> String {
-        let line = text.map { $0.isNewline || $0 == "\0" ? " " : String($0) }.joined()
-        return "'" + line.replacing("'", with: "''") + "'"
-    }
+    /// A text as a gnuplot string constant of letters, digits, spaces and octal escapes.
+    static func quoted(_ text: String) -> String { Escaping.gnuplot(text) }
 
-    /// A label of bounded length.
+    /// A label of bounded length, in characters and in the scalars that they are made of.
     static func short(_ label: String, _ limit: Int = 26) -> String {
-        label.count <= limit ? label : label.prefix(limit - 1) + "…"
+        let scalars = label.unicodeScalars
+        let bounded = scalars.count <= 4 * limit ? label : String(scalars.prefix(4 * limit))
+        return bounded.count <= limit ? bounded : bounded.prefix(limit - 1) + "…"
     }
 
     /// Lines of numbers under a name; `nan` for what is not there.
@@ -42,11 +42,11 @@ public struct Chart: Sendable {
         tics(axis, Array(zip(labels, labels.indices.map(Double.init))), options)
     }
 
-    /// Tics with labels at their places. Of all texts only these are formats to gnuplot.
+    /// Tics with labels at their places. gnuplot takes their texts for number formats.
     static func tics(
         _ axis: String, _ labels: [(text: String, place: Double)], _ options: String = "", limit: Int = 26
     ) -> String {
-        let entries = labels.map { "\(quoted(short($0.text, limit).replacing("%", with: "%%"))) \($0.place)" }
+        let entries = labels.map { "\(Escaping.gnuplot(short($0.text, limit), isFormat: true)) \($0.place)" }
         return "set \(axis)tics \(options) (\(entries.joined(separator: ", "))) scale 0\n"
     }
 }
@@ -59,23 +59,33 @@ enum Ink {
 }
 
 /// Draws charts with the gnuplot that is installed.
+///
+/// gnuplot's language can start other programs, so nothing from outside reaches its parser: texts are encoded by
+/// `Escaping.gnuplot`, and a script with a backquote is refused. It runs without a shell, in an empty folder, without its
+/// start files, with an environment of its own and for a limited time.
 public struct Gnuplot: Sendable {
     /// How charts are written.
     public enum Format: String, Sendable, CaseIterable {
         case svg, png
     }
 
+    /// Seconds after which gnuplot is ended.
+    var timeLimit = 120.0
     private let executable: String
 
     /// The gnuplot on the path.
     ///
     /// - Throws: `GnuplotError.missing`.
     public init() throws {
-        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-        let found = folders.map { $0 + "/gnuplot" }.first(where: FileManager.default.isExecutableFile)
+        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").splitBytes(":")
+        let found = folders.filter { $0.hasBytePrefix("/") }.map { $0 + "/gnuplot" }
+            .first(where: FileManager.default.isExecutableFile)
         guard let found else { throw GnuplotError.missing }
         executable = found
     }
+
+    /// For tests.
+    init(executable: String) { self.executable = executable }
 
     /// - Returns: the content of each chart's file.
     /// - Throws: `GnuplotError`.
@@ -83,20 +93,29 @@ public struct Gnuplot: Sendable {
         let folder = NSTemporaryDirectory() + "zoetrope-charts-" + UUID().uuidString
         let files = FileManager.default
         do {
-            try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try files.createDirectory(
+                atPath: folder + "/charts", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             defer { try? files.removeItem(atPath: folder) }
-            let scripts = charts.enumerated().map { Self.script($1, format, to: "\(folder)/\($0)") }
-            try scripts.joined().write(toFile: folder + "/script", atomically: false, encoding: .utf8)
+            let script = charts.enumerated().map { Self.script($1, format, to: "\($0)") }.joined()
+            guard !script.utf8.contains(UInt8(ascii: "`")) else {
+                throw GnuplotError.failed(chart: "any chart", message: "a script has a backquote")
+            }
+            try script.write(toFile: folder + "/script", atomically: false, encoding: .utf8)
             let message = try run(folder)
             return try charts.indices.map { index in
-                guard let data = files.contents(atPath: "\(folder)/\(index)"), !data.isEmpty else {
+                guard let data = files.contents(atPath: "\(folder)/charts/\(index)"), !data.isEmpty else {
                     throw GnuplotError.failed(chart: charts[index].name, message: message)
                 }
-                return data
+                return format == .svg ? Self.wellFormed(data) : data
             }
         } catch let error as CocoaError {
             throw GnuplotError.failed(chart: "every chart", message: error.localizedDescription)
         }
+    }
+
+    /// gnuplot escapes `<` and `&` in text, but `]]>` may not stand in an XML text either.
+    private static func wellFormed(_ svg: Data) -> Data {
+        Data(String(decoding: svg, as: UTF8.self).replacingBytes("]]>", with: "]]&gt;").utf8)
     }
 
     private func run(_ folder: String) throws -> String {
@@ -104,14 +123,21 @@ public struct Gnuplot: Sendable {
         process.executableURL = URL(fileURLWithPath: executable)
         // Whatever the user's own start file says.
         process.arguments = ["--default-settings", folder + "/script"]
+        process.currentDirectoryURL = URL(fileURLWithPath: folder + "/charts")
+        process.environment = [
+            "PATH": "/usr/bin:/bin", "HOME": folder, "TMPDIR": folder, "LC_ALL": "C.UTF-8",
+        ]
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
         let errors = Pipe()
         process.standardError = errors
         try process.run()
+        let limit = DispatchWorkItem { kill(process.processIdentifier, SIGKILL) }
+        DispatchQueue.global().asyncAfter(deadline: .now() + timeLimit, execute: limit)
         let message = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
-        return message
+        limit.cancel()
+        return process.terminationReason == .uncaughtSignal ? "it was ended by a signal. \(message)" : message
     }
 
     private static func script(_ chart: Chart, _ format: Format, to path: String) -> String {

@@ -1,4 +1,5 @@
 import Digests
+import Escaping
 import Foundation
 import Mustache
 
@@ -72,8 +73,14 @@ struct Page {
 
     /// The whole file.
     func html() throws -> String {
-        let template = try MustacheTemplate(string: String(decoding: PackageResources.page_mustache, as: UTF8.self))
-        return template.render(content)
+        try Self.rendered(PackageResources.page_mustache, content)
+    }
+
+    /// A template filled in, every `{{text}}` of it escaped by `Escaping.html`.
+    static func rendered(_ template: [UInt8], _ content: [String: Any]) throws -> String {
+        EscapedText.register()
+        let pragma = "{{% CONTENT_TYPE:\(EscapedText.name)}}"
+        return try MustacheTemplate(string: pragma + String(decoding: template, as: UTF8.self)).render(content)
     }
 
     /// What is there.
@@ -100,14 +107,21 @@ struct Page {
         ]
         if let script {
             // Nothing in the data ends the element that holds it.
-            let data = script.data.replacing("<", with: "\\u003c")
-            content["script"] = ["text": script.text, "data": data]
+            content["script"] = ["text": script.text, "data": Escaping.json(script.data)]
             var digest = Digest()
             digest.update(Data(script.text.utf8))
             content["scriptHash"] = Data(digest.bytes()).base64EncodedString()
         }
         return content
     }
+}
+
+/// Mustache's own escape compares grapheme clusters; this one replaces it.
+private struct EscapedText: MustacheContentType {
+    static let name = "ESCAPED"
+    private static let registered: Void = MustacheContentTypes.register(EscapedText(), named: name)
+    static func register() { registered }
+    func escapeText(_ text: String) -> String { Escaping.html(text) }
 }
 
 extension Page.Table {
@@ -134,20 +148,20 @@ extension Page.Figure {
         caption = chart.title
         size = chart.width > Self.narrow ? "wide" : "narrow"
         var text = String(decoding: data, as: UTF8.self)
-        if let start = text.range(of: "<svg") { text = String(text[start.lowerBound...]) }
-        // Letters and axes take the page's colour; names are told apart from those of other charts.
-        for quote in ["'", "\""] { text.replace("\(quote)black\(quote)", with: "\(quote)currentColor\(quote)") }
-        text.replace("rgb(0,0,0)", with: "currentColor")
-        text.replace("gpPt", with: "c\(number)gpPt")
-        text.replace("gpDot", with: "c\(number)gpDot")
-        for name in ["gnuplot_canvas", "chart_plot_", "textbox", "greybox"] {
-            text.replace("id=\"\(name)", with: "id=\"c\(number)\(name)")
-            text.replace("id='\(name)", with: "id='c\(number)\(name)")
-        }
-        if let start = text.range(of: "<title>"), let end = text.range(of: "</desc>") {
+        if let start = text.firstByteRange(of: "<svg") { text = String(text[start.lowerBound...]) }
+        if let start = text.firstByteRange(of: "<title>"), let end = text.firstByteRange(of: "</desc>") {
             text.removeSubrange(start.lowerBound..<end.upperBound)
         }
+        // Letters and axes take the page's colour; names are told apart from those of other charts.
+        var changes = [("rgb(0,0,0)", "currentColor"), ("gpPt", "c\(number)gpPt"), ("gpDot", "c\(number)gpDot")]
+        for quote in ["'", "\""] {
+            changes.append(("\(quote)black\(quote)", "\(quote)currentColor\(quote)"))
+            for name in ["gnuplot_canvas", "chart_plot_", "textbox", "greybox"] {
+                changes.append(("id=\(quote)\(name)", "id=\(quote)c\(number)\(name)"))
+            }
+        }
+        for (old, new) in changes { text = text.replacingBytes(old, with: new) }
         let width = chart.width > Self.narrow ? "width:\(chart.width)px" : "max-width:\(chart.width * 5 / 4)px"
-        svg = text.replacing("<svg", with: "<svg role=\"img\" style=\"\(width)\"", maxReplacements: 1)
+        svg = "<svg role=\"img\" style=\"\(width)\"" + text.dropFirst("<svg".count)
     }
 }

@@ -109,7 +109,7 @@ extension Chart {
         }
         func bars(_ marked: Int, _ color: String, _ title: String) -> String {
             "$bars using (0):($3 == \(marked) ? $2 : NaN):(0):1:($2 - 0.38):($2 + 0.38) with boxxyerror "
-                + "fillstyle solid 0.85 noborder linecolor rgb '\(color)' title '\(title)'"
+                + "fillstyle solid 0.85 noborder linecolor rgb '\(color)' title \(quoted(title))"
         }
         let isMarked = classes.contains(where: \.isRare)
         let script =
@@ -149,7 +149,7 @@ extension Chart {
             let before = (0..<place).map { " + $\($0 + 2)" }.joined()
             let start = "(0\(before))"
             return "$bars using (0):1:\(start):(0\(before) + $\(place + 2)):($1 - 0.38):($1 + 0.38) with boxxyerror "
-                + "fillstyle solid 0.85 noborder linecolor rgb '\(Ink.series[place % Ink.series.count])' title '\(splits[place])'"
+                + "fillstyle solid 0.85 noborder linecolor rgb '\(Ink.series[place % Ink.series.count])' title \(quoted(splits[place]))"
         }
         let script =
             data("bars", rows) + list(classes.map(\.label))

@@ -240,8 +240,11 @@ extension RunReport {
             ("recipe", configuration.recipeDigest), ("started", summary?.startedAt ?? "–"),
         ]
         let recipeText = (try? JSONSerialization.jsonObject(with: Data(configuration.recipe.utf8)))
-            .flatMap { try? JSONSerialization.data(withJSONObject: $0, options: [.prettyPrinted, .sortedKeys]) }
-            .map { String(decoding: $0, as: UTF8.self).replacing("\\/", with: "/") }
+            .flatMap {
+                try? JSONSerialization.data(
+                    withJSONObject: $0, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+            }
+            .map { String(decoding: $0, as: UTF8.self) }
         return Page.Section(
             id: "settings", heading: "Configuration", tables: [Page.Table(facts: facts)],
             documents: [

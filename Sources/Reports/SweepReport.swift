@@ -1,3 +1,4 @@
+import Escaping
 import Foundation
 import SequenceModels
 
@@ -52,7 +53,7 @@ public struct SweepReport: Report {
             page.notes.append("Nothing is selected: no run has a validation part.")
         }
         var table = TextTable(
-            [("run", .left)] + keys.map { ($0.split(separator: ".").last.map(String.init) ?? $0, .left) } + [
+            [("run", .left)] + keys.map { ($0.splitBytes(".").last.map(String.init) ?? $0, .left) } + [
                 ("validation", .right), ("test", .right),
             ])
         let ranked = points.sorted { ($0.validationAccuracy ?? -1) > ($1.validationAccuracy ?? -1) }
@@ -82,7 +83,7 @@ enum HeatMap {
     /// One chart for each measure and each combination of the keys beyond two; seeds are averaged.
     static func charts(keys: [String], points: [SweepReport.Point]) -> [Chart] {
         let varying = keys.indices.filter { key in
-            !keys[key].hasSuffix(".seed") && Set(points.map { $0.values[key] }).count > 1
+            !keys[key].hasByteSuffix(".seed") && Set(points.map { $0.values[key] }).count > 1
         }
         let ranked = varying.sorted { count($0, points) > count($1, points) }
         guard let x = ranked.first else { return [] }
@@ -111,7 +112,7 @@ enum HeatMap {
     private static func count(_ key: Int, _ points: [SweepReport.Point]) -> Int {
         Set(points.map { $0.values[key] }).count
     }
-    private static func short(_ key: String) -> String { key.split(separator: ".").last.map(String.init) ?? key }
+    private static func short(_ key: String) -> String { key.splitBytes(".").last.map(String.init) ?? key }
 
     /// In the order of numbers, where they are numbers.
     private static func values(_ key: Int, _ points: [SweepReport.Point]) -> [String] {

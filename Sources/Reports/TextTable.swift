@@ -1,3 +1,5 @@
+import Escaping
+
 /// Rows of text in aligned columns, for the terminal.
 public struct TextTable: Sendable {
     /// Side on which cells are flush.
@@ -17,8 +19,12 @@ public struct TextTable: Sendable {
     /// Adds a row with as many cells as there are columns.
     public mutating func append(_ row: [String]) { rows.append(row) }
 
+    /// Cells as the terminal shows them, each on one line.
+    private var shown: [[String]] { rows.map { $0.map { Escaping.visible($0) } } }
+
     /// The table, each line indented by two spaces.
     public var text: String {
+        let rows = shown
         let widths = alignments.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
             let cells = row.enumerated().map { column, cell in

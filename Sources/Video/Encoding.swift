@@ -105,7 +105,7 @@ final class Converter {
 /// A container with one stream of pictures. Until it is finished it stands beside its place, as `.partial`.
 final class OutputFile {
     private let path: String
-    private var partial: String { path + ".partial" }
+    private let partial: String
     private let container: UnsafeMutablePointer<AVFormatContext>
     private let stream: UnsafeMutablePointer<AVStream>
     private let encoder: Encoder
@@ -115,8 +115,9 @@ final class OutputFile {
     /// - Throws: `VideoError.writing`.
     init(path: String, format: String, _ encoder: Encoder) throws {
         (self.path, self.encoder) = (path, encoder)
+        partial = "\(path).\(UUID().uuidString).partial"
         var created: UnsafeMutablePointer<AVFormatContext>?
-        avformat_alloc_output_context2(&created, nil, format, path + ".partial")
+        avformat_alloc_output_context2(&created, nil, format, partial)
         guard let container = created, let stream = avformat_new_stream(container, nil) else {
             throw VideoError.writing(path: path, reason: "the installed FFmpeg cannot write \(format)")
         }

@@ -1,4 +1,5 @@
 import CFFmpeg
+import Escaping
 import Foundation
 
 /// A folder whose images, in natural order of their names, are the frames of a clip (`rgb2.png` before
@@ -16,7 +17,7 @@ public struct ImageFolder: ClipReader {
 
     /// Whether the name is that of a picture.
     public static func isImage(_ name: String) -> Bool {
-        !name.hasPrefix(".") && endings.contains((name as NSString).pathExtension.lowercased())
+        !name.hasBytePrefix(".") && endings.contains((name as NSString).pathExtension.lowercased())
     }
 
     /// The folder's images, in the order of their frames.

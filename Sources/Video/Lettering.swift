@@ -1,4 +1,5 @@
 import CFFmpeg
+import Escaping
 
 /// Lines of text as masks to be painted through, drawn by FFmpeg with the system's sans-serif font. Remembers what it
 /// has drawn.
@@ -27,14 +28,20 @@ public final class Lettering {
     public func mask(_ text: String, size: Int) -> Mask {
         let key = "\(size) \(text)"
         if let known = drawn[key] { return known }
-        let line = String(text.map { $0.isNewline || $0 == "\0" ? " " : $0 })
+        // The letters of a text are on one line; controls other than line breaks are shown.
+        let line = Escaping.visible(
+            text.unicodeScalars.reduce(into: "") { line, scalar in
+                line.unicodeScalars.append(Escaping.isControl(scalar) && scalar.properties.isWhitespace ? " " : scalar)
+            })
         let mask = (try? draw(line, size: size)) ?? Mask(width: 0, height: 0, coverage: [])
         drawn[key] = mask
         return mask
     }
 
     private func draw(_ text: String, size: Int) throws -> Mask {
-        guard text.contains(where: { !$0.isWhitespace }) else { return Mask(width: 0, height: 0, coverage: []) }
+        guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
+            return Mask(width: 0, height: 0, coverage: [])
+        }
         let height = size * 3 / 2
         let graph = FilterGraph()
         let ground = try graph.add("color", ["color": "black", "size": "\(Self.widest)x\(height)", "duration": "1"])

@@ -1,4 +1,5 @@
 import CFFmpeg
+import Files
 import Foundation
 
 // Owners of FFmpeg's objects. Each frees what it holds exactly once; no raw pointer leaves this module.
@@ -20,14 +21,16 @@ final class InputFile {
     init(path: String, limits: DecodingLimits = .standard) throws {
         LibAV.prepare()
         (self.path, self.limits) = (path, limits)
-        guard let file = FileHandle(forReadingAtPath: path) else {
-            let reason = String(cString: strerror(errno))
-            throw FileManager.default.fileExists(atPath: path)
-                ? VideoError.unreadable(path: path, reason: reason) : VideoError.missing(path: path)
+        let bytes: Int
+        do throws(FileError) {
+            let file = try RegularFile.open(path)
+            close(file.descriptor)
+            bytes = file.bytes
+        } catch {
+            throw error.problem == .missing
+                ? VideoError.missing(path: path) : VideoError.unreadable(path: path, reason: error.reason)
         }
-        let isEmpty = (try? file.seekToEnd()) == 0
-        try? file.close()
-        if isEmpty { throw VideoError.notVideo(path: path, reason: "it is empty") }
+        if bytes == 0 { throw VideoError.notVideo(path: path, reason: "it is empty") }
         // Only local files: a playlist or a "concat" file must not make us open anything else.
         var options: OpaquePointer?
         av_dict_set(&options, "protocol_whitelist", "file", 0)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Escaping
 import Foundation
 import Pipelines
 import Reports
@@ -52,7 +53,7 @@ struct ActivationMaps: ParsableCommand {
                     try activation.spread(frames).sheet(lettering).write(to: name + ".png")
                     try GIFWriter.write(
                         activation.animation(lettering), frameRate: activation.frameRate, to: name + ".gif")
-                    print(
+                    Console.print(
                         "\(video): \(activation.label) \(percent(activation.probability))\n  \(name).png\n  \(name).gif"
                     )
                 } catch let error as VideoError {
@@ -67,7 +68,8 @@ struct ActivationMaps: ParsableCommand {
 
     /// Videos of one name in several folders do not overwrite each other's pictures.
     private func freeName(_ video: String, _ taken: inout Set<String>) -> String {
-        let own = URL(fileURLWithPath: video).deletingPathExtension().lastPathComponent
+        let file = URL(fileURLWithPath: video).deletingPathExtension().lastPathComponent
+        let own = Escaping.canNameFile(file) ? file : "clip"
         var name = own
         var number = 1
         while !taken.insert(name).inserted {

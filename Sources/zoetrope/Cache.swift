@@ -1,4 +1,5 @@
 import ArgumentParser
+import Escaping
 import FeatureCache
 import Foundation
 import Reports
@@ -29,10 +30,11 @@ struct Cache: ParsableCommand {
         func run() throws {
             try Console.perform {
                 let summaries = try options.files.map { try CacheFile(path: $0, create: false).summary() }
-                print(
-                    try options.json
-                        ? JSONText.of(summaries, keys: .convertToSnakeCase)
-                        : summaries.map(\.text).joined(separator: "\n\n"))
+                if options.json {
+                    Console.print(json: try JSONText.of(summaries, keys: .convertToSnakeCase))
+                } else {
+                    Console.print(lines: summaries.map(\.text).joined(separator: "\n\n"))
+                }
             }
         }
     }
@@ -54,7 +56,7 @@ struct Cache: ParsableCommand {
             try Console.perform {
                 var results: [String: CacheVerification] = [:]
                 for file in options.files { results[file] = try Self.verify(file, isQuiet: options.json) }
-                if options.json { print(try JSONText.of(results, keys: .convertToSnakeCase)) }
+                if options.json { Console.print(json: try JSONText.of(results, keys: .convertToSnakeCase)) }
                 if results.values.contains(where: { !$0.isWhole }) { throw ExitCode(1) }
             }
         }
@@ -71,11 +73,11 @@ struct Cache: ParsableCommand {
             let seconds = (ContinuousClock.now - begin) / .seconds(1)
             guard !isQuiet else { return result }
             for problem in result.problems.prefix(50) {
-                print("\(problem.isDamage ? "damaged" : "note"): \(problem.place): \(problem.what)")
+                Console.print("\(problem.isDamage ? "damaged" : "note"): \(problem.place): \(problem.what)")
             }
-            if result.problems.count > 50 { print("… and \(grouped(result.problems.count - 50)) more") }
+            if result.problems.count > 50 { Console.print("… and \(grouped(result.problems.count - 50)) more") }
             let damaged = result.problems.count(where: \.isDamage)
-            print(
+            Console.print(
                 "\(file): " + (damaged == 0 ? "whole" : "\(grouped(damaged)) damaged") + "; "
                     + "\(grouped(result.sequences)) sequences, \(decimal(Double(result.bytes) / 1e6, 1)) MB"
                     + " in \(decimal(seconds, 1)) s.")
@@ -123,7 +125,7 @@ struct Cache: ParsableCommand {
                 }
                 line.clear()
                 let seconds = (ContinuousClock.now - begin) / .seconds(1)
-                print(
+                Console.print(
                     "Merged \(grouped(summary.sequences)) sequences; \(grouped(summary.skipped)) were there already; "
                         + "\(grouped(summary.runs)) runs; \(decimal(Double(summary.bytes) / 1e6, 1)) MB in "
                         + "\(decimal(seconds, 1)) s.\nCache: \(output)")
@@ -144,7 +146,8 @@ struct Cache: ParsableCommand {
 extension CacheSummary {
     /// Tables for people.
     var text: String {
-        var sizes = "\(path): \(decimal(Double(bytes) / 1e6, 1)) MB, schema \(schemaVersion), \(grouped(runs)) runs"
+        var sizes =
+            "\(Escaping.visible(path)): \(decimal(Double(bytes) / 1e6, 1)) MB, schema \(schemaVersion), \(grouped(runs)) runs"
         if freeBytes > 0 { sizes += "; \(decimal(Double(freeBytes) / 1e6, 1)) MB unused" }
         guard !recipes.isEmpty else { return sizes + "\nNo recipes." }
         var table = TextTable([

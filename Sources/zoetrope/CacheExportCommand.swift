@@ -54,13 +54,13 @@ extension Cache {
                     filters["dataset"] = dataset
                     filters["split"] = split
                     let count = try cache.exportTable(table, where: filters, to: output)
-                    return print("Wrote \(grouped(count)) rows of \(table): \(output)")
+                    return Console.print("Wrote \(grouped(count)) rows of \(table): \(output)")
                 }
                 guard let format = CacheExport.Format(rawValue: ending) else { return }
                 let export = CacheExport(
                     extraction: try chosenRecipe(cache), dataset: try chosenDataset(cache), split: split)
                 let count = try export.write(format, from: cache, to: output)
-                print("Wrote the features of \(grouped(count)) videos: \(output)")
+                Console.print("Wrote the features of \(grouped(count)) videos: \(output)")
             }
         }
 
@@ -117,12 +117,12 @@ extension Cache {
             try Console.perform {
                 let cache = try CacheFile(path: file, create: false)
                 let summary = try cache.prune(try pruning(cache), dryRun: dryRun)
-                print(
+                Console.print(
                     "\(dryRun ? "Would remove" : "Removed") \(grouped(summary.sequences)) sequences, "
                         + "\(grouped(summary.videos)) videos, \(grouped(summary.recipes)) recipes, "
                         + "\(grouped(summary.runs)) runs.")
                 if !dryRun {
-                    print(
+                    Console.print(
                         "\(file): \(decimal(Double(summary.bytesBefore) / 1e6, 1)) MB before, "
                             + "\(decimal(Double(summary.bytesAfter) / 1e6, 1)) MB now.")
                 }

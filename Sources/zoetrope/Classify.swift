@@ -1,4 +1,6 @@
 import ArgumentParser
+import Escaping
+import Files
 import Backbones
 import Foundation
 import Pipelines
@@ -75,7 +77,7 @@ struct Classify: ParsableCommand {
         try Console.perform {
             guard let backbone = Backbone.named(backbone) else { return }
             let names = try labels.map { path in
-                try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
+                try RegularFile.text(path, limit: 16 << 20).splitBytes("\n").map(String.init)
             }
             let classifier = try Classifier(
                 backbone, weights: weights, sampling: sampling(backbone), labels: names)
@@ -85,31 +87,31 @@ struct Classify: ParsableCommand {
                 do {
                     let result = try classifier.classify(video, top: top)
                     results.append(result)
-                    if !format.json { print(text(result)) }
+                    if !format.json { Console.print(text(result)) }
                 } catch let error as VideoError {
                     Console.message("failed: " + error.localizedDescription)
                 }
             }
             if format.json {
-                print(try JSONText.of(results))
+                Console.print(json: try JSONText.of(results))
             }
             if results.isEmpty { throw ExitCode(1) }
             if results.count < videos.count { throw Console.someFailed }
         }
     }
 
-    private func text(_ result: Classifier.Result) -> String {
+    private func text(_ result: Classifier.Result) -> TerminalText {
         var table = TextTable([("class", .left), ("probability", .right)])
         for entry in result.classes { table.append([entry.label, percent(entry.probability)]) }
         let seen = Backbone.named(backbone)?.clip == nil ? "frames" : "windows"
-        var text = "\(result.video) (\(result.moments.count) \(seen))\n\(table.text)"
+        let text: TerminalText = "\(result.video) (\(result.moments.count) \(seen))\n\(lines: table.text)"
         if moments {
             var times = TextTable([("at", .right), ("class", .left), ("probability", .right)])
             for moment in result.moments {
                 guard let first = moment.classes.first else { continue }
                 times.append([decimal(moment.time, 2) + " s", first.label, percent(first.probability)])
             }
-            text += "\n\n\(times.text)"
+            return text + "\n\n\(lines: times.text)"
         }
         return text
     }

@@ -33,7 +33,11 @@ struct Compare: ParsableCommand {
         try Console.perform {
             let comparison = try Comparison(
                 directories.map(RunDirectory.init), split: part.split, cache: cachePath)
-            print(format.json ? try comparison.json() : comparison.text)
+            if format.json {
+                Console.print(json: try comparison.json())
+            } else {
+                Console.print(lines: comparison.text)
+            }
             try report.write {
                 try ComparisonReport(
                     directories.map(RunDirectory.init), split: part.split, cache: cachePath)

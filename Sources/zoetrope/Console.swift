@@ -1,11 +1,21 @@
 import ArgumentParser
+import Escaping
 import Foundation
 import Pipelines
 import Synchronization
 
 /// Progress and messages go to standard error, results to standard output.
 enum Console {
-    static func message(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+    static func message(_ text: TerminalText) { FileHandle.standardError.write(Data((text.text + "\n").utf8)) }
+
+    /// A result, on standard output.
+    static func print(_ text: TerminalText) { Swift.print(text.text) }
+
+    /// A result of several lines whose parts were escaped before, such as a table.
+    static func print(lines: String) { print(TerminalText(lines: lines)) }
+
+    /// JSON, with controls as `\uXXXX`.
+    static func print(json: String) { Swift.print(Escaping.json(json)) }
 
     static let isTerminal = isatty(FileHandle.standardError.fileDescriptor) == 1
 
@@ -17,7 +27,7 @@ enum Console {
             throw error
         } catch {
             let text = (error as? any LocalizedError)?.errorDescription ?? error.localizedDescription
-            message("error: " + text)
+            message("error: \(text)")
             throw ExitCode(error is PipelineError ? 2 : 1)
         }
     }
@@ -70,12 +80,12 @@ final class ProgressLine {
     init() { interval = Console.isTerminal ? .milliseconds(100) : .seconds(10) }
 
     /// - Parameter force: whether the line appears even if the last one is recent.
-    func show(force: Bool = false, _ text: @autoclosure () -> String) {
+    func show(force: Bool = false, _ text: @autoclosure () -> TerminalText) {
         let now = ContinuousClock.now
         guard force || now - lastDraw >= interval else { return }
         lastDraw = now
         if Console.isTerminal {
-            FileHandle.standardError.write(Data("\r\u{1B}[K\(text())".utf8))
+            FileHandle.standardError.write(Data("\r\u{1B}[K\(text().text)".utf8))
             isDrawn = true
         } else {
             Console.message(text())
@@ -83,10 +93,9 @@ final class ProgressLine {
     }
 
     /// How far something is: what is done, a bar, and what else there is to say; the last step is always shown.
-    func step(_ what: String, _ done: Int, of total: Int, _ rest: String = "") {
-        show(
-            force: done == total,
-            what + String(repeating: " ", count: max(1, 10 - what.count)) + Self.bar(done, of: total) + rest)
+    func step(_ what: String, _ done: Int, of total: Int, _ rest: TerminalText = "") {
+        let padding = String(repeating: " ", count: max(1, 10 - what.count))
+        show(force: done == total, "\(what)\(padding)\(Self.bar(done, of: total))\(rest)")
     }
 
     /// Clears the line, so that something else can be printed.

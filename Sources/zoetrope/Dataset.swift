@@ -39,14 +39,14 @@ struct Dataset: ParsableCommand {
                 line.step("reading", done, of: total)
             }
             line.clear()
-            print(Self.text(check, name: dataset.name))
-            if twins { print("\n" + (try findTwins(pipeline))) }
+            Console.print(Self.text(check, name: dataset.name))
+            if twins { Console.print("\n" + (try findTwins(pipeline))) }
             if let digests { try check.digests.write(to: digests) }
             if !check.unreadable.isEmpty { throw Console.someFailed }
         }
     }
 
-    private func findTwins(_ pipeline: Pipeline) throws -> String {
+    private func findTwins(_ pipeline: Pipeline) throws -> TerminalText {
         let cache = try CacheFile(path: cache.path, create: false)
         let stored = try cache.extractions()
         guard let extraction = pipeline.extractions.lazy.compactMap({ $0.stored(in: stored) }).first else {
@@ -72,7 +72,7 @@ struct Dataset: ParsableCommand {
         return Self.text(search, features.examples)
     }
 
-    private static func text(_ search: TwinSearch, _ examples: [FeatureSet.Example]) -> String {
+    private static func text(_ search: TwinSearch, _ examples: [FeatureSet.Example]) -> TerminalText {
         for (path, reason) in search.unreadable { Console.message("failed: \(path): \(reason)") }
         guard !search.twins.isEmpty else {
             return "No twins among \(grouped(examples.count)) clips (\(grouped(search.candidates)) pairs looked at)."
@@ -90,13 +90,13 @@ struct Dataset: ParsableCommand {
         let across = search.twins.count { examples[$0.first].split != examples[$0.second].split }
         return """
             \(grouped(search.twins.count)) pairs show the same, \(grouped(across)) of them in different splits:
-            \(table.text)
+            \(lines: table.text)
             \(search.twins.count > 50 ? "  … and \(grouped(search.twins.count - 50)) more\n" : "")\
             All are in the cache: SELECT * FROM twin
             """
     }
 
-    private static func text(_ check: DatasetCheck, name: String) -> String {
+    private static func text(_ check: DatasetCheck, name: String) -> TerminalText {
         var table = TextTable([("class", .left)] + Split.allCases.map { (heading: $0.rawValue, alignment: .right) })
         var totals: [Split: Int] = [:]
         for (label, counts) in check.counts.sorted(by: { $0.key < $1.key }) {
@@ -104,7 +104,7 @@ struct Dataset: ParsableCommand {
             totals.merge(counts, uniquingKeysWith: +)
         }
         table.append(["total, \(check.counts.count) classes"] + Split.allCases.map { grouped(totals[$0] ?? 0) })
-        var parts = ["\(name)\n\(table.text)"]
+        var parts: [TerminalText] = ["\(name)\n\(lines: table.text)"]
         parts += list("cannot be read", check.unreadable.map(\.reason))
         parts += list(
             "classes in one split only", check.onlyInOneSplit.map { "\($0.label): not in \($0.missing.rawValue)" })
@@ -113,7 +113,7 @@ struct Dataset: ParsableCommand {
         parts += list(
             "duplicates within a split", check.duplicates.filter { Set($0.map(\.split)).count == 1 }.map(paths))
         if check.isClean { parts.append("No problems found.") }
-        return parts.joined(separator: "\n\n")
+        return TerminalText(joining: parts, separator: "\n\n")
     }
 
     private static func paths(_ clips: [Clip]) -> String {
@@ -121,12 +121,11 @@ struct Dataset: ParsableCommand {
     }
 
     /// A heading with the count and the first few lines, or nothing.
-    private static func list(_ heading: String, _ lines: [String]) -> [String] {
+    private static func list(_ heading: String, _ lines: [String]) -> [TerminalText] {
         guard !lines.isEmpty else { return [] }
-        let rest = lines.count > 20 ? ["  … and \(grouped(lines.count - 20)) more"] : []
-        return [
-            (["\(grouped(lines.count)) \(heading):"] + lines.prefix(20).map { "  " + $0 } + rest).joined(
-                separator: "\n")
-        ]
+        var parts: [TerminalText] = ["\(grouped(lines.count)) \(heading):"]
+        parts += lines.prefix(20).map { "  \($0)" }
+        if lines.count > 20 { parts.append("  … and \(grouped(lines.count - 20)) more") }
+        return [TerminalText(joining: parts, separator: "\n")]
     }
 }

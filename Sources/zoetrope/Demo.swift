@@ -36,12 +36,12 @@ struct Demo: ParsableCommand {
                 guard let metrics = summary.metrics[.test] else { continue }
                 results.append((head, metrics, summary.directory))
             }
-            print("\n" + comparison(results))
+            Console.print("\n" + comparison(results))
             try writeSweep()
             try writeFineTuning()
             guard let last = results.last else { return }
             try writeReports(results.map(\.run))
-            print("\n" + next(run: last.run))
+            Console.print("\n" + next(run: last.run))
         }
     }
 
@@ -98,7 +98,8 @@ struct Demo: ParsableCommand {
         var problem: String?
         for page in pages { problem = try page.report.write(html: page.path) }
         if let problem { Console.message("note: the reports have no charts. " + problem) }
-        print("\nLook at these in a browser:\n" + pages.map { "  " + $0.path }.joined(separator: "\n"))
+        let paths = pages.map { "  \($0.path)" as TerminalText }
+        Console.print("\nLook at these in a browser:\n\(TerminalText(joining: paths, separator: "\n"))")
     }
 
     /// A sweep over heads and seeds on the same features, for the user to start.
@@ -157,18 +158,18 @@ struct Demo: ParsableCommand {
             name: "demo-resnet18", dataset: pipeline.dataset, configurations: pipeline.extractions,
             workers: workers.count, version: ZoetropeCommand.version)
         let summary = try Extract.extract(extractor, into: cache)
-        print(summary.text)
+        Console.print(lines: summary.text)
         if summary.wasCancelled { throw Console.interrupted }
     }
 
-    private func comparison(_ results: [(head: String, metrics: Metrics, run: String)]) -> String {
+    private func comparison(_ results: [(head: String, metrics: Metrics, run: String)]) -> TerminalText {
         var table = TextTable([("head", .left), ("right action", .right), ("right pair", .right)])
         for result in results {
             table.append([result.head, percent(result.metrics.accuracy), percent(Self.pairAccuracy(result.metrics))])
         }
         return """
             Test clips named rightly by two heads on the same features:
-            \(table.text)
+            \(lines: table.text)
             The average of the frames knows what is seen but not in which order; the recurrent head does.
             """
     }
@@ -187,7 +188,7 @@ struct Demo: ParsableCommand {
         return Double(right) / Double(metrics.count)
     }
 
-    private func next(run: String) -> String {
+    private func next(run: String) -> TerminalText {
         """
         Next:
           make evaluate RUN=\(run)

@@ -23,11 +23,11 @@ struct Describe: ParsableCommand {
 
     func run() throws {
         if heads {
-            print(Self.headTable)
+            Console.print(lines: Self.headTable)
             return
         }
         guard let name = backbone else {
-            print(Self.overview)
+            Console.print(lines: Self.overview)
             return
         }
         if name.hasSuffix(".onnx") { return try Console.perform { try describe(model: name) } }
@@ -47,11 +47,11 @@ struct Describe: ParsableCommand {
                     ?? "\(name) sees one picture at a time: --frames has no meaning.")
         }
         let graph = backbone.graph(imageSize: size, frames: frames)
-        print("\(name): \(backbone.source)\n")
-        print(graph.layerTable)
+        Console.print("\(name): \(backbone.source)\n")
+        Console.print(lines: graph.layerTable)
         let (parameters, adds) = (Double(graph.parameterCount) / 1e6, Double(graph.multiplyAdds) / 1e9)
         let window = backbone.clip.map { "\(frames ?? $0.native) frames of " } ?? ""
-        print(
+        Console.print(
             "\n\(decimal(parameters, 2)) M parameters, \(decimal(adds, 1)) G multiply-adds at \(window)\(size)×\(size)")
     }
 
@@ -63,7 +63,7 @@ struct Describe: ParsableCommand {
             throw ValidationError("\(path) is for pictures of \(backbone.nativeImageSize) pixels, not \(size).")
         }
         let graph = try network.graph(imageSize: size)
-        print("\(path), \(size)×\(size)" + (network.imageSize == nil ? ", other sizes too" : "") + "\n")
+        Console.print("\(path), \(size)×\(size)" + (network.imageSize == nil ? ", other sizes too" : "") + "\n")
         var table = TextTable([("tap", .left), ("shape", .right), ("", .left)])
         for tap in backbone.taps {
             guard let node = graph.outputs[tap] else {
@@ -72,7 +72,7 @@ struct Describe: ParsableCommand {
             }
             table.append([tap, "\(graph.nodes[node.index].shape)", network.outputs.contains(tap) ? "output" : ""])
         }
-        print(table.text)
+        Console.print(lines: table.text)
         for output in network.outputs where graph.outputs[output] == nil {
             do {
                 try network.check(output: output, imageSize: size)

@@ -57,14 +57,14 @@ struct Evaluate: ParsableCommand {
                 trained.directory, split: part.split, cache: cachePath)
             let joined = try continuous ? join(evaluated) : nil
             if format.json {
-                print(
-                    try joined?.json()
+                Console.print(
+                    json: try joined?.json()
                         ?? evaluated.metrics.json(
                             run: trained.path, split: evaluated.split.rawValue, top: top, scores: evaluated.scores,
                             interval: evaluated.interval))
             } else {
-                print("\(trained.path), split \(evaluated.split.rawValue)\n")
-                if let joined { print(joined.text) } else { show(evaluated) }
+                Console.print("\(trained.path), split \(evaluated.split.rawValue)\n")
+                if let joined { Console.print(lines: joined.text) } else { show(evaluated) }
             }
             try report.write {
                 try RunReport(
@@ -76,10 +76,10 @@ struct Evaluate: ParsableCommand {
 
     private func show(_ evaluated: RunEvaluation) {
         let metrics = evaluated.metrics
-        print(
-            metrics.summary(top: Set([3, top]).sorted(), scores: evaluated.scores, interval: evaluated.interval))
-        print("\n" + metrics.perClassTable)
-        print("\n" + metrics.confusionTable)
+        Console.print(
+            lines: metrics.summary(top: Set([3, top]).sorted(), scores: evaluated.scores, interval: evaluated.interval))
+        Console.print(lines: "\n" + metrics.perClassTable)
+        Console.print(lines: "\n" + metrics.confusionTable)
     }
 
     private func join(_ evaluated: RunEvaluation) throws -> ContinuousEvaluation {

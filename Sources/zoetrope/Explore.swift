@@ -58,7 +58,7 @@ struct Explore: ParsableCommand {
             line.clear()
             for note in findings.notes { Console.message("note: " + note) }
             if !frames {
-                print(
+                Console.print(
                     "\(findings.twins.map { "\(grouped($0)) twins, " } ?? "")"
                         + "\(grouped(findings.doubtful.count)) doubtful labels, \(grouped(findings.odd)) odd clips")
             }

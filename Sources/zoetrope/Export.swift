@@ -34,7 +34,7 @@ struct Export: ParsableCommand {
             (options.part, options.weights) = (part, precision)
             let files = try export.write(to: path, options)
             for note in export.notes { Console.message("note: " + note) }
-            for file in files { print("\(file.path): \(String(format: "%.1f", Double(file.bytes) / 1e6)) MB") }
+            for file in files { Console.print("\(file.path): \(String(format: "%.1f", Double(file.bytes) / 1e6)) MB") }
         }
     }
 }

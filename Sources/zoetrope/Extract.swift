@@ -67,8 +67,8 @@ struct Extract: ParsableCommand {
             let cache = try CacheFile(path: path)
             extractor.configurations = try Self.decided(pipeline, in: cache, workers: workers.count, device)
             let summary = try Self.extract(extractor, into: cache)
-            print(summary.text)
-            print("Cache: \(path)")
+            Console.print(lines: summary.text)
+            Console.print("Cache: \(path)")
             if summary.wasCancelled {
                 Console.message("Interrupted. What was extracted is kept; the same command goes on from here.")
                 throw Console.interrupted
@@ -121,7 +121,7 @@ struct Extract: ParsableCommand {
         do {
             let result = try check.run(isCancelled: { Interruption.isRequested }, report: progress.show)
             progress.finish()
-            print(result.text)
+            Console.print(lines: result.text)
         } catch is FeatureExtractor.Cancelled {
             throw Console.interrupted
         }

@@ -72,10 +72,10 @@ struct FineTune: ParsableCommand {
         ) { record in
             epoch = record.epoch
             line.clear()
-            Console.message(record.text(of: configuration.training.epochs) + "  \(decimal(record.seconds, 1)) s")
+            Console.message("\(record.text(of: configuration.training.epochs))  \(decimal(record.seconds, 1)) s")
         }
         line.clear()
-        if !summary.wasCancelled { print(text(summary, run)) }
+        if !summary.wasCancelled { Console.print(text(summary, run)) }
         return (summary, frames.failures.count, run)
     }
 
@@ -102,7 +102,7 @@ struct FineTune: ParsableCommand {
         }
     }
 
-    private static func text(_ summary: FineTuningRun.Summary, _ run: FineTuningRun) -> String {
+    private static func text(_ summary: FineTuningRun.Summary, _ run: FineTuningRun) -> TerminalText {
         var table = TextTable([("split", .left), ("clips", .right), ("loss", .right), ("accuracy", .right)])
         for split in Split.allCases {
             guard let metrics = summary.metrics[split] else { continue }
@@ -119,7 +119,7 @@ struct FineTune: ParsableCommand {
             }
         return """
             \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), \(decimal(summary.seconds, 1)) s\(ending)
-            \(table.text)
+            \(lines: table.text)
             Run: \(run.directory.path)
             Network: \(run.weightsPath)
             """

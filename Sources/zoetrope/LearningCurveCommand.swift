@@ -70,10 +70,11 @@ struct LearningCurveCommand: ParsableCommand {
                 .init(clips: $0.clips, accuracy: $0.accuracy, interval: $0.interval, deviation: $0.deviation)
             })
         if format.json {
-            print(try JSONText.of(curve.points))
+            Console.print(json: try JSONText.of(curve.points))
         } else {
-            print("\(name): \(curve.heldOut) clips, each held out of the models that predict it\n\(page.text)")
-            if let gain = page.gain { print("\n" + gain) }
+            Console.print(
+                "\(name): \(curve.heldOut) clips, each held out of the models that predict it\n\(lines: page.text)")
+            if let gain = page.gain { Console.print("\n" + gain) }
         }
         try report.write { page }
     }

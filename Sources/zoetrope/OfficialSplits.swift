@@ -39,7 +39,7 @@ struct OfficialSplits {
         }
         guard !parts.isEmpty else { throw SequenceError.noSplit("test", available: ["train"]) }
         let report = OfficialSplitsReport(name: name, parts: parts)
-        print("\n\(name), test part of each official split\n\(report.text)")
+        Console.print("\n\(name), test part of each official split\n\(lines: report.text)")
         let page = "\(runs)/\(name)-splits.html"
         _ = try report.write(html: page)
         Console.message("Report: " + page)

@@ -76,7 +76,7 @@ struct Predict: ParsableCommand {
 
     /// What one video gave.
     struct Output {
-        let text: String
+        let text: TerminalText
         let document: any Encodable
     }
 
@@ -85,7 +85,7 @@ struct Predict: ParsableCommand {
         try videos.compactMap { video in
             do {
                 let output = try work(video)
-                if !json { print(output.text) }
+                if !json { Console.print(output.text) }
                 return output
             } catch let error as VideoError {
                 Console.message("failed: " + error.localizedDescription)
@@ -113,7 +113,7 @@ struct Predict: ParsableCommand {
     }
 
     private func printJSON(_ documents: [any Encodable]) throws {
-        print(try JSONText.of(documents.map(AnyDocument.init)))
+        Console.print(json: try JSONText.of(documents.map(AnyDocument.init)))
     }
 
     private struct AnyDocument: Encodable {
@@ -121,9 +121,9 @@ struct Predict: ParsableCommand {
         func encode(to encoder: any Encoder) throws { try document.encode(to: encoder) }
     }
 
-    private func text(_ prediction: Prediction) -> String {
+    private func text(_ prediction: Prediction) -> TerminalText {
         var table = TextTable([("class", .left), ("probability", .right)])
         for entry in prediction.classes.prefix(top) { table.append([entry.label, percent(entry.probability)]) }
-        return "\(prediction.video) (\(prediction.frames) \(prediction.unit))\n\(table.text)"
+        return "\(prediction.video) (\(prediction.frames) \(prediction.unit))\n\(lines: table.text)"
     }
 }

@@ -97,7 +97,7 @@ enum WindowedOutput {
         }
     }
 
-    private static func text(_ prediction: WindowedPrediction) -> String {
+    private static func text(_ prediction: WindowedPrediction) -> TerminalText {
         let frames = prediction.timeline.times.count
         let window =
             prediction.unit == "frames" ? "windows of \(prediction.window)" : "\(prediction.window) at once"
@@ -106,7 +106,7 @@ enum WindowedOutput {
         return """
             \(prediction.video) (\(grouped(frames)) \(prediction.unit) at \(decimal(prediction.frameRate, 2)) a second, \
             \(window)\(short))
-            \(prediction.timeline.segmentTable)
+            \(lines: prediction.timeline.segmentTable)
             """
     }
 }

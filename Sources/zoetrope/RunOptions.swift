@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Escaping
 import Foundation
 import Pipelines
 import SequenceModels
@@ -50,7 +51,7 @@ struct TrainingOptions: ParsableArguments {
     @OptionGroup var resources: TrainingResources
 
     func validate() throws {
-        if let name, name.isEmpty || name.contains("/") || name.hasPrefix(".") {
+        if let name, !Escaping.canNameFile(name) {
             throw ValidationError("--name must be usable as a folder's name, not '\(name)'.")
         }
     }

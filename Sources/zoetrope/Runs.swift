@@ -1,4 +1,5 @@
 import ArgumentParser
+import Escaping
 import FeatureCache
 import Foundation
 import Reports
@@ -35,7 +36,7 @@ struct Runs: ParsableCommand {
 
     func validate() throws {
         for filter in filters {
-            let parts = filter.split(separator: "=", maxSplits: 1)
+            let parts = filter.splitBytes("=", maxSplits: 1)
             guard parts.count == 2, Self.columns[String(parts[0])] != nil else {
                 let known = Self.columns.keys.sorted().joined(separator: ", ")
                 throw ValidationError("--where is column=text with one of \(known), not '\(filter)'.")
@@ -47,16 +48,16 @@ struct Runs: ParsableCommand {
         try Console.perform {
             let runs = sorted(try CacheFile(path: cache.path, create: false).runs().filter(isWanted))
             if format.json {
-                print(try JSONText.of(runs))
+                Console.print(json: try JSONText.of(runs))
             } else {
-                print(runs.isEmpty ? "No runs." : Self.table(runs))
+                Console.print(lines: runs.isEmpty ? "No runs." : Self.table(runs))
             }
         }
     }
 
     private func isWanted(_ run: RunSummary) -> Bool {
         filters.allSatisfy { filter in
-            let parts = filter.split(separator: "=", maxSplits: 1).map(String.init)
+            let parts = filter.splitBytes("=", maxSplits: 1).map(String.init)
             return Self.columns[parts[0]]?(run).localizedCaseInsensitiveContains(parts[1]) ?? false
         }
     }

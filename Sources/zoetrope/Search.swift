@@ -113,9 +113,9 @@ struct Search: ParsableCommand {
                 ? try search.clips(question, where: condition, count: top)
                 : try search.moments(question, where: condition, count: top)
             if format.json {
-                print(try JSONText.of(matches))
+                Console.print(json: try JSONText.of(matches))
             } else {
-                print(table(matches))
+                Console.print(lines: table(matches))
             }
             try show(matches, file, selection)
         }

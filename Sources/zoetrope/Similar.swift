@@ -71,7 +71,7 @@ struct Similar: ParsableCommand {
                 }
             }
             if format.json {
-                print(try JSONText.of(documents))
+                Console.print(json: try JSONText.of(documents))
             }
         }
     }
@@ -99,6 +99,6 @@ struct Similar: ParsableCommand {
             let time = frames ? [match.time.map { decimal($0, 2) + " s" } ?? "–"] : []
             table.append([match.path, match.label] + time + [decimal(match.cosine, 3)])
         }
-        print("\(video)\n\(table.text)")
+        Console.print("\(video)\n\(lines: table.text)")
     }
 }

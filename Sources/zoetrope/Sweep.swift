@@ -1,4 +1,5 @@
 import ArgumentParser
+import Escaping
 import FeatureCache
 import Foundation
 import Pipelines
@@ -95,7 +96,7 @@ struct Sweep: ParsableCommand {
         line.clear()
         guard let nested else { throw Console.interrupted }
         if format.json {
-            return print(try JSONText.of(nested.choices))
+            return Console.print(json: try JSONText.of(nested.choices))
         }
         var table = TextTable(
             [("fold", .right)] + plan.keys.map { (heading: Self.short($0), alignment: .left) } + [
@@ -106,10 +107,10 @@ struct Sweep: ParsableCommand {
                 ["\(choice.fold)"] + choice.values + [decimal(choice.validationLoss, 4), percent(choice.accuracy)])
         }
         let (mean, deviation) = nested.result.summary.accuracy
-        print(
+        Console.print(
             """
             \(first.name): what each outer fold chose among \(plan.points.count) points
-            \(table.text)
+            \(lines: table.text)
 
             Choosing so gives \(percent(nested.result.metrics.accuracy)) of the held-out clips (95 %: \
             \(percent(nested.result.interval.lower)) to \(percent(nested.result.interval.upper))), \(percent(mean)) ± \
@@ -119,23 +120,25 @@ struct Sweep: ParsableCommand {
 
     private func show(_ plan: SweepPlan, _ result: SweepRun.Result, _ path: String) throws {
         if format.json {
-            print(try JSONText.of(result.outcomes))
+            Console.print(json: try JSONText.of(result.outcomes))
             return
         }
-        print(table(plan, result))
-        for outcome in result.outcomes { if let failure = outcome.failure { print("\(outcome.name): \(failure)") } }
+        Console.print(lines: table(plan, result))
+        for outcome in result.outcomes {
+            if let failure = outcome.failure { Console.print("\(outcome.name): \(failure)") }
+        }
         if let best = result.best {
-            print(
+            Console.print(
                 "\nBest on validation: \(best.name)"
                     + (best.testAccuracy.map { ", test accuracy " + percent($0) } ?? ""))
         }
-        if result.best == nil { print("\nNothing is selected: no run has a validation part.") }
+        if result.best == nil { Console.print("\nNothing is selected: no run has a validation part.") }
         let trained = result.outcomes.filter { $0.failure == nil }
         if trained.count > 1, trained.count <= Self.compared {
             let directories = trained.map { RunDirectory(path: runs.path + "/" + $0.name) }
-            print("\n" + (try Comparison(directories, cache: cache.path)).text)
+            Console.print(lines: "\n" + (try Comparison(directories, cache: cache.path)).text)
         }
-        print("\nAs a table for plots: \(path)")
+        Console.print("\nAs a table for plots: \(path)")
     }
 
     private func page(_ plan: SweepPlan, _ result: SweepRun.Result) throws -> SweepReport {
@@ -175,7 +178,7 @@ struct Sweep: ParsableCommand {
     }
 
     /// The last part of a key that says enough.
-    private static func short(_ key: String) -> String { key.split(separator: ".").last.map(String.init) ?? key }
+    private static func short(_ key: String) -> String { key.splitBytes(".").last.map(String.init) ?? key }
 
     private func csv(_ plan: SweepPlan, _ result: SweepRun.Result) -> String {
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }

@@ -107,7 +107,7 @@ struct TrainSequence: ParsableCommand {
             }
         }
         line.clear()
-        if let summary { print(text(summary, run)) }
+        if let summary { Console.print(text(summary, run)) }
         if let metrics = summary?.metrics, metrics[.test] == nil, metrics[.validation] != nil, training.folds == nil {
             Console.message(
                 "note: there is no test part, and validation chose the epoch, so its accuracy flatters. Set a part aside with "
@@ -196,11 +196,11 @@ struct TrainSequence: ParsableCommand {
         case .resumed(let epochs): Console.message("\(run.name): goes on after epoch \(epochs)")
         case .epoch(let epoch):
             line.show(
-                force: epoch.epoch == 1 || epoch.epoch == run.training.epochs, epoch.text(of: run.training.epochs))
+                force: epoch.epoch == 1 || epoch.epoch == run.training.epochs, "\(epoch.text(of: run.training.epochs))")
         }
     }
 
-    private static func text(_ summary: SequenceRun.Summary, _ run: SequenceRun) -> String {
+    private static func text(_ summary: SequenceRun.Summary, _ run: SequenceRun) -> TerminalText {
         var table = TextTable([
             ("split", .left), ("clips", .right), ("loss", .right), ("accuracy", .right), ("top-5", .right),
         ])
@@ -215,12 +215,12 @@ struct TrainSequence: ParsableCommand {
         }
         let seconds = decimal(summary.seconds, 2)
         if run.training.model.kind == .zeroShot {
-            return "\(run.name): nothing was trained\n\(table.text)\nRun: \(summary.directory)"
+            return "\(run.name): nothing was trained\n\(lines: table.text)\nRun: \(summary.directory)"
         }
         return """
             \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), trained in \(seconds) s\
             \(ending(summary.ending))
-            \(table.text)
+            \(lines: table.text)
             Run: \(summary.directory)
             """
     }

@@ -38,7 +38,7 @@ struct Weights: ParsableCommand {
                     input(weights),
                 ])
             }
-            print(table.text)
+            Console.print(lines: table.text)
         }
 
         /// Side of the picture and range of its numbers.
@@ -84,9 +84,9 @@ struct Weights: ParsableCommand {
                     let file = try fetcher.fetch(weights, to: folder)
                     let unchecked = "unchecked: nobody states a digest of it."
                     if file.wasThere {
-                        print("\(file.path) is there already, " + (file.isChecked ? "and whole." : unchecked))
+                        Console.print("\(file.path) is there already, " + (file.isChecked ? "and whole." : unchecked))
                     } else {
-                        print("\(file.path): fetched, " + (file.isChecked ? "and checked." : unchecked))
+                        Console.print("\(file.path): fetched, " + (file.isChecked ? "and checked." : unchecked))
                     }
                 }
             }
@@ -111,20 +111,21 @@ struct Weights: ParsableCommand {
                     table.append([name, size.isEmpty ? "–" : size, grouped(shape.reduce(1, *))])
                 }
                 let count = shapes.reduce(0) { $0 + $1.value.reduce(1, *) }
-                print(table.text)
-                print("\n\(file): \(checkpoint.format), \(grouped(shapes.count)) tensors, \(grouped(count)) numbers")
+                Console.print(lines: table.text)
+                Console.print(
+                    "\n\(file): \(checkpoint.format), \(grouped(shapes.count)) tensors, \(grouped(count)) numbers")
                 let damaged = try shapes.map(\.key).filter {
                     try checkpoint.tensor(named: $0)?.values.areFinite == false
                 }
                 if !damaged.isEmpty {
-                    print(
+                    Console.print(
                         "\(grouped(damaged.count)) tensors hold NaN or infinity: \(damaged.prefix(5).joined(separator: ", "))"
                     )
                 }
                 if let backbone = Backbone.looking(like: checkpoint.shapes) {
-                    print("This looks like \(backbone.name).")
+                    Console.print("This looks like \(backbone.name).")
                 } else {
-                    print("It fits none of the backbones that `zoetrope describe` lists.")
+                    Console.print("It fits none of the backbones that `zoetrope describe` lists.")
                 }
             }
         }
@@ -151,7 +152,7 @@ struct Weights: ParsableCommand {
                 let checkpoint = try openWeights(path: file)
                 try SafeTensorsWriter.convert(
                     checkpoint, metadata: WeightsTraits(of: checkpoint).metadata, to: output)
-                print("\(output): \(grouped(checkpoint.shapes.count)) tensors from \(checkpoint.format)")
+                Console.print("\(output): \(grouped(checkpoint.shapes.count)) tensors from \(checkpoint.format)")
             }
         }
     }

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Escaping
+import Foundation
 
 /// Teaches a machine to recognise actions in videos.
 @main
@@ -22,4 +24,30 @@ struct ZoetropeCommand: ParsableCommand {
             Predict.self, Classify.self, ActivationMaps.self, Export.self, Cache.self,
             Dataset.self, Explore.self, Similar.self, Search.self, Describe.self, Weights.self, Demo.self,
         ])
+
+    /// As ArgumentParser's own `main`, but what it repeats of the command line is escaped for the terminal.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            let (code, text) = (exitCode(for: error), fullMessage(for: error))
+            if code.isSuccess {
+                print(text)
+            } else if !text.isEmpty {
+                Console.message(TerminalText(lines: escapingArguments(in: text)))
+            }
+            Foundation.exit(code.rawValue)
+        }
+    }
+
+    /// A message with the arguments that it repeats on one line each.
+    private static func escapingArguments(in text: String) -> String {
+        let arguments = CommandLine.arguments.dropFirst().flatMap { argument in
+            [argument] + argument.splitBytes("=", maxSplits: 1).dropFirst().map(String.init)
+        }
+        return arguments.filter(Escaping.hasControls).reduce(text) { text, argument in
+            text.replacingBytes(argument, with: Escaping.visible(argument))
+        }
+    }
 }

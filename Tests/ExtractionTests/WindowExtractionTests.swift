@@ -42,7 +42,7 @@ import Video
         let cache = try dataset.cache()
         let summary = try extractor(dataset, [configuration()]).run(into: cache) { _ in }
         #expect(summary.failed == 0 && summary.unit == "windows")
-        let rows = try cache.read {
+        let rows = try DatabaseQueue(path: cache.path).read {
             try Row.fetchAll(
                 $0, sql: "SELECT * FROM frame_feature WHERE path = 'run/long.y4m' ORDER BY position")
         }

@@ -259,7 +259,9 @@ import Testing
         #expect(StoredType.float16.rounding(numbers) == expected)
         let streamed = try cache.features(dataset: "demo", extraction: id, memory: 0)
         #expect(try streamed.gather(streamed.examples[0].views[0].frames.suffix(1)).rows == expected.suffix(3))
-        let rows = try cache.read { try Data.fetchAll($0, sql: "SELECT feature FROM frame_feature ORDER BY position") }
+        let rows = try DatabaseQueue(path: cache.path).read {
+            try Data.fetchAll($0, sql: "SELECT feature FROM frame_feature ORDER BY position")
+        }
         #expect(rows.map(\.count) == [6, 6])
         #expect(rows[0].prefix(2) == Data([0x00, 0x3C]))
         #expect(try cache.verify().isWhole)

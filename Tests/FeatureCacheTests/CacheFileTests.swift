@@ -89,7 +89,10 @@ enum Example {
     func schema() throws {
         let (cache, _) = try Example.cache(in: scratch)
         func columns(_ table: String) throws -> [String] {
-            try cache.read { try String.fetchAll($0, sql: "SELECT name FROM pragma_table_info(?)", arguments: [table]) }
+            // As a user does: this program itself trusts no schema.
+            try DatabaseQueue(path: cache.path).read {
+                try String.fetchAll($0, sql: "SELECT name FROM pragma_table_info(?)", arguments: [table])
+            }
         }
         #expect(
             try columns("sequence") == [
@@ -117,7 +120,7 @@ enum Example {
     @Test("a row of frame_feature is a frame: its index, time and float blob")
     func frameFeature() throws {
         let (cache, _) = try Example.cache(in: scratch)
-        let rows = try cache.read {
+        let rows = try DatabaseQueue(path: cache.path).read {
             try Row.fetchAll($0, sql: "SELECT * FROM frame_feature WHERE path = 'a.mp4' ORDER BY position")
         }
         #expect(rows.count == 3)

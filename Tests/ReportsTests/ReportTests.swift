@@ -155,7 +155,8 @@ import Testing
         #expect(charts.map(\.title) == ["Validation accuracy, %; decay 0", "Validation accuracy, %; decay 1e-3"])
         #expect(charts[0].script.contains("62.5"))
         // Numbers in their order.
-        #expect(charts[0].script.contains("'1e-4' 0.0, '1e-3' 1.0, '1e-2' 2.0"))
+        let tics = ["1e-4", "1e-3", "1e-2"].map(Chart.quoted)
+        #expect(charts[0].script.contains("\(tics[0]) 0.0, \(tics[1]) 1.0, \(tics[2]) 2.0"))
         #expect(HeatMap.charts(keys: ["sequence.seed"], points: [points[0]]).isEmpty)
     }
 

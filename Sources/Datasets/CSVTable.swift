@@ -1,0 +1,85 @@
+/// Comma-separated values (RFC 4180) with a header row, read byte by byte: a comma after U+0600 parts two fields, though
+/// Swift counts both as one character.
+struct CSVTable {
+    /// A field that begins with a quote has no closing one.
+    struct Unterminated: Error {
+        /// Of the record that the field is in, from 1.
+        let row: Int
+    }
+
+    /// Names of the columns; empty if the text is.
+    let header: [String]
+    /// Fields of every record after the header; a blank line is one empty field.
+    let rows: [[String]]
+
+    /// Reads a text, with or without a byte-order mark; records end with a line feed, a carriage return or both.
+    ///
+    /// - Throws: `Unterminated`.
+    init(_ text: String) throws(Unterminated) {
+        var reader = Reader(Array(text.utf8))
+        var records: [[String]] = []
+        while let record = reader.record() {
+            if reader.isUnterminated { throw Unterminated(row: records.count + 1) }
+            records.append(record)
+        }
+        header = records.first ?? []
+        rows = Array(records.dropFirst())
+    }
+
+    private struct Reader {
+        private static let comma = UInt8(ascii: ","), quote = UInt8(ascii: "\"")
+        private let bytes: [UInt8]
+        private var place: Int
+        private(set) var isUnterminated = false
+
+        init(_ bytes: [UInt8]) {
+            self.bytes = bytes
+            place = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        }
+
+        /// The next record, or nil at the end.
+        mutating func record() -> [String]? {
+            guard place < bytes.count else { return nil }
+            var fields = [field()]
+            while place < bytes.count, bytes[place] == Self.comma {
+                place += 1
+                fields.append(field())
+            }
+            // One line break of one or two bytes.
+            if place < bytes.count {
+                let isPair = bytes[place] == 0x0D && place + 1 < bytes.count && bytes[place + 1] == 0x0A
+                place += isPair ? 2 : 1
+            }
+            return fields
+        }
+
+        private mutating func field() -> String {
+            place < bytes.count && bytes[place] == Self.quote ? quoted() : plain()
+        }
+
+        private mutating func plain() -> String {
+            let start = place
+            while place < bytes.count, ![Self.comma, 0x0A, 0x0D].contains(bytes[place]) { place += 1 }
+            return String(decoding: bytes[start..<place], as: UTF8.self)
+        }
+
+        private mutating func quoted() -> String {
+            var content: [UInt8] = []
+            place += 1
+            while place < bytes.count {
+                let byte = bytes[place]
+                place += 1
+                if byte == Self.quote {
+                    guard place < bytes.count, bytes[place] == Self.quote else {
+                        // What stands between the closing quote and the comma belongs to the field.
+                        return String(decoding: content, as: UTF8.self) + plain()
+                    }
+                    place += 1
+                }
+                content.append(byte)
+            }
+            isUnterminated = true
+            return String(decoding: content, as: UTF8.self)
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import CSQLiteGuard
+import Files
+import GRDB
+
+/// Connections to caches, which may come from strangers: SQLite is defensive, runs no trigger, and what the schema itself
+/// names is not trusted.
+enum CacheConnection {
+    /// Milliseconds that a statement which somebody wrote, or a view, may take until its next row.
+    static let timeLimit = 60_000
+
+    /// How every connection of this module is opened.
+    static func configuration(readonly: Bool = false) -> Configuration {
+        var configuration = Configuration()
+        configuration.readonly = readonly
+        configuration.busyMode = .timeout(30)
+        configuration.prepareDatabase { database in
+            guard let connection = database.sqliteConnection else { return }
+            let status = sqlite_guard(UnsafeMutableRawPointer(connection))
+            if status != 0 { throw DatabaseError(resultCode: ResultCode(rawValue: status)) }
+        }
+        return configuration
+    }
+
+    /// Lets a view call functions that SQLite before 3.41 does not vouch for, such as JSON's.
+    ///
+    /// - Parameter isOwn: whether it is a view of this program's; else nothing changes.
+    static func trusting<Result>(_ database: Database, isOwn: Bool, _ body: () throws -> Result) throws -> Result {
+        guard isOwn else { return try body() }
+        try database.execute(sql: "PRAGMA trusted_schema = ON")
+        defer { try? database.execute(sql: "PRAGMA trusted_schema = OFF") }
+        return try body()
+    }
+
+    /// Throws unless nothing or a regular file is at `path`: SQLite would wait for a pipe's other end.
+    ///
+    /// - Throws: `CacheError.notSQLite`.
+    static func requireRegular(_ path: String) throws(CacheError) {
+        do throws(FileError) {
+            try RegularFile.checkUnopened(path)
+        } catch {
+            throw CacheError.notSQLite(path: path)
+        }
+    }
+
+    /// A connection for SQL that a user wrote: it reads, computes, and can do nothing else.
+    static func restricted(path: String) throws -> DatabaseQueue {
+        let queue = try DatabaseQueue(path: path, configuration: configuration(readonly: true))
+        try queue.inDatabase { database in
+            guard let connection = database.sqliteConnection else { return }
+            let status = sqlite_restrict(UnsafeMutableRawPointer(connection))
+            if status != 0 { throw DatabaseError(resultCode: ResultCode(rawValue: status)) }
+        }
+        return queue
+    }
+
+    /// Runs statements that may never end, each until the limit after the last call of the closure it is given.
+    ///
+    /// - Throws: `DatabaseError` with `SQLITE_INTERRUPT` after the limit.
+    static func limited<Result>(
+        _ database: Database, milliseconds: Int = timeLimit, _ body: (_ goOn: () -> Void) throws -> Result
+    ) rethrows -> Result {
+        let connection = database.sqliteConnection.map { UnsafeMutableRawPointer($0) }
+        func limit(_ milliseconds: Int) {
+            if let connection { sqlite_limit_time(connection, Int32(clamping: milliseconds)) }
+        }
+        limit(milliseconds)
+        defer { limit(0) }
+        return try body { limit(milliseconds) }
+    }
+}

@@ -1,0 +1,42 @@
+/// Conditions that users write, which become a part of a longer statement.
+enum SQLCondition {
+    /// Throws if a condition ends its own parentheses or the statement, so that what follows would be another query.
+    ///
+    /// Follows SQLite's tokens: texts in `'`, names in `"`, backquotes or brackets, comments of both kinds.
+    ///
+    /// - Throws: `ScanError.condition`.
+    static func check(_ condition: String) throws(ScanError) {
+        var depth = 0
+        var bytes = condition.utf8.makeIterator()
+        var byte = bytes.next()
+        while let current = byte {
+            byte = bytes.next()
+            switch current {
+            case UInt8(ascii: "("): depth += 1
+            case UInt8(ascii: ")"):
+                depth -= 1
+                if depth < 0 { throw .condition(condition, reason: "it closes a parenthesis that it does not open") }
+            case UInt8(ascii: ";"): throw .condition(condition, reason: "it holds a semicolon")
+            case UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"), UInt8(ascii: "["):
+                let end = current == UInt8(ascii: "[") ? UInt8(ascii: "]") : current
+                while let next = byte, next != end { byte = bytes.next() }
+                if byte == nil { throw .condition(condition, reason: "a quotation does not end") }
+                // A doubled quote begins the next quotation, which is the same text to us.
+                byte = bytes.next()
+            case UInt8(ascii: "-") where byte == UInt8(ascii: "-"):
+                while let next = byte, next != UInt8(ascii: "\n") { byte = bytes.next() }
+            case UInt8(ascii: "/") where byte == UInt8(ascii: "*"):
+                var last = UInt8(0)
+                byte = bytes.next()
+                while let next = byte, !(last == UInt8(ascii: "*") && next == UInt8(ascii: "/")) {
+                    last = next
+                    byte = bytes.next()
+                }
+                if byte == nil { throw .condition(condition, reason: "a comment does not end") }
+                byte = bytes.next()
+            default: break
+            }
+        }
+        if depth > 0 { throw .condition(condition, reason: "a parenthesis is not closed") }
+    }
+}

@@ -1,0 +1,89 @@
+import Escaping
+import GRDB
+
+/// Compares the schema of a cache with the one that this program makes. SQL in a schema runs whenever a table is used:
+/// triggers, views and virtual tables in place of tables, generated columns, checks, conflict clauses and foreign keys that
+/// delete. So tables of ours must be defined as this program defines them; others may be there and are never used.
+enum SchemaCheck {
+    /// One entry of `sqlite_master`, its SQL without comments and space.
+    private struct Entry: Equatable {
+        let type, sql: String
+    }
+
+    private static let required = [
+        "video", "sample", "extraction", "sequence", "failure", "run", "epoch", "prediction",
+    ]
+    /// Made when they are first needed.
+    private static let optional = ["file", "fold", "twin_pair", "phrase"]
+
+    /// - Parameter version: of the file's schema, an older one too.
+    /// - Throws: `CacheError.foreignSchema`.
+    static func check(_ database: Database, path: String, version: Int = Schema.version) throws {
+        let known = try reference(version)
+        let found = try entries(database)
+        if let trigger = try String.fetchOne(database, sql: "SELECT name FROM sqlite_master WHERE type = 'trigger'") {
+            throw CacheError.foreignSchema(path: path, what: "the trigger \(trigger)")
+        }
+        for name in required + optional {
+            guard let own = found[name] else {
+                if optional.contains(name) { continue }
+                throw CacheError.foreignSchema(path: path, what: "no table \(name)")
+            }
+            if own != known[name] { throw CacheError.foreignSchema(path: path, what: "another \(name)") }
+        }
+        try checkIndexes(database, path: path)
+    }
+
+    /// Whether a view is one that this program made: others may take for ever.
+    static func isOwnView(_ name: String, in database: Database) throws -> Bool {
+        let own = try entries(database)[name]
+        return try own?.type == "view" && own == reference(Schema.version)[name]
+    }
+
+    /// An index may hold an expression, which is evaluated for each row that is written.
+    private static func checkIndexes(_ database: Database, path: String) throws {
+        let indexes = try Row.fetchAll(
+            database, sql: "SELECT name, lower(tbl_name) FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+        for index in indexes {
+            let (name, table): (String, String) = try (index.get(0), index.get(1))
+            guard (required + optional).contains(table) else { continue }
+            let columns = try Int.fetchAll(
+                database, sql: "SELECT cid FROM pragma_index_xinfo(?)", arguments: [name])
+            let isPartial = try Int.fetchOne(
+                database, sql: "SELECT partial FROM pragma_index_list(?) WHERE name = ?", arguments: [table, name])
+            if columns.contains(where: { $0 < -1 }) || isPartial != 0 {
+                throw CacheError.foreignSchema(path: path, what: "the index \(name)")
+            }
+        }
+    }
+
+    /// By name in lower case, as SQLite compares names.
+    private static func entries(_ database: Database) throws -> [String: Entry] {
+        let rows = try Row.fetchAll(
+            database, sql: "SELECT lower(name), type, sql FROM sqlite_master WHERE type IN ('table', 'view')")
+        return try rows.reduce(into: [:]) { entries, row in
+            let sql: String? = try row.get(2)
+            entries[try row.get(0)] = Entry(type: try row.get(1), sql: normalized(sql ?? ""))
+        }
+    }
+
+    /// What this program makes, in a database of its own in memory.
+    private static func reference(_ version: Int) throws -> [String: Entry] {
+        try DatabaseQueue().write { database in
+            var parts = [Schema.tables]
+            if version >= 3 { parts.append(Schema.windows) }
+            parts += [Schema.files, Schema.folds, Schema.twins, Schema.phrases, Schema.views]
+            for part in parts { try database.execute(sql: part) }
+            return try entries(database)
+        }
+    }
+
+    /// SQL without comments, in lower case, with one space where there was any.
+    private static func normalized(_ sql: String) -> String {
+        let lines = sql.byteLines().map { line in
+            line.firstByteRange(of: "--").map { line[..<$0.lowerBound] } ?? line[...]
+        }
+        return lines.joined(separator: " ").lowercased().splitBytes { [0x09, 0x0A, 0x0D, 0x20].contains($0) }
+            .joined(separator: " ")
+    }
+}

@@ -1,0 +1,103 @@
+import Digests
+import Foundation
+import GRDB
+import TestSupport
+import Testing
+
+@testable import FeatureCache
+
+/// Inputs of a merge that no extraction wrote.
+@Suite struct HostileMergeTests {
+    let scratch: ScratchFolder
+
+    init() throws { scratch = try ScratchFolder() }
+
+    private func cache(_ name: String, _ videos: Range<Int>) throws -> CacheFile {
+        let cache = try CacheFile(path: "\(scratch.path)/\(name).sqlite")
+        let id = try cache.addExtraction(Example.extraction())
+        for index in videos {
+            let video = Example.video("v\(index).mp4")
+            try cache.registerSamples([
+                (video, SampleRecord(dataset: "demo", label: "run", split: "train", group: nil))
+            ])
+            try cache.store(
+                Example.sequence(length: index % 4 + 1, start: Float(index)), video: video, extraction: id,
+                maxFrames: 4, featureSize: 3)
+        }
+        return cache
+    }
+
+    private func tamper(_ cache: CacheFile, _ sql: String) throws {
+        try DatabaseQueue(path: cache.path).writeWithoutTransaction { database in
+            // As a stranger may: columns of a schema that is put back afterwards hold anything.
+            try database.execute(sql: "PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON")
+            try database.execute(sql: sql)
+        }
+    }
+
+    /// Everything of a cache.
+    private func content(_ cache: CacheFile) throws -> [String] {
+        try cache.read { database in
+            try ["video", "sample", "extraction", "sequence", "failure", "run"].flatMap { table in
+                try Row.fetchAll(database, sql: "SELECT * FROM \(table)").map { "\(table) \($0)" }
+            }
+        }
+    }
+
+    static let damages = [
+        "an impossible size": "UPDATE extraction SET max_frames = 4611686018427387903",
+        "another recipe": "UPDATE extraction SET recipe = 'other'",
+        "features of zeros under their old checksum": "UPDATE sequence SET features = zeroblob(length(features))",
+        "a longer length": "UPDATE sequence SET length = 4, mask = '1111' WHERE length < 4",
+        "another mask": "UPDATE sequence SET mask = '0000'",
+        "a text for features": "UPDATE sequence SET features = 'x'",
+        "a missing video": "DELETE FROM video",
+        "no checksum": """
+        UPDATE sqlite_master SET sql = replace(sql, 'checksum TEXT NOT NULL', 'checksum TEXT') WHERE name = 'sequence';
+        PRAGMA schema_version = 1000
+        """,
+    ]
+
+    @Test("a damaged input is named, and the receiving cache is as it was", arguments: damages.keys.sorted())
+    func damaged(damage: String) throws {
+        let good = try cache("good", 0..<3)
+        let bad = try cache("bad", 2..<9)
+        try tamper(bad, try #require(Self.damages[damage]))
+        if damage == "no checksum" {
+            try tamper(bad, "UPDATE sequence SET checksum = NULL")
+            try tamper(
+                bad,
+                """
+                UPDATE sqlite_master SET sql = replace(sql, 'checksum TEXT,', 'checksum TEXT NOT NULL,')
+                  WHERE name = 'sequence'; PRAGMA schema_version = 2000
+                """)
+        }
+        let before = try content(good)
+        let error = #expect(throws: (any Error).self) {
+            try CacheMerge(output: good.path, inputs: [bad.path]).run()
+        }
+        #expect(error?.localizedDescription.contains(bad.path) == true, "\(String(describing: error))")
+        #expect(try content(good) == before)
+        #expect(try good.verify().isWhole)
+    }
+
+    @Test("of two inputs with equal checksums, the one whose features are damaged does not win") func equalChecksums()
+        throws
+    {
+        let whole = try cache("whole", 0..<4)
+        let zeroed = try cache("zeroed", 0..<4)
+        try tamper(zeroed, "UPDATE sequence SET features = zeroblob(length(features))")
+        let output = scratch.path + "/out.sqlite"
+        let error = #expect(throws: CacheConflict.self) {
+            try CacheMerge(output: output, inputs: [zeroed.path, whole.path]).run()
+        }
+        guard case .damaged(let path, _, let what)? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(path == zeroed.path && what == "its features do not fit their checksum")
+        // What is there already is not read again.
+        #expect(try CacheMerge(output: output, inputs: [whole.path, zeroed.path]).run().sequences == 4)
+        #expect(try CacheFile(path: output, create: false).verify().isWhole)
+    }
+}
