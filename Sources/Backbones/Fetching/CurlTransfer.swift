@@ -46,7 +46,7 @@ struct CurlTransfer {
         var result = [
             "curl", "--disable", "--globoff", "--fail", "--location", "--max-redirs", "\(Self.redirects)", "--proto",
             schemes, "--proto-redir", schemes, "--speed-limit", "1000", "--speed-time", "\(patience)",
-            "--connect-timeout", "\(patience)", "--max-filesize", "\(max(1, maximum - start))",
+            "--connect-timeout", "\(patience)", "--max-filesize", "\(maximum)",
             "--suppress-connect-headers", "--dump-header", headers, "--output", "-",
             showsProgress ? "--progress-bar" : "--silent",
         ]
@@ -101,16 +101,21 @@ struct CurlTransfer {
                 return true
             }
         } catch {
-            process.terminate()
-            process.waitUntilExit()
+            stop(process)
             throw error
         }
-        if isStopped || isTooLarge { process.terminate() }
+        if isStopped || isTooLarge { stop(process) }
         process.waitUntilExit()
         if process.terminationStatus == 127 { throw FetchError.noCurl }
         return Outcome(
             code: process.terminationStatus, headers: headers(),
             isTooLarge: isTooLarge || process.terminationStatus == 63, isStopped: isStopped)
+    }
+
+    /// Kills curl: it inherits the signal mask of the calling thread, which may block SIGTERM.
+    private func stop(_ process: Process) {
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        process.waitUntilExit()
     }
 
     /// Calls `receive` with what arrives, until the end or until it returns false.
@@ -127,7 +132,7 @@ struct CurlTransfer {
 
     /// A folder that only this user can write to, so that nobody can place a link at the headers' path.
     private func temporaryFolder() throws -> String {
-        var template = Array((NSTemporaryDirectory() + "/zoetrope-fetch-XXXXXX").utf8CString)
+        var template = Array((NSTemporaryDirectory() + "zoetrope-fetch-XXXXXX").utf8CString)
         let isMade = mkdtemp(&template) != nil
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         guard isMade else { throw FetchError.unwritable(path, reason: String(cString: strerror(errno))) }

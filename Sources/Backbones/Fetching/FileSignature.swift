@@ -56,7 +56,8 @@ enum FileSignature: String {
         case .whl: return isZip
         case .onnx: return start.first == 0x08
         case .model: return start.first == 0x0A
-        case .txt: return !start.isEmpty && !start.contains(0)
+        case .txt:
+            return !start.isEmpty && start.allSatisfy { $0 >= 0x20 && $0 < 0xF8 || [0x09, 0x0A, 0x0D].contains($0) }
         }
     }
 

@@ -66,8 +66,9 @@ struct PackageIndex {
     ///   - digest: the file's SHA-256; a link that states another is passed over.
     ///   - base: the address of the page.
     static func link(to file: String, digest: String, in page: String, base: URL?) -> String? {
-        for part in page.splitBytes("\"") + page.splitBytes("'")
-        where part.utf8.count < 4096 && part.containsBytes(file) {
+        // Every attribute's value is a part that contains neither quotes nor spaces nor brackets.
+        let breaks = Array("\"'<> \t\r\n".utf8)
+        for part in page.splitBytes(where: breaks.contains) where part.utf8.count < 4096 && part.containsBytes(file) {
             let parts = part.replacingBytes("&amp;", with: "&").splitBytes("#", maxSplits: 1)
             guard let target = parts.first, let url = URL(string: String(target), relativeTo: base),
                 url.lastPathComponent == file

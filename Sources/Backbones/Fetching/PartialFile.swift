@@ -44,7 +44,7 @@ final class PartialFile {
     private(set) var origin: Origin?
     /// Whether the file was put together from several transfers, and not emptied since for that reason.
     var canRetry: Bool { wasContinued && !wasRetried }
-    private var (wasContinued, wasRetried) = (false, false)
+    private var (wasContinued, wasRetried, isDiscarded) = (false, false, false)
     private var originPath: String { path + ".json" }
 
     /// Opens or creates the file.
@@ -143,6 +143,8 @@ final class PartialFile {
 
     /// Removes the file.
     func discard() {
+        if isDiscarded { return }
+        isDiscarded = true
         unlink(path)
         unlink(originPath)
     }

@@ -71,6 +71,9 @@ public struct WeightsFetcher: Sendable {
                     throw error
                 }
                 try partial.restart()
+            } catch {
+                if partial.bytes == 0 { partial.discard() }
+                throw error
             }
         }
     }
@@ -144,12 +147,7 @@ public struct WeightsFetcher: Sendable {
                 continue
             }
             if outcome.code == 0 { return ServerChecksum(outcome.headers) }
-            guard outcome.isBrokenOff else {
-                if partial.bytes == 0 { partial.discard() }
-                throw outcome.error(source.address)
-            }
-            if attempt == Self.attempts, partial.bytes == 0 {
-                partial.discard()
+            if !outcome.isBrokenOff || attempt == Self.attempts && partial.bytes == 0 {
                 throw outcome.error(source.address)
             }
         }
