@@ -77,23 +77,26 @@ struct CurlTransfer {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let headersPath = folder + "/headers"
+        // Complete when the body begins: the folder is removed then, so that an interrupted program leaves none.
+        var complete: ResponseHeaders?
         func headers() -> ResponseHeaders {
+            if let complete { return complete }
             let data = (try? RegularFile.contents(headersPath, limit: Self.headerLimit)) ?? Data()
             return ResponseHeaders(String(decoding: data, as: UTF8.self))
         }
-        let (process, pipe) = (Process(), Pipe())
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = arguments(headers: headersPath)
-        process.environment = ProcessInfo.processInfo.environment.filter { Self.variables.contains($0.key) }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = pipe
-        if !showsProgress { process.standardError = FileHandle.nullDevice }
+        let pipe = Pipe()
+        let process = process(headers: headersPath, output: pipe)
         do { try process.run() } catch { throw FetchError.noCurl }
         var (isTooLarge, isStopped) = (false, false)
         do {
             var count = start
             try read(pipe.fileHandleForReading.fileDescriptor) { piece in
-                if count == start, try !begin(headers()) { isStopped = true }
+                if complete == nil {
+                    let new = headers()
+                    complete = new
+                    try? FileManager.default.removeItem(atPath: folder)
+                    isStopped = try !begin(new)
+                }
                 isTooLarge = piece.count > maximum - count
                 if isStopped || isTooLarge { return false }
                 count += piece.count
@@ -110,6 +113,17 @@ struct CurlTransfer {
         return Outcome(
             code: process.terminationStatus, headers: headers(),
             isTooLarge: isTooLarge || process.terminationStatus == 63, isStopped: isStopped)
+    }
+
+    private func process(headers: String, output: Pipe) -> Process {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = arguments(headers: headers)
+        process.environment = ProcessInfo.processInfo.environment.filter { Self.variables.contains($0.key) }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        if !showsProgress { process.standardError = FileHandle.nullDevice }
+        return process
     }
 
     /// Kills curl: it inherits the signal mask of the calling thread, which may block SIGTERM.
@@ -158,7 +172,7 @@ extension CurlTransfer.Outcome {
             case 28: "no answer in time"
             case 35: "the TLS handshake failed"
             case 47: "more than \(CurlTransfer.redirects) redirects"
-            case 52, 56: "the connection was closed without an answer"
+            case 52, 56: "the connection was closed, or the answer is not valid HTTP"
             case 60: "its TLS certificate is not trusted"
             default: "curl ended with code \(code)"
             }

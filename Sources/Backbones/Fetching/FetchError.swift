@@ -50,7 +50,8 @@ public enum FetchError: LocalizedError, Equatable {
         case .wrongContent(let file, let found, let expected):
             "\(file) should be \(expected), but the server sent \(found). It was removed. Check the address, or fetch it again."
         case .wrongChecksum(let file, let expected, let found):
-            "\(file) arrived with the checksum \(found) instead of \(expected) and was removed. Fetch it again."
+            "\(file) arrived with the checksum \(found) instead of \(expected) and was removed. Fetch it again. "
+                + "If the checksum is the same then, the publisher has replaced the file: name it as `extract.weights`."
         case .unwritable(let path, let reason):
             "\(path) cannot be written: \(reason). Name a folder with enough space and write permission."
         case .busy(let path): "\(path) is being written by another process. Wait for it, and run the command again."
