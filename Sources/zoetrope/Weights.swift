@@ -59,7 +59,7 @@ struct Weights: ParsableCommand {
     /// Downloads a file.
     struct Fetch: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Download published weights; goes on where an earlier try broke off, and checks them.")
+            abstract: "Download published weights, resume a broken download, and check size, format and digest.")
 
         @Argument(help: "A file that `weights list` names, or a backbone: then the most accurate of its files.")
         var name: String
@@ -67,7 +67,7 @@ struct Weights: ParsableCommand {
         @Option(help: "Folder for the file.")
         var folder = "weights"
 
-        @Option(help: "Fetch from this address instead of the publisher's.")
+        @Option(help: "Fetch from this address instead of the publisher's. It may be an http address.")
         var mirror: String?
 
         func run() throws {
@@ -82,13 +82,22 @@ struct Weights: ParsableCommand {
                 fetcher.showsProgress = Console.isTerminal
                 for weights in [weights, weights.companion].compactMap({ $0 }) {
                     let file = try fetcher.fetch(weights, to: folder)
-                    let unchecked = "unchecked: nobody states a digest of it."
-                    if file.wasThere {
-                        Console.print("\(file.path) is there already, " + (file.isChecked ? "and whole." : unchecked))
-                    } else {
-                        Console.print("\(file.path): fetched, " + (file.isChecked ? "and checked." : unchecked))
-                    }
+                    report(file)
                 }
+            }
+        }
+
+        private func report(_ file: WeightsFetcher.Fetched) {
+            if file.isReplaced {
+                Console.print("\(file.path) was there, but failed its check. It was replaced.")
+            }
+            let state = file.wasThere ? "is already there" : "was fetched"
+            if file.isChecked {
+                Console.print("\(file.path) \(state), and its digest is right.")
+            } else {
+                Console.print(
+                    "\(file.path) \(state). No digest of it is available, so only its size and format were checked. "
+                        + "Its SHA-256 is \(file.digest ?? "unknown").")
             }
         }
     }

@@ -1,0 +1,181 @@
+import Files
+import Foundation
+
+/// One run of curl that sends a response's body through a pipe, where it is counted: an endless body is cut off after
+/// `maximum` bytes, whatever its headers said.
+struct CurlTransfer {
+    let address: String
+    /// Whether the address and its redirects may be http.
+    var allowsHTTP = false
+    /// The most bytes that the complete body may have.
+    var maximum: Int
+    /// Bytes that are there already and not asked for again.
+    var start = 0
+    /// What the server must still send for `start` to mean anything (`If-Range`).
+    var validator: String?
+    /// Seconds without a thousand bytes a second after which the transfer counts as dead.
+    var patience = 30
+    var showsProgress = false
+
+    /// The most redirects that are followed.
+    static let redirects = 10
+    /// The most bytes of headers, of all responses together, that are read.
+    static let headerLimit = 1 << 20
+
+    /// How the run ended.
+    struct Outcome {
+        /// curl's exit code.
+        let code: Int32
+        let headers: ResponseHeaders
+        /// Whether the body was longer than it may be.
+        let isTooLarge: Bool
+        /// Whether the receiver stopped it.
+        let isStopped: Bool
+    }
+
+    /// Variables that curl gets; its own configuration file is not read.
+    private static let variables = [
+        "PATH", "HOME", "LANG", "LC_ALL", "COLUMNS", "TERM", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+        "ALL_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE",
+    ]
+
+    /// - Parameter headers: the file that curl writes the headers to.
+    func arguments(headers: String) -> [String] {
+        let schemes = allowsHTTP ? "=http,https" : "=https"
+        // `--disable` counts only as the first argument.
+        var result = [
+            "curl", "--disable", "--globoff", "--fail", "--location", "--max-redirs", "\(Self.redirects)", "--proto",
+            schemes, "--proto-redir", schemes, "--speed-limit", "1000", "--speed-time", "\(patience)",
+            "--connect-timeout", "\(patience)", "--max-filesize", "\(maximum)",
+            "--suppress-connect-headers", "--dump-header", headers, "--output", "-",
+            showsProgress ? "--progress-bar" : "--silent",
+        ]
+        if start > 0 {
+            result += ["--continue-at", "\(start)"]
+            if let validator { result += ["--header", "If-Range: \(validator)"] }
+        }
+        return result + ["--url", address]
+    }
+
+    /// Whether the address has an allowed scheme.
+    var isAllowed: Bool {
+        let lower = address.lowercased()
+        return address.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+            && (lower.hasBytePrefix("https://") || allowsHTTP && lower.hasBytePrefix("http://"))
+    }
+
+    /// Runs curl to its end.
+    ///
+    /// - Parameters:
+    ///   - begin: gets the headers when the body begins; the transfer stops if it returns false.
+    ///   - receive: gets each piece of the body.
+    /// - Throws: `FetchError`, or what `receive` throws.
+    func run(begin: (ResponseHeaders) throws -> Bool, receive: (UnsafeRawBufferPointer) throws -> Void) throws
+        -> Outcome
+    {
+        guard isAllowed else { throw FetchError.refusedAddress(address) }
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let headersPath = folder + "/headers"
+        // Complete when the body begins: the folder is removed then, so that an interrupted program leaves none.
+        var complete: ResponseHeaders?
+        func headers() -> ResponseHeaders {
+            if let complete { return complete }
+            let data = (try? RegularFile.contents(headersPath, limit: Self.headerLimit)) ?? Data()
+            return ResponseHeaders(String(decoding: data, as: UTF8.self))
+        }
+        let pipe = Pipe()
+        let process = process(headers: headersPath, output: pipe)
+        do { try process.run() } catch { throw FetchError.noCurl }
+        var (isTooLarge, isStopped) = (false, false)
+        do {
+            var count = start
+            try read(pipe.fileHandleForReading.fileDescriptor) { piece in
+                if complete == nil {
+                    let new = headers()
+                    complete = new
+                    try? FileManager.default.removeItem(atPath: folder)
+                    isStopped = try !begin(new)
+                }
+                isTooLarge = piece.count > maximum - count
+                if isStopped || isTooLarge { return false }
+                count += piece.count
+                try receive(piece)
+                return true
+            }
+        } catch {
+            stop(process)
+            throw error
+        }
+        if isStopped || isTooLarge { stop(process) }
+        process.waitUntilExit()
+        if process.terminationStatus == 127 { throw FetchError.noCurl }
+        return Outcome(
+            code: process.terminationStatus, headers: headers(),
+            isTooLarge: isTooLarge || process.terminationStatus == 63, isStopped: isStopped)
+    }
+
+    private func process(headers: String, output: Pipe) -> Process {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = arguments(headers: headers)
+        process.environment = ProcessInfo.processInfo.environment.filter { Self.variables.contains($0.key) }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        if !showsProgress { process.standardError = FileHandle.nullDevice }
+        return process
+    }
+
+    /// Kills curl: it inherits the signal mask of the calling thread, which may block SIGTERM.
+    private func stop(_ process: Process) {
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        process.waitUntilExit()
+    }
+
+    /// Calls `receive` with what arrives, until the end or until it returns false.
+    private func read(_ descriptor: Int32, _ receive: (UnsafeRawBufferPointer) throws -> Bool) throws {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 4096)
+        defer { buffer.deallocate() }
+        while true {
+            let count = Foundation.read(descriptor, buffer.baseAddress, buffer.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { return }
+            if try !receive(UnsafeRawBufferPointer(rebasing: buffer[..<count])) { return }
+        }
+    }
+
+    /// A folder that only this user can write to, so that nobody can place a link at the headers' path.
+    private func temporaryFolder() throws -> String {
+        var template = Array((NSTemporaryDirectory() + "zoetrope-fetch-XXXXXX").utf8CString)
+        let isMade = mkdtemp(&template) != nil
+        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard isMade else { throw FetchError.unwritable(path, reason: String(cString: strerror(errno))) }
+        return path
+    }
+}
+
+extension CurlTransfer.Outcome {
+    /// Whether the connection failed while bytes were arriving, so that another try may help.
+    var isBrokenOff: Bool { [18, 28, 52, 55, 56, 92].contains(code) }
+
+    /// The error that the exit code and the HTTP status stand for.
+    func error(_ address: String) -> FetchError {
+        if code == 22, let status = headers.status {
+            return status == 404 || status == 410 ? .notFound(address) : .refusedByServer(address, status: status)
+        }
+        let reason =
+            switch code {
+            case 1: "it redirects to an address that may not be used (only https, or http for an http mirror)"
+            case 3: "the address is malformed"
+            case 5, 6: "the host name is unknown"
+            case 7: "no connection to the server"
+            case 28: "no answer in time"
+            case 35: "the TLS handshake failed"
+            case 47: "more than \(CurlTransfer.redirects) redirects"
+            case 52, 56: "the connection was closed, or the answer is not valid HTTP"
+            case 60: "its TLS certificate is not trusted"
+            default: "curl ended with code \(code)"
+            }
+        return .unreachable(address, reason: reason)
+    }
+}

