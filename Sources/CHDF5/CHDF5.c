@@ -11,7 +11,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_OBJECTS = 100000, MOST_DEPTH = 12, MOST_RANK = 8, TEXT = 512, PATH = 8192 };
+enum { MOST_OBJECTS = 100000, MOST_DEPTH = 12, MOST_RANK = 8, MOST_FILTERS = 32, TEXT = 512, PATH = 8192 };
+
+// Sanitizers reserve terabytes of addresses, which a limit of the address space would forbid.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define HAS_SANITIZER 1
+#endif
+#endif
+#ifndef HAS_SANITIZER
+#define HAS_SANITIZER 0
+#endif
 
 typedef struct {
   hid_t file;
@@ -62,7 +74,29 @@ static int write_record(
   return status;
 }
 
+/// Whether the numbers are in the file itself, and packed by nothing but libhdf5's own filters.
+static int check_storage(hid_t set) {
+  hid_t properties = H5Dget_create_plist(set);
+  if (properties < 0) return ZT_H5_DAMAGED;
+  int status = ZT_H5_OK, filters = H5Pget_nfilters(properties);
+  H5D_layout_t layout = H5Pget_layout(properties);
+  if (layout < 0 || filters < 0 || filters > MOST_FILTERS) status = ZT_H5_DAMAGED;
+  // Virtual datasets and numbers in external files would open any path that the file names.
+  if (layout == H5D_VIRTUAL || H5Pget_external_count(properties) != 0) status = ZT_H5_OUTSIDE;
+  for (int i = 0; i < filters && status == ZT_H5_OK; i++) {
+    unsigned flags, configuration;
+    size_t values = 0;
+    H5Z_filter_t filter = H5Pget_filter2(properties, (unsigned)i, &flags, &values, NULL, 0, NULL, &configuration);
+    if (filter < 0) status = ZT_H5_DAMAGED;
+    if (filter >= H5Z_FILTER_RESERVED) status = ZT_H5_FILTER;
+  }
+  H5Pclose(properties);
+  return status;
+}
+
 static int add_dataset(scan *scan, hid_t set, const char *path, const char *group) {
+  int storage = check_storage(set);
+  if (storage) return storage;
   hid_t type = H5Dget_type(set), space = H5Dget_space(set);
   H5T_class_t class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
   int rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
@@ -97,20 +131,34 @@ static int visit(scan *scan, const char *group, int depth) {
             scan->file, group, H5_INDEX_NAME, H5_ITER_INC, index, name, TEXT - 1, H5P_DEFAULT) < 0 ||
         H5Lget_info_by_idx(scan->file, group, H5_INDEX_NAME, H5_ITER_INC, index, &link, H5P_DEFAULT) < 0)
       return ZT_H5_DAMAGED;
-    if (link.type != H5L_TYPE_HARD) continue;
+    // Soft links lead to what has a hard link as well. Names are parts of paths below, so none may be a path.
+    if (link.type == H5L_TYPE_SOFT) continue;
+    if (link.type != H5L_TYPE_HARD) return ZT_H5_OUTSIDE;
+    if (strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..")) return ZT_H5_DAMAGED;
     hid_t object = H5Oopen_by_idx(scan->file, group, H5_INDEX_NAME, H5_ITER_INC, index, H5P_DEFAULT);
     if (object < 0) return ZT_H5_DAMAGED;
-    snprintf(path, sizeof path, "%s/%s", strcmp(group, "/") ? group : "", name);
+    int length = snprintf(path, sizeof path, "%s/%s", strcmp(group, "/") ? group : "", name);
     H5I_type_t type = H5Iget_type(object);
-    if (type == H5I_GROUP) status = visit(scan, path, depth + 1);
-    if (type == H5I_DATASET) status = add_dataset(scan, object, path, group);
+    if (length < 0 || length >= PATH) status = ZT_H5_DAMAGED;
+    else if (type == H5I_GROUP) status = visit(scan, path, depth + 1);
+    else if (type == H5I_DATASET) status = add_dataset(scan, object, path, group);
     H5Oclose(object);
   }
   return status;
 }
 
-static int extract(const char *path, int output, uint64_t most_bytes) {
+static int extract(int input, int output, uint64_t most_bytes) {
+  char path[64];
+  // The file that was checked, whatever its name leads to by now.
+#ifdef __linux__
+  snprintf(path, sizeof path, "/proc/self/fd/%d", input);
+#else
+  snprintf(path, sizeof path, "/dev/fd/%d", input);
+#endif
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  // Whatever the environment says: code from elsewhere is not loaded, and links out of the file lead nowhere.
+  H5PLset_loading_state(0);
+  H5Lunregister(H5L_TYPE_EXTERNAL);
   scan scan = {H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), fdopen(output, "w"), most_bytes, 0};
   if (scan.file < 0) return ZT_H5_DAMAGED;
   if (!scan.output) return ZT_H5_SYSTEM;
@@ -118,9 +166,39 @@ static int extract(const char *path, int output, uint64_t most_bytes) {
   return fflush(scan.output) == 0 ? status : ZT_H5_SYSTEM;
 }
 
+/// Bytes of addresses that the process has; 0 if unknown.
+static uint64_t address_space(void) {
+  char text[64] = {0};
+  int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  ssize_t count = read(file, text, sizeof text - 1);
+  close(file);
+  return count > 0 ? strtoull(text, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static void limit(int resource, uint64_t most) {
+  struct rlimit limit;
+  if (getrlimit(resource, &limit) != 0) return;
+  if (limit.rlim_max != RLIM_INFINITY && most > limit.rlim_max) most = limit.rlim_max;
+  limit.rlim_cur = limit.rlim_max = most;
+  setrlimit(resource, &limit);
+}
+
+/// On some damaged files libhdf5 walks in circles, or takes all memory.
+static void limit_resources(uint64_t most_bytes, uint64_t memory, unsigned seconds) {
+  limit(RLIMIT_CPU, seconds);
+  // Records have names beside their numbers. A signal ends the process that writes more.
+  limit(RLIMIT_FSIZE, most_bytes + ((uint64_t)64 << 20));
+  limit(RLIMIT_CORE, 0);
+  uint64_t now = HAS_SANITIZER ? 0 : address_space();
+  // Whole datasets are converted in memory; libhdf5 unpacks them in chunks beside.
+  uint64_t own = most_bytes < memory ? most_bytes : memory;
+  if (now > 0) limit(RLIMIT_AS, now + own + ((uint64_t)256 << 20));
+}
+
 /// The child may use nothing that another thread of the parent may have been in the middle of: libhdf5, which only
 /// children use, and the C library, which takes care of that itself.
-int zt_h5_extract(const char *path, int output, uint64_t most_bytes, unsigned seconds) {
+int zt_h5_extract(int input, int output, uint64_t most_bytes, uint64_t memory, unsigned seconds) {
   pid_t child = fork();
   if (child < 0) return ZT_H5_SYSTEM;
   if (child == 0) {
@@ -128,13 +206,11 @@ int zt_h5_extract(const char *path, int output, uint64_t most_bytes, unsigned se
     sigemptyset(&none);
     for (int number = 1; number < 32; number++) signal(number, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    // On some damaged files libhdf5 walks in circles.
-    struct rlimit limit = {seconds, seconds};
-    setrlimit(RLIMIT_CPU, &limit);
+    limit_resources(most_bytes, memory, seconds);
     alarm(60 + 10 * seconds);
     int nowhere = open("/dev/null", O_WRONLY);
     if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
-    _exit(extract(path, output, most_bytes));
+    _exit(extract(input, output, most_bytes));
   }
   int status;
   while (waitpid(child, &status, 0) < 0)

@@ -11,17 +11,23 @@ enum {
   ZT_H5_DAMAGED = 1,
   /// It holds more than any weight file of its size.
   ZT_H5_TOO_LARGE = 2,
+  /// It refers to other files: external links, external storage, virtual datasets, links of a kind that a plugin defines.
+  ZT_H5_OUTSIDE = 3,
+  /// A dataset is packed by a filter that is not part of libhdf5. Plugins are not loaded.
+  ZT_H5_FILTER = 4,
   /// No process could be made, or nothing could be written.
-  ZT_H5_SYSTEM = 3,
+  ZT_H5_SYSTEM = 5,
 };
 
 /// Writes every dataset of numbers to `output`, one record each: three `uint32_t` (bytes of its path, bytes of the text
 /// attribute `name` of its group, rank), path and text without terminators, `rank` times `uint64_t`, then the numbers as
-/// `float`. Links that lead out of the file are not followed.
+/// `float`. A file that refers to other files is refused; soft links inside the file are not followed.
 ///
 /// - Parameters:
+///   - input: descriptor of a regular file, opened for reading.
 ///   - most_bytes: of all numbers together, as `float`.
+///   - memory: bytes that the child may take beyond what the process has; not limited under AddressSanitizer.
 ///   - seconds: of computing, after which the child is stopped.
-int zt_h5_extract(const char *path, int output, uint64_t most_bytes, unsigned seconds);
+int zt_h5_extract(int input, int output, uint64_t most_bytes, uint64_t memory, unsigned seconds);
 
 #endif

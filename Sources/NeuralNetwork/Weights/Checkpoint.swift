@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A weight file: named tensors, read one at a time.
@@ -42,11 +43,10 @@ extension Checkpoint {
 ///
 /// - Throws: `WeightsError`.
 public func openCheckpoint(path: String) throws -> any Checkpoint {
-    guard let file = FileHandle(forReadingAtPath: path) else {
-        throw WeightsError.unreadable(file: path, reason: String(cString: strerror(errno)))
+    let start: [UInt8]
+    do { start = [UInt8](try RegularFile.start(of: path, count: 8)) } catch {
+        throw WeightsError.unreadable(file: path, reason: error.reason)
     }
-    let start = [UInt8]((try? file.read(upToCount: 8)) ?? Data())
-    try? file.close()
     if let index = try ShardedWeights.index(for: path) { return try ShardedWeights(index: index) }
     if start.starts(with: [0x50, 0x4B, 0x03, 0x04]) {
         return try PyTorchArchive.recognizes(path) ? PyTorchArchive(path: path) : ZippedWeights(path: path)

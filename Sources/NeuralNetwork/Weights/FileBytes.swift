@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// The bytes of a file, read where they are asked for. Unlike a mapping it leaves no pages behind in memory,
@@ -7,22 +8,20 @@ final class FileBytes: Sendable {
     private let path: String
     private let descriptor: Int32
 
-    /// - Throws: `WeightsError.unreadable`.
+    /// - Throws: `WeightsError.unreadable`, also for a named pipe, a device or a folder.
     init(path: String) throws {
         self.path = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw WeightsError.unreadable(file: path, reason: String(cString: strerror(errno)))
+        do {
+            (descriptor, count) = try RegularFile.open(path)
+        } catch {
+            throw WeightsError.unreadable(file: path, reason: error.reason)
         }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            close(descriptor)
-            throw WeightsError.unreadable(file: path, reason: "it is not a file")
-        }
-        count = Int(status.st_size)
     }
 
     deinit { close(descriptor) }
+
+    /// Calls `body` with the open descriptor, which stays open and keeps its place.
+    func withDescriptor<Result>(_ body: (Int32) throws -> Result) rethrows -> Result { try body(descriptor) }
 
     /// The bytes of a range inside the file. May be called from any thread.
     ///
@@ -32,8 +31,9 @@ final class FileBytes: Sendable {
         var data = Data(count: range.count)
         var done = 0
         while done < range.count {
-            let read = data.withUnsafeMutableBytes { buffer in
-                pread(descriptor, buffer.baseAddress! + done, range.count - done, off_t(range.lowerBound + done))
+            let read = data.withUnsafeMutableBytes { buffer -> Int in
+                guard let start = buffer.baseAddress else { return 0 }
+                return pread(descriptor, start + done, range.count - done, off_t(range.lowerBound + done))
             }
             if read < 0 && errno == EINTR { continue }
             guard read > 0 else {

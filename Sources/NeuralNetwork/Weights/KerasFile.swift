@@ -1,4 +1,5 @@
 import CHDF5
+import Escaping
 import Foundation
 
 /// A weight file of Keras in HDF5: Keras 2's (a group a layer, as `keras.applications` publishes) and
@@ -32,8 +33,7 @@ public final class KerasFile: Sendable {
     /// - Throws: `WeightsError`.
     public init(path: String) throws {
         self.path = path
-        let size = try FileBytes(path: path).count
-        numbers = try Self.extract(path, size: size)
+        numbers = try Self.extract(path, FileBytes(path: path))
         var scan = Scan(path: path, file: numbers)
         try scan.run()
         (layers, places) = (scan.layers, scan.places)
@@ -53,7 +53,8 @@ public final class KerasFile: Sendable {
     }
 
     /// What a process of its own made of the file: libhdf5 crashes on some damaged ones.
-    private static func extract(_ path: String, size: Int) throws -> FileBytes {
+    private static func extract(_ path: String, _ file: FileBytes) throws -> FileBytes {
+        let size = file.count
         let template = NSTemporaryDirectory() + "zoetrope-h5-XXXXXX"
         var name = Array(template.utf8CString)
         let output = mkstemp(&name)
@@ -66,14 +67,23 @@ public final class KerasFile: Sendable {
         // Gone when it is closed, however this process ends.
         defer { unlink(temporary) }
         // Numbers of 16 bits become 32; weights cannot be compressed much.
-        let limit = UInt64(size) * 16 + 1 << 20
+        let limit = UInt64(clamping: size.multipliedReportingOverflow(by: 16).partialValue &+ 1 << 20)
         // Far more than whole files take: some 500 MB are read in a second.
         let seconds = UInt32(clamping: 3 + size / 10_000_000)
-        switch Int(zt_h5_extract(path, output, limit, seconds)) {
+        let memory = UInt64(clamping: MemoryLimit.bytes / 2)
+        switch Int(file.withDescriptor { zt_h5_extract($0, output, limit, memory, seconds) }) {
         case ZT_H5_OK: return try FileBytes(path: temporary)
         case ZT_H5_TOO_LARGE:
             throw WeightsError.malformed(
                 file: path, reason: "it claims to hold more numbers than fit into its \(size) bytes")
+        case ZT_H5_OUTSIDE:
+            throw WeightsError.malformed(
+                file: path,
+                reason: "it refers to other files: external links, external storage or virtual datasets are not read")
+        case ZT_H5_FILTER:
+            throw WeightsError.malformed(
+                file: path, reason: "its numbers are packed by a filter that needs a plugin, and plugins are not loaded"
+            )
         case ZT_H5_SYSTEM:
             throw WeightsError.unreadable(file: path, reason: "the process that reads it could not start or write")
         default: throw WeightsError.malformed(file: path, reason: "it is a damaged or cut-off HDF5 file")
@@ -97,15 +107,10 @@ public final class KerasFile: Sendable {
                 let dataset = try text(head[0])
                 let group = try text(head[1])
                 let shape = try numbers(UInt64.self, head[2]).map { Int(clamping: $0) }
-                var bytes = 4
-                for dimension in shape {
-                    let (product, overflow) = bytes.multipliedReportingOverflow(by: dimension)
-                    guard dimension >= 0, !overflow else { throw malformed() }
-                    bytes = product
-                }
-                places[dataset] = try take(bytes)
-                let leaf = dataset.split(separator: "/").last.map(String.init) ?? dataset
-                let name = leaf.hasSuffix(":0") ? String(leaf.dropLast(2)) : leaf
+                guard let count = ShapeLimits.elements(of: shape) else { throw malformed() }
+                places[dataset] = try take(4 * count)
+                let leaf = dataset.splitBytes("/").last.map(String.init) ?? dataset
+                let name = leaf.droppingByteSuffix(":0").map(String.init) ?? leaf
                 let layer = Self.layer(of: dataset, attribute: group)
                 layers[layer, default: []].append(Variable(name: name, shape: shape, dataset: dataset))
             }
@@ -133,7 +138,7 @@ public final class KerasFile: Sendable {
 
         /// Keras 3 keeps the layer's name as an attribute of `vars`; Keras 2 names the outermost group so.
         private static func layer(of dataset: String, attribute: String) -> String {
-            let groups = dataset.split(separator: "/").dropLast().map(String.init)
+            let groups = dataset.splitBytes("/").dropLast().map(String.init)
             if groups.last == "vars", !attribute.isEmpty { return attribute }
             return groups.first { $0 != "model_weights" } ?? "/"
         }

@@ -1,9 +1,9 @@
 import Foundation
 
 /// How much memory this process may take.
-enum MemoryLimit {
+package enum MemoryLimit {
     /// The machine's, or less where the process or its container was given less; in bytes.
-    static let bytes: Int = {
+    package static let bytes: Int = {
         var limits = [Int(clamping: ProcessInfo.processInfo.physicalMemory)]
         #if os(Linux)
             let resources = [RLIMIT_AS, RLIMIT_DATA].map { __rlimit_resource_t($0.rawValue) }

@@ -1,4 +1,4 @@
-import CLibzip
+import Escaping
 import Foundation
 import Synchronization
 
@@ -18,18 +18,20 @@ final class PyTorchArchive: Checkpoint {
     ///
     /// - Throws: `WeightsError` where it is damaged.
     static func recognizes(_ path: String) throws -> Bool {
-        try ZipArchive(path: path).names.contains { $0.hasSuffix("/data.pkl") || $0 == "data.pkl" }
+        try ZipArchive(path: path).names.contains(where: isPickle)
     }
+
+    private static func isPickle(_ name: String) -> Bool { name.hasByteSuffix("/data.pkl") || name == "data.pkl" }
 
     /// - Throws: `WeightsError`.
     init(path: String) throws {
         self.path = path
         let archive = try ZipArchive(path: path)
-        guard let pickle = archive.names.first(where: { $0.hasSuffix("/data.pkl") || $0 == "data.pkl" }) else {
+        guard let pickle = archive.names.first(where: Self.isPickle) else {
             throw WeightsError.malformed(
                 file: path, reason: "it is a zip archive without data.pkl, so not a PyTorch file")
         }
-        prefix = String(pickle.dropLast("data.pkl".count))
+        prefix = pickle.droppingByteSuffix("data.pkl").map(String.init) ?? ""
         if let order = try? archive.read(prefix + "byteorder", atMost: 16), order != Data("little".utf8) {
             throw WeightsError.malformed(file: path, reason: "it was written on a big-endian machine")
         }
@@ -70,20 +72,70 @@ struct PyTorchLegacyFile: Checkpoint {
 
     /// - Throws: `WeightsError`.
     init(path: String) throws {
-        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
-            throw WeightsError.unreadable(file: path, reason: "it cannot be mapped into memory")
+        self.path = path
+        let file = try FileBytes(path: path)
+        let contents = try Self.pickles(path, file)
+        self.file = file
+        tensors = contents.tensors
+        shapes = tensors.mapValues(\.shape)
+        let sizes = Dictionary(
+            tensors.values.map { ($0.storage.key, $0.storage) }, uniquingKeysWith: { first, _ in first })
+        var storages: [String: Range<Int>] = [:]
+        var position = contents.end
+        for key in contents.keys {
+            guard let storage = sizes[key] else {
+                throw WeightsError.malformed(file: path, reason: "it stores numbers that no tensor uses")
+            }
+            let start = position + 8
+            let length = storage.count * storage.type.bytes
+            guard start <= file.count, length <= file.count - start else {
+                throw WeightsError.malformed(
+                    file: path, reason: "it is cut off: the numbers of storage \(key) are missing")
+            }
+            let count = try file.read(position..<start).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            guard count == UInt64(storage.count) else {
+                throw WeightsError.malformed(file: path, reason: "storage \(key) is not as long as its tensors say")
+            }
+            storages[key] = start..<start + length
+            position = start + length
         }
+        self.storages = storages
+    }
+
+    /// The most bytes that the pickles may take, with their tensors' numbers behind them.
+    private static let maximumPickles = 256 << 20
+
+    /// The five pickles: tensors, the storages' keys in the order of their numbers, and where these begin.
+    ///
+    /// Published files have pickles of less than 1 MB, so the beginning of the file is tried first.
+    private static func pickles(
+        _ path: String, _ file: FileBytes
+    ) throws -> (tensors: [String: Unpickler.TensorReference], keys: [String], end: Int) {
+        var length = min(file.count, 4 << 20)
+        while true {
+            let data = try file.read(0..<length)
+            do {
+                return try pickles(path, data)
+            } catch let error as WeightsError {
+                let most = min(file.count, maximumPickles)
+                guard length < most, case .malformed(_, Unpickler.Refusal.cutOff.reason) = error else { throw error }
+                length = most
+            }
+        }
+    }
+
+    private static func pickles(
+        _ path: String, _ data: Data
+    ) throws -> (tensors: [String: Unpickler.TensorReference], keys: [String], end: Int) {
         var position = 0
         func next() throws -> Unpickler.Value {
             var unpickler = Unpickler(data, at: position)
             defer { position = unpickler.position }
             return try unpickler.load()
         }
-        self.path = path
-        file = try FileBytes(path: path)
         var keys: [String] = []
-        tensors = try stateDictionary(path) {
-            guard case .bytes(Self.magic) = try next(), case .integer(1001) = try next() else {
+        let tensors = try stateDictionary(path) {
+            guard case .bytes(magic) = try next(), case .integer(1001) = try next() else {
                 throw Unpickler.Refusal(reason: "it is a pickle, but not one of torch.save")
             }
             _ = try next()
@@ -94,29 +146,7 @@ struct PyTorchLegacyFile: Checkpoint {
             keys = list.compactMap { if case .text(let key) = $0 { key } else { nil } }
             return object
         }
-        shapes = tensors.mapValues(\.shape)
-        let sizes = Dictionary(
-            tensors.values.map { ($0.storage.key, $0.storage) }, uniquingKeysWith: { first, _ in first })
-        var storages: [String: Range<Int>] = [:]
-        for key in keys {
-            guard let storage = sizes[key] else {
-                throw WeightsError.malformed(file: path, reason: "it stores numbers that no tensor uses")
-            }
-            let start = position + 8
-            let length = storage.count * storage.type.bytes
-            guard start <= data.count, length <= data.count - start else {
-                throw WeightsError.malformed(
-                    file: path, reason: "it is cut off: the numbers of storage \(key) are missing")
-            }
-            let count = data[data.startIndex + position..<data.startIndex + start].reversed()
-                .reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            guard count == UInt64(storage.count) else {
-                throw WeightsError.malformed(file: path, reason: "storage \(key) is not as long as its tensors say")
-            }
-            storages[key] = start..<start + length
-            position = start + length
-        }
-        self.storages = storages
+        return (tensors, keys, position)
     }
 
     /// The tensor called `name` as `Float`, or nil.
@@ -154,9 +184,9 @@ private func stateDictionary(
     guard !tensors.isEmpty else {
         throw WeightsError.malformed(file: path, reason: "it holds no dictionary of tensors; save model.state_dict()")
     }
-    guard tensors.keys.allSatisfy({ $0.hasPrefix("module.") }) else { return tensors }
+    guard tensors.keys.allSatisfy({ $0.hasBytePrefix("module.") }) else { return tensors }
     return Dictionary(
-        tensors.map { (String($0.key.dropFirst("module.".count)), $0.value) }, uniquingKeysWith: { a, _ in a })
+        tensors.map { (String($0.key.droppingBytePrefix("module.") ?? ""), $0.value) }, uniquingKeysWith: { a, _ in a })
 }
 
 extension Unpickler.TensorReference {
@@ -182,48 +212,5 @@ extension Unpickler.TensorReference {
             return numbers[place]
         }
         return Tensor(shape: shape, values: values)
-    }
-}
-
-/// Owner of an archive opened by libzip; checks each entry's checksum as it reads.
-///
-/// `@unchecked Sendable`: libzip's handle has no thread of its own, and `PyTorchArchive` keeps the value
-/// in a `Mutex` from the moment it is made.
-struct ZipArchive: ~Copyable, @unchecked Sendable {
-    private let handle: OpaquePointer
-    private let path: String
-    let names: [String]
-
-    init(path: String) throws {
-        var code: Int32 = 0
-        guard let handle = zip_open(path, ZIP_RDONLY, &code) else {
-            throw WeightsError.malformed(file: path, reason: "it is a damaged or cut-off zip archive")
-        }
-        self.handle = handle
-        self.path = path
-        names = (0..<max(0, zip_get_num_entries(handle, 0))).compactMap { index in
-            zip_get_name(handle, UInt64(index), 0).map { String(cString: $0) }
-        }
-    }
-
-    deinit { zip_discard(handle) }
-
-    /// The bytes of an entry.
-    ///
-    /// - Parameter atMost: an entry that claims more is refused before it is unpacked.
-    func read(_ name: String, atMost limit: Int) throws -> Data {
-        func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
-        var details = zip_stat_t()
-        guard zip_stat(handle, name, 0, &details) == 0 else { throw malformed("it lacks the entry \(name)") }
-        guard details.size <= UInt64(limit) else {
-            throw malformed("its entry \(name) claims \(details.size) bytes where \(limit) are expected")
-        }
-        try MemoryLimit.check(Int(clamping: details.size), of: path)
-        guard let entry = zip_fopen(handle, name, 0) else { throw malformed("its entry \(name) cannot be read") }
-        defer { zip_fclose(entry) }
-        var data = Data(count: Int(details.size))
-        let read = data.withUnsafeMutableBytes { zip_fread(entry, $0.baseAddress, UInt64($0.count)) }
-        guard read == Int64(details.size) else { throw malformed("its entry \(name) is damaged") }
-        return data
     }
 }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// Reads the `.safetensors` format (huggingface/safetensors): eight bytes of little-endian header length,
@@ -32,6 +33,9 @@ public struct SafeTensorsFile: Checkpoint {
 
     /// Headers over this size are refused, as the reference reader does.
     private static let maximumHeader = 100_000_000
+    /// Headers of more tensors, or of more lists, elements and keys, are refused before JSON objects are made of them.
+    static let maximumTensors = 100_000
+    private static let maximumValues = 2_000_000
 
     /// - Throws: `WeightsError` where the file is missing or not what it says it is.
     public init(path: String) throws {
@@ -44,6 +48,12 @@ public struct SafeTensorsFile: Checkpoint {
         }
         let body = 8 + Int(length)
         let header = try file.read(8..<body)
+        let size = JSONLimits.size(header)
+        // Besides tensors there are the header itself and its metadata.
+        guard size.objects <= Self.maximumTensors + 2, size.values <= Self.maximumValues else {
+            throw malformed("its header describes more than \(Self.maximumTensors) tensors")
+        }
+        if let problem = JSONLimits.problem(header, values: Self.maximumValues) { throw malformed(problem) }
         guard let json = try? JSONSerialization.jsonObject(with: header) as? [String: Any] else {
             throw malformed("its header is not a JSON object")
         }
@@ -69,12 +79,10 @@ public struct SafeTensorsFile: Checkpoint {
         guard let type = types[typeName] else {
             throw malformed("tensor \(name) has the unknown type \(typeName)")
         }
-        var bytes = type.bytes
-        for dimension in shape {
-            let (product, overflow) = bytes.multipliedReportingOverflow(by: dimension)
-            guard dimension >= 0, !overflow else { throw malformed("tensor \(name) has the shape \(shape)") }
-            bytes = product
+        guard let count = ShapeLimits.elements(of: shape) else {
+            throw malformed("tensor \(name) has the shape \(shape.prefix(ShapeLimits.rank))")
         }
+        let bytes = count * type.bytes
         guard offsets[0] >= 0, offsets[1] >= offsets[0], offsets[1] <= bodyBytes, offsets[1] - offsets[0] == bytes
         else {
             throw malformed(
@@ -93,6 +101,12 @@ public struct SafeTensorsFile: Checkpoint {
             end = entry.range.upperBound
         }
     }
+
+    /// How many tensors there are.
+    var count: Int { entries.count }
+
+    /// The shape of the tensor called `name`, or nil.
+    func shape(of name: String) -> [Int]? { entries[name]?.shape }
 
     /// The tensor called `name` as `Float`, or nil.
     public func tensor(named name: String) throws -> Tensor? {

@@ -1,3 +1,5 @@
+import Escaping
+import Files
 import Foundation
 
 /// A network in several `.safetensors` files as hubs keep large ones: `model-00001-of-00003.safetensors` and so on, and an
@@ -14,6 +16,9 @@ struct ShardedWeights: Checkpoint {
     private let parts: [String: SafeTensorsFile]
     private let places: [String: String]
 
+    /// The most parts that are opened: each takes a file descriptor.
+    private static let maximumParts = 512
+
     private struct Index: Decodable {
         let weightMap: [String: String]
 
@@ -24,7 +29,7 @@ struct ShardedWeights: Checkpoint {
     ///
     /// - Throws: `WeightsError.malformed` for a part without its index.
     static func index(for path: String) throws -> String? {
-        if path.hasSuffix(".index.json") { return path }
+        if path.hasByteSuffix(".index.json") { return path }
         let name = (path as NSString).lastPathComponent
         guard let match = name.wholeMatch(of: /(.+)-\d{5}-of-(\d{5})\.safetensors/), match.2 != "00001" else {
             return nil
@@ -44,23 +49,38 @@ struct ShardedWeights: Checkpoint {
     /// - Throws: `WeightsError` where the index or a part is missing, damaged, or lies elsewhere.
     init(index path: String) throws {
         func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
-        let file = try FileBytes(path: path)
-        guard file.count < 100_000_000 else { throw malformed("its index has \(file.count) bytes") }
-        guard let index = try? JSONDecoder().decode(Index.self, from: file.read(0..<file.count)),
-            !index.weightMap.isEmpty
-        else { throw malformed("it is no index of parts: it lacks weight_map") }
+        let json: Data
+        do { json = try RegularFile.json(path) } catch {
+            throw WeightsError.unreadable(file: path, reason: error.reason)
+        }
+        guard let index = try? JSONDecoder().decode(Index.self, from: json), !index.weightMap.isEmpty else {
+            throw malformed("it is no index of parts: it lacks weight_map")
+        }
+        guard Set(index.weightMap.values).count <= Self.maximumParts else {
+            throw malformed("its index names more than \(Self.maximumParts) parts")
+        }
         let folder = (path as NSString).deletingLastPathComponent
         var parts: [String: SafeTensorsFile] = [:]
         var shapes: [String: [Int]] = [:]
+        var tensors = 0
         for (tensor, name) in index.weightMap {
             // A name, not a way to somewhere else.
-            guard !name.contains("/"), !name.hasPrefix("."), name.hasSuffix(".safetensors") else {
+            guard !name.containsBytes("/"), !name.utf8.contains(0), !name.hasBytePrefix("."),
+                name.hasByteSuffix(".safetensors")
+            else {
                 throw malformed("its index names \(name), which is no part beside it")
             }
             if parts[name] == nil {
-                parts[name] = try SafeTensorsFile(path: folder.isEmpty ? name : folder + "/" + name)
+                let part = try SafeTensorsFile(path: folder.isEmpty ? name : folder + "/" + name)
+                tensors += part.count
+                guard tensors <= SafeTensorsFile.maximumTensors else {
+                    throw malformed("its parts describe more than \(SafeTensorsFile.maximumTensors) tensors")
+                }
+                parts[name] = part
             }
-            guard let shape = parts[name]?.shapes[tensor] else { throw malformed("\(name) lacks the tensor \(tensor)") }
+            guard let shape = parts[name]?.shape(of: tensor) else {
+                throw malformed("\(name) lacks the tensor \(tensor)")
+            }
             shapes[tensor] = shape
         }
         self.path = path

