@@ -166,7 +166,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Inference", "ONNXMessages", "Backbones", "Video", "FeatureCache", "Extraction", "zoetrope",
+                "Escaping", "Inference", "ONNXMessages", "Backbones", "Video", "FeatureCache", "Extraction", "zoetrope",
                 "TestSupport", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
             ],
             exclude: ["FakeRuntime.c"]),
@@ -186,7 +186,8 @@ let package = Package(
         .testTarget(
             name: "ReportsTests",
             dependencies: [
-                "NeuralNetwork", "Backbones", "Video", "FeatureCache", "Extraction", "SequenceModels", "Reports",
+                "Escaping", "NeuralNetwork", "Backbones", "Video", "FeatureCache", "Extraction", "SequenceModels",
+                "Reports",
                 "TestSupport",
             ]),
         .testTarget(

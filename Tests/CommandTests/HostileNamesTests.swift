@@ -1,0 +1,138 @@
+import Escaping
+import Foundation
+import TestSupport
+import Testing
+
+/// Folders, files and classes that strangers named, through every command.
+@Suite struct HostileNamesTests {
+    /// Names that try to run commands, to forge messages and to control the terminal; each special character also fused
+    /// with a character before and after it.
+    static func names(marker: String) -> [String] {
+        // A name holds no slash; the shell makes it.
+        let touch = "touch $(printf '\(marker.replacing("/", with: "\\057"))')"
+        return [
+            "\u{600}'\u{600}`\(touch)\u{600}`\u{301}", "'`\(touch)`\"\u{301}; system(\"\(touch)\")",
+            "<\u{301}script>alert(1)<\u{301}!--", "a\nerror: forged\r\u{1B}[31m\u{9B}2J\u{202E}\u{7F}%d,\u{600},\"",
+        ]
+    }
+
+    /// Clips of four such classes under such names, and a pipeline for them.
+    private static func workplace(marker: String) throws -> Workplace {
+        let place = try Workplace(clips: 0)
+        for (number, name) in names(marker: marker).enumerated() {
+            for clip in 0..<6 {
+                let split = clip < 3 ? "train" : clip < 4 ? "validation" : "test"
+                try place.add(
+                    "clips/\(split)/\(name)/\(clip)\(name).y4m", TinyClip.numbered(20 * number + clip))
+            }
+        }
+        try place.add("clips/train/\(names(marker: marker)[3])/broken\n\u{1B}c.y4m", Data("no video".utf8))
+        try place.add("p.yaml", Data(Workplace.pipeline.utf8))
+        return place
+    }
+
+    private static func check(_ output: ChildProcess.Output, _ command: [String]) {
+        for text in [output.out, output.error] {
+            let controls = text.unicodeScalars.filter { Escaping.isControl($0) && $0 != "\n" }
+            #expect(controls.isEmpty, "\(command): \(controls.map { $0.value })")
+            #expect(!text.byteLines().contains { $0.hasBytePrefix("error: forged") }, "\(command)")
+        }
+    }
+
+    @Test("no name runs a command, forges a line or controls the terminal, whatever command prints it")
+    func commands() throws {
+        let marker = NSTemporaryDirectory() + "zoetrope-marker-\(UUID().uuidString.prefix(8))"
+        let place = try Self.workplace(marker: marker)
+        let name = Self.names(marker: marker)[3]
+        let video = "clips/test/\(name)/5\(name).y4m"
+        let commands: [(status: Int32, arguments: [String])] = [
+            (0, ["dataset", "p.yaml", "--digests", "digests.txt"]), (3, ["extract", "p.yaml"]),
+            (3, ["extract", "p.yaml"]),
+            (0, ["sequence", "p.yaml"]), (0, ["sequence", "p.yaml", "--set", "sequence.model={kind: average}"]),
+            (0, ["evaluate", "runs/tiny"]), (0, ["evaluate", "runs/tiny", "--json"]),
+            (0, ["evaluate", "runs/tiny", "--report", "r.html"]),
+            (0, ["evaluate", "runs/tiny", "--report", "charts", "--format", "png"]),
+            (0, ["compare", "runs/tiny", "runs/tiny-2", "--report", "c.html"]),
+            (0, ["compare", "runs/tiny", "--json"]),
+            (0, ["runs"]), (0, ["runs", "--json"]), (0, ["explore", "features.sqlite", "--output", "e.html"]),
+            (0, ["predict", "runs/tiny", video]), (0, ["predict", "runs/tiny", video, "--json"]),
+            (0, ["predict", "runs/tiny", video, "--windows", "--csv", "w.csv"]),
+            (0, ["predict", "runs/tiny", video, "--gif", "g.gif"]), (0, ["cam", "runs/tiny", video]),
+            (0, ["similar", "features.sqlite", video]), (0, ["similar", "features.sqlite", video, "--json"]),
+            (0, ["cache", "info"]), (0, ["cache", "info", "--json"]), (0, ["cache", "verify"]),
+            (0, ["cache", "export", "features.sqlite", "x.csv", "--table", "sample"]),
+            (0, ["cache", "export", "features.sqlite", "x.npz"]),
+            (3, ["cache", "merge", "m.sqlite", "features.sqlite"]),
+            (0, ["export", "runs/tiny", "m.onnx"]),
+            (1, ["predict", "runs/tiny", "none\(name)"]), (1, ["evaluate", "runs/\(name)"]),
+            (1, ["cache", "info", "none\(name)"]), (64, ["sequence", "p.yaml", "--name", name]),
+            (64, ["evaluate", "--\(name)"]), (64, ["weights", "fetch", name]), (64, ["describe", name]),
+            (1, ["search", "features.sqlite", name]), (2, ["sequence", "\(name).yaml"]),
+            (2, ["sequence", "p.yaml", "--set", "name=\"a\\nb\""]), (2, ["sequence", "p.yaml", "--set", name]),
+        ]
+        for (status, arguments) in commands {
+            let output = try Program.run(arguments, in: place.path)
+            #expect(output.status == status, "\(arguments): \(output.status) \(output.error)")
+            Self.check(output, arguments)
+        }
+        #expect(!FileManager.default.fileExists(atPath: marker))
+        try checkFiles(place)
+    }
+
+    /// CSV by bytes, and pages that hold no element of a label.
+    private func checkFiles(_ place: Workplace) throws {
+        for page in ["r.html", "c.html", "e.html"] {
+            let text = try String(contentsOfFile: place.path + "/" + page, encoding: .utf8)
+            #expect(!text.containsBytes("<\u{301}script") && !text.containsBytes("<script>alert"), "\(page)")
+            #expect(text.containsBytes("&lt;\u{301}script&gt;alert(1)"), "\(page)")
+        }
+        let table = try String(contentsOfFile: place.path + "/x.csv", encoding: .utf8)
+        #expect(table.containsBytes("%d,\u{600},\"\"\""))
+    }
+
+    @Test("a command that is asked for a special file answers at once") func specialFiles() throws {
+        let place = try Workplace()
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        #expect(try place.run("sequence", "p.yaml").status == 0)
+        let pipe = place.path + "/pipe"
+        try #require(mkfifo(pipe, 0o600) == 0)
+        try #require(mkfifo(place.path + "/clips/train/jump up/pipe.mp4", 0o600) == 0)
+        try FileManager.default.createSymbolicLink(
+            atPath: place.path + "/clips/train/jump up/zero.mp4", withDestinationPath: "/dev/zero")
+        try FileManager.default.createDirectory(atPath: place.path + "/broken", withIntermediateDirectories: true)
+        try #require(mkfifo(place.path + "/broken/config.json", 0o600) == 0)
+        let commands: [(status: Int32, arguments: [String])] = [
+            (3, ["dataset", "p.yaml"]), (3, ["extract", "p.yaml"]), (1, ["predict", "runs/tiny", "pipe"]),
+            (1, ["predict", "runs/tiny", "/dev/zero"]), (1, ["evaluate", "broken"]),
+            (1, ["predict", "broken", "pipe"]),
+            (1, ["cache", "info", "pipe"]), (1, ["cache", "merge", "out.sqlite", "pipe"]),
+            (1, ["extract", "p.yaml", "--cache", "pipe"]), (1, ["weights", "inspect", "pipe"]),
+            (2, ["extract", "pipe"]), (1, ["extract", "p.yaml", "--set", "extract.weights=pipe"]),
+            (1, ["dataset", "p.yaml", "--set", "dataset={layout: csv, root: clips, splits: pipe}"]),
+            (1, ["dataset", "p.yaml", "--set", "dataset.exclude=pipe"]),
+            (1, ["dataset", "p.yaml", "--digests", "pipe"]), (1, ["describe", "pipe.onnx"]),
+        ]
+        try #require(mkfifo(place.path + "/pipe.onnx", 0o600) == 0)
+        for (status, arguments) in commands {
+            let begin = ContinuousClock.now
+            let program = try Program.start(arguments, in: place.path)
+            let limit = DispatchWorkItem { program.send(SIGKILL) }
+            DispatchQueue.global().asyncAfter(deadline: .now() + 20, execute: limit)
+            let output = program.wait()
+            limit.cancel()
+            #expect(output.status == status, "\(arguments): \(output.status) \(output.error)")
+            #expect(ContinuousClock.now - begin < .seconds(8), "\(arguments)")
+        }
+    }
+
+    @Test("commands print through one place, which escapes") func printing() throws {
+        let folder = GuideTests.root + "/Sources/zoetrope"
+        for file in try FileManager.default.contentsOfDirectory(atPath: folder)
+        where !["Console.swift", "ZoetropeCommand.swift"].contains(file) {
+            let text = try String(contentsOfFile: folder + "/" + file, encoding: .utf8)
+            #expect(
+                try #/(?m)^\s*print\(|[^.\w]print\(|FileHandle\.standard(Error|Output)/#.firstMatch(in: text) == nil,
+                "\(file)")
+        }
+    }
+}
