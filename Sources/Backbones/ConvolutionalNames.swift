@@ -19,7 +19,9 @@ extension RenamedWeights {
         var result: [String: Source] = [:]
         for (name, shape) in found {
             let (module, leaf) = split(name)
-            if let match = name.wholeMatch(of: /features\.(\d)\.(\d+)\.layer_scale/), let place = Int(match.1) {
+            if let match = name.wholeMatch(of: /features\.(\d)\.(\d+)\.layer_scale/), let place = Int(match.1),
+                !shape.isEmpty
+            {
                 result["stages.\((place - 1) / 2).blocks.\(match.2).gamma"] = .reshaped(name, [shape[0]])
             } else if let match = module.wholeMatch(of: /features\.(\d)\.(\d+)\.(block\.\d)/), let place = Int(match.1),
                 let part = parts[String(match.3)]

@@ -1,3 +1,5 @@
+import Escaping
+import Files
 import Foundation
 
 /// What a hub's folder says of the weight file in it: `config.json`, `open_clip_config.json` and
@@ -21,7 +23,7 @@ struct HubConfiguration {
         let url = URL(fileURLWithPath: path)
         guard Self.names.contains(url.lastPathComponent) || url.pathExtension == "onnx" else { return }
         func object(_ name: String) -> [String: Any] {
-            let data = try? Data(contentsOf: url.deletingLastPathComponent().appendingPathComponent(name))
+            let data = try? RegularFile.json(url.deletingLastPathComponent().appendingPathComponent(name).path)
             return data.flatMap { try? JSONSerialization.jsonObject(with: $0) as? [String: Any] } ?? [:]
         }
         let configuration = object("config.json")
@@ -49,9 +51,9 @@ struct HubConfiguration {
 
     /// What timm computes under that name. OpenAI's weights are for the quick GELU whatever they are run with.
     private static func numerics(timm architecture: String, tag: String) -> Set<Numerics> {
-        if architecture.hasPrefix("tf_") { return [.keras] }
-        if architecture.contains("quickgelu") || tag.hasPrefix("openai") { return [.openai] }
-        return architecture.contains("_clip_") ? [.openCLIP] : [.timm]
+        if architecture.hasBytePrefix("tf_") { return [.keras] }
+        if architecture.containsBytes("quickgelu") || tag.hasBytePrefix("openai") { return [.openai] }
+        return architecture.containsBytes("_clip_") ? [.openCLIP] : [.timm]
     }
 
     private static func convention(_ mean: Any?, _ deviation: Any?) -> InputConvention? {

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import NeuralNetwork
 import ONNX
@@ -11,14 +12,17 @@ extension Backbone {
     ///
     /// - Throws: `ImportError`.
     public static func imported(_ network: ImportedNetwork) throws -> Backbone {
-        let size = network.imageSize ?? network.metadata["image_size"].flatMap(Int.init) ?? 224
+        let stated = network.metadata["image_size"].flatMap(Int.init).flatMap { (1...4096).contains($0) ? $0 : nil }
+        let size = network.imageSize ?? stated ?? 224
+        let outputs = network.outputs
+        let names = Set(outputs)
         let graph = try network.graph(imageSize: size)
         let isTransformer = graph.nodes.contains { if case .selfAttention = $0.operation { true } else { false } }
-        let inner = graph.outputs.filter { !network.outputs.contains($0.key) }
+        let inner = graph.outputs.filter { !names.contains($0.key) }
             .sorted { ($0.value.index, $0.key) < ($1.value.index, $1.key) }.map(\.key)
         var backbone = Backbone(
             name: importedName, source: (network.path as NSString).lastPathComponent, nativeImageSize: size,
-            minimumImageSize: network.imageSize ?? 16, numerics: [.onnx], taps: network.outputs + inner,
+            minimumImageSize: network.imageSize ?? 16, numerics: [.onnx], taps: outputs + inner,
             framesAtOnce: isTransformer ? 4 : 16,
             // Sizes are tried before they are used.
             makeGraph: { size, _ in (try? network.graph(imageSize: size)) ?? Graph.empty },
@@ -64,7 +68,9 @@ public enum ImportedNetworks {
     public static func input(of network: ImportedNetwork) -> InputConvention? {
         struct Recipe: Decodable { let input: InputConvention }
         if let recipe = network.metadata["recipe"], network.normalization != nil,
-            let own = try? JSONDecoder().decode(Recipe.self, from: Data(recipe.utf8))
+            JSONLimits.problem(Data(recipe.utf8)) == nil,
+            let own = try? JSONDecoder().decode(Recipe.self, from: Data(recipe.utf8)),
+            own.input.mean.count == 3, own.input.deviation.count == 3
         {
             return own.input
         }

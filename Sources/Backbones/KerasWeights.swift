@@ -1,3 +1,5 @@
+import Escaping
+import Files
 import Foundation
 import NeuralNetwork
 
@@ -91,7 +93,7 @@ public struct KerasWeights: Checkpoint {
     /// EfficientNet normalises inside the network. The published files hold the deviation where the variance
     /// belongs, and the published network divides by its root once more: by the deviation, in the end.
     private static func convention(_ file: KerasFile) throws -> InputConvention? {
-        let layer = file.layers.first { $0.key == "normalization" || $0.key.hasPrefix("normalization_") }
+        let layer = file.layers.first { $0.key == "normalization" || $0.key.hasBytePrefix("normalization_") }
         guard let variables = layer?.value.filter({ $0.shape == [3] }).sorted(by: { $0.name < $1.name }),
             variables.count == 2
         else { return nil }
@@ -151,7 +153,7 @@ enum KerasNames {
     private static func numbered(_ layers: [String], _ kind: String) -> [String] {
         layers.compactMap { layer -> (String, Int)? in
             if layer == kind { return (layer, 0) }
-            guard layer.hasPrefix(kind + "_"), let number = Int(layer.dropFirst(kind.count + 1)) else { return nil }
+            guard let number = layer.droppingBytePrefix(kind + "_").flatMap({ Int($0) }) else { return nil }
             return (layer, number)
         }
         .sorted { $0.1 < $1.1 }.map(\.0)
@@ -200,11 +202,10 @@ enum KerasNames {
 ///
 /// - Throws: `WeightsError`.
 public func openWeights(path: String) throws -> any Checkpoint {
-    if path.hasSuffix(".onnx") { return try ImportedNetworks.open(path: path) }
-    if let file = FileHandle(forReadingAtPath: path) {
-        let start = (try? file.read(upToCount: 8)) ?? Data()
-        try? file.close()
-        if KerasFile.recognizes(start) { return try KerasWeights(path: path) }
+    if path.hasByteSuffix(".onnx") { return try ImportedNetworks.open(path: path) }
+    // What cannot be opened is refused below, in words.
+    if let start = try? RegularFile.start(of: path, count: 8), KerasFile.recognizes(start) {
+        return try KerasWeights(path: path)
     }
     let checkpoint = try openCheckpoint(path: path)
     return TimmWeights(checkpoint) ?? RenamedWeights(checkpoint) ?? checkpoint

@@ -42,6 +42,10 @@ public struct TextWeights: ParameterSource {
         }
         var values = parts.flatMap(\.values)
         var shape = parts[0].shape
+        guard parts.allSatisfy({ !$0.shape.isEmpty }) else {
+            throw TextWeightsError.otherShape(
+                file: file.path, parameter: parameter.name, found: [], wanted: parameter.shape)
+        }
         if parts.count > 1 { shape[0] = parts.reduce(0) { $0 + $1.shape[0] } }
         if transposed.contains(parameter.name), shape.count == 2 {
             let (rows, columns) = (shape[0], shape[1])

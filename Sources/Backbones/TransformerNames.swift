@@ -110,8 +110,10 @@ extension RenamedWeights {
         }
         if found["visual_projection.weight"] != nil { result["head.weight"] = .tensor("visual_projection.weight") }
         for (leaf, name) in [("weight", "in_proj_weight"), ("bias", "in_proj_bias")] {
-            guard let shape = own[prefix + "head.attention." + name], shape[0] % 3 == 0 else { continue }
-            let (size, rest) = (shape[0] / 3, Array(shape.dropFirst()))
+            guard let shape = own[prefix + "head.attention." + name], let first = shape.first, first % 3 == 0 else {
+                continue
+            }
+            let (size, rest) = (first / 3, Array(shape.dropFirst()))
             result["attn_pool.q." + leaf] = .rows(prefix + "head.attention." + name, 0..<size, [size] + rest)
             result["attn_pool.kv." + leaf] = .rows(
                 prefix + "head.attention." + name, size..<3 * size, [2 * size] + rest)

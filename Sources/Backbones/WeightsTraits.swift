@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import NeuralNetwork
 import ONNX
@@ -65,7 +66,8 @@ public struct WeightsTraits: Sendable, Equatable {
 
     private init(metadata: [String: String]) {
         let input = metadata["input"].flatMap {
-            try? JSONDecoder().decode(InputConvention.self, from: Data($0.utf8))
+            JSONLimits.problem(Data($0.utf8)) == nil
+                ? try? JSONDecoder().decode(InputConvention.self, from: Data($0.utf8)) : nil
         }
         let isUsable = input.map { $0.mean.count == 3 && $0.deviation.count == 3 } ?? false
         self.init(

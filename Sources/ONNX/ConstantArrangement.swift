@@ -1,8 +1,9 @@
+import NeuralNetwork
 import ONNXMessages
 
 /// Constants in other shapes and orders.
 extension GraphImporter {
-    func reshapedConstant(_ call: Call) throws -> ConstantTensor {
+    mutating func reshapedConstant(_ call: Call) throws -> ConstantTensor {
         let tensor = try loaded(call, 0)
         let shape = tensor.shape
         switch call.type {
@@ -19,6 +20,7 @@ extension GraphImporter {
             return tensor.reshaped(shape.indices.filter { !axes.contains($0) }.map { shape[$0] })
         case "Unsqueeze":
             let axes = try call.integers("axes", input: 1) ?? []
+            guard shape.count + axes.count <= ShapeLimits.rank else { throw Refused("it has too many dimensions") }
             var result = shape
             for axis in try axes.map({ try Self.axis($0, rank: shape.count + axes.count) }).sorted() {
                 guard axis <= result.count else { throw Refused("its axes are none") }
@@ -31,8 +33,9 @@ extension GraphImporter {
         }
     }
 
-    func joinedConstants(_ call: Call) throws -> ConstantTensor {
-        let parts = try call.inputs.indices.map { try loaded(call, $0) }
+    mutating func joinedConstants(_ call: Call) throws -> ConstantTensor {
+        var parts: [ConstantTensor] = []
+        for index in call.inputs.indices { parts.append(try loaded(call, index)) }
         guard let first = parts.first, !first.shape.isEmpty else { throw Refused("it joins nothing") }
         let axis = try Self.axis(call.integer("axis", 0), rank: first.shape.count)
         var shape = first.shape
@@ -45,7 +48,7 @@ extension GraphImporter {
             }
             shape[axis] += part.shape[axis]
         }
-        _ = try Self.checked(shape)
+        try spend(shape)
         let (outer, inner) = (shape[..<axis].reduce(1, *), shape[(axis + 1)...].reduce(1, *))
         func join<Element>(_ values: [[Element]]) -> [Element] {
             var result: [Element] = []
@@ -65,7 +68,7 @@ extension GraphImporter {
         return ConstantTensor(shape: shape, numbers: join(parts.map(\.numbers)))
     }
 
-    func slicedConstant(_ call: Call) throws -> ConstantTensor {
+    mutating func slicedConstant(_ call: Call) throws -> ConstantTensor {
         var tensor = try loaded(call, 0)
         for slice in try call.slices() {
             let own = try Self.axis(slice.axis, rank: tensor.shape.count)
@@ -80,16 +83,17 @@ extension GraphImporter {
             } else {
                 places = Array(stride(from: length - 1, through: 0, by: max(slice.step, -length - 1)))
             }
-            tensor = Self.taking(places, along: own, of: tensor, keeps: true)
+            tensor = try taking(places, along: own, of: tensor, keeps: true)
         }
         return tensor
     }
 
     /// The places along an axis; without `keeps` the one place there is, and no axis.
-    private static func taking(_ places: [Int], along axis: Int, of tensor: ConstantTensor, keeps: Bool)
-        -> ConstantTensor
-    {
+    private func taking(
+        _ places: [Int], along axis: Int, of tensor: ConstantTensor, keeps: Bool
+    ) throws -> ConstantTensor {
         let shape = tensor.shape
+        try spend([places.count, tensor.count / max(1, shape[axis])], times: 3)
         let (outer, inner) = (shape[..<axis].reduce(1, *), shape[(axis + 1)...].reduce(1, *))
         var indices: [Int] = []
         for row in 0..<outer {
@@ -102,33 +106,33 @@ extension GraphImporter {
             indices, shape: Array(shape[..<axis]) + (keeps ? [places.count] : []) + Array(shape[(axis + 1)...]))
     }
 
-    func gatheredConstant(_ call: Call) throws -> ConstantTensor {
+    mutating func gatheredConstant(_ call: Call) throws -> ConstantTensor {
         let tensor = try loaded(call, 0)
         let axis = try Self.axis(call.integer("axis", 0), rank: tensor.shape.count)
         let places = try integers(call, 1).map { $0 < 0 ? $0 + (tensor.shape.isEmpty ? 0 : tensor.shape[axis]) : $0 }
-        let shape = call.constant(1)!.shape
+        let shape = call.constant(1)?.shape ?? []
         guard axis < tensor.shape.count, places.allSatisfy((0..<tensor.shape[axis]).contains), shape.count <= 1 else {
             throw Refused("it takes places that are not there")
         }
-        _ = try Self.checked([places.count, tensor.count / max(1, tensor.shape[axis])])
-        return Self.taking(places, along: axis, of: tensor, keeps: shape.count == 1)
+        return try taking(places, along: axis, of: tensor, keeps: shape.count == 1)
     }
 
-    func splitConstants(_ call: Call) throws -> [Constant] {
+    mutating func splitConstants(_ call: Call) throws -> [Constant] {
         let tensor = try loaded(call, 0)
         let axis = try Self.axis(call.integer("axis", 0), rank: tensor.shape.count)
         let count = call.node.output.count
         guard axis < tensor.shape.count else { throw Refused("it cuts a single number") }
-        let share = (tensor.shape[axis] + count - 1) / max(1, count)
+        let length = tensor.shape[axis]
+        let share = (length + count - 1) / max(1, count)
         let parts =
-            try call.integers("split", input: 1) ?? (0..<count).map { min(share, tensor.shape[axis] - $0 * share) }
-        guard parts.count == count, parts.allSatisfy({ $0 >= 0 }), parts.reduce(0, &+) == tensor.shape[axis] else {
+            try call.integers("split", input: 1) ?? (0..<count).map { min(share, length - $0 * share) }
+        guard parts.count == count, parts.allSatisfy({ (0...length).contains($0) }), parts.reduce(0, +) == length else {
             throw Refused("its parts do not fit")
         }
         var first = 0
-        return parts.map { part in
+        return try parts.map { part in
             defer { first += part }
-            return Self.eager(Self.taking(Array(first..<first + part), along: axis, of: tensor, keeps: true))
+            return Self.eager(try taking(Array(first..<first + part), along: axis, of: tensor, keeps: true))
         }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import NeuralNetwork
 import ONNXMessages
 
 /// Nodes that read constants only are computed while the file is read.
@@ -13,26 +14,30 @@ extension GraphImporter {
             })
         else { return nil }
         switch call.type {
-        case "Identity", "Dropout": return [call.constant(0)!]
+        case "Identity", "Dropout": return [try constant(call)]
         case "Cast":
             // Numbers are Float and whole numbers Int here, whatever the width.
             let isWhole = [2, 3, 4, 5, 6, 7, 9, 12, 13].contains(call.integer("to", 1))
-            if !isWhole { return [call.constant(0)!] }
+            if !isWhole { return [try constant(call)] }
             let tensor = try loaded(call, 0)
+            try spend(tensor.shape)
             return [
                 Self.eager(
                     ConstantTensor(
                         shape: tensor.shape,
-                        integers: tensor.numbers.map { $0.isFinite ? Int($0.rounded(.towardZero)) : 0 }))
+                        integers: tensor.numbers.map { Self.place(Double($0)) }))
             ]
         case "Transpose":
-            let constant = call.constant(0)!
+            let constant = try constant(call)
             let order = call.integers("perm") ?? constant.shape.indices.reversed()
             guard order.sorted() == Array(constant.shape.indices) else {
                 throw Refused("its order of dimensions is none")
             }
+            guard constant.depth < ImportBudget.constantDepth else { throw Refused("it turns a constant too often") }
             let load = constant.load
-            return [Constant(shape: order.map { constant.shape[$0] }) { try load().transposed(order) }]
+            var turned = Constant(shape: order.map { constant.shape[$0] }) { try load().transposed(order) }
+            turned.depth = constant.depth + 1
+            return [turned]
         case "Split": return try splitConstants(call)
         default:
             guard let result = try computed(call) else { return nil }
@@ -40,11 +45,28 @@ extension GraphImporter {
         }
     }
 
-    static func eager(_ tensor: ConstantTensor) -> Constant { Constant(shape: tensor.shape) { tensor } }
+    static func eager(_ tensor: ConstantTensor) -> Constant {
+        var constant = Constant(shape: tensor.shape) { tensor }
+        constant.isLoaded = true
+        return constant
+    }
+
+    /// Towards zero; the nearest integer there is for what is none.
+    static func place(_ number: Double) -> Int {
+        if number.isNaN { return 0 }
+        return Int(exactly: number.rounded(.towardZero)) ?? (number < 0 ? .min : .max)
+    }
+
+    private func constant(_ call: Call) throws -> Constant {
+        guard let constant = call.constant(0) else { throw Refused("it reads nothing") }
+        return constant
+    }
 
     private static func literal(_ call: Call, _ file: ModelFile) throws -> Constant {
         if let tensor = call.attribute("value")?.t, call.attribute("value")?.hasT == true {
-            return eager(try file.checkedValues(of: tensor))
+            // Read when it is needed, as initializers are.
+            let shape = try file.checkedShape(of: tensor)
+            return Constant(shape: shape) { try file.checkedValues(of: tensor) }
         }
         if let number = call.attribute("value_float") { return eager(ConstantTensor(shape: [], numbers: [number.f])) }
         if let whole = call.attribute("value_int") {
@@ -59,24 +81,33 @@ extension GraphImporter {
         throw Refused("it holds a constant of an unknown kind")
     }
 
-    func loaded(_ call: Call, _ index: Int) throws -> ConstantTensor {
+    /// The numbers of a constant; kept, so that they are read from the file once.
+    mutating func loaded(_ call: Call, _ index: Int) throws -> ConstantTensor {
         guard let constant = call.constant(index) else { throw Refused("an input is missing") }
         guard constant.count <= ModelFile.foldingLimit else {
             throw Refused("it makes a constant of \(constant.shape)")
         }
-        return try constant.load()
+        if constant.isLoaded { return try constant.load() }
+        try budget.spend(elements: constant.count)
+        let tensor = try constant.load()
+        if case .constant(let known)? = values[call.node.input[index]], !known.isLoaded {
+            values[call.node.input[index]] = .constant(Self.eager(tensor))
+        }
+        return tensor
     }
 
-    private func computed(_ call: Call) throws -> ConstantTensor? {
+    private mutating func computed(_ call: Call) throws -> ConstantTensor? {
         switch call.type {
         case "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Equal", "Mod":
-            return try Self.binary(call.type, loaded(call, 0), loaded(call, 1))
+            return try binary(call.type, loaded(call, 0), loaded(call, 1))
         case "Neg", "Sqrt", "Reciprocal", "Exp", "Log", "Floor", "Ceil", "Abs", "Not":
-            return Self.unary(call.type, try loaded(call, 0))
+            let tensor = try loaded(call, 0)
+            try spend(tensor.shape)
+            return Self.unary(call.type, tensor)
         case "Shape":
-            let shape = Self.part(of: call.constant(0)!.shape, call)
+            let shape = Self.part(of: try constant(call).shape, call)
             return ConstantTensor(shape: [shape.count], integers: shape)
-        case "Size": return ConstantTensor(shape: [], integers: [call.constant(0)!.count])
+        case "Size": return ConstantTensor(shape: [], integers: [try constant(call).count])
         case "Reshape", "Flatten", "Squeeze", "Unsqueeze": return try reshapedConstant(call)
         case "Concat": return try joinedConstants(call)
         case "Resize": return try resizedConstant(call)
@@ -85,11 +116,12 @@ extension GraphImporter {
         case "Expand":
             let wanted = try integers(call, 1)
             let own = try loaded(call, 0)
+            guard wanted.count <= ShapeLimits.rank else { throw Refused("it has \(wanted.count) dimensions") }
             let rank = max(wanted.count, own.shape.count)
             func long(_ shape: [Int]) -> [Int] { [Int](repeating: 1, count: rank - shape.count) + shape }
-            return try Self.broadcast(own, to: zip(long(wanted), long(own.shape)).map { max($0, $1) })
+            return try broadcast(own, to: zip(long(wanted), long(own.shape)).map { max($0, $1) })
         case "ConstantOfShape":
-            let shape = try Self.checked(integers(call, 0))
+            let shape = try spend(integers(call, 0))
             let value = try call.attribute("value").map { try file.checkedValues(of: $0.t) }
             let count = shape.reduce(1, *)
             if let value, case .integers(let integers) = value.values {
@@ -97,17 +129,19 @@ extension GraphImporter {
             }
             return ConstantTensor(shape: shape, numbers: [Float](repeating: value?.numbers.first ?? 0, count: count))
         case "Range":
-            let bounds = try (0..<3).map { try integers(call, $0).first ?? 0 }
-            guard bounds[2] != 0, abs(bounds[0]) < 1 << 32, abs(bounds[1]) < 1 << 32 else {
+            var bounds: [Int] = []
+            for index in 0..<3 { bounds.append(try integers(call, index).first ?? 0) }
+            guard bounds[2] != 0, bounds.allSatisfy({ $0.magnitude < 1 << 32 }) else {
                 throw Refused("its range is none")
             }
             let count = max(0, (bounds[1] - bounds[0] + bounds[2] - (bounds[2] > 0 ? 1 : -1)) / bounds[2])
-            _ = try Self.checked([count])
+            try spend([count])
             return ConstantTensor(shape: [count], integers: (0..<count).map { bounds[0] + $0 * bounds[2] })
         case "Where":
             let (condition, yes, no) = (try loaded(call, 0), try loaded(call, 1), try loaded(call, 2))
             let shape = try Self.common(Self.common(condition.shape, yes.shape), no.shape)
-            let parts = try [condition, yes, no].map { try Self.broadcast($0, to: shape) }
+            try spend(shape, times: 2)
+            let parts = try [condition, yes, no].map { try broadcast($0, to: shape) }
             let picked = zip(parts[0].numbers, zip(parts[1].numbers, parts[2].numbers)).map { $0 != 0 ? $1.0 : $1.1 }
             if case .integers(let a) = parts[1].values, case .integers(let b) = parts[2].values {
                 return ConstantTensor(
@@ -129,21 +163,17 @@ extension GraphImporter {
         Array(shape[bounds(call.integer("start", 0), call.integer("end", shape.count), length: shape.count)])
     }
 
-    func integers(_ call: Call, _ index: Int) throws -> [Int] {
+    mutating func integers(_ call: Call, _ index: Int) throws -> [Int] {
         guard let integers = try loaded(call, index).integers else { throw Refused("a shape holds no whole numbers") }
         return integers
     }
 
     /// A shape that may be made.
     static func checked(_ shape: [Int]) throws -> [Int] {
-        var count = 1
-        for length in shape {
-            let (product, overflows) = count.multipliedReportingOverflow(by: length)
-            guard length >= 0, !overflows, product <= ModelFile.foldingLimit else {
-                throw Refused("it makes a constant of \(shape)")
-            }
-            count = product
-        }
+        // Lengths beside one of 0 are limited too: parts of a shape are multiplied as well.
+        guard ShapeLimits.elements(of: shape) != nil,
+            ShapeLimits.elements(of: shape.map { max(1, $0) }) ?? .max <= ModelFile.foldingLimit
+        else { throw Refused("it makes a constant of \(shape.prefix(ShapeLimits.rank))") }
         return shape
     }
 
@@ -159,18 +189,18 @@ extension GraphImporter {
             })
     }
 
-    static func broadcast(_ tensor: ConstantTensor, to shape: [Int]) throws -> ConstantTensor {
+    func broadcast(_ tensor: ConstantTensor, to shape: [Int]) throws -> ConstantTensor {
         if tensor.shape == shape { return tensor }
-        guard let indices = tensor.broadcastIndices(to: try checked(shape)) else {
+        // Its elements and, twice as large, their places.
+        try spend(shape, times: 3)
+        guard let indices = tensor.broadcastIndices(to: shape) else {
             throw Refused("\(tensor.shape) does not become \(shape)")
         }
         return tensor.picking(indices, shape: shape)
     }
 
-    private static func binary(_ type: String, _ first: ConstantTensor, _ second: ConstantTensor) throws
-        -> ConstantTensor
-    {
-        let shape = try common(first.shape, second.shape)
+    private func binary(_ type: String, _ first: ConstantTensor, _ second: ConstantTensor) throws -> ConstantTensor {
+        let shape = try spend(Self.common(first.shape, second.shape))
         let (a, b) = (try broadcast(first, to: shape), try broadcast(second, to: shape))
         if case .integers(let x) = a.values, case .integers(let y) = b.values, type != "Pow" {
             return ConstantTensor(
@@ -201,7 +231,7 @@ extension GraphImporter {
                 case "Sub": x - y
                 case "Mul": x * y
                 case "Div": x / y
-                default: Float(join(type, Double(x), Double(y)))
+                default: Float(Self.join(type, Double(x), Double(y)))
                 }
             })
     }

@@ -1,21 +1,27 @@
 import Foundation
+import NeuralNetwork
 import ONNXMessages
 
 /// `Resize` of constants, such as positions for another grid, along one axis after the other.
 extension GraphImporter {
-    func resizedConstant(_ call: Call) throws -> ConstantTensor {
-        let tensor = try call.constant(0)?.load() ?? ConstantTensor(shape: [], numbers: [0])
+    mutating func resizedConstant(_ call: Call) throws -> ConstantTensor {
+        let tensor = try loaded(call, 0)
         func text(_ name: String, _ standard: String) -> String {
             call.attribute(name).map { String(decoding: $0.s, as: UTF8.self) } ?? standard
         }
         func numbers(_ index: Int) throws -> [Float]? {
-            let values = try call.constant(index)?.load().numbers
-            return values?.isEmpty ?? true ? nil : values
+            guard let constant = call.constant(index), (1...ShapeLimits.rank).contains(constant.count) else {
+                return nil
+            }
+            return try constant.load().numbers
         }
         let rank = tensor.shape.count
         let scales = try numbers(2)
-        let sizes = try numbers(3)?.map { Int($0) } ?? scales.map { zip(tensor.shape, $0).map { Int(Float($0) * $1) } }
-        guard let sizes, sizes.count == rank, call.integer("antialias", 0) == 0, call.integer("exclude_outside", 0) == 0
+        let sizes =
+            try numbers(3)?.map { Self.place(Double($0)) }
+            ?? scales.map { zip(tensor.shape, $0).map { Self.place(Double(Float($0) * $1)) } }
+        guard let sizes, sizes.count == rank, scales.map({ $0.count == rank }) ?? true,
+            call.integer("antialias", 0) == 0, call.integer("exclude_outside", 0) == 0
         else {
             throw Refused("it resizes otherwise than is known here")
         }
@@ -26,6 +32,11 @@ extension GraphImporter {
         var result = ConstantTensor(shape: tensor.shape, numbers: tensor.numbers)
         for axis in 0..<rank where sizes[axis] != tensor.shape[axis] {
             guard sizes[axis] > 0, tensor.shape[axis] > 0 else { throw Refused("it resizes to nothing") }
+            // New elements, and for each place along the axis a list of old ones.
+            var shape = result.shape
+            shape[axis] = sizes[axis]
+            try spend(shape)
+            try spend([sizes[axis]], times: 32)
             let scale = scales.map { Double($0[axis]) } ?? Double(sizes[axis]) / Double(tensor.shape[axis])
             let rows = try (0..<sizes[axis]).map {
                 try resampling.weights($0, of: tensor.shape[axis], to: sizes[axis], scale: scale)
@@ -77,18 +88,18 @@ private struct Resampling {
         default: throw GraphImporter.Refused("places are counted as \(coordinates)")
         }
         func inside(_ index: Int) -> Int { min(max(index, 0), old - 1) }
-        let below = Int(x.rounded(.down))
+        let below = GraphImporter.place(x.rounded(.down))
         let share = x - x.rounded(.down)
         switch mode {
         case "nearest":
             switch rounding {
             case "floor": return [(inside(below), 1)]
-            case "ceil": return [(inside(Int(x.rounded(.up))), 1)]
-            case "round_prefer_ceil": return [(inside(Int((x + 0.5).rounded(.down))), 1)]
-            default: return [(inside(Int((x - 0.5).rounded(.up))), 1)]
+            case "ceil": return [(inside(GraphImporter.place(x.rounded(.up))), 1)]
+            case "round_prefer_ceil": return [(inside(GraphImporter.place((x + 0.5).rounded(.down))), 1)]
+            default: return [(inside(GraphImporter.place((x - 0.5).rounded(.up))), 1)]
             }
-        case "linear": return [(inside(below), 1 - share), (inside(below + 1), share)]
-        case "cubic": return (-1...2).map { (inside(below + $0), cubic(abs(share - Double($0)))) }
+        case "linear": return [(inside(below), 1 - share), (inside(below &+ 1), share)]
+        case "cubic": return (-1...2).map { (inside(below &+ $0), cubic(abs(share - Double($0)))) }
         default: throw GraphImporter.Refused("it resizes by \(mode)")
         }
     }

@@ -22,6 +22,10 @@ struct GraphImporter {
     struct Constant {
         let shape: [Int]
         let load: @Sendable () throws -> ConstantTensor
+        /// Whether the numbers are in memory already.
+        var isLoaded = false
+        /// How many constants are computed from one another when it is loaded.
+        var depth = 1
 
         var count: Int { shape.reduce(1, *) }
 
@@ -76,7 +80,13 @@ struct GraphImporter {
     var isBlueFirst = false
     private var pixels: Graph.NodeID?
 
-    init(_ file: ModelFile) { self.file = file }
+    /// What reading may still cost.
+    let budget: ImportBudget
+
+    init(_ file: ModelFile) {
+        self.file = file
+        budget = ImportBudget(stored: file.storedElements)
+    }
 
     /// Whether a node is the file's input of whole numbers, which nothing else reads.
     func isPixels(_ node: Graph.NodeID) -> Bool { node == pixels }
@@ -85,8 +95,11 @@ struct GraphImporter {
     ///
     /// - Parameter imageSize: of pictures, where the file leaves it open, in pixels.
     mutating func graph(imageSize: Int) throws -> Graph {
+        guard (1...ImportBudget.imageSize).contains(imageSize) else {
+            throw ImportError.malformed(file: file.path, reason: "it cannot take pictures of \(imageSize) pixels")
+        }
         try readInput(imageSize: imageSize)
-        for name in file.tensors.keys { values[name] = .constant(try stored(name)) }
+        for (name, tensor) in file.tensors { values[name] = .constant(stored(tensor)) }
         for node in file.nodes {
             for input in Set(node.input) where !input.isEmpty { consumers[input, default: 0] += 1 }
         }
@@ -181,8 +194,8 @@ struct GraphImporter {
         return (lengths.count, isChannelsLast, sides[0])
     }
 
-    private func stored(_ name: String) throws -> Constant {
-        let (file, tensor) = (file, file.tensors[name]!)
+    private func stored(_ tensor: TensorProto) -> Constant {
+        let file = file
         return Constant(shape: tensor.dims.map { Int($0) }) { try file.values(of: tensor) }
     }
 

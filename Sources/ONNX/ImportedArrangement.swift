@@ -11,7 +11,7 @@ extension GraphImporter {
         if let rows = pixels(view, of: shape) { return rows ? node : try tokenMap(node, view) }
         if case .tokens(_, let size) = shape, view.squeezed == [TensorView.axis(.channel, size)], view.offsets[2] == 0 {
             guard view.offsets[1] == 0 else { throw Refused("it takes a single token that is not the first") }
-            return builder.node(name(node, view), .classToken, [node], .vector(size))
+            return try self.node(name(node, view), .classToken, [node], .vector(size))
         }
         return try gatheredChannels(node, view)
     }
@@ -75,7 +75,7 @@ extension GraphImporter {
             case .tokens(let count, _): .tokens(count: count, size: places.count)
             case .vector, .sequence, .clip: .vector(places.count)
             }
-        return builder.node(name(node, view), .gatherChannels(places), [node], result)
+        return try self.node(name(node, view), .gatherChannels(places), [node], result)
     }
 
     /// The pixels of a small image, or the numbers of a vector, as what they are in a product with all of them.

@@ -19,7 +19,7 @@ extension GraphImporter {
         func attribute(_ name: String) -> AttributeProto? { node.attribute.first { $0.name == name } }
         func integer(_ name: String, _ standard: Int) -> Int { attribute(name).map { Int(clamping: $0.i) } ?? standard }
         func number(_ name: String, _ standard: Double) -> Double { attribute(name).map { Double($0.f) } ?? standard }
-        func integers(_ name: String) -> [Int]? { attribute(name)?.ints.map { Int(clamping: $0) } }
+        func integers(_ name: String) -> [Int]? { attribute(name)?.ints.prefix(4096).map { Int(clamping: $0) } }
 
         /// What `Slice` takes: of each axis the first place, the end and the step.
         func slices() throws -> [(axis: Int, start: Int, end: Int, step: Int)] {
@@ -38,7 +38,9 @@ extension GraphImporter {
         func integers(_ name: String, input index: Int) throws -> [Int]? {
             if let own = integers(name) { return own }
             guard inputs.indices.contains(index), let input = inputs[index] else { return nil }
-            guard case .constant(let constant) = input, let integers = try constant.load().integers else {
+            guard case .constant(let constant) = input, constant.count <= 4096,
+                let integers = try constant.load().integers
+            else {
                 throw Refused("its \(name) depend on the picture")
             }
             return integers

@@ -8,6 +8,8 @@ extension GraphImporter {
         let input: Graph.NodeID
         let scale: Constant?
         let shift: Constant?
+        /// How many were joined to one.
+        var depth = 1
     }
 
     /// Nil where the operator does something else.
@@ -16,7 +18,7 @@ extension GraphImporter {
             guard case .value(let node, let view, let own)? = try prepared(call, 0) else {
                 throw Refused("it reads what is no picture")
             }
-            return .value(node, view, own.then(function))
+            return .value(node, view, try own.then(function))
         }
         if call.type == "Softmax" { throw Refused("there is no softmax outside of attention; take an earlier value") }
         if call.type == "Where", call.inputs.count == 3 { return try chosen(call) }
@@ -31,7 +33,7 @@ extension GraphImporter {
     private mutating func prepared(_ call: Call, _ index: Int) throws -> Value? {
         let name = call.node.input[index]
         guard case .value(_, _, let function)? = values[name] else { return values[name] }
-        if !function.isIdentity, consumers[name, default: 0] > 1, function.known != nil { _ = try realized(name) }
+        if !function.isIdentity, consumers[name, default: 0] > 1, try known(function) != nil { _ = try realized(name) }
         return values[name]
     }
 
@@ -52,7 +54,8 @@ extension GraphImporter {
         }
         guard let base else { throw Refused("it chooses between constants") }
         let (condition, yes, no) = (parts[0].apply, parts[1].apply, parts[2].apply)
-        return .value(base.node, base.view, ScalarFunction { condition($0) != 0 ? yes($0) : no($0) })
+        let function = try ScalarFunction(of: parts) { condition($0) != 0 ? yes($0) : no($0) }
+        return .value(base.node, base.view, function)
     }
 
     // MARK: - Two values
@@ -63,7 +66,7 @@ extension GraphImporter {
         switch (first, second) {
         case (.value(let a, let viewA, let f)?, .value(let b, let viewB, let g)?):
             if a == b, viewA == viewB {
-                return .value(a, viewA, f.with(g) { Self.join(type, $0, $1) })
+                return .value(a, viewA, try f.with(g) { Self.join(type, $0, $1) })
             }
             return try joined(call)
         case (.value(let node, let view, let function)?, .constant(let constant)?):
@@ -100,7 +103,8 @@ extension GraphImporter {
         if call.type == "Sub" {
             let own = try arranged(b, viewB)
             let size = builder.shape(of: own).rowSize
-            let negative = affine(own, scale: Constant(repeating: -1, count: size), shift: nil, call.name + ".negative")
+            let negative = try affine(
+                own, scale: Constant(repeating: -1, count: size), shift: nil, call.name + ".negative")
             guard case .value(let node, let view, _) = try laidOut(negative, like: viewB) else {
                 throw Refused("it is no picture")
             }
@@ -115,14 +119,14 @@ extension GraphImporter {
         let (shape, other) = (builder.shape(of: a), builder.shape(of: b))
         if shape == other || shape.size == other.size && shape.rowSize == other.rowSize && shape.size == shape.rowSize {
             let operation: NeuralNetwork.Operation = call.type == "Mul" ? .multiply : .add
-            let made = builder.node(call.name, operation, [a, b], shape)
+            let made = try self.node(call.name, operation, [a, b], shape)
             return try laidOut(made, like: layout)
         }
         guard call.type == "Mul", case .image(let channels, _, _) = shape, other.size == channels,
             other.rowSize == channels,
             viewA.dimensions.count == viewB.dimensions.count
         else { throw Refused("it joins \(shape) and \(other)") }
-        let made = builder.node(call.name, .scaleChannels, [a, b], shape)
+        let made = try self.node(call.name, .scaleChannels, [a, b], shape)
         return try laidOut(made, like: layout)
     }
 
@@ -131,7 +135,7 @@ extension GraphImporter {
         let name = call.node.input[1]
         guard case .value(let node, let view, let function)? = values[name] else { throw Refused("it is no picture") }
         let own = name + ".reciprocal." + call.name
-        values[own] = .value(node, view, function.line { 1 / $0 })
+        values[own] = .value(node, view, try function.line { 1 / $0 })
         var product = call.node
         product.opType = "Mul"
         product.input[1] = own
@@ -148,7 +152,7 @@ extension GraphImporter {
         if constant.count == 1 {
             let number = Double(try constant.load().numbers.first ?? 0)
             return .value(
-                node, view, function.line { isFirst ? Self.join(type, number, $0) : Self.join(type, $0, number) })
+                node, view, try function.line { isFirst ? Self.join(type, number, $0) : Self.join(type, $0, number) })
         }
         let (own, ownView) = try realized(call.node.input[isFirst ? 1 : 0])
         if type == "Add", let tokens = try withPositions(own, ownView, constant, call) { return tokens }
@@ -166,15 +170,15 @@ extension GraphImporter {
         case ("Add", _):
             if let product = bareProducts[input] {
                 let bias = parameter(call.name + ".bias", changed { $0 })
-                result = builder.node(
+                result = try self.node(
                     call.name, .linear(out: size), [product.input], builder.shape(of: input),
                     parameters: [product.weight, bias])
             } else {
-                result = affine(input, scale: nil, shift: changed { $0 }, call.name)
+                result = try affine(input, scale: nil, shift: changed { $0 }, call.name)
             }
-        case ("Sub", false): result = affine(input, scale: nil, shift: changed { -$0 }, call.name)
-        case ("Mul", _): result = affine(input, scale: changed { $0 }, shift: nil, call.name)
-        case ("Div", false): result = affine(input, scale: changed { 1 / $0 }, shift: nil, call.name)
+        case ("Sub", false): result = try affine(input, scale: nil, shift: changed { -$0 }, call.name)
+        case ("Mul", _): result = try affine(input, scale: changed { $0 }, shift: nil, call.name)
+        case ("Div", false): result = try affine(input, scale: changed { 1 / $0 }, shift: nil, call.name)
         default: throw Refused("a constant cannot go with channels so")
         }
         return try laidOut(result, like: layout)
@@ -190,13 +194,21 @@ extension GraphImporter {
     }
 
     /// input · scale + shift, a number a channel each; joined with those right before.
-    mutating func affine(_ input: Graph.NodeID, scale: Constant?, shift: Constant?, _ name: String) -> Graph.NodeID {
+    mutating func affine(
+        _ input: Graph.NodeID, scale: Constant?, shift: Constant?, _ name: String
+    ) throws -> Graph.NodeID {
         let size = builder.shape(of: input).rowSize
         var (from, ownScale, ownShift) = (input, scale, shift)
-        let normalization = normalizations[input]
-        let before =
+        var normalization = normalizations[input]
+        var before =
             affines[input] ?? (isPixels(input) ? inputAffine : nil)
-            ?? normalization.map { Affine(input: $0.input, scale: $0.weight, shift: $0.bias) }
+            ?? normalization.map { Affine(input: $0.input, scale: $0.weight, shift: $0.bias, depth: $0.depth) }
+        if let known = before, known.depth >= ImportBudget.constantDepth {
+            // A parameter is computed from all that it joins, one inside the other.
+            if isPixels(known.input) { throw Refused("it scales the picture too many times") }
+            (before, normalization) = (nil, nil)
+        }
+        let depth = (before?.depth ?? 0) + 1
         if let before {
             from = before.input
             let (oldScale, oldShift) = (before.scale, before.shift)
@@ -215,7 +227,7 @@ extension GraphImporter {
             }
         }
         if isPixels(from) {
-            inputAffine = Affine(input: from, scale: ownScale, shift: ownShift)
+            inputAffine = Affine(input: from, scale: ownScale, shift: ownShift, depth: depth)
             return from
         }
         func constant(_ value: Double) -> Constant { Constant(repeating: value, count: size) }
@@ -223,7 +235,7 @@ extension GraphImporter {
             return normalized(
                 Normalization(
                     input: from, epsilon: normalization.epsilon, weight: ownScale, bias: ownShift,
-                    groups: normalization.groups), name)
+                    groups: normalization.groups, depth: depth), name)
         }
         let own = [
             parameter(name + ".weight", ownScale ?? constant(1)), parameter(name + ".bias", ownShift ?? constant(0)),
@@ -231,7 +243,7 @@ extension GraphImporter {
         ]
         let node = builder.node(
             name, .batchNormalization(epsilon: 0, hasScale: true), [from], builder.shape(of: from), parameters: own)
-        affines[node] = Affine(input: from, scale: ownScale, shift: ownShift)
+        affines[node] = Affine(input: from, scale: ownScale, shift: ownShift, depth: depth)
         return node
     }
 
@@ -244,13 +256,15 @@ extension GraphImporter {
         let isWhole = paddings[node] == nil && view.offsets == [0, 0, 0] && view.shape.reduce(1, *) == shape.size
         let input = isWhole ? node : try arranged(node, view)
         var result = input
-        if let slope = function.leak {
-            result = leaking(input, slope, name)
-        } else if let known = function.known {
-            result = self.result(of: known, input, name)
-        } else if let first = function.parts.first?.known, let second = function.parts.last?.known {
-            result = self.result(of: first, input, name + ".inner")
-            result = self.result(of: second, result, name)
+        if let slope = try leak(function) {
+            result = try leaking(input, slope, name)
+        } else if let known = try known(function) {
+            result = try self.result(of: known, input, name)
+        } else if let first = try function.parts.first.flatMap({ try known($0) }),
+            let second = try function.parts.last.flatMap({ try known($0) })
+        {
+            result = try self.result(of: first, input, name + ".inner")
+            result = try self.result(of: second, result, name)
         } else {
             result = builder.node(
                 name, .function(NumberFunction(name: name, apply: function.apply)), [input], builder.shape(of: input))
@@ -258,8 +272,9 @@ extension GraphImporter {
         return isWhole ? (result, view) : try laid(result, like: view)
     }
 
-    private mutating func result(of known: ScalarFunction.Known, _ input: Graph.NodeID, _ name: String) -> Graph.NodeID
-    {
+    private mutating func result(
+        of known: ScalarFunction.Known, _ input: Graph.NodeID, _ name: String
+    ) throws -> Graph.NodeID {
         var result = input
         if let activation = known.activation {
             result = builder.node(name, .activation(activation), [result], builder.shape(of: result))
@@ -267,7 +282,7 @@ extension GraphImporter {
         guard known.factor != 1 || known.summand != 0 else { return result }
         let size = builder.shape(of: result).rowSize
         func constant(_ value: Double) -> Constant { Constant(repeating: value, count: size) }
-        return affine(
+        return try affine(
             result, scale: known.factor == 1 ? nil : constant(known.factor),
             shift: known.summand == 0 ? nil : constant(known.summand), name + (known.activation == nil ? "" : ".line"))
     }
@@ -278,12 +293,12 @@ extension GraphImporter {
     }
 
     /// A ReLU that lets a share of what is below zero through: that share of everything, and the rest through a ReLU.
-    private mutating func leaking(_ input: Graph.NodeID, _ slope: Double, _ name: String) -> Graph.NodeID {
+    private mutating func leaking(_ input: Graph.NodeID, _ slope: Double, _ name: String) throws -> Graph.NodeID {
         let shape = builder.shape(of: input)
         func constant(_ value: Double) -> Constant { Constant(repeating: value, count: shape.rowSize) }
         let positive = builder.node(name + ".relu", .activation(.relu), [input], shape)
-        let rest = affine(positive, scale: constant(1 - slope), shift: nil, name + ".rest")
-        let share = affine(input, scale: constant(slope), shift: nil, name + ".share")
+        let rest = try affine(positive, scale: constant(1 - slope), shift: nil, name + ".rest")
+        let share = try affine(input, scale: constant(slope), shift: nil, name + ".share")
         return builder.node(name, .add, [share, rest], shape)
     }
 }

@@ -1,3 +1,4 @@
+import Escaping
 import NeuralNetwork
 
 /// Operators that have a counterpart among a graph's operations.
@@ -36,7 +37,7 @@ extension GraphImporter {
         var pads = call.integers("pads") ?? [0, 0, 0, 0]
         let automatic = call.attribute("auto_pad").map { String(decoding: $0.s, as: UTF8.self) } ?? "NOTSET"
         let reach = zip(kernel, dilations).map { ($0 - 1) * $1 + 1 }
-        if automatic.hasPrefix("SAME") {
+        if automatic.hasBytePrefix("SAME") {
             let whole = zip(zip([height, width], strides), reach).map { sizes, reach in
                 max(0, ((sizes.0 + sizes.1 - 1) / sizes.1 - 1) * sizes.1 + reach - sizes.0)
             }
@@ -95,24 +96,24 @@ extension GraphImporter {
         let (node, channels, height, width, pads) = try image(call)
         let groups = call.integer("group", 1)
         guard groups > 0, channels % groups == 0, weight.shape[0] % groups == 0, weight.shape[1] == channels / groups,
-            !hasBias || call.constant(2)!.count == weight.shape[0]
+            !hasBias || call.constant(2)?.count == weight.shape[0]
         else { throw Refused("weights of \(weight.shape) do not fit \(channels) channels in \(groups) groups") }
         let window = try window(call, kernel: Array(weight.shape[2...]), height: height, width: width, extra: pads)
         let output = window.output(height: height, width: width)
         var own = [parameter(call.name + ".weight", weight)]
-        if hasBias { own.append(parameter(call.name + ".bias", call.constant(2)!)) }
+        if hasBias, let bias = call.constant(2) { own.append(parameter(call.name + ".bias", bias)) }
         if case .vector = builder.shape(of: node) {
             guard output == Extent(1), groups == 1, window.kernel == Extent(1) else {
                 throw Refused("it slides over a vector")
             }
             own[0] = parameter(call.name + ".weight", weight, shape: [weight.shape[0], channels])
-            let result = builder.node(
+            let result = try self.node(
                 call.name, .linear(out: weight.shape[0]), [node], .vector(weight.shape[0]), parameters: own)
             return .value(
                 result, TensorView(dimensions: [[], TensorView.axis(.channel, weight.shape[0]), [], []]), .identity)
         }
         let options = Convolution(outChannels: weight.shape[0], window: window, groups: groups, hasBias: hasBias)
-        let made = builder.node(
+        let made = try self.node(
             call.name, .convolution(options), [node],
             .image(channels: weight.shape[0], height: output.height, width: output.width), parameters: own)
         return plain(made)
@@ -136,7 +137,7 @@ extension GraphImporter {
             window = more
         }
         let output = window.output(height: height, width: width)
-        let made = builder.node(
+        let made = try self.node(
             call.name,
             call.type == "MaxPool" ? .maxPooling(window) : .averagePooling(window, countsPadding: countsPadding),
             [node], .image(channels: channels, height: output.height, width: output.width))
@@ -183,11 +184,11 @@ extension GraphImporter {
             guard reduced.reduce(1, { $0 * $1.size }) * size == builder.shape(of: node).size else {
                 throw Refused("it takes the mean of a part")
             }
-            result = builder.node(call.name, .globalAveragePooling, [try arrangedForMean(node, view)], .vector(size))
+            result = try self.node(call.name, .globalAveragePooling, [try arrangedForMean(node, view)], .vector(size))
         case .tokens(let count, _):
             let first = view.offsets[1]
             guard view.places(.row) == Array(first..<count) else { throw Refused("it takes the mean of some tokens") }
-            result = builder.node(call.name, .tokenMean(skipping: first), [node], .vector(size))
+            result = try self.node(call.name, .tokenMean(skipping: first), [node], .vector(size))
         case .vector, .sequence, .clip: result = node
         }
         let dimensions = view.dimensions.indices.compactMap { index -> [TensorView.Digit]? in
@@ -210,7 +211,8 @@ extension GraphImporter {
             throw Refused("it looks for the largest of something else than places")
         }
         let window = Window(kernel: Extent(height, width))
-        let made = builder.node(call.name, .maxPooling(window), [node], .image(channels: channels, height: 1, width: 1))
+        let made = try self.node(
+            call.name, .maxPooling(window), [node], .image(channels: channels, height: 1, width: 1))
         return plain(made)
     }
 }

@@ -10,6 +10,8 @@ extension GraphImporter {
         let bias: Constant?
         /// Of channels, over all pixels; nil for one over the channels of each.
         var groups: Int?
+        /// How many scales and shifts were joined to it.
+        var depth = 1
     }
 
     mutating func batchNormalization(_ call: Call) throws -> Value {
@@ -91,7 +93,7 @@ extension GraphImporter {
     ) throws -> Value {
         let size = builder.shape(of: node).rowSize
         guard view.dimensions.last == TensorView.axis(.channel, size), view.offsets[0] == 0,
-            weight.map({ $0.count == size }) ?? true
+            weight.map({ $0.count == size }) ?? true, bias.map({ $0.count == size }) ?? true
         else { throw Refused("it normalises something else than channels") }
         let input = try arranged(node, view)
         let result = normalized(Normalization(input: input, epsilon: epsilon, weight: weight, bias: bias), name)

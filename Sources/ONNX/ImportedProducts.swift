@@ -56,7 +56,7 @@ extension GraphImporter {
             var own = [parameter(call.name + ".weight", turned, shape: [columns, channels, height, width])]
             if let bias { own.append(parameter(call.name + ".bias", bias)) }
             let options = Convolution(outChannels: columns, window: window, hasBias: bias != nil)
-            let result = builder.node(
+            let result = try self.node(
                 call.name, .convolution(options), [node], .image(channels: columns, height: 1, width: 1),
                 parameters: own)
             return .value(result, TensorView(dimensions: [[], TensorView.axis(.channel, columns)]), .identity)
@@ -76,7 +76,7 @@ extension GraphImporter {
             case .tokens(let count, _): .tokens(count: count, size: columns)
             case .vector, .sequence, .clip: .vector(columns)
             }
-        let made = builder.node(call.name, .linear(out: columns), [input], result, parameters: own)
+        let made = try self.node(call.name, .linear(out: columns), [input], result, parameters: own)
         if bias == nil { bareProducts[made] = BareProduct(input: input, weight: own[0]) }
         return try laidOut(made, like: view)
     }
@@ -118,7 +118,7 @@ extension GraphImporter {
 
     /// A value up to a factor, which its reader takes over.
     private mutating func scaled(_ name: String) throws -> (Graph.NodeID, TensorView, Double) {
-        if case .value(let node, let view, let function)? = values[name], let known = function.known,
+        if case .value(let node, let view, let function)? = values[name], let known = try known(function),
             known.activation == nil,
             known.summand == 0
         {
@@ -157,12 +157,13 @@ extension GraphImporter {
         guard case .tokens(let count, let size) = builder.shape(of: joined) else {
             throw Refused("it is no attention between tokens")
         }
-        let result = builder.node(
+        let result = try self.node(
             call.name, .selfAttention(heads: heads), [joined], .tokens(count: count, size: size / 3))
         let channel = TensorView.axis(.channel, size / 3)
-        let digits = TensorView(dimensions: [[], TensorView.axis(.row, count), channel]).reshaped([
-            1, count, heads, width,
-        ])!
+        guard
+            let digits = TensorView(dimensions: [[], TensorView.axis(.row, count), channel])
+                .reshaped([1, count, heads, width])
+        else { throw Refused("it is no attention") }
         return .value(result, digits.transposed([0, 2, 1, 3]), .identity)
     }
 
@@ -178,8 +179,8 @@ extension GraphImporter {
             }
             let first = part.view.offsets[0]
             let expected = TensorView(dimensions: [[], TensorView.axis(.row, count), TensorView.axis(.channel, size)])
-                .reshaped([1, count, heads, width])!.transposed([0, 2, 1, 3])
-            guard part.view.dimensions == expected.dimensions, part.view.offsets[1] == 0 else {
+                .reshaped([1, count, heads, width])?.transposed([0, 2, 1, 3])
+            guard let expected, part.view.dimensions == expected.dimensions, part.view.offsets[1] == 0 else {
                 throw Refused("its heads lie otherwise than usual")
             }
             if all == 3 * size, first == place * size {
@@ -197,7 +198,7 @@ extension GraphImporter {
         else {
             throw Refused("query, key and value come from different places")
         }
-        return builder.node(name + ".joined", .concatenation, nodes, .tokens(count: count, size: 3 * size))
+        return try self.node(name + ".joined", .concatenation, nodes, .tokens(count: count, size: 3 * size))
     }
 
     // MARK: - Tokens
@@ -228,7 +229,7 @@ extension GraphImporter {
             throw Refused("it puts learned numbers in front of what are no patches")
         }
         parts.front = front
-        let made = tokens(parts, call.name)
+        let made = try tokens(parts, call.name)
         return plain(made)
     }
 
@@ -243,13 +244,16 @@ extension GraphImporter {
             throw Refused("its positions of \(constant.shape) do not fit \(view.shape)")
         }
         (parts.positions, parts.coversFront) = (constant, !parts.front.isEmpty)
-        let made = tokens(parts, call.name)
+        let made = try tokens(parts, call.name)
         return plain(made)
     }
 
-    private mutating func tokens(_ parts: TokenParts, _ name: String) -> Graph.NodeID {
+    private mutating func tokens(_ parts: TokenParts, _ name: String) throws -> Graph.NodeID {
         guard case .image(let size, let height, let width) = builder.shape(of: parts.patches) else {
             preconditionFailure("patches are an image")
+        }
+        guard parts.front.allSatisfy({ $0.shape[0] == 1 && $0.shape[2] == size && $0.shape[1] <= 4096 }) else {
+            throw Refused("learned tokens do not fit patches of \(size) numbers")
         }
         let inFront = parts.front.reduce(0) { $0 + $1.shape[1] }
         let places = height * width
@@ -274,7 +278,7 @@ extension GraphImporter {
         own.append(part(".pos_embed", inFront..<inFront + places))
         let embedding = TokenEmbedding(
             hasClassToken: inFront > 0, registers: max(0, inFront - 1), grid: height, positionsCoverClass: false)
-        let node = builder.node(
+        let node = try self.node(
             name, .tokens(embedding), [parts.patches], .tokens(count: inFront + places, size: size), parameters: own)
         tokenParts[node] = parts
         return node

@@ -6,7 +6,9 @@ extension GraphImporter {
     /// Nil where the operator does something else.
     mutating func arrangement(_ call: Call) throws -> [Value]? {
         switch call.type {
-        case "Identity", "Dropout", "Cast", "CastLike": return [call.inputs[0]!]
+        case "Identity", "Dropout", "Cast", "CastLike":
+            guard let input = call.inputs.first ?? nil else { throw Refused("it reads nothing") }
+            return [input]
         case "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand": return [try rearranged(call)]
         case "Slice": return [try sliced(call)]
         case "Gather": return [try gathered(call)]
@@ -47,6 +49,7 @@ extension GraphImporter {
         case "Unsqueeze":
             let axes = try call.integers("axes", input: 1) ?? []
             let rank = shape.count + axes.count
+            guard rank <= ShapeLimits.rank else { throw Refused("it has \(rank) dimensions") }
             var dimensions = view.dimensions
             for axis in try axes.map({ try Self.axis($0, rank: rank) }).sorted() {
                 guard axis <= dimensions.count else { throw Refused("its axes are none") }
@@ -54,7 +57,9 @@ extension GraphImporter {
             }
             result = TensorView(dimensions: dimensions, offsets: view.offsets)
         case "Expand":
-            guard let wanted = try call.integers("shape", input: 1) else { throw Refused("it has no shape") }
+            guard let wanted = try call.integers("shape", input: 1), wanted.count <= ShapeLimits.rank else {
+                throw Refused("it has no shape")
+            }
             let longer = [Int](repeating: 1, count: max(0, wanted.count - shape.count)) + shape
             guard
                 zip(longer, [Int](repeating: 1, count: longer.count - wanted.count) + wanted).allSatisfy({
@@ -72,12 +77,13 @@ extension GraphImporter {
 
     static func axis(_ axis: Int, rank: Int) throws -> Int {
         let own = axis < 0 ? axis + rank : axis
-        guard (0..<max(1, rank)).contains(own) else { throw Refused("its axis \(axis) is none of \(rank)") }
+        guard axis >= -rank, (0..<rank).contains(own) else { throw Refused("its axis \(axis) is none of \(rank)") }
         return own
     }
 
     /// A shape with 0 for "as it was" and −1 for what is left.
     static func resolved(_ wanted: [Int], of shape: [Int], allowsZero: Bool) throws -> [Int] {
+        guard wanted.count <= ShapeLimits.rank else { throw Refused("it has \(wanted.count) dimensions") }
         var result = wanted
         for (index, length) in wanted.enumerated() where length == 0 && !allowsZero {
             guard index < shape.count else { throw Refused("its shape \(wanted) does not fit \(shape)") }
@@ -85,11 +91,14 @@ extension GraphImporter {
         }
         let count = shape.reduce(1, *)
         if let open = result.firstIndex(of: -1) {
-            let others = result.enumerated().filter { $0.offset != open }.reduce(1) { $0 &* $1.element }
-            guard others > 0, count % others == 0 else { throw Refused("its shape \(wanted) does not fit \(shape)") }
+            var others = result
+            others.remove(at: open)
+            guard let others = ShapeLimits.elements(of: others), others > 0, count % others == 0 else {
+                throw Refused("its shape \(wanted) does not fit \(shape)")
+            }
             result[open] = count / others
         }
-        guard result.allSatisfy({ $0 >= 0 }), result.reduce(1, { $0 &* $1 }) == count else {
+        guard ShapeLimits.elements(of: result) == count else {
             throw Refused("its shape \(wanted) does not fit \(shape)")
         }
         return result
@@ -118,7 +127,9 @@ extension GraphImporter {
 
     private mutating func gathered(_ call: Call) throws -> Value {
         let (node, view, function) = try viewed(call)
-        guard let constant = call.constant(1), let indices = try constant.load().integers else {
+        guard let constant = call.constant(1), constant.count <= ImportBudget.channels,
+            let indices = try constant.load().integers
+        else {
             throw Refused("which places it takes depends on the picture")
         }
         let axis = try Self.axis(call.integer("axis", 0), rank: view.shape.count)
@@ -133,11 +144,13 @@ extension GraphImporter {
             result.dimensions.remove(at: axis)
             return .value(node, result, function)
         }
-        if view.shape.count == 1, places == Array(0..<length), let whole = view.reshaped(constant.shape) {
+        if view.shape.count == 1, places.elementsEqual(0..<length), let whole = view.reshaped(constant.shape) {
             return .value(node, whole, function)
         }
         guard constant.shape.count == 1 else { throw Refused("it takes places in more than one dimension") }
-        if places == Array(first..<first + places.count), let range = view.sliced(axis, first..<first + places.count) {
+        if places.elementsEqual(first..<first + places.count),
+            let range = view.sliced(axis, first..<first + places.count)
+        {
             return .value(node, range, function)
         }
         let channels = builder.shape(of: node).rowSize
@@ -156,7 +169,7 @@ extension GraphImporter {
             case .tokens(let count, _): .tokens(count: count, size: places.count)
             case .vector, .sequence, .clip: .vector(places.count)
             }
-        let made = builder.node(call.name, .gatherChannels(places), [input], shape)
+        let made = try self.node(call.name, .gatherChannels(places), [input], shape)
         return try laidOut(made, like: ownView)
     }
 
@@ -165,11 +178,14 @@ extension GraphImporter {
         let axis = try Self.axis(call.integer("axis", 0), rank: view.shape.count)
         let (length, count) = (view.shape[axis], call.node.output.count)
         var parts = try call.integers("split", input: 1)
+        guard count > 0 else { throw Refused("it makes nothing") }
         if parts == nil {
             let share = (length + count - 1) / count
             parts = (0..<count).map { min(share, length - $0 * share) }
         }
-        guard let parts, parts.count == count, parts.reduce(0, +) == length, parts.allSatisfy({ $0 > 0 }) else {
+        guard let parts, parts.count == count, parts.allSatisfy({ (1...max(1, length)).contains($0) }),
+            parts.reduce(0, +) == length
+        else {
             throw Refused("its parts do not fit \(length)")
         }
         var first = 0
@@ -207,8 +223,10 @@ extension GraphImporter {
         while !rest.isEmpty {
             let group = [first] + rest.prefix(7)
             rest = rest.dropFirst(7)
-            let own = try group.reduce(nil as Graph.Shape?) { try joined($0, builder.shape(of: $1)) }!
-            first = builder.node(rest.isEmpty ? call.name : "\(call.name).\(part)", .concatenation, group, own)
+            guard let own = try group.reduce(nil as Graph.Shape?, { try joined($0, builder.shape(of: $1)) }) else {
+                throw Refused("it joins nothing")
+            }
+            first = try self.node(rest.isEmpty ? call.name : "\(call.name).\(part)", .concatenation, group, own)
             part += 1
         }
         let (_, view) = try realized(call.node.input[0])
@@ -265,7 +283,7 @@ extension GraphImporter {
             pads[0] == 0, pads[1] == 0, pads[4] == 0, pads[5] == 0, pads.allSatisfy({ (0...4096).contains($0) })
         else { throw Refused("it adds zeros to something else than the borders of an image") }
         // Stands for the image until a convolution takes the zeros over.
-        let padded = builder.node(
+        let padded = try self.node(
             call.name, .dropout(rate: 0), [own],
             .image(channels: channels, height: height + pads[2] + pads[6], width: width + pads[3] + pads[7]))
         paddings[padded] = (own, [pads[2], pads[3], pads[6], pads[7]])

@@ -1,4 +1,7 @@
+import Escaping
+import Files
 import Foundation
+import NeuralNetwork
 import ONNXMessages
 
 /// An ONNX file, read and checked; weights are turned into numbers when somebody asks for them.
@@ -12,6 +15,8 @@ struct ModelFile: Sendable {
     let metadata: [String: String]
     /// Files beside it that hold weights.
     let externalFiles: [String]
+    /// Elements of all initializers.
+    let storedElements: Int
 
     /// The most elements that are computed while reading.
     static let foldingLimit = 1 << 26
@@ -19,9 +24,11 @@ struct ModelFile: Sendable {
     init(path: String) throws {
         let data: Data
         do {
-            data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
+            data = try RegularFile.mapped(path)
         } catch {
-            throw ImportError.unreadable(file: path, reason: "it is not there, or may not be read")
+            let isMissing = error.problem == .missing
+            throw ImportError.unreadable(
+                file: path, reason: isMissing ? "it is not there, or may not be read" : error.reason)
         }
         let model: ModelProto
         do {
@@ -48,12 +55,31 @@ struct ModelFile: Sendable {
         }
         metadata = Dictionary(model.metadataProps.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
         tensors = Dictionary(graph.initializer.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        try Self.checkSizes(graph, path)
         var files: Set<String> = []
         for tensor in graph.initializer where tensor.dataLocation == .external {
             files.insert(try Self.externalPath(tensor, beside: path))
         }
         externalFiles = files.sorted()
-        for tensor in graph.initializer { _ = try Self.check(tensor, path) }
+        storedElements = try graph.initializer.reduce(0) { sum, tensor in
+            min(1 << 48, sum + (try Self.check(tensor, path)).reduce(1, *))
+        }
+    }
+
+    /// What is beyond reading, whatever it means.
+    private static func checkSizes(_ graph: GraphProto, _ path: String) throws {
+        let nodes = graph.node
+        func large(_ what: String, _ most: Int) -> ImportError {
+            .malformed(file: path, reason: "it has more than \(most) \(what)")
+        }
+        if nodes.count > ImportBudget.nodes { throw large("nodes", ImportBudget.nodes) }
+        if graph.initializer.count > ImportBudget.initializers { throw large("tensors", ImportBudget.initializers) }
+        if graph.output.count > ImportBudget.outputs || graph.input.count > ImportBudget.initializers {
+            throw large("outputs", ImportBudget.outputs)
+        }
+        let most = ImportBudget.nodeValues
+        guard nodes.allSatisfy({ [$0.input.count, $0.output.count, $0.attribute.count].allSatisfy { $0 <= most } })
+        else { throw large("inputs, outputs or attributes of a node", most) }
     }
 
     // MARK: - Tensors
@@ -65,15 +91,15 @@ struct ModelFile: Sendable {
     /// A file in the model's own folder or below, and no link that leads out of it.
     private static func externalPath(_ tensor: TensorProto, beside path: String) throws -> String {
         let location = entries(tensor)["location"] ?? ""
-        let parts = location.split(separator: "/", omittingEmptySubsequences: false)
-        guard !location.isEmpty, !location.contains("\0"), !parts.contains(where: { ["..", ".", ""].contains($0) })
+        let parts = location.splitBytes("/", omittingEmptySubsequences: false)
+        guard !location.isEmpty, !location.utf8.contains(0), !parts.contains(where: { ["..", ".", ""].contains($0) })
         else {
             throw ImportError.malformed(
                 file: path, reason: "\(tensor.name) lies outside of its folder, in \"\(location)\"")
         }
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().resolvingSymlinksInPath()
         let file = folder.appendingPathComponent(location).resolvingSymlinksInPath()
-        guard file.path.hasPrefix(folder.path == "/" ? "/" : folder.path + "/") else {
+        guard file.path.hasBytePrefix(folder.path == "/" ? "/" : folder.path + "/") else {
             throw ImportError.malformed(
                 file: path, reason: "\(tensor.name) lies outside of its folder, in \"\(location)\"")
         }
@@ -96,11 +122,9 @@ struct ModelFile: Sendable {
         guard let size = bytesPerElement(tensor.dataType) else {
             throw malformed("has elements of a type not known here")
         }
-        var count = 1
-        for dimension in tensor.dims {
-            let (product, overflows) = count.multipliedReportingOverflow(by: Int(clamping: dimension))
-            guard dimension >= 0, !overflows, product < 1 << 40 else { throw malformed("has an impossible shape") }
-            count = product
+        let shape = tensor.dims.map { Int(clamping: $0) }
+        guard let count = ShapeLimits.elements(of: shape), count < 1 << 40 else {
+            throw malformed("has an impossible shape")
         }
         let stored: Int
         if tensor.dataLocation == .external {
@@ -109,10 +133,7 @@ struct ModelFile: Sendable {
             let offset = entries["offset"].map { Int($0) ?? -1 } ?? 0
             guard offset >= 0 else { throw malformed("has an impossible place in its file") }
             let file = try externalPath(tensor, beside: path)
-            let attributes = try? FileManager.default.attributesOfItem(atPath: file)
-            guard let length = attributes?[.size] as? Int else {
-                throw ImportError.unreadable(file: file, reason: "it is not there, but \(path) keeps weights in it")
-            }
+            let length = try externalFile(file, of: path).bytes
             guard stored >= 0, stored <= length, offset <= length - stored else {
                 throw malformed("lies beyond the end of its file")
             }
@@ -120,30 +141,48 @@ struct ModelFile: Sendable {
             stored = tensor.rawData.count
         } else {
             let elements =
-                [
-                    tensor.floatData.count, tensor.int32Data.count, tensor.int64Data.count, tensor.doubleData.count,
-                ].max() ?? 0
+                switch TensorProto.DataType(rawValue: Int(tensor.dataType)) {
+                case .float: tensor.floatData.count
+                case .double: tensor.doubleData.count
+                case .int64: tensor.int64Data.count
+                default: tensor.int32Data.count
+                }
             stored = elements * size
         }
         guard stored == count * size else { throw malformed("does not hold as many numbers as its shape asks for") }
-        return tensor.dims.map { Int($0) }
+        return shape
     }
 
-    private static func bytes(_ tensor: TensorProto, _ path: String) throws -> Data {
+    /// - Returns: an open file, closed when it is released.
+    private static func externalFile(_ file: String, of model: String) throws -> (handle: FileHandle, bytes: Int) {
+        do {
+            let (descriptor, bytes) = try RegularFile.open(file)
+            return (FileHandle(fileDescriptor: descriptor, closeOnDealloc: true), bytes)
+        } catch {
+            let isMissing = error.problem == .missing
+            throw ImportError.unreadable(
+                file: file,
+                reason: isMissing ? "it is not there, but \(model) keeps weights in it" : error.reason)
+        }
+    }
+
+    private static func bytes(_ tensor: TensorProto, _ path: String, count: Int) throws -> Data {
         guard tensor.dataLocation == .external else { return tensor.rawData }
         let file = try externalPath(tensor, beside: path)
         let entries = entries(tensor)
-        guard let handle = FileHandle(forReadingAtPath: file) else {
-            throw ImportError.unreadable(file: file, reason: "it is not there, but \(path) keeps weights in it")
-        }
-        defer { try? handle.close() }
+        let handle = try externalFile(file, of: path).handle
+        try MemoryLimit.check(count, of: file)
+        let data: Data
         do {
-            try handle.seek(toOffset: UInt64(entries["offset"].flatMap(Int.init) ?? 0))
-            let count = tensor.dims.reduce(1) { $0 * Int($1) } * (bytesPerElement(tensor.dataType) ?? 0)
-            return try handle.read(upToCount: count) ?? Data()
+            try handle.seek(toOffset: UInt64(entries["offset"].flatMap(Int.init).map { max(0, $0) } ?? 0))
+            data = try handle.read(upToCount: count) ?? Data()
         } catch {
             throw ImportError.unreadable(file: file, reason: error.localizedDescription)
         }
+        guard data.count == count else {
+            throw ImportError.unreadable(file: file, reason: "it became shorter while it was read")
+        }
+        return data
     }
 
     /// The numbers of a tensor.
@@ -151,7 +190,8 @@ struct ModelFile: Sendable {
     /// - Throws: `ImportError`.
     func values(of tensor: TensorProto) throws -> ConstantTensor {
         let shape = try Self.check(tensor, path)
-        let bytes = try Self.bytes(tensor, path)
+        let size = Self.bytesPerElement(tensor.dataType) ?? 0
+        let bytes = try Self.bytes(tensor, path, count: shape.reduce(1, *) * size)
         func numbers<Element>(_ type: Element.Type, _ convert: (Element) -> Float) -> ConstantTensor {
             ConstantTensor(shape: shape, numbers: Self.load(bytes, type).map(convert))
         }
@@ -186,6 +226,14 @@ struct ModelFile: Sendable {
         case .uint8, .bool: return integers(UInt8.self, tensor.int32Data)
         default: throw ImportError.malformed(file: path, reason: "\(tensor.name) has elements of a type not known here")
         }
+    }
+
+    /// The shape of a tensor that stands in a node.
+    func checkedShape(of tensor: TensorProto) throws -> [Int] {
+        guard tensor.dataLocation != .external else {
+            throw ImportError.malformed(file: path, reason: "a constant of a node lies in another file")
+        }
+        return try Self.check(tensor, path)
     }
 
     /// The numbers of a tensor that stands in a node.

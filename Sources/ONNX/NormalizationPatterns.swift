@@ -29,15 +29,17 @@ extension GraphImporter {
             }
             root = producers[last]
         }
-        guard let root, root.opType == "Sqrt" || root.opType == "Pow", let sum = producers[root.input[0]],
+        guard let root, root.opType == "Sqrt" || root.opType == "Pow", let summed = root.input.first,
+            let sum = producers[summed],
             sum.opType == "Add",
             sum.input.count == 2
         else { return nil }
         for (variance, constant) in [(sum.input[0], sum.input[1]), (sum.input[1], sum.input[0])] {
             guard case .constant(let epsilon)? = values[constant], epsilon.count == 1, let mean = producers[variance],
-                mean.opType == "ReduceMean", isOverChannels(mean), let square = producers[mean.input[0]],
+                mean.opType == "ReduceMean", isOverChannels(mean), let squared = mean.input.first,
+                let square = producers[squared],
                 square.opType == "Mul" && square.input == [centred, centred]
-                    || square.opType == "Pow" && square.input[0] == centred
+                    || square.opType == "Pow" && square.input.first == centred
             else { continue }
             return Double(try epsilon.load().numbers[0])
         }
@@ -46,11 +48,13 @@ extension GraphImporter {
 
     private func isOverChannels(_ node: NodeProto) -> Bool {
         var axes = node.attribute.first { $0.name == "axes" }.map { $0.ints.map { Int(clamping: $0) } }
-        if axes == nil, node.input.count > 1, case .constant(let constant)? = values[node.input[1]] {
+        if axes == nil, node.input.count > 1, case .constant(let constant)? = values[node.input[1]],
+            constant.count <= 4096
+        {
             axes = (try? constant.load())?.integers
         }
-        guard let axes, axes.count == 1,
-            case .value(_, let view, _)? = values[node.input[0]] ?? values[producers[node.input[0]]?.input.first ?? ""]
+        guard let axes, axes.count == 1, let input = node.input.first,
+            case .value(_, let view, _)? = values[input] ?? values[producers[input]?.input.first ?? ""]
         else {
             return axes == [-1]
         }

@@ -6,6 +6,8 @@ import NeuralNetwork
 struct ScalarFunction: Sendable {
     let apply: @Sendable (Double) -> Double
     let isIdentity: Bool
+    /// Operations of one evaluation; what is read twice counts twice.
+    let operations: Int
     /// The function as two, one after the other, should it not be known as a whole.
     private(set) var parts: [ScalarFunction] = []
 
@@ -14,27 +16,46 @@ struct ScalarFunction: Sendable {
     init(isIdentity: Bool = false, _ apply: @escaping @Sendable (Double) -> Double) {
         self.apply = apply
         self.isIdentity = isIdentity
+        operations = isIdentity ? 0 : 1
+    }
+
+    /// One made of others. Evaluating and releasing it takes a stack as deep as its operations.
+    ///
+    /// - Throws: `GraphImporter.Refused` if it has too many operations.
+    init(of parts: [ScalarFunction], _ apply: @escaping @Sendable (Double) -> Double) throws {
+        operations = parts.reduce(1) { $0 + $1.operations }
+        guard operations <= ImportBudget.functionOperations else {
+            throw GraphImporter.Refused(
+                "it chains more than \(ImportBudget.functionOperations) functions of single numbers")
+        }
+        self.apply = apply
+        isIdentity = false
     }
 
     /// Followed by a function that is no line.
-    func then(_ next: @escaping @Sendable (Double) -> Double) -> ScalarFunction {
+    func then(_ next: @escaping @Sendable (Double) -> Double) throws -> ScalarFunction {
         let apply = apply
-        var result = ScalarFunction { next(apply($0)) }
+        var result = try ScalarFunction(of: [self]) { next(apply($0)) }
         if !isIdentity { result.parts = [self, ScalarFunction(next)] }
         return result
     }
 
     /// Followed by a sum or product with a number.
-    func line(_ next: @escaping @Sendable (Double) -> Double) -> ScalarFunction {
-        var result = then(next)
-        result.parts = parts.count == 2 ? [parts[0], parts[1].line(next)] : []
+    func line(_ next: @escaping @Sendable (Double) -> Double) throws -> ScalarFunction {
+        var result = try then(next)
+        result.parts = parts.count == 2 ? [parts[0], try parts[1].line(next)] : []
         return result
     }
 
-    func with(_ other: ScalarFunction, _ join: @escaping @Sendable (Double, Double) -> Double) -> ScalarFunction {
+    func with(
+        _ other: ScalarFunction, _ join: @escaping @Sendable (Double, Double) -> Double
+    ) throws -> ScalarFunction {
         let (first, second) = (apply, other.apply)
-        return ScalarFunction { join(first($0), second($0)) }
+        return try ScalarFunction(of: [self, other]) { join(first($0), second($0)) }
     }
+
+    /// Operations of finding out what the function is.
+    var evaluations: Int { operations * Self.probes.count }
 
     /// factor · activation(x) + summand; without activation a line.
     struct Known: Equatable {
@@ -58,13 +79,15 @@ struct ScalarFunction: Sendable {
         if isIdentity { return Known(activation: nil, factor: 1, summand: 0) }
         let values = Self.probes.map(apply)
         guard values.allSatisfy(\.isFinite) else { return nil }
-        let candidates: [(Activation?, @Sendable (Double) -> Double)] =
-            [(nil, { @Sendable in $0 })] + Self.activations.map { ($0.0, $0.1) }
-        for (activation, candidate) in candidates {
-            if let known = Self.fit(values, Self.probes.map(candidate), activation) { return known }
+        for (activation, basis) in Self.candidates {
+            if let known = Self.fit(values, basis, activation) { return known }
         }
         return nil
     }
+
+    /// Values of every known function, of the line first.
+    private static let candidates: [(Activation?, [Double])] =
+        [(nil, probes)] + activations.map { ($0.0, probes.map($0.1)) }
 
     private static func fit(_ values: [Double], _ basis: [Double], _ activation: Activation?) -> Known? {
         let count = Double(values.count)

@@ -17,7 +17,7 @@ extension ProtobufMessage {
     /// - Throws: `ProtobufError`.
     public init(serializedBytes data: Data) throws {
         self.init()
-        try merge(data, depth: 0)
+        try merge(data, depth: 0, ProtobufCount())
     }
 
     /// As bytes.
@@ -27,12 +27,13 @@ extension ProtobufMessage {
         return writer.data
     }
 
-    fileprivate mutating func merge(_ data: Data, depth: Int) throws {
+    fileprivate mutating func merge(_ data: Data, depth: Int, _ count: ProtobufCount) throws {
         // As deep as Google's own readers go.
         guard depth < 100 else { throw ProtobufError.malformed }
         var reader = ProtobufReader(data)
         while let (number, value) = try reader.field() {
-            try read(ProtobufField(number: number, value: value, depth: depth))
+            if case .bytes = value { try count.increase() }
+            try read(ProtobufField(number: number, value: value, depth: depth, count: count))
         }
     }
 }
@@ -40,6 +41,18 @@ extension ProtobufMessage {
 /// Why bytes are no messages.
 public enum ProtobufError: Error {
     case malformed
+}
+
+/// Counts messages and texts inside of one: an empty message takes two bytes in a file and a hundred in memory.
+fileprivate final class ProtobufCount {
+    /// The most messages, texts and stretches of bytes that are read.
+    private static let most = 2_000_000
+    private var count = 0
+
+    func increase() throws {
+        count += 1
+        if count > Self.most { throw ProtobufError.malformed }
+    }
 }
 
 /// A field of a message.
@@ -57,6 +70,7 @@ public struct ProtobufField {
     public let number: Int
     let value: Value
     let depth: Int
+    fileprivate let count: ProtobufCount
 
     /// A whole number.
     public func integer() throws -> Int64 {
@@ -94,7 +108,7 @@ public struct ProtobufField {
 
     /// Adds to a message of which a part may have been read before.
     public func merge(into message: inout some ProtobufMessage) throws {
-        try message.merge(try bytes(), depth: depth + 1)
+        try message.merge(try bytes(), depth: depth + 1, count)
     }
 
     /// One whole number, or many of them packed.

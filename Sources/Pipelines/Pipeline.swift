@@ -1,8 +1,9 @@
-import Escaping
 import Backbones
 import Datasets
+import Escaping
 import Extraction
 import FeatureCache
+import Files
 import FineTuning
 import Foundation
 import Inference
@@ -42,8 +43,13 @@ public struct Pipeline: Sendable {
     }
 
     static func parse(file: String, overrides: [String]) throws -> Node {
-        guard let data = FileManager.default.contents(atPath: file) else {
-            throw PipelineError(file: file, line: nil, message: "the pipeline file does not exist or cannot be read")
+        let data: Data
+        do { data = try RegularFile.contents(file, limit: YAMLLimits.bytes) } catch {
+            let message =
+                error.problem == .missing
+                ? "the pipeline file does not exist or cannot be read"
+                : "the pipeline file cannot be read: \(error.reason)"
+            throw PipelineError(file: file, line: nil, message: message)
         }
         guard let text = String(data: data, encoding: .utf8) else {
             throw PipelineError(file: file, line: nil, message: "the pipeline file is not UTF-8 text")
@@ -52,6 +58,9 @@ public struct Pipeline: Sendable {
     }
 
     private static func parse(text: String, file: String, overrides: [String]) throws -> Node {
+        if let problem = YAMLLimits.problem(text) {
+            throw PipelineError(file: file, line: nil, message: "the pipeline file cannot be read: \(problem)")
+        }
         do {
             guard var parsed = try Yams.compose(yaml: text) else {
                 throw PipelineError(file: file, line: nil, message: "the pipeline file is empty")
@@ -59,8 +68,13 @@ public struct Pipeline: Sendable {
             for override in overrides { try parsed.apply(override) }
             return parsed
         } catch let error as YamlError {
-            throw PipelineError(file: file, line: nil, message: "this is not YAML: \(error)")
+            throw PipelineError(file: file, line: nil, message: "this is not YAML: \(Self.short("\(error)"))")
         }
+    }
+
+    /// Errors quote the line, which may be as long as the file.
+    private static func short(_ text: String) -> String {
+        text.utf8.count <= 2000 ? text : String(text.unicodeScalars.prefix(500)) + " …"
     }
 
     /// For what works on one split.

@@ -26,6 +26,7 @@ public struct PipelineError: LocalizedError, Equatable {
 
 /// The candidate most like `word`, or nil where none is near enough to have been meant.
 public func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
+    guard word.utf8.count <= 100 else { return nil }
     let word = word.lowercased()
     let ranked = candidates.map { candidate in
         // A beginning is as near as one slip: "ucf" means ucf101.

@@ -1,5 +1,5 @@
-import Escaping
 import Datasets
+import Escaping
 import Foundation
 import NeuralNetwork
 import Yams

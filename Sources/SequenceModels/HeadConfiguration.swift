@@ -112,6 +112,17 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
         }
     }
 
+    /// Whether a head can be so: a damaged file says anything.
+    var isPossible: Bool {
+        let sizes = 1...1 << 20
+        let all = hidden + [projection, dense, feedForward].compactMap { $0 }
+        guard all.allSatisfy(sizes.contains), hidden.count <= 64, dropout >= 0, dropout < 1 else { return false }
+        if kind.options.contains("hidden"), hidden.isEmpty { return false }
+        guard kind == .transformer, let width = hidden.first else { return true }
+        let heads = heads ?? 4
+        return (1...1024).contains(heads) && width % heads == 0 && hidden.allSatisfy { $0 == width }
+    }
+
     /// The head as a graph: sequence `[T, featureSize]` → `logits` `[classes]`. Parameter names are
     /// those of a PyTorch module with `projection`, `rnn`, `encoder`, `attention`, `dense` and `fc`.
     ///

@@ -1,3 +1,5 @@
+import Escaping
+import Files
 import Foundation
 import NeuralNetwork
 
@@ -6,7 +8,8 @@ import NeuralNetwork
 ///
 /// - Throws: `WeightsError`.
 public func openHeadWeights(path: String) throws -> any ParameterSource {
-    let start = FileManager.default.contents(atPath: path)?.prefix(8) ?? Data()
+    // What cannot be opened is refused below, in words.
+    let start = (try? RegularFile.start(of: path, count: 8)) ?? Data()
     return KerasFile.recognizes(start) ? try KerasHeadWeights(path: path) : try openCheckpoint(path: path)
 }
 
@@ -38,17 +41,20 @@ struct KerasHeadWeights: ParameterSource {
             .map { Group(path: $0.path, variables: $0.variables.sorted { Self.rank($0) < Self.rank($1) }) }
             .sorted { $0.path.compare($1.path, options: .numeric) == .orderedAscending }
         dense = Self.inOrder(ordered.filter { $0.variables.map(\.shape.count) == [2, 1] })
-        let cells = ordered.filter { $0.variables.count == 3 && $0.variables[1].shape.count == 2 }
+        let cells = ordered.filter { cell in
+            let ranks = cell.variables.map(\.shape.count)
+            return ranks.count == 3 && ranks[0] == 2 && ranks[1] == 2 && (1...2).contains(ranks[2])
+        }
         var layers: [String: [Group]] = [:]
         var order: [String] = []
         for cell in cells {
-            let layer = cell.path.split(separator: "/").first { $0 != "layers" && $0 != "model_weights" } ?? ""
+            let layer = cell.path.splitBytes("/").first { $0 != "layers" && $0 != "model_weights" } ?? ""
             if layers[String(layer)] == nil { order.append(String(layer)) }
             layers[String(layer), default: []].append(cell)
         }
         recurrent = order.map { layer in
             // The forward direction first.
-            (layers[layer] ?? []).sorted { !$0.path.contains("backward") && $1.path.contains("backward") }
+            (layers[layer] ?? []).sorted { !$0.path.containsBytes("backward") && $1.path.containsBytes("backward") }
         }
         guard !dense.isEmpty else {
             throw WeightsError.malformed(file: path, reason: "it holds no dense layer, so no head of Keras")
@@ -127,6 +133,7 @@ struct KerasHeadWeights: ParameterSource {
             let own = isInput ? values : Array(repeating: 0, count: values.count)
             return blocks.count == 4 ? Tensor(shape: variable.shape, values: own) : nil
         }
+        guard variable.shape[0] == 2, variable.shape[1] % blocks.count == 0 else { return nil }
         let width = variable.shape[1] / blocks.count
         let row = values[(isInput ? 0 : 1) * variable.shape[1]..<(isInput ? 1 : 2) * variable.shape[1]]
         let ordered = blocks.flatMap { row.dropFirst($0 * width).prefix(width) }

@@ -1,4 +1,5 @@
 import Datasets
+import Files
 import Foundation
 import NeuralNetwork
 import Training
@@ -16,6 +17,11 @@ extension RunDirectory {
         var schedule: Schedule.State
         /// A text, because JSON's numbers have no 64 bits.
         var generator: String
+
+        /// Whether training may count on from here.
+        var isPossible: Bool {
+            [epoch, bestEpoch, step].allSatisfy { (0...1 << 48).contains($0) }
+        }
     }
 
     private static let (best, first, second) = ("best.", "optimizer.first.", "optimizer.second.")
@@ -55,6 +61,7 @@ extension RunDirectory {
     func checkpointConfiguration() throws -> Configuration {
         let file = try checkpointFile()
         guard let json = file.metadata["configuration"],
+            JSONLimits.problem(Data(json.utf8)) == nil,
             let configuration = try? JSONDecoder().decode(Configuration.self, from: Data(json.utf8))
         else { throw damaged() }
         return configuration
@@ -66,9 +73,9 @@ extension RunDirectory {
     /// - Throws: `SequenceError.runDirectory`, `WeightsError`.
     func loadCheckpoint(_ head: Head) throws -> TrainingState {
         let file = try checkpointFile()
-        guard let json = file.metadata["progress"],
+        guard let json = file.metadata["progress"], JSONLimits.problem(Data(json.utf8)) == nil,
             let progress = try? JSONDecoder().decode(Progress.self, from: Data(json.utf8)),
-            let generator = UInt64(progress.generator)
+            let generator = UInt64(progress.generator), progress.isPossible
         else { throw damaged() }
         /// Nil where the file does not have all of them.
         func vector(_ prefix: String) throws -> ParameterVector? {

@@ -1,5 +1,6 @@
 import Digests
 import FeatureCache
+import Files
 import Foundation
 import NeuralNetwork
 
@@ -130,9 +131,13 @@ public struct RunDirectory: Sendable {
 
     /// - Throws: `SequenceError.runDirectory` or `WeightsError`.
     public func load() throws -> (head: Head, configuration: Configuration) {
-        guard let data = FileManager.default.contents(atPath: configurationPath) else {
+        let data: Data
+        do { data = try RegularFile.json(configurationPath) } catch {
             throw SequenceError.runDirectory(
-                path: path, reason: "there is no config.json. Train one with `zoetrope sequence`")
+                path: path,
+                reason: error.problem == .missing
+                    ? "there is no config.json. Train one with `zoetrope sequence`"
+                    : "its config.json cannot be read: \(error.reason)")
         }
         let configuration: Configuration
         do {
@@ -143,7 +148,9 @@ public struct RunDirectory: Sendable {
         guard hexDigest(Data(configuration.recipe.utf8)) == configuration.recipeDigest else {
             throw SequenceError.runDirectory(path: path, reason: "the recipe in its config.json was changed")
         }
-        guard configuration.input.isPossible(for: configuration.training.model) else {
+        guard configuration.input.isPossible(for: configuration.training.model),
+            configuration.training.model.isPossible, (1...1 << 20).contains(configuration.labels.count)
+        else {
             throw SequenceError.runDirectory(path: path, reason: "its config.json says what no features are")
         }
         let file = try SafeTensorsFile(path: modelPath)

@@ -1,3 +1,4 @@
+import Escaping
 import Foundation
 
 /// CLIP's tokens: byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) of words in lower case, over bytes that are
@@ -47,17 +48,18 @@ public struct BytePairTokenizer: Tokenizer {
     ///
     /// - Throws: `TokenizerError`.
     public init(file: String) throws {
-        guard let data = FileManager.default.contents(atPath: file) else { throw TokenizerError.missing(file: file) }
-        if file.hasSuffix(".json") {
+        let isJSON = file.hasByteSuffix(".json")
+        let data = try VocabularyFile.contents(file, isJSON: isJSON)
+        if isJSON {
             try self.init(merges: Self.merges(json: data, file: file), file: file)
             return
         }
         guard let text = String(data: data, encoding: .utf8) else {
             throw TokenizerError.damaged(file: file, reason: "it is not text; unpack a .gz file with gunzip first")
         }
-        let lines = text.split(whereSeparator: \.isNewline)
-        let pairs = lines.drop { $0.contains("#version") }.prefix(Self.published).map { line in
-            line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+        let lines = text.byteLines().filter { !$0.isEmpty }
+        let pairs = lines.drop { $0.containsBytes("#version") }.prefix(Self.published).map { line in
+            line.splitBytes(" ", omittingEmptySubsequences: false).map(String.init)
         }
         guard !pairs.isEmpty, pairs.allSatisfy({ $0.count == 2 }) else {
             throw TokenizerError.damaged(file: file, reason: "its lines are not pairs")
@@ -69,7 +71,7 @@ public struct BytePairTokenizer: Tokenizer {
         let model = (try? JSONSerialization.jsonObject(with: data) as? [String: Any])?["model"] as? [String: Any]
         let pairs: [[String]]? =
             (model?["merges"] as? [[String]])
-            ?? (model?["merges"] as? [String])?.map { $0.split(separator: " ").map(String.init) }
+            ?? (model?["merges"] as? [String])?.map { $0.splitBytes(" ").map(String.init) }
         guard let pairs, !pairs.isEmpty, pairs.allSatisfy({ $0.count == 2 }) else {
             throw TokenizerError.damaged(file: file, reason: "it holds no list of merges")
         }

@@ -10,6 +10,8 @@ struct SentencePieceNormalizer: Sendable {
     private let kept: [UInt8: [[UInt8]]]
 
     private static let visibleSpace = Array("▁".utf8)
+    /// Bytes; those of Unicode's compatibility forms have 33.
+    private static let longestReplacement = 1024
     private static let space = UInt8(ascii: " ")
 
     init(_ specification: SentencePieceFile.Normalizer, keeping kept: [String], file: String) throws {
@@ -71,7 +73,7 @@ struct SentencePieceNormalizer: Sendable {
     private func prefix(_ input: [UInt8], at place: Int) -> (piece: [UInt8], length: Int) {
         if let own = kept[input[place]]?.first(where: { input[place...].starts(with: $0) }) { return (own, own.count) }
         if let (value, length) = longestMatch(input, at: place) {
-            return (Array(replacements[value...].prefix { $0 != 0 }), length)
+            return (Array(replacements[value...].prefix(Self.longestReplacement).prefix { $0 != 0 }), length)
         }
         let length = min(Self.characterLength(input[place]), input.count - place)
         return (Array(input[place..<place + length]), length)

@@ -18,13 +18,14 @@ public struct SentencePieceTokenizer: Tokenizer {
 
     /// - Throws: `TokenizerError`.
     public init(file: String) throws {
-        guard let data = FileManager.default.contents(atPath: file) else { throw TokenizerError.missing(file: file) }
+        let data = try VocabularyFile.contents(file)
         let model: SentencePieceFile
         do { model = try SentencePieceFile(serializedBytes: data) } catch {
             throw TokenizerError.damaged(file: file, reason: "it is no model of SentencePiece's")
         }
         guard model.pieces.count > 2, (1...2).contains(model.trainer.modelType),
-            model.pieces.indices.contains(Int(model.trainer.unknown))
+            model.pieces.indices.contains(Int(model.trainer.unknown)),
+            model.pieces.indices.contains(Int(model.trainer.end))
         else { throw TokenizerError.damaged(file: file, reason: "it is no unigram or byte-pair model") }
         pieces = model.pieces
         isUnigram = model.trainer.modelType == 1
@@ -42,7 +43,8 @@ public struct SentencePieceTokenizer: Tokenizer {
             model.pieces.enumerated().filter { $1.kind == .byte }.map { ($1.text, $0) }, uniquingKeysWith: { $1 })
         let all = (0..<256).compactMap { named[String(format: "<0x%02X>", $0)] }
         bytes = model.trainer.byteFallback && all.count == 256 ? all : nil
-        let kept = model.pieces.filter { $0.kind == .userDefined }.map(\.text)
+        // An empty piece would be found everywhere, without end.
+        let kept = model.pieces.filter { $0.kind == .userDefined && !$0.text.isEmpty }.map(\.text)
         userDefined = kept.map { Array($0.utf8) }.sorted { $0.count > $1.count }
         normalizer = try SentencePieceNormalizer(model.normalizer, keeping: kept, file: file)
     }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// Turns text into the numbers that a text tower reads.
@@ -10,6 +11,25 @@ public protocol Tokenizer: Sendable {
     func encode(_ text: String, limit: Int) -> [Int]
     /// Whether some of the text is left out.
     func isTooLong(_ text: String, limit: Int) -> Bool
+}
+
+enum VocabularyFile {
+    /// The most bytes of a vocabulary, and the most values of one in JSON.
+    private static let (bytes, values) = (64 << 20, 4_000_000)
+
+    /// The content of a vocabulary file.
+    ///
+    /// - Throws: `TokenizerError`, also for what is no regular file, too large or nested too deeply.
+    static func contents(_ file: String, isJSON: Bool = false) throws -> Data {
+        do {
+            return isJSON
+                ? try RegularFile.json(file, limit: bytes, values: values)
+                : try RegularFile.contents(file, limit: bytes)
+        } catch {
+            if error.problem == .missing { throw TokenizerError.missing(file: file) }
+            throw TokenizerError.damaged(file: file, reason: error.reason)
+        }
+    }
 }
 
 /// Why text cannot be turned into tokens.

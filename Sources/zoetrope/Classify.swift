@@ -1,7 +1,7 @@
 import ArgumentParser
+import Backbones
 import Escaping
 import Files
-import Backbones
 import Foundation
 import Pipelines
 import Reports

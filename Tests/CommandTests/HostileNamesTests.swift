@@ -1,7 +1,7 @@
 import Escaping
 import Foundation
-import TestSupport
 import Testing
+import TestSupport
 
 /// Folders, files and classes that strangers named, through every command.
 @Suite struct HostileNamesTests {

@@ -3,8 +3,8 @@ import FeatureCache
 import Foundation
 import FoundationXML
 import SequenceModels
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import Reports
 

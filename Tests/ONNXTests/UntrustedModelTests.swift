@@ -1,0 +1,323 @@
+import Foundation
+import NeuralNetwork
+import ONNX
+import ONNXMessages
+import TestSupport
+import Testing
+
+/// Models that somebody made to end the program, to hang it or to take all memory: each is an error in words, soon.
+@Suite struct UntrustedModelTests {
+    let folder: ScratchFolder
+    let path: String
+
+    init() throws {
+        folder = try ScratchFolder()
+        path = folder.path + "/m.onnx"
+    }
+
+    private typealias Nodes = [(String, [String], [String])]
+
+    /// Why `y` cannot be computed; empty if it can. Fails if it takes four seconds or more: tests are not optimised.
+    private func refusal(
+        _ nodes: [(String, [String], [String])], tensors: [(String, [Int], [Float])] = [],
+        _ change: (inout ModelProto) -> Void = { _ in }
+    ) throws -> String {
+        try ImportTests.write(nodes, tensors: tensors, to: path, change)
+        return try message()
+    }
+
+    private func message() throws -> String {
+        let start = ContinuousClock.now
+        defer { #expect(ContinuousClock.now - start < .seconds(4)) }
+        do {
+            let network = try ImportedNetwork(path: path)
+            try network.check(output: "y", imageSize: 8)
+            for name in network.shapes.keys { _ = try network.tensor(named: name) }
+            return ""
+        } catch { return error.localizedDescription }
+    }
+
+    private static func integers(_ name: String, _ values: [Int64], shape: [Int]? = nil) -> TensorProto {
+        var tensor = TensorProto()
+        (tensor.name, tensor.dataType) = (name, 7)
+        tensor.dims = (shape ?? [values.count]).map(Int64.init)
+        tensor.int64Data = values
+        return tensor
+    }
+
+    private static func attribute(_ name: String, ints: [Int64]) -> AttributeProto {
+        var attribute = AttributeProto()
+        (attribute.name, attribute.type, attribute.ints) = (name, .ints, ints)
+        return attribute
+    }
+
+    private static func attribute(_ name: String, _ value: Int64) -> AttributeProto {
+        var attribute = AttributeProto()
+        (attribute.name, attribute.type, attribute.i) = (name, .int, value)
+        return attribute
+    }
+
+    // MARK: - Files
+
+    @Test("a named pipe given as a model, or as its external data, is refused at once")
+    func pipes() throws {
+        try #require(mkfifo(path, 0o600) == 0)
+        #expect(try message().contains("it is a named pipe, not a regular file"))
+        unlink(path)
+        try #require(mkfifo(folder.path + "/data", 0o600) == 0)
+        let words = try refusal([("Conv", ["x", "w"], ["y"])], tensors: [("w", [4, 3, 1, 1], [])]) {
+            Self.makeExternal(&$0, [("location", "data")])
+        }
+        #expect(words.contains("it is a named pipe, not a regular file"), "\(words)")
+    }
+
+    private static func makeExternal(_ model: inout ModelProto, _ entries: [(String, String)]) {
+        model.graph.initializer[0].dataLocation = .external
+        model.graph.initializer[0].externalData = entries.map { key, value in
+            var entry = StringStringEntryProto()
+            (entry.key, entry.value) = (key, value)
+            return entry
+        }
+    }
+
+    @Test("external data lies inside its folder by its bytes, and inside its file by checked arithmetic")
+    func external() throws {
+        try folder.file("secret", Data(count: 48))
+        try folder.file("data", Data(count: 48))
+        let cases: [([(String, String)], String)] = [
+            ([("location", "../\u{301}secret")], "lies outside of its folder"),
+            ([("location", "a/\u{301}../../secret")], "lies outside of its folder"),
+            ([("location", "data\0/../secret")], "lies outside of its folder"),
+            ([("location", "data"), ("offset", "1")], "lies beyond the end of its file"),
+            ([("location", "data"), ("offset", "9223372036854775807")], "lies beyond the end of its file"),
+            ([("location", "data"), ("offset", "99999999999999999999")], "impossible place"),
+            ([("location", "data"), ("offset", "-1")], "impossible place"),
+            ([("location", "data"), ("length", "47")], "does not hold as many numbers"),
+            ([("location", "data"), ("length", "-9223372036854775808")], "lies beyond the end of its file"),
+        ]
+        for (entries, words) in cases {
+            let error = try refusal([("Conv", ["x", "w"], ["y"])], tensors: [("w", [4, 3, 1, 1], [])]) {
+                Self.makeExternal(&$0, entries)
+            }
+            #expect(error.contains(words), "\(entries): \(error)")
+        }
+    }
+
+    @Test("numbers in the wrong field, and shapes whose products overflow, are refused")
+    func wrongFields() throws {
+        for (type, change) in [
+            (1, { $0.int32Data = [1, 2, 3, 4] }), (7, { $0.floatData = [1, 2, 3, 4] }),
+            (6, { $0.int64Data = [1, 2, 3, 4] }), (11, { $0.floatData = [1, 2, 3, 4] }),
+        ] as [(Int32, (inout TensorProto) -> Void)] {
+            let words = try refusal([("Add", ["x", "c"], ["y"])], tensors: [("c", [4], [])]) {
+                $0.graph.initializer[0].dataType = type
+                change(&$0.graph.initializer[0])
+            }
+            #expect(words.contains("does not hold as many numbers"), "\(type): \(words)")
+        }
+        for dims in [[0, 1 << 62, 1 << 62], [1 << 62, 0, 4], [-1, 4], [.min], [Int64](repeating: 1, count: 40)] {
+            let words = try refusal(
+                [("Flatten", ["c"], ["f"]), ("Add", ["x", "f"], ["y"])], tensors: [("c", [0], [])]
+            ) {
+                $0.graph.initializer[0].dims = dims
+            }
+            #expect(words.contains("impossible shape"), "\(dims): \(words)")
+        }
+    }
+
+    // MARK: - Functions and depth
+
+    @Test("sums of a value with itself, chained, take no exponential time")
+    func doubledFunctions() throws {
+        var nodes: Nodes = [("Relu", ["x"], ["r0"])]
+        for index in 0..<40 { nodes.append(("Pow", ["r\(index)", "r\(index)"], ["r\(index + 1)"])) }
+        nodes.append(("Det", ["r40"], ["y"]))
+        #expect(try refusal(nodes).contains("chains more than 256 functions"))
+    }
+
+    @Test("chains of very many functions, affines, transpositions and layers end in an error or a network")
+    func longChains() throws {
+        func chain(_ type: String, _ count: Int, _ more: [String] = []) -> Nodes {
+            (0..<count).map { index in
+                (type, [index == 0 ? "x" : "r\(index)"] + more, [index == count - 1 ? "y" : "r\(index + 1)"])
+            }
+        }
+        #expect(try refusal(chain("Relu", 20_000)).contains("chains more than 256 functions"))
+        #expect(try refusal(chain("Relu", 60_000)).contains("more than 50000 nodes"))
+        #expect(try refusal(chain("Mul", 3000, ["c"]), tensors: [("c", [3, 1, 1], [1, 1, 1])]) == "")
+        #expect(try refusal(chain("GlobalAveragePool", 5000)) == "")
+        var turned: Nodes = (0..<3000).map { ("Transpose", ["c\($0)"], ["c\($0 + 1)"]) }
+        turned.append(("Add", ["x", "c3000"], ["y"]))
+        #expect(
+            try refusal(turned, tensors: [("c0", [3, 2], [1, 2, 3, 4, 5, 6])]).contains("turns a constant too often"))
+    }
+
+    @Test("pixels that are scaled very many times are refused")
+    func scaledPixels() throws {
+        let nodes: Nodes = (0..<5000).map { index in
+            ("Mul", [index == 0 ? "x" : "r\(index)", "c"], [index == 4999 ? "y" : "r\(index + 1)"])
+        }
+        let words = try refusal(nodes, tensors: [("c", [3, 1, 1], [1, 1, 1])]) {
+            $0.graph.input[0].type.tensorType.elemType = 2
+        }
+        #expect(words.contains("scales the picture too many times"), "\(words)")
+    }
+
+    // MARK: - Memory
+
+    @Test("constants that a small file computes share one budget of memory")
+    func constants() throws {
+        for type in ["ConstantOfShape", "Expand", "Range"] {
+            var nodes: Nodes = (0..<40).map { index in
+                switch type {
+                case "Expand": ("Expand", ["one", "shape"], ["c\(index)"])
+                case "Range": ("Range", ["zero", "many", "one"], ["c\(index)"])
+                default: ("ConstantOfShape", ["shape"], ["c\(index)"])
+                }
+            }
+            nodes.append(("Concat", (0..<40).map { "c\($0)" }, ["all"]))
+            nodes.append(("Add", ["x", "all"], ["y"]))
+            let words = try refusal(nodes) { model in
+                model.graph.initializer = [
+                    Self.integers("shape", [1 << 22]), Self.integers("one", [1], shape: []),
+                    Self.integers("zero", [0], shape: []), Self.integers("many", [1 << 22], shape: []),
+                ]
+                for index in model.graph.node.indices where model.graph.node[index].opType == "Concat" {
+                    model.graph.node[index].attribute = [Self.attribute("axis", 0)]
+                }
+            }
+            #expect(words.contains("take too much memory"), "\(type): \(words)")
+        }
+    }
+
+    @Test("concatenations that double, of constants or of pictures, are refused")
+    func doubling() throws {
+        var nodes: Nodes = (0..<60).map { ("Concat", ["c\($0)", "c\($0)"], ["c\($0 + 1)"]) }
+        nodes.append(("Add", ["x", "c60"], ["y"]))
+        let constants = try refusal(nodes, tensors: [("c0", [1], [1])])
+        #expect(constants.contains("it makes a constant of") || constants.contains("too much memory"), "\(constants)")
+        var pictures: Nodes = [("GlobalAveragePool", ["x"], ["p0"])]
+        pictures += (0..<70).map { ("Concat", ["p\($0)", "p\($0)"], [$0 == 69 ? "y" : "p\($0 + 1)"]) }
+        let words = try refusal(pictures) { model in
+            for index in 1..<model.graph.node.count { model.graph.node[index].attribute = [Self.attribute("axis", 1)] }
+        }
+        #expect(words.contains("it makes a value of"), "\(words)")
+    }
+
+    @Test("empty messages, which take a hundred times their bytes in memory, are limited")
+    func emptyMessages() throws {
+        // A node, an initializer or a string of two bytes each.
+        for tag in [0x0A, 0x2A, 0x62] as [UInt8] {
+            var inner = Data()
+            for _ in 0..<2_100_000 { inner.append(contentsOf: [tag, 0]) }
+            var file = Data([0x3A])
+            var length = inner.count
+            while length >= 0x80 {
+                file.append(UInt8(length & 0x7F) | 0x80)
+                length >>= 7
+            }
+            file.append(UInt8(length))
+            try (file + inner).write(to: URL(fileURLWithPath: path))
+            let start = ContinuousClock.now
+            #expect(throws: ImportError.self) { try ImportedNetwork(path: path) }
+            #expect(ContinuousClock.now - start < .seconds(20))
+        }
+    }
+
+    // MARK: - Arithmetic
+
+    /// A node that reads `x` or the constants of shape and number, with any integers for its attributes.
+    @Test("integers at the ends of their range trap nowhere")
+    func extremes() throws {
+        let extremes: [Int64] = [.min, .max, -1, 0, 1 << 62, -(1 << 62), 1 << 32]
+        let names = [
+            "axis", "axes", "split", "perm", "start", "end", "starts", "ends", "pads", "kernel_shape", "strides",
+        ]
+        let more = ["dilations", "group", "num_groups", "to", "keepdims", "allowzero", "shape"]
+        let types = [
+            "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Slice", "Gather", "Split", "Concat",
+            "Pad", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceMax", "Gemm", "MatMul",
+            "Shape", "Size", "ConstantOfShape", "Range", "Resize", "Cast", "Tile", "LayerNormalization",
+            "GroupNormalization", "InstanceNormalization", "BatchNormalization", "Where", "Abs", "Neg", "Div", "Mod",
+            "ReduceProd", "ReduceSum", "Pow", "Softmax",
+        ]
+        for value in extremes {
+            var nodes: Nodes = []
+            for type in types {
+                for (place, first) in ["x", "s", "f", "h"].enumerated() {
+                    for second in ["s", "h", "f"] {
+                        nodes.append(
+                            (
+                                type, [first, second, "s", "s", "s"],
+                                ["\(type)-\(place)-\(second)", "\(type)-\(place)-\(second)-b"]
+                            ))
+                        nodes.append((type, [first, second], ["\(type)-\(place)-\(second)-2"]))
+                        nodes.append((type, [first], ["\(type)-\(place)-\(second)-1"]))
+                    }
+                }
+            }
+            nodes.append(("Relu", ["x"], ["y"]))
+            try ImportTests.write(nodes, to: path) { model in
+                var floats = TensorProto()
+                (floats.name, floats.dataType, floats.dims) = ("f", 1, [4])
+                floats.floatData = [.nan, 1e30, -.infinity, Float(value)]
+                model.graph.initializer = [
+                    Self.integers("s", [value, value]), Self.integers("h", [value], shape: []), floats,
+                ]
+                for index in model.graph.node.indices.dropLast() {
+                    let lists = names.map { Self.attribute($0, ints: [value, value, value, value]) }
+                    let isBare = index % 2 == 0
+                    model.graph.node[index].attribute =
+                        isBare ? [] : (names.prefix(1) + more).map { Self.attribute($0, value) } + lists.dropFirst()
+                }
+            }
+            let network = try ImportedNetwork(path: path)
+            try network.check(output: "y", imageSize: 8)
+            for name in network.shapes.keys { _ = try? network.tensor(named: name) }
+        }
+    }
+
+    @Test("parts whose lengths wrap around, and lists that are missing, are refused")
+    func splits() throws {
+        for first in ["x", "c"] {
+            let words = try refusal([("Split", [first, "s"], ["a", "b", "d", "e"]), ("Concat", ["a", "b"], ["y"])]) {
+                model in
+                model.graph.initializer = [
+                    Self.integers("s", [1 << 62, 1 << 62, 1 << 62, (1 << 62) + 1]),
+                    Self.integers("c", [7], shape: [1]),
+                ]
+            }
+            #expect(words.contains("its parts do not fit"), "\(words)")
+        }
+        var bare: Nodes = [("Split", ["x"], ["y"])]
+        bare.append(("Split", ["x"], ["none"]))
+        _ = try refusal(bare) { $0.graph.node[1].output = [] }
+        // A root without an input, which a pattern of normalisations looks at.
+        let nodes: Nodes = [
+            ("ReduceMean", ["x"], ["m"]), ("Sub", ["x", "m"], ["d"]), ("Sqrt", [], ["r"]), ("Div", ["d", "r"], ["y"]),
+        ]
+        #expect(try !refusal(nodes).isEmpty)
+    }
+
+    @Test("learned tokens and weights that fit nothing are refused before they are read")
+    func misfits() throws {
+        let nodes: Nodes = [
+            ("Reshape", ["x", "s"], ["r"]), ("Transpose", ["r"], ["t"]), ("Concat", ["c", "t"], ["y"]),
+        ]
+        let words = try refusal(nodes) { model in
+            var token = TensorProto()
+            (token.name, token.dataType, token.dims, token.floatData) = ("c", 1, [1, 1, 2], [1, 2])
+            model.graph.initializer = [Self.integers("s", [1, 3, 64]), token]
+            model.graph.node[1].attribute = [Self.attribute("perm", ints: [0, 2, 1])]
+            model.graph.node[2].attribute = [Self.attribute("axis", 1)]
+        }
+        #expect(words.contains("learned tokens do not fit"), "\(words)")
+        let bias = try refusal(
+            [("LayerNormalization", ["t", "w", "b"], ["y"])],
+            tensors: [("w", [8], [Float](repeating: 1, count: 8)), ("b", [3], [1, 1, 1])]
+        ) { model in
+            model.graph.node[0].input[0] = "x"
+        }
+        #expect(bias.contains("normalises something else"), "\(bias)")
+    }
+}
