@@ -174,7 +174,7 @@ export: build ## A run as an ONNX file: make export RUN=runs/… ONNX=model.onnx
 
 query: setup ## Ask the cache: make query SQL='SELECT …'
 	@test -f "$$CACHE" || { echo "There is no cache at $$CACHE; name it with CACHE=…" >&2; exit 1; }
-	@sqlite3 -readonly -box "$$CACHE" "$${SQL:?write a query: make query SQL='SELECT …'}"
+	@sqlite3 -readonly -safe -box "$$CACHE" "$${SQL:?write a query: make query SQL='SELECT …'}"
 
 PEERS ?= $(HOME)/.cache/zoetrope/peers
 KERAS ?= $(PEERS)-keras

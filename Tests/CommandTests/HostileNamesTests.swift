@@ -74,6 +74,9 @@ import TestSupport
             let output = try Program.run(arguments, in: place.path)
             #expect(output.status == status, "\(arguments): \(output.status) \(output.error)")
             Self.check(output, arguments)
+            if status == 0, arguments.contains("--json") {
+                #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(output.out.utf8)) }
+            }
         }
         #expect(!FileManager.default.fileExists(atPath: marker))
         try checkFiles(place)

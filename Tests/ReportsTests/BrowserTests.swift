@@ -9,19 +9,92 @@ import Testing
     static let browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
         .first(where: FileManager.default.isExecutableFile)
 
+    private func open(_ path: String, in folder: String, _ arguments: [String]) throws -> ChildProcess.Output {
+        let common = [
+            "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
+            "--user-data-dir=\(folder)/profile",
+        ]
+        return try ChildProcess.run(try #require(Self.browser), common + arguments + ["file://" + path])
+    }
+
     @Test("a report opens without an error on desks and phones", .enabled(if: browser != nil), arguments: [1440, 390])
     func opens(width: Int) throws {
         let place = try ReportPlace(ReportTests.hostile, perClass: ReportTests.splits, files: 20)
         let path = place.path + "/r.html"
         _ = try RunReport(try place.run("one", kind: .attention) { $0 % 2 == 0 }).write(html: path)
-        let arguments = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
-            "--user-data-dir=\(place.path)/profile", "--window-size=\(width),3000", "--screenshot=\(place.path)/r.png",
-            "file://" + path,
-        ]
-        let messages = try ChildProcess.run(try #require(Self.browser), arguments).error
-        #expect(!messages.contains("CONSOLE"), "\(messages)")
+        let output = try open(
+            path, in: place.path, ["--window-size=\(width),3000", "--screenshot=\(place.path)/r.png"])
+        #expect(!output.error.contains("CONSOLE"), "\(output.error)")
         let picture = try #require(FileManager.default.contents(atPath: place.path + "/r.png"))
         #expect(picture.count > 20_000)
+    }
+
+    @Test("no page asks a server for anything or has an element of a label's", .enabled(if: browser != nil))
+    func isSealed() throws {
+        let server = try LocalServer()
+        let scratch = try ScratchFolder()
+        let names = HostileTextTests.labels(marker: scratch.path + "/marker") + server.requests
+        let place = try ReportPlace(names, perClass: ReportTests.splits)
+        for (number, report) in try HostileTextTests.reports(place, names).enumerated() {
+            let path = "\(place.path)/\(number).html"
+            _ = try report.write(html: path)
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            // Whatever host a label names is this server.
+            let output = try open(
+                path, in: place.path,
+                ["--host-resolver-rules=MAP * 127.0.0.1:\(server.port)", "--virtual-time-budget=3000", "--dump-dom"])
+            #expect(!output.error.contains("CONSOLE"), "\(output.error)")
+            #expect(!server.wasAsked, "page \(number)")
+            for element in [
+                "img src=\"x\"", "onerror=", "onload=", "http-equiv=\"refresh\"", "<iframe", "<object", "<base",
+            ] {
+                #expect(!output.out.contains(element), "page \(number): \(element)")
+            }
+            // One script beside the data, and none where the page has none.
+            let scripts = output.out.components(separatedBy: "<script").count - 1
+            #expect(scripts == (text.contains("id=\"data\"") ? 2 : 0))
+        }
+        #expect(!FileManager.default.fileExists(atPath: scratch.path + "/marker"))
+    }
+}
+
+/// Listens on the loopback address and answers nobody.
+private final class LocalServer {
+    let port: UInt16
+    private let descriptor: Int32
+
+    init() throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let descriptor = descriptor
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(descriptor, address, size) | listen(descriptor, 16) | getsockname(descriptor, address, &size)
+            }
+        }
+        port = UInt16(bigEndian: address.sin_port)
+        try #require(status == 0)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Labels that would ask it, if they were markup.
+    var requests: [String] {
+        let address = "http://127.0.0.1:\(port)/x"
+        return [
+            "<img src=\(address)>", "<\u{301}img src=\(address)>", "\"><link rel=stylesheet href=\(address)>",
+            "</style><style>@import '\(address)';</style>", "<meta http-equiv=refresh content='0;url=\(address)'>",
+            "</script><script src=\(address)></script>", "<iframe src=\(address)>", "<svg><image href=\(address) />",
+            "<base href=\(address)>", "url(\(address))", "<form action=\(address)><input autofocus></form>",
+        ].enumerated().map { "\(60 + $0) \($1)" }
+    }
+
+    /// Whether anybody connected.
+    var wasAsked: Bool {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&waiting, 1, 0) != 0
     }
 }

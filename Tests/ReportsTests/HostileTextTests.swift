@@ -36,7 +36,7 @@ import TestSupport
         }
     }
 
-    private static func reports(_ place: ReportPlace, _ names: [String]) throws -> [any Report] {
+    static func reports(_ place: ReportPlace, _ names: [String]) throws -> [any Report] {
         let runs = try [
             place.run("one", kind: .attention) { $0 % 2 == 0 }, place.run("two", kind: .gru) { $0 % 5 == 0 },
         ]
