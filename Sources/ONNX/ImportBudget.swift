@@ -14,7 +14,7 @@ final class ImportBudget {
     /// The most operations of one function of single numbers.
     static let functionOperations = 256
     /// The most operations of functions that are tried out, of all functions together.
-    static let evaluations = 20_000_000
+    static let evaluations = 60_000_000
     /// The most layers of constants that are computed from one another when a parameter is read.
     static let constantDepth = 32
     /// The most channels of a value.

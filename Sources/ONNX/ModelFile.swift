@@ -33,6 +33,8 @@ struct ModelFile: Sendable {
         let model: ModelProto
         do {
             model = try ModelProto(serializedBytes: data)
+        } catch ProtobufError.tooManyFields(let limit) {
+            throw ImportError.malformed(file: path, reason: "it has more than \(limit) messages and texts")
         } catch {
             throw ImportError.malformed(file: path, reason: "its messages are cut off or damaged")
         }

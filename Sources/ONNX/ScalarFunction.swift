@@ -54,8 +54,8 @@ struct ScalarFunction: Sendable {
         return try ScalarFunction(of: [self, other]) { join(first($0), second($0)) }
     }
 
-    /// Operations of finding out what the function is.
-    var evaluations: Int { operations * Self.probes.count }
+    /// Operations of finding out what the function is: trying it, and comparing it with every known function.
+    var evaluations: Int { (operations + 4 * Self.candidates.count) * Self.probes.count }
 
     /// factor · activation(x) + summand; without activation a line.
     struct Known: Equatable {

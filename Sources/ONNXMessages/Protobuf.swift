@@ -41,6 +41,8 @@ extension ProtobufMessage {
 /// Why bytes are no messages.
 public enum ProtobufError: Error {
     case malformed
+    /// More messages, texts and stretches of bytes than are read.
+    case tooManyFields(limit: Int)
 }
 
 /// Counts messages and texts inside of one: an empty message takes two bytes in a file and a hundred in memory.
@@ -51,7 +53,7 @@ fileprivate final class ProtobufCount {
 
     func increase() throws {
         count += 1
-        if count > Self.most { throw ProtobufError.malformed }
+        if count > Self.most { throw ProtobufError.tooManyFields(limit: Self.most) }
     }
 }
 
