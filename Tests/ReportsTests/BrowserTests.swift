@@ -33,26 +33,25 @@ import Testing
     func isSealed() throws {
         let server = try LocalServer()
         let scratch = try ScratchFolder()
-        let names = HostileTextTests.labels(marker: scratch.path + "/marker") + server.requests
-        let place = try ReportPlace(names, perClass: ReportTests.splits)
-        for (number, report) in try HostileTextTests.reports(place, names).enumerated() {
-            let path = "\(place.path)/\(number).html"
-            _ = try report.write(html: path)
-            let text = try String(contentsOfFile: path, encoding: .utf8)
-            // Whatever host a label names is this server.
-            let output = try open(
-                path, in: place.path,
-                ["--host-resolver-rules=MAP * 127.0.0.1:\(server.port)", "--virtual-time-budget=3000", "--dump-dom"])
-            #expect(!output.error.contains("CONSOLE"), "\(output.error)")
-            #expect(!server.wasAsked, "page \(number)")
-            for element in [
-                "img src=\"x\"", "onerror=", "onload=", "http-equiv=\"refresh\"", "<iframe", "<object", "<base",
-            ] {
-                #expect(!output.out.contains(element), "page \(number): \(element)")
+        let hostile = HostileTextTests.labels(marker: scratch.path + "/marker") + server.requests
+        let pages = try [hostile, hostile.indices.map { "\(10 + $0) plain" }].map { names in
+            let place = try ReportPlace(names, perClass: ReportTests.splits)
+            return try HostileTextTests.reports(place, names).enumerated().map { number, report in
+                let path = "\(place.path)/\(number).html"
+                _ = try report.write(html: path)
+                let output = try open(path, in: place.path, ["--virtual-time-budget=3000", "--dump-dom"])
+                #expect(!output.error.contains("CONSOLE"), "\(output.error)")
+                return HostileTextTests.elements(output.out)
             }
-            // One script beside the data, and none where the page has none.
-            let scripts = output.out.components(separatedBy: "<script").count - 1
-            #expect(scripts == (text.contains("id=\"data\"") ? 2 : 0))
+        }
+        #expect(!server.wasAsked)
+        for (own, expected) in zip(pages[0], pages[1]) {
+            // Lines of a chart may differ: its labels are of another length.
+            let drawn: Set = [
+                "path", "/path", "g", "/g", "text", "/text", "svg", "/svg", "use", "/use", "tspan", "/tspan",
+            ]
+            #expect(own.filter { !drawn.contains($0) } == expected.filter { !drawn.contains($0) })
+            #expect(own.count > 50)
         }
         #expect(!FileManager.default.fileExists(atPath: scratch.path + "/marker"))
     }
