@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import GRDB
 
@@ -36,7 +37,7 @@ public struct CacheExport: Sendable {
     public func write(_ format: Format, from cache: CacheFile, to path: String) throws -> Int {
         let table = try ExportTable(self, cache)
         guard !table.rows.isEmpty else { throw ExportError.nothing(dataset: dataset, split: split) }
-        let partial = FileOutput.partialPath(of: path)
+        let partial = NewFile.partialPath(of: path)
         defer { unlink(partial) }
         switch format {
         case .npy: try table.writeFeatures(to: partial, NumPyHeader.data(type: table.type, shape: table.shape))
@@ -201,15 +202,15 @@ struct FileOutput {
     private let handle: FileHandle
     private let path: String
 
-    /// Where a file is written before it gets its name: beside it, under a name that nobody can guess.
-    static func partialPath(of path: String) -> String { "\(path).\(UUID().uuidString).partial" }
-
     /// - Throws: `ExportError.writing`, also if something is there already.
     static func write(to path: String, _ body: (FileOutput) throws -> Void) throws {
-        // What somebody else put there, such as a link, is not written through.
-        let descriptor = open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw ExportError.writing(path: path, errno: errno) }
-        let output = FileOutput(handle: FileHandle(fileDescriptor: descriptor, closeOnDealloc: true), path: path)
+        let handle: FileHandle
+        do throws(FileError) {
+            handle = try NewFile.create(path)
+        } catch {
+            throw ExportError.writing(path: path, reason: error.reason)
+        }
+        let output = FileOutput(handle: handle, path: path)
         try body(output)
         do {
             try output.handle.synchronize()

@@ -92,17 +92,16 @@ public struct MappedFrames: Sendable {
         isCancelled: () -> Bool = { false }
     ) throws -> MappedFrames? {
         let path = path(cache, extraction.record, in: folder)
-        let part = path + ".part"
+        let part = NewFile.partialPath(of: path)
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             chmod(folder, 0o700)
-            _ = FileManager.default.createFile(atPath: part, contents: Data(count: Header.bytes))
-            let handle = try FileHandle(forUpdating: URL(fileURLWithPath: part))
+            let handle = try NewFile.create(part)
             defer {
                 try? handle.close()
                 try? FileManager.default.removeItem(atPath: part)
             }
-            try handle.seekToEnd()
+            try handle.write(contentsOf: Data(count: Header.bytes))
             guard let header = try write(cache, extraction, to: handle, isCancelled) else { return nil }
             try handle.seek(toOffset: 0)
             try handle.write(contentsOf: JSONEncoder().encode(header) + [10])

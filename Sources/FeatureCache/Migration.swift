@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import GRDB
 
@@ -28,7 +29,7 @@ extension CacheFile {
     /// A copy that is there whole or not at all; one that is there already stays.
     private static func backUp(_ queue: DatabaseQueue, to path: String) throws {
         guard !FileManager.default.fileExists(atPath: path) else { return }
-        let partial = FileOutput.partialPath(of: path)
+        let partial = NewFile.partialPath(of: path)
         do {
             let copy = try DatabaseQueue(path: partial, configuration: CacheConnection.configuration())
             try queue.backup(to: copy)

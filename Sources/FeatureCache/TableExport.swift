@@ -1,4 +1,5 @@
 import Escaping
+import Files
 import Foundation
 import GRDB
 
@@ -9,7 +10,7 @@ extension CacheFile {
     /// - Returns: how many rows it holds.
     /// - Throws: `CacheError`, `ExportError`.
     public func exportTable(_ name: String, where filters: [String: String] = [:], to path: String) throws -> Int {
-        let partial = FileOutput.partialPath(of: path)
+        let partial = NewFile.partialPath(of: path)
         defer { unlink(partial) }
         var count = 0
         try FileOutput.write(to: partial) { output in

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// The file beside a large model that holds its weights one after the other.
@@ -9,16 +10,17 @@ final class ExternalData {
     private var offset = 0
 
     /// Written under another name until `finish`.
-    private var temporaryPath: String { path + ".part" }
+    private let temporaryPath: String
 
     init(path: String) throws {
         self.path = path
         name = (path as NSString).lastPathComponent
-        _ = FileManager.default.createFile(atPath: path + ".part", contents: nil)
-        guard let handle = FileHandle(forWritingAtPath: path + ".part") else {
-            throw ExportError.notWritable(path: path, reason: "the file cannot be made")
+        temporaryPath = NewFile.partialPath(of: path)
+        do throws(FileError) {
+            handle = try NewFile.create(temporaryPath)
+        } catch {
+            throw ExportError.notWritable(path: path, reason: error.reason)
         }
-        self.handle = handle
     }
 
     deinit {

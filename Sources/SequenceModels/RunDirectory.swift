@@ -149,7 +149,8 @@ public struct RunDirectory: Sendable {
             throw SequenceError.runDirectory(path: path, reason: "the recipe in its config.json was changed")
         }
         guard configuration.input.isPossible(for: configuration.training.model),
-            configuration.training.model.isPossible, (1...1 << 20).contains(configuration.labels.count)
+            configuration.training.model.isPossible, (1...1 << 20).contains(configuration.labels.count),
+            Set(configuration.labels).count == configuration.labels.count
         else {
             throw SequenceError.runDirectory(path: path, reason: "its config.json says what no features are")
         }

@@ -1,4 +1,5 @@
 import CFFmpeg
+import Files
 import Foundation
 
 // Owners of what writes pictures and films. Each frees what it holds exactly once; no raw pointer leaves this module.
@@ -115,7 +116,7 @@ final class OutputFile {
     /// - Throws: `VideoError.writing`.
     init(path: String, format: String, _ encoder: Encoder) throws {
         (self.path, self.encoder) = (path, encoder)
-        partial = "\(path).\(UUID().uuidString).partial"
+        partial = NewFile.partialPath(of: path)
         var created: UnsafeMutablePointer<AVFormatContext>?
         avformat_alloc_output_context2(&created, nil, format, partial)
         guard let container = created, let stream = avformat_new_stream(container, nil) else {

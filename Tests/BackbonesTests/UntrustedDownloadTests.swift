@@ -217,7 +217,7 @@ import Testing
         #expect(mkfifo(path + ".partial", 0o600) == 0 && mkfifo(path + ".partial.json", 0o600) == 0)
         #expect(mkfifo(path + ".sha256", 0o600) == 0)
         #expect(FileManager.default.contents(atPath: try fetch("ok").path) == WeightsFetcherTests.content)
-        #expect(ContinuousClock.now - began < .seconds(2))
+        #expect(ContinuousClock.now - began < soon)
     }
 
     @Test(

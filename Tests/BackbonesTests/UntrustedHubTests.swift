@@ -17,7 +17,7 @@ import Testing
         try folder.file("open_clip_config.json", "{\"model_cfg\":" + String(repeating: "[", count: 500_000))
         let hub = HubConfiguration(beside: folder.path + "/model.safetensors")
         #expect(hub.numerics == nil && hub.input == nil)
-        #expect(ContinuousClock.now - start < .seconds(2))
+        #expect(ContinuousClock.now - start < soon)
     }
 
     @Test(
@@ -28,7 +28,7 @@ import Testing
         let start = ContinuousClock.now
         let error = #expect(throws: (any Error).self) { try openWeights(path: path) }
         #expect(error?.localizedDescription.contains("it is a named pipe, not a regular file") ?? false)
-        #expect(ContinuousClock.now - start < .seconds(2))
+        #expect(ContinuousClock.now - start < soon)
     }
 
     @Test("tensors without dimensions under published names end nothing")

@@ -85,8 +85,12 @@ import Testing
         let queries = try Self.guides.flatMap(Self.blocks).filter { $0.language == "sql" }
         #expect(queries.count >= 5)
         let cache = try GuidePlace.shared.get().path + "/demo/features.sqlite"
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(10)
         for query in queries {
-            let rows = try DatabaseQueue(path: cache).read { try Row.fetchAll($0, sql: query.text) }
+            let rows = try DatabaseQueue(path: cache, configuration: configuration).read {
+                try Row.fetchAll($0, sql: query.text)
+            }
             // Nothing need be mistaken for something else.
             #expect(!rows.isEmpty || query.text.contains("<> predicted"))
         }

@@ -67,6 +67,7 @@ final class Workplace {
     static func query<Value: DatabaseValueConvertible>(_ sql: String, path: String) throws -> [Value] {
         var configuration = Configuration()
         configuration.readonly = true
+        configuration.busyMode = .timeout(10)
         return try DatabaseQueue(path: path, configuration: configuration).read {
             try Value.fetchAll($0, sql: sql)
         }

