@@ -8,6 +8,14 @@ public struct DecodingLimits: Sendable, Equatable {
     public var frames = 5_000_000
     /// For one pass over a clip, and for each of its frames on top.
     public var seconds = 600.0, secondsPerFrame = 1.0
+    /// Bytes of the file for each second on top: an animated PNG of 400 kB can hold thousands of frames of 8K, each of which
+    /// takes as long as a real one. Video of 80 kbit/s is still given its own duration.
+    public var bytesPerSecond = 10_000.0
+
+    /// Seconds for one pass over a file.
+    func secondsAllowed(frames: Int, bytes: Int) -> Double {
+        seconds + min(secondsPerFrame * Double(frames), Double(bytes) / max(1, bytesPerSecond))
+    }
 
     /// The usual ones.
     public init() {}

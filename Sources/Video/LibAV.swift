@@ -14,6 +14,8 @@ enum LibAV {
 final class InputFile {
     let path: String
     let limits: DecodingLimits
+    /// Size of the file.
+    let bytes: Int
     private let context: UnsafeMutablePointer<AVFormatContext>
     let stream: UnsafeMutablePointer<AVStream>
 
@@ -21,7 +23,6 @@ final class InputFile {
     init(path: String, limits: DecodingLimits = .standard) throws {
         LibAV.prepare()
         (self.path, self.limits) = (path, limits)
-        let bytes: Int
         do throws(FileError) {
             let file = try RegularFile.open(path)
             close(file.descriptor)

@@ -246,7 +246,7 @@ public final class VideoReader: ClipReader {
         var (place, entry) = (0, first)
         var isFlushing = false
         let begin = ContinuousClock.now
-        let allowed = Duration.seconds(limits.seconds + limits.secondsPerFrame * Double(table.count))
+        let allowed = Duration.seconds(limits.secondsAllowed(frames: table.count, bytes: file.bytes))
         while inARow < Self.patience {
             if ContinuousClock.now - begin > allowed {
                 throw VideoError.beyondLimits(

@@ -139,3 +139,25 @@ import TestSupport
         }
     }
 }
+
+/// What `SECURITY.md` promises.
+@Suite struct SecurityPageTests {
+    @Test("every promise names a test that there is") func promises() throws {
+        let root = GuideTests.root
+        let files = FileManager.default.enumerator(atPath: root + "/Tests")?.compactMap { $0 as? String } ?? []
+        var sources: [String: String] = [:]
+        for file in files where file.hasSuffix("Tests.swift") {
+            sources[((file as NSString).lastPathComponent as NSString).deletingPathExtension] = try String(
+                contentsOfFile: root + "/Tests/" + file, encoding: .utf8)
+        }
+        let page = try String(contentsOfFile: root + "/SECURITY.md", encoding: .utf8)
+        let rows = page.byteLines().filter { $0.hasPrefix("| ") && !$0.hasSuffix("| test |") }
+        #expect(rows.count > 25)
+        for row in rows {
+            let cell = row.split(separator: "|").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? ""
+            let match = try #require(cell.wholeMatch(of: /`(\w+)`(?:: (.+))?/), "\(row)")
+            let source = try #require(sources[String(match.1)], "\(match.1)")
+            if let name = match.2 { #expect(source.contains(name), "\(match.1): \(name)") }
+        }
+    }
+}

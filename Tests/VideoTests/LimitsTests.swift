@@ -34,6 +34,15 @@ import Testing
         }
     }
 
+    @Test("a small file of many frames gets no more time than a small file needs")
+    func timeForBytes() {
+        let limits = DecodingLimits()
+        // 2,000 frames of 8K in 400 kB, an hour of television, and two hours of a talk at 100 kbit/s.
+        #expect(limits.secondsAllowed(frames: 2000, bytes: 400_000) == 640)
+        #expect(limits.secondsAllowed(frames: 90_000, bytes: 2_000_000_000) == 90_600)
+        #expect(limits.secondsAllowed(frames: 180_000, bytes: 90_000_000) == 9600)
+    }
+
     @Test("a header that claims a picture of gigabytes costs nothing")
     func hugePicture() throws {
         let header = "YUV4MPEG2 W30000 H30000 F25:1 Ip A1:1 C420\nFRAME\n"
