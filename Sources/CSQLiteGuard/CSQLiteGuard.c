@@ -46,6 +46,10 @@ static int may_do(void *nothing, int action, const char *first, const char *seco
 
 int sqlite_restrict(void *database) { return sqlite3_set_authorizer(database, may_do, NULL); }
 
+void sqlite_limit_length(void *database, int bytes) {
+  sqlite3_limit(database, SQLITE_LIMIT_LENGTH, bytes > 0 ? bytes : 0x7fffffff);
+}
+
 static int64_t milliseconds_now(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);

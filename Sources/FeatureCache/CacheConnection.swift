@@ -31,6 +31,21 @@ enum CacheConnection {
         return try body()
     }
 
+    /// Bytes of a value of a table or view that this program did not make.
+    static let foreignValueLimit = 64 << 20
+
+    /// Limits the size of values while something that this program did not make is read.
+    static func limitingValues<Result>(_ database: Database, isOwn: Bool, _ body: () throws -> Result) rethrows
+        -> Result
+    {
+        guard !isOwn, let connection = database.sqliteConnection.map({ UnsafeMutableRawPointer($0) }) else {
+            return try body()
+        }
+        sqlite_limit_length(connection, Int32(foreignValueLimit))
+        defer { sqlite_limit_length(connection, 0) }
+        return try body()
+    }
+
     /// Throws unless nothing or a regular file is at `path`: SQLite would wait for a pipe's other end.
     ///
     /// - Throws: `CacheError.notSQLite`.
@@ -39,6 +54,14 @@ enum CacheConnection {
             try RegularFile.checkUnopened(path)
         } catch {
             throw CacheError.notSQLite(path: path)
+        }
+        // SQLite opens these too.
+        for ending in ["-journal", "-wal", "-shm"] {
+            do throws(FileError) {
+                try RegularFile.checkUnopened(path + ending)
+            } catch {
+                throw CacheError.unusable(path: path, reason: "of \(path)\(ending), \(error.reason)")
+            }
         }
     }
 

@@ -55,6 +55,8 @@ public enum ExportError: LocalizedError, Equatable {
     case writing(path: String, reason: String)
     case unknownTable(String, known: [String])
     case noColumn(String, table: String)
+    /// A table or view whose rows or values have no end.
+    case boundless(table: String, reason: String)
     case severalRecipes([String])
     case severalDatasets([String])
 
@@ -73,6 +75,9 @@ public enum ExportError: LocalizedError, Equatable {
         case .writing(let path, let reason): "Cannot write \(path): \(reason). Name another file, or make room."
         case .unknownTable(let name, let known):
             "The cache has no table or view called \(name). Name one of \(known.joined(separator: ", "))."
+        case .boundless(let table, let reason):
+            "\(table) cannot be exported: \(reason). If Zoetrope did not make it, it may have no end. Nothing was written. Name "
+                + "another table, or look at it with `sqlite3`."
         case .severalRecipes(let names): "Name one recipe with --recipe. The cache has \(Self.list(names))."
         case .severalDatasets(let names): "Name one data set with --dataset. The cache has \(Self.list(names))."
         case .noColumn(let column, let table):

@@ -131,6 +131,9 @@ extension CacheFile {
             try add("\(table), row \((row.get(1) as Int64?) ?? 0)", "refers to a row of \(parent) that is not there")
         }
         try extractionProblems(database, add)
+        for (table, column) in try ColumnCheck.problems(database) {
+            add(table, "its column \(column) holds what it never should")
+        }
         for row in try Row.fetchAll(
             database,
             sql: "SELECT path FROM failure WHERE extraction_id NOT IN (SELECT id FROM extraction)")

@@ -16,16 +16,13 @@ struct MergeInput {
         try CacheFile.extractionProblems(database) { place, what, _ in
             throw CacheConflict.damaged(path: path, place: place, what: what)
         }
-        let texts = ["checksum", "mask", "frame_indices", "frame_times"].map { "typeof(\($0)) <> 'text'" }
-        let broken = try Row.fetchOne(
-            database,
-            sql: """
-                SELECT rowid FROM sequence WHERE \(texts.joined(separator: " OR ")) OR typeof(length) <> 'integer'
-                  OR typeof(features) <> 'blob' LIMIT 1
-                """)
-        if let broken {
+        if let wrong = try ColumnCheck.problems(database).first {
             throw CacheConflict.damaged(
-                path: path, place: "sequence, row \(try broken.get(0) as Int64)", what: "a column holds another type")
+                path: path, place: wrong.table, what: "its column \(wrong.column) holds what it never should")
+        }
+        // Databases of different encodings cannot be attached to one another.
+        if let encoding = try String.fetchOne(database, sql: "PRAGMA encoding"), encoding != "UTF-8" {
+            throw CacheError.unusable(path: path, reason: "its texts are \(encoding), and only UTF-8 can be merged")
         }
         if let orphan = try Row.fetchOne(database, sql: "PRAGMA foreign_key_check") {
             let (table, parent): (String, String) = try (orphan.get(0), orphan.get(2))
@@ -67,6 +64,7 @@ struct MergeInput {
         // Recipes and videos come with the first sequences, so that a damaged input leaves nothing of itself behind.
         var parts: [Part] = []
         try database.inTransaction {
+            try requireEqualSizes()
             try copyRecipes()
             try copyVideos()
             parts = try freshParts()
@@ -79,6 +77,24 @@ struct MergeInput {
             try copyFailures()
             summary.runs += try copyRuns()
             return .commit
+        }
+    }
+
+    /// Throws unless recipes that both caches have are of the same sizes: sequences are stored under them.
+    ///
+    /// - Throws: `CacheConflict.damaged`.
+    private func requireEqualSizes() throws {
+        let columns = ["max_frames", "feature_shape", "feature_size", "element_type"]
+        let different = columns.map { "own.\($0) IS NOT other.\($0)" }.joined(separator: " OR ")
+        let name = try String.fetchOne(
+            database,
+            sql: """
+                SELECT other.name FROM main.extraction AS own JOIN input.extraction AS other USING (digest)
+                WHERE \(different) LIMIT 1
+                """)
+        if let name {
+            throw CacheConflict.damaged(
+                path: path, place: "extraction \(name)", what: "its sizes are not those of the same recipe elsewhere")
         }
     }
 

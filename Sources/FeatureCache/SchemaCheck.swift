@@ -34,10 +34,10 @@ enum SchemaCheck {
         try checkIndexes(database, path: path)
     }
 
-    /// Whether a view is one that this program made: others may take for ever.
-    static func isOwnView(_ name: String, in database: Database) throws -> Bool {
-        let own = try entries(database)[name]
-        return try own?.type == "view" && own == reference(Schema.version)[name]
+    /// Whether a table or view is one that this program made: others may have values of any size, and no end.
+    static func isOwn(_ name: String, in database: Database) throws -> Bool {
+        let own = try entries(database)[name.lowercased()]
+        return try own != nil && own == reference(Schema.version)[name.lowercased()]
     }
 
     /// An index may hold an expression, which is evaluated for each row that is written.
@@ -80,7 +80,8 @@ enum SchemaCheck {
 
     /// SQL without comments, in lower case, with one space where there was any.
     private static func normalized(_ sql: String) -> String {
-        let lines = sql.byteLines().map { line in
+        // SQLite ends a comment at a line feed only.
+        let lines = sql.splitBytes("\n", omittingEmptySubsequences: false).map { line in
             line.firstByteRange(of: "--").map { line[..<$0.lowerBound] } ?? line[...]
         }
         return lines.joined(separator: " ").lowercased().splitBytes { [0x09, 0x0A, 0x0D, 0x20].contains($0) }

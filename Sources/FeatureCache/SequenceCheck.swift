@@ -63,7 +63,7 @@ extension CacheFile {
         let mask = String(repeating: "1", count: length) + String(repeating: "0", count: frames - length)
         if try row.get(4) as String? != mask { return "its mask is not \(length) ones of \(frames)" }
         guard let indices = try numbers(row.get(5)), indices.count == length,
-            indices.allSatisfy({ $0 >= 0 && $0 == $0.rounded() })
+            indices.allSatisfy({ $0 >= 0 && $0 < 9_007_199_254_740_992 && $0 == $0.rounded() })
         else { return "its frame_indices are not \(length) whole numbers" }
         if zip(indices, indices.dropFirst()).contains(where: { $0 > $1 }) { return "its frame_indices go back" }
         guard let times = try numbers(row.get(6)), times.count == length else {
@@ -100,6 +100,9 @@ extension CacheFile {
     private static func numbers(_ text: String?) -> [Double]? {
         guard var bytes = text.map({ Array($0.utf8) }), bytes.first == UInt8(ascii: "[") else { return nil }
         if bytes.count == 2, bytes[1] == UInt8(ascii: "]") { return [] }
+        // `strtod` reads more than JSON has: hexadecimal, `inf`, `nan`.
+        let known = Array("[]0123456789+-.eE, ".utf8)
+        guard bytes.allSatisfy(known.contains) else { return nil }
         bytes.append(0)
         return bytes.withUnsafeBytes { raw -> [Double]? in
             guard let start = raw.baseAddress else { return nil }

@@ -7,9 +7,13 @@ extension CacheFile {
     /// Writes a table or view as CSV (RFC 4180), with a header row. Blobs of numbers become lists, `[0.5,1.25]`.
     ///
     /// - `filters`: columns and what they must be; a table that lacks one is an error.
+    /// - `foreignLimit`: bytes that a table or view which this program did not make may become; nil is 256 MB and 16 times the
+    ///   size of the cache.
     /// - Returns: how many rows it holds.
     /// - Throws: `CacheError`, `ExportError`.
-    public func exportTable(_ name: String, where filters: [String: String] = [:], to path: String) throws -> Int {
+    public func exportTable(
+        _ name: String, where filters: [String: String] = [:], to path: String, foreignLimit: Int? = nil
+    ) throws -> Int {
         let partial = NewFile.partialPath(of: path)
         defer { unlink(partial) }
         var count = 0
@@ -21,9 +25,13 @@ extension CacheFile {
                         "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY 1"
                 )
                 guard known.contains(name) else { throw ExportError.unknownTable(name, known: known) }
-                return try CacheConnection.trusting(
-                    database, isOwn: SchemaCheck.isOwnView(name.lowercased(), in: database)
-                ) { try Self.export(name, where: filters, database, to: output) }
+                let isOwn = try SchemaCheck.isOwn(name, in: database)
+                return try CacheConnection.trusting(database, isOwn: isOwn) {
+                    try CacheConnection.limitingValues(database, isOwn: isOwn) {
+                        let limit = isOwn ? Int.max : foreignLimit ?? Self.foreignLimit(path: self.path)
+                        return try Self.export(name, where: filters, database, to: output, limit: limit)
+                    }
+                }
             }
         }
         guard rename(partial, path) == 0 else { throw ExportError.writing(path: path, errno: errno) }
@@ -31,7 +39,7 @@ extension CacheFile {
     }
 
     private static func export(
-        _ name: String, where filters: [String: String], _ database: Database, to output: FileOutput
+        _ name: String, where filters: [String: String], _ database: Database, to output: FileOutput, limit: Int
     ) throws -> Int {
         let columns = try String.fetchAll(
             database, sql: "SELECT name FROM pragma_table_info(?)", arguments: [name])
@@ -46,12 +54,24 @@ extension CacheFile {
         try statement.setArguments(StatementArguments(chosen.map(\.value)))
         let recipe = columns.firstIndex { $0 == "extraction_id" || $0 == "extraction" }
         try output.append(Data((columns.map(Escaping.csv).joined(separator: ",") + "\r\n").utf8))
-        return try forEachRow(of: statement, database) { row in
+        var bytes = 0
+        return try forEachRow(of: statement, table: name, database) { row in
             let values = Array(row.databaseValues)
             let type = recipe.flatMap { types[text(values[$0])] } ?? .float32
             let cells = values.map { cell($0, type) }
-            try output.append(Data((cells.joined(separator: ",") + "\r\n").utf8))
+            let line = Data((cells.joined(separator: ",") + "\r\n").utf8)
+            bytes += line.count
+            guard bytes <= limit else {
+                throw ExportError.boundless(table: name, reason: "it gives more than \(limit >> 20) MB")
+            }
+            try output.append(line)
         }
+    }
+
+    /// Bytes that a table or view of somebody else's may become: a view can have rows without end.
+    private static func foreignLimit(path: String) -> Int {
+        let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int ?? 0
+        return (256 << 20) + 16 * min(size, 1 << 50)
     }
 
     /// A number or text as it is.
@@ -65,17 +85,23 @@ extension CacheFile {
 
     /// Reads rows, each within the time limit: a view of somebody else's may have no end.
     private static func forEachRow(
-        of statement: Statement, _ database: Database, _ body: (Row) throws -> Void
+        of statement: Statement, table: String, _ database: Database, _ body: (Row) throws -> Void
     ) throws -> Int {
-        try CacheConnection.limited(database) { goOn in
-            let rows = try Row.fetchCursor(statement)
-            var count = 0
-            while let row = try rows.next() {
-                try body(row)
-                count += 1
-                goOn()
+        do {
+            return try CacheConnection.limited(database) { goOn in
+                let rows = try Row.fetchCursor(statement)
+                var count = 0
+                while let row = try rows.next() {
+                    try body(row)
+                    count += 1
+                    goOn()
+                }
+                return count
             }
-            return count
+        } catch let error as DatabaseError where [.SQLITE_INTERRUPT, .SQLITE_TOOBIG].contains(error.resultCode) {
+            throw ExportError.boundless(
+                table: table,
+                reason: error.resultCode == .SQLITE_TOOBIG ? "a value is too large" : "a row takes too long")
         }
     }
 

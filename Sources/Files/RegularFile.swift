@@ -72,6 +72,13 @@ public enum RegularFile {
         if status.st_mode & S_IFMT != S_IFREG {
             throw FileError(path: path, problem: .notRegular(kind(status.st_mode)))
         }
+        // Some files of /proc say that they are regular, and a reader of them waits for ever.
+        var system = stat()
+        if stat("/proc", &system) == 0, system.st_dev == status.st_dev, stat("/", &system) == 0,
+            system.st_dev != status.st_dev
+        {
+            throw FileError(path: path, problem: .notRegular("a file of the system"))
+        }
     }
 
     /// The whole content.

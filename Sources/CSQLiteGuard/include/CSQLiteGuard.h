@@ -10,5 +10,8 @@ int sqlite_guard(void *database);
 /// write, nothing that loads code or shows memory. Returns an SQLite result code.
 int sqlite_restrict(void *database);
 
+/// Limits the bytes of a text, blob or row on the connection; 0 goes back to the most that SQLite allows.
+void sqlite_limit_length(void *database, int bytes);
+
 /// Interrupts whatever statement runs on the connection after so many milliseconds from now; 0 ends the limit.
 void sqlite_limit_time(void *database, int milliseconds);

@@ -1,0 +1,91 @@
+import Escaping
+import GRDB
+
+/// What the columns of our tables may hold. SQLite keeps any type in any column, and a schema that was changed and put back
+/// leaves NULL where it says NOT NULL.
+enum ColumnCheck {
+    private static let text = "typeof(%) = 'text'"
+    private static let integer = "typeof(%) = 'integer'"
+    private static let count = "(typeof(%) = 'integer' AND % >= 0)"
+    private static let number = "typeof(%) IN ('integer', 'real')"
+    private static let blob = "typeof(%) = 'blob'"
+    private static let digest = "(typeof(%) = 'text' AND length(%) = 64 AND NOT % GLOB '*[^0-9a-f]*')"
+    private static let split = "(typeof(%) = 'text' AND % IN ('train', 'validation', 'test'))"
+    private static func optional(_ rule: String) -> String { "(% IS NULL OR \(rule))" }
+
+    /// SQL that a value meets, by table and column; `%` stands for the column.
+    private static let rules: [(table: String, columns: [(name: String, rule: String)])] = [
+        (
+            "video",
+            [("digest", digest), ("path", text), ("codec", optional(text))]
+                + ["width", "height", "frame_count"].map { ($0, optional(count)) }
+                + ["frame_rate", "duration"].map { ($0, optional(number)) }
+        ),
+        (
+            "sample",
+            [
+                ("dataset", text), ("video_id", integer), ("label", text), ("split", split),
+                ("\"group\"", optional(text)),
+            ]
+        ),
+        (
+            "extraction",
+            [("digest", digest), ("weights_digest", optional(text)), ("image_size", count), ("max_frames", count)]
+                + [("feature_size", count)]
+                + [
+                    "name", "backbone", "weights", "tap", "feature_shape", "element_type", "precision", "recipe",
+                    "version",
+                ]
+                .map { ($0, text) } + [("created_at", text)]
+        ),
+        (
+            "sequence",
+            [("extraction_id", integer), ("video_id", integer), ("view", count), ("length", count)]
+                + ["mask", "frame_indices", "frame_times", "checksum"].map { ($0, text) }
+                + [("decode_errors", count), ("features", blob), ("window_ends", optional(text))]
+        ),
+        ("failure", [("extraction_id", integer), ("path", text), ("error", text), ("at", text)]),
+        (
+            "run",
+            [("name", text), ("model", text), ("configuration", text), ("state", text), ("seed", optional(integer))]
+                + ["dataset", "started_at", "finished_at"].map { ($0, optional(text)) }
+                + [("extraction_id", optional(integer))]
+        ),
+        (
+            "epoch",
+            [("run_id", integer), ("epoch", integer)]
+                + [
+                    "learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
+                    "seconds",
+                ]
+                .map { ($0, optional(number)) }
+        ),
+        (
+            "prediction",
+            [("run_id", integer), ("video_id", integer), ("split", text), ("label", text), ("predicted", text)]
+                + [("probability", optional(number)), ("probabilities", optional(text))]
+        ),
+        (
+            "fold",
+            ["run_id", "video_id", "repeat", "fold"].map { ($0, integer) }
+                + [("predicted", text), ("probabilities", text)]
+        ),
+    ]
+
+    /// Tables with a row that holds what this program never stores, each with the first such column.
+    static func problems(_ database: Database) throws -> [(table: String, column: String)] {
+        try rules.compactMap { table, columns in
+            guard try database.tableExists(table) else { return nil }
+            let cases = columns.map { name, rule in
+                "WHEN NOT coalesce(\(rule.replacingBytes("%", with: name)), 0) THEN '\(name)'"
+            }
+            let column = try String.fetchOne(
+                database,
+                sql: """
+                    SELECT wrong FROM (SELECT CASE \(cases.joined(separator: " ")) END AS wrong FROM "\(table)")
+                      WHERE wrong IS NOT NULL LIMIT 1
+                    """)
+            return column.map { (table, $0) }
+        }
+    }
+}
