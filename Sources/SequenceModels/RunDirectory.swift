@@ -150,7 +150,8 @@ public struct RunDirectory: Sendable {
         }
         guard configuration.input.isPossible(for: configuration.training.model),
             configuration.training.model.isPossible, (1...1 << 20).contains(configuration.labels.count),
-            Set(configuration.labels).count == configuration.labels.count
+            Set(configuration.labels).count == configuration.labels.count,
+            configuration.sampledRate.map({ (1e-6...1e6).contains($0) }) ?? true
         else {
             throw SequenceError.runDirectory(path: path, reason: "its config.json says what no features are")
         }

@@ -12,6 +12,16 @@ public struct DecodingLimits: Sendable, Equatable {
     /// takes as long as a real one. Video of 80 kbit/s is still given its own duration.
     public var bytesPerSecond = 10_000.0
 
+    /// Pixels of all frames together, and so many more for each byte of the file: 1,000 frames of 8K, or an hour of a still
+    /// picture in high definition in 1.2 MB, which encoders need twice.
+    public var totalPixels = 1 << 36, pixelsPerByte = 100_000
+
+    /// Whether a file of so many bytes may have so many frames of that size.
+    func allows(width: Int, height: Int, frames: Int, bytes: Int) -> Bool {
+        let all = (width * height).multipliedReportingOverflow(by: frames)
+        return !all.overflow && all.partialValue <= totalPixels + pixelsPerByte * min(bytes, 1 << 40)
+    }
+
     /// Seconds for one pass over a file.
     func secondsAllowed(frames: Int, bytes: Int) -> Double {
         seconds + min(secondsPerFrame * Double(frames), Double(bytes) / max(1, bytesPerSecond))

@@ -105,6 +105,11 @@ public final class VideoReader: ClipReader {
         self.limits = limits
         table = try FrameTable(scanning: file)
         guard table.count > 0 else { throw VideoError.noFrames(path: path) }
+        let (width, height) = (Int(picture.width), Int(picture.height))
+        guard limits.allows(width: width, height: height, frames: table.count, bytes: file.bytes) else {
+            throw VideoError.beyondLimits(
+                path: path, reason: "\(file.bytes) bytes say that they are \(table.count) frames of \(width)×\(height)")
+        }
         self.path = path
         quarterTurns = Int((zt_stream_rotation(file.stream) / 90).rounded()) % 4
         information = Self.information(file, table, quarterTurns: quarterTurns)

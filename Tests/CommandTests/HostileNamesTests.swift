@@ -28,6 +28,14 @@ import TestSupport
         }
         try place.add("clips/train/\(names(marker: marker)[3])/broken\n\u{1B}c.y4m", Data("no video".utf8))
         try place.add("p.yaml", Data(Workplace.pipeline.utf8))
+        try place.add("s.yaml", Data((Workplace.pipeline + "\nsweep: {sequence.seed: [1, 2]}\n").utf8))
+        let tuning = """
+            name: tuned
+            dataset: {root: clips}
+            extract: {backbone: small_cnn, weights: random, image_size: 32, sampling: {policy: uniform, frames: 2}}
+            finetune: {unfreeze: all, model: {kind: average}, epochs: 1}
+            """
+        try place.add("f.yaml", Data(tuning.utf8))
         return place
     }
 
@@ -48,7 +56,9 @@ import TestSupport
         let commands: [(status: Int32, arguments: [String])] = [
             (0, ["dataset", "p.yaml", "--digests", "digests.txt"]), (3, ["extract", "p.yaml"]),
             (3, ["extract", "p.yaml"]),
-            (0, ["sequence", "p.yaml"]), (0, ["sequence", "p.yaml", "--set", "sequence.model={kind: average}"]),
+            (0, ["sequence", "p.yaml"]),
+            (0, ["sequence", "p.yaml", "--name", "other", "--runs", "r\u{1B}\nerror: forged"]),
+            (0, ["sequence", "p.yaml", "--set", "sequence.model={kind: average}"]),
             (0, ["evaluate", "runs/tiny"]), (0, ["evaluate", "runs/tiny", "--json"]),
             (0, ["evaluate", "runs/tiny", "--report", "r.html"]),
             (0, ["evaluate", "runs/tiny", "--report", "charts", "--format", "png"]),
@@ -63,7 +73,14 @@ import TestSupport
             (0, ["cache", "export", "features.sqlite", "x.csv", "--table", "sample"]),
             (0, ["cache", "export", "features.sqlite", "x.npz"]),
             (3, ["cache", "merge", "m.sqlite", "features.sqlite"]),
-            (0, ["export", "runs/tiny", "m.onnx"]),
+            (0, ["export", "runs/tiny", "m.onnx"]), (0, ["dataset", "p.yaml", "--twins"]),
+            (0, ["sweep", "s.yaml", "--report", "s.html"]),
+            (0, ["learning-curve", "p.yaml", "--folds", "2", "--sizes", "2", "--report", "l.html"]),
+            (0, ["explore", "features.sqlite", "--output", "e2.html", "--run", "runs/tiny"]),
+            (0, ["cache", "prune", "features.sqlite", "--unused", "--dry-run"]),
+            (0, ["predict", "runs/tiny", video, "--windows", "--strip", "w.svg"]),
+            (3, ["finetune", "f.yaml", "--runs", "tuned"]),
+            (1, ["search", "features.sqlite", "--html", "q.html", "--video", video, name]),
             (1, ["predict", "runs/tiny", "none\(name)"]), (1, ["evaluate", "runs/\(name)"]),
             (1, ["cache", "info", "none\(name)"]), (64, ["sequence", "p.yaml", "--name", name]),
             (64, ["evaluate", "--\(name)"]), (64, ["weights", "fetch", name]), (64, ["describe", name]),

@@ -41,6 +41,11 @@ import Testing
         #expect(limits.secondsAllowed(frames: 2000, bytes: 400_000) == 640)
         #expect(limits.secondsAllowed(frames: 90_000, bytes: 2_000_000_000) == 90_600)
         #expect(limits.secondsAllowed(frames: 180_000, bytes: 90_000_000) == 9600)
+        #expect(!limits.allows(width: 8000, height: 8000, frames: 2000, bytes: 400_000))
+        #expect(limits.allows(width: 8000, height: 8000, frames: 1000, bytes: 400_000))
+        #expect(limits.allows(width: 1920, height: 1080, frames: 90_000, bytes: 2_700_000))
+        #expect(limits.allows(width: 3840, height: 2160, frames: 432_000, bytes: 2_000_000_000))
+        #expect(!limits.allows(width: 8192, height: 8192, frames: .max, bytes: .max))
     }
 
     @Test("a header that claims a picture of gigabytes costs nothing")
