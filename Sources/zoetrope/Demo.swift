@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Escaping
 import Extraction
 import FeatureCache
 import Foundation
@@ -47,6 +48,14 @@ struct Demo: ParsableCommand {
 
     private func path(of head: String) -> String { "\(directory)/\(head).yaml" }
 
+    /// A text as a YAML value: in quotes, as JSON has them, unless it means nothing else without.
+    private static func yaml(_ text: String) -> String {
+        if text.wholeMatch(of: /[A-Za-z0-9_.\/][A-Za-z0-9_.\/-]*/) != nil { return text }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        return (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? text
+    }
+
     private func generate() throws {
         let line = ProgressLine()
         let made = try DemoDataset.write(to: "\(directory)/clips", workers: workers.count) { done, total in
@@ -65,7 +74,7 @@ struct Demo: ParsableCommand {
             name: demo-small-cnn
             dataset:
               layout: folders
-              root: \(directory)/clips
+              root: \(Self.yaml(directory + "/clips"))
               name: demo
             extract:
               backbone: small_cnn
@@ -125,12 +134,12 @@ struct Demo: ParsableCommand {
     /// Writes the pipeline as a file, so that the user can go on from it, and reads it back.
     private func write(head: String, model: String) throws -> Pipeline {
         let text = """
-            # Made by `zoetrope demo`; change it and run `zoetrope sequence \(path(of: head)) --cache \
-            \(directory)/features.sqlite --runs \(directory)/runs`.
+            # Made by `zoetrope demo`; change it and run `zoetrope sequence \(Escaping.visible(path(of: head))) --cache \
+            \(Escaping.visible(directory))/features.sqlite --runs \(Escaping.visible(directory))/runs`.
             name: demo-\(head)
             dataset:
               layout: folders
-              root: \(directory)/clips
+              root: \(Self.yaml(directory + "/clips"))
               name: demo
             extract:
               backbone: resnet18

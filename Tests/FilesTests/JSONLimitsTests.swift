@@ -12,7 +12,7 @@ import Testing
         #expect(JSONLimits.problem(Data("]]]]}}[[".utf8)) == nil)
     }
 
-    @Test("deep nesting, many values and UTF-16 are refused in words, in time in proportion to the text")
+    @Test("deep nesting, many values and UTF-16 are refused with a reason, in time in proportion to the text")
     func problems() throws {
         let start = ContinuousClock.now
         let deep = Data(String(repeating: "[", count: 1_000_000).utf8)

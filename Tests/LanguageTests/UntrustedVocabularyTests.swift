@@ -9,15 +9,6 @@ import Tokenizers
 
     init() throws { folder = try ScratchFolder() }
 
-    private func refusal(_ body: () throws -> Void) -> String {
-        let start = ContinuousClock.now
-        defer { #expect(ContinuousClock.now - start < soon) }
-        do {
-            try body()
-            return ""
-        } catch { return error.localizedDescription }
-    }
-
     @Test(
         "a named pipe given as a vocabulary is refused at once",
         arguments: ["merges.txt", "tokenizer.json", "spiece.model"])

@@ -9,16 +9,6 @@ import Testing
 
     init() throws { folder = try ScratchFolder() }
 
-    /// The error's words; empty if nothing was thrown. Fails if it takes two seconds or more.
-    private func refusal(_ body: () throws -> Void) -> String {
-        let start = ContinuousClock.now
-        defer { #expect(ContinuousClock.now - start < soon) }
-        do {
-            try body()
-            return ""
-        } catch { return error.localizedDescription }
-    }
-
     // MARK: - Special files
 
     @Test(

@@ -9,14 +9,7 @@ import Testing
 
     init() throws { folder = try ScratchFolder() }
 
-    private func refusal(_ path: String) -> String {
-        let start = ContinuousClock.now
-        defer { #expect(ContinuousClock.now - start < soon) }
-        do {
-            _ = try Pipeline(file: path)
-            return ""
-        } catch { return error.localizedDescription }
-    }
+    private func refusal(_ path: String) -> String { TestSupport.refusal { _ = try Pipeline(file: path) } }
 
     @Test("a named pipe, a device or a file of more than 4 MB is refused at once")
     func files() throws {

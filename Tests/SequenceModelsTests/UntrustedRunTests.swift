@@ -10,15 +10,6 @@ import Testing
 
     init() throws { folder = try ScratchFolder() }
 
-    private func refusal(_ body: () throws -> Void) -> String {
-        let start = ContinuousClock.now
-        defer { #expect(ContinuousClock.now - start < soon) }
-        do {
-            try body()
-            return ""
-        } catch { return error.localizedDescription }
-    }
-
     @Test(
         "a named pipe in place of a run's file, or given as weights of a head, is refused at once",
         arguments: ["config.json", "last.safetensors", "model.safetensors"])
