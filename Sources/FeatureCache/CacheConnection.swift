@@ -70,6 +70,8 @@ enum CacheConnection {
         let queue = try DatabaseQueue(path: path, configuration: configuration(readonly: true))
         try queue.inDatabase { database in
             guard let connection = database.sqliteConnection else { return }
+            // A function such as `printf` makes texts of any size.
+            sqlite_limit_length(UnsafeMutableRawPointer(connection), Int32(foreignValueLimit))
             let status = sqlite_restrict(UnsafeMutableRawPointer(connection))
             if status != 0 { throw DatabaseError(resultCode: ResultCode(rawValue: status)) }
         }

@@ -1,11 +1,18 @@
 /// Conditions that users write, which become a part of a longer statement.
 enum SQLCondition {
-    /// Throws if a condition ends its own parentheses or the statement, so that what follows would be another query.
+    /// The most bytes that are read.
+    private static let mostBytes = 10_000
+
+    /// Throws if a condition ends its own parentheses or the statement, so that what follows would be another query, or uses
+    /// the statement's parameters.
     ///
     /// Follows SQLite's tokens: texts in `'`, names in `"`, backquotes or brackets, comments of both kinds.
     ///
     /// - Throws: `ScanError.condition`.
     static func check(_ condition: String) throws(ScanError) {
+        guard condition.utf8.count <= mostBytes else {
+            throw .condition(condition, reason: "it has more than \(mostBytes) bytes")
+        }
         var depth = 0
         var bytes = condition.utf8.makeIterator()
         var byte = bytes.next()
@@ -16,6 +23,8 @@ enum SQLCondition {
             case UInt8(ascii: ")"):
                 depth -= 1
                 if depth < 0 { throw .condition(condition, reason: "it closes a parenthesis that it does not open") }
+            case UInt8(ascii: "?"), UInt8(ascii: "$"), UInt8(ascii: "@"), UInt8(ascii: ":"), UInt8(ascii: "#"):
+                throw .condition(condition, reason: "it names a parameter, and there is none")
             case UInt8(ascii: ";"): throw .condition(condition, reason: "it holds a semicolon")
             case UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"), UInt8(ascii: "["):
                 let end = current == UInt8(ascii: "[") ? UInt8(ascii: "]") : current

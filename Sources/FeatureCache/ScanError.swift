@@ -8,7 +8,7 @@ public enum ScanError: LocalizedError, Equatable {
     public var errorDescription: String? {
         switch self {
         case .condition(let condition, let reason):
-            "--where \"\(condition)\" cannot be used: \(reason). It is SQL over the columns of `video` and `sample`, such as "
+            "--where \"\(condition.prefix(200))\" cannot be used: \(reason). It is SQL over the columns of `video` and `sample`, such as "
                 + "label = 'dive' AND duration > 10."
         }
     }

@@ -26,6 +26,8 @@ import Testing
         #expect(try clips("label = 'run'").count == 1)
         #expect(try clips("duration > 1 -- and more").count == 2)
         #expect(try clips("label LIKE '%)%' OR path = 'a.mp4' /* ) */").count == 1)
+        // A text that is larger than any value may be is none.
+        #expect(try clips("label = printf('%.*c', 100000000, 'x')").isEmpty)
         #expect(try clips("0").isEmpty && clips("NULL").isEmpty)
         #expect(try clips("video.id IN (SELECT video_id FROM sequence WHERE length > 2)").count == 1)
     }
@@ -35,7 +37,8 @@ import Testing
         "1)) UNION ALL SELECT features, length, features FROM sequence WHERE ((1", "1); DELETE FROM video; --", "(1",
         "1; DROP TABLE video", "'", "/*", "label = ", "no_such_column = 1", "load_extension('/tmp/x.so')",
         "writefile('/tmp/x', 'y')", "readfile('/etc/passwd') IS NOT NULL", "abs(-9223372036854775808) > 0",
-        "edit('x') = 1", "1 ATTACH 'x' AS y", "fts3_tokenizer('simple') IS NOT NULL",
+        "edit('x') = 1", "label = ?1", "label = :x", "1 = $a(')')", String(repeating: "1+", count: 6000) + "1",
+        "1 ATTACH 'x' AS y", "fts3_tokenizer('simple') IS NOT NULL",
     ]
 
     @Test(
