@@ -101,8 +101,7 @@ import Testing
     func folder() throws {
         let scratch = try ScratchFolder()
         // A stand-in for Python, which notes where it runs and leaves a file there.
-        let python = try scratch.file("python", "#!/bin/sh\nls -A > \(scratch.path)/seen\necho wheel > x.whl\n")
-        chmod(python, 0o755)
+        let python = try scratch.program("python", "ls -A > \(scratch.path)/seen\necho wheel > x.whl\n")
         let download = PipDownload(package: "x==1", file: "x.whl", python: python)
         struct Wrong: Error {}
         let path = scratch.path + "/x.whl"

@@ -118,8 +118,7 @@ import TestSupport
 
     @Test("gnuplot that does not end is ended, and one on no absolute path is not taken") func limits() throws {
         let scratch = try ScratchFolder()
-        let program = try scratch.file("gnuplot", "#!/bin/sh\nexec sleep 60\n")
-        chmod(program, 0o755)
+        let program = try scratch.program("gnuplot", "exec sleep 60\n")
         var gnuplot = Gnuplot(executable: program)
         gnuplot.timeLimit = 0.2
         let begin = ContinuousClock.now
@@ -131,8 +130,7 @@ import TestSupport
         throws
     {
         let scratch = try ScratchFolder()
-        let program = try scratch.file("gnuplot", "#!/bin/sh\nls -A >&2\nenv >&2\n")
-        chmod(program, 0o755)
+        let program = try scratch.program("gnuplot", "ls -A >&2\nenv >&2\n")
         setenv("ZOETROPE_TEST_SECRET", "secret", 1)
         defer { unsetenv("ZOETROPE_TEST_SECRET") }
         do {
