@@ -62,6 +62,7 @@ final class TestServer: Sendable {
     private func serve() {
         while true {
             let client = accept(socket, nil, nil)
+            if client < 0, [EINTR, ECONNABORTED, EAGAIN, EMFILE].contains(errno) { continue }
             guard client >= 0 else { break }
             answer(client)
             close(client)
@@ -79,7 +80,8 @@ final class TestServer: Sendable {
 
         init?(_ client: Int32) {
             var buffer = [UInt8](repeating: 0, count: 8192)
-            let count = recv(client, &buffer, buffer.count, 0)
+            var count = recv(client, &buffer, buffer.count, 0)
+            while count < 0, errno == EINTR { count = recv(client, &buffer, buffer.count, 0) }
             guard count > 0 else { return nil }
             let lines = String(decoding: buffer[0..<count], as: UTF8.self).components(separatedBy: "\r\n")
             path = lines[0].split(separator: " ").dropFirst().first.map(String.init) ?? ""

