@@ -21,7 +21,7 @@ enum CacheConnection {
         return configuration
     }
 
-    /// Lets a view call functions that SQLite before 3.41 does not vouch for, such as JSON's.
+    /// Lets a view call functions that SQLite 3.40 calls unsafe in a schema that is not trusted, such as JSON's.
     ///
     /// - Parameter isOwn: whether it is a view of this program's; else nothing changes.
     static func trusting<Result>(_ database: Database, isOwn: Bool, _ body: () throws -> Result) throws -> Result {
