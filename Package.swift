@@ -209,8 +209,8 @@ let package = Package(
         .testTarget(
             name: "PipelinesTests",
             dependencies: [
-                "NeuralNetwork", "Backbones", "Datasets", "Video", "Extraction", "SequenceModels", "Reports",
-                "Pipelines", "Fuzzing", "TestSupport",
+                "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction", "SequenceModels",
+                "Reports", "Pipelines", "Fuzzing", "TestSupport",
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(

@@ -1,21 +1,21 @@
 /// Comma-separated values (RFC 4180) with a header row, read byte by byte: a comma after U+0600 parts two fields, though
 /// Swift counts both as one character.
-struct CSVTable {
+package struct CSVTable {
     /// A field that begins with a quote has no closing one.
-    struct Unterminated: Error {
+    package struct Unterminated: Error {
         /// Of the record that the field is in, from 1.
         let row: Int
     }
 
     /// Names of the columns; empty if the text is.
-    let header: [String]
+    package let header: [String]
     /// Fields of every record after the header; a blank line is one empty field.
-    let rows: [[String]]
+    package let rows: [[String]]
 
     /// Reads a text, with or without a byte-order mark; records end with a line feed, a carriage return or both.
     ///
     /// - Throws: `Unterminated`.
-    init(_ text: String) throws(Unterminated) {
+    package init(_ text: String) throws(Unterminated) {
         var reader = Reader(Array(text.utf8))
         var records: [[String]] = []
         while let record = reader.record() {

@@ -121,7 +121,7 @@ public struct DatasetConfiguration: Sendable, Equatable {
         return try ExclusionList.paths(in: exclude)
     }
 
-    private func listedClips() throws -> [Clip] {
+    func listedClips() throws -> [Clip] {
         switch layout {
         case .folders: try grouped(FolderLayout(root: root).clips())
         case .ucf101: try grouped(UCF101Layout(root: root, splits: splits, split: split).clips())
@@ -147,20 +147,6 @@ public struct DatasetConfiguration: Sendable, Equatable {
             throw DatasetError.malformedPattern(group, "it is found in no path, such as \(clips[0].path)")
         }
         return grouped
-    }
-
-    /// As `sequence` sets validation aside, but by a choice of its own: neither seed says anything of the other.
-    private func settingTestAside(_ clips: [Clip]) throws -> [Clip] {
-        if clips.contains(where: { $0.split == .test }) { throw DatasetError.hasTest(name) }
-        let seed = SplitMix64.hash("test", seed: UInt64(bitPattern: Int64(testSeed)))
-        let own = clips.filter { $0.split == .train }
-        let chosen = ValidationSplit.choose(
-            fraction: test, examples: own.map { ($0.label, $0.group, $0.path) }, seed: seed)
-        let paths = Set(zip(own, chosen).filter(\.1).map(\.0.path))
-        return clips.map { clip in
-            paths.contains(clip.path)
-                ? Clip(path: clip.path, label: clip.label, split: .test, group: clip.group) : clip
-        }
     }
 
     /// The labels that `classes` picks among those of a dataset.
@@ -196,6 +182,7 @@ public enum DatasetError: LocalizedError, Equatable {
     case unknownClass(String, available: [String])
     case malformedPattern(String, String)
     case hasTest(String)
+    case storedTest(String, clips: Int)
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
@@ -221,6 +208,10 @@ public enum DatasetError: LocalizedError, Equatable {
             "`dataset.group` is the pattern \(pattern), but \(reason). Correct it."
         case .hasTest(let name):
             "`dataset.test` sets a test part aside, but \(name) has one of its own. Leave `test` out."
+        case .storedTest(let name, let clips):
+            "The cache has \(clips) test clips of the data set \(name), and `dataset.test` sets others aside: either the data set has "
+                + "a test part of its own, or an older version stored another share. Run `zoetrope extract` with this pipeline, which "
+                + "decodes nothing again, or leave `test` out."
         case .unknownClass(let name, let available):
             "`dataset.classes` names \"\(name)\", which the dataset does not have. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."

@@ -36,7 +36,8 @@ public enum NearestNeighbors {
 
     fileprivate static func nearest(_ cosines: ArraySlice<Float>, count: Int, without own: Int?) -> [Neighbor] {
         var best: [Neighbor] = []
-        for (index, cosine) in cosines.enumerated() where index != own {
+        // A cosine that is no number is near to nothing.
+        for (index, cosine) in cosines.enumerated() where index != own && cosine.isFinite {
             if best.count == count, cosine <= best[count - 1].cosine { continue }
             let place = best.firstIndex { $0.cosine < cosine } ?? best.count
             best.insert(Neighbor(index: index, cosine: cosine), at: place)

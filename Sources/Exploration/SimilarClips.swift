@@ -34,7 +34,7 @@ public struct SimilarClips: Sendable {
         memory: Int
     ) throws {
         features = try SequenceRun.load(
-            cache, dataset: dataset, extraction: extraction, labels: { Set($0.map(\.label)) }, views: 1, memory: memory)
+            cache, dataset: dataset, extraction: extraction, views: 1, memory: memory)
         vectors = try ClipVectors(features)
         search = NeighborSearch(vectors)
         recipe = try ExtractionRecipe(json: extraction.record.recipe)

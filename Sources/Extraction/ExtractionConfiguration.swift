@@ -66,9 +66,8 @@ public struct ExtractionConfiguration: Sendable {
         self.sampling = sampling
     }
 
-    /// The newest stored recipe that this configuration describes. Needs no weight file: where several
-    /// files were used under one name, the newest extraction wins. Features in `f32` stand in where none are in
-    /// the precision wanted, as `extract` makes them on processors without it.
+    /// The newest stored recipe with these settings, whatever its weights are: for caches that one process made. Features in
+    /// `f32` stand in if none are in the precision wanted, as `extract` makes them on processors without it.
     public func stored(in extractions: [(id: Int64, record: ExtractionRecord)]) -> (
         id: Int64, record: ExtractionRecord
     )? {
@@ -85,7 +84,7 @@ public struct ExtractionConfiguration: Sendable {
         return nil
     }
 
-    private func describes(_ record: ExtractionRecord) -> Bool {
+    func describes(_ record: ExtractionRecord) -> Bool {
         guard let recipe = try? ExtractionRecipe(json: record.recipe) else { return false }
         let own = ExtractionRecipe(
             self, weights: recipe.weights, numerics: numerics ?? recipe.numerics, input: input ?? recipe.input)

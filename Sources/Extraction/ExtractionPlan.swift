@@ -99,7 +99,7 @@ extension Extractor {
         for (name, clips) in parts {
             for clip in clips {
                 places[clip.path, default: []].append(
-                    SampleRecord(dataset: name, label: clip.label, split: clip.split.rawValue, group: clip.group))
+                    SampleRecord(dataset: name, label: clip.label, split: clip.ownSplit.rawValue, group: clip.group))
             }
         }
         return places

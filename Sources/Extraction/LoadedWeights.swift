@@ -41,7 +41,7 @@ public struct LoadedWeights: Sendable {
     }
 
     /// Of the file; of several, of their digests in a row.
-    private static func digest(of files: [String]) throws -> String {
+    static func digest(of files: [String]) throws -> String {
         let digests = try files.map { try FileDigest.sha256(path: $0) }
         return digests.count == 1 ? digests[0] : hexDigest(Data(digests.joined().utf8))
     }

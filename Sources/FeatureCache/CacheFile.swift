@@ -37,7 +37,7 @@ public final class CacheFile: Sendable {
             try queue.write { database in
                 // Somebody else may have made the tables since we looked.
                 guard try CacheIdentity(database).isEmpty else { return }
-                for part in [Schema.tables, Schema.indexes, Schema.windows, Schema.views] {
+                for part in [Schema.tables, Schema.indexes, Schema.windows, Schema.membership, Schema.views] {
                     try database.execute(sql: part)
                 }
                 try database.execute(sql: "PRAGMA user_version = \(Schema.version)")

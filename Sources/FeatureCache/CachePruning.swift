@@ -146,7 +146,7 @@ extension CacheFile {
             pruning.runs,
             [
                 "DELETE FROM prediction WHERE run_id = ?", "DELETE FROM epoch WHERE run_id = ?",
-                "DELETE FROM run WHERE id = ?",
+                "DELETE FROM membership WHERE run_id = ?", "DELETE FROM run WHERE id = ?",
             ])
         try each(
             pruning.recipes,
@@ -178,6 +178,7 @@ extension CacheFile {
                 DELETE FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)
                   AND NOT EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
                   AND NOT EXISTS (SELECT 1 FROM prediction WHERE video_id = video.id)
+                  AND NOT EXISTS (SELECT 1 FROM membership WHERE video_id = video.id)
                 """)
     }
 }

@@ -19,6 +19,31 @@ public struct VideoFacts: Sendable {
 }
 
 extension CacheFile {
+    /// Sequences of each recipe that has some, by its row.
+    public func sequenceCounts() throws -> [Int64: Int] {
+        try read { database in
+            let rows = try Row.fetchAll(
+                database, sql: "SELECT extraction_id, count(*) FROM sequence GROUP BY extraction_id")
+            return try Dictionary(rows.map { try ($0.get(0), $0.get(1)) }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
+    /// The videos of a dataset with a plain view under a recipe; `length` is the number of its frames.
+    public func extractedClips(
+        dataset: String, extraction: Int64
+    ) throws -> [(path: String, digest: String, length: Int)] {
+        try read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT path, digest, length FROM sample JOIN video ON video.id = sample.video_id
+                      JOIN sequence ON sequence.video_id = sample.video_id AND extraction_id = ? AND view = 0
+                    WHERE dataset = ?
+                    """, arguments: [extraction, dataset]
+            ).map { try ($0.get(0), $0.get(1), $0.get(2)) }
+        }
+    }
+
     /// The videos of a dataset with features under a recipe, ordered by path.
     public func videoFacts(dataset: String, extraction: Int64) throws -> [VideoFacts] {
         try read { database in

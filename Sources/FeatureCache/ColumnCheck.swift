@@ -11,6 +11,7 @@ enum ColumnCheck {
     private static let blob = "typeof(%) = 'blob'"
     private static let digest = "(typeof(%) = 'text' AND length(%) = 64 AND NOT % GLOB '*[^0-9a-f]*')"
     private static let split = "(typeof(%) = 'text' AND % IN ('train', 'validation', 'test'))"
+    private static let role = "(typeof(%) = 'text' AND % IN ('train', 'validation', 'test', 'heldout'))"
     private static func optional(_ rule: String) -> String { "(% IS NULL OR \(rule))" }
 
     /// SQL that a value meets, by table and column; `%` stands for the column.
@@ -65,6 +66,7 @@ enum ColumnCheck {
             [("run_id", integer), ("video_id", integer), ("split", text), ("label", text), ("predicted", text)]
                 + [("probability", optional(number)), ("probabilities", optional(text))]
         ),
+        ("membership", [("run_id", integer), ("video_id", integer), ("role", role)]),
         (
             "fold",
             ["run_id", "video_id", "repeat", "fold"].map { ($0, integer) }

@@ -156,18 +156,20 @@ extension CacheFile {
     ///
     /// - `labels`: classes to keep; nil keeps all.
     /// - `excluded`: paths of videos to leave out.
+    /// - `chosen`: rows of videos to keep; nil keeps all.
     /// - `views`: how many views of each video, the plain one included.
     /// - `memory`: bytes that the features may take; where they need more they are read batch by batch.
     /// - Throws: `CacheError.damagedSequence` where a row's blob is not as long as its recipe says.
     public func features(
         dataset: String, extraction: Int64, labels: Set<String>? = nil, excluding excluded: Set<String> = [],
-        views: Int = 1, memory: Int = .max
+        videos chosen: Set<Int64>? = nil, views: Int = 1, memory: Int = .max
     ) throws -> FeatureSet {
         let (size, videos) = try read { database in
             let size =
                 try Int.fetchOne(
                     database, sql: "SELECT feature_size FROM extraction WHERE id = ?", arguments: [extraction]) ?? 0
-            return (size, try self.videos(dataset, extraction, labels, excluded, views, size: size, in: database))
+            let videos = try self.videos(dataset, extraction, labels, excluded, views, size: size, in: database)
+            return (size, chosen.map { chosen in videos.filter { chosen.contains($0.videoID) } } ?? videos)
         }
         let count = videos.reduce(0) { $0 + $1.views.reduce(0) { $0 + $1.length } }
         if count * size * 4 > memory {

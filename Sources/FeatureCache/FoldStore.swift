@@ -39,4 +39,16 @@ extension CacheFile {
             }
         }
     }
+
+    /// The clips held out from each model of a run, by repeat and fold, both from 1.
+    public func heldOutClips(run: Int64) throws -> [(repeat: Int, fold: Int, videoID: Int64)] {
+        try read { database in
+            guard try database.tableExists("fold") else { return [] }
+            return try Row.fetchAll(
+                database,
+                sql: "SELECT repeat, fold, video_id FROM fold WHERE run_id = ? ORDER BY repeat, fold, video_id",
+                arguments: [run]
+            ).map { try ($0.get(0), $0.get(1), $0.get(2)) }
+        }
+    }
 }

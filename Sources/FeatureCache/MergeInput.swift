@@ -266,6 +266,13 @@ struct MergeInput {
                       WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
                     """,
                 arguments: [run, name])
+            try database.execute(
+                sql: """
+                    INSERT INTO main.membership (run_id, video_id, role) SELECT ?, new, role
+                      FROM input.membership JOIN video_map ON old = video_id
+                      WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
+                    """,
+                arguments: [run, name])
             guard try database.tableExists("fold", in: "input") else { continue }
             try database.execute(sql: Schema.folds)
             try database.execute(

@@ -46,7 +46,7 @@ public struct PredictionRecord: Sendable, Equatable {
     public let split: String
     /// True class.
     public let label: String
-    /// Most probable class.
+    /// Most probable class; empty if the head gave no numbers.
     public let predicted: String
     /// Of the predicted class.
     public let probability: Double
@@ -64,6 +64,15 @@ public struct PredictionRecord: Sendable, Equatable {
         self.probability = probability
         self.probabilities = probabilities
     }
+
+    /// A clip for which a head gave NaN or infinity: a wrong answer, stored without a class and without probabilities.
+    public static func unscored(videoID: Int64, split: String, label: String) -> PredictionRecord {
+        PredictionRecord(
+            videoID: videoID, split: split, label: label, predicted: "", probability: .nan, probabilities: [])
+    }
+
+    /// Whether the probabilities are numbers.
+    public var isScored: Bool { probability.isFinite && !probabilities.isEmpty }
 }
 
 /// Runs, epochs and predictions.
@@ -98,7 +107,7 @@ extension CacheFile {
             let row = try Row.fetchOne(database, sql: "SELECT id, state FROM run WHERE name = ?", arguments: [name])
             guard let row else { return }
             if try row.get("state") == RunState.finished.rawValue { throw CacheError.runExists(name: name) }
-            for table in ["epoch", "prediction"] {
+            for table in ["epoch", "prediction", "membership"] {
                 try database.execute(sql: "DELETE FROM \(table) WHERE run_id = ?", arguments: [row.get("id") as Int64])
             }
             try database.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [row.get("id") as Int64])
@@ -155,7 +164,8 @@ extension CacheFile {
             for prediction in predictions {
                 try statement.execute(arguments: [
                     run, prediction.videoID, prediction.split, prediction.label, prediction.predicted,
-                    prediction.probability, Self.json(prediction.probabilities),
+                    prediction.isScored ? prediction.probability : nil,
+                    prediction.isScored ? Self.json(prediction.probabilities) : nil,
                 ])
             }
         }
@@ -182,12 +192,16 @@ extension CacheFile {
                 database, sql: "SELECT * FROM prediction WHERE run_id = ? AND split = ? ORDER BY video_id",
                 arguments: [run, split]
             ).map { row in
-                let text: String = try row.get("probabilities")
-                let probabilities = try JSONDecoder().decode([Double].self, from: Data(text.utf8))
+                let text: String = try row.get("probabilities") ?? ""
+                // Older versions wrote NaN, which JSON does not have.
+                let probabilities = (try? JSONDecoder().decode([Double].self, from: Data(text.utf8))) ?? []
+                let (video, label): (Int64, String) = try (row.get("video_id"), row.get("label"))
+                guard let probability: Double = try row.get("probability"), !probabilities.isEmpty else {
+                    return .unscored(videoID: video, split: split, label: label)
+                }
                 return try PredictionRecord(
-                    videoID: row.get("video_id"), split: row.get("split"), label: row.get("label"),
-                    predicted: row.get("predicted"),
-                    probability: row.get("probability"), probabilities: probabilities)
+                    videoID: video, split: split, label: label, predicted: row.get("predicted"),
+                    probability: probability, probabilities: probabilities)
             }
         }
     }

@@ -2,7 +2,7 @@
 /// new version with a migration.
 enum Schema {
     /// `PRAGMA user_version` of files this program writes.
-    static let version = 3
+    static let version = 4
     /// `PRAGMA application_id`: "ZOET".
     static let applicationID = 0x5A4F_4554
 
@@ -53,7 +53,7 @@ enum Schema {
     /// Made by the first extraction that needs it, so that a cache without it is as good and needs no migration. It is
     /// about one machine's files, and no part of what caches share.
     static let files = """
-        CREATE TABLE IF NOT EXISTS file (     -- what a clip held when it was last read, and what it looked like
+        CREATE TABLE IF NOT EXISTS file (     -- what a clip or weight file held when it was last read, and its state
           path TEXT PRIMARY KEY,                                    -- absolute
           digest TEXT NOT NULL, bytes INTEGER NOT NULL,
           modified INTEGER NOT NULL, inode INTEGER NOT NULL         -- nanoseconds since 1970; the file system's number
@@ -61,11 +61,39 @@ enum Schema {
         """
 
     /// What makes version `n + 1` of version `n`.
-    static let migrations: [Int: String] = [1: indexes, 2: windows + "DROP VIEW frame_feature;" + frameFeature]
+    static let migrations: [Int: String] = [
+        1: indexes, 2: windows + "DROP VIEW frame_feature;" + frameFeature, 3: membership + recoveredMembership,
+    ]
 
     /// Where the windows of a sequence of windows begin and end; `frame_indices` and `frame_times` are then those of their
     /// middle frames. A new cache gets it the same way, so that all caches are alike.
     static let windows = "ALTER TABLE sequence ADD COLUMN window_ends TEXT;"  // JSON array of [first, last] frame
+
+    /// Which clips a run was trained on, whatever the data set says by now. A clip of a cross-validated run has two rows:
+    /// models of the folds predict it `heldout`, and the model that is kept is trained on it.
+    static let membership = """
+        CREATE TABLE membership (       -- which clip played which part in a run
+          run_id INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+          video_id INTEGER NOT NULL REFERENCES video,
+          role TEXT NOT NULL,                                       -- train | validation | test | heldout
+          PRIMARY KEY (run_id, video_id, role)) WITHOUT ROWID;
+        CREATE INDEX membership_video ON membership (video_id);
+        """
+
+    /// Runs of older versions stored a prediction of every clip that they used, under the part that it played. Those whose
+    /// probabilities are no numbers were counted as right.
+    private static let recoveredMembership = """
+        INSERT OR IGNORE INTO membership (run_id, video_id, role)
+          SELECT run_id, video_id,
+            CASE WHEN split = 'validation' AND CASE WHEN json_valid(configuration)
+              THEN json_extract(configuration, '$.folds') END IS NOT NULL THEN 'heldout' ELSE split END
+          FROM prediction JOIN run ON run.id = run_id JOIN video ON video.id = video_id
+          WHERE split IN ('train', 'validation', 'test');
+        UPDATE run SET state = 'diverged' WHERE id IN
+          (SELECT run_id FROM prediction WHERE probability IS NULL OR probabilities LIKE '%nan%' OR probabilities LIKE '%inf%');
+        UPDATE prediction SET predicted = '', probability = NULL, probabilities = NULL
+          WHERE probability IS NULL OR probabilities LIKE '%nan%' OR probabilities LIKE '%inf%';
+        """
 
     /// Made when the first cross-validated run is stored.
     static let folds = """

@@ -13,6 +13,7 @@ enum SchemaCheck {
     private static let required = [
         "video", "sample", "extraction", "sequence", "failure", "run", "epoch", "prediction",
     ]
+    private static func required(_ version: Int) -> [String] { version >= 4 ? required + ["membership"] : required }
     /// Made when they are first needed.
     private static let optional = ["file", "fold", "twin_pair", "phrase"]
 
@@ -24,7 +25,7 @@ enum SchemaCheck {
         if let trigger = try String.fetchOne(database, sql: "SELECT name FROM sqlite_master WHERE type = 'trigger'") {
             throw CacheError.foreignSchema(path: path, what: "the trigger \(trigger)")
         }
-        for name in required + optional {
+        for name in required(version) + optional {
             guard let own = found[name] else {
                 if optional.contains(name) { continue }
                 throw CacheError.foreignSchema(path: path, what: "no table \(name)")
@@ -46,7 +47,7 @@ enum SchemaCheck {
             database, sql: "SELECT name, lower(tbl_name) FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
         for index in indexes {
             let (name, table): (String, String) = try (index.get(0), index.get(1))
-            guard (required + optional).contains(table) else { continue }
+            guard (required(Schema.version) + optional).contains(table) else { continue }
             let columns = try Int.fetchAll(
                 database, sql: "SELECT cid FROM pragma_index_xinfo(?)", arguments: [name])
             let isPartial = try Int.fetchOne(
@@ -72,6 +73,7 @@ enum SchemaCheck {
         try DatabaseQueue().write { database in
             var parts = [Schema.tables]
             if version >= 3 { parts.append(Schema.windows) }
+            if version >= 4 { parts.append(Schema.membership) }
             parts += [Schema.files, Schema.folds, Schema.twins, Schema.phrases, Schema.views]
             for part in parts { try database.execute(sql: part) }
             return try entries(database)

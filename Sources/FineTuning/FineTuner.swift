@@ -86,16 +86,22 @@ public struct FineTuner {
                 ending = .diverged
                 break
             }
-            next.epoch += 1
             let metrics = try task.evaluate(next.network, next.head, .validation)?.metrics
+            // Scores that are no numbers cannot be right, and must never be the best.
+            guard metrics?.isFinite ?? true else {
+                guard state.bestEpoch > 0 else { throw SequenceError.diverged(epoch: state.epoch + 1) }
+                ending = .diverged
+                break
+            }
+            next.epoch += 1
             let record = EpochRecord(
                 epoch: next.epoch, learningRate: rate, trainLoss: loss, trainAccuracy: accuracy,
-                validationLoss: metrics?.loss, validationAccuracy: metrics?.accuracy,
+                validationLoss: metrics?.finiteLoss, validationAccuracy: metrics?.accuracy,
                 seconds: (ContinuousClock.now - begin) / .seconds(1))
             let value = task.value(record)
             if value < next.bestValue { next.keep(value: value) }
             training.schedule.observe(
-                metrics?.loss ?? loss, epoch: next.epoch, base: training.optimizer.learningRate, &next.schedule)
+                metrics?.finiteLoss ?? loss, epoch: next.epoch, base: training.optimizer.learningRate, &next.schedule)
             state = next
             try hooks.report(record)
             if state.epoch % training.checkpoint == 0 { try hooks.checkpoint(state) }

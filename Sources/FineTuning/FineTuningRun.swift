@@ -71,7 +71,10 @@ public struct FineTuningRun: Sendable {
         if goesOn, !checkpoint.exists { throw FineTuningError.otherCheckpoint(run: directory.path) }
         if try !goesOn && cache.run(named: name) != nil { try cache.removeRun(named: name) }
         try makeFolder(directory.path + "/backbone")
+        let clips = try clips(of: frames, goesOn: goesOn)
+        let rows = try register(frames, cache)
         let run = try enter(cache)
+        try record(clips, frames, rows, cache, run)
         do {
             var tuner = FineTuner(configuration)
             (tuner.threads, tuner.memory) = (threads, memory)
@@ -88,14 +91,14 @@ public struct FineTuningRun: Sendable {
             if result.ending == .cancelled {
                 try cache.finishRun(run, state: .interrupted)
             } else {
-                try finish(result, frames, cache, run)
+                try finish(result, frames, rows, cache, run)
             }
             return Summary(
                 metrics: result.evaluations.compactMapValues { $0.metrics }, bestEpoch: result.state.bestEpoch,
                 epochs: result.state.epoch, seconds: (ContinuousClock.now - started) / .seconds(1),
                 ending: result.ending)
         } catch {
-            try? cache.finishRun(run, state: .failed)
+            try? cache.finishRun(run, state: SequenceError.isDivergence(error) ? .diverged : .failed)
             throw error
         }
     }
@@ -123,7 +126,7 @@ public struct FineTuningRun: Sendable {
     }
 
     private func finish(
-        _ result: FineTuner.Result, _ frames: FrameSet, _ cache: CacheFile, _ run: Int64
+        _ result: FineTuner.Result, _ frames: FrameSet, _ rows: [Int64], _ cache: CacheFile, _ run: Int64
     ) throws {
         let initial = try LoadedWeights(configuration.extraction.weights)
         let first = try ExtractionRecipe(configuration.extraction, initial)
@@ -149,34 +152,57 @@ public struct FineTuningRun: Sendable {
         settings.root = dataset.root
         settings.sampledRate = frames.sampledRate
         try directory.save(result.head, settings)
-        let predictions = try stored(result, frames, cache)
+        let predictions = stored(result, rows)
         try cache.store(predictions, run: run)
         try directory.saveTables(
             epochs: cache.epochs(run: run), predictions: predictions,
             paths: Dictionary(try cache.clips(run: run).map { ($0.videoID, $0.path) }, uniquingKeysWith: { a, _ in a }))
-        let state: RunState =
-            switch result.ending {
-            case .finished, .stoppedEarly: .finished
-            case .cancelled: .interrupted
-            case .diverged: .diverged
-            }
-        try cache.finishRun(run, state: state)
+        try cache.finishRun(run, state: RunState(result.ending))
     }
 
-    /// Predictions under the clips' rows in the cache, which they get where they have none.
-    private func stored(
-        _ result: FineTuner.Result, _ frames: FrameSet, _ cache: CacheFile
-    ) throws -> [PredictionRecord] {
-        let rows = try cache.registerSamples(
+    /// Which clip plays which part, as the task divides them.
+    ///
+    /// - Throws: `SequenceError.otherClips` if the run goes on and they played other parts before.
+    private func clips(of frames: FrameSet, goesOn: Bool) throws -> RunClips {
+        let training = configuration.training
+        let features = frames.features(size: 1)
+        let clips = RunClips(
+            features, Partition(features, validation: training.validation, seed: training.seed),
+            digests: Dictionary(uniqueKeysWithValues: frames.entries.enumerated().map { (Int64($0), $1.digest) }))
+        if goesOn, let earlier = try directory.recordedClips(), earlier != clips {
+            let changed = Set(earlier.entries).symmetricDifference(clips.entries)
+            throw SequenceError.otherClips(run: directory.path, count: Set(changed.map(\.digest)).count)
+        }
+        return clips
+    }
+
+    /// Gives the clips rows in the cache, in the order of the frames' entries.
+    private func register(_ frames: FrameSet, _ cache: CacheFile) throws -> [Int64] {
+        try cache.registerSamples(
             frames.entries.map { entry in
                 (
                     VideoRecord(digest: entry.digest, path: entry.clip.path),
                     SampleRecord(
-                        dataset: dataset.name, label: entry.clip.label, split: entry.clip.split.rawValue,
+                        dataset: dataset.name, label: entry.clip.label, split: entry.clip.ownSplit.rawValue,
                         group: entry.clip.group)
                 )
             })
-        return result.evaluations.values.flatMap(\.predictions).map { prediction in
+    }
+
+    private func record(
+        _ clips: RunClips, _ frames: FrameSet, _ rows: [Int64], _ cache: CacheFile, _ run: Int64
+    ) throws {
+        let videos = Dictionary(zip(frames.entries.map(\.digest), rows), uniquingKeysWith: { first, _ in first })
+        try directory.save(clips)
+        try cache.store(
+            clips.entries.compactMap { entry in
+                videos[entry.digest].map { MembershipRecord(videoID: $0, role: entry.role) }
+            }, run: run)
+    }
+
+    /// Predictions under the clips' rows in the cache.
+    private func stored(_ result: FineTuner.Result, _ rows: [Int64]) -> [PredictionRecord] {
+        result.evaluations.values.flatMap(\.predictions).map { prediction in
             PredictionRecord(
                 videoID: rows[Int(prediction.videoID)], split: prediction.split, label: prediction.label,
                 predicted: prediction.predicted, probability: prediction.probability,

@@ -107,7 +107,7 @@ public struct PhraseSearch: Sendable {
                 video: clip.id, first: 0, last: clip.frames.count - 1, best: place - clip.frames.lowerBound,
                 place: place)
         }
-        return try matches(best, scores, count)
+        return try matches(best.filter { scores.values[$0.place].isFinite }, scores, count)
     }
 
     /// Stretches of neighbouring frames, the best first: a stretch goes as far as its frames are nearer to its best one
@@ -209,6 +209,8 @@ public struct PhraseSearch: Sendable {
                 values[place] -= all.values.dropFirst().reduce(-.infinity) { max($0, $1[place]) }
             }
         }
+        // A score that is no number must not be ranked.
+        for place in values.indices where !values[place].isFinite { values[place] = -.infinity }
         return Scores(clips: clips, cosines: all.values, values: values)
     }
 }

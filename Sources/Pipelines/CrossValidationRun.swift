@@ -28,30 +28,30 @@ public struct CrossValidationRun: Sendable {
     /// Trains all models.
     ///
     /// - Returns: nil where it was stopped before the folds were done; nothing is left behind then.
-    /// - Throws: `SequenceError`, `CacheError`, `FoldError`, or what `labels` throws.
+    /// - Throws: `SequenceError`, `.divergedFolds` if a model has no scores to give, `CacheError`, `FoldError`, `DatasetError`.
     public func train(
         cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord),
-        labels: ([(label: String, split: Split)]) throws -> Set<String>,
         isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void
     ) throws -> SequenceRun.Summary? {
         var run = run
         try run.checkShape(extraction.record)
         try run.checkName(cache)
-        let features = try SequenceRun.load(
-            cache, dataset: run.dataset, extraction: extraction, labels: labels, excluding: run.excluded,
-            views: run.training.views, memory: run.memory)
+        let features = try run.load(cache, extraction)
         let validation = try CrossValidation(
             run.training, folds: run.training.folds ?? 5, repeats: run.training.repeats ?? 1, features: features,
             input: .init(shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames))
         var fits: [CrossValidation.Fit] = []
-        try validation.fitAll(workers: workers, isCancelled: isCancelled) { fit in
+        var diverged = 0
+        try validation.fitAll(workers: workers, isCancelled: isCancelled) { outcome in
+            guard case .fit(let fit) = outcome else {
+                diverged += 1
+                return
+            }
             fits.append(fit)
-            let right = fit.heldOut.predictions.count { $0.label == $0.predicted }
             report(
-                .fold(
-                    done: fits.count, total: validation.count,
-                    accuracy: Double(right) / Double(max(1, fit.heldOut.predictions.count))))
+                .fold(done: fits.count, total: validation.count, accuracy: fit.heldOut.metrics?.accuracy ?? 0))
         }
+        if diverged > 0 { throw SequenceError.divergedFolds(diverged, of: validation.count) }
         guard fits.count == validation.count else { return nil }
         let result = CrossValidationResult(fits.sorted { $0.index < $1.index }, of: validation)
         report(.validated(result))
@@ -63,6 +63,13 @@ public struct CrossValidationRun: Sendable {
 }
 
 extension CrossValidation {
+    /// How training one model ended.
+    enum Outcome: Sendable {
+        case fit(Fit)
+        /// It has no finite scores for all its clips.
+        case diverged(index: Int)
+    }
+
     /// Trains every model, several side by side; `consume` is called in the calling thread, in the order in which they
     /// are done.
     ///
@@ -72,15 +79,21 @@ extension CrossValidation {
     /// - Throws: `SequenceError`, `CacheError`, or what `consume` throws.
     func fitAll(
         workers: Int, share: Double = 1, training: TrainingConfiguration? = nil,
-        isCancelled: @escaping @Sendable () -> Bool, consume: (Fit) throws -> Void
+        isCancelled: @escaping @Sendable () -> Bool, consume: (Outcome) throws -> Void
     ) throws {
         let threads = max(1, workers / count)
         try runJobs(count: count, workers: workers) {
-            { index in
-                try self.fit(index, share: share, training: training, threads: threads, isCancelled: isCancelled)
+            { index -> Outcome? in
+                do {
+                    return try self.fit(
+                        index, share: share, training: training, threads: threads, isCancelled: isCancelled
+                    ).map { .fit($0) }
+                } catch let error where SequenceError.isDivergence(error) {
+                    return .diverged(index: index)
+                }
             }
-        } consume: { (_: Int, fit: Fit?) in
-            if let fit { try consume(fit) }
+        } consume: { (_: Int, outcome: Outcome?) in
+            if let outcome { try consume(outcome) }
         }
     }
 }

@@ -47,10 +47,9 @@ public struct Exploring: Sendable {
         run: RunDirectory?, memory: Int, report: (_ what: String, _ done: Int, _ total: Int) -> Void
     ) throws -> Findings {
         let loaded = try SequenceRun.load(
-            cache, dataset: selection.dataset, extraction: selection.extraction, labels: { Set($0.map(\.label)) },
-            views: 1, memory: memory)
-        if showsFrames { return try frameFindings(loaded, report: report) }
-        let features = loaded
+            cache, dataset: selection.dataset, extraction: selection.extraction, views: 1, memory: memory)
+        let features = try run.map { try placing(loaded, as: $0) } ?? loaded
+        if showsFrames { return try frameFindings(features, report: report) }
         let vectors = try ClipVectors(features)
         report("comparing", 0, 1)
         let nearest = NearestNeighbors.all(vectors, count: max(ClipMap.neighbors, DoubtfulLabels.neighbors))
@@ -146,17 +145,29 @@ public struct Exploring: Sendable {
         return Findings(report: page, doubtful: [], twins: nil, odd: 0, notes: notes)
     }
 
+    /// The clips in the parts that they play in a run; others are "unused".
+    private func placing(_ features: FeatureSet, as run: RunDirectory) throws -> FeatureSet {
+        let clips = try RunClips(run, run.load().configuration, in: cache)
+        let videos = try cache.videoIDs()
+        // Of a cross-validated run, those that the kept model was trained on are also held out: models of folds predict them.
+        let roles = Dictionary(
+            clips.entries.compactMap { entry in videos[entry.digest].map { ($0, entry.role.rawValue) } },
+            uniquingKeysWith: { $1 })
+        return features.placing { roles[$0.videoID] ?? "unused" }
+    }
+
     /// What models say of clips that they never saw.
     private func predictions(
         _ run: RunDirectory?, _ features: FeatureSet, _ notes: inout [String], _ report: (Int, Int) -> Void
     ) throws -> (byVideo: [Int64: PredictionRecord], labels: [String]) {
         if let run {
             let configuration = try run.load().configuration
-            guard let id = try cache.run(named: configuration.name) else {
-                throw SequenceError.unknownRun(configuration.name, cache: cache.path)
-            }
+            let id = try cache.run(of: run, configuration)
             let held = try cache.predictions(run: id, split: "validation") + cache.predictions(run: id, split: "test")
-            return (Dictionary(held.map { ($0.videoID, $0) }, uniquingKeysWith: { $1 }), configuration.labels)
+            return (
+                Dictionary(held.filter(\.isScored).map { ($0.videoID, $0) }, uniquingKeysWith: { $1 }),
+                configuration.labels
+            )
         }
         let counts = features.examples.reduce(into: [String: Int]()) { $0[$1.label, default: 0] += 1 }
         let shape = selection.extraction.record.featureShape
@@ -179,9 +190,14 @@ public struct Exploring: Sendable {
                 training, folds: 5, repeats: 1, features: pooled,
                 input: .init(shape: shape, maximumLength: selection.extraction.record.maxFrames))
             var fits: [CrossValidation.Fit] = []
-            try validation.fitAll(workers: workers, isCancelled: { false }) { fit in
+            try validation.fitAll(workers: workers, isCancelled: { false }) { outcome in
+                guard case .fit(let fit) = outcome else { return }
                 fits.append(fit)
                 report(fits.count, validation.count)
+            }
+            guard fits.count == validation.count else {
+                notes.append("No labels were checked: the linear head diverged on these features.")
+                return ([:], [])
             }
             let result = CrossValidationResult(fits.sorted { $0.index < $1.index }, of: validation)
             return (Dictionary(result.predictions.map { ($0.videoID, $0) }, uniquingKeysWith: { $1 }), result.labels)

@@ -9,12 +9,14 @@ public struct LearningCurve: Sendable {
         public let clips: Double
         /// Of all clips that could be trained on.
         public let share: Double
-        /// Of the clips that were held out.
-        public let accuracy: Double
+        /// Of the clips that were held out; nil if a model diverged.
+        public let accuracy: Double?
         /// 95 %, of the accuracy; clips of one source count together.
-        public let interval: Statistics.Interval
-        /// Of the accuracies of the single models.
+        public let interval: Statistics.Interval?
+        /// Sample standard deviation of the accuracies of the single models.
         public let deviation: Double?
+        /// Models whose loss or scores became infinite or NaN.
+        public let diverged: Int
     }
 
     /// Smallest share first.
@@ -37,20 +39,31 @@ public struct LearningCurve: Sendable {
         var points: [Point] = []
         for (index, share) in shares.enumerated() {
             var fits: [CrossValidation.Fit] = []
-            try validation.fitAll(workers: workers, share: share, isCancelled: isCancelled) { fit in
-                fits.append(fit)
-                report(index * validation.count + fits.count, shares.count * validation.count)
+            var failed = 0
+            try validation.fitAll(workers: workers, share: share, isCancelled: isCancelled) { outcome in
+                if case .fit(let fit) = outcome { fits.append(fit) } else { failed += 1 }
+                report(index * validation.count + fits.count + failed, shares.count * validation.count)
             }
-            guard fits.count == validation.count else { return nil }
-            let result = CrossValidationResult(fits.sorted { $0.index < $1.index }, of: validation)
-            points.append(
-                Point(
-                    clips: Double(fits.reduce(0) { $0 + $1.trained }) / Double(fits.count), share: share,
-                    accuracy: result.metrics.accuracy,
-                    interval: result.interval,
-                    deviation: result.summary.accuracy.deviation))
+            guard fits.count + failed == validation.count else { return nil }
+            points.append(Self.point(fits, validation, share: share, failed: failed))
         }
         self.points = points
         heldOut = validation.pool.count
+    }
+
+    private static func point(
+        _ fits: [CrossValidation.Fit], _ validation: CrossValidation, share: Double, failed: Int
+    ) -> Point {
+        let clips = Double(fits.reduce(0) { $0 + $1.trained }) / Double(max(1, fits.count))
+        guard failed == 0 else {
+            let known = fits.isEmpty ? share * Double(validation.pool.count) : clips
+            return Point(
+                clips: known, share: share, accuracy: nil, interval: nil, deviation: nil,
+                diverged: failed + fits.count(where: \.isDiverged))
+        }
+        let result = CrossValidationResult(fits.sorted { $0.index < $1.index }, of: validation)
+        return Point(
+            clips: clips, share: share, accuracy: result.metrics.accuracy, interval: result.interval,
+            deviation: result.summary.accuracy.deviation, diverged: fits.count(where: \.isDiverged))
     }
 }

@@ -40,18 +40,22 @@ public struct NestedSweep: Sendable {
         var done = 0
         for (place, point) in plan.points.enumerated() {
             try validation.fitAll(workers: workers, training: point.pipeline.training, isCancelled: isCancelled) {
-                fit in
+                outcome in
+                done += 1
+                report(done, total)
+                // A point that diverged is never chosen.
+                guard case .fit(let fit) = outcome, !fit.isDiverged else { return }
                 guard let loss = fit.inner?.loss else {
                     throw SequenceError.noValidation(monitor: "the choice of a point")
                 }
                 if loss < best[fit.index]?.loss ?? .infinity { best[fit.index] = (fit, loss, place) }
-                done += 1
-                report(done, total)
             }
         }
         guard done == total else { return nil }
         let chosen = best.sorted { $0.key < $1.key }.map(\.value)
-        guard chosen.count == validation.count else { throw SequenceError.diverged(epoch: 1) }
+        guard chosen.count == validation.count else {
+            throw SequenceError.divergedFolds(validation.count - chosen.count, of: validation.count)
+        }
         result = CrossValidationResult(chosen.map(\.fit), of: validation)
         choices = chosen.map { choice in
             let held = choice.fit.heldOut.predictions

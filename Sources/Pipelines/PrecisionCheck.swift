@@ -138,9 +138,11 @@ public struct PrecisionCheck: Sendable {
 
     private func features(_ extraction: (id: Int64, record: ExtractionRecord), _ cache: CacheFile) throws -> FeatureSet
     {
-        try SequenceRun.load(
-            cache, dataset: pipeline.dataset.name, extraction: extraction, labels: { Set($0.map(\.label)) }, views: 1,
-            memory: .max)
+        let splits = Dictionary(
+            try pipeline.dataset.clips().map { ($0.path, $0.split.rawValue) }, uniquingKeysWith: { first, _ in first })
+        return try SequenceRun.load(
+            cache, dataset: pipeline.dataset.name, extraction: extraction, views: 1, memory: .max
+        ).placing { splits[$0.path] ?? $0.split }
     }
 
     private func row(

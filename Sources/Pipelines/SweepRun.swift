@@ -17,6 +17,8 @@ public struct SweepRun: Sendable {
     public let workers: Int
     /// Bytes that the features may take.
     public let memory: Int
+    /// Clips of the pipeline that have no features.
+    public var missing: [MissingClips]?
 
     /// All parts, as they are.
     public init(plan: SweepPlan, runs: String, version: String, workers: Int, memory: Int) {
@@ -41,9 +43,13 @@ public struct SweepRun: Sendable {
         public let validationLoss, validationAccuracy, testAccuracy: Double?
         /// What kept it from ending well, or nil.
         public let failure: String?
+        /// Whether the loss or a score became infinite or NaN: such a point is ranked last and never chosen.
+        public let diverged: Bool
+        /// What makes its figures doubtful, or nil.
+        public let warning: String?
 
         enum CodingKeys: String, CodingKey {
-            case name, values, epochs, failure
+            case name, values, epochs, failure, diverged, warning
             case bestEpoch = "best_epoch"
             case validationLoss = "validation_loss"
             case validationAccuracy = "validation_accuracy"
@@ -74,8 +80,7 @@ public struct SweepRun: Sendable {
         let first = plan.points[0].pipeline
         let views = plan.points.compactMap { $0.pipeline.training?.views }.max() ?? 1
         let features = try SequenceRun.load(
-            cache, dataset: first.dataset.name, extraction: extraction, labels: first.dataset.chosenLabels,
-            excluding: try first.dataset.excludedPaths(), views: views, memory: memory)
+            cache, first.dataset, extraction: extraction, views: views, memory: memory)
         var outcomes: [Int: Outcome] = [:]
         let isStopped = isCancelled
         try runJobs(count: plan.points.count, workers: workers) {
@@ -91,7 +96,7 @@ public struct SweepRun: Sendable {
 
     private func best(_ outcomes: [Outcome]) -> Outcome? {
         let watched = plan.points[0].pipeline.training?.earlyStopping?.monitor
-        return outcomes.filter { $0.failure == nil && $0.validationLoss != nil }.min { first, second in
+        return outcomes.filter { $0.failure == nil && !$0.diverged && $0.validationLoss != nil }.min { first, second in
             watched == .validationAccuracy
                 ? first.validationAccuracy ?? -1 > second.validationAccuracy ?? -1
                 : first.validationLoss ?? .infinity < second.validationLoss ?? .infinity
@@ -111,19 +116,22 @@ public struct SweepRun: Sendable {
         run.resumes = directory.hasCheckpoint
         run.root = point.pipeline.dataset.root
         run.excluded = try point.pipeline.dataset.excludedPaths()
+        run.missing = missing
         do {
             let summary = try run.run(
                 cache: cache, extraction: extraction, features: features, isCancelled: isCancelled, report: { _ in })
             if summary.wasCancelled { return nil }
             return Outcome(
                 name: point.name, values: point.values, bestEpoch: summary.bestEpoch, epochs: summary.epochs,
-                validationLoss: summary.metrics[.validation]?.loss,
+                validationLoss: summary.metrics[.validation]?.finiteLoss,
                 validationAccuracy: summary.metrics[.validation]?.accuracy,
-                testAccuracy: summary.metrics[.test]?.accuracy, failure: nil)
+                testAccuracy: summary.metrics[.test]?.accuracy, failure: nil, diverged: summary.ending == .diverged,
+                warning: summary.warnings.first)
         } catch let error where Self.concernsOnePoint(error) {
             return Outcome(
                 name: point.name, values: point.values, bestEpoch: 0, epochs: 0, validationLoss: nil,
-                validationAccuracy: nil, testAccuracy: nil, failure: error.localizedDescription)
+                validationAccuracy: nil, testAccuracy: nil, failure: error.localizedDescription,
+                diverged: SequenceError.isDivergence(error), warning: nil)
         }
     }
 

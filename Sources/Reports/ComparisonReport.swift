@@ -9,21 +9,19 @@ public struct ComparisonReport: Report {
     public let comparison: Comparison
     /// What is drawn.
     public let charts: [Chart]
-    let split: Split?
 
     /// Runs whose curves are drawn over each other at most; more cannot be told apart.
     private static let overlaid = 16
 
     /// - Throws: `SequenceError`, `CacheError`.
-    public init(_ directories: [RunDirectory], split: Split? = nil, cache path: String? = nil) throws {
-        let comparison = try Comparison(directories, split: split, cache: path)
+    public init(_ directories: [RunDirectory], role: ClipRole? = nil, cache path: String? = nil) throws {
+        let comparison = try Comparison(directories, role: role, cache: path)
         let configurations = try directories.prefix(Self.overlaid).map { try $0.load().configuration }
         let cache = try CacheFile(path: path ?? configurations[0].cache, create: false)
         let curves = try configurations.map { configuration in
             (configuration.name, try cache.run(named: configuration.name).map(cache.epochs) ?? [])
         }
         self.comparison = comparison
-        self.split = split
         charts =
             Chart.overlaid(curves) + [.accuracies(comparison)] + (Chart.gains(comparison).map { [$0] } ?? [])
     }
@@ -32,8 +30,9 @@ public struct ComparisonReport: Report {
     public func html(drawn: [Data]) throws -> String {
         let names: [String] = comparison.entries.map(\.run.name)
         let title: String = names.count > 4 ? "\(names.count) runs" : names.joined(separator: ", ")
-        let part: String = split?.rawValue ?? "held-out"
-        var page = Page(title: title, subtitle: "Compared on the same \(grouped(comparison.clips)) \(part) clips")
+        var page = Page(
+            title: title, subtitle: "Compared on the same \(grouped(comparison.clips)) \(comparison.roleText) clips")
+        page.notes = comparison.notes
         if comparison.leftOut > 0 {
             page.notes.append("\(grouped(comparison.leftOut)) clips that not all runs know are left out.")
         }

@@ -6,14 +6,37 @@ extension Comparison {
     /// Tables for the terminal.
     public var text: String {
         var parts = [
-            "\(grouped(clips)) clips"
+            "\(grouped(clips)) clips, \(roleText)"
                 + (leftOut > 0 ? " (\(grouped(leftOut)) that not all runs know are left out)" : "")
         ]
-        parts[0] += "\n" + entryTable.text
+        parts[0] += "\n" + ([entryTable.text] + notes).joined(separator: "\n")
         if !families.isEmpty { parts.append("Over seeds:\n" + familyTable.text) }
         if !pairs.isEmpty { parts.append("Gains, with McNemar's exact test:\n" + pairTable.text) }
         if entries.count > 1, let gains = gainTable { parts.append(Self.gainCaption + ":\n" + gains.text) }
         return parts.joined(separator: "\n\n")
+    }
+
+    /// What the clips are for the runs, as an adjective.
+    var roleText: String {
+        switch role {
+        case "heldout": "held-out"
+        case "mixed": "held-out or validation"
+        default: role
+        }
+    }
+
+    /// What makes the figures unlike each other, or optimistic.
+    var notes: [String] {
+        var notes: [String] = []
+        if role == "validation" || role == "mixed" {
+            notes.append(
+                "Validation clips chose the epoch of their run, so their accuracy is optimistic"
+                    + (role == "mixed" ? "; held-out clips of cross-validated runs chose nothing." : "."))
+        }
+        if role == "train" { notes.append("The runs were trained on these clips.") }
+        let diverged = entries.filter(\.diverged).map(\.run.name)
+        if !diverged.isEmpty { notes.append("Diverged: \(diverged.joined(separator: ", ")); ranked last.") }
+        return notes
     }
 
     var entryTable: TextTable {
@@ -23,7 +46,8 @@ extension Comparison {
         ])
         for entry in entries {
             table.append([
-                entry.run.name, entry.run.model, percent(entry.accuracy), Self.text(entry.interval),
+                entry.run.name + (entry.diverged ? " (diverged)" : ""), entry.run.model, percent(entry.accuracy),
+                Self.text(entry.interval),
                 "\(entry.run.epochs)", decimal(entry.run.seconds, 1),
             ])
         }
@@ -31,7 +55,10 @@ extension Comparison {
     }
 
     var familyTable: TextTable {
-        var table = TextTable([("head", .left), ("runs", .right), ("accuracy", .right), ("deviation", .right)])
+        var table = TextTable([
+            ("head", .left), ("runs", .right), ("mean accuracy", .right),
+            ("standard deviation", .right),
+        ])
         for family in families {
             table.append([
                 family.model, "\(family.runs.count)", percent(family.mean), family.deviation.map(percent) ?? "–",
@@ -59,7 +86,9 @@ extension Comparison {
     /// The five classes that win and the five that lose most; nil where nothing changes.
     var gainTable: TextTable? {
         let changed = classGains.filter { $0.best != $0.first }
-        guard !changed.isEmpty, let best = entries.max(by: { $0.accuracy < $1.accuracy }) else { return nil }
+        guard !changed.isEmpty,
+            let best = entries.max(by: { ($0.diverged ? -1 : $0.accuracy) < ($1.diverged ? -1 : $1.accuracy) })
+        else { return nil }
         let shown = changed.count <= 10 ? changed : Array(changed.prefix(5) + changed.suffix(5))
         var table = TextTable([
             ("class", .left), ("clips", .right), (entries[0].run.name, .right), (best.run.name, .right),

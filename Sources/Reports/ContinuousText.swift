@@ -23,9 +23,26 @@ extension ContinuousEvaluation {
         """
     }
 
+    private struct Document: Encodable {
+        let role: String
+        let evaluation: ContinuousEvaluation
+
+        enum CodingKeys: String, CodingKey {
+            case split
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            try evaluation.encode(to: encoder)
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(role, forKey: .split)
+        }
+    }
+
     /// As a JSON object.
-    public func json() throws -> String {
-        try JSONText.of(self)
+    ///
+    /// - `role`: of the clips that were joined.
+    public func json(role: String) throws -> String {
+        try JSONText.of(Document(role: role, evaluation: self))
     }
 }
 

@@ -7,16 +7,22 @@ public struct LearningCurveReport: Report {
     public struct Point: Sendable {
         /// Clips trained on, mean over the models.
         public let clips: Double
-        /// Of the clips that were held out.
-        public let accuracy: Double
+        /// Of the clips that were held out; nil if a model diverged.
+        public let accuracy: Double?
         /// 95 %, of the accuracy.
-        public let interval: Statistics.Interval
+        public let interval: Statistics.Interval?
         /// Of the single models' accuracies.
         public let deviation: Double?
 
-        /// All parts, as they are.
-        public init(clips: Double, accuracy: Double, interval: Statistics.Interval, deviation: Double?) {
+        /// Models that diverged.
+        public let diverged: Int
+
+        /// One size; without accuracy and interval if a model has no scores.
+        public init(
+            clips: Double, accuracy: Double?, interval: Statistics.Interval?, deviation: Double?, diverged: Int = 0
+        ) {
             (self.clips, self.accuracy, self.interval, self.deviation) = (clips, accuracy, interval, deviation)
+            self.diverged = diverged
         }
     }
 
@@ -40,8 +46,10 @@ public struct LearningCurveReport: Report {
         ])
         for point in points {
             table.append([
-                grouped(Int(point.clips.rounded())), percent(point.accuracy),
-                "\(percent(point.interval.lower)) to \(percent(point.interval.upper))",
+                grouped(Int(point.clips.rounded())),
+                point.accuracy.map { percent($0) + (point.diverged > 0 ? " (\(point.diverged) diverged)" : "") }
+                    ?? "diverged",
+                point.interval.map { "\(percent($0.lower)) to \(percent($0.upper))" } ?? "–",
                 point.deviation.map { "± " + percent($0) } ?? "–",
             ])
         }
@@ -50,10 +58,10 @@ public struct LearningCurveReport: Report {
 
     /// What the last doubling of the clips brought.
     public var gain: String? {
-        guard points.count > 1 else { return nil }
-        let (before, last) = (points[points.count - 2], points[points.count - 1])
-        return
-            "The last doubling of the training clips changed the accuracy by \(percent(last.accuracy - before.accuracy))."
+        guard points.count > 1, let before = points[points.count - 2].accuracy, let last = points.last?.accuracy else {
+            return nil
+        }
+        return "The last doubling of the training clips changed the accuracy by \(percent(last - before))."
     }
 
     /// The page, with as many charts as were drawn.
@@ -71,8 +79,9 @@ public struct LearningCurveReport: Report {
 extension Chart {
     /// Accuracy with its interval, over clips on a logarithmic axis.
     static func learningCurve(_ points: [LearningCurveReport.Point]) -> Chart {
-        let rows = points.map { point in
-            [point.clips, 100 * point.accuracy, 100 * point.interval.lower, 100 * point.interval.upper] as [Double?]
+        let rows = points.compactMap { point -> [Double?]? in
+            guard let accuracy = point.accuracy, let interval = point.interval else { return nil }
+            return [point.clips, 100 * accuracy, 100 * interval.lower, 100 * interval.upper]
         }
         let tics = points.map { ("\(Int($0.clips.rounded()))", $0.clips) }
         let (first, last) = (points.first?.clips ?? 1, points.last?.clips ?? 2)

@@ -28,9 +28,31 @@ extension Metrics {
         let roc: ScoreMetrics.ROC?
         let classes: [Class]
         let confusion: [[Int]]
+        let unknownClasses: [String]?
+        let foldModels: FoldModels?
+        let notes: [String]
+
+        /// Figures of the single models of a cross-validated run.
+        struct FoldModels: Encodable {
+            let folds, repeats: Int
+            let meanAccuracy: Double
+            let standardDeviation: Double?
+            /// Of the probabilities averaged over the repeats; nil if there is one repeat.
+            let averagedAccuracy: Double?
+            let diverged: Int
+
+            enum CodingKeys: String, CodingKey {
+                case folds, repeats, diverged
+                case meanAccuracy = "mean_accuracy"
+                case standardDeviation = "standard_deviation"
+                case averagedAccuracy = "averaged_accuracy"
+            }
+        }
 
         enum CodingKeys: String, CodingKey {
-            case run, split, clips, loss, accuracy, roc, classes, confusion
+            case run, split, clips, loss, accuracy, roc, classes, confusion, notes
+            case unknownClasses = "unknown_classes"
+            case foldModels = "fold_models"
             case accuracyInterval = "accuracy_interval"
             case topAccuracy = "top_accuracy"
             case balancedAccuracy = "balanced_accuracy"
@@ -43,9 +65,18 @@ extension Metrics {
     /// The metrics as a JSON object; `confusion[true][predicted]` in the order of `classes`.
     ///
     /// - `interval`: 95 %, of the accuracy.
+    /// - `folds`: of a cross-validated run whose held-out clips are evaluated.
+    /// - `notes`: what the figures leave out.
     public func json(
-        run: String, split: String, top: Int, scores: ScoreMetrics, interval: Statistics.Interval
+        run: String, split: String, top: Int, scores: ScoreMetrics, interval: Statistics.Interval,
+        folds: CrossValidationResult.Summary? = nil, notes: [String] = []
     ) throws -> String {
+        let models = folds.map { folds in
+            Document.FoldModels(
+                folds: folds.folds, repeats: folds.repeats, meanAccuracy: folds.accuracy.mean,
+                standardDeviation: folds.accuracy.deviation, averagedAccuracy: folds.repeats > 1 ? accuracy : nil,
+                diverged: folds.diverged ?? 0)
+        }
         let classes = labels.indices.map { index in
             Document.Class(
                 label: labels[index], clips: perClass(index).count, correct: perClass(index).correct,
@@ -55,7 +86,8 @@ extension Metrics {
             run: run, split: split, clips: count, loss: loss, accuracy: accuracy,
             accuracyInterval: interval, topAccuracy: ["\(top)": accuracy(top: top)],
             balancedAccuracy: balancedAccuracy, macroF1: macroF1, meanAveragePrecision: scores.meanAveragePrecision,
-            calibrationError: scores.calibrationError, roc: scores.roc, classes: classes, confusion: confusion)
+            calibrationError: scores.calibrationError, roc: scores.roc, classes: classes, confusion: confusion,
+            unknownClasses: unknown.labels.isEmpty ? nil : unknown.labels, foldModels: models, notes: notes)
         return try JSONText.of(document)
     }
 }

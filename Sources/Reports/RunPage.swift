@@ -31,7 +31,22 @@ extension RunReport {
             notes.append("The features come from an untrained (random) \(recipe.backbone).")
         }
         if let state = summary?.state, state != "finished" { notes.append("This run's state is \"\(state)\".") }
-        if metrics.count == 0 { notes.append("No clip of this split has a label that the head knows.") }
+        let unknown = metrics.unknown
+        if unknown.count > 0 {
+            notes.append(
+                "\(unknown.count) clip\(unknown.count == 1 ? "" : "s") of classes that training lacked "
+                    + "(\(unknown.labels.joined(separator: ", "))) count\(unknown.count == 1 ? "s" : "") as wrong.")
+        }
+        if let parts = configuration.missing, parts.total.count > 0 {
+            notes.append("When the run was trained, " + parts.text + ".")
+        }
+        if isHeldOut {
+            notes.append("Models of the folds predicted these clips; the model that is kept was trained on them.")
+        } else if split == .train {
+            notes.append("The run was trained on these clips: their accuracy says nothing about others.")
+        } else if split == .validation {
+            notes.append("These clips chose the epoch that is kept, so their accuracy is optimistic.")
+        }
         return notes
     }
 

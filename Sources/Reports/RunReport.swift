@@ -34,25 +34,25 @@ public struct RunReport: Report {
     /// Clips whose frames are shown.
     private static let shownMistakes = 12, shownUnsure = 4
 
-    /// - `split`: nil picks test where there is one, else validation.
+    /// - `wanted`: nil picks test if the run has such clips, else those held out by folds, or validated.
     /// - `path`: of the cache; nil is where the run left it.
     /// - `root`: folder of the data set's videos; nil is where training found it.
     /// - `continuous`: how the run does on joined clips, where that was tried.
     /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
     public init(
-        _ directory: RunDirectory, split wanted: Split? = nil, cache path: String? = nil, root: String? = nil,
+        _ directory: RunDirectory, role wanted: ClipRole? = nil, cache path: String? = nil, root: String? = nil,
         continuous: ContinuousEvaluation? = nil
     ) throws {
         let (head, configuration) = try directory.load()
         let cache = try CacheFile(path: path ?? configuration.cache, create: false)
-        guard let run = try cache.run(named: configuration.name) else {
-            throw SequenceError.unknownRun(configuration.name, cache: cache.path)
-        }
+        let run = try cache.run(of: directory, configuration)
         let clips = try cache.clips(run: run)
         let available = [Split.test, .validation, .train].filter { split in
             clips.contains { $0.split == split.rawValue }
         }
-        guard let split = wanted ?? available.first, available.contains(split) else {
+        // The cache stores what fold models say of clips held out from them as their validation.
+        let meant = wanted.map { Split(rawValue: $0.rawValue) ?? .validation }
+        guard let split = meant ?? available.first, available.contains(split) else {
             throw SequenceError.noSplit(wanted?.rawValue ?? "test", available: available.map(\.rawValue))
         }
         let predictions = try cache.predictions(run: run, split: split.rawValue)
@@ -65,7 +65,7 @@ public struct RunReport: Report {
         summary = try cache.runs().first { $0.name == configuration.name }
         epochs = try cache.epochs(run: run)
         parameters = head.parameters.values.count
-        reliability = Reliability(predictions.map { ($0.probability, $0.label == $0.predicted) })
+        reliability = Reliability(predictions.filter(\.isScored).map { ($0.probability, $0.label == $0.predicted) })
         scores = ScoreMetrics(predictions, labels: head.labels)
         interval = Comparison.interval(predictions, groups: try cache.groups(dataset: configuration.dataset))
         splits = Split.allCases.map(\.rawValue).filter { split in clips.contains { $0.split == split } }

@@ -12,10 +12,14 @@ public struct SweepReport: Report {
         public let values: [String]
         /// Of the weights that were kept; nil without validation or test clips, or where training failed.
         public let validationAccuracy, testAccuracy: Double?
+        /// Whether training diverged: the point is ranked last, and in no mean.
+        public let diverged: Bool
 
-        /// All parts, as they are.
-        public init(name: String, values: [String], validationAccuracy: Double?, testAccuracy: Double?) {
-            (self.name, self.values) = (name, values)
+        /// Accuracies from 0 to 1, nil where there are none.
+        public init(
+            name: String, values: [String], validationAccuracy: Double?, testAccuracy: Double?, diverged: Bool = false
+        ) {
+            (self.name, self.values, self.diverged) = (name, values, diverged)
             (self.validationAccuracy, self.testAccuracy) = (validationAccuracy, testAccuracy)
         }
     }
@@ -35,7 +39,7 @@ public struct SweepReport: Report {
     public init(name: String, keys: [String], points: [Point], best: String?, comparison: ComparisonReport?) {
         (self.name, self.keys, self.points) = (name, keys, points)
         (self.best, self.comparison) = (best, comparison)
-        maps = HeatMap.charts(keys: keys, points: points)
+        maps = HeatMap.charts(keys: keys, points: points.filter { !$0.diverged })
         charts = maps + (comparison?.charts ?? [])
     }
 
@@ -50,16 +54,18 @@ public struct SweepReport: Report {
                 page.tiles.append(Page.Tile(name: "its test accuracy", value: percent(test)))
             }
         } else {
-            page.notes.append("Nothing is selected: no run has a validation part.")
+            page.notes.append(
+                points.contains { !$0.diverged }
+                    ? "Nothing is selected: no run has a validation part." : "Nothing is selected: all runs diverged.")
         }
         var table = TextTable(
             [("run", .left)] + keys.map { ($0.splitBytes(".").last.map(String.init) ?? $0, .left) } + [
                 ("validation", .right), ("test", .right),
             ])
-        let ranked = points.sorted { ($0.validationAccuracy ?? -1) > ($1.validationAccuracy ?? -1) }
-        for point in ranked {
+        func rank(_ point: Point) -> Double { point.diverged ? -2 : point.validationAccuracy ?? -1 }
+        for point in points.sorted(by: { rank($0) > rank($1) }) {
             table.append(
-                [point.name] + point.values + [
+                [point.name + (point.diverged ? " (diverged)" : "")] + point.values + [
                     point.validationAccuracy.map(percent) ?? "–", point.testAccuracy.map(percent) ?? "–",
                 ])
         }

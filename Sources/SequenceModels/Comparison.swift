@@ -8,16 +8,23 @@ public struct Comparison: Sendable, Encodable {
     public struct Run: Sendable {
         /// Name, head and figures.
         public let summary: RunSummary
-        /// Says which runs differ in their seed alone.
+        /// The same for runs that differ in nothing but their seed.
         public let family: String
+        /// Whether the predictions are those of fold models on clips held out from them.
+        public var isHeldOut = false
         /// Of one split, by the clip's digest or row.
         public let predictions: [Int64: PredictionRecord]
 
-        /// All parts, as they are.
-        public init(summary: RunSummary, family: String, predictions: [Int64: PredictionRecord]) {
+        var isDiverged: Bool { summary.state == RunState.diverged.rawValue }
+
+        /// A run's predictions; `family` is the same for runs that differ in nothing but their seed.
+        public init(
+            summary: RunSummary, family: String, predictions: [Int64: PredictionRecord], isHeldOut: Bool = false
+        ) {
             self.summary = summary
             self.family = family
             self.predictions = predictions
+            self.isHeldOut = isHeldOut
         }
     }
 
@@ -29,6 +36,8 @@ public struct Comparison: Sendable, Encodable {
         public let accuracy: Double
         /// Of the accuracy, over sources.
         public let interval: Statistics.Interval
+        /// Whether training diverged: the run is ranked last.
+        public let diverged: Bool
     }
 
     /// Two runs on the same clips.
@@ -55,7 +64,7 @@ public struct Comparison: Sendable, Encodable {
         public let first, best: Double
     }
 
-    /// Runs that differ in their seed alone.
+    /// Runs that differ in nothing but their seed; those that diverged are left out.
     public struct Family: Sendable, Encodable {
         /// Their head.
         public let model: String
@@ -80,6 +89,8 @@ public struct Comparison: Sendable, Encodable {
     public let clips: Int
     /// Clips that some run did not predict, and which are left out.
     public let leftOut: Int
+    /// What the clips are for the runs: `test`, `heldout`, `validation`, `train`, or `mixed`.
+    public internal(set) var role = "test"
 
     /// - `groups`: source of each clip that has one.
     /// - Precondition: at least one run.
@@ -95,7 +106,9 @@ public struct Comparison: Sendable, Encodable {
         let accuracies = correct.map { Double($0.count { $0 }) / Double(max(1, videos.count)) }
         let shares = correct.map { ClusteredShare($0, places: places) }
         entries = runs.indices.map { index in
-            Entry(run: runs[index].summary, accuracy: accuracies[index], interval: shares[index].interval)
+            Entry(
+                run: runs[index].summary, accuracy: accuracies[index], interval: shares[index].interval,
+                diverged: runs[index].isDiverged)
         }
         func pair(_ first: Int, _ second: Int) -> Pair {
             let both = zip(correct[first], correct[second])
@@ -110,7 +123,10 @@ public struct Comparison: Sendable, Encodable {
         var shown = runs.indices.filter { seen.insert(runs[$0].family).inserted }
         if shown.count == 1 { shown = Array(runs.indices) }
         // A stable order: of equals the first stands first.
-        let ranked = shown.sorted { (-accuracies[$0], $0) < (-accuracies[$1], $1) }
+        let ranked = shown.sorted { first, second in
+            let (one, other) = (runs[first].isDiverged, runs[second].isDiverged)
+            return one == other ? (-accuracies[first], first) < (-accuracies[second], second) : other
+        }
         var pairs = shown.dropFirst().map { pair(0, $0) }
         if ranked.count > 2, ranked[0] != 0, ranked[1] != 0 { pairs.append(pair(ranked[1], ranked[0])) }
         self.pairs = pairs
@@ -154,7 +170,7 @@ public struct Comparison: Sendable, Encodable {
     }
 
     private static func families(_ runs: [Run], _ accuracies: [Double]) -> [Family] {
-        let members = Dictionary(grouping: runs.indices, by: { runs[$0].family })
+        let members = Dictionary(grouping: runs.indices.filter { !runs[$0].isDiverged }, by: { runs[$0].family })
         guard members.values.contains(where: { $0.count > 1 }) else { return [] }
         return members.values.map { indices in
             let (mean, deviation) = Statistics.meanAndDeviation(indices.map { accuracies[$0] })
@@ -163,47 +179,5 @@ public struct Comparison: Sendable, Encodable {
                 deviation: deviation)
         }
         .sorted { ($1.mean, $0.runs[0]) < ($0.mean, $1.runs[0]) }
-    }
-
-    /// Reads the runs' predictions.
-    ///
-    /// - `split`: nil for test where all runs have it, else validation.
-    /// - `cache`: path of the cache; nil is where the first run left it.
-    /// - Throws: `SequenceError`, `CacheError`.
-    public init(_ directories: [RunDirectory], split: Split? = nil, cache path: String? = nil) throws {
-        let configurations = try directories.map { try $0.load().configuration }
-        let cache = try CacheFile(path: path ?? configurations[0].cache, create: false)
-        let summaries = try cache.runs()
-        var runs: [Run] = []
-        var splits: [Split] = split.map { [$0] } ?? [.test, .validation]
-        while runs.isEmpty, let wanted = splits.first {
-            splits.removeFirst()
-            runs = try configurations.compactMap { configuration in
-                guard let summary = summaries.first(where: { $0.name == configuration.name }),
-                    let id = try cache.run(named: configuration.name)
-                else { throw SequenceError.unknownRun(configuration.name, cache: cache.path) }
-                let predictions = try cache.predictions(run: id, split: wanted.rawValue)
-                if predictions.isEmpty { return nil }
-                return Run(
-                    summary: summary, family: configuration.family,
-                    predictions: Dictionary(predictions.map { ($0.videoID, $0) }, uniquingKeysWith: { a, _ in a }))
-            }
-            if runs.count < configurations.count { runs = [] }
-        }
-        guard !runs.isEmpty else {
-            throw SequenceError.noSplit(split?.rawValue ?? "test", available: Split.allCases.map(\.rawValue))
-        }
-        self.init(runs, groups: try cache.groups(dataset: configurations[0].dataset))
-    }
-}
-
-extension RunDirectory.Configuration {
-    /// The same for runs that differ in their seed alone.
-    var family: String {
-        var training = training
-        (training.seed, training.checkpoint) = (0, 1)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        return (try? encoder.encode(training)).map { String(decoding: $0, as: UTF8.self) + recipeDigest } ?? name
     }
 }

@@ -55,22 +55,100 @@ public struct ContinuousEvaluation: Sendable, Encodable {
     }
 
     /// How many strips are kept.
-    private static let shown = 4
+    fileprivate static let shown = 4
 
+    /// A head, and clips that it was not trained on, as places among the examples.
+    public typealias Part = (head: Head, indices: [Int])
+
+    /// One head on all clips.
+    ///
     /// - `indices`: the clips to join, among `features.examples`.
-    /// - Throws: `SequenceError.cannotJoin` where fewer than two classes are there, `CacheError` where rows are streamed.
+    /// - Throws: `SequenceError.cannotJoin` if fewer than two classes are there, `CacheError` if rows are streamed.
     public init(_ head: Head, _ features: FeatureSet, _ indices: [Int], _ options: Options = Options()) throws {
-        let places = Dictionary(uniqueKeysWithValues: head.labels.enumerated().map { ($1, $0) })
-        let known = indices.filter { places[features.examples[$0].label] != nil }
-        guard let first = known.first,
-            known.contains(where: { features.examples[$0].label != features.examples[first].label })
-        else { throw SequenceError.cannotJoin(split: indices.first.map { features.examples[$0].split } ?? "test") }
-        let window = max(1, min(options.window ?? head.input.maximumLength, head.input.maximumLength))
+        try self.init([(head, indices)], features, options)
+    }
+
+    /// Several heads of the same classes, each on its own clips: the sequences are shared out among them.
+    ///
+    /// - Throws: `SequenceError.cannotJoin` if no part has two classes, `CacheError` if rows are streamed.
+    public init(_ parts: [Part], _ features: FeatureSet, _ options: Options = Options()) throws {
+        let usable = parts.compactMap { Joining($0, features, options) }
+        guard let first = usable.first else {
+            throw SequenceError.cannotJoin(
+                split: parts.first?.indices.first.map { features.examples[$0].split } ?? "test")
+        }
         var generator = SplitMix64(seed: UInt64(bitPattern: Int64(options.seed)))
-        var (all, right) = (0, 0)
-        var counts = Array(repeating: (windows: 0, correct: 0), count: window + 1)
+        var sum = Counts(window: first.window)
+        for (index, part) in usable.enumerated() {
+            let ends = [index, index + 1].map { options.sequences * $0 / usable.count }
+            try part.run(max(usable.count > 1 ? 1 : 0, ends[1] - ends[0]), features, &generator, into: &sum)
+        }
+        (labels, window, strips) = (first.head.labels, first.window, sum.strips)
+        (windows, correct) = (sum.all.windows, sum.all.correct)
+        byFirstAction = sum.byFirst.indices.filter { sum.byFirst[$0].windows > 0 }.map {
+            Share(frames: $0, windows: sum.byFirst[$0].windows, correct: sum.byFirst[$0].correct)
+        }
+    }
+
+    /// What is counted on the way.
+    private struct Counts {
+        var all = (windows: 0, correct: 0)
+        var byFirst: [(windows: Int, correct: Int)]
         var strips: [Strip] = []
-        for sequence in 0..<options.sequences {
+
+        init(window: Int) { byFirst = Array(repeating: (0, 0), count: window + 1) }
+    }
+
+    /// One head and the clips that are joined for it.
+    private struct Joining {
+        let head: Head
+        let window: Int
+        private let options: Options
+        private let places: [String: Int]
+        private let known: [Int]
+
+        init?(_ part: Part, _ features: FeatureSet, _ options: Options) {
+            head = part.head
+            self.options = options
+            let places = Dictionary(
+                part.head.labels.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+            self.places = places
+            known = part.indices.filter { places[features.examples[$0].label] != nil }
+            window = max(1, min(options.window ?? head.input.maximumLength, head.input.maximumLength))
+            guard Set(known.map { features.examples[$0].label }).count > 1 else { return nil }
+        }
+
+        func run(
+            _ sequences: Int, _ features: FeatureSet, _ generator: inout SplitMix64, into sum: inout Counts
+        ) throws {
+            for _ in 0..<sequences {
+                let (truth, sliding) = try joined(features, &generator)
+                for (start, probabilities) in sliding.probabilities.enumerated() {
+                    let inside = truth[start..<min(start + window, truth.count)]
+                    let predicted = probabilities.indices.max {
+                        (probabilities[$0], -$0) < (probabilities[$1], -$1)
+                    }
+                    let isRight =
+                        probabilities.allSatisfy(\.isFinite) && predicted == ContinuousEvaluation.majority(inside)
+                    let own = inside.prefix { $0 == inside[start] }.count
+                    sum.all.windows += 1
+                    sum.all.correct += isRight ? 1 : 0
+                    sum.byFirst[own].windows += 1
+                    sum.byFirst[own].correct += isRight ? 1 : 0
+                }
+                if sum.strips.count < ContinuousEvaluation.shown {
+                    let timeline = Timeline(
+                        labels: head.labels, times: truth.indices.map(Double.init), end: Double(truth.count),
+                        windows: sliding.probabilities, length: window)
+                    sum.strips.append(Strip(truth: truth, predicted: timeline.predicted))
+                }
+            }
+        }
+
+        /// One long sequence: the class of each frame, and what the head says of each window.
+        private func joined(
+            _ features: FeatureSet, _ generator: inout SplitMix64
+        ) throws -> (truth: [Int], sliding: SlidingWindow) {
             var truth: [Int] = []
             var sliding = SlidingWindow(head, length: window)
             var previous: String?
@@ -84,29 +162,7 @@ public struct ContinuousEvaluation: Sendable, Encodable {
                 truth += Array(repeating: places[example.label] ?? 0, count: example.length)
             }
             try sliding.finish()
-            for (start, probabilities) in sliding.probabilities.enumerated() {
-                let inside = truth[start..<min(start + window, truth.count)]
-                let predicted = probabilities.indices.max {
-                    (probabilities[$0], -$0) < (probabilities[$1], -$1)
-                }
-                let isRight = predicted == Self.majority(inside)
-                let own = inside.prefix { $0 == inside[start] }.count
-                all += 1
-                right += isRight ? 1 : 0
-                counts[own].windows += 1
-                counts[own].correct += isRight ? 1 : 0
-            }
-            if sequence < Self.shown {
-                let timeline = Timeline(
-                    labels: head.labels, times: truth.indices.map(Double.init), end: Double(truth.count),
-                    windows: sliding.probabilities, length: window)
-                strips.append(Strip(truth: truth, predicted: timeline.predicted))
-            }
-        }
-        (labels, self.window, windows, correct) = (head.labels, window, all, right)
-        self.strips = strips
-        byFirstAction = counts.indices.filter { counts[$0].windows > 0 }.map {
-            Share(frames: $0, windows: counts[$0].windows, correct: counts[$0].correct)
+            return (truth, sliding)
         }
     }
 

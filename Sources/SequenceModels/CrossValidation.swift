@@ -67,6 +67,10 @@ public struct CrossValidation: Sendable {
         public let trained: Int
         /// What it says of the clips that were held out.
         public let heldOut: Evaluation
+        /// Its clips; those held out are `test`.
+        public let partition: Partition
+        /// Whether its loss or a score became infinite or NaN; the weights are those from before.
+        public let isDiverged: Bool
     }
 
     /// Trains one model; nil where it was stopped.
@@ -74,7 +78,8 @@ public struct CrossValidation: Sendable {
     /// - `index`: below `count`; all folds of a repeat, then those of the next.
     /// - `share`: of the training folds that is used, in whole sources; 1 uses all.
     /// - `training`: in place of `training`; nil takes that.
-    /// - Throws: `SequenceError`, `CacheError`; `FoldError.lost` where nothing is left of a class to train on.
+    /// - Throws: `SequenceError`, also `.diverged` if no epoch gave finite scores of all its clips, `CacheError`; `FoldError.lost` if
+    ///   nothing is left of a class to train on.
     public func fit(
         _ index: Int, share: Double = 1, training other: TrainingConfiguration? = nil, threads: Int = 1,
         isCancelled: @escaping () -> Bool = { false }
@@ -86,7 +91,15 @@ public struct CrossValidation: Sendable {
         var own = zip(pool, assignment).filter { $1 != fold }.map(\.0)
         let held = zip(pool, assignment).filter { $1 == fold }.map(\.0)
         if share < 1 { own = part(of: own, share: share, seed: SplitMix64.hash("share", seed: configuration.bits(0))) }
-        let validation = Set(chosen(own, share: configuration.validation, seed: configuration.bits(0)))
+        var validation = Set(chosen(own, share: configuration.validation, seed: configuration.bits(0)))
+        // Of a small share, every class is trained on before any clip is set aside.
+        if share < 1 { validation.subtract(wholeClasses(of: own, in: validation)) }
+        if validation.isEmpty, configuration.validation > 0,
+            configuration.earlyStopping?.monitor.wantsValidation == true
+        {
+            // Too few clips to set one aside: all epochs are trained.
+            configuration.earlyStopping = nil
+        }
         let partition = Partition(
             train: own.filter { !validation.contains($0) }, validation: own.filter(validation.contains), test: held)
         // All models must know the same classes: their probabilities are put beside each other.
@@ -103,10 +116,18 @@ public struct CrossValidation: Sendable {
                 result.head, features, partition[split], split: .validation,
                 averagingViews: configuration.averagesViews)
         }
+        let heldOut = try evaluation(.test)
+        guard heldOut.unscored == 0 else { throw SequenceError.diverged(epoch: max(1, result.bestEpoch)) }
         return Fit(
             index: index, head: result.head, bestEpoch: result.bestEpoch,
             inner: partition.validation.isEmpty ? nil : try evaluation(.validation).metrics, trained: own.count,
-            heldOut: try evaluation(.test))
+            heldOut: heldOut, partition: partition, isDiverged: result.ending == .diverged)
+    }
+
+    /// Clips of the classes whose clips are all in `chosen`.
+    private func wholeClasses(of indices: [Int], in chosen: Set<Int>) -> [Int] {
+        let kept = Set(indices.filter { !chosen.contains($0) }.map { features.examples[$0].label })
+        return chosen.filter { !kept.contains(features.examples[$0].label) }
     }
 
     /// A share of clips in which every class has at least one source.

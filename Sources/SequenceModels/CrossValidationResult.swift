@@ -11,6 +11,11 @@ public struct CrossValidationResult: Sendable {
         public let repeats: Int
         /// Share of the held-out clips that were named rightly, by repeat and fold.
         public let accuracies: [[Double]]
+        /// Share of the clips that are classified correctly by the average over the repeats of their held-out probabilities; nil in
+        /// runs of versions before 1.1. With one repeat nothing is averaged.
+        public var averagedAccuracy: Double?
+        /// Models whose loss or scores became infinite or NaN after their best epoch; nil in runs of versions before 1.1.
+        public var diverged: Int?
         /// Median of the models' best epochs: how long the model that is kept was trained.
         public let epochs: Int
     }
@@ -29,20 +34,29 @@ public struct CrossValidationResult: Sendable {
     public let records: [FoldRecord]
     /// All repeats' folds, one model each.
     public let heads: [Head]
+    /// The clips of each model.
+    let members: [[MembershipRecord]]
+    /// What single models say of the clips that were held out from them: as many for each clip as there are repeats.
+    public let singlePredictions: [PredictionRecord]
 
     /// - `fits`: all of them, in order.
     public init(_ fits: [CrossValidation.Fit], of validation: CrossValidation) {
         let folds = validation.folds
         labels = fits[0].head.labels
         let accuracies = (0..<validation.repeats).map { number in
-            fits[number * folds..<(number + 1) * folds].map { fit in
-                let right = fit.heldOut.predictions.count { $0.label == $0.predicted }
-                return Double(right) / Double(max(1, fit.heldOut.predictions.count))
-            }
+            fits[number * folds..<(number + 1) * folds].map { $0.heldOut.metrics?.accuracy ?? 0 }
         }
         let epochs = fits.map(\.bestEpoch).sorted()
-        summary = Summary(
-            folds: folds, repeats: validation.repeats, accuracies: accuracies, epochs: max(1, epochs[epochs.count / 2]))
+        singlePredictions = fits.flatMap(\.heldOut.predictions)
+        members = fits.map { fit in
+            let parts: [(ClipRole, [Int])] = [
+                (.train, fit.partition.train), (.validation, fit.partition.validation), (.heldout, fit.partition.test),
+                (.test, validation.test),
+            ]
+            return parts.flatMap { role, indices in
+                indices.map { MembershipRecord(videoID: validation.features.examples[$0].videoID, role: role) }
+            }
+        }
         records = fits.flatMap { fit in
             fit.heldOut.predictions.map {
                 FoldRecord(
@@ -54,6 +68,9 @@ public struct CrossValidationResult: Sendable {
         predictions = Self.averaged(fits, labels)
         metrics = Metrics(predictions, labels: labels)
         interval = Comparison.interval(predictions, groups: validation.features.groups)
+        summary = Summary(
+            folds: folds, repeats: validation.repeats, accuracies: accuracies, averagedAccuracy: metrics.accuracy,
+            diverged: fits.count(where: \.isDiverged), epochs: max(1, epochs[epochs.count / 2]))
     }
 
     private static func averaged(_ fits: [CrossValidation.Fit], _ labels: [String]) -> [PredictionRecord] {

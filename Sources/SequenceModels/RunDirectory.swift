@@ -45,6 +45,8 @@ public struct RunDirectory: Sendable {
         public var temperature: Double?
         /// Paths of videos that were left out; nil where none were.
         public var excluded: [String]?
+        /// Clips of the pipeline that had no features when it was trained, by split; nil if there were none.
+        public var missing: [MissingClips]?
 
         /// All parts, as they are.
         public init(
@@ -75,30 +77,6 @@ public struct RunDirectory: Sendable {
     private var modelPath: String { path + "/model.safetensors" }
     private var configurationPath: String { path + "/config.json" }
     var checkpointPath: String { path + "/last.safetensors" }
-
-    /// The models of a cross-validated run, one a fold.
-    ///
-    /// - Throws: `SequenceError.runDirectory` where there are none.
-    public func foldDirectories() throws -> [RunDirectory] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: path + "/folds")) ?? []
-        guard !names.isEmpty else {
-            throw SequenceError.runDirectory(
-                path: path, reason: "it was not cross-validated. Train one with `zoetrope sequence --folds 5`")
-        }
-        return names.sorted().map { RunDirectory(path: "\(path)/folds/\($0)") }
-    }
-
-    /// Writes the models of a cross-validation beside the one that is kept.
-    ///
-    /// - Throws: `SequenceError.runDirectory`.
-    func saveFolds(_ result: CrossValidationResult, _ configuration: Configuration) throws {
-        var configuration = configuration
-        configuration.crossValidation = nil
-        for (index, head) in result.heads.enumerated() {
-            let (number, fold) = (index / result.summary.folds + 1, index % result.summary.folds + 1)
-            try RunDirectory(path: "\(path)/folds/\(number)-\(fold)").save(head, configuration)
-        }
-    }
 
     /// Whether a run stands here already, be it unfinished.
     public var exists: Bool {

@@ -1,11 +1,12 @@
 import Datasets
 import FeatureCache
+import Foundation
 import NeuralNetwork
 
-/// A trained run applied to a split of the cached features it was trained on.
+/// A trained run applied to clips that it was trained with, each in the role that the run recorded.
 public struct RunEvaluation: Sendable {
-    /// The split that was evaluated.
-    public let split: Split
+    /// The role whose clips were evaluated.
+    public let role: ClipRole
     /// Over its clips.
     public let metrics: Metrics
     /// Of its clips.
@@ -14,69 +15,136 @@ public struct RunEvaluation: Sendable {
     public var scores: ScoreMetrics { ScoreMetrics(predictions, labels: head.labels) }
     /// 95 %, of the accuracy; clips of one source count together.
     public let interval: Statistics.Interval
-    /// What was applied.
+    /// The model that is kept.
     public let head: Head
-    /// The features of all splits.
+    /// The run's `config.json`.
+    public let configuration: RunDirectory.Configuration
+    /// The features of the role's clips.
     public let features: FeatureSet
-    /// The split's clips among `features.examples`.
-    public let indices: [Int]
+    /// The role's clips among `features.examples`.
+    public var indices: [Int] { Array(features.examples.indices) }
+    /// What the figures leave out, in words.
+    public let notes: [String]
 
-    /// - `split`: nil picks test where there is one, else validation.
-    /// - `cache`: path of the cache; nil is where the run left it.
+    /// - `wanted`: nil picks test if the run has such clips, else those held out by folds, else validation. In a cross-validated
+    ///   run `validation` means those held out.
+    /// - `path`: of the cache; nil is where the run left it.
+    /// - `leavesOutUnknown`: whether clips of classes that training lacked are left out; otherwise they count as wrong.
     /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
-    public init(_ directory: RunDirectory, split: Split?, cache path: String?) throws {
+    public init(
+        _ directory: RunDirectory, role wanted: ClipRole? = nil, cache path: String? = nil,
+        leavesOutUnknown: Bool = false
+    ) throws {
         let (head, configuration) = try directory.load()
         let cache = try CacheFile(path: path ?? configuration.cache, create: false)
         guard let extraction = try cache.extractions().first(where: { $0.record.digest == configuration.recipeDigest })
         else {
             throw SequenceError.notExtracted(cache: cache.path, recipe: configuration.recipe, available: [])
         }
+        let clips = try RunClips(directory, configuration, in: cache)
+        let role = try Self.role(wanted, clips)
+        let videos = try cache.videoIDs()
+        let own = Set(clips.digests(role).compactMap { videos[$0] })
         let features = try cache.features(
-            dataset: configuration.dataset, extraction: extraction.id, labels: Set(head.labels),
-            excluding: Set(configuration.excluded ?? []),
+            dataset: configuration.dataset, extraction: extraction.id, videos: own,
             views: configuration.training.views)
-        let partition = Self.partition(features, configuration)
-        let available = [Split.test, .validation, .train].filter { !partition[$0].isEmpty }
-        guard let chosen = split ?? available.first, available.contains(chosen) else {
-            throw SequenceError.noSplit(split?.rawValue ?? "test", available: available.map(\.rawValue))
-        }
-        if chosen == .validation, configuration.crossValidation != nil {
+        let groups = try cache.groups(dataset: configuration.dataset)
+        (self.role, self.head, self.configuration, self.features) = (role, head, configuration, features)
+        let all: [PredictionRecord]
+        if role == .heldout, configuration.crossValidation != nil {
             // What models said that never saw the clip.
-            guard let run = try cache.run(named: configuration.name) else {
-                throw SequenceError.unknownRun(configuration.name, cache: cache.path)
-            }
-            self.split = chosen
-            self.head = head
-            self.features = features
-            predictions = try cache.predictions(run: run, split: chosen.rawValue)
-            metrics = Metrics(predictions, labels: head.labels)
-            indices = partition[chosen]
-            interval = Comparison.interval(predictions, groups: try cache.groups(dataset: configuration.dataset))
-            return
+            let run = try cache.run(of: directory, configuration)
+            all = try cache.predictions(run: run, split: Split.validation.rawValue)
+        } else {
+            let evaluation = try Evaluation(
+                head, features, Array(features.examples.indices), split: Split(rawValue: role.rawValue) ?? .validation,
+                averagingViews: configuration.training.averagesViews)
+            guard evaluation.unscored == 0 else { throw SequenceError.noProbabilities }
+            all = evaluation.predictions
         }
-        let evaluation = try Evaluation(
-            head, features, partition[chosen], split: chosen, averagingViews: configuration.training.averagesViews)
-        guard evaluation.predictions.allSatisfy(\.probability.isFinite) else { throw SequenceError.noProbabilities }
-        guard let metrics = evaluation.metrics else {
-            throw SequenceError.noSplit(chosen.rawValue, available: available.map(\.rawValue))
+        let known = Metrics.known(all, labels: head.labels)
+        predictions = leavesOutUnknown ? known : all
+        guard !predictions.isEmpty else {
+            throw SequenceError.noSplit(role.rawValue, available: clips.roles.map(\.rawValue))
         }
-        self.split = chosen
-        self.metrics = metrics
-        self.head = head
-        self.features = features
-        (predictions, indices) = (evaluation.predictions, partition[chosen])
-        interval = Comparison.interval(predictions, groups: try cache.groups(dataset: configuration.dataset))
+        metrics = Metrics(predictions, labels: head.labels)
+        interval = Comparison.interval(predictions, groups: groups)
+        var notes = Self.notes(
+            configuration, role, missing: clips.digests(role).count - features.examples.count,
+            unknown: all.count - known.count, leavesOut: leavesOutUnknown)
+        let added = try Self.added(cache, configuration, clips, videos)
+        if added > 0 {
+            notes.append(
+                "\(count(added, "clip")) of the data set \(added == 1 ? "was" : "were") added after training: the run used none of "
+                    + "them, and they are left out")
+        }
+        self.notes = notes
     }
 
-    private static func partition(
-        _ features: FeatureSet, _ configuration: RunDirectory.Configuration
-    ) -> Partition {
-        let training = configuration.training
-        guard configuration.crossValidation != nil else {
-            return Partition(features, validation: training.validation, seed: training.seed)
+    /// How the run does on joined clips of its role: clips held out by folds are given to models that were not trained on them.
+    ///
+    /// - `path`: of the cache; nil is where the run left it.
+    /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
+    public func continuous(
+        _ directory: RunDirectory, cache path: String? = nil, _ options: ContinuousEvaluation.Options
+    ) throws -> ContinuousEvaluation {
+        guard role == .heldout, configuration.crossValidation != nil else {
+            return try ContinuousEvaluation(head, features, indices, options)
         }
-        let own = Partition(features, validation: 0, seed: training.seed)
-        let pool = own.train + own.validation
-        return Partition(train: pool, validation: pool, test: own.test)
+        let cache = try CacheFile(path: path ?? configuration.cache, create: false)
+        let run = try cache.run(of: directory, configuration)
+        let held = Dictionary(grouping: try cache.heldOutClips(run: run)) { "\($0.repeat)-\($0.fold)" }
+        let places = Dictionary(
+            features.examples.enumerated().map { ($1.videoID, $0) }, uniquingKeysWith: { first, _ in first })
+        let parts = try directory.foldDirectories().map { fold -> ContinuousEvaluation.Part in
+            let own = held[URL(fileURLWithPath: fold.path).lastPathComponent] ?? []
+            return (try fold.load().head, own.compactMap { places[$0.videoID] })
+        }
+        return try ContinuousEvaluation(parts, features, options)
+    }
+
+    private static func role(_ wanted: ClipRole?, _ clips: RunClips) throws -> ClipRole {
+        let available = clips.roles
+        let isCrossValidated = available.contains(.heldout) && !available.contains(.validation)
+        let meant = wanted == .validation && isCrossValidated ? .heldout : wanted
+        guard let role = meant ?? available.first, available.contains(role) else {
+            throw SequenceError.noSplit(wanted?.rawValue ?? "test", available: available.map(\.rawValue))
+        }
+        return role
+    }
+
+    private static func notes(
+        _ configuration: RunDirectory.Configuration, _ role: ClipRole, missing: Int, unknown: Int, leavesOut: Bool
+    ) -> [String] {
+        var notes: [String] = []
+        if unknown > 0 {
+            notes.append(
+                "\(count(unknown, "clip")) of classes that training lacked "
+                    + (leavesOut
+                        ? "\(unknown == 1 ? "is" : "are") left out" : "count\(unknown == 1 ? "s" : "") as wrong"))
+        }
+        if missing > 0 {
+            notes.append(
+                "\(count(missing, "\(role.rawValue) clip")) of the run \(missing == 1 ? "has" : "have") no features in the cache any "
+                    + "more and \(missing == 1 ? "is" : "are") left out")
+        }
+        if let parts = configuration.missing, parts.total.count > 0 {
+            notes.append("when the run was trained, " + parts.text)
+        }
+        return notes
+    }
+
+    /// Clips of the data set, of classes that the run knows, which the run has in no role.
+    private static func added(
+        _ cache: CacheFile, _ configuration: RunDirectory.Configuration, _ clips: RunClips, _ videos: [String: Int64]
+    ) throws -> Int {
+        let used = Set(clips.entries.compactMap { videos[$0.digest] })
+        let (labels, excluded) = (Set(configuration.labels), Set(configuration.excluded ?? []))
+        return try cache.placedSamples(dataset: configuration.dataset).count {
+            !used.contains($0.videoID) && labels.contains($0.sample.label) && !excluded.contains($0.path)
+        }
     }
 }
+
+/// Such as "1 clip" or "2 clips".
+func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

@@ -5,7 +5,7 @@ import Foundation
 extension RunDirectory {
     /// - Throws: `SequenceError.runDirectory`.
     public func saveTables(epochs: [EpochRecord], predictions: [PredictionRecord], paths: [Int64: String]) throws {
-        func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
+        func number(_ value: Double?) -> String { value.flatMap { $0.isFinite ? "\($0)" : nil } ?? "" }
         let epochLines = epochs.map { epoch in
             [
                 "\(epoch.epoch)", number(epoch.learningRate), number(epoch.trainLoss), number(epoch.trainAccuracy),

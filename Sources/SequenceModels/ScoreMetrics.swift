@@ -2,7 +2,7 @@ import FeatureCache
 
 /// How good probabilities are, beyond which class is the most probable; definitions are scikit-learn's.
 public struct ScoreMetrics: Sendable, Equatable {
-    /// Area under precision over recall of each class against all others, in the order of the labels; nil for a class
+    /// Area under precision over recall of each class against all others, in the order of `Metrics.labels`; nil for a class
     /// without clips.
     public let averagePrecision: [Double?]
     /// Mean distance of confidence and accuracy (Guo et al. 2017), in ten bins.
@@ -43,17 +43,19 @@ public struct ScoreMetrics: Sendable, Equatable {
     }
 
     /// - Parameters:
-    ///   - predictions: those whose label is none of `labels` are left out.
-    ///   - labels: in the order of the probabilities.
-    public init(_ predictions: [PredictionRecord], labels: [String]) {
-        let known = predictions.filter { labels.contains($0.label) && $0.probabilities.count == labels.count }
+    ///   - predictions: those of classes that the head does not know count as clips of a class with probability 0.
+    ///   - head: classes in the order of the probabilities.
+    public init(_ predictions: [PredictionRecord], labels head: [String]) {
+        let usable = predictions.filter { $0.probabilities.count == head.count && $0.probability.isFinite }
+        let labels = Metrics.labels(of: head, and: usable.map(\.label))
         averagePrecision = labels.indices.map { place in
-            Self.averagePrecision(known.map { ($0.probabilities[place], $0.label == labels[place]) })
+            Self.averagePrecision(
+                usable.map { (place < head.count ? $0.probabilities[place] : 0, $0.label == labels[place]) })
         }
-        calibrationError = Reliability(known.map { ($0.probability, $0.label == $0.predicted) }).expectedError
+        calibrationError = Reliability(usable.map { ($0.probability, $0.label == $0.predicted) }).expectedError
         roc =
-            labels.count == 2
-            ? Self.roc(known.map { ($0.probabilities[1], $0.label == labels[1]) }, positive: labels[1]) : nil
+            labels.count == 2 && head.count == 2
+            ? Self.roc(usable.map { ($0.probabilities[1], $0.label == labels[1]) }, positive: labels[1]) : nil
     }
 
     /// Places where the score changes, highest first, with what has been seen until there.

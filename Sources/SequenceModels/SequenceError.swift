@@ -13,6 +13,11 @@ public enum SequenceError: LocalizedError, Equatable {
     case noValidation(monitor: String)
     case nothingToCalibrateOn
     case diverged(epoch: Int)
+    case divergedFolds(Int, of: Int)
+    case partial(String)
+    case noClips(run: String, cache: String)
+    case otherClips(run: String, count: Int)
+    case clipsGone(run: String, count: Int)
     case notFinite(video: String)
     case noProbabilities
     case runDirectory(path: String, reason: String)
@@ -53,8 +58,23 @@ public enum SequenceError: LocalizedError, Equatable {
             "`sequence.calibrate` needs clips that were not trained on, but there is no validation part. Set "
                 + "`dataset.validation` above 0, or `sequence.folds`."
         case .diverged(let epoch):
-            "The loss became infinite or NaN in epoch \(epoch). Try a smaller `optimizer.learning_rate` or "
+            "Training diverged: the loss or a score became infinite or NaN in epoch \(epoch). Try a smaller `optimizer.learning_rate` or "
                 + "`standardize: true`."
+        case .divergedFolds(let count, let total):
+            "\(count) of \(total) fold models diverged: their scores became infinite or NaN, so there is no held-out accuracy. Try a "
+                + "smaller `optimizer.learning_rate` or `standardize: true`."
+        case .partial(let text):
+            "\(text). That is more than a tenth, so figures would be of another data set. Run `zoetrope extract` with this pipeline "
+                + "first, or pass --partial to use what is there."
+        case .noClips(let run, let cache):
+            "Neither \(run) nor \(cache) records which clips the run was trained on, so no accuracy can be given. Name the cache that it "
+                + "was trained from with --cache, or train it again with `zoetrope sequence`."
+        case .otherClips(let run, let count):
+            "\(count) clip\(count == 1 ? "" : "s") of the run \(run) \(count == 1 ? "plays" : "play") another part in the data set than "
+                + "when it was begun, so it cannot go on. Train under another --name."
+        case .clipsGone(let run, let count):
+            "The run \(run) was begun with \(count) clip\(count == 1 ? "" : "s") that the cache no longer has, so it cannot go on. Run "
+                + "`zoetrope extract` with this pipeline, or train under another --name."
         case .notFinite(let video):
             "The features of \(video) hold NaN or infinity: the weights may be damaged. Nothing was trained: check them with `zoetrope weights inspect`, and extract again."
         case .noProbabilities:
@@ -69,6 +89,16 @@ public enum SequenceError: LocalizedError, Equatable {
             "\(cache) knows no run called \"\(name)\". Name its cache with --cache."
         case .noSplit(let split, let available):
             "The run has no clips in the split \"\(split)\"; there is \(available.joined(separator: ", ")). Choose with --split."
+        }
+    }
+}
+
+extension SequenceError {
+    /// Whether training ended because numbers became infinite or NaN.
+    public static func isDivergence(_ error: any Error) -> Bool {
+        switch error as? SequenceError {
+        case .diverged, .divergedFolds: true
+        default: false
         }
     }
 }

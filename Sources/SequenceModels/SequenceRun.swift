@@ -23,6 +23,11 @@ public struct SequenceRun: Sendable {
     public var root: String?
     /// Paths of videos that are left out.
     public var excluded: Set<String> = []
+    /// The pipeline's `dataset` section: which clips are used, and which shares are set aside. Nil takes all clips of the dataset
+    /// as the cache has them.
+    public var source: DatasetConfiguration?
+    /// Clips of the pipeline that have no features, for whoever evaluates the run later.
+    public var missing: [MissingClips]?
     /// Whether a run of this name goes on from its last checkpoint, or begins where it has none.
     public var resumes = false
     /// What was found by holding clips out; the run then trains on all but the test part, as long as that says.
@@ -58,6 +63,10 @@ public struct SequenceRun: Sendable {
         public let seconds: Double
         /// By split; splits without clips are left out.
         public let metrics: [Split: Metrics]
+        /// What was found by holding clips out, if the run is cross-validated.
+        public let crossValidation: CrossValidationResult?
+        /// What makes the figures doubtful.
+        public let warnings: [String]
         /// How training ended.
         public let ending: Trainer.Ending
         /// Whether it was stopped before the end.
@@ -78,11 +87,9 @@ public struct SequenceRun: Sendable {
     /// Trains, predicts all splits, and writes run, epochs, predictions and the run directory.
     ///
     /// - `features`: what `load` gave, where several runs share it; nil loads.
-    /// - `labels`: classes to use, given those of the dataset.
-    /// - Throws: `SequenceError`, `CacheError`; the run's state in the cache then says `failed`.
+    /// - Throws: `SequenceError`, `CacheError`; the run's state in the cache then says `failed` or `diverged`.
     public func run(
         cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), features: FeatureSet? = nil,
-        labels: ([(label: String, split: Split)]) throws -> Set<String> = { Set($0.map(\.label)) },
         isCancelled: @escaping () -> Bool = { false }, report: @escaping (Event) -> Void
     ) throws -> Summary {
         try checkShape(extraction.record)
@@ -91,13 +98,10 @@ public struct SequenceRun: Sendable {
         let goesOn = resumes && directory.exists
         // Before gigabytes are read.
         if !goesOn { try claimName(directory, cache) }
-        let features =
-            try features
-            ?? Self.load(
-                cache, dataset: dataset, extraction: extraction, labels: labels, excluding: excluded,
-                views: training.views, memory: memory)
+        let features = try features ?? load(cache, extraction)
         for note in try notes(cache, extraction.id, features) { report(.note(note)) }
-        let partition = partition(features)
+        let videos = try cache.videoIDs()
+        let (partition, clips) = try clips(features, videos, earlier: goesOn ? directory.recordedClips() : nil)
         if let note = try twinNote(cache, features, partition) { report(.note(note)) }
         if training.calibrates == true, crossValidation == nil, partition.validation.isEmpty {
             throw SequenceError.nothingToCalibrateOn
@@ -114,7 +118,9 @@ public struct SequenceRun: Sendable {
         configuration.excluded = excluded.isEmpty ? nil : excluded.sorted()
         configuration.crossValidation = crossValidation?.summary
         configuration.sampledRate = try cache.sampledRate(dataset: dataset, extraction: extraction.id)
+        configuration.missing = missing
         let run = try begin(configuration, directory, cache, extraction.id, goesOn: goesOn)
+        try record(clips, videos, directory, cache, run)
         do {
             let graph = training.model.graph(input, classes: classes.count)
             report(
@@ -136,13 +142,26 @@ public struct SequenceRun: Sendable {
                 result, features, partition, configuration, directory, cache, run,
                 seconds: (ContinuousClock.now - begin) / .seconds(1))
         } catch {
-            try? cache.finishRun(run, state: .failed)
+            try? cache.finishRun(run, state: SequenceError.isDivergence(error) ? .diverged : .failed)
             throw error
         }
     }
 
+    /// The features of the run's clips.
+    ///
+    /// - Throws: `SequenceError`, `CacheError`, `DatasetError`.
+    public func load(
+        _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord)
+    ) throws -> FeatureSet {
+        if let source {
+            return try Self.load(cache, source, extraction: extraction, views: training.views, memory: memory)
+        }
+        return try Self.load(
+            cache, dataset: dataset, extraction: extraction, excluding: excluded, views: training.views, memory: memory)
+    }
+
     /// What is trained on: all but the test part where folds have said how long.
-    private func partition(_ features: FeatureSet) -> Partition {
+    func partition(_ features: FeatureSet) -> Partition {
         guard crossValidation != nil else {
             return Partition(features, validation: training.validation, seed: training.seed)
         }
@@ -209,118 +228,6 @@ public struct SequenceRun: Sendable {
         let state = try directory.loadCheckpoint(head)
         report(.resumed(epochs: state.epoch))
         return state
-    }
-
-    private func finish(
-        _ result: Trainer.Result, _ features: FeatureSet, _ partition: Partition,
-        _ configuration: RunDirectory.Configuration, _ directory: RunDirectory, _ cache: CacheFile, _ run: Int64,
-        seconds: Double
-    ) throws -> Summary {
-        let (head, temperature) = try calibrated(result.head, features, partition)
-        var metrics: [Split: Metrics] = [:]
-        var predictions: [PredictionRecord] = []
-        for split in [Split.train, .validation, .test] where !partition[split].isEmpty {
-            let evaluation = try Evaluation(
-                head, features, partition[split], split: split, averagingViews: training.averagesViews)
-            metrics[split] = evaluation.metrics
-            predictions += evaluation.predictions
-        }
-        if let crossValidation {
-            metrics[.validation] = crossValidation.metrics
-            predictions += crossValidation.predictions
-            try cache.store(crossValidation.records, run: run)
-            try directory.saveFolds(crossValidation, configuration)
-        }
-        try cache.store(predictions, run: run)
-        var configuration = configuration
-        configuration.bestEpoch = result.bestEpoch
-        configuration.temperature = temperature
-        try directory.save(head, configuration)
-        try directory.saveTables(
-            epochs: cache.epochs(run: run), predictions: predictions,
-            paths: Dictionary(features.examples.map { ($0.videoID, $0.path) }, uniquingKeysWith: { first, _ in first }))
-        let state: RunState =
-            switch result.ending {
-            case .finished, .stoppedEarly: .finished
-            case .cancelled: .interrupted
-            case .diverged: .diverged
-            }
-        try cache.finishRun(run, state: state)
-        return Summary(
-            directory: directory.path, bestEpoch: result.bestEpoch, epochs: result.epochs, seconds: seconds,
-            metrics: metrics, ending: result.ending)
-    }
-
-    /// The head with its temperature, where that is wanted and there are clips to find it on.
-    private func calibrated(
-        _ head: Head, _ features: FeatureSet, _ partition: Partition
-    ) throws -> (head: Head, temperature: Double?) {
-        guard training.calibrates == true else { return (head, nil) }
-        if let crossValidation {
-            let temperature = TemperatureScaling.fit(crossValidation.predictions, labels: crossValidation.labels)
-            return (try head.scaled(by: 1 / temperature), temperature)
-        }
-        let places = Dictionary(uniqueKeysWithValues: head.labels.enumerated().map { ($1, $0) })
-        let known = partition.validation.filter { places[features.examples[$0].label] != nil }
-        guard !known.isEmpty else { throw SequenceError.nothingToCalibrateOn }
-        return try TemperatureScaling.fit(
-            head, features, known, targets: known.compactMap { places[features.examples[$0].label] },
-            averagingViews: training.averagesViews)
-    }
-
-    /// The features of a dataset.
-    ///
-    /// - Throws: `SequenceError.noSamples`, `CacheError`, or what `labels` throws.
-    public static func load(
-        _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord),
-        labels: ([(label: String, split: Split)]) throws -> Set<String>, excluding excluded: Set<String> = [],
-        views: Int, memory: Int
-    ) throws -> FeatureSet {
-        let samples = try cache.samples(dataset: dataset).compactMap { sample in
-            Split(rawValue: sample.split).map { (label: sample.label, split: $0) }
-        }
-        let chosen = samples.isEmpty ? [] : try labels(samples)
-        let features = try cache.features(
-            dataset: dataset, extraction: extraction.id, labels: chosen, excluding: excluded, views: views,
-            memory: memory)
-        if features.examples.isEmpty {
-            throw SequenceError.noSamples(dataset: dataset, available: try cache.datasets())
-        }
-        return features
-    }
-
-    /// What the user should know of the features.
-    private func notes(_ cache: CacheFile, _ extraction: Int64, _ features: FeatureSet) throws -> [String] {
-        var notes: [String] = []
-        let empty = try cache.emptySequences(dataset: dataset, extraction: extraction)
-        if empty > 0 { notes.append("\(empty) videos have no valid frame and are left out") }
-        if ExtractionLock.isHeld(cache: cache.path) {
-            notes.append(
-                "an extraction is filling \(cache.path): only the \(features.examples.count) videos there now count")
-        }
-        let short = features.examples.count { $0.views.count < training.views }
-        if short > 0 {
-            notes.append(
-                "\(short) videos have fewer than \(training.views) views; extract with this pipeline to make them")
-        }
-        if case .streamed = features.storage {
-            notes.append("the features do not fit into the memory allowed and are read batch by batch")
-        }
-        return notes
-    }
-
-    /// How many test clips show what a clip shows that is trained on, as far as anybody looked.
-    private func twinNote(_ cache: CacheFile, _ features: FeatureSet, _ partition: Partition) throws -> String? {
-        let test = Set(partition.test.map { features.examples[$0].videoID })
-        let others = Set((partition.train + partition.validation).map { features.examples[$0].videoID })
-        let leaks = try cache.twins(dataset: dataset).flatMap { twin -> [Int64] in
-            if test.contains(twin.first), others.contains(twin.second) { return [twin.first] }
-            return test.contains(twin.second) && others.contains(twin.first) ? [twin.second] : []
-        }
-        guard !leaks.isEmpty else { return nil }
-        return
-            "\(Set(leaks).count) of \(test.count) test clips have a twin among the clips that are trained on: the test "
-            + "accuracy is too high (SELECT * FROM twin)"
     }
 
     private static func json(_ training: TrainingConfiguration) -> String {

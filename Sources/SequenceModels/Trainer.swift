@@ -36,7 +36,7 @@ public struct Trainer: Sendable {
     /// How training ended.
     public enum Ending: Sendable, Equatable {
         case finished, stoppedEarly, cancelled
-        /// The loss became infinite or NaN in the epoch after the last; the best weights are those from before.
+        /// The loss or a score of a validation clip became infinite or NaN in the epoch after the last; the best weights are those from before.
         case diverged
     }
 
@@ -63,7 +63,7 @@ public struct Trainer: Sendable {
         _ features: FeatureSet, _ partition: Partition, input: HeadConfiguration.Input? = nil,
         resuming earlier: ((Head) throws -> TrainingState)? = nil, hooks: Hooks = Hooks()
     ) throws -> Result {
-        let monitor = try self.monitor(partition)
+        let monitor = try self.monitor(features, partition)
         try checkFinite(features)
         var head = try makeHead(features, partition, input)
         head.plan.parallel = Parallel(threads: threads)
@@ -92,19 +92,26 @@ public struct Trainer: Sendable {
                 ending = .diverged
                 break
             }
+            let metrics = try validate(head, task)
+            // Scores that are no numbers cannot be right, and must never be the best.
+            guard metrics?.isFinite ?? true else {
+                guard state.best.epoch > 0 else { throw SequenceError.diverged(epoch: state.epoch + 1) }
+                ending = .diverged
+                break
+            }
             state.epoch += 1
             state.parameters = head.parameters
-            let metrics = try validate(head, task)
             let record = EpochRecord(
                 epoch: state.epoch, learningRate: rate, trainLoss: loss, trainAccuracy: accuracy,
-                validationLoss: metrics?.loss, validationAccuracy: metrics?.accuracy,
+                validationLoss: metrics?.finiteLoss, validationAccuracy: metrics?.accuracy,
                 seconds: (ContinuousClock.now - begin) / .seconds(1))
             let value = record.value(monitor)
             if value < state.best.value {
                 state.best = .init(parameters: head.parameters, value: value, epoch: state.epoch)
             }
             configuration.schedule.observe(
-                metrics?.loss ?? loss, epoch: state.epoch, base: configuration.optimizer.learningRate, &state.schedule)
+                metrics?.finiteLoss ?? loss, epoch: state.epoch, base: configuration.optimizer.learningRate,
+                &state.schedule)
             try hooks.report(record)
             if state.epoch % configuration.checkpoint == 0 { try hooks.checkpoint(state, head) }
         }
@@ -123,9 +130,8 @@ public struct Trainer: Sendable {
     private struct Task {
         let features: FeatureSet
         let train: [Int]
-        /// Those whose label training knows: others cannot be validated.
         let validation: [Int]
-        /// Class of each example; −1 where training does not know it.
+        /// Class of each example among `labels`; those that training does not know come last, and are never right.
         let targets: [Int]
         let labels: [String]
         let loss: CrossEntropy
@@ -133,13 +139,14 @@ public struct Trainer: Sendable {
         init(
             _ features: FeatureSet, _ partition: Partition, _ labels: [String], _ configuration: TrainingConfiguration
         ) {
-            let classes = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
-            let targets = features.examples.map { classes[$0.label] ?? -1 }
+            let all = Metrics.labels(of: labels, and: partition.validation.map { features.examples[$0].label })
+            let classes = Dictionary(all.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+            let targets = features.examples.map { classes[$0.label] ?? all.count }
             self.features = features
-            self.labels = labels
+            self.labels = all
             self.targets = targets
             train = partition.train
-            validation = partition.validation.filter { targets[$0] >= 0 }
+            validation = partition.validation
             loss = CrossEntropy(
                 labelSmoothing: configuration.labelSmoothing,
                 classWeights: configuration.classWeights.values(
@@ -203,11 +210,14 @@ public struct Trainer: Sendable {
     }
 
     /// What decides which epoch is best.
-    private func monitor(_ partition: Partition) throws -> TrainingConfiguration.Monitor {
+    private func monitor(_ features: FeatureSet, _ partition: Partition) throws -> TrainingConfiguration.Monitor {
+        let classes = Set(configuration.model.kind.classes(features, partition))
+        // Clips of classes that training lacks have no loss.
+        let canValidate = partition.validation.contains { classes.contains(features.examples[$0].label) }
         guard let monitor = configuration.earlyStopping?.monitor else {
-            return partition.validation.isEmpty ? .trainLoss : .validationLoss
+            return canValidate ? .validationLoss : .trainLoss
         }
-        if monitor.wantsValidation && partition.validation.isEmpty {
+        if monitor.wantsValidation && !canValidate {
             throw SequenceError.noValidation(monitor: monitor.rawValue)
         }
         return monitor

@@ -9,8 +9,8 @@ struct Compare: ParsableCommand {
         abstract: "Runs side by side on the same clips: accuracy, intervals, tests, classes, time.",
         discussion: """
             Intervals are 95 % (Wilson's); clips cut from one video count together. Each run is tested \
-            against the first by McNemar's exact test. Runs that differ in their seed alone are summed up as mean and \
-            deviation.
+            against the first by McNemar's exact test. Runs that differ in nothing but their seed, and learn from the same clips, are summed up \
+            as mean and standard deviation.
             """)
 
     @Argument(help: ArgumentHelp("Folders of runs; the first is the one to beat.", valueName: "run"))
@@ -32,7 +32,7 @@ struct Compare: ParsableCommand {
     func run() throws {
         try Console.perform {
             let comparison = try Comparison(
-                directories.map(RunDirectory.init), split: part.split, cache: cachePath)
+                directories.map(RunDirectory.init), role: part.role, cache: cachePath)
             if format.json {
                 Console.print(json: try comparison.json())
             } else {
@@ -40,7 +40,7 @@ struct Compare: ParsableCommand {
             }
             try report.write {
                 try ComparisonReport(
-                    directories.map(RunDirectory.init), split: part.split, cache: cachePath)
+                    directories.map(RunDirectory.init), role: part.role, cache: cachePath)
             }
         }
     }

@@ -49,14 +49,13 @@ struct Dataset: ParsableCommand {
     private func findTwins(_ pipeline: Pipeline) throws -> TerminalText {
         let cache = try CacheFile(path: cache.path, create: false)
         let stored = try cache.extractions()
-        guard let extraction = pipeline.extractions.lazy.compactMap({ $0.stored(in: stored) }).first else {
+        guard let extraction = try pipeline.extractions.compactMap({ try $0.stored(in: cache) }).first else {
             throw SequenceError.notExtracted(
                 cache: cache.path, recipe: pipeline.extractions[0].backbone.name,
                 available: Set(stored.map(\.record.backbone)).sorted())
         }
         let features = try SequenceRun.load(
-            cache, dataset: pipeline.dataset.name, extraction: extraction, labels: pipeline.dataset.chosenLabels,
-            views: 1, memory: MemoryOption.defaultBytes)
+            cache, pipeline.dataset, extraction: extraction, views: 1, memory: MemoryOption.defaultBytes)
         let vectors = try ClipVectors(features)
         let line = ProgressLine()
         let search = try TwinSearch(

@@ -18,6 +18,7 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var trained: RunArgument
 
     @OptionGroup var part: SplitOption
+    @OptionGroup var unknown: UnknownClassesOption
 
     @Option(help: "Also report whether the true class is among the K most probable.")
     var top = 5
@@ -54,21 +55,27 @@ struct Evaluate: ParsableCommand {
     func run() throws {
         try Console.perform {
             let evaluated = try RunEvaluation(
-                trained.directory, split: part.split, cache: cachePath)
+                trained.directory, role: part.role, cache: cachePath, leavesOutUnknown: unknown.leavesOut)
             let joined = try continuous ? join(evaluated) : nil
+            let folds = evaluated.role == .heldout ? evaluated.configuration.crossValidation : nil
             if format.json {
                 Console.print(
-                    json: try joined?.json()
+                    json: try joined?.json(role: evaluated.role.rawValue)
                         ?? evaluated.metrics.json(
-                            run: trained.path, split: evaluated.split.rawValue, top: top, scores: evaluated.scores,
-                            interval: evaluated.interval))
+                            run: trained.path, split: evaluated.role.rawValue, top: top, scores: evaluated.scores,
+                            interval: evaluated.interval, folds: folds, notes: evaluated.notes))
             } else {
-                Console.print("\(trained.path), split \(evaluated.split.rawValue)\n")
+                Console.print("\(trained.path), split \(evaluated.role.rawValue): \(evaluated.role.explanation)\n")
+                if let folds {
+                    Console.print(
+                        lines: folds.text(averaged: evaluated.metrics.accuracy, interval: evaluated.interval) + "\n")
+                }
                 if let joined { Console.print(lines: joined.text) } else { show(evaluated) }
+                for note in evaluated.notes { Console.print("note: \(note)") }
             }
             try report.write {
                 try RunReport(
-                    trained.directory, split: evaluated.split, cache: cachePath, root: root,
+                    trained.directory, role: evaluated.role, cache: cachePath, root: root,
                     continuous: joined)
             }
         }
@@ -85,6 +92,18 @@ struct Evaluate: ParsableCommand {
     private func join(_ evaluated: RunEvaluation) throws -> ContinuousEvaluation {
         var options = ContinuousEvaluation.Options()
         (options.sequences, options.clips, options.seed) = (sequences, clips, seed)
-        return try ContinuousEvaluation(evaluated.head, evaluated.features, evaluated.indices, options)
+        return try evaluated.continuous(trained.directory, cache: cachePath, options)
+    }
+}
+
+extension ClipRole {
+    /// What figures of such clips mean.
+    var explanation: TerminalText {
+        switch self {
+        case .train: "clips that the run was trained on, so the figures say nothing about other clips"
+        case .validation: "clips that chose the epoch, so the figures are optimistic"
+        case .test: "clips that neither trained the run nor chose anything"
+        case .heldout: "each clip predicted by fold models that were not trained on it"
+        }
     }
 }

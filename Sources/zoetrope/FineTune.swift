@@ -40,7 +40,7 @@ struct FineTune: ParsableCommand {
                 Console.message("Interrupted. The same command with --resume goes on from here.")
                 throw Console.interrupted
             }
-            if summary.failed > 0 { throw Console.someFailed }
+            if summary.failed > 0 || summary.summary.ending == .diverged { throw Console.someFailed }
         }
     }
 
@@ -76,6 +76,7 @@ struct FineTune: ParsableCommand {
         }
         line.clear()
         if !summary.wasCancelled { Console.print(text(summary, run)) }
+        for warning in SequenceRun.warnings(summary.metrics) { Console.message("warning: \(warning)") }
         return (summary, frames.failures.count, run)
     }
 
@@ -115,7 +116,7 @@ struct FineTune: ParsableCommand {
             case .finished: ""
             case .stoppedEarly: " (stopped early)"
             case .cancelled: ""
-            case .diverged: " (then the loss became infinite or NaN: try a smaller learning rate)"
+            case .diverged: " (diverged: the loss or a score became infinite or NaN; try a smaller learning rate)"
             }
         return """
             \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), \(decimal(summary.seconds, 1)) s\(ending)

@@ -24,6 +24,7 @@ struct LearningCurveCommand: ParsableCommand {
     var sizes = 5
 
     @OptionGroup var resources: TrainingResources
+    @OptionGroup var partial: PartialOption
 
     @OptionGroup var format: JSONOption
 
@@ -44,9 +45,10 @@ struct LearningCurveCommand: ParsableCommand {
             let extraction = try TrainSequence.extraction(of: pipeline, file: file, in: cache)
             try pipeline.readTexts(of: extraction.record, in: cache)
             guard let training = pipeline.training else { return }
+            _ = try TrainSequence.checkCoverage(
+                pipeline, cache, extraction.id, allowsPartial: partial.isAllowed)
             let features = try SequenceRun.load(
-                cache, dataset: pipeline.dataset.name, extraction: extraction, labels: pipeline.dataset.chosenLabels,
-                excluding: pipeline.dataset.excludedPaths(), views: training.views, memory: resources.memory.bytes)
+                cache, pipeline.dataset, extraction: extraction, views: training.views, memory: resources.memory.bytes)
             let validation = try CrossValidation(
                 training, folds: folds, repeats: repeats, features: features,
                 input: .init(shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames))
@@ -67,7 +69,9 @@ struct LearningCurveCommand: ParsableCommand {
         let page = LearningCurveReport(
             name: name,
             points: curve.points.map {
-                .init(clips: $0.clips, accuracy: $0.accuracy, interval: $0.interval, deviation: $0.deviation)
+                .init(
+                    clips: $0.clips, accuracy: $0.accuracy, interval: $0.interval, deviation: $0.deviation,
+                    diverged: $0.diverged)
             })
         if format.json {
             Console.print(json: try JSONText.of(curve.points))

@@ -12,9 +12,14 @@ struct OfficialSplits {
     private let cache: CacheFile
     private let runs: String
     private let resumes: Bool
+    private let options: TrainSequence.Options
 
-    init(_ pipeline: Pipeline, file: String, cache: CacheFile, runs: String, resumes: Bool) {
+    init(
+        _ pipeline: Pipeline, file: String, cache: CacheFile, runs: String, resumes: Bool,
+        options: TrainSequence.Options
+    ) {
         (self.pipeline, self.file, self.cache, self.runs, self.resumes) = (pipeline, file, cache, runs, resumes)
+        self.options = options
     }
 
     /// Trains `<name>-split1` and so on, and prints the table that papers print; it is also a page among the runs.
@@ -25,7 +30,7 @@ struct OfficialSplits {
             own.dataset = part
             let summary = try TrainSequence.train(
                 own, file: file, cache: cache, runs: runs, name: "\(name)-split\(part.split)", resources: resources,
-                resumes: resumes)
+                resumes: resumes, options: options)
             guard let summary, !summary.wasCancelled else { throw Console.interrupted }
             guard let metrics = summary.metrics[.test],
                 let run = try cache.run(named: "\(name)-split\(part.split)")

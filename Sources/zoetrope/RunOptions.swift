@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import Escaping
+import FeatureCache
 import Foundation
 import Pipelines
 import SequenceModels
@@ -19,18 +20,35 @@ struct RunArgument: ParsableArguments {
     var directory: RunDirectory { RunDirectory(path: path) }
 }
 
-/// Which clips a run is judged by.
+/// Which clips a run is judged by, as the run recorded them.
 struct SplitOption: ParsableArguments {
     @Option(
         name: .customLong("split"),
-        help: "train, validation or test (default: test where there is one, else validation).")
+        help: "test, heldout (by folds), validation or train, as the run used them (default: the first that it has).")
     var name: String?
 
-    var split: Split? { name.flatMap(Split.init) }
+    var role: ClipRole? { name.flatMap(ClipRole.init) }
 
     func validate() throws {
-        if let name, split == nil { throw ValidationError("--split is train, validation or test, not '\(name)'.") }
+        if let name, role == nil {
+            throw ValidationError("--split is train, validation, test or heldout, not '\(name)'.")
+        }
     }
+}
+
+/// What happens to clips of classes that no training clip has.
+struct UnknownClassesOption: ParsableArguments {
+    @Flag(
+        name: .customLong("known-classes"),
+        help: "Leave out clips of classes that training lacked, instead of counting them as wrong.")
+    var leavesOut = false
+}
+
+/// Whether training on a part of the pipeline's clips is wanted.
+struct PartialOption: ParsableArguments {
+    @Flag(
+        name: .customLong("partial"), help: "Train even if more than a tenth of the pipeline's clips have no features.")
+    var isAllowed = false
 }
 
 /// What every command that trains a run asks for.

@@ -67,9 +67,17 @@ struct Runs: ParsableCommand {
         case .started: runs
         case .name: runs.sorted { $0.name.compare($1.name, options: .numeric) == .orderedAscending }
         case .seconds: runs.sorted { $0.seconds < $1.seconds }
-        case .validationLoss: runs.sorted { $0.validationLoss ?? .infinity < $1.validationLoss ?? .infinity }
-        case .validationAccuracy: runs.sorted { $0.validationAccuracy ?? -1 > $1.validationAccuracy ?? -1 }
-        case .testAccuracy: runs.sorted { $0.testAccuracy ?? -1 > $1.testAccuracy ?? -1 }
+        case .validationLoss: ranked(runs) { -($0.validationLoss ?? .infinity) }
+        case .validationAccuracy: ranked(runs) { $0.validationAccuracy ?? -1 }
+        case .testAccuracy: ranked(runs) { $0.testAccuracy ?? -1 }
+        }
+    }
+
+    /// Highest first; runs that diverged come last.
+    private func ranked(_ runs: [RunSummary], by value: (RunSummary) -> Double) -> [RunSummary] {
+        runs.sorted { first, second in
+            let isLast = [first, second].map { $0.state == RunState.diverged.rawValue }
+            return isLast[0] == isLast[1] ? value(first) > value(second) : isLast[1]
         }
     }
 

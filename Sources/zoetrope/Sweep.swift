@@ -23,6 +23,7 @@ struct Sweep: ParsableCommand {
     var workers = ProcessInfo.processInfo.activeProcessorCount
 
     @OptionGroup var memory: MemoryOption
+    @OptionGroup var partial: PartialOption
 
     @Option(
         help: ArgumentHelp(
@@ -49,10 +50,13 @@ struct Sweep: ParsableCommand {
             for index in plan.points.indices {
                 try plan.points[index].pipeline.readTexts(of: extraction.record, in: cache)
             }
+            let missing = try TrainSequence.checkCoverage(
+                plan.points[0].pipeline, cache, extraction.id, allowsPartial: partial.isAllowed)
             if let folds { return try nest(plan, folds: folds, cache, extraction) }
-            let sweep = SweepRun(
+            var sweep = SweepRun(
                 plan: plan, runs: runs.path, version: ZoetropeCommand.version, workers: workers,
                 memory: memory.bytes)
+            sweep.missing = missing
             Interruption.install()
             Console.message("\(plan.points.count) runs over \(plan.keys.joined(separator: ", "))")
             let line = ProgressLine()
@@ -81,10 +85,8 @@ struct Sweep: ParsableCommand {
         let first = plan.points[0].pipeline
         guard let training = first.training else { return }
         let features = try SequenceRun.load(
-            cache, dataset: first.dataset.name, extraction: extraction, labels: first.dataset.chosenLabels,
-            excluding: first.dataset.excludedPaths(),
-            views: plan.points.compactMap { $0.pipeline.training?.views }.max() ?? 1,
-            memory: memory.bytes)
+            cache, first.dataset, extraction: extraction,
+            views: plan.points.compactMap { $0.pipeline.training?.views }.max() ?? 1, memory: memory.bytes)
         let validation = try CrossValidation(
             training, folds: folds, repeats: 1, features: features,
             input: .init(shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames))
@@ -126,13 +128,19 @@ struct Sweep: ParsableCommand {
         Console.print(lines: table(plan, result))
         for outcome in result.outcomes {
             if let failure = outcome.failure { Console.print("\(outcome.name): \(failure)") }
+            if let warning = outcome.warning { Console.print("\(outcome.name): warning: \(warning)") }
         }
         if let best = result.best {
             Console.print(
                 "\nBest on validation: \(best.name)"
                     + (best.testAccuracy.map { ", test accuracy " + percent($0) } ?? ""))
         }
-        if result.best == nil { Console.print("\nNothing is selected: no run has a validation part.") }
+        if result.best == nil {
+            Console.print(
+                result.outcomes.contains { !$0.diverged }
+                    ? "\nNothing is selected: no run has a validation part."
+                    : "\nNothing is selected: all runs diverged.")
+        }
         let trained = result.outcomes.filter { $0.failure == nil }
         if trained.count > 1, trained.count <= Self.compared {
             let directories = trained.map { RunDirectory(path: runs.path + "/" + $0.name) }
@@ -149,7 +157,7 @@ struct Sweep: ParsableCommand {
             points: result.outcomes.map {
                 SweepReport.Point(
                     name: $0.name, values: $0.values, validationAccuracy: $0.validationAccuracy,
-                    testAccuracy: $0.testAccuracy)
+                    testAccuracy: $0.testAccuracy, diverged: $0.diverged)
             },
             best: result.best?.name,
             comparison: isComparable
@@ -166,10 +174,13 @@ struct Sweep: ParsableCommand {
             [("run", .left)] + names + [
                 ("epoch", .right), ("validation loss", .right), ("validation", .right), ("test", .right),
             ])
-        let ranked = result.outcomes.sorted { $0.validationLoss ?? .infinity < $1.validationLoss ?? .infinity }
+        let ranked = result.outcomes.sorted { first, second in
+            first.diverged == second.diverged
+                ? first.validationLoss ?? .infinity < second.validationLoss ?? .infinity : second.diverged
+        }
         for outcome in ranked {
             table.append(
-                [outcome.name] + outcome.values + [
+                [outcome.name + (outcome.diverged ? " (diverged)" : "")] + outcome.values + [
                     "\(outcome.bestEpoch)", outcome.validationLoss.map { decimal($0, 4) } ?? "–",
                     outcome.validationAccuracy.map(percent) ?? "–", outcome.testAccuracy.map(percent) ?? "–",
                 ])
@@ -184,12 +195,13 @@ struct Sweep: ParsableCommand {
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
         let header =
             ["run"] + plan.keys + [
-                "best_epoch", "epochs", "validation_loss", "validation_accuracy", "test_accuracy",
+                "best_epoch", "epochs", "validation_loss", "validation_accuracy", "test_accuracy", "state",
             ]
         let lines = result.outcomes.map { outcome in
             [outcome.name] + outcome.values + [
                 "\(outcome.bestEpoch)", "\(outcome.epochs)", number(outcome.validationLoss),
                 number(outcome.validationAccuracy), number(outcome.testAccuracy),
+                outcome.diverged ? "diverged" : outcome.failure == nil ? "finished" : "failed",
             ]
         }
         return CSV.text(header, lines)

@@ -17,6 +17,8 @@ struct TrainSequence: ParsableCommand {
 
     @OptionGroup var pipeline: PipelineOptions
     @OptionGroup var training: TrainingOptions
+    @OptionGroup var partial: PartialOption
+    @OptionGroup var unknown: UnknownClassesOption
 
     @Option(
         help: ArgumentHelp(
@@ -43,16 +45,26 @@ struct TrainSequence: ParsableCommand {
             }
             let cache = try CacheFile(path: training.cache.path, create: false)
             let name = training.wantedName(pipeline)
+            let options = Options(allowsPartial: partial.isAllowed, leavesOutUnknown: unknown.leavesOut)
             if pipeline.dataset.allSplits {
-                try OfficialSplits(pipeline, file: file, cache: cache, runs: runs, resumes: training.resume).train(
+                try OfficialSplits(
+                    pipeline, file: file, cache: cache, runs: runs, resumes: training.resume, options: options
+                ).train(
                     name: name ?? pipeline.name, training.resources)
                 return
             }
             let summary = try Self.train(
                 pipeline, file: file, cache: cache, runs: runs, name: name, resources: training.resources,
-                resumes: training.resume)
+                resumes: training.resume, options: options)
             if summary?.wasCancelled ?? true { throw Console.interrupted }
+            if summary?.ending == .diverged { throw Console.someFailed }
         }
+    }
+
+    /// Which clips are used, and how those of unknown classes count.
+    struct Options {
+        var allowsPartial = false
+        var leavesOutUnknown = false
     }
 
     /// Trains, printing epochs and the result.
@@ -61,7 +73,7 @@ struct TrainSequence: ParsableCommand {
     @discardableResult
     static func train(
         _ pipeline: Pipeline, file: String, cache: CacheFile, runs: String, name: String?,
-        resources: TrainingResources? = nil, resumes: Bool = false
+        resources: TrainingResources? = nil, resumes: Bool = false, options: Options = Options()
     ) throws -> SequenceRun.Summary? {
         let extraction = try Self.extraction(of: pipeline, file: file, in: cache)
         var pipeline = pipeline
@@ -81,33 +93,30 @@ struct TrainSequence: ParsableCommand {
         run.resumes = resumes
         run.root = pipeline.dataset.root
         run.excluded = try pipeline.dataset.excludedPaths()
-        if pipeline.dataset.test > 0, try !cache.samples(dataset: run.dataset).contains(where: { $0.split == "test" }) {
-            throw PipelineError(
-                file: file,
-                "`dataset.test` sets a test part aside, which \(cache.path) knows nothing of: run `zoetrope extract` with "
-                    + "this pipeline again; nothing is decoded twice")
-        }
+        run.source = pipeline.dataset
+        run.missing = try Self.checkCoverage(pipeline, cache, extraction.id, allowsPartial: options.allowsPartial)
         Interruption.install()
         let line = ProgressLine()
         let summary: SequenceRun.Summary?
         if training.folds != nil {
             let workers = run.threads
             summary = try CrossValidationRun(run, workers: workers).train(
-                cache: cache, extraction: extraction, labels: pipeline.dataset.chosenLabels,
-                isCancelled: { Interruption.isRequested }
+                cache: cache, extraction: extraction, isCancelled: { Interruption.isRequested }
             ) { event in
                 show(event, run, line)
             }
         } else {
             summary = try run.run(
-                cache: cache, extraction: extraction, labels: pipeline.dataset.chosenLabels,
-                isCancelled: { Interruption.isRequested }
+                cache: cache, extraction: extraction, isCancelled: { Interruption.isRequested }
             ) { event in
                 show(event, run, line)
             }
         }
         line.clear()
-        if let summary { Console.print(text(summary, run)) }
+        if let summary {
+            Console.print(text(summary, run, leavesOutUnknown: options.leavesOutUnknown))
+            for warning in summary.warnings { Console.message("warning: \(warning)") }
+        }
         if let metrics = summary?.metrics, metrics[.test] == nil, metrics[.validation] != nil, training.folds == nil {
             Console.message(
                 "note: there is no test part, and validation chose the epoch, so its accuracy flatters. Set a part aside with "
@@ -116,20 +125,29 @@ struct TrainSequence: ParsableCommand {
         return summary
     }
 
+    /// Says how many clips of the pipeline have no features.
+    ///
+    /// - Returns: nil if all have.
+    /// - Throws: `SequenceError.partial` if they are more than a tenth.
+    static func checkCoverage(
+        _ pipeline: Pipeline, _ cache: CacheFile, _ extraction: Int64, allowsPartial: Bool
+    ) throws -> [MissingClips]? {
+        let coverage = try ClipCoverage(pipeline.dataset, in: cache, extraction: extraction)
+        try coverage.check(allowsPartial: allowsPartial)
+        guard let note = coverage.note else { return nil }
+        Console.message("note: \(note)")
+        return coverage.parts
+    }
+
     private static func show(_ event: CrossValidationRun.Event, _ run: SequenceRun, _ line: ProgressLine) {
         switch event {
         case .fold(let done, let total, let accuracy):
             line.step("folds", done, of: total, "  held out \(percent(accuracy))")
         case .validated(let result):
             line.clear()
-            let (mean, deviation) = result.summary.accuracy
             Console.message(
-                "\(run.name): \(result.summary.folds) folds"
-                    + (result.summary.repeats > 1 ? ", \(result.summary.repeats) times" : "")
-                    + ": accuracy \(percent(mean))" + (deviation.map { " ± \(percent($0))" } ?? "")
-                    + " over the folds, \(percent(result.metrics.accuracy)) of all clips held out (95 %: "
-                    + "\(percent(result.interval.lower)) to \(percent(result.interval.upper))); the model that is kept is trained on all of it, \(result.summary.epochs) epochs"
-            )
+                "\(run.name): \(result.summary.text(averaged: result.metrics.accuracy, interval: result.interval)); the model that is "
+                    + "kept is trained on all of it, \(result.summary.epochs) epochs")
         case .final(let event): show(event, run, line)
         }
     }
@@ -174,14 +192,20 @@ struct TrainSequence: ParsableCommand {
     private static func stored(
         _ features: ExtractionConfiguration, in cache: CacheFile
     ) throws -> (id: Int64, record: ExtractionRecord) {
-        let stored = try cache.extractions()
-        guard let extraction = features.stored(in: stored) else {
-            let known = stored.map { "\($0.record.backbone) \($0.record.tap) at \($0.record.imageSize)" }
+        guard let extraction = try features.stored(in: cache) else {
+            let known = try cache.extractions().map {
+                "\($0.record.backbone) \($0.record.tap) at \($0.record.imageSize)"
+            }
             let wanted =
                 "\(features.backbone.name) \(features.tap) at "
                 + "\(features.imageSize), \(features.sampling.frames) frames"
             throw SequenceError.notExtracted(
                 cache: cache.path, recipe: wanted, available: Set(known).sorted())
+        }
+        if extraction.record.precision != features.precision.rawValue, !features.choosesPrecision {
+            Console.message(
+                "note: the features are in \(extraction.record.precision): this processor has no instructions for "
+                    + "\(features.precision.rawValue)")
         }
         return extraction
     }
@@ -200,27 +224,42 @@ struct TrainSequence: ParsableCommand {
         }
     }
 
-    private static func text(_ summary: SequenceRun.Summary, _ run: SequenceRun) -> TerminalText {
+    private static func text(
+        _ summary: SequenceRun.Summary, _ run: SequenceRun, leavesOutUnknown: Bool
+    ) -> TerminalText {
         var table = TextTable([
             ("split", .left), ("clips", .right), ("loss", .right), ("accuracy", .right), ("top-5", .right),
         ])
+        var notes: [String] = []
         for split in Split.allCases {
-            guard let metrics = summary.metrics[split] else { continue }
+            guard var metrics = summary.metrics[split] else { continue }
             let isHeldOut = split == .validation && run.training.folds != nil
+            let name = isHeldOut ? "held out" : split == .train ? "trained on" : split.rawValue
+            let unknown = metrics.unknown
+            if leavesOutUnknown { metrics = metrics.ofKnownClasses }
+            if unknown.count > 0 {
+                notes.append(
+                    "\(name): \(unknown.count) clip\(unknown.count == 1 ? "" : "s") of classes that training lacks "
+                        + "(\(unknown.labels.prefix(8).joined(separator: ", "))\(unknown.labels.count > 8 ? ", …" : "")) "
+                        + (leavesOutUnknown ? "left out" : "counted as wrong; --known-classes leaves them out"))
+            }
             table.append([
-                isHeldOut ? "held out" : split.rawValue, "\(metrics.count)", decimal(metrics.loss, 4),
-                percent(metrics.accuracy),
-                metrics.labels.count > 5 ? percent(metrics.accuracy(top: 5)) : "–",
+                name, "\(metrics.count)", decimal(metrics.loss, 4), percent(metrics.accuracy),
+                metrics.knownClasses > 5 ? percent(metrics.accuracy(top: 5)) : "–",
             ])
         }
-        let seconds = decimal(summary.seconds, 2)
+        let lines = ([table.text] + notes).joined(separator: "\n")
         if run.training.model.kind == .zeroShot {
-            return "\(run.name): nothing was trained\n\(lines: table.text)\nRun: \(summary.directory)"
+            return "\(run.name): nothing was trained\n\(lines: lines)\nRun: \(summary.directory)"
         }
-        return """
-            \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), trained in \(seconds) s\
+        let headline: TerminalText =
+            summary.crossValidation.map {
+                "\(run.name): \($0.summary.text(averaged: $0.metrics.accuracy, interval: $0.interval))\n"
+            } ?? ""
+        return headline + """
+            \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), trained in \(decimal(summary.seconds, 2)) s\
             \(ending(summary.ending))
-            \(lines: table.text)
+            \(lines: lines)
             Run: \(summary.directory)
             """
     }
@@ -230,7 +269,8 @@ struct TrainSequence: ParsableCommand {
         case .finished: ""
         case .stoppedEarly: " (stopped early)"
         case .cancelled: " (interrupted; --resume goes on)"
-        case .diverged: " (then the loss became infinite or NaN: try a smaller learning rate or standardize: true)"
+        case .diverged:
+            " (diverged: the loss or a score became infinite or NaN; try a smaller learning rate or standardize: true)"
         }
     }
 }

@@ -119,7 +119,7 @@ import Testing
         let indexes = try cache.read {
             try String.fetchAll($0, sql: "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE INDEX%' ORDER BY 1")
         }
-        #expect(indexes == ["prediction_video", "sample_video", "sequence_video"])
+        #expect(indexes == ["membership_video", "prediction_video", "sample_video", "sequence_video"])
         #expect(try cache.read { try String.fetchAll($0, sql: "SELECT path FROM video") } == ["a.mp4"])
         let backup = CacheFile.backupPath(of: path, version: 1)
         let copy = try DatabaseQueue(path: backup).read { try CacheIdentity($0) }
@@ -136,6 +136,60 @@ import Testing
             try cache.read { Set(try String.fetchAll($0, sql: "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")) }
         }
         #expect(try schema(CacheFile(path: oldCache())) == schema(CacheFile(path: scratch.path + "/new.sqlite")))
+    }
+
+    /// A cache of version 3 with a plain run, a cross-validated one, one that diverged, and one that was killed.
+    private func cacheWithRuns() throws -> String {
+        let path = scratch.path + "/runs.sqlite"
+        let queue = try DatabaseQueue(path: path)
+        try queue.write { database in
+            for part in [Schema.tables, Schema.indexes, Schema.windows, Schema.views] {
+                try database.execute(sql: part)
+            }
+            try database.execute(
+                sql: """
+                    INSERT INTO video (id, digest, path) VALUES (1, 'd1', '1.mp4'), (2, 'd2', '2.mp4'), (3, 'd3', '3.mp4');
+                    INSERT INTO run (id, name, model, configuration, state) VALUES
+                      (1, 'plain', 'gru', '{"epochs": 3}', 'finished'),
+                      (2, 'folded', 'gru', '{"folds": 3}', 'finished'),
+                      (3, 'nan', 'gru', 'no JSON', 'finished'), (4, 'killed', 'gru', '{}', 'running');
+                    INSERT INTO prediction VALUES
+                      (1, 1, 'train', 'a', 'a', 0.9, '[0.9,0.1]'), (1, 2, 'validation', 'a', 'b', 0.6, '[0.4,0.6]'),
+                      (1, 3, 'test', 'b', 'b', 0.7, '[0.3,0.7]'),
+                      (2, 1, 'train', 'a', 'a', 0.9, '[0.9,0.1]'), (2, 1, 'validation', 'a', 'b', 0.9, '[0.1,0.9]'),
+                      (3, 1, 'train', 'a', 'a', NULL, '[nan,nan]'), (3, 3, 'test', 'b', 'a', NULL, '[nan,nan]');
+                    PRAGMA user_version = 3;
+                    PRAGMA application_id = \(Schema.applicationID)
+                    """)
+        }
+        try queue.close()
+        return path
+    }
+
+    @Test("runs of version 3 get the clips that their predictions tell of; one without predictions is named")
+    func recoveredMembers() throws {
+        let cache = try CacheFile(path: cacheWithRuns())
+        func roles(_ run: Int64) throws -> [String] {
+            try cache.members(run: run).map { "\($0.path) \($0.role.rawValue)" }
+        }
+        #expect(try roles(1) == ["1.mp4 train", "2.mp4 validation", "3.mp4 test"])
+        #expect(try roles(2) == ["1.mp4 heldout", "1.mp4 train"])
+        #expect(try cache.runsWithoutMembers() == ["killed"])
+        #expect(try cache.runs().count == 4)
+    }
+
+    @Test("predictions of NaN, which version 3 counted as right, are no predictions any more")
+    func recoveredNaN() throws {
+        let cache = try CacheFile(path: cacheWithRuns())
+        let stored = try cache.predictions(run: 3, split: "train")
+        #expect(stored.count == 1 && stored[0].predicted.isEmpty && !stored[0].isScored)
+        #expect(try cache.runs().map(\.state) == ["finished", "finished", "diverged", "running"])
+        #expect(try cache.runs()[2].testAccuracy == 0)
+        let right = try cache.read {
+            try Int.fetchAll($0, sql: "SELECT correct FROM class_accuracy WHERE run = 'nan'")
+        }
+        #expect(right == [0, 0])
+        #expect(try cache.predictions(run: 1, split: "test")[0].probabilities == [0.3, 0.7])
     }
 
     @Test("an older cache that somebody extracts into is not touched")

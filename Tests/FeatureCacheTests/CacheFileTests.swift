@@ -107,6 +107,7 @@ enum Example {
             try columns("coverage") == [
                 "dataset", "extraction", "split", "label", "videos", "frames", "mean_length", "failures",
             ])
+        #expect(try columns("membership") == ["run_id", "video_id", "role"])
         #expect(try columns("confusion") == ["run", "split", "label", "predicted", "videos"])
         #expect(try columns("class_accuracy") == ["run", "split", "label", "videos", "correct", "accuracy"])
         let settings = try cache.read { database in
@@ -114,7 +115,7 @@ enum Example {
                 try String.fetchOne(database, sql: "PRAGMA \($0)") ?? ""
             }
         }
-        #expect(settings == ["3", "\(0x5A4F_4554)", "wal", "1", "2"])
+        #expect(settings == ["4", "\(0x5A4F_4554)", "wal", "1", "2"])
     }
 
     @Test("a row of frame_feature is a frame: its index, time and float blob")
@@ -259,7 +260,7 @@ enum Example {
             let (cache, _) = try Example.cache(in: scratch)
             try cache.write { try $0.execute(sql: "PRAGMA user_version = 7") }
         }
-        #expect(throws: CacheError.otherVersion(path: path, found: 7, expected: 3)) { try CacheFile(path: path) }
+        #expect(throws: CacheError.otherVersion(path: path, found: 7, expected: 4)) { try CacheFile(path: path) }
         let videos = try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM video") }
         #expect(videos == 2)
     }

@@ -171,9 +171,12 @@ import Testing
                         videoID: video.id, split: "test", label: "run", predicted: "run", probability: 1,
                         probabilities: [1])
                 ], run: run)
+            try cache.store([MembershipRecord(videoID: video.id, role: .heldout)], run: run)
         }
         #expect(try merge("out", [first, second]).runs == 2)
         let merged = try open("out")
+        let members = try merged.members(run: #require(try merged.run(named: "r2")))
+        #expect(members.map(\.path) == ["v3.mp4"] && members.map(\.role) == [.heldout])
         #expect(try merged.clips(run: try #require(try merged.run(named: "r2"))).map(\.path) == ["v3.mp4"])
         #expect(try merged.runs().map(\.epochs) == [1, 1])
         #expect(try merged.verify().isWhole)

@@ -35,7 +35,7 @@ import Testing
         let extractor = Extractor(
             name: "x", dataset: clips.dataset, configurations: [extraction], workers: 1, version: "test")
         #expect(try extractor.run(into: clips.cache, report: { _ in }).extracted == 8)
-        let evaluated = try RunEvaluation(run.directory, split: .test, cache: nil)
+        let evaluated = try RunEvaluation(run.directory, role: .test, cache: nil)
         let id = try #require(try clips.cache.run(named: "tuned"))
         let stored = try clips.cache.predictions(run: id, split: "test")
         #expect(evaluated.predictions.count == stored.count && !stored.isEmpty)

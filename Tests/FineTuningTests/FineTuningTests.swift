@@ -75,7 +75,7 @@ final class Clips {
         let extracted = try extractor.run(into: clips.cache, report: { _ in })
         #expect(extracted.extracted == 16)
         #expect(try clips.cache.extractions().count == 1)
-        let evaluated = try RunEvaluation(run.directory, split: .test, cache: nil)
+        let evaluated = try RunEvaluation(run.directory, role: .test, cache: nil)
         let id = try #require(try clips.cache.run(named: "tuned"))
         let stored = try clips.cache.predictions(run: id, split: "test")
         #expect(evaluated.predictions.count == stored.count && stored.count == 4)
@@ -87,7 +87,8 @@ final class Clips {
         let files = try FileManager.default.contentsOfDirectory(atPath: run.directory.path).sorted()
         #expect(
             files == [
-                "backbone", "config.json", "epochs.csv", "last.safetensors", "model.safetensors", "predictions.csv",
+                "backbone", "clips.csv", "config.json", "epochs.csv", "last.safetensors", "model.safetensors",
+                "predictions.csv",
             ])
     }
 

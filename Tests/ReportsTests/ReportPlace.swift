@@ -84,6 +84,10 @@ final class ReportPlace {
                     validationLoss: validated ? 3 / Double(epoch + 1) : nil, validationAccuracy: validated ? 0.4 : nil,
                     seconds: 0.5), run: run)
         }
+        try cache.store(
+            clips.compactMap { clip in
+                ClipRole(rawValue: clip.split).map { MembershipRecord(videoID: clip.id, role: $0) }
+            }, run: run)
         let places = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
         try cache.store(
             clips.enumerated().map { number, clip in

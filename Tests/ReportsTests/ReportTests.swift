@@ -96,7 +96,7 @@ import Testing
         #expect(html.contains("There was no validation part") && html.contains("every clip is named rightly"))
         #expect(plain.splits == ["train", "test"])
         #expect(throws: SequenceError.noSplit("validation", available: ["test", "train"])) {
-            try RunReport(RunDirectory(path: place.path + "/runs/plain"), split: .validation)
+            try RunReport(RunDirectory(path: place.path + "/runs/plain"), role: .validation)
         }
         let bare = try RunReport(try place.run("bare", epochs: 0) { _ in true })
         #expect(try bare.html(drawn: []).contains("holds no epochs"))

@@ -107,7 +107,7 @@ import Testing
         let id = try #require(try place.cache.run(named: "folded"))
         let held = try place.cache.predictions(run: id, split: "validation")
         #expect(held == run.crossValidation?.predictions)
-        let evaluation = try RunEvaluation(directory, split: .validation, cache: place.cache.path)
+        let evaluation = try RunEvaluation(directory, role: .validation, cache: place.cache.path)
         #expect(evaluation.predictions == held && evaluation.metrics == summary.metrics[.validation])
         #expect(throws: SequenceError.self) { try RunDirectory(path: folds[0].path).foldDirectories() }
     }

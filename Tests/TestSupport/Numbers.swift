@@ -11,3 +11,8 @@ public func relativeError(_ ours: [Float], _ expected: [Float]) -> Float {
     let largest = expected.map(abs).max() ?? 0
     return (zip(ours, expected).map { abs($0 - $1) }.max() ?? 0) / max(largest, 1e-12)
 }
+
+extension Double {
+    /// Whether the numbers are equal but for rounding.
+    public func isNear(_ other: Double, within tolerance: Double = 1e-6) -> Bool { abs(self - other) <= tolerance }
+}

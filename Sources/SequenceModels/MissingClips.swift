@@ -1,0 +1,49 @@
+import Datasets
+
+/// Clips of one split of a pipeline, and why some of them have no features.
+public struct MissingClips: Codable, Sendable, Equatable {
+    /// As the pipeline uses it.
+    public let split: String
+    /// Clips that the pipeline lists.
+    public var listed = 0
+    /// Clips whose file does not exist.
+    public var withoutFile = 0
+    /// Clips that could not be extracted.
+    public var failed = 0
+    /// Clips that were not extracted yet.
+    public var notExtracted = 0
+
+    /// No clips yet.
+    public init(split: Split) { self.split = split.rawValue }
+
+    /// Clips without features.
+    public var count: Int { withoutFile + failed + notExtracted }
+
+    enum CodingKeys: String, CodingKey {
+        case split, listed, failed
+        case withoutFile = "without_file"
+        case notExtracted = "not_extracted"
+    }
+}
+
+extension [MissingClips] {
+    /// All splits together.
+    public var total: MissingClips {
+        reduce(into: MissingClips(split: .train)) { sum, part in
+            sum.listed += part.listed
+            sum.withoutFile += part.withoutFile
+            sum.failed += part.failed
+            sum.notExtracted += part.notExtracted
+        }
+    }
+
+    /// Such as "12 of 120 clips have no features (4 without a file, 8 not extracted yet): train 10 of 96, test 2 of 24".
+    public var text: String {
+        let all = total
+        let reasons = [
+            (all.withoutFile, "without a file"), (all.failed, "failed"), (all.notExtracted, "not extracted yet"),
+        ].filter { $0.0 > 0 }.map { "\($0) \($1)" }.joined(separator: ", ")
+        let splits = filter { $0.count > 0 }.map { "\($0.split) \($0.count) of \($0.listed)" }.joined(separator: ", ")
+        return "\(all.count) of \(all.listed) clips have no features (\(reasons)): \(splits)"
+    }
+}

@@ -1,0 +1,124 @@
+import Datasets
+import FeatureCache
+import Files
+import Foundation
+
+/// Which clips trained a run, chose its epoch, were held out from it or tested it. The run's folder and the cache both record
+/// it when training begins, so that it stays true whatever is done to the data set.
+public struct RunClips: Sendable, Equatable {
+    /// A clip and one of its roles.
+    public struct Entry: Sendable, Hashable {
+        /// Relative to the dataset's root, when the run was trained.
+        public let path: String
+        /// SHA-256 of the content, hex.
+        public let digest: String
+        /// The part that it plays.
+        public let role: ClipRole
+    }
+
+    /// In the order of roles and paths.
+    public let entries: [Entry]
+
+    init(_ entries: [Entry]) {
+        let order = Dictionary(uniqueKeysWithValues: ClipRole.allCases.enumerated().map { ($1, $0) })
+        self.entries = entries.sorted {
+            (order[$0.role] ?? 0, $0.path, $0.digest) < (order[$1.role] ?? 0, $1.path, $1.digest)
+        }
+    }
+
+    /// The clips of a partition.
+    ///
+    /// - Parameters:
+    ///   - heldOut: clips that models of folds predict; they are in `partition.train` too.
+    ///   - digests: of the videos, by their rows.
+    package init(_ features: FeatureSet, _ partition: Partition, heldOut: [Int] = [], digests: [Int64: String]) {
+        let parts: [(ClipRole, [Int])] = [
+            (.train, partition.train), (.validation, partition.validation), (.test, partition.test),
+            (.heldout, heldOut),
+        ]
+        // A copy of a clip that is trained on is no test of anything.
+        let trained = Set(partition.train.compactMap { digests[features.examples[$0].videoID] })
+        self.init(
+            parts.flatMap { role, indices in
+                indices.compactMap { index in
+                    let example = features.examples[index]
+                    guard let digest = digests[example.videoID],
+                        role == .train || role == .heldout || !trained.contains(digest)
+                    else { return nil }
+                    return Entry(path: example.path, digest: digest, role: role)
+                }
+            })
+    }
+
+    /// Roles that some clip has, in the order in which `evaluate` prefers them.
+    public var roles: [ClipRole] {
+        let present = Set(entries.map(\.role))
+        return [.test, .heldout, .validation, .train].filter(present.contains)
+    }
+
+    /// Digests of the clips with that role.
+    public func digests(_ role: ClipRole) -> Set<String> {
+        Set(entries.lazy.filter { $0.role == role }.map(\.digest))
+    }
+
+    /// Digests of all clips that the run could train on: the validation part is drawn from them.
+    public var pool: Set<String> { digests(.train).union(digests(.validation)) }
+}
+
+extension RunClips {
+    /// What a run's folder records, or else the cache.
+    ///
+    /// - Throws: `SequenceError.noClips` if neither does: a version before 1.1 left the run unfinished, or its cache is another.
+    public init(_ directory: RunDirectory, _ configuration: RunDirectory.Configuration, in cache: CacheFile) throws {
+        if let recorded = try directory.recordedClips() {
+            self = recorded
+            return
+        }
+        let members = try cache.run(named: configuration.name).map(cache.members) ?? []
+        guard !members.isEmpty else { throw SequenceError.noClips(run: directory.path, cache: cache.path) }
+        self.init(members.map { Entry(path: $0.path, digest: $0.digest, role: $0.role) })
+    }
+}
+
+extension RunDirectory {
+    private var clipsPath: String { path + "/clips.csv" }
+
+    /// Writes `clips.csv`.
+    ///
+    /// - Throws: `SequenceError.runDirectory`.
+    package func save(_ clips: RunClips) throws {
+        let lines = clips.entries.map { [$0.path, $0.digest, $0.role.rawValue] }
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try CSV.text(["path", "digest", "role"], lines).write(
+                toFile: clipsPath, atomically: true, encoding: .utf8)
+        } catch {
+            throw SequenceError.runDirectory(
+                path: path, reason: "clips.csv cannot be written (\(error.localizedDescription))")
+        }
+    }
+
+    /// What `clips.csv` says; nil if there is none.
+    ///
+    /// - Throws: `SequenceError.runDirectory` if it is damaged.
+    package func recordedClips() throws -> RunClips? {
+        let text: String
+        do { text = try RegularFile.text(clipsPath, limit: Self.clipsLimit) } catch {
+            if error.problem == .missing { return nil }
+            throw SequenceError.runDirectory(path: path, reason: "its clips.csv cannot be read: \(error.reason)")
+        }
+        guard let table = try? CSVTable(text), table.header == ["path", "digest", "role"] else {
+            throw SequenceError.runDirectory(path: path, reason: "its clips.csv is damaged")
+        }
+        return RunClips(
+            try table.rows.map { row in
+                guard row.count == 3, !row[1].isEmpty, let role = ClipRole(rawValue: row[2]) else {
+                    throw SequenceError.runDirectory(path: path, reason: "its clips.csv is damaged")
+                }
+                return .init(path: row[0], digest: row[1], role: role)
+            })
+    }
+
+    /// Ten million clips of paths of usual length.
+    private static let clipsLimit = 2 << 30
+}

@@ -1,0 +1,47 @@
+import FeatureCache
+import Foundation
+
+/// The models of a cross-validated run: `folds/2-1` is the first fold of the second repeat.
+extension RunDirectory {
+    /// One for each model, in the order of repeats and folds.
+    ///
+    /// - Throws: `SequenceError.runDirectory` if there are none.
+    public func foldDirectories() throws -> [RunDirectory] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path + "/folds")) ?? []
+        let numbered = names.compactMap { name -> (name: String, repeat: Int, fold: Int)? in
+            let parts = name.split(separator: "-").map { Int($0) }
+            guard parts.count == 2, let number = parts[0], let fold = parts[1] else { return nil }
+            return (name, number, fold)
+        }
+        guard !numbered.isEmpty else {
+            throw SequenceError.runDirectory(
+                path: path, reason: "it was not cross-validated. Train one with `zoetrope sequence --folds 5`")
+        }
+        return numbered.sorted { ($0.repeat, $0.fold) < ($1.repeat, $1.fold) }
+            .map { RunDirectory(path: "\(path)/folds/\($0.name)") }
+    }
+
+    /// Writes the models of a cross-validation beside the one that is kept, each with the clips that it used.
+    ///
+    /// - Parameter clips: all that the run used.
+    /// - Throws: `SequenceError.runDirectory`.
+    func saveFolds(
+        _ result: CrossValidationResult, _ configuration: Configuration, clips: [MemberClip]
+    ) throws {
+        var configuration = configuration
+        configuration.crossValidation = nil
+        let name = configuration.name
+        let known = Dictionary(clips.map { ($0.videoID, $0) }, uniquingKeysWith: { first, _ in first })
+        for (index, (head, members)) in zip(result.heads, result.members).enumerated() {
+            let number = "\(index / result.summary.folds + 1)-\(index % result.summary.folds + 1)"
+            let directory = RunDirectory(path: "\(path)/folds/\(number)")
+            // The cache knows nothing under this name: figures of the whole run are not those of one model.
+            configuration.name = "\(name)/folds/\(number)"
+            let own = members.compactMap { member in
+                known[member.videoID].map { RunClips.Entry(path: $0.path, digest: $0.digest, role: member.role) }
+            }
+            try directory.save(RunClips(own))
+            try directory.save(head, configuration)
+        }
+    }
+}

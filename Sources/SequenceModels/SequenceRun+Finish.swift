@@ -1,0 +1,89 @@
+import Datasets
+import FeatureCache
+import Foundation
+import NeuralNetwork
+
+/// The end of a run: figures, predictions and files.
+extension SequenceRun {
+    func finish(
+        _ result: Trainer.Result, _ features: FeatureSet, _ partition: Partition,
+        _ configuration: RunDirectory.Configuration, _ directory: RunDirectory, _ cache: CacheFile, _ run: Int64,
+        seconds: Double
+    ) throws -> Summary {
+        let (head, temperature) = try calibrated(result.head, features, partition)
+        var metrics: [Split: Metrics] = [:]
+        var predictions: [PredictionRecord] = []
+        for split in [Split.train, .validation, .test] where !partition[split].isEmpty {
+            let evaluation = try Evaluation(
+                head, features, partition[split], split: split, averagingViews: training.averagesViews)
+            metrics[split] = evaluation.metrics
+            predictions += evaluation.predictions
+        }
+        if let crossValidation {
+            metrics[.validation] = crossValidation.metrics
+            predictions += crossValidation.predictions
+            try cache.store(crossValidation.records, run: run)
+            try directory.saveFolds(crossValidation, configuration, clips: cache.members(run: run))
+        }
+        try cache.store(predictions, run: run)
+        var configuration = configuration
+        configuration.bestEpoch = result.bestEpoch
+        configuration.temperature = temperature
+        try directory.save(head, configuration)
+        try directory.saveTables(
+            epochs: cache.epochs(run: run), predictions: predictions,
+            paths: Dictionary(features.examples.map { ($0.videoID, $0.path) }, uniquingKeysWith: { first, _ in first }))
+        // Scores that are no numbers are wrong answers of a head that diverged, whatever its loss was.
+        let ending = metrics.values.allSatisfy(\.isFinite) ? result.ending : .diverged
+        try cache.finishRun(run, state: RunState(ending))
+        return Summary(
+            directory: directory.path, bestEpoch: result.bestEpoch, epochs: result.epochs, seconds: seconds,
+            metrics: metrics, crossValidation: crossValidation, warnings: Self.warnings(metrics), ending: ending)
+    }
+
+    /// What makes figures doubtful, in words.
+    public static func warnings(_ metrics: [Split: Metrics]) -> [String] {
+        let worst = Split.allCases.compactMap { split in metrics[split].map { (split, $0) } }.filter(\.1.isLossAbsurd)
+            .max { $0.1.loss < $1.1.loss }
+        return worst.map { split, metrics in
+            [
+                "the loss of the \(split.rawValue) clips is \(Self.short(metrics.loss)), and guessing gives "
+                    + "\(Self.short(metrics.lossOfGuessing)): try a smaller `optimizer.learning_rate` or `standardize: true`"
+            ]
+        } ?? []
+    }
+
+    private static func short(_ number: Double) -> String {
+        number.formatted(.number.precision(.significantDigits(3)).locale(.init(identifier: "en_US_POSIX")))
+    }
+
+    /// The head with its temperature, where that is wanted and there are clips to find it on.
+    private func calibrated(
+        _ head: Head, _ features: FeatureSet, _ partition: Partition
+    ) throws -> (head: Head, temperature: Double?) {
+        guard training.calibrates == true else { return (head, nil) }
+        if let crossValidation {
+            // Of single models, as the one that is kept is: averages over repeats are less confident.
+            let temperature = TemperatureScaling.fit(crossValidation.singlePredictions, labels: crossValidation.labels)
+            return (try head.scaled(by: 1 / temperature), temperature)
+        }
+        let places = Dictionary(head.labels.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+        let known = partition.validation.filter { places[features.examples[$0].label] != nil }
+        guard !known.isEmpty else { throw SequenceError.nothingToCalibrateOn }
+        return try TemperatureScaling.fit(
+            head, features, known, targets: known.compactMap { places[features.examples[$0].label] },
+            averagingViews: training.averagesViews)
+    }
+}
+
+extension RunState {
+    /// How a run stands after training.
+    package init(_ ending: Trainer.Ending) {
+        self =
+            switch ending {
+            case .finished, .stoppedEarly: .finished
+            case .cancelled: .interrupted
+            case .diverged: .diverged
+            }
+    }
+}

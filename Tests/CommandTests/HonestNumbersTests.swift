@@ -1,0 +1,150 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Commands print no figure that looks better than it is.
+@Suite struct HonestNumbersTests {
+    private func json(_ output: ChildProcess.Output) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(output.out.utf8)) as? [String: Any])
+    }
+
+    private static let diverging = [
+        "--set", "sequence.model.kind=transformer", "--set", "sequence.model={kind: transformer, hidden: 16, heads: 2}",
+        "--set", "sequence.optimizer={kind: sgd, momentum: 0.9, learning_rate: 1e300}",
+        "--set", "sequence.early_stopping={monitor: validation_accuracy, patience: 30}",
+    ]
+
+    @Test("a head that diverged is no result: its run is marked, its exit code is not 0, and nothing ranks it")
+    func diverged() throws {
+        let place = try Workplace(clips: 24)
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        let output = try Program.run(["sequence", "p.yaml", "--name", "bad"] + Self.diverging, in: place.path)
+        #expect(output.status != 0 && !output.out.contains("100.0 %"), "\(output.out)\(output.error)")
+        #expect((output.error + output.out).contains("diverged"))
+        #expect(try place.query("SELECT state FROM run WHERE name = 'bad'") == ["diverged"])
+        let stored =
+            try place.query(
+                "SELECT count(*) FROM prediction WHERE probability IS NOT NULL AND NOT (probability BETWEEN 0 AND 1)")
+            as [Int]
+        #expect(stored == [0])
+        let sweep =
+            "\nsweep:\n  sequence.optimizer:\n    - {kind: sgd, learning_rate: 1e300}\n    - {kind: adam, learning_rate: 1e-3}\n"
+        try place.add("s.yaml", Data((Workplace.pipeline + sweep).utf8))
+        let swept = try place.run("sweep", "s.yaml", "--report", "sweep.html")
+        #expect(swept.out.contains("tiny-s01 (diverged)") && swept.out.contains("Best on validation: tiny-s02"))
+        let rows = swept.out.split(separator: "\n").map(String.init)
+        let places = ["tiny-s02", "tiny-s01"].compactMap { name in rows.firstIndex { $0.hasPrefix("  " + name) } }
+        #expect(places.count == 2 && places[0] < places[1], "\(swept.out)")
+        let table = try String(contentsOfFile: place.path + "/runs/tiny-sweep.csv", encoding: .utf8)
+        #expect(table.contains(",diverged\n") && table.contains(",finished\n"))
+        let nested = try place.run("sweep", "s.yaml", "--folds", "2")
+        #expect(nested.status == 0 && !nested.out.contains("1e300"), "\(nested.out)\(nested.error)")
+        let folds = try Program.run(
+            [
+                "sequence", "p.yaml", "--name", "folds", "--folds", "2", "--set",
+                "sequence.optimizer={kind: sgd, learning_rate: 1e300}",
+            ],
+            in: place.path)
+        #expect(folds.status != 0 && folds.error.contains("fold models diverged"), "\(folds.error)")
+        let curve = try Program.run(
+            [
+                "learning-curve", "p.yaml", "--folds", "2", "--sizes", "2", "--set",
+                "sequence.optimizer={kind: sgd, learning_rate: 1e300}",
+            ],
+            in: place.path)
+        #expect(curve.out.contains("diverged") && !curve.out.contains("100.0 %"), "\(curve.out)\(curve.error)")
+    }
+
+    @Test("a finite loss that is absurd is warned of")
+    func absurd() throws {
+        let place = try Workplace(clips: 16)
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        let output = try Program.run(
+            ["sequence", "p.yaml", "--set", "sequence.model={kind: average}", "--set", "sequence.epochs=1"]
+                + ["--set", "sequence.standardize=false"]
+                + ["--set", "sequence.optimizer={kind: sgd, learning_rate: 1e9}"],
+            in: place.path)
+        #expect(output.error.contains("warning: the loss of the"), "\(output.out)\(output.error)")
+    }
+
+    @Test("clips without features are said by split; more than a tenth stop training, unless that is wanted")
+    func partial() throws {
+        let place = try Workplace(clips: 8)
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        for index in 20..<23 { try place.add("clips/train/run's/\(index).y4m", TinyClip.numbered(index)) }
+        let refused = try place.run("sequence", "p.yaml")
+        #expect(refused.status != 0, "\(refused.error)")
+        #expect(
+            refused.error.contains("3 of 11 clips have no features (3 not extracted yet): train 3 of 9")
+                && refused.error.contains("--partial"), "\(refused.error)")
+        for command in ["sweep", "learning-curve"] {
+            try place.add("s.yaml", Data((Workplace.pipeline + "\nsweep: {sequence.seed: [1, 2]}\n").utf8))
+            let output = try place.run(command, "s.yaml")
+            #expect(output.status != 0 && output.error.contains("3 of 11 clips"), "\(output.error)")
+        }
+        let partial = try place.run("sequence", "p.yaml", "--partial")
+        #expect(partial.status == 0 && partial.error.contains("note: 3 of 11 clips"), "\(partial.error)")
+        let evaluated = try place.run("evaluate", "runs/tiny")
+        #expect(evaluated.out.contains("when the run was trained, 3 of 11 clips have no features"), "\(evaluated.out)")
+    }
+
+    @Test("test clips of classes that training lacks count as wrong, or are left out in so many words")
+    func unknownClasses() throws {
+        let place = try Workplace(clips: 8)
+        for label in ["c", "d"] {
+            try place.add("clips/test/\(label)/9.y4m", TinyClip.numbered(label == "c" ? 30 : 31))
+        }
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        let output = try place.run("sequence", "p.yaml")
+        #expect(output.error.contains("4 test clips"), "\(output.error)")
+        let line = "test: 2 clips of classes that training lacks (c, d) counted as wrong"
+        #expect(output.status == 0 && output.out.contains(line), "\(output.out)")
+        let all = try json(place.run("evaluate", "runs/tiny", "--json"))
+        let known = try json(place.run("evaluate", "runs/tiny", "--json", "--known-classes"))
+        let accuracies = [all, known].compactMap { $0["accuracy"] as? Double }
+        #expect(all["clips"] as? Int == 4 && known["clips"] as? Int == 2 && accuracies.count == 2)
+        #expect(abs(accuracies[0] * 4 - accuracies[1] * 2) < 1e-9)
+        #expect(all["unknown_classes"] as? [String] == ["c", "d"])
+        #expect((all["notes"] as? [String])?.first == "2 clips of classes that training lacked count as wrong")
+        #expect((known["notes"] as? [String])?.first == "2 clips of classes that training lacked are left out")
+        let shares = try place.query("SELECT avg(label = predicted) FROM prediction WHERE split = 'test'") as [Double]
+        #expect(shares == [accuracies[0]])
+    }
+
+    @Test("a cross-validated run is judged by models that were not trained on the clip, joined clips too")
+    func crossValidated() throws {
+        let place = try Workplace(clips: 24)
+        let flat = ["--set", "dataset.root=clips/train", "--set", "dataset.name=flat"]
+        #expect(try Program.run(["extract", "p.yaml"] + flat, in: place.path).status == 0)
+        let trained = try Program.run(
+            ["sequence", "p.yaml", "--folds", "3", "--repeats", "2", "--set", "sequence.epochs=30"] + flat,
+            in: place.path)
+        #expect(trained.status == 0, "\(trained.error)")
+        #expect(trained.out.contains("held-out accuracy of single models"), "\(trained.out)")
+        #expect(trained.out.contains("of the average over the 2 repeats"))
+        #expect(trained.out.contains("trained on") && trained.out.contains("held out"))
+        let evaluated = try place.run("evaluate", "runs/tiny")
+        #expect(evaluated.out.contains("split heldout: each clip predicted by fold models"), "\(evaluated.out)")
+        #expect(evaluated.out.contains("held-out accuracy of single models"))
+        let document = try json(place.run("evaluate", "runs/tiny", "--json"))
+        let models = try #require(document["fold_models"] as? [String: Any])
+        #expect(document["split"] as? String == "heldout" && models["repeats"] as? Int == 2)
+        #expect(models["averaged_accuracy"] as? Double == document["accuracy"] as? Double)
+        let singles =
+            try place.query(
+                """
+                SELECT avg(accuracy) FROM (SELECT avg(label = predicted) AS accuracy FROM fold
+                  JOIN sample ON sample.video_id = fold.video_id GROUP BY repeat, fold)
+                """) as [Double]
+        #expect(abs(try #require(models["mean_accuracy"] as? Double) - singles[0]) < 1e-9)
+        let joined = try json(place.run("evaluate", "runs/tiny", "--continuous", "--json", "--sequences", "12"))
+        let kept = try json(
+            place.run("evaluate", "runs/tiny", "--continuous", "--json", "--sequences", "12", "--split", "train"))
+        #expect(joined["split"] as? String == "heldout" && kept["split"] as? String == "train")
+        #expect(joined["correct"] as? Int != kept["correct"] as? Int)
+        let trainedOn = try place.run("evaluate", "runs/tiny", "--split", "train")
+        #expect(trainedOn.out.contains("clips that the run was trained on"))
+        let fold = try place.run("evaluate", "runs/tiny/folds/2-1", "--json")
+        #expect(try json(fold)["split"] as? String == "heldout")
+    }
+}

@@ -1,0 +1,105 @@
+import Backbones
+import Digests
+import FeatureCache
+import Foundation
+import NeuralNetwork
+import TestSupport
+import Testing
+
+@testable import Extraction
+
+@Suite struct StoredRecipeTests {
+    private let dataset: TinyDataset
+    private let cache: CacheFile
+
+    init() throws {
+        dataset = try TinyDataset(clips: 2)
+        cache = try dataset.cache()
+    }
+
+    private func write(_ name: String, seed: UInt64) throws -> String {
+        let graph = try #require(Backbone.named("small_cnn")).graph(imageSize: 48)
+        let random = RandomParameters(seed: seed)
+        let tensors = Dictionary(uniqueKeysWithValues: graph.parameters.map { ($0.name, random.tensor(for: $0)) })
+        let path = dataset.path + "/" + name
+        try? FileManager.default.removeItem(atPath: path)
+        try SafeTensorsWriter.write(tensors, to: path)
+        return path
+    }
+
+    private func configuration(_ path: String) throws -> ExtractionConfiguration {
+        var configuration = dataset.configuration
+        configuration.backbone = try #require(Backbone.named("small_cnn"))
+        configuration.weights = .file(path)
+        return configuration
+    }
+
+    private func extract(_ path: String) throws {
+        var extractor = dataset.extractor()
+        extractor.configurations = [try configuration(path)]
+        _ = try extractor.run(into: cache) { _ in }
+    }
+
+    @Test("a file that was replaced in place means the features of what it holds now")
+    func replaced() throws {
+        let path = try write("current.safetensors", seed: 1)
+        try extract(path)
+        _ = try write("current.safetensors", seed: 2)
+        try extract(path)
+        let second = try #require(try configuration(path).stored(in: cache))
+        _ = try write("current.safetensors", seed: 1)
+        let first = try #require(try configuration(path).stored(in: cache))
+        #expect(first.id == 1 && second.id == 2)
+        #expect(first.record.weightsDigest != second.record.weightsDigest)
+        _ = try write("current.safetensors", seed: 3)
+        #expect(throws: StoredRecipeError.self) { try configuration(path).stored(in: cache) }
+    }
+
+    @Test("another file is not trained on in place of the one that is named")
+    func otherFile() throws {
+        let path = try write("one.safetensors", seed: 1)
+        try extract(path)
+        let other = try write("other.safetensors", seed: 2)
+        let error = #expect(throws: StoredRecipeError.self) { try configuration(other).stored(in: cache) }
+        let text = error?.localizedDescription ?? ""
+        #expect(text.contains("has no features of \(other)") && text.contains("one.safetensors (SHA-256 "), "\(text)")
+        // The same bytes under another name are the same weights.
+        let copy = dataset.path + "/copy.safetensors"
+        try FileManager.default.copyItem(atPath: path, toPath: copy)
+        #expect(try configuration(copy).stored(in: cache)?.id == 1)
+    }
+
+    @Test("of a file that is gone, its only features are used; several are listed, and another name is refused")
+    func missingFile() throws {
+        let path = try write("gone.safetensors", seed: 1)
+        try extract(path)
+        try FileManager.default.removeItem(atPath: path)
+        #expect(try configuration(path).stored(in: cache)?.id == 1)
+        #expect(try configuration("elsewhere/gone.safetensors").stored(in: cache)?.id == 1)
+        #expect(throws: StoredRecipeError.self) { try configuration("nobody.safetensors").stored(in: cache) }
+        _ = try write("gone.safetensors", seed: 2)
+        try extract(path)
+        try FileManager.default.removeItem(atPath: path)
+        let error = #expect(throws: StoredRecipeError.self) { try configuration(path).stored(in: cache) }
+        let digests = try cache.extractions().compactMap { $0.record.weightsDigest?.prefix(12) }
+        #expect(digests.count == 2)
+        for digest in digests { #expect(error?.localizedDescription.contains(digest) == true) }
+    }
+
+    @Test("a recipe without features, as fine-tuning registers one, hides none that has some")
+    func emptyRecipe() throws {
+        let path = try write("base.safetensors", seed: 1)
+        try extract(path)
+        let (_, record) = try #require(try cache.extractions().first)
+        let recipe = record.recipe.replacing(record.weightsDigest ?? "", with: String(repeating: "0", count: 64))
+        _ = try cache.addExtraction(
+            ExtractionRecord(
+                digest: hexDigest(Data(recipe.utf8)), name: "tuned", backbone: record.backbone,
+                weights: "runs/x/backbone/model.safetensors", weightsDigest: String(repeating: "0", count: 64),
+                tap: record.tap, imageSize: record.imageSize, maxFrames: record.maxFrames,
+                featureShape: record.featureShape, precision: record.precision, recipe: recipe, version: "test"))
+        #expect(try configuration(path).stored(in: cache)?.id == 1)
+        try FileManager.default.removeItem(atPath: path)
+        #expect(try configuration(path).stored(in: cache)?.id == 1)
+    }
+}

@@ -1,0 +1,205 @@
+import Datasets
+import FeatureCache
+import Foundation
+import TestSupport
+import Testing
+
+@testable import SequenceModels
+
+@Suite struct RunClipsTests {
+    private let place: RunPlace
+
+    init() throws { place = try RunPlace() }
+
+    private func trained(
+        _ name: String = "run", _ change: (inout TrainingConfiguration) -> Void = { _ in }
+    ) throws -> RunDirectory {
+        var training = SequenceRunTests.training()
+        training.validation = 0.25
+        change(&training)
+        return RunDirectory(path: try place.train(place.run(name, training)).directory)
+    }
+
+    /// Puts every clip of the dataset into a split.
+    private func moveAll(to split: (FeatureSet.Example) -> String) throws {
+        try place.cache.registerSamples(
+            place.features.examples.map { example in
+                (
+                    VideoRecord(digest: example.path, path: example.path),
+                    SampleRecord(dataset: "order", label: example.label, split: split(example), group: nil)
+                )
+            })
+    }
+
+    @Test("the cache and the run's folder record the part that each clip plays")
+    func recorded() throws {
+        let directory = try trained()
+        let partition = Partition(place.features, validation: 0.25, seed: SequenceRunTests.training().seed)
+        let run = try #require(try place.cache.run(named: "run"))
+        let members = try place.cache.members(run: run)
+        for (role, indices) in [
+            (ClipRole.train, partition.train), (.validation, partition.validation), (.test, partition.test),
+        ] {
+            let expected = Set(indices.map { place.features.examples[$0].path })
+            #expect(!expected.isEmpty && Set(members.filter { $0.role == role }.map(\.path)) == expected)
+            #expect(try directory.recordedClips()?.digests(role) == expected)
+        }
+        #expect(members.count == place.features.examples.count)
+        let text = try String(contentsOfFile: directory.path + "/clips.csv", encoding: .utf8)
+        #expect(text.split(whereSeparator: \.isNewline).first == "path,digest,role")
+    }
+
+    @Test("a clip that was trained on is no test clip, whatever the data set says later")
+    func splitsStay() throws {
+        let directory = try trained()
+        let before = try RunEvaluation(directory, role: .test)
+        let all = try Dictionary(
+            uniqueKeysWithValues: ClipRole.allCases.dropLast().map { role in
+                (role, try RunEvaluation(directory, role: role).predictions)
+            })
+        for split in ["test", "train", "validation"] {
+            try moveAll { _ in split }
+            for (role, predictions) in all {
+                #expect(try RunEvaluation(directory, role: role).predictions == predictions, "\(split) \(role)")
+            }
+        }
+        #expect(try RunEvaluation(directory).role == .test && RunEvaluation(directory).metrics == before.metrics)
+    }
+
+    @Test("a run without a test part has none later, and says what it has")
+    func noTest() throws {
+        try moveAll { _ in "train" }
+        let directory = try trained()
+        try moveAll { $0.videoID % 5 == 0 ? "test" : "train" }
+        #expect(throws: SequenceError.noSplit("test", available: ["validation", "train"])) {
+            try RunEvaluation(directory, role: .test)
+        }
+        #expect(try RunEvaluation(directory).role == .validation)
+        #expect(throws: SequenceError.noSplit("test", available: ["validation", "train"])) {
+            try Comparison([directory], role: .test)
+        }
+    }
+
+    @Test("without the folder's list the cache tells, and without both nothing is guessed")
+    func eitherIsEnough() throws {
+        let directory = try trained()
+        let expected = try RunEvaluation(directory, role: .validation).predictions
+        let list = directory.path + "/clips.csv"
+        try FileManager.default.removeItem(atPath: list)
+        #expect(try RunEvaluation(directory, role: .validation).predictions == expected)
+        let run = try #require(try place.cache.run(named: "run"))
+        try place.cache.store([MembershipRecord](), run: run)
+        #expect(throws: SequenceError.noClips(run: directory.path, cache: place.cache.path)) {
+            try RunEvaluation(directory)
+        }
+        try "path,digest,role\r\na,b,best\r\n".write(toFile: list, atomically: true, encoding: .utf8)
+        #expect(throws: SequenceError.runDirectory(path: directory.path, reason: "its clips.csv is damaged")) {
+            try RunEvaluation(directory)
+        }
+    }
+
+    @Test("another run of the same name in another cache lends no predictions")
+    func sameName() throws {
+        let directory = try trained()
+        let other = try RunPlace()
+        var training = SequenceRunTests.training()
+        (training.validation, training.seed) = (0.25, 99)
+        try other.train(other.run("run", training))
+        let error = SequenceError.unknownRun("run", cache: other.cache.path)
+        #expect(throws: error) { try Comparison([directory], cache: other.cache.path) }
+    }
+
+    @Test("clips added later are left out and counted; clips that lost their features too")
+    func changedData() throws {
+        let directory = try trained()
+        let clips = try RunEvaluation(directory, role: .test).metrics.count
+        let extraction = try #require(try place.cache.extractions().first)
+        try place.cache.registerSamples([
+            (
+                VideoRecord(digest: "new", path: "new"),
+                SampleRecord(dataset: "order", label: "up", split: "test", group: nil)
+            )
+        ])
+        try place.cache.store(
+            SequenceRecord(frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [1, 2, 3, 4]),
+            video: VideoRecord(digest: "new", path: "new"), extraction: extraction.id, maxFrames: 8, featureSize: 4)
+        let later = try RunEvaluation(directory, role: .test)
+        #expect(later.metrics.count == clips)
+        #expect(
+            later.notes.contains { $0.contains("1 clip of the data set was added after training") }, "\(later.notes)")
+        let test = try #require(place.features.examples.first { $0.split == "test" })
+        let row = try #require(try place.cache.videoIDs()[test.path])
+        var pruning = CachePruning()
+        pruning.vanished = ("order", [row])
+        _ = try place.cache.prune(pruning)
+        let fewer = try RunEvaluation(directory, role: .test)
+        #expect(fewer.metrics.count == clips - 1)
+        #expect(fewer.notes.contains { $0.contains("1 test clip of the run has no features") }, "\(fewer.notes)")
+    }
+
+    @Test("a run that goes on keeps its clips, whatever the data set says by now")
+    func resumes() throws {
+        let whole = try trained("whole")
+        var training = SequenceRunTests.training()
+        training.validation = 0.25
+        try place.train(place.run("parts", training), stopAfter: 3)
+        try moveAll { $0.videoID % 2 == 0 ? "test" : "train" }
+        try place.train(place.run("parts", training, resumes: true))
+        #expect(try place.weights("parts") == place.weights("whole"))
+        #expect(
+            try RunDirectory(path: whole.path.replacing("whole", with: "parts")).recordedClips()
+                == whole.recordedClips())
+    }
+
+    @Test("clips of a cross-validated run are held out and trained on; each fold's model has its own list")
+    func folds() throws {
+        var training = OrderProblem.training(.gru, epochs: 3)
+        training.folds = 3
+        let validation = try CrossValidation(
+            training, folds: 3, repeats: 2, features: place.features, input: .init(shape: [4], maximumLength: 8))
+        var run = place.run("folded", training)
+        run.crossValidation = CrossValidationResult(
+            try (0..<6).compactMap { try validation.fit($0) }, of: validation)
+        let directory = RunDirectory(path: try place.train(run).directory)
+        let clips = try #require(try directory.recordedClips())
+        #expect(clips.digests(.heldout) == clips.digests(.train) && clips.roles == [.test, .heldout, .train])
+        let folds = try directory.foldDirectories()
+        #expect(
+            folds.map { URL(fileURLWithPath: $0.path).lastPathComponent } == ["1-1", "1-2", "1-3", "2-1", "2-2", "2-3"])
+        for repeated in [folds[..<3], folds[3...]] {
+            let held = try repeated.map { try #require(try $0.recordedClips()).digests(.heldout) }
+            #expect(held.reduce(Set()) { $0.union($1) } == clips.digests(.heldout))
+            #expect(held.reduce(0) { $0 + $1.count } == clips.digests(.heldout).count)
+        }
+        let fold = try RunEvaluation(folds[0], role: .heldout)
+        let stored = try place.cache.heldOutClips(run: #require(try place.cache.run(named: "folded")))
+            .filter { $0.repeat == 1 && $0.fold == 1 }
+        #expect(Set(fold.predictions.map(\.videoID)) == Set(stored.map(\.videoID)))
+        #expect(throws: SequenceError.self) { try place.cache.run(of: folds[0], folds[0].load().configuration) }
+    }
+
+    @Test("seeds are summed up only of runs that learn from the same clips and are tested on the same")
+    func families() throws {
+        let runs = try [1, 2].map { seed in try trained("seed\(seed)") { $0.seed = seed } }
+        let other = try trained("other") { ($0.seed, $0.batchSize) = (3, 4) }
+        #expect(try Comparison(runs).families.map(\.runs) == [["seed1", "seed2"]])
+        #expect(try Comparison(runs + [other]).families.map(\.runs.count).sorted() == [1, 2])
+        // Another tenth of the clips is for testing: the same settings, another training part.
+        try moveAll { $0.videoID % 7 == 0 ? "test" : "train" }
+        let moved = try trained("moved") { $0.seed = 4 }
+        #expect(try Comparison(runs + [moved]).families.map(\.runs.count).sorted() == [1, 2])
+        #expect(try Comparison([runs[0], moved]).families.isEmpty)
+    }
+
+    @Test("a copy of a training clip is in no other part")
+    func copies() throws {
+        let features = place.features
+        let partition = Partition(features, validation: 0, seed: 1)
+        let twin = try #require(partition.test.first), original = try #require(partition.train.first)
+        var digests = Dictionary(uniqueKeysWithValues: features.examples.map { ($0.videoID, $0.path) })
+        digests[features.examples[twin].videoID] = features.examples[original].path
+        let clips = RunClips(features, partition, digests: digests)
+        #expect(clips.digests(.test).count == partition.test.count - 1)
+        #expect(clips.digests(.test).isDisjoint(with: clips.digests(.train)))
+    }
+}
