@@ -21,6 +21,8 @@ public struct CacheExport: Sendable {
     public var dataset: String
     /// One of its splits; nil for all.
     public var split: String?
+    /// Row of `run` whose roles are the splits; nil takes those of the dataset.
+    public var run: Int64?
 
     /// - Parameters:
     ///   - extraction: row of `extraction`.
@@ -125,12 +127,16 @@ struct ExportTable {
             try GRDB.Row.fetchAll(
                 database,
                 sql: """
-                    SELECT sequence.rowid, path, label, split, "group", length, frame_indices, frame_times
-                    FROM sample JOIN sequence USING (video_id) JOIN video ON video.id = video_id
-                    WHERE dataset = ? AND extraction_id = ? AND view = 0 AND (?3 IS NULL OR split = ?3)
+                    SELECT sequence.rowid, path, label, part AS split, "group", length, frame_indices, frame_times
+                    FROM (SELECT *, CASE WHEN ?4 IS NULL THEN split ELSE (SELECT role FROM membership
+                        WHERE run_id = ?4 AND video_id = sample.video_id AND (?3 IS NULL OR role = ?3)
+                        ORDER BY role = 'train' LIMIT 1) END AS part FROM sample) AS sample
+                      JOIN sequence USING (video_id) JOIN video ON video.id = video_id
+                    WHERE dataset = ?1 AND extraction_id = ?2 AND view = 0 AND part IS NOT NULL
+                      AND (?3 IS NULL OR part = ?3)
                     ORDER BY path, digest
                     """,
-                arguments: [export.dataset, export.extraction, export.split]
+                arguments: [export.dataset, export.extraction, export.split, export.run]
             ).map { row in
                 func numbers(_ column: String) -> [Double] {
                     (try? decoder.decode([Double].self, from: Data((row.get(column) as String).utf8))) ?? []

@@ -63,6 +63,17 @@ extension CacheFile {
         }
     }
 
+    /// Recipe and dataset of a run.
+    ///
+    /// - Throws: `PruningError.unknownRun`.
+    public func source(ofRun name: String) throws -> (run: Int64, extraction: Int64?, dataset: String?) {
+        let row = try read {
+            try Row.fetchOne($0, sql: "SELECT id, extraction_id, dataset FROM run WHERE name = ?", arguments: [name])
+        }
+        guard let row else { throw PruningError.unknownRun(name) }
+        return try (row.get(0), row.get(1), row.get(2))
+    }
+
     /// Rows of videos by their digests.
     public func videoIDs() throws -> [String: Int64] {
         try read { database in

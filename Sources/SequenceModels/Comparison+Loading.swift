@@ -53,7 +53,8 @@ extension CacheFile {
     ///
     /// - Throws: `SequenceError.unknownRun` if the cache has none of that name, or one that was trained on other clips.
     public func run(of directory: RunDirectory, _ configuration: RunDirectory.Configuration) throws -> Int64 {
-        guard let run = try run(named: configuration.name) else {
+        // Figures of the whole run are not those of one fold's model.
+        guard !configuration.isFoldModel, let run = try run(named: configuration.name) else {
             throw SequenceError.unknownRun(configuration.name, cache: path)
         }
         if let recorded = try directory.recordedClips() {

@@ -74,10 +74,39 @@ extension RunClips {
             self = recorded
             return
         }
+        if configuration.isFoldModel {
+            // Older versions gave it no list of its own.
+            self = try Self.recovered(directory, configuration, cache)
+            return
+        }
         let members = try cache.run(named: configuration.name).map(cache.members) ?? []
         guard !members.isEmpty else { throw SequenceError.noClips(run: directory.path, cache: cache.path) }
         self.init(members.map { Entry(path: $0.path, digest: $0.digest, role: $0.role) })
     }
+}
+
+extension RunClips {
+    /// The clips of a fold's model, from what the table `fold` says of its run.
+    private static func recovered(
+        _ directory: RunDirectory, _ configuration: RunDirectory.Configuration, _ cache: CacheFile
+    ) throws -> RunClips {
+        let number = URL(fileURLWithPath: directory.path).lastPathComponent
+        let run = try cache.run(named: configuration.name)
+        let held = Set(
+            try run.map(cache.heldOutClips)?.filter { "\($0.repeat)-\($0.fold)" == number }.map(\.videoID) ?? [])
+        guard !held.isEmpty, let run else { throw SequenceError.noClips(run: directory.path, cache: cache.path) }
+        return RunClips(
+            try cache.members(run: run).filter { $0.role != .heldout }.map { member in
+                Entry(
+                    path: member.path, digest: member.digest,
+                    role: member.role == .train && held.contains(member.videoID) ? .heldout : member.role)
+            })
+    }
+}
+
+extension RunDirectory.Configuration {
+    /// Whether it is one model of a cross-validated run, and not the one that is kept.
+    var isFoldModel: Bool { training.folds != nil && crossValidation == nil }
 }
 
 extension RunDirectory {

@@ -28,8 +28,13 @@ extension Cache {
         @Option(help: "A data set (default: the only one).")
         var dataset: String?
 
-        @Option(help: "One split: train, validation or test.")
+        @Option(help: "One split: train, validation or test; with --run also heldout.")
         var split: String?
+
+        @Option(
+            name: .customLong("run"),
+            help: "Name of a run: splits are then the parts that clips play in it, and other clips are left out.")
+        var runName: String?
 
         @Option(help: "Table or view for .csv, such as coverage, frame_feature, prediction, class_accuracy.")
         var table: String?
@@ -40,6 +45,7 @@ extension Cache {
             guard ending == "csv" || CacheExport.Format(rawValue: ending) != nil else {
                 throw ValidationError("\(output) must end in .npy, .npz, .safetensors or .csv.")
             }
+            if runName != nil, table != nil { throw ValidationError("--run is for features; a table has its own column.") }
             if (ending == "csv") != (table != nil) {
                 throw ValidationError("--table names what goes into a .csv, and only there.")
             }
@@ -57,8 +63,11 @@ extension Cache {
                     return Console.print("Wrote \(grouped(count)) rows of \(table): \(output)")
                 }
                 guard let format = CacheExport.Format(rawValue: ending) else { return }
-                let export = CacheExport(
-                    extraction: try chosenRecipe(cache), dataset: try chosenDataset(cache), split: split)
+                let source = try runName.map { try cache.source(ofRun: $0) }
+                var export = CacheExport(
+                    extraction: try recipe == nil ? source?.extraction ?? chosenRecipe(cache) : chosenRecipe(cache),
+                    dataset: try dataset ?? source?.dataset ?? chosenDataset(cache), split: split)
+                export.run = source?.run
                 let count = try export.write(format, from: cache, to: output)
                 Console.print("Wrote the features of \(grouped(count)) videos: \(output)")
             }

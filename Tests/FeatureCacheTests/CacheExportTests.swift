@@ -19,6 +19,30 @@ import Testing
         return (path, try export.write(format, from: cache, to: path))
     }
 
+    @Test("with a run, splits are the parts that clips play in it, whatever the data set says")
+    func splitsOfRun() throws {
+        let (cache, extraction) = try Example.cache(in: scratch)
+        let run = try cache.addRun(
+            name: "r", extraction: extraction, dataset: "demo", model: "gru", configuration: "{}", seed: 1)
+        let videos = try cache.videos(dataset: "demo")
+        try cache.store(
+            [
+                MembershipRecord(videoID: videos[0].id, role: .train),
+                MembershipRecord(videoID: videos[0].id, role: .heldout),
+            ], run: run)
+        func splits(_ split: String?) throws -> [String] {
+            var export = CacheExport(extraction: extraction, dataset: "demo", split: split)
+            export.run = run
+            return try ExportTable(export, cache).rows.map { "\($0.path) \($0.split)" }
+        }
+        #expect(try splits(nil) == ["a.mp4 heldout"])
+        #expect(try splits("train") == ["a.mp4 train"])
+        #expect(try splits("test") == [])
+        let source = try cache.source(ofRun: "r")
+        #expect(source.run == run && source.extraction == extraction && source.dataset == "demo")
+        #expect(throws: PruningError.unknownRun("none")) { try cache.source(ofRun: "none") }
+    }
+
     /// A Python that has NumPy.
     private static let python: String? = [ProcessInfo.processInfo.environment["ZOETROPE_PYTHON"], "python3"]
         .compactMap { $0 }.first { (try? ChildProcess.run($0, ["-c", "import numpy"]))?.status == 0 }

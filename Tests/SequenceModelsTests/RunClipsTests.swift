@@ -176,6 +176,13 @@ import Testing
             .filter { $0.repeat == 1 && $0.fold == 1 }
         #expect(Set(fold.predictions.map(\.videoID)) == Set(stored.map(\.videoID)))
         #expect(throws: SequenceError.self) { try place.cache.run(of: folds[0], folds[0].load().configuration) }
+        // As version 1.0 left a fold's model: without a list, under the name of the whole run.
+        let config = folds[0].path + "/config.json"
+        let text = try String(contentsOfFile: config, encoding: .utf8).replacing("folded/folds/1-1", with: "folded")
+        try text.write(toFile: config, atomically: true, encoding: .utf8)
+        try FileManager.default.removeItem(atPath: folds[0].path + "/clips.csv")
+        #expect(try RunEvaluation(folds[0], role: .heldout).predictions == fold.predictions)
+        #expect(throws: SequenceError.self) { try place.cache.run(of: folds[0], folds[0].load().configuration) }
     }
 
     @Test("seeds are summed up only of runs that learn from the same clips and are tested on the same")
