@@ -166,8 +166,9 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Escaping", "Inference", "ONNXMessages", "Backbones", "Video", "FeatureCache", "Extraction", "zoetrope",
-                "TestSupport", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
+                "Escaping", "NeuralNetwork", "Inference", "ONNXMessages", "Backbones", "Video", "FeatureCache",
+                "Extraction", "zoetrope", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Yams", package: "Yams"),
             ],
             exclude: ["FakeRuntime.c"]),
         .testTarget(
@@ -209,8 +210,9 @@ let package = Package(
         .testTarget(
             name: "PipelinesTests",
             dependencies: [
-                "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction", "SequenceModels",
-                "Reports", "Pipelines", "Fuzzing", "TestSupport",
+                "NeuralNetwork", "Training", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
+                "SequenceModels", "FineTuning", "Exploration", "Language", "Reports", "Pipelines", "Fuzzing",
+                "TestSupport",
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(

@@ -10,6 +10,8 @@ struct HubConfiguration {
     private(set) var numerics: Set<Numerics>?
     /// What the network is fed.
     private(set) var input: InputConvention?
+    /// The filter that images are resized with; nil if the configuration names none that `extract.resize` knows.
+    private(set) var interpolation: Backbone.Interpolation?
 
     /// Whether nothing speaks against an arithmetic.
     func allows(_ own: Numerics) -> Bool { numerics?.contains(own) ?? true }
@@ -28,7 +30,11 @@ struct HubConfiguration {
         }
         let configuration = object("config.json")
         let vision = configuration["vision_config"] as? [String: Any] ?? configuration
-        switch vision["hidden_act"] as? String {
+        // transformers leaves out what is the default of the model.
+        let kind = vision["model_type"] as? String ?? configuration["model_type"] as? String ?? ""
+        let standard =
+            kind.hasBytePrefix("clip") ? "quick_gelu" : kind.hasBytePrefix("siglip") ? "gelu_pytorch_tanh" : nil
+        switch vision["hidden_act"] as? String ?? standard {
         case "quick_gelu": numerics = [.openai]
         case "gelu": numerics = [.openCLIP, .timm]
         case "gelu_pytorch_tanh": numerics = [.transformers]
@@ -36,24 +42,39 @@ struct HubConfiguration {
         }
         let pretrained = configuration["pretrained_cfg"] as? [String: Any] ?? [:]
         if let architecture = configuration["architecture"] as? String {
-            numerics = Self.numerics(timm: architecture, tag: pretrained["tag"] as? String ?? "")
+            numerics = Self.numerics(timm: architecture, pretrained)
         }
-        if let model = object("open_clip_config.json")["model_cfg"] as? [String: Any] {
+        let pair = object("open_clip_config.json")
+        if let model = pair["model_cfg"] as? [String: Any] {
             numerics = model["quick_gelu"] as? Bool == true ? [.openai] : [.openCLIP, .timm]
         }
         let preprocessor = object("preprocessor_config.json")
+        let transform = pair["preprocess_cfg"] as? [String: Any] ?? [:]
         if preprocessor["do_normalize"] as? Bool ?? true {
             input =
                 Self.convention(preprocessor["image_mean"], preprocessor["image_std"])
+                ?? Self.convention(transform["mean"], transform["std"])
                 ?? Self.convention(pretrained["mean"], pretrained["std"])
         }
+        // PIL's numbers of its filters.
+        let filter =
+            (preprocessor["resample"] as? Int).map { [2: "bilinear", 3: "bicubic"][$0] }
+            ?? transform["interpolation"] as? String ?? pretrained["interpolation"] as? String
+        interpolation = filter == "bilinear" ? .bilinear : filter == "bicubic" ? .bicubic : nil
     }
 
-    /// What timm computes under that name. OpenAI's weights are for the quick GELU whatever they are run with.
-    private static func numerics(timm architecture: String, tag: String) -> Set<Numerics> {
+    /// What timm's weights of that name were trained with. Some CLIP weights are for the quick GELU whatever the network of
+    /// that name computes; timm's own fine-tuning of them (`openai_ft_in1k`) was with the exact one.
+    private static func numerics(timm architecture: String, _ pretrained: [String: Any]) -> Set<Numerics> {
         if architecture.hasBytePrefix("tf_") { return [.keras] }
-        if architecture.containsBytes("quickgelu") || tag.hasBytePrefix("openai") { return [.openai] }
-        return architecture.containsBytes("_clip_") ? [.openCLIP] : [.timm]
+        guard architecture.containsBytes("_clip_") else { return [.timm] }
+        let tag = pretrained["tag"] as? String ?? ""
+        let notes = (pretrained["notes"] as? [String] ?? []).joined(separator: " ")
+        let isQuick =
+            architecture.containsBytes("quickgelu") || notes.containsBytes("QuickGELU")
+            || ["openai", "dfn2b"].contains(tag) || tag.hasBytePrefix("metaclip_")
+            || tag == "laion400m_e32" && architecture.containsBytes("patch32")
+        return isQuick ? [.openai] : [.openCLIP]
     }
 
     private static func convention(_ mean: Any?, _ deviation: Any?) -> InputConvention? {

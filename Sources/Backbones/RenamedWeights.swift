@@ -14,6 +14,8 @@ public struct RenamedWeights: Checkpoint {
     let numerics: [Numerics]
     /// What the network is fed, where the names tell.
     let input: InputConvention?
+    /// Whose names they are, if files of several kinds have them.
+    let names: TensorNames
 
     let file: any Checkpoint
     private let publisher: String
@@ -38,8 +40,15 @@ public struct RenamedWeights: Checkpoint {
         let publisher: String
         var numerics: [Numerics] = []
         var input: InputConvention?
+        var names = TensorNames.settled
         /// The graph's names and what they are made from; nil where the names are not this publisher's.
         let sources: ([String: [Int]]) -> [String: Source]?
+    }
+
+    /// Whether these are the names of CLIP, whose activation they do not tell: SigLIP has no class token, and OpenAI's own
+    /// archives hold the size of their input.
+    private static func leavesActivation(_ found: [String: [Int]]) -> Bool {
+        found["input_resolution"] == nil && found.keys.contains { $0.hasSuffix("class_embedding") }
     }
 
     /// Nil where no known publisher names tensors so.
@@ -51,6 +60,7 @@ public struct RenamedWeights: Checkpoint {
             publisher = scheme.publisher
             numerics = scheme.numerics
             input = scheme.input
+            names = scheme.names == .clip && !Self.leavesActivation(found) ? .settled : scheme.names
             self.sources = sources
             shapes = sources.compactMapValues { Self.shape(of: $0, found) }
             return

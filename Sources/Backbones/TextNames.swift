@@ -7,6 +7,8 @@ public struct TextWeights: ParameterSource {
     /// What each of the tower's parameters is made of, one after the other along the first dimension.
     private let sources: [String: [String]]
     private let transposed: Set<String>
+    /// Whether the names are those of transformers.
+    public let isTransformers: Bool
     /// Tokens that the file knows.
     public let vocabularySize: Int
     /// What cosines are multiplied with, and what is added, before probabilities are made of them.
@@ -15,7 +17,9 @@ public struct TextWeights: ParameterSource {
     /// - Throws: `TextWeightsError.noTextTower` where the file has none; `WeightsError`.
     public init(_ file: any Checkpoint) throws {
         let shapes = Self.raw(file).shapes
-        let found = Self.hugging(shapes) ?? Self.openCLIP(shapes)
+        let hugging = Self.hugging(shapes)
+        let found = hugging ?? Self.openCLIP(shapes)
+        isTransformers = hugging != nil
         guard let found, let embedding = found.sources["text.token_embedding.weight"]?.first,
             let vocabulary = shapes[embedding]?.first
         else { throw TextWeightsError.noTextTower(file: file.path) }

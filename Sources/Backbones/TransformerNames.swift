@@ -5,10 +5,12 @@ extension RenamedWeights {
     static var transformerSchemes: [Scheme] {
         [
             Scheme(publisher: "torchvision", numerics: [.torchvision], sources: torchvisionTransformer),
-            Scheme(publisher: "OpenAI and open_clip", numerics: [.openai, .openCLIP], sources: openCLIP),
-            Scheme(publisher: "open_clip", numerics: [.timm, .openCLIP], sources: trunk),
             Scheme(
-                publisher: "transformers", numerics: [.transformers, .timm, .openai, .openCLIP], sources: imageTower),
+                publisher: "OpenAI and open_clip", numerics: [.openai, .openCLIP], names: .clip, sources: openCLIP),
+            Scheme(publisher: "open_clip", numerics: [.timm, .openCLIP], names: .own, sources: trunk),
+            Scheme(
+                publisher: "transformers", numerics: [.transformers, .timm, .openai, .openCLIP], names: .clip,
+                sources: imageTower),
             Scheme(publisher: "transformers", numerics: [.timm], sources: transformersDINO),
             Scheme(publisher: "Meta", numerics: [.timm], sources: metaDINO),
         ]

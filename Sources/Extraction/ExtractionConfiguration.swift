@@ -36,8 +36,8 @@ public struct ExtractionConfiguration: Sendable {
     public var imageSize: Int
     /// Which frames are looked at.
     public var sampling: Sampling
-    /// How frames become pictures of `imageSize`.
-    public var resize: ResizeFilter
+    /// The resize filter that the user asks for; nil follows the backbone.
+    public var wantedResize: ResizeFilter?
     /// What the network computes with; `f32` instead where the processor has no instructions for it.
     public var precision: Precision
     /// Whether `precision` is to be the fastest here that keeps features and heads as they are; decided once for a cache.
@@ -47,16 +47,22 @@ public struct ExtractionConfiguration: Sendable {
     /// How many views of each video: the plain one, and others randomly begun, cropped and mirrored.
     public var views: Int
 
+    /// How frames become images of `imageSize`.
+    public var resize: ResizeFilter {
+        get { wantedResize ?? backbone.resize }
+        set { wantedResize = newValue }
+    }
+
     /// A configuration; `imageSize` in pixels, `tap` one of the backbone's.
     public init(
         backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling,
-        numerics: Numerics? = nil, input: InputConvention? = nil, resize: ResizeFilter = .antialias,
+        numerics: Numerics? = nil, input: InputConvention? = nil, resize: ResizeFilter? = nil,
         precision: Precision = .f32, store: StoredType = .float32, views: Int = 1
     ) {
         self.store = store
         self.precision = precision
         self.input = input
-        self.resize = resize
+        wantedResize = resize
         self.views = views
         self.backbone = backbone
         self.numerics = numerics

@@ -30,6 +30,7 @@ extension Extractor {
         }
         let weights = try LoadedWeights(configuration.weights)
         let recipe = try ExtractionRecipe(configuration, weights)
+        for note in configuration.notes(on: weights) { report(.note(note)) }
         try weights.validate(for: recipe.graph().parameters(for: recipe.tap))
         return (recipe, weights)
     }

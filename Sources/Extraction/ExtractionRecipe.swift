@@ -92,10 +92,10 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         if let own = possible.first, let wanted = configuration.numerics, !possible.contains(wanted) {
             throw RecipeError.otherNumerics(weights: configuration.weights.name, own: own, wanted: wanted)
         }
-        let numerics = ([configuration.numerics].compactMap { $0 } + possible).first(where: backbone.numerics.contains)
+        let convention = WeightsConvention(
+            backbone, weights.traits, numerics: configuration.numerics, input: configuration.input)
         self.init(
-            configuration, weights: weights.digest ?? "random", numerics: numerics ?? backbone.numerics[0],
-            input: configuration.input ?? weights.traits.input ?? backbone.inputConvention(numerics))
+            configuration, weights: weights.digest ?? "random", numerics: convention.numerics, input: convention.input)
     }
 
     /// That a network of windows is given windows that it can see, and no other network is.
@@ -166,7 +166,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     public func request(digest: String, view: Int = 0) -> SampleRequest {
         let own = UInt64(digest.prefix(16), radix: 16) ?? 0
         if view == 0 {
-            return SampleRequest(sampling, seed: own, framing: .centerSquare(size: imageSize, filter: resize))
+            return SampleRequest(sampling, seed: own, framing: preprocessing.framing)
         }
         var generator = SplitMix64(seed: own &+ UInt64(view))
         let placement = Framing.Placement(

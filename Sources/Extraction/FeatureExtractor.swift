@@ -183,7 +183,7 @@ extension VideoRecord.Details {
 extension ExtractionRecipe {
     /// What the network is shown of neighbouring pictures.
     public func shown(_ pictures: [[UInt8]]) -> [[UInt8]] {
-        input.isDifference == true ? FrameDifference.of(pictures) : pictures
+        preprocessing.shown(pictures)
     }
 
     /// Frames that a network sees at once: equal parts of at most 16, or what the network is best with, large enough to

@@ -31,8 +31,7 @@ public struct FrameStream: Sendable {
     ) throws {
         shareMemoryBetweenThreads()
         let times = try openClip(path: path).information.frameTimes
-        let request = SampleRequest(
-            sampling, framing: .centerSquare(size: recipe.imageSize, filter: recipe.resize))
+        let request = SampleRequest(sampling, framing: recipe.preprocessing.framing)
         if let windowed = sampling.windowed, !windowed.isEnough(windowed.ticks(times).count) {
             throw VideoError.shorterThanWindow(path: path, frames: windowed.ticks(times).count, sampling: windowed)
         }

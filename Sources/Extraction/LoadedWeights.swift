@@ -35,7 +35,7 @@ public struct LoadedWeights: Sendable {
             digest = own
             if let network = checkpoint as? ImportedNetwork { ImportedNetworks.remember(network, digest: own) }
             packed = PackedWeights(checkpoint, identity: digest)
-            traits = WeightsTraits(of: checkpoint)
+            traits = WeightsTraits(of: checkpoint).settled(by: .holding(digest: own, file: path))
             file = checkpoint
         }
     }

@@ -42,6 +42,13 @@ public struct FineTuningConfiguration: Sendable {
         ]
     }
 
+    /// What the weight file leaves open about the network, and what is used for it.
+    ///
+    /// - Throws: `WeightsError` if the file cannot be read.
+    public func weightsNotes() throws -> [String] {
+        try extraction.notes(on: LoadedWeights(extraction.weights))
+    }
+
     /// What is left out has the default of a pipeline file.
     public init(
         extraction: ExtractionConfiguration, training: TrainingConfiguration, unfreezing: Unfreezing = .all,

@@ -133,13 +133,14 @@ private struct RequestMaker: Sendable {
     let isRandom: Bool
     let size: Int
     let resize: ResizeFilter
+    let framing: Framing
     let differences: Bool
 
     init(_ configuration: FineTuningConfiguration) {
         let extraction = configuration.extraction
         isRandom = configuration.framesPerVideo != nil
         sampling = configuration.framesPerVideo.map { .uniform(frames: $0) } ?? extraction.sampling
-        (size, resize) = (extraction.imageSize, extraction.resize)
+        (size, resize, framing) = (extraction.imageSize, extraction.resize, extraction.framing)
         differences = extraction.showsDifference
     }
 
@@ -148,8 +149,7 @@ private struct RequestMaker: Sendable {
 
     func request(_ digest: String) -> SampleRequest {
         SampleRequest(
-            sampling, seed: UInt64(digest.prefix(16), radix: 16) ?? 0,
-            framing: .centerSquare(size: size, filter: resize), jitters: isRandom)
+            sampling, seed: UInt64(digest.prefix(16), radix: 16) ?? 0, framing: framing, jitters: isRandom)
     }
 
     func key(_ digest: String) -> String {

@@ -18,16 +18,35 @@ public struct TextModel {
     /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`.
     public init(_ record: ExtractionRecord, weights path: String?, vocabulary: String?) throws {
         let recipe = try ExtractionRecipe(json: record.recipe)
-        guard recipe.joined == nil, let tower = TextTower(of: recipe.backbone, recipe.numerics) else {
+        guard recipe.joined == nil, var tower = TextTower(of: recipe.backbone, recipe.numerics) else {
             throw TextError.noTextTower(backbone: record.backbone)
         }
         guard recipe.tap == "projected" else { throw TextError.otherTap(backbone: record.backbone, tap: recipe.tap) }
         let name = path ?? record.weights
         guard name != "random" else { throw TextError.untrained(backbone: record.backbone) }
         let tokenizer = try Vocabulary.open(vocabulary, beside: name, isCausal: tower.isCausal)
-        let weights = try TextWeights(openWeights(path: name))
+        let file = try openWeights(path: name)
+        let weights = try TextWeights(file)
+        // A file of its own may be of a publisher with another activation than the image tower's.
+        if path != nil,
+            let own = Self.numerics(
+                of: file, isTransformers: weights.isTransformers, backbone: recipe.backbone)
+        {
+            tower = TextTower(of: recipe.backbone, own) ?? tower
+        }
         encoder = try TextEncoder(
             tower, weights: weights, vocabularySize: weights.vocabularySize, tokenizer: tokenizer)
         calibration = ScoreCalibration(scale: weights.scale, bias: weights.bias, isSigmoid: !tower.isCausal)
+    }
+
+    /// Whose arithmetic a text tower's file is for; nil if it does not say.
+    static func numerics(
+        of file: any Checkpoint, isTransformers: Bool, backbone: String
+    ) -> Numerics? {
+        let known = Backbone.named(backbone)?.numerics ?? []
+        // SigLIP: transformers computes the tanh approximation of GELU, open_clip the exact one.
+        if known.contains(.transformers) { return isTransformers ? .transformers : .timm }
+        let traits = WeightsTraits(of: file)
+        return traits.statesNumerics ? traits.numerics.first(where: known.contains) : nil
     }
 }

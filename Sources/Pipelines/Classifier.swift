@@ -38,19 +38,34 @@ public final class Classifier {
     /// What the user should know, such as that the weights are untrained.
     public let notes: [String]
 
+    /// What a user may override, as the keys of the same names in a pipeline's `extract` do.
+    public struct Options: Sendable {
+        /// Whose arithmetic the network follows; nil follows the weights.
+        public var numerics: Numerics?
+        /// How pixels become the network's input; nil follows the weights.
+        public var input: InputConvention?
+        /// Filter of the resize; nil follows the backbone.
+        public var resize: ResizeFilter?
+
+        /// Everything as `extract` decides it.
+        public init() {}
+    }
+
     /// - `path`: of the weight file, with the classifier's own parameters.
     /// - `sampling`: which frames are looked at.
     /// - `labels`: in the order of the classes; nil takes ImageNet's where there are 1,000, and Kinetics' where 400.
-    /// - Throws: `ClassifierError`, `WeightsError`, `PlanError`.
+    /// - Throws: `ClassifierError`, `WeightsError`, `RecipeError`, `PlanError`.
     public init(
-        _ backbone: Backbone, weights path: String, sampling: Sampling, labels: [String]? = nil
+        _ backbone: Backbone, weights path: String, sampling: Sampling, labels: [String]? = nil,
+        options: Options = Options()
     ) throws {
         let source: ExtractionConfiguration.Weights = path == "random" ? .random : .file(path)
         guard let shape = try? backbone.graph(imageSize: backbone.nativeImageSize).featureShape(of: "logits") else {
             throw ClassifierError.noClassifier(backbone.name)
         }
         let configuration = ExtractionConfiguration(
-            backbone: backbone, weights: source, tap: "logits", imageSize: backbone.nativeImageSize, sampling: sampling)
+            backbone: backbone, weights: source, tap: "logits", imageSize: backbone.nativeImageSize, sampling: sampling,
+            numerics: options.numerics, input: options.input, resize: options.resize)
         let weights = try LoadedWeights(source)
         let recipe = try ExtractionRecipe(configuration, weights)
         try weights.validate(for: recipe.graph().parameters(for: "logits"))
@@ -61,8 +76,12 @@ public final class Classifier {
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
         notes =
             (path == "random" ? ["the network is untrained (random): its classes mean nothing"] : [])
+            + configuration.notes(on: weights) { "--\($0) \(Self.quoted($1))" }
             + [weights.warning(name: path)].compactMap(\.self)
     }
+
+    /// As a shell takes it.
+    private static func quoted(_ value: String) -> String { value.contains(" ") ? "'\(value)'" : value }
 
     /// - `top`: classes that are listed.
     /// - Throws: `VideoError`.

@@ -198,7 +198,7 @@ public struct Pipeline: Sendable {
             var configuration = ExtractionConfiguration(
                 backbone: backbone, weights: file == "random" ? .random : .file(file), tap: tap,
                 imageSize: size, sampling: sampling, numerics: numerics, input: input,
-                resize: resize ?? (backbone.interpolation == .bicubic ? .bicubic : .antialias),
+                resize: resize,
                 precision: precision.flatMap(Precision.init) ?? .f32, store: store, views: views)
             configuration.choosesPrecision = precision == "fastest"
             configuration.showsDifference = try showsDifference(section)
@@ -279,31 +279,6 @@ public struct Pipeline: Sendable {
             throw section.invalid("join", "must list two backbones or more, each once")
         }
         return names.compactMap { name in extractions.first { $0.backbone.name == name } }
-    }
-
-    /// One of the known conventions by name, or mean and deviation of red, green, blue.
-    private static func input(_ section: PipelineReader) throws -> InputConvention? {
-        guard section.has("input") else { return nil }
-        let known: [String: InputConvention] = [
-            "imagenet": .imageNet, "symmetric": .symmetric, "clip": .clip, "caffe": .caffe, "kinetics": .kinetics,
-        ]
-        if (try? section.string("input")) != nil {
-            return known[try section.choice("input", known.keys.sorted() + ["difference"]) ?? ""]
-        }
-        guard let reader = try section.section("input", keys: inputKeys), reader.names != ["difference"] else {
-            return nil
-        }
-        return InputConvention(
-            mean: try reader.required("mean") { try reader.numbers($0, count: 3) { _ in true } },
-            deviation: try reader.required("deviation") { try reader.numbers($0, count: 3) { $0 > 0 } },
-            isBlueFirst: try reader.boolean("blue_first") ?? false)
-    }
-
-    private static let inputKeys = ["mean", "deviation", "blue_first", "difference"]
-
-    private static func showsDifference(_ section: PipelineReader) throws -> Bool {
-        if let name = try? section.string("input") { return name == "difference" }
-        return try section.section("input", keys: inputKeys)?.boolean("difference") ?? false
     }
 
     /// One for all backbones, or one for each; those that see several frames have windows where nothing is said.

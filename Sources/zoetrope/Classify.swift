@@ -32,6 +32,24 @@ struct Classify: ParsableCommand {
     @Option(help: "Of networks of several frames: frames from one window to the next (default: all of a window).")
     var stride: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Whose arithmetic the network follows, such as timm or keras (default: that of the weights).",
+            valueName: "publisher"))
+    var numerics: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "What the network is fed: imagenet, symmetric, clip, caffe, kinetics, or '{mean: [r, g, b], deviation: [r, g, b]}' (default: that of the weights).",
+            valueName: "convention"))
+    var input: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How frames are resized: antialias, bilinear or bicubic (default: that of the network).",
+            valueName: "filter"))
+    var resize: String?
+
     @Option(help: "Classes to list.")
     var top = 5
 
@@ -61,6 +79,40 @@ struct Classify: ParsableCommand {
         if let clip = network.clip, let frames, frames < clip.minimum {
             throw ValidationError("\(backbone) needs windows of at least \(clip.minimum) frames.")
         }
+        _ = try options(network)
+    }
+
+    /// What overrides the weights and the network.
+    private func options(_ network: Backbone) throws -> Classifier.Options {
+        var options = Classifier.Options()
+        if let numerics {
+            let known = network.numerics.map(\.rawValue)
+            guard known.contains(numerics) else {
+                throw ValidationError(
+                    "--numerics of \(network.name) can be \(known.joined(separator: ", ")), not '\(numerics)'.")
+            }
+            options.numerics = Numerics(rawValue: numerics)
+        }
+        if let resize {
+            guard let filter = ResizeFilter(rawValue: resize) else {
+                let known = ResizeFilter.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("--resize can be \(known), not '\(resize)'.")
+            }
+            options.resize = filter
+        }
+        if let input {
+            do {
+                options.input = try Pipeline.inputConvention(input, option: "--input")
+            } catch {
+                options.input = nil
+            }
+            guard options.input != nil else {
+                let known = InputConvention.named.keys.sorted().joined(separator: ", ")
+                throw ValidationError(
+                    "--input can be \(known), or '{mean: [r, g, b], deviation: [r, g, b]}', not '\(input)'.")
+            }
+        }
+        return options
     }
 
     /// Frames spread evenly, or windows one after the other.
@@ -80,7 +132,7 @@ struct Classify: ParsableCommand {
                 try RegularFile.text(path, limit: 16 << 20).splitBytes("\n").map(String.init)
             }
             let classifier = try Classifier(
-                backbone, weights: weights, sampling: sampling(backbone), labels: names)
+                backbone, weights: weights, sampling: sampling(backbone), labels: names, options: options(backbone))
             for note in classifier.notes { Console.message("note: " + note) }
             var results: [Classifier.Result] = []
             for video in videos {

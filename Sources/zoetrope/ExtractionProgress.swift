@@ -5,6 +5,8 @@ import Reports
 final class ExtractionProgress {
     private let line = ProgressLine()
     private var begin = ContinuousClock.now
+    /// Notes that were shown: precisions that are compared have most of them in common.
+    private var notes: Set<String> = []
 
     func show(_ event: Extractor.Event) {
         switch event {
@@ -25,6 +27,7 @@ final class ExtractionProgress {
             line.clear()
             Console.message("failed: \(path): \(error)")
         case .note(let text):
+            guard notes.insert(text).inserted else { return }
             line.clear()
             Console.message("note: " + text)
         }

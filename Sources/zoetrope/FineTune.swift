@@ -52,7 +52,7 @@ struct FineTune: ParsableCommand {
         guard let configuration = pipeline.fineTuning else {
             throw PipelineError(file: file, "`finetune` is missing: there is no network to train")
         }
-        for warning in configuration.warnings { Console.message("note: " + warning) }
+        for warning in try configuration.warnings + configuration.weightsNotes() { Console.message("note: " + warning) }
         let runName = try name ?? SequenceRun.freeName(pipeline.name, in: cache, runs: runs)
         var run = FineTuningRun(
             name: runName, dataset: pipeline.dataset, configuration: configuration, runs: runs,

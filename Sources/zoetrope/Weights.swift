@@ -1,5 +1,6 @@
 import ArgumentParser
 import Backbones
+import Extraction
 import Foundation
 import NeuralNetwork
 import Pipelines
@@ -45,12 +46,8 @@ struct Weights: ParsableCommand {
         private func input(_ weights: PublishedWeights) -> String {
             guard let backbone = Backbone.named(weights.backbone) else { return "" }
             let numerics = weights.arithmetic
-            let known: [(InputConvention, String)] = [
-                (.imageNet, "imagenet"), (.kinetics, "kinetics"), (.symmetric, "symmetric"), (.caffe, "caffe"),
-                (.clip, "clip"),
-            ]
             let convention = weights.input ?? backbone.inputConvention(numerics)
-            let name = known.first { $0.0 == convention }?.1 ?? "own"
+            let name = InputConvention.named.first { $0.value == convention }?.key ?? "own"
             let frames = backbone.clip.map { "\($0.native) × " } ?? ""
             return "\(frames)\(backbone.nativeImageSize)² \(name)"
         }
@@ -133,9 +130,22 @@ struct Weights: ParsableCommand {
                 }
                 if let backbone = Backbone.looking(like: checkpoint.shapes) {
                     Console.print("This looks like \(backbone.name).")
+                    try tell(backbone)
                 } else {
                     Console.print("It fits none of the backbones that `zoetrope describe` lists.")
                 }
+            }
+        }
+
+        /// What `extract` takes the weights for, and what the file leaves open.
+        private func tell(_ backbone: Backbone) throws {
+            let traits = try LoadedWeights(.file(file)).traits
+            let convention = WeightsConvention(backbone, traits)
+            Console.print(
+                "`extract` uses it with `numerics: \(convention.numerics.rawValue)` and `input: \(convention.input.text)`."
+            )
+            if let note = convention.note(file: file, option: { "extract.\($0): \($1)" }) {
+                Console.message("note: " + note)
             }
         }
     }
@@ -160,7 +170,7 @@ struct Weights: ParsableCommand {
             try Console.perform {
                 let checkpoint = try openWeights(path: file)
                 try SafeTensorsWriter.convert(
-                    checkpoint, metadata: WeightsTraits(of: checkpoint).metadata, to: output)
+                    checkpoint, metadata: LoadedWeights(.file(file)).traits.metadata, to: output)
                 Console.print("\(output): \(grouped(checkpoint.shapes.count)) tensors from \(checkpoint.format)")
             }
         }

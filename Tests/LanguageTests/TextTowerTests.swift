@@ -42,6 +42,26 @@ import Tokenizers
         }
     }
 
+    @Test("a text tower in a file of its own has its publisher's activation, whatever the image tower's file is for")
+    func activation() throws {
+        let scratch = try ScratchFolder()
+        let path = scratch.path + "/text.safetensors"
+        func numerics(_ names: [String], _ backbone: String) throws -> Numerics? {
+            let tensors = names.map { ($0, Tensor(shape: [2, 2], values: [0, 0, 0, 0])) }
+            try SafeTensorsWriter.write(Dictionary(uniqueKeysWithValues: tensors), to: path)
+            let file = try openWeights(path: path)
+            return TextModel.numerics(
+                of: file, isTransformers: try TextWeights(file).isTransformers, backbone: backbone)
+        }
+        let text = "text_model.embeddings.token_embedding.weight"
+        #expect(try numerics([text], "siglip_b16") == .transformers)
+        // CLIP's tensor names do not tell.
+        #expect(try numerics([text], "clip_vitb32") == nil)
+        #expect(try numerics(["text.token_embedding.weight"], "siglip_b16") == .timm)
+        let image = "vision_model.embeddings.patch_embedding.weight"
+        #expect(try numerics([text, image], "siglip_b16") == .transformers)
+    }
+
     @Test("phrases give the same alone and among others; empty ones are refused")
     func alone() throws {
         let encoder = try Self.encoder("clip_vitb32", .openai, Self.goldens.vocabulary[0])

@@ -1,0 +1,130 @@
+import NeuralNetwork
+
+/// Whose names the tensors of a weight file have, as far as that leaves open what the weights are for.
+public enum TensorNames: String, Sendable {
+    /// Every published file with these names is for one arithmetic and one input, or the file says which.
+    case settled
+    /// The graph's own names: torchvision's or timm's, depending on the backbone.
+    case own
+    /// timm's EfficientNet, whose graph has torchvision's names.
+    case timm
+    /// CLIP as OpenAI, open_clip and transformers name it.
+    case clip
+}
+
+/// What one kind of published weight files is for.
+struct PublishedVariant: Sendable, Equatable {
+    let numerics: Numerics
+    let input: InputConvention
+    /// Which files, as a note names them.
+    let files: String
+}
+
+extension Backbone {
+    /// All kinds of published files that fit the backbone under the same tensor names; empty if there is only one kind.
+    ///
+    /// Facts from timm 1.0, torchvision 0.29 and open_clip 3; `Tests/Parity/timm_conventions.py` lists timm's.
+    func variants(_ names: TensorNames) -> [PublishedVariant] {
+        switch names {
+        case .settled: []
+        case .timm: Self.timmEfficientNets
+        case .clip: Self.clipFiles(name)
+        case .own: ownVariants
+        }
+    }
+
+    private var ownVariants: [PublishedVariant] {
+        switch name {
+        case "inceptionv3":
+            [
+                .init(numerics: .torchvision, input: .symmetric, files: "torchvision's and timm's tf_in1k files"),
+                .init(numerics: .torchvision, input: .imageNet, files: "timm's gluon_in1k file"),
+            ]
+        case "resnet34":
+            [
+                .init(numerics: .torchvision, input: .imageNet, files: "torchvision's and most of timm's files"),
+                .init(numerics: .torchvision, input: .symmetric, files: "timm's ra4_e3600 file"),
+            ]
+        case "vgg16":
+            [
+                .init(numerics: .torchvision, input: .imageNet, files: "torchvision's and timm's classifiers"),
+                .init(numerics: .torchvision, input: .ssdVGG, files: "torchvision's vgg16_features-amdegroot file"),
+            ]
+        case _ where name.hasPrefix("efficientnetv2_"):
+            [
+                .init(numerics: .keras, input: .symmetric, files: "timm's tf_efficientnetv2 files"),
+                .init(numerics: .timm, input: .imageNet, files: "networks trained as timm's efficientnetv2"),
+            ]
+        case _ where name.hasPrefix("efficientnet_lite"):
+            [
+                .init(numerics: .keras, input: .symmetric, files: "timm's tf_efficientnet_lite files"),
+                .init(numerics: .timm, input: .imageNet, files: "timm's efficientnet_lite files"),
+            ]
+        case "mobilenetv3_large":
+            [
+                .init(numerics: .timm, input: .imageNet, files: "timm's ra_in1k file"),
+                .init(numerics: .timm, input: .symmetric, files: "timm's ra4_e3600 files"),
+                .init(numerics: .timm, input: .unit, files: "timm's miil files"),
+                .init(numerics: .keras, input: .symmetric, files: "timm's tf_mobilenetv3 file"),
+            ]
+        case "convnext_base":
+            [
+                .init(numerics: .torchvision, input: .imageNet, files: "ImageNet and DINOv3 files"),
+                .init(numerics: .torchvision, input: .clip, files: "timm's clip_laion2b and clip_laiona files"),
+            ]
+        case "vit_tiny_16", "vit_small_16", "vit_large_16": Self.plainTransformers
+        case "vit_base_16":
+            Self.plainTransformers + [.init(numerics: .timm, input: .clip, files: "timm's bamboo file")]
+        case _ where name.hasPrefix("clip_"): Self.clipFiles(name)
+        default: []
+        }
+    }
+
+    private static let plainTransformers: [PublishedVariant] = [
+        .init(numerics: .timm, input: .symmetric, files: "timm's augreg, orig and sam files"),
+        .init(numerics: .timm, input: .imageNet, files: "DeiT, DINO and MAE files"),
+    ]
+
+    private static let timmEfficientNets: [PublishedVariant] = [
+        .init(numerics: .timm, input: .imageNet, files: "most of timm's efficientnet files"),
+        .init(numerics: .timm, input: .symmetric, files: "timm's efficientnet ra4_e3600 files"),
+        .init(numerics: .keras, input: .imageNet, files: "timm's tf_efficientnet files"),
+        .init(numerics: .keras, input: .symmetric, files: "timm's tf_efficientnet ap_in1k files"),
+    ]
+
+    private static func clipFiles(_ name: String) -> [PublishedVariant] {
+        let common = [
+            PublishedVariant(
+                numerics: .openai, input: .clip, files: "OpenAI's, MetaCLIP's and DFN's files (quick GELU)"),
+            .init(numerics: .openCLIP, input: .clip, files: "LAION's and DataComp's files (exact GELU)"),
+        ]
+        guard name == "clip_vitl14" else { return common }
+        return common + [.init(numerics: .openCLIP, input: .symmetric, files: "LAION-2B's ViT-L/14")]
+    }
+}
+
+extension InputConvention {
+    /// Values from 0 to 1: value / 255.
+    static let unit = InputConvention(mean: [0, 0, 0], deviation: [1, 1, 1])
+
+    /// Of torchvision's VGG-16 for SSD: 255 times the value less the mean, red first.
+    static let ssdVGG = InputConvention(
+        mean: [0.48235, 0.45882, 0.40784], deviation: [Float](repeating: 1 / 255, count: 3))
+
+    /// The conventions that `extract.input` knows by name.
+    public static let named: [String: InputConvention] = [
+        "imagenet": .imageNet, "symmetric": .symmetric, "clip": .clip, "caffe": .caffe, "kinetics": .kinetics,
+    ]
+
+    /// As `extract.input` writes it: a name, or mean and standard deviation.
+    public var text: String {
+        if let name = Self.named.first(where: { $0.value == self })?.key { return name }
+        func list(_ values: [Float]) -> String { "[" + values.map(Self.decimal).joined(separator: ", ") + "]" }
+        return "{mean: \(list(mean)), deviation: \(list(deviation))\(isBlueFirst ? ", blue_first: true" : "")"
+            + (isDifference == true ? ", difference: true}" : "}")
+    }
+
+    private static func decimal(_ value: Float) -> String {
+        value == value.rounded() && abs(value) < 1e6 ? String(Int(value)) : String(value)
+    }
+}

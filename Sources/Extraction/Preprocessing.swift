@@ -1,0 +1,65 @@
+import Backbones
+import Video
+
+/// How frames become what a network is fed. The one place that decides it: `extract`, `finetune`, `classify`, and all
+/// commands that follow a stored recipe, derive it from here.
+public struct Preprocessing: Sendable, Equatable {
+    /// Side of the square image, in pixels.
+    public let imageSize: Int
+    /// Filter of the resize.
+    public let resize: ResizeFilter
+    /// How pixels become the input of the network.
+    public let input: InputConvention
+
+    /// The largest centred square, resized. No margin is cut off beside it, whatever share publishers evaluate with.
+    public var framing: Framing { Self.framing(imageSize: imageSize, resize: resize) }
+
+    fileprivate static func framing(imageSize: Int, resize: ResizeFilter) -> Framing {
+        .centerSquare(size: imageSize, filter: resize)
+    }
+
+    /// What a network is shown of neighbouring frames.
+    public func shown(_ frames: [[UInt8]]) -> [[UInt8]] {
+        input.isDifference == true ? FrameDifference.of(frames) : frames
+    }
+}
+
+extension Backbone {
+    /// The filter that images were resized with for most published weights.
+    var resize: ResizeFilter { ResizeFilter(interpolation) }
+}
+
+extension ResizeFilter {
+    fileprivate init(_ interpolation: Backbone.Interpolation) {
+        self = interpolation == .bicubic ? .bicubic : .antialias
+    }
+}
+
+extension ExtractionRecipe {
+    /// How frames become what the network is fed.
+    public var preprocessing: Preprocessing { Preprocessing(imageSize: imageSize, resize: resize, input: input) }
+}
+
+extension ExtractionConfiguration {
+    /// How frames are cropped and resized; unlike the input, this does not depend on the weight file.
+    public var framing: Framing { Preprocessing.framing(imageSize: imageSize, resize: resize) }
+
+    /// What the weights leave open, what is used for it, and what to write for something else; empty if the user or the
+    /// weight file determines it.
+    ///
+    /// - `option`: how the user writes a key of `extract` and its value.
+    public func notes(
+        on weights: LoadedWeights, option: (_ key: String, _ value: String) -> String = { "extract.\($0): \($1)" }
+    ) -> [String] {
+        guard case .file(let file) = self.weights else { return [] }
+        let convention = WeightsConvention(backbone, weights.traits, numerics: numerics, input: input)
+        var notes = [convention.note(file: file, isDifference: showsDifference, option: option)].compactMap(\.self)
+        if wantedResize == nil, let stated = weights.traits.interpolation.map(ResizeFilter.init), stated != resize {
+            notes.append(
+                "the configuration beside \(file) names another resize filter: \(backbone.name) uses "
+                    + "`\(option("resize", resize.rawValue))`; for the configuration's write "
+                    + "`\(option("resize", stated.rawValue))`")
+        }
+        return notes
+    }
+}

@@ -1,0 +1,76 @@
+import Backbones
+import Foundation
+import NeuralNetwork
+import TestSupport
+import Testing
+
+/// What commands say about weights whose tensor names leave open what they are for.
+@Suite struct ConventionCommandTests {
+    /// A workplace with a weight file as timm's ViT, DeiT, DINO and MAE have it.
+    private static func place() throws -> Workplace {
+        let place = try Workplace(clips: 4)
+        let backbone = try #require(Backbone.named("vit_tiny_16"))
+        let random = RandomParameters()
+        let parameters = backbone.graph(imageSize: 224).parameters
+        let tensors = try Dictionary(
+            uniqueKeysWithValues: parameters.map { ($0.name, try random.tensor(for: $0)) })
+        try SafeTensorsWriter.write(tensors, to: place.path + "/vit.safetensors")
+        let pipeline = Workplace.pipeline.replacing("resnet18", with: "vit_tiny_16")
+            .replacing("weights: random", with: "weights: vit.safetensors")
+        try place.add(
+            "p.yaml", Data((pipeline + "\nfinetune: {model: {kind: average}, epochs: 1, unfreeze: 1}\n").utf8))
+        return place
+    }
+
+    @Test("every command that is given such weights says what is used and which key changes it; the key ends the note")
+    func notes() throws {
+        let place = try Self.place()
+        let extracted = try place.run("extract", "p.yaml")
+        #expect(extracted.status == 0)
+        #expect(extracted.error.contains("vit_tiny_16 uses `extract.input: symmetric`"), "\(extracted.error)")
+        #expect(extracted.error.contains("for DeiT, DINO and MAE files write `extract.input: imagenet`"))
+        // The key for what is used belongs to the same recipe.
+        let same = try place.run("extract", "p.yaml", "--set", "extract.input=symmetric")
+        #expect(same.status == 0 && !same.error.contains("note:"), "\(same.error)")
+        #expect(try place.query("SELECT count(*) FROM extraction") == [1])
+        let other = try place.run("extract", "p.yaml", "--set", "extract.input=imagenet")
+        #expect(other.status == 0 && !other.error.contains("note:"), "\(other.error)")
+        let recipes: [String] = try place.query("SELECT recipe FROM extraction ORDER BY id")
+        #expect(recipes.count == 2 && recipes[1].contains("0.485") && !recipes[0].contains("0.485"))
+        #expect(try !place.run("extract", "p.yaml", "--set", "extract.weights=random").error.contains("does not say"))
+        let tuned = try place.run("finetune", "p.yaml")
+        #expect(tuned.status == 0 && tuned.error.contains("`extract.input: imagenet`"), "\(tuned.error)")
+        // The tuned network's file says what it is for.
+        let again = try place.run(
+            "extract", "p.yaml", "--set", "extract.weights=runs/tiny/backbone/model.safetensors")
+        #expect(again.status == 0 && !again.error.contains("does not say"), "\(again.error)")
+    }
+
+    @Test("classify takes the same keys as options, and inspect says what a file is taken for")
+    func options() throws {
+        let place = try Self.place()
+        func classify(_ arguments: String...) throws -> ChildProcess.Output {
+            try Program.run(
+                [
+                    "classify", "clips/train/jump up/0.y4m", "--backbone", "vit_tiny_16", "--weights",
+                    "vit.safetensors",
+                    "--frames", "1", "--json",
+                ] + arguments, in: place.path)
+        }
+        let plain = try classify()
+        #expect(plain.status == 0 && plain.error.contains("write `--input imagenet`"), "\(plain.error)")
+        let same = try classify("--input", "symmetric")
+        #expect(same.out == plain.out && same.error.isEmpty, "\(same.error)")
+        let other = try classify("--input", "{mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225]}")
+        #expect(try other.status == 0 && other.out != plain.out && other.out == classify("--input", "imagenet").out)
+        #expect(try classify("--resize", "bilinear").out != plain.out)
+        #expect(try classify("--numerics", "torchvision").error.contains("does not say") == false)
+        for (option, value) in [("--input", "rgb"), ("--resize", "linear"), ("--numerics", "keras")] {
+            let wrong = try classify(option, value)
+            #expect(wrong.status == 64 && wrong.error.contains("not '\(value)'"), "\(wrong.error)")
+        }
+        let inspected = try place.run("weights", "inspect", "vit.safetensors")
+        #expect(inspected.out.contains("`numerics: timm` and `input: symmetric`"), "\(inspected.out)")
+        #expect(inspected.error.contains("`extract.input: imagenet`"), "\(inspected.error)")
+    }
+}
