@@ -9,7 +9,7 @@ public final class CacheFile: Sendable {
     public let path: String
     let database: DatabaseQueue
 
-    /// Opens a cache, or makes one where there is nothing.
+    /// Opens a cache, or makes one if there is no file; its folder must exist.
     ///
     /// - `create`: whether a missing file is made; otherwise it is an error.
     /// - Throws: `CacheError`; a file that is no cache is left as it is.
@@ -17,8 +17,10 @@ public final class CacheFile: Sendable {
         try CacheConnection.requireRegular(path)
         let exists = FileManager.default.fileExists(atPath: path)
         if !exists && !create { throw CacheError.missing(path: path) }
-        let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
-        if !exists { try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) }
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        if !exists, !FileManager.default.fileExists(atPath: folder) {
+            throw CacheError.noFolder(path: path, folder: folder)
+        }
         var configuration = CacheConnection.configuration()
         configuration.foreignKeysEnabled = true
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }

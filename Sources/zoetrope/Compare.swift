@@ -31,6 +31,7 @@ struct Compare: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try report.requireWritable()
             let comparison = try Comparison(
                 directories.map(RunDirectory.init), split: part.split, cache: cachePath)
             if format.json {

@@ -53,6 +53,7 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try report.requireWritable()
             let evaluated = try RunEvaluation(
                 trained.directory, split: part.split, cache: cachePath)
             let joined = try continuous ? join(evaluated) : nil

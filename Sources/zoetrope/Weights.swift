@@ -1,5 +1,6 @@
 import ArgumentParser
 import Backbones
+import Files
 import Foundation
 import NeuralNetwork
 import Pipelines
@@ -77,6 +78,7 @@ struct Weights: ParsableCommand {
                 throw ValidationError("No published weights are called '\(name)'." + (hint ?? " See `weights list`."))
             }
             try Console.perform {
+                try OutputPath.requireFolder(folder, "--folder")
                 let address = mirror.map { $0.hasSuffix("/") ? $0 : $0 + "/" }
                 var fetcher = WeightsFetcher(mirror: address)
                 fetcher.showsProgress = Console.isTerminal
@@ -158,6 +160,7 @@ struct Weights: ParsableCommand {
 
         func run() throws {
             try Console.perform {
+                try OutputPath.requireFile(output, "The file to write")
                 let checkpoint = try openWeights(path: file)
                 try SafeTensorsWriter.convert(
                     checkpoint, metadata: WeightsTraits(of: checkpoint).metadata, to: output)
