@@ -20,6 +20,8 @@ public enum CacheError: LocalizedError, Equatable {
     case beingExtracted(path: String)
     case unusable(path: String, reason: String)
     case damagedSequence(path: String, video: String)
+    /// Features that do not fit their checksums: their recipe, the first few clips in words, and how many there are.
+    case damagedFeatures(path: String, recipe: String, clips: [String], count: Int)
     case damagedRecipe(path: String, id: Int64)
     case runExists(name: String)
     case notMapped(path: String, reason: String)
@@ -57,6 +59,11 @@ public enum CacheError: LocalizedError, Equatable {
         case .damagedSequence(let path, let video):
             "The features of \(video) in \(path) are damaged. `zoetrope cache prune \(path) --damaged` takes them out; then run "
                 + "`zoetrope extract` again."
+        case .damagedFeatures(let path, let recipe, let clips, let count):
+            "The features of \(count == 1 ? "1 clip" : "\(count) clips") in \(path), recipe \(recipe), do not fit their checksums: "
+                + clips.joined(separator: ", ") + (count > clips.count ? ", …" : "")
+                + ". The file was damaged after they were stored. `zoetrope cache prune \(path) --damaged` takes them out; then "
+                + "run `zoetrope extract` again."
         case .damagedRecipe(let path, let id):
             "Recipe \(id) in \(path) is damaged, so nobody knows what its features are. Take a copy of the file that is whole, or "
                 + "extract into a new one; `zoetrope cache verify` says more."
