@@ -50,7 +50,9 @@ let package = Package(
         .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
         // Loops over numbers are slow enough without the optimiser to be most of the tests.
         .target(name: "CElementwise", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
-        .target(name: "NeuralNetwork", dependencies: ["CElementwise", "CLibzip", "CHDF5", "Escaping", "Files"]),
+        .target(
+            name: "NeuralNetwork",
+            dependencies: ["CElementwise", "CLibzip", "CHDF5", "Digests", "Escaping", "Files"]),
         .target(name: "Inference", dependencies: ["NeuralNetwork", "COneDNN", "CElementwise"]),
         .target(name: "Training", dependencies: ["NeuralNetwork", "Inference", "COneDNN", "CElementwise"]),
         .target(name: "ONNXMessages"),
@@ -69,7 +71,7 @@ let package = Package(
         .target(
             name: "FeatureCache",
             dependencies: [
-                "CElementwise", "CSQLiteGuard", "CLibzip", "Digests", "Escaping", "Files",
+                "CElementwise", "CSQLiteGuard", "CLibzip", "NeuralNetwork", "Digests", "Escaping", "Files",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .target(

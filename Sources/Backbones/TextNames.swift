@@ -60,7 +60,11 @@ public struct TextWeights: ParameterSource {
             throw TextWeightsError.otherShape(
                 file: file.path, parameter: parameter.name, found: shape, wanted: parameter.shape)
         }
-        return Tensor(shape: parameter.shape, values: values)
+        let tensor = Tensor(shape: parameter.shape, values: values)
+        if let reason = tensor.implausible {
+            throw WeightsError.malformed(file: file.path, reason: "\(parameter.name) \(reason)")
+        }
+        return tensor
     }
 
     private typealias Found = (sources: [String: [String]], transposed: Set<String>)

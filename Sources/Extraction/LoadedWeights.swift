@@ -17,7 +17,12 @@ public struct LoadedWeights: Sendable {
     private let file: (any Checkpoint)?
 
     /// Parameters as their file, or the generator, has them.
-    public var source: any ParameterSource { file ?? RandomParameters() }
+    public var source: any ParameterSource { file.map(Self.checked) ?? RandomParameters() }
+
+    /// Constants of an ONNX file may be infinite, such as those of a mask; its layers are looked at by `warning`.
+    private static func checked(_ file: any Checkpoint) -> any ParameterSource {
+        file is ImportedNetwork ? file : PlausibleParameters(file)
+    }
 
     /// - Throws: `WeightsError` where the file cannot be read.
     public init(_ weights: ExtractionConfiguration.Weights) throws {
@@ -34,15 +39,23 @@ public struct LoadedWeights: Sendable {
             let own = try Self.digest(of: checkpoint.files)
             digest = own
             if let network = checkpoint as? ImportedNetwork { ImportedNetworks.remember(network, digest: own) }
-            packed = PackedWeights(checkpoint, identity: digest)
+            packed = PackedWeights(Self.checked(checkpoint), identity: digest)
             traits = WeightsTraits(of: checkpoint).settled(by: .holding(digest: own, file: path))
             file = checkpoint
         }
     }
 
     /// Of the file; of several, of their digests in a row.
+    ///
+    /// - Throws: `WeightsError.malformed` if a published digest says otherwise.
     static func digest(of files: [String]) throws -> String {
-        let digests = try files.map { try FileDigest.sha256(path: $0) }
+        let digests = try files.map { file in
+            let digest = try FileDigest.sha256(path: file)
+            if let reason = PublishedWeights.difference(path: file, sha256: digest) {
+                throw WeightsError.malformed(file: file, reason: reason)
+            }
+            return digest
+        }
         return digests.count == 1 ? digests[0] : hexDigest(Data(digests.joined().utf8))
     }
 

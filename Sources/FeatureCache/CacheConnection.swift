@@ -1,4 +1,5 @@
 import CSQLiteGuard
+import Escaping
 import Files
 import GRDB
 
@@ -46,10 +47,13 @@ enum CacheConnection {
         return try body()
     }
 
-    /// Throws unless nothing or a regular file is at `path`: SQLite would wait for a pipe's other end.
+    /// Throws unless nothing or a regular file is at `path`: SQLite would wait for a pipe's other end. So do names that SQLite
+    /// takes for something else than a file, such as `:memory:`, where whatever is stored is gone with the connection.
     ///
-    /// - Throws: `CacheError.notSQLite`.
+    /// - Throws: `CacheError.notFileName`, `CacheError.notSQLite`.
     static func requireRegular(_ path: String) throws(CacheError) {
+        let isFileName = !path.isEmpty && path != ":memory:" && !path.hasBytePrefix("file:") && !path.utf8.contains(0)
+        guard isFileName else { throw CacheError.notFileName(path: path) }
         do throws(FileError) {
             try RegularFile.checkUnopened(path)
         } catch {

@@ -4,6 +4,9 @@ import GRDB
 /// Why a cache cannot be used, and what to do about it.
 public enum CacheError: LocalizedError, Equatable {
     case missing(path: String)
+    /// A name that SQLite takes for a database that ends with the process, or for an address.
+    case notFileName(path: String)
+    case noFolder(path: String, folder: String)
     case notSQLite(path: String)
     case notCache(path: String)
     case otherVersion(path: String, found: Int, expected: Int)
@@ -17,6 +20,8 @@ public enum CacheError: LocalizedError, Equatable {
     case beingExtracted(path: String)
     case unusable(path: String, reason: String)
     case damagedSequence(path: String, video: String)
+    /// Features that do not fit their checksums: their recipe, the first few clips in words, and how many there are.
+    case damagedFeatures(path: String, recipe: String, clips: [String], count: Int)
     case damagedRecipe(path: String, id: Int64)
     case runExists(name: String)
     case notMapped(path: String, reason: String)
@@ -25,6 +30,11 @@ public enum CacheError: LocalizedError, Equatable {
     public var errorDescription: String? {
         switch self {
         case .missing(let path): "There is no cache at \(path). Run `zoetrope extract` first, or name it with --cache."
+        case .notFileName(let path):
+            "A cache cannot be called '\(path)', which SQLite does not take for the name of a file: nothing would be kept. Name a "
+                + "file, such as features.sqlite or ./\(path.isEmpty ? "features.sqlite" : path)."
+        case .noFolder(let path, let folder):
+            "\(path) cannot be made, for there is no folder \(folder). Make it with `mkdir -p`, or name another file."
         case .notSQLite(let path):
             "\(path) is not an SQLite file. Name another file with --cache; this one is untouched."
         case .notCache(let path):
@@ -47,7 +57,13 @@ public enum CacheError: LocalizedError, Equatable {
         case .unusable(let path, let reason):
             "The cache \(path) cannot be used: \(reason). `zoetrope cache verify` says what of it is whole."
         case .damagedSequence(let path, let video):
-            "The features of \(video) in \(path) are damaged. Delete that row of `sequence` and extract again."
+            "The features of \(video) in \(path) are damaged. `zoetrope cache prune \(path) --damaged` takes them out; then run "
+                + "`zoetrope extract` again."
+        case .damagedFeatures(let path, let recipe, let clips, let count):
+            "The features of \(count == 1 ? "1 clip" : "\(count) clips") in \(path), recipe \(recipe), do not fit their checksums: "
+                + clips.joined(separator: ", ") + (count > clips.count ? ", …" : "")
+                + ". The file was damaged after they were stored. `zoetrope cache prune \(path) --damaged` takes them out; then "
+                + "run `zoetrope extract` again."
         case .damagedRecipe(let path, let id):
             "Recipe \(id) in \(path) is damaged, so nobody knows what its features are. Take a copy of the file that is whole, or "
                 + "extract into a new one; `zoetrope cache verify` says more."

@@ -152,16 +152,22 @@ struct ExportTable {
 
     /// `header`, then the features of all rows as they are stored.
     func writeFeatures(to path: String, _ header: Data, trailer: Data = Data()) throws {
+        cache.check.begin()
+        defer { cache.check.remember() }
         try FileOutput.write(to: path) { output in
             try output.append(header)
             let size = maxFrames * recipe.featureSize * type.bytes
             try cache.read { database in
-                let statement = try database.makeStatement(sql: "SELECT features FROM sequence WHERE rowid = ?")
+                let statement = try database.makeStatement(
+                    sql: "SELECT features, checksum FROM sequence WHERE rowid = ?")
                 for row in rows {
                     let found = try GRDB.Row.fetchOne(statement, arguments: [row.rowID])
                     try found?.withUnsafeData(atIndex: 0) { data in
                         guard let data, data.count == size else {
                             throw CacheError.damagedSequence(path: cache.path, video: row.path)
+                        }
+                        guard try cache.check.accepts(row.rowID, data, found?.get(1)) else {
+                            throw try CacheFile.damage([row.rowID], path: cache.path, database)
                         }
                         try output.append(data)
                     }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import NeuralNetwork
 
 /// The SQLite file that holds features, runs and predictions.
 ///
@@ -8,17 +9,22 @@ public final class CacheFile: Sendable {
     /// As it was opened.
     public let path: String
     let database: DatabaseQueue
+    /// Which sequences are known to fit their checksums.
+    let check: RowCheck
 
-    /// Opens a cache, or makes one where there is nothing.
+    /// Opens a cache, or makes one if there is no file; its folder must exist.
     ///
     /// - `create`: whether a missing file is made; otherwise it is an error.
+    /// - `checks`: folder where it is remembered which sequences fit their checksums.
     /// - Throws: `CacheError`; a file that is no cache is left as it is.
-    public init(path: String, create: Bool = true) throws {
+    public init(path: String, create: Bool = true, checks: String = UserCache.folder + "/checked") throws {
         try CacheConnection.requireRegular(path)
         let exists = FileManager.default.fileExists(atPath: path)
         if !exists && !create { throw CacheError.missing(path: path) }
-        let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
-        if !exists { try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) }
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        if !exists, !FileManager.default.fileExists(atPath: folder) {
+            throw CacheError.noFolder(path: path, folder: folder)
+        }
         var configuration = CacheConnection.configuration()
         configuration.foreignKeysEnabled = true
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
@@ -28,6 +34,13 @@ public final class CacheFile: Sendable {
             try Self.prepare(queue, path: path)
             return queue
         }
+        check = RowCheck.of(path, folder: checks)
+    }
+
+    deinit {
+        // The last connection writes the log back into the file.
+        check.writing { try? database.close() }
+        check.remember()
     }
 
     private static func prepare(_ queue: DatabaseQueue, path: String) throws {
@@ -59,13 +72,13 @@ public final class CacheFile: Sendable {
     }
 
     func write<Result>(_ body: (Database) throws -> Result) throws -> Result {
-        try CacheError.translating(path) { try database.write(body) }
+        try CacheError.translating(path) { try check.writing { try database.write(body) } }
     }
 
     /// Writes the journal back into the file, so that it can be copied alone.
     public func checkpoint() throws {
         try CacheError.translating(path) {
-            _ = try database.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+            _ = try check.writing { try database.writeWithoutTransaction { try $0.checkpoint(.truncate) } }
         }
     }
 

@@ -44,6 +44,7 @@ public struct CacheMerge: Sendable {
     public func run(
         isCancelled: () -> Bool = { false }, report: (Event) -> Void = { _ in }
     ) throws -> Summary {
+        try CacheConnection.requireRegular(output)
         let isNew = !FileManager.default.fileExists(atPath: output)
         if !isNew { try checkOutput() }
         try inputs.forEach(check)
@@ -72,7 +73,6 @@ public struct CacheMerge: Sendable {
 
     /// That nothing in the receiving cache runs SQL of somebody else's, before it is compared.
     private func checkOutput() throws {
-        try CacheConnection.requireRegular(output)
         try CacheError.translating(output) {
             try CacheFile.reader(path: output).read { database in
                 let identity = try CacheIdentity(database)

@@ -41,12 +41,14 @@ extension CacheFile {
         var shares: [Float] = []
         var values: [Float] = []
         let chosen = try condition.map { try videos(meeting: $0, dataset: dataset) }
+        check.begin()
+        defer { check.remember() }
         try read { database in
             // Pages come from where the system keeps the file.
             try database.execute(sql: "PRAGMA mmap_size = \(1 << 44)")
             // Neighbours stay together, so that each part reads forward.
             let query = """
-                SELECT sequence.video_id, length, features FROM sequence
+                SELECT sequence.video_id, length, features, checksum, sequence.rowid FROM sequence
                   JOIN sample ON sample.dataset = ?1 AND sample.video_id = sequence.video_id
                 WHERE extraction_id = ?2 AND view = 0 AND length > 0 AND sequence.video_id / 1024 % ?3 = ?4
                 """
@@ -58,6 +60,10 @@ extension CacheFile {
                 let bytes = try row.withUnsafeData(atIndex: 2) { $0?.count ?? 0 }
                 guard StoredSize.fits(length, of: size, as: type, in: bytes) else {
                     throw CacheError.damagedSequence(path: path, video: try Self.path(of: id, database))
+                }
+                let (checksum, place) = try (row.get(3) as String?, row.get(4) as Int64)
+                guard try row.withUnsafeData(atIndex: 2, { check.accepts(place, $0 ?? Data(), checksum) }) else {
+                    throw try Self.damage([place], path: path, database)
                 }
                 if shares.count < length { shares = [Float](repeating: 0, count: length) }
                 values = [Float](unsafeUninitializedCapacity: queries.count * length) { target, count in

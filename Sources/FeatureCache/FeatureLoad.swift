@@ -159,11 +159,14 @@ extension CacheFile {
     /// - `chosen`: rows of videos to keep; nil keeps all.
     /// - `views`: how many views of each video, the plain one included.
     /// - `memory`: bytes that the features may take; where they need more they are read batch by batch.
-    /// - Throws: `CacheError.damagedSequence` where a row's blob is not as long as its recipe says.
+    /// - Throws: `CacheError.damagedSequence` where a row's blob is not as long as its recipe says, `.damagedFeatures` where it
+    ///   does not fit its checksum.
     public func features(
         dataset: String, extraction: Int64, labels: Set<String>? = nil, excluding excluded: Set<String> = [],
         videos chosen: Set<Int64>? = nil, views: Int = 1, memory: Int = .max
     ) throws -> FeatureSet {
+        check.begin()
+        defer { check.remember() }
         let (size, videos) = try read { database in
             let size =
                 try Int.fetchOne(
@@ -173,7 +176,7 @@ extension CacheFile {
         }
         let count = videos.reduce(0) { $0 + $1.views.reduce(0) { $0 + $1.length } }
         if count * size * 4 > memory {
-            let reader = try SequenceReader(path: path, extraction: extraction)
+            let reader = try SequenceReader(path: path, extraction: extraction, check: check)
             return FeatureSet(examples: videos, featureSize: size, storage: .streamed(reader))
         }
         var first = 0
@@ -219,18 +222,23 @@ extension CacheFile {
             first += part.reduce(0) { $0 + $1.views.reduce(0) { $0 + $1.length } }
         }
         let failures = Mutex<[any Error]>([])
+        let damaged = Mutex<[Int64]>([])
         let starts = firstRows
         // Safe: the parts are disjoint, and all are filled when `concurrentPerform` returns.
         nonisolated(unsafe) let target = buffer
         DispatchQueue.concurrentPerform(iterations: lanes) { lane in
             do {
-                let reader = try SequenceReader(path: path, extraction: extraction)
-                try reader.read(parts[lane], featureSize: featureSize, into: target, from: starts[lane])
+                let reader = try SequenceReader(path: path, extraction: extraction, check: check)
+                let found = try reader.read(
+                    parts[lane], featureSize: featureSize, into: target, from: starts[lane])
+                damaged.withLock { $0 += found }
             } catch {
                 failures.withLock { $0.append(error) }
             }
         }
         if let error = failures.withLock({ $0.first }) { throw error }
+        let rows = damaged.withLock(\.self)
+        if !rows.isEmpty { throw try read { try Self.damage(rows, path: path, $0) } }
     }
 
     /// The videos of a dataset with their views; rows counted inside each sequence.
@@ -270,25 +278,6 @@ extension CacheFile {
             }
         }
         return examples
-    }
-
-    static let blobQuery = "SELECT features FROM sequence WHERE extraction_id = ? AND video_id = ? AND view = ?"
-
-    /// Copies rows of a sequence; false where the blob is shorter.
-    ///
-    /// - Parameter first: numbers to leave out.
-    static func copyBlob(
-        _ statement: Statement, _ extraction: Int64, _ span: FeatureSet.Span, as type: StoredType, from first: Int,
-        into target: UnsafeMutableBufferPointer<Float>
-    ) throws -> Bool {
-        let cursor = try Row.fetchCursor(statement, arguments: [extraction, span.videoID, span.view])
-        guard let row = try cursor.next(), span.length > 0 else { return false }
-        let range = first * type.bytes..<(first + target.count) * type.bytes
-        return try row.withUnsafeData(atIndex: 0) { data in
-            guard let data, data.count >= range.upperBound else { return false }
-            data.withUnsafeBytes { type.copy(UnsafeRawBufferPointer(rebasing: $0[range]), to: target) }
-            return true
-        }
     }
 }
 

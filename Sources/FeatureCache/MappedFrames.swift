@@ -210,16 +210,24 @@ extension CacheFile {
     func forEachStored(
         _ extraction: Int64, _ body: (_ video: Int64, _ length: Int, _ features: Data) throws -> Bool
     ) throws -> Bool {
-        try read { database in
+        check.begin()
+        defer { check.remember() }
+        return try read { database in
             try database.execute(sql: "PRAGMA mmap_size = \(1 << 44)")
             let cursor = try Row.fetchCursor(
                 database,
                 sql: """
-                    SELECT video_id, length, features FROM sequence
+                    SELECT video_id, length, features, checksum, rowid FROM sequence
                     WHERE extraction_id = ? AND view = 0 AND length > 0 ORDER BY video_id
                     """, arguments: [extraction])
             while let row = try cursor.next() {
-                let goesOn = try row.withUnsafeData(atIndex: 2) { try body(row.get(0), row.get(1), $0 ?? Data()) }
+                let (checksum, place) = try (row.get(3) as String?, row.get(4) as Int64)
+                let goesOn = try row.withUnsafeData(atIndex: 2) { data in
+                    guard check.accepts(place, data ?? Data(), checksum) else {
+                        throw try Self.damage([place], path: path, database)
+                    }
+                    return try body(row.get(0), row.get(1), data ?? Data())
+                }
                 if !goesOn { return false }
             }
             return true

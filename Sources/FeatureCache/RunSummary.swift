@@ -150,7 +150,8 @@ extension CacheFile {
         guard StoredSize.fits(found.length, of: size, as: .float16, in: found.bytes) else {
             throw CacheError.damagedSequence(path: path, video: "number \(video)")
         }
-        let reader = try SequenceReader(path: path, extraction: extraction)
+        check.begin()
+        let reader = try SequenceReader(path: path, extraction: extraction, check: check)
         let span = FeatureSet.Span(videoID: video, firstRow: 0, length: found.length)
         let times = (try? JSONDecoder().decode([Double].self, from: Data(found.times.utf8))) ?? []
         return (try reader.read([span], featureSize: size).rows, times)

@@ -6,12 +6,14 @@ public final class SequenceReader: Sendable {
     private let extraction: Int64
     private let type: StoredType
     private let database: DatabaseQueue
+    private let check: RowCheck
 
     /// - Throws: `CacheError`.
-    init(path: String, extraction: Int64) throws {
+    init(path: String, extraction: Int64, check: RowCheck) throws {
         let configuration = CacheConnection.configuration(readonly: true)
         self.path = path
         self.extraction = extraction
+        self.check = check
         (database, type) = try CacheError.translating(path) {
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             let type = try queue.read {
@@ -36,10 +38,15 @@ public final class SequenceReader: Sendable {
                     for span in spans {
                         let target = UnsafeMutableBufferPointer(
                             rebasing: buffer[first * featureSize..<(first + span.length) * featureSize])
-                        guard
-                            try CacheFile.copyBlob(
-                                statement, extraction, span, as: type, from: span.firstRow * featureSize, into: target)
-                        else { throw CacheError.damagedSequence(path: path, video: "number \(span.videoID)") }
+                        let copied = try CacheFile.copyBlob(
+                            statement, extraction, span, as: type, from: span.firstRow * featureSize, into: target,
+                            check)
+                        switch copied {
+                        case .whole: break
+                        case .tooShort:
+                            throw CacheError.damagedSequence(path: path, video: "number \(span.videoID)")
+                        case .damaged(let row): throw try CacheFile.damage([row], path: path, database)
+                        }
                         firstRows.append(first)
                         first += span.length
                     }
@@ -52,26 +59,32 @@ public final class SequenceReader: Sendable {
 
     /// Copies the views of videos one after the other, beginning at a row of the buffer.
     ///
+    /// - Returns: rows of `sequence` that do not fit their checksums.
     /// - Throws: `CacheError`.
     func read(
         _ videos: ArraySlice<FeatureSet.Example>, featureSize: Int, into buffer: UnsafeMutableBufferPointer<Float>,
         from firstRow: Int
-    ) throws {
+    ) throws -> [Int64] {
         try CacheError.translating(path) {
             try database.read { database in
                 let statement = try database.makeStatement(sql: CacheFile.blobQuery)
                 var offset = firstRow * featureSize
+                var damaged: [Int64] = []
                 for video in videos {
                     for view in video.views {
                         let end = offset + view.length * featureSize
                         let target = UnsafeMutableBufferPointer(rebasing: buffer[offset..<end])
-                        guard try CacheFile.copyBlob(statement, extraction, view, as: type, from: 0, into: target)
-                        else {
-                            throw CacheError.damagedSequence(path: path, video: video.path)
+                        let copied = try CacheFile.copyBlob(
+                            statement, extraction, view, as: type, from: 0, into: target, check)
+                        switch copied {
+                        case .whole: break
+                        case .tooShort: throw CacheError.damagedSequence(path: path, video: video.path)
+                        case .damaged(let row): damaged.append(row)
                         }
                         offset = end
                     }
                 }
+                return damaged
             }
         }
     }

@@ -23,11 +23,12 @@ extension CacheFile {
     public func sequenceRecords(
         extraction: Int64, video: Int64, featureSize: Int, as type: StoredType
     ) throws -> [SequenceRecord] {
-        try read { database in
+        check.begin()
+        return try read { database in
             try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT view, length, frame_indices, frame_times, window_ends, decode_errors, features
+                    SELECT view, length, frame_indices, frame_times, window_ends, decode_errors, features, checksum, rowid
                     FROM sequence WHERE extraction_id = ? AND video_id = ? ORDER BY view
                     """, arguments: [extraction, video]
             ).map { row in
@@ -37,6 +38,10 @@ extension CacheFile {
                     }
                 }
                 let length = try row.get("length") as Int? ?? 0
+                let (checksum, place) = try (row.get("checksum") as String?, row.get("rowid") as Int64)
+                guard try row.withUnsafeData(named: "features", { check.accepts(place, $0 ?? Data(), checksum) }) else {
+                    throw try Self.damage([place], path: path, database)
+                }
                 let features: [Float]? = try row.withUnsafeData(named: "features") { data in
                     guard let data, StoredSize.fits(length, of: featureSize, as: type, in: data.count) else {
                         return nil

@@ -165,8 +165,9 @@ public enum RegularFile {
         code == ENOENT || code == ENOTDIR ? .missing : .unreadable(String(cString: strerror(code)))
     }
 
-    private static func kind(_ mode: mode_t) -> String {
+    static func kind(_ mode: mode_t) -> String {
         switch mode & S_IFMT {
+        case S_IFREG: "a regular file"
         case S_IFDIR: "a folder"
         case S_IFIFO: "a named pipe"
         case S_IFSOCK: "a socket"

@@ -48,7 +48,7 @@ final class FineTuningTask {
         try loaded.validate(for: parameters)
         switch configuration.extraction.weights {
         case .random: source = FreshParameters(graph, seed: training.seed)
-        case .file(let path): source = try openWeights(path: path)
+        case .file: source = loaded.source
         }
         let trained = try Self.trained(configuration.unfreezing, graph, recipe)
         network = try PartlyFrozenNetwork(

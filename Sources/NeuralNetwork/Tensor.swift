@@ -28,6 +28,11 @@ extension [Float] {
     public var areFinite: Bool { withUnsafeBufferPointer(\.areFinite) }
 }
 
+extension [Float] {
+    /// The largest magnitude of finite values; 0 if there are none.
+    package var largestMagnitude: Float { withUnsafeBufferPointer { elementwise_largest($0.count, $0.baseAddress) } }
+}
+
 extension UnsafeBufferPointer<Float> {
     /// Whether none is NaN or infinite.
     public var areFinite: Bool { elementwise_are_finite(count, baseAddress) != 0 }

@@ -21,4 +21,16 @@ public enum UserCache {
         chmod(folder, 0o700)
         try? data.write(to: URL(fileURLWithPath: path), options: .atomic)
     }
+
+    /// As `write`, and removes all but the `count` newest files of the folder.
+    public static func write(_ data: Data, to path: String, keeping count: Int) {
+        write(data, to: path)
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+        let key = URLResourceKey.contentModificationDateKey
+        let files = try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: [key])
+        guard let files, files.count > count else { return }
+        let dates = files.map { (file: $0, date: (try? $0.resourceValues(forKeys: [key]))?.contentModificationDate) }
+        let oldest = dates.sorted { ($0.date ?? .distantPast) < ($1.date ?? .distantPast) }
+        for (file, _) in oldest.prefix(files.count - count) { try? FileManager.default.removeItem(at: file) }
+    }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Escaping
+import Files
 import Foundation
 import Pipelines
 import Reports
@@ -40,6 +41,7 @@ struct ActivationMaps: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try OutputPath.requireFolder(output, "--output")
             let mapper = try ClassActivationMapper(trained.directory, weights: backbone.path)
             for warning in mapper.warnings { Console.message("note: " + warning) }
             try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)

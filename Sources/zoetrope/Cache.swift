@@ -1,6 +1,7 @@
 import ArgumentParser
 import Escaping
 import FeatureCache
+import Files
 import Foundation
 import Reports
 
@@ -111,6 +112,7 @@ struct Cache: ParsableCommand {
 
         func run() throws {
             try Console.perform {
+                try OutputPath.requireFile(output, "The cache that receives")
                 Interruption.install()
                 let line = ProgressLine()
                 let begin = ContinuousClock.now

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Extraction
 import FeatureCache
+import Files
 import Foundation
 import Pipelines
 import Reports
@@ -53,6 +54,7 @@ extension Cache {
 
         func run() throws {
             try Console.perform {
+                try OutputPath.requireFile(output, "The file to write")
                 let cache = try CacheFile(path: file, create: false)
                 if let table {
                     var filters: [String: String] = [:]

@@ -31,6 +31,7 @@ struct Compare: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try report.requireWritable()
             let comparison = try Comparison(
                 directories.map(RunDirectory.init), role: part.role, cache: cachePath)
             if format.json {

@@ -6,18 +6,21 @@ import Synchronization
 
 /// Progress and messages go to standard error, results to standard output.
 enum Console {
-    static func message(_ text: TerminalText) { FileHandle.standardError.write(Data((text.text + "\n").utf8)) }
+    static func message(_ text: TerminalText) { StandardStreams.write(text.text + "\n", to: .error) }
 
     /// A result, on standard output.
-    static func print(_ text: TerminalText) { Swift.print(text.text) }
+    static func print(_ text: TerminalText) { StandardStreams.write(text.text + "\n", to: .output) }
 
     /// A result of several lines whose parts were escaped before, such as a table.
     static func print(lines: String) { print(TerminalText(lines: lines)) }
 
     /// JSON, with controls as `\uXXXX`.
-    static func print(json: String) { Swift.print(Escaping.json(json)) }
+    static func print(json: String) { StandardStreams.write(Escaping.json(json) + "\n", to: .output) }
 
-    static let isTerminal = isatty(FileHandle.standardError.fileDescriptor) == 1
+    /// ArgumentParser's help, version or completion script, as it is.
+    static func print(help text: String) { StandardStreams.write(text + "\n", to: .output) }
+
+    static let isTerminal = isatty(STDERR_FILENO) == 1
 
     /// Runs a command's work and turns its errors into a message and an exit code.
     static func perform(_ work: () throws -> Void) throws {
@@ -85,7 +88,7 @@ final class ProgressLine {
         guard force || now - lastDraw >= interval else { return }
         lastDraw = now
         if Console.isTerminal {
-            FileHandle.standardError.write(Data("\r\u{1B}[K\(text().text)".utf8))
+            StandardStreams.write("\r\u{1B}[K\(text().text)", to: .error)
             isDrawn = true
         } else {
             Console.message(text())
@@ -100,7 +103,7 @@ final class ProgressLine {
 
     /// Clears the line, so that something else can be printed.
     func clear() {
-        if isDrawn { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        if isDrawn { StandardStreams.write("\r\u{1B}[K", to: .error) }
         isDrawn = false
         lastDraw = ContinuousClock.now - .seconds(3600)
     }

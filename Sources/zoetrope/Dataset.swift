@@ -3,6 +3,7 @@ import Datasets
 import Exploration
 import Extraction
 import FeatureCache
+import Files
 import Pipelines
 import Reports
 import SequenceModels
@@ -31,6 +32,7 @@ struct Dataset: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try OutputPath.requireFile(digests, "--digests")
             let pipeline = try pipeline.read()
             let dataset = pipeline.dataset
             let line = ProgressLine()

@@ -3,6 +3,7 @@ import Datasets
 import Escaping
 import Extraction
 import FeatureCache
+import Files
 import Foundation
 import Pipelines
 import Reports
@@ -24,6 +25,7 @@ struct Demo: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try OutputPath.requireFolder(directory, "The demo's folder")
             try generate()
             let heads = [("average", "average"), ("gru", "gru, hidden: 64")]
             let pipelines = try heads.map { head, model in (head, try write(head: head, model: model)) }

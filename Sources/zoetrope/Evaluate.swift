@@ -54,6 +54,7 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try report.requireWritable()
             let evaluated = try RunEvaluation(
                 trained.directory, role: part.role, cache: cachePath, leavesOutUnknown: unknown.leavesOut)
             let joined = try continuous ? join(evaluated) : nil

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Exploration
 import FeatureCache
+import Files
 import Foundation
 import Pipelines
 import Reports
@@ -46,6 +47,8 @@ struct Explore: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try OutputPath.requireFile(output, "--output")
+            try OutputPath.requireFile(doubtful, "--doubtful")
             let (file, selection) = try collection.open()
             var exploring = try Exploring(file, selection, root: collection.root)
             (exploring.workers, exploring.strips, exploring.showsFrames) = (workers.count, strips, frames)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 import ONNX
 import Pipelines
@@ -29,6 +30,7 @@ struct Export: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try OutputPath.requireFile(path, "The ONNX file")
             let export = try ModelExport(trained.directory, weights: backbone.path)
             var options = ModelExport.Options(version: ZoetropeCommand.version)
             (options.part, options.weights) = (part, precision)

@@ -51,6 +51,7 @@ struct Extract: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            if !check { try cache.requireWritable() }
             let pipeline = try pipeline.read()
             if check { return try Self.check(pipeline, workers: workers.count, device) }
             var extractor = Extractor(

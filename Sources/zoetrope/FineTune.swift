@@ -2,6 +2,7 @@ import ArgumentParser
 import Datasets
 import Extraction
 import FeatureCache
+import Files
 import FineTuning
 import Foundation
 import Pipelines
@@ -29,6 +30,8 @@ struct FineTune: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try training.requireWritable()
+            try OutputPath.requireFile(framesPath, "--frames")
             let pipeline = try pipeline.read()
             try pipeline.requireOneSplit(file: self.pipeline.file)
             let summary = try Self.train(

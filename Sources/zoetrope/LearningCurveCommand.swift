@@ -38,6 +38,7 @@ struct LearningCurveCommand: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try report.requireWritable()
             let file = pipeline.file
             var pipeline = try pipeline.read()
             try pipeline.requireOneSplit(file: file)

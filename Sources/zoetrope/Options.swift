@@ -1,6 +1,7 @@
 import ArgumentParser
 import Exploration
 import FeatureCache
+import Files
 import Foundation
 import Pipelines
 import Reports
@@ -26,6 +27,11 @@ struct PipelineOptions: ParsableArguments {
 struct CacheOption: ParsableArguments {
     @Option(name: .customLong("cache"), help: "The SQLite file that holds features, runs and predictions.")
     var path = "features.sqlite"
+
+    /// Throws unless the file can be written, before any work.
+    ///
+    /// - Throws: `OutputError`.
+    func requireWritable() throws { try OutputPath.requireFile(path, "--cache") }
 }
 
 /// Which features of a cache are looked at, and where their videos are.

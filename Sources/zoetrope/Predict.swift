@@ -1,5 +1,6 @@
 import ArgumentParser
 import Extraction
+import Files
 import Foundation
 import Pipelines
 import Reports
@@ -52,6 +53,10 @@ struct Predict: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try OutputPath.requireFile(gif, "--gif")
+            try OutputPath.requireFile(film, "--video")
+            try OutputPath.requireFile(window.csv, "--csv")
+            try OutputPath.requireFile(window.strip, "--strip")
             // Only what asks whether it is to stop may take Ctrl-C for itself.
             if window.slides || gif != nil || film != nil { Interruption.install() }
             let outputs: [Output]

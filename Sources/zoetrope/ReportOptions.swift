@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Reports
 
 /// Whether and how a report is written.
@@ -16,6 +17,17 @@ struct ReportOptions: ParsableArguments {
             throw ValidationError("--format is html, svg or png, not '\(format)'.")
         }
         if format != "html" && path == nil { throw ValidationError("--format needs --report: where to write.") }
+    }
+
+    /// Throws unless the report can be written, before any work.
+    ///
+    /// - Throws: `OutputError`.
+    func requireWritable() throws {
+        if format == "html" {
+            try OutputPath.requireFile(path, "--report")
+        } else {
+            try OutputPath.requireFolder(path, "--report")
+        }
     }
 
     /// Writes the report where one is wanted, and says where it is.

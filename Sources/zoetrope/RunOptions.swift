@@ -2,6 +2,7 @@ import ArgumentParser
 import Datasets
 import Escaping
 import FeatureCache
+import Files
 import Foundation
 import Pipelines
 import SequenceModels
@@ -10,6 +11,11 @@ import SequenceModels
 struct RunsOption: ParsableArguments {
     @Option(name: .customLong("runs"), help: "Folder that holds the runs.")
     var path = "runs"
+
+    /// Throws unless runs can be written there, before any work.
+    ///
+    /// - Throws: `OutputError`.
+    func requireWritable() throws { try OutputPath.requireFolder(path, "--runs") }
 }
 
 /// A run that is used.
@@ -72,6 +78,14 @@ struct TrainingOptions: ParsableArguments {
         if let name, !Escaping.canNameFile(name) {
             throw ValidationError("--name must be usable as a folder's name, not '\(name)'.")
         }
+    }
+
+    /// Throws unless the cache and the folder of runs can be written, before any work.
+    ///
+    /// - Throws: `OutputError`.
+    func requireWritable() throws {
+        try cache.requireWritable()
+        try runs.requireWritable()
     }
 
     /// The run's name; nil for a new one after the pipeline's.

@@ -3,6 +3,7 @@ import Backbones
 import Exploration
 import Extraction
 import FeatureCache
+import Files
 import Foundation
 import Language
 import NeuralNetwork
@@ -84,6 +85,8 @@ struct Search: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try OutputPath.requireFile(html, "--html")
+            try OutputPath.requireFile(film, "--film")
             let (file, selection) = try collection.open()
             let record = selection.extraction.record
             var shown: [[Float]] = []

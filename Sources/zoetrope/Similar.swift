@@ -1,6 +1,7 @@
 import ArgumentParser
 import Exploration
 import FeatureCache
+import Files
 import Foundation
 import Reports
 import Video
@@ -49,6 +50,7 @@ struct Similar: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try OutputPath.requireFile(strip, "--strip")
             let (file, selection) = try collection.open()
             let search = try SimilarClips(
                 file, dataset: selection.dataset, extraction: selection.extraction, weights: weights,

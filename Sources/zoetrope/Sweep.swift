@@ -43,6 +43,8 @@ struct Sweep: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            if folds == nil { try runs.requireWritable() }
+            try report.requireWritable()
             var plan = try SweepPlan(file: pipeline.file, overrides: pipeline.overrides)
             try plan.points[0].pipeline.requireOneSplit(file: pipeline.file)
             let cache = try CacheFile(path: cache.path, create: false)

@@ -36,6 +36,7 @@ struct TrainSequence: ParsableCommand {
 
     func run() throws {
         try Console.perform {
+            try training.runs.requireWritable()
             let (file, runs) = (pipeline.file, training.runs.path)
             var pipeline = try pipeline.read()
             if let folds { pipeline.training?.folds = folds }

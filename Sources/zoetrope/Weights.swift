@@ -1,6 +1,7 @@
 import ArgumentParser
 import Backbones
 import Extraction
+import Files
 import Foundation
 import NeuralNetwork
 import Pipelines
@@ -74,6 +75,7 @@ struct Weights: ParsableCommand {
                 throw ValidationError("No published weights are called '\(name)'." + (hint ?? " See `weights list`."))
             }
             try Console.perform {
+                try OutputPath.requireFolder(folder, "--folder")
                 let address = mirror.map { $0.hasSuffix("/") ? $0 : $0 + "/" }
                 var fetcher = WeightsFetcher(mirror: address)
                 fetcher.showsProgress = Console.isTerminal
@@ -168,6 +170,7 @@ struct Weights: ParsableCommand {
 
         func run() throws {
             try Console.perform {
+                try OutputPath.requireFile(output, "The file to write")
                 let checkpoint = try openWeights(path: file)
                 try SafeTensorsWriter.convert(
                     checkpoint, metadata: LoadedWeights(.file(file)).traits.metadata, to: output)

@@ -14,7 +14,7 @@ struct ZoetropeCommand: ParsableCommand {
             Two stages: `extract` decodes each video once, runs its frames through a frozen CNN and keeps the features \
             in one SQLite file; `sequence` trains recurrent classifiers from that file in seconds.
 
-            Exit codes: 0 done, 1 failed, 2 bad configuration, 3 done but some videos failed, 64 bad usage, \
+            Exit codes: 0 done, 1 failed or could not be printed, 2 bad configuration, 3 done but some videos failed, 64 bad usage, \
             130 interrupted.
             """,
         version: version,
@@ -25,19 +25,26 @@ struct ZoetropeCommand: ParsableCommand {
             Dataset.self, Explore.self, Similar.self, Search.self, Describe.self, Weights.self, Demo.self,
         ])
 
-    /// As ArgumentParser's own `main`, but what it repeats of the command line is escaped for the terminal.
+    /// As ArgumentParser's own `main`, but what it repeats of the command line is escaped for the terminal, and what could
+    /// not be printed is not an exit code of 0.
     static func main() {
+        StandardStreams.prepare()
+        Foundation.exit(StandardStreams.exitCode(after: runCommand()))
+    }
+
+    private static func runCommand() -> Int32 {
         do {
             var command = try parseAsRoot()
             try command.run()
+            return 0
         } catch {
             let (code, text) = (exitCode(for: error), fullMessage(for: error))
             if code.isSuccess {
-                print(text)
+                Console.print(help: text)
             } else if !text.isEmpty {
                 Console.message(TerminalText(lines: escapingArguments(in: text)))
             }
-            Foundation.exit(code.rawValue)
+            return code.rawValue
         }
     }
 

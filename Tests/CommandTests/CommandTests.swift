@@ -137,7 +137,7 @@ import Testing
             (["extract", "p.yaml", "--set", "dataset.root=nowhere"], 1, "The dataset folder nowhere does not exist"),
             (["extract", "p.yaml", "--workers", "0"], 64, "--workers must be at least 1"),
             (["extract", "p.yaml", "--set", "extract.weights=w.pth"], 1, "w.pth"),
-            (["extract", "p.yaml", "--cache", "clips"], 1, "clips is not an SQLite file"),
+            (["extract", "p.yaml", "--cache", "clips"], 1, "clips cannot be written, for it is a folder"),
             (["extract", "p.yaml", "--cache", "p.yaml"], 1, "p.yaml is not an SQLite file"),
             (["sequence", "p.yaml"], 1, "There is no cache at features.sqlite"),
             (["evaluate", "runs/none"], 1, "Train one with `zoetrope sequence`"),

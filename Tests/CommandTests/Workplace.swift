@@ -17,7 +17,19 @@ struct Program {
     static func start(
         _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"]
     ) throws -> ChildProcess {
-        try ChildProcess(path, arguments, in: folder, environment: environment)
+        try ChildProcess(path, arguments, in: folder, environment: Self.environment(environment, in: folder))
+    }
+
+    /// The given variables, and a folder of the test's own for what the program remembers for its user.
+    private static func environment(_ given: [String: String], in folder: String) -> [String: String] {
+        ["XDG_CACHE_HOME": folder + "/user-cache"].merging(given) { $1 }
+    }
+
+    /// Runs shell code in which `$Z` is the program.
+    static func shell(_ script: String, in folder: String) throws -> ChildProcess.Output {
+        try ChildProcess.run(
+            "/bin/bash", ["-c", script], in: folder,
+            environment: environment(["ZOETROPE_TUNING": "off", "Z": path], in: folder))
     }
 
     @discardableResult

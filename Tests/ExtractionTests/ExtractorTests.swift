@@ -110,30 +110,30 @@ import Video
         #expect(try extractor.run(into: cache) { _ in }.skipped == 4)
     }
 
-    @Test("weights that hold NaN are used, but not silently")
-    func notANumber() throws {
+    @Test("weights with values that no trained network has are refused with the tensor's name, and nothing is stored")
+    func implausibleWeights() throws {
         let dataset = try TinyDataset()
         let graph = try #require(Backbone.named("small_cnn")).graph(imageSize: 48)
         var tensors = Dictionary(
             uniqueKeysWithValues: graph.parameters.map { ($0.name, RandomParameters().tensor(for: $0)) })
-        func notes(_ name: String) throws -> [String] {
+        func extract(_ name: String) throws -> Int {
             let path = dataset.path + "/\(name).safetensors"
             try SafeTensorsWriter.write(tensors, to: path)
             var extractor = dataset.extractor()
             extractor.configurations[0].backbone = try #require(Backbone.named("small_cnn"))
             extractor.configurations[0].weights = .file(path)
-            var notes: [String] = []
-            let summary = try extractor.run(into: try dataset.cache(name)) { event in
-                if case .note(let text) = event { notes.append(text) }
-            }
-            #expect(summary.extracted == 4)
-            return notes
+            return try extractor.run(into: try dataset.cache(name)) { _ in }.extracted
         }
-        #expect(try notes("sound") == [])
+        #expect(try extract("sound") == 4)
         let name = try #require(graph.parameters.first { $0.shape.count == 4 }).name
-        tensors[name]?.values[3] = .nan
-        let found = try notes("broken")
-        #expect(found.count == 1 && found[0].contains("NaN or infinite"), "\(found)")
+        for (value, words) in [(Float.nan, "NaN or infinity"), (-.infinity, "NaN or infinity"), (8e36, "up to 8e+36")] {
+            tensors[name]?.values[3] = value
+            let file = "broken\(value)"
+            let text = refusal { _ = try extract(file) }
+            #expect(text.contains("\(name) holds") && text.contains(words), "\(text)")
+            let counts = try dataset.cache(file).extractedViews(extraction: 1)
+            #expect(counts.isEmpty)
+        }
     }
 
     @Test("another recipe stands beside the first; what does not change features does not make one")

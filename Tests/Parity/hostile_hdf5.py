@@ -57,6 +57,7 @@ def soft(file):
 
 
 os.makedirs(FOLDER, exist_ok=True)
+write("checked", lambda file: file.create_dataset("packed/packed/bias:0", data=np.arange(64, dtype="f4"), chunks=(64,), fletcher32=True))
 write("fine", lambda file: file.create_dataset("packed/packed/bias:0", data=np.ones(64, "f4"), compression="gzip", shuffle=True))
 write("soft", soft)
 write("external-storage", external_storage)

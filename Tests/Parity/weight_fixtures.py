@@ -35,8 +35,13 @@ if __name__ == "__main__":
     TARGET.mkdir(parents=True, exist_ok=True)
     torch.save(tensors(), TARGET / "zip.bin")
     torch.save(tensors(), TARGET / "legacy.bin", _use_new_zipfile_serialization=False)
+    torch.serialization.set_crc32_options(False)
+    torch.save(tensors(), TARGET / "unchecked.bin")
+    torch.serialization.set_crc32_options(True)
     wrapped = {"epoch": 3, "loss": 0.5, "state_dict": collections.OrderedDict((f"module.{k}", v) for k, v in tensors().items())}
     torch.save(wrapped, TARGET / "wrapped.bin")
+    with zipfile.ZipFile(TARGET / "wheel.bin", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(TARGET / "legacy.bin", "package/weights.pth")
     with zipfile.ZipFile(TARGET / "evil.bin", "w") as archive:
         archive.writestr("evil/data.pkl", pickle.dumps({"weight": Evil()}, protocol=2))
     with zipfile.ZipFile(TARGET / "bomb.bin", "w", zipfile.ZIP_DEFLATED) as archive:

@@ -65,7 +65,7 @@ import Video
 
         func features() throws -> FeatureSet {
             try SequenceRun.load(
-                cache, dataset: dataset.name, extraction: extraction, labels: { Set($0.map(\.label)) }, views: 1,
+                cache, dataset: dataset.name, extraction: extraction, views: 1,
                 memory: .max)
         }
 

@@ -48,7 +48,7 @@ struct ClipTests {
         for (ours, theirs) in zip(information.frameTimes, golden.times) { #expect(abs(ours - theirs) < 1e-5) }
     }
 
-    @Test("pixels are those of ffmpeg -pix_fmt rgb24", arguments: goldens)
+    @Test("pixels are those of ffmpeg -pix_fmt rgb24 with bilinear+accurate_rnd+full_chroma_int", arguments: goldens)
     func pixels(golden: Golden) throws {
         let reader = try VideoReader(path: SampleClips.folder + "/" + golden.name)
         let last = golden.frames.map(\.index).max()!

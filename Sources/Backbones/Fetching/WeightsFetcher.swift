@@ -161,7 +161,7 @@ public struct WeightsFetcher: Sendable {
     }
 
     /// The digest that an earlier fetch wrote beside the file.
-    private static func recorded(_ path: String) -> PublishedWeights.Checksum? {
+    static func recorded(_ path: String) -> PublishedWeights.Checksum? {
         func digits(_ ending: String, _ count: Int) -> String? {
             let text = try? RegularFile.text(path + ending, limit: 1 << 16)
             let first = text?.splitBytes(" ").first.map(String.init)

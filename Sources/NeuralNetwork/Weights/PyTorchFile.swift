@@ -7,7 +7,7 @@ final class PyTorchArchive: Checkpoint {
     /// The path it was read from.
     let path: String
     /// How the file is written.
-    let format = "PyTorch (zip)"
+    let format: String
     /// Shape of every tensor, by name.
     let shapes: [String: [Int]]
     private let tensors: [String: Unpickler.TensorReference]
@@ -27,6 +27,7 @@ final class PyTorchArchive: Checkpoint {
     init(path: String) throws {
         self.path = path
         let archive = try ZipArchive(path: path)
+        format = archive.lacksChecksums ? "PyTorch (zip, without checksums)" : "PyTorch (zip)"
         guard let pickle = archive.names.first(where: Self.isPickle) else {
             throw WeightsError.malformed(
                 file: path, reason: "it is a zip archive without data.pkl, so not a PyTorch file")

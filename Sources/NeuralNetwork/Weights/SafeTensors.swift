@@ -19,9 +19,12 @@ public struct SafeTensorsFile: Checkpoint {
     private let file: FileBytes
     private let body: Int
     private let entries: [String: Entry]
+    private let checksums: TensorChecksums?
 
     private struct Entry: Sendable {
         let type: ElementType
+        /// As the header names it.
+        let typeName: String
         let shape: [Int]
         let range: Range<Int>
     }
@@ -67,7 +70,9 @@ public struct SafeTensorsFile: Checkpoint {
         self.file = file
         self.body = body
         self.entries = entries
-        self.metadata = json["__metadata__"] as? [String: String] ?? [:]
+        var metadata = json["__metadata__"] as? [String: String] ?? [:]
+        checksums = try TensorChecksums(&metadata, tensors: entries.keys, malformed)
+        self.metadata = metadata
     }
 
     private static func entry(
@@ -88,7 +93,7 @@ public struct SafeTensorsFile: Checkpoint {
             throw malformed(
                 "tensor \(name) of \(bytes) bytes claims bytes \(offsets[0]) to \(offsets[1]) of \(bodyBytes)")
         }
-        return Entry(type: type, shape: shape, range: offsets[0]..<offsets[1])
+        return Entry(type: type, typeName: typeName, shape: shape, range: offsets[0]..<offsets[1])
     }
 
     private static func checkOverlap(
@@ -109,14 +114,19 @@ public struct SafeTensorsFile: Checkpoint {
     func shape(of name: String) -> [Int]? { entries[name]?.shape }
 
     /// The tensor called `name` as `Float`, or nil.
+    ///
+    /// - Throws: `WeightsError.malformed` if the file has checksums and the tensor does not fit its own.
     public func tensor(named name: String) throws -> Tensor? {
         guard let entry = entries[name] else { return nil }
         let bytes = try file.read(body + entry.range.lowerBound..<body + entry.range.upperBound)
+        guard checksums?.accept(name, type: entry.typeName, shape: entry.shape, bytes) != false else {
+            throw WeightsError.malformed(file: path, reason: "its tensor \(name) does not fit its checksum")
+        }
         return Tensor(shape: entry.shape, values: entry.type.floats(bytes))
     }
 }
 
-/// Writes `.safetensors`, tensors in the order of their names, as `float32`.
+/// Writes `.safetensors`, tensors in the order of their names, as `float32`, with their checksums.
 public enum SafeTensorsWriter {
     /// Writes every tensor of a file in another format, with `metadata` as free text.
     ///
@@ -138,9 +148,9 @@ public enum SafeTensorsWriter {
     }
 
     static func data(_ tensors: [String: Tensor], metadata: [String: String]) throws -> Data {
-        var header: [String: Any] = metadata.isEmpty ? [:] : ["__metadata__": metadata]
-        var offset = 0
         let ordered = tensors.sorted { $0.key < $1.key }
+        var header: [String: Any] = ["__metadata__": TensorChecksums.adding(ordered, to: metadata)]
+        var offset = 0
         for (name, tensor) in ordered {
             let end = offset + tensor.count * 4
             header[name] = ["dtype": "F32", "shape": tensor.shape, "data_offsets": [offset, end]] as [String: Any]

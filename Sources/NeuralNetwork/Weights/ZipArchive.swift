@@ -1,7 +1,8 @@
 import CLibzip
 import Foundation
 
-/// Owner of an archive opened by libzip; checks each entry's checksum as it reads.
+/// Owner of an archive opened by libzip; checks each entry's checksum as it reads, unless it has none: PyTorch writes 0
+/// after `torch.serialization.set_crc32_options(False)`.
 ///
 /// `@unchecked Sendable`: libzip's handle has no thread of its own, and `PyTorchArchive` keeps the value
 /// in a `Mutex` from the moment it is made.
@@ -11,6 +12,8 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
     /// Bytes of the whole archive.
     private let bytes: Int
     let names: [String]
+    /// Whether entries were written without checksums, so that nothing tells whether they are damaged.
+    let lacksChecksums: Bool
 
     /// The most entries that are read.
     private static let maximumEntries = 200_000
@@ -40,21 +43,31 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         self.handle = handle
         self.path = path
         bytes = file.count
-        names = (0..<max(0, count)).compactMap { index in
-            zip_get_name(handle, UInt64(index), 0).map { String(cString: $0) }
+        let entries = (0..<max(0, count)).compactMap { index in
+            zip_get_name(handle, UInt64(index), 0).map { (name: String(cString: $0), index: UInt64(index)) }
+        }
+        names = entries.map(\.name)
+        lacksChecksums = entries.contains { entry in
+            var details = zip_stat_t()
+            return zip_stat_index(handle, entry.index, 0, &details) == 0 && Self.lacksChecksum(details)
         }
     }
 
     deinit { zip_discard(handle) }
 
+    /// A stored entry has checksum 0 by chance once in four thousand million; packed ones are never written so.
+    private static func lacksChecksum(_ details: zip_stat_t) -> Bool {
+        details.crc == 0 && details.size > 0 && details.comp_method == UInt16(ZIP_CM_STORE)
+    }
+
     /// The bytes of an entry.
     ///
     /// - Parameter atMost: an entry that claims more is refused before it is unpacked.
     func read(_ name: String, atMost limit: Int) throws -> Data {
-        let size = try size(of: name, atMost: limit)
-        try MemoryLimit.check(size, of: path)
-        var data = Data(capacity: size)
-        try unpack(name, size) { data.append(contentsOf: $0) }
+        let details = try details(of: name, atMost: limit)
+        try MemoryLimit.check(Int(details.size), of: path)
+        var data = Data(capacity: Int(details.size))
+        try unpack(name, details) { data.append(contentsOf: $0) }
         return data
     }
 
@@ -62,12 +75,12 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
     ///
     /// - Parameter atMost: an entry that claims more is refused before it is unpacked.
     func unpack(_ name: String, to file: FileHandle, atMost limit: Int) throws {
-        try unpack(name, size(of: name, atMost: limit)) { try file.write(contentsOf: Data($0)) }
+        try unpack(name, details(of: name, atMost: limit)) { try file.write(contentsOf: Data($0)) }
     }
 
     private func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
 
-    private func size(of name: String, atMost limit: Int) throws -> Int {
+    private func details(of name: String, atMost limit: Int) throws -> zip_stat_t {
         var details = zip_stat_t()
         guard zip_stat(handle, name, 0, &details) == 0 else { throw malformed("it lacks the entry \(name)") }
         guard details.size <= UInt64(limit) else {
@@ -77,15 +90,17 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         guard overflows || details.size <= 1 << 20 || details.size <= UInt64(most) else {
             throw malformed("its entry \(name) claims \(details.size) bytes in an archive of \(bytes)")
         }
-        return Int(details.size)
+        return details
     }
 
-    private func unpack(_ name: String, _ size: Int, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
+    private func unpack(
+        _ name: String, _ details: zip_stat_t, _ take: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
         guard let entry = zip_fopen(handle, name, 0) else { throw malformed("its entry \(name) cannot be read") }
         defer { zip_fclose(entry) }
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
         defer { piece.deallocate() }
-        var left = size
+        var left = Int(details.size)
         while left > 0 {
             let read = zip_fread(entry, piece.baseAddress, UInt64(min(left, piece.count)))
             guard read > 0, let count = Int(exactly: read), count <= left else {
@@ -95,6 +110,7 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
             left -= count
         }
         // The checksum is compared when the end is read.
+        if Self.lacksChecksum(details) { return }
         guard zip_fread(entry, piece.baseAddress, 1) == 0 else { throw malformed("its entry \(name) is damaged") }
     }
 }

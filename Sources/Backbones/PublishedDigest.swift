@@ -1,0 +1,26 @@
+import Digests
+import Escaping
+import Foundation
+
+extension PublishedWeights {
+    /// Why a file on disk is not the one that its publisher, or its server when it was fetched, states a digest of; nil if it
+    /// is, or if nobody states one. Most formats of weights have no checksum of their own.
+    ///
+    /// - Parameter sha256: of the file, hex.
+    package static func difference(path: String, sha256: String) -> String? {
+        let name = (path as NSString).lastPathComponent
+        let published = all.first { $0.file == name }?.checksum
+        let recorded = WeightsFetcher.recorded(path)
+        for (checksum, owner) in [(published, "the published \(name)"), (recorded, "the file that was fetched")] {
+            switch checksum {
+            case .sha256(let digits)? where !sha256.hasBytePrefix(digits):
+                return "its SHA-256 begins with \(sha256.prefix(digits.utf8.count)), that of \(owner) with \(digits)"
+            case .md5(let digits)?:
+                guard let found = try? Digest.file(path, .md5), found != digits else { continue }
+                return "its MD5 is \(found), that of \(owner) is \(digits)"
+            default: continue
+            }
+        }
+        return nil
+    }
+}

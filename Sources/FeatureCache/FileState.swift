@@ -1,0 +1,73 @@
+import Foundation
+
+/// Size and modification time of a cache and of its write-ahead log: whether somebody wrote to it.
+struct FileState: Codable, Equatable, Sendable {
+    private let device, inode: UInt64
+    private let bytes, modified: Int
+    /// Of the log; 0 if there is none, or an empty one, which reading makes.
+    private let logBytes, logModified: Int
+
+    /// - Returns: nil if there is no such file.
+    init?(path: String) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
+        (bytes, modified) = (Int(status.st_size), Self.modified(status))
+        let hasLog = stat(path + "-wal", &status) == 0 && status.st_size > 0
+        (logBytes, logModified) = hasLog ? (Int(status.st_size), Self.modified(status)) : (0, 0)
+    }
+
+    /// Nanoseconds since 1970.
+    private static func modified(_ status: stat) -> Int {
+        #if canImport(Darwin)
+            let time = status.st_mtimespec
+        #else
+            let time = status.st_mtim
+        #endif
+        return time.tv_sec &* 1_000_000_000 &+ time.tv_nsec
+    }
+}
+
+/// Rows of a table by their numbers, a bit each.
+struct RowSet: Codable, Equatable, Sendable {
+    private var words: [UInt64] = []
+
+    /// Rows from this number on are never in the set: a damaged number must not take gigabytes.
+    static let limit: Int64 = 1 << 26
+
+    init() {}
+
+    var isEmpty: Bool { words.isEmpty }
+
+    func contains(_ row: Int64) -> Bool {
+        guard let place = Int(exactly: row / 64), row >= 0, place < words.count else { return false }
+        return words[place] >> UInt64(row % 64) & 1 == 1
+    }
+
+    mutating func insert(_ row: Int64) {
+        guard row >= 0, row < Self.limit else { return }
+        let place = Int(row / 64)
+        if place >= words.count { words += Array(repeating: 0, count: place + 1 - words.count) }
+        words[place] |= 1 << UInt64(row % 64)
+    }
+
+    mutating func formUnion(_ other: RowSet) {
+        if other.words.count > words.count { words += Array(repeating: 0, count: other.words.count - words.count) }
+        for (place, word) in other.words.enumerated() { words[place] |= word }
+    }
+
+    /// Little-endian bytes, as base64 in JSON.
+    init(from decoder: any Decoder) throws {
+        let data = try decoder.singleValueContainer().decode(Data.self)
+        words = stride(from: 0, to: data.count - data.count % 8, by: 8).map { first in
+            (0..<8).reduce(UInt64(0)) { $0 | UInt64(data[data.startIndex + first + $1]) << UInt64(8 * $1) }
+        }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var data = Data(capacity: words.count * 8)
+        for word in words { withUnsafeBytes(of: word.littleEndian) { data.append(contentsOf: $0) } }
+        var container = encoder.singleValueContainer()
+        try container.encode(data)
+    }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Files that a disk damaged, through the commands that read them.
+@Suite struct DamageTests {
+    /// Flips one bit of a file: in the middle of the bytes `find`, or in the first tensor of a `.safetensors`.
+    private static func flip(_ path: String, find: Data? = nil) throws {
+        var data = try Data(contentsOf: URL(fileURLWithPath: path))
+        let header = Int(data[0]) + Int(data[1]) << 8 + Int(data[2]) << 16
+        let place = try find.map { try #require(data.range(of: $0)).lowerBound + $0.count / 2 } ?? 8 + header + 5
+        data[place] ^= 64
+        try data.write(to: URL(fileURLWithPath: path))
+    }
+
+    @Test("a damaged run, checkpoint or network is refused, not used") func runs() throws {
+        let place = try Workplace()
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        #expect(try place.run("sequence", "p.yaml", "--set", "sequence.checkpoint=1").status == 0)
+        let tuning = """
+            name: tuned
+            dataset: {root: clips}
+            extract: {backbone: small_cnn, weights: random, image_size: 32, sampling: {policy: uniform, frames: 2}}
+            finetune: {unfreeze: all, model: {kind: average}, epochs: 1, checkpoint: 1}
+            """
+        try place.add("f.yaml", Data(tuning.utf8))
+        let tuned = try place.run("finetune", "f.yaml")
+        #expect(tuned.status == 0, "\(tuned.error)")
+        let network = "extract.weights=runs/tuned/backbone/model.safetensors"
+        let commands: [(file: String, command: [String])] = [
+            ("runs/tiny/model.safetensors", ["evaluate", "runs/tiny"]),
+            ("runs/tiny/model.safetensors", ["predict", "runs/tiny", "clips/test/run's/3.y4m"]),
+            ("runs/tiny/last.safetensors", ["sequence", "p.yaml", "--resume", "--set", "sequence.epochs=9"]),
+            ("runs/tuned/last.safetensors", ["finetune", "f.yaml", "--resume", "--set", "finetune.epochs=3"]),
+            ("runs/tuned/backbone/model.safetensors", ["extract", "f.yaml", "--set", network]),
+        ]
+        for (file, command) in commands {
+            let path = place.path + "/" + file
+            let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+            try Self.flip(path)
+            let refused = try Program.run(command, in: place.path)
+            #expect(refused.status == 1, "\(command): \(refused.status) \(refused.error)")
+            #expect(refused.error.contains("does not fit its checksum"), "\(command): \(refused.error)")
+            try whole.write(to: URL(fileURLWithPath: path))
+        }
+        for (_, command) in commands.dropFirst(2) {
+            let done = try Program.run(command, in: place.path)
+            #expect(done.status == 0, "\(command): \(done.error)")
+        }
+    }
+
+    @Test("a flipped bit in the cache's features is told by every command that reads them, with the clip's name")
+    func features() throws {
+        let place = try Workplace()
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        #expect(try place.run("sequence", "p.yaml").status == 0)
+        let blobs: [Data] = try place.query(
+            "SELECT features FROM sequence JOIN video ON id = video_id WHERE path LIKE '%/4.y4m'")
+        try Self.flip(place.path + "/features.sqlite", find: try #require(blobs.first)[64..<96])
+        let commands = [
+            ["sequence", "p.yaml"], ["sequence", "p.yaml", "--memory", "1KB"], ["sequence", "p.yaml", "--folds", "2"],
+            ["learning-curve", "p.yaml", "--folds", "2", "--sizes", "2"], ["explore", "features.sqlite"],
+            ["explore", "features.sqlite", "--frames"], ["cache", "export", "features.sqlite", "x.npz"],
+            ["evaluate", "runs/tiny", "--split", "train"],
+            ["similar", "features.sqlite", "clips/test/run's/3.y4m"], ["dataset", "p.yaml", "--twins"],
+        ]
+        for command in commands {
+            let refused = try Program.run(command, in: place.path)
+            #expect(refused.status == 1, "\(command): \(refused.status) \(refused.error)")
+            #expect(refused.error.contains("train/jump up/4.y4m"), "\(command): \(refused.error)")
+            #expect(refused.error.contains("`zoetrope cache prune features.sqlite --damaged`"), "\(command)")
+        }
+        #expect(try place.run("cache", "prune", "features.sqlite", "--damaged").status == 0)
+        #expect(try place.run("extract", "p.yaml").out.contains("Extracted 1 videos"))
+        #expect(try place.run("sequence", "p.yaml", "--name", "again").status == 0)
+    }
+
+    @Test("a weight file that differs from the digest beside it, or in its published name, is refused") func digests()
+        throws
+    {
+        let place = try Workplace()
+        let file = try Data(contentsOf: URL(fileURLWithPath: Self.weights))
+        let names = ["weights/resnet18-f37072fd.pth", "weights/own.pth"]
+        for name in names { try place.add(name, file) }
+        try place.add("weights/own.pth.sha256", Data((String(repeating: "0", count: 64) + "  own.pth\n").utf8))
+        for (name, words) in zip(
+            names, ["the published resnet18-f37072fd.pth with f37072fd", "the file that was fetched"])
+        {
+            let refused = try place.run("extract", "p.yaml", "--set", "extract.weights=\(name)")
+            #expect(refused.status == 1 && refused.error.contains("its SHA-256 begins with"), "\(refused.error)")
+            #expect(refused.error.contains(words), "\(refused.error)")
+        }
+    }
+
+    /// Some weight file.
+    private static let weights = GuideTests.root + "/Tests/NeuralNetworkTests/Fixtures/weights/zip.bin"
+}

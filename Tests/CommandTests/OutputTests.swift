@@ -1,0 +1,150 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Outputs that take nothing, and places where nothing can be written.
+@Suite struct OutputTests {
+    /// A place with features and a run.
+    private static func trained() throws -> Workplace {
+        let place = try Workplace()
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        #expect(try place.run("sequence", "p.yaml").status == 0)
+        return place
+    }
+
+    private static let runRows = "SELECT count(*) FROM run WHERE state = 'finished'"
+
+    @Test(
+        "work is stored and the exit code is not 0 if standard output or error is full or closed",
+        arguments: ["> /dev/full", ">&-", "2> /dev/full", "2>&-", ">&- 2>&- <&-", "> /dev/full 2>&1", "2>&- > out.txt"])
+    func longWork(streams: String) throws {
+        let place = try Workplace()
+        let extracted = try Program.shell("$Z extract p.yaml \(streams)", in: place.path)
+        #expect(extracted.status == 1, "\(extracted.status) \(extracted.error)")
+        #expect(try place.query("SELECT count(*) FROM sequence") == [8])
+        let trained = try Program.shell("$Z sequence p.yaml \(streams)", in: place.path)
+        #expect(trained.status == 1, "\(trained.status) \(trained.error)")
+        #expect(try place.query(Self.runRows) == [1])
+        // Nothing that was to be printed is inside a file.
+        #expect(try place.run("cache", "verify").status == 0)
+        #expect(try place.run("evaluate", "runs/tiny").status == 0)
+    }
+
+    @Test("a closed standard input takes no file's place") func closedInput() throws {
+        let place = try Workplace()
+        #expect(try Program.shell("$Z extract p.yaml <&-", in: place.path).status == 0)
+        #expect(try Program.shell("$Z sequence p.yaml <&-", in: place.path).status == 0)
+        #expect(try place.run("cache", "verify").status == 0)
+    }
+
+    @Test("every command that prints says when it could not") func shortWork() throws {
+        let place = try Self.trained()
+        let commands = [
+            "dataset p.yaml", "extract p.yaml", "sequence p.yaml", "evaluate runs/tiny", "evaluate runs/tiny --json",
+            "compare runs/tiny --json", "compare runs/tiny", "runs", "runs --json", "cache info", "cache info --json",
+            "cache verify", "cache verify --json", "cache merge m.sqlite features.sqlite",
+            "cache export features.sqlite x.npz", "cache export features.sqlite x.csv --table sample",
+            "cache prune features.sqlite --unused --dry-run", "export runs/tiny m.onnx --part head",
+            "predict runs/tiny clips/test/*/3.y4m", "predict runs/tiny clips/test/*/3.y4m --json",
+            "similar features.sqlite clips/test/*/3.y4m --json", "explore features.sqlite", "describe",
+            "describe resnet18", "weights list", "--help", "--version", "help extract",
+            "learning-curve p.yaml --folds 2 --sizes 2 --json", "--generate-completion-script bash",
+        ]
+        for command in commands {
+            for stream in ["> /dev/full", ">&-"] {
+                let output = try Program.shell("$Z \(command) \(stream)", in: place.path)
+                #expect(output.status == 1, "\(command) \(stream): \(output.status) \(output.error)")
+                let reason = stream == ">&-" ? "it is closed" : "No space left on device"
+                #expect(output.error.hasSuffix("takes what it prints.\n"), "\(command): \(output.error)")
+                #expect(output.error.contains("Standard output could not be written: \(reason)."), "\(command)")
+            }
+            let silent = try Program.shell("$Z \(command) 2>&- > /dev/null", in: place.path)
+            #expect(silent.status == 0 || silent.status == 1, "\(command): \(silent.status)")
+        }
+        #expect(try place.run("cache", "verify").status == 0)
+        #expect(try place.run("cache", "verify", "m.sqlite").status == 0)
+        // A bad call is no better for not being told.
+        #expect(try Program.shell("$Z nonsense 2>&-", in: place.path).status == 64)
+        #expect(try Program.shell("$Z evaluate nothing 2> /dev/full", in: place.path).status == 1)
+    }
+
+    @Test("a pipe whose reader ended ends a command quietly by SIGPIPE, after its work") func closedPipe() throws {
+        let place = try Workplace()
+        func status(_ command: String) throws -> String {
+            let output = try Program.shell("\(command) | true; echo ${PIPESTATUS[0]}", in: place.path)
+            #expect(output.error.isEmpty, "\(command): \(output.error)")
+            return output.out.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        // The reader ends first, since it is asked to.
+        #expect(try status("(sleep 0.2; $Z describe)") == "141")
+        #expect(try status("(sleep 0.2; $Z extract p.yaml 2>&1)") == "141")
+        #expect(try place.query("SELECT count(*) FROM sequence") == [8])
+        #expect(try status("(sleep 0.2; $Z sequence p.yaml 2>&1)") == "141")
+        #expect(try place.query(Self.runRows) == [1])
+        let ignoring = try Program.shell(
+            "(trap '' PIPE; sleep 0.2; $Z describe) | true; echo ${PIPESTATUS[0]}", in: place.path)
+        #expect(ignoring.out == "1\n" && ignoring.error.contains("Broken pipe"), "\(ignoring.error)")
+        #expect(try Program.shell("$Z runs | head -1", in: place.path).out.contains("run"))
+    }
+
+    @Test("a cache that cannot be kept is refused before any video is read") func caches() throws {
+        let place = try Workplace()
+        try place.add("file.txt", Data("x".utf8))
+        let names = [
+            "", ":memory:", "file:c.sqlite?mode=memory", "file::memory:", "none/c.sqlite", "clips", "file.txt/c.sqlite",
+            "/dev/null", "c/",
+        ]
+        for name in names {
+            for command in [["extract", "p.yaml", "--cache"], ["cache", "merge"]] {
+                let inputs = command[0] == "cache" ? ["features.sqlite"] : []
+                let refused = try Program.run(command + [name] + inputs, in: place.path)
+                #expect(refused.status == 1, "\(command) '\(name)': \(refused.status) \(refused.error)")
+                #expect(refused.error.hasPrefix("error: "), "\(command) '\(name)': \(refused.error)")
+            }
+            let frames = try Program.run(["finetune", "p.yaml", "--frames", name], in: place.path)
+            #expect(frames.status != 0 && !frames.error.contains("decoding"), "'\(name)': \(frames.error)")
+        }
+        let left = try FileManager.default.contentsOfDirectory(atPath: place.path)
+        // `finetune` had made its cache.
+        let expected: Set = ["clips", "features.sqlite", "file.txt", "p.yaml", "user-cache"]
+        #expect(expected.isSuperset(of: left), "\(left)")
+        #expect(try place.run("extract", "p.yaml", "--cache", "./:memory:").status == 0)
+        #expect(try place.query("SELECT count(*) FROM sequence", cache: ":memory:") == [8])
+    }
+
+    @Test("results that could not be written are refused before any work") func results() throws {
+        let place = try Self.trained()
+        let video = "clips/test/run's/3.y4m"
+        let commands = [
+            ["sequence", "p.yaml", "--runs"], ["evaluate", "runs/tiny", "--report"],
+            ["evaluate", "runs/tiny", "--format", "svg", "--report"], ["compare", "runs/tiny", "--report"],
+            ["explore", "features.sqlite", "--output"], ["explore", "features.sqlite", "--doubtful"],
+            ["predict", "runs/tiny", video, "--gif"], ["predict", "runs/tiny", video, "--video"],
+            ["predict", "runs/tiny", video, "--windows", "--csv"], ["cam", "runs/tiny", video, "--output"],
+            ["dataset", "p.yaml", "--digests"], ["export", "runs/tiny"], ["demo"],
+            ["weights", "fetch", "resnet18", "--folder"],
+            ["learning-curve", "p.yaml", "--report"], ["search", "features.sqlite", "x", "--html"],
+        ]
+        for command in commands {
+            let output = try Program.run(command + [""], in: place.path)
+            #expect(output.status == 1 && output.error.contains(" is empty"), "\(command): \(output.error)")
+            #expect(output.out.isEmpty, "\(command): \(output.out)")
+        }
+        let endings = [
+            (["predict", "runs/tiny", video, "--windows", "--strip"], "s.svg"),
+            (["similar", "features.sqlite", video, "--strip"], "s.png"),
+            (["cache", "export", "features.sqlite"], "x.npz"),
+            (["weights", "convert", "runs/tiny/model.safetensors"], "w.safetensors"),
+            (["search", "features.sqlite", "x", "--film"], "f.mp4"), (["evaluate", "runs/tiny", "--report"], "r.html"),
+            (["predict", "runs/tiny", video, "--gif"], "g.gif"),
+        ]
+        for (command, name) in endings {
+            let output = try Program.run(command + ["none/" + name], in: place.path)
+            #expect(
+                output.status == 1 && output.error.contains("there is no folder none"), "\(command): \(output.error)")
+            #expect(output.out.isEmpty, "\(command): \(output.out)")
+        }
+        let occupied = try place.run("sequence", "p.yaml", "--runs", "p.yaml/runs")
+        #expect(occupied.status == 1 && occupied.error.contains("p.yaml is not a folder"), "\(occupied.error)")
+    }
+}
