@@ -244,14 +244,14 @@ public struct Exploring: Sendable {
             id: "twins", heading: "Twins",
             text:
                 "Clips that show the same though their files differ. Where one is trained on and the other tested, the test "
-                + "accuracy is too high.",
-            columns: ["clip", "twin", "splits", "likeness"],
+                + "accuracy is too high. " + TwinSearch.limits,
+            columns: ["clip", "twin", "splits", "likeness", "differs by"],
             rows: search.twins.map { twin in
                 let (one, two) = (examples[twin.first], examples[twin.second])
                 return [
                     (one.path, twin.first), (two.path, twin.second),
                     (one.split == two.split ? one.split : "\(one.split), \(two.split)", nil),
-                    (String(format: "%.3f", twin.likeness), nil),
+                    (String(format: "%.3f", twin.likeness), nil), (twin.change, nil),
                 ]
             })
     }

@@ -76,24 +76,29 @@ struct Dataset: ParsableCommand {
     private static func text(_ search: TwinSearch, _ examples: [FeatureSet.Example]) -> TerminalText {
         for (path, reason) in search.unreadable { Console.message("failed: \(path): \(reason)") }
         guard !search.twins.isEmpty else {
-            return "No twins among \(grouped(examples.count)) clips (\(grouped(search.candidates)) pairs looked at)."
+            return """
+                No near-duplicates among \(grouped(examples.count)) clips (\(grouped(search.candidates)) pairs compared).
+                \(TwinSearch.limits)
+                """
         }
         var table = TextTable([
             ("clip", .left), ("twin", .left), ("splits", .left), ("likeness", .right), ("cosine", .right),
+            ("differs by", .left),
         ])
         for twin in search.twins.prefix(50) {
             let (one, two) = (examples[twin.first], examples[twin.second])
             table.append([
                 one.path, two.path, one.split == two.split ? one.split : "\(one.split), \(two.split)",
-                decimal(twin.likeness, 3), decimal(twin.cosine, 3),
+                decimal(twin.likeness, 3), decimal(twin.cosine, 3), twin.change,
             ])
         }
         let across = search.twins.count { examples[$0.first].split != examples[$0.second].split }
         return """
             \(grouped(search.twins.count)) pairs show the same, \(grouped(across)) of them in different splits:
             \(lines: table.text)
-            \(search.twins.count > 50 ? "  … and \(grouped(search.twins.count - 50)) more\n" : "")\
+            \(search.twins.count > 50 ? "  … and \(grouped(search.twins.count - 50)) more. " : "")\
             All are in the cache: SELECT * FROM twin
+            \(TwinSearch.limits)
             """
     }
 

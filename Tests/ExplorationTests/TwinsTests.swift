@@ -90,6 +90,6 @@ private struct Scene {
         let search = try TwinSearch(
             vectors, nearest: NearestNeighbors.all(vectors, count: 3), root: scratch.path, workers: 1)
         #expect(search.twins.map { [$0.first, $0.second] } == [[0, 1]])
-        #expect(search.unreadable.map(\.path) == ["c.y4m"])
+        #expect(search.unreadable.map(\.path) == ["c.y4m", "d.y4m"])
     }
 }

@@ -1,0 +1,197 @@
+/// Rows of images that are compared.
+enum SketchRegion: CaseIterable, Sendable {
+    case all
+    /// Without the bottom quarter, where subtitles are.
+    case upper
+    /// Without the top quarter, where captions and tickers are.
+    case lower
+
+    var rows: Range<Int> {
+        let side = SketchFrames.side
+        return switch self {
+        case .all: 0..<side
+        case .upper: 0..<side * 3 / 4
+        case .lower: side / 4..<side
+        }
+    }
+
+    /// The rows that are left out.
+    var rest: Range<Int> {
+        switch self {
+        case .all: 0..<0
+        case .upper: rows.upperBound..<SketchFrames.side
+        case .lower: 0..<rows.lowerBound
+        }
+    }
+}
+
+/// How alike two clips' images are.
+struct SketchLikeness: Sendable, Equatable {
+    /// Median over images of the correlation with the other clip's at the same time.
+    let pictures: Float
+    /// The same of what changes in them; nil if hardly anything does.
+    let motion: Float?
+    /// Median of how far red, green or blue are from the other clip's, from 0 to 255.
+    let colour: Float
+
+    /// Pixels that one clip's image may lie beside the other's: a crop moves it.
+    private static let shift = 2
+    /// Images that one clip may begin before the other.
+    private static let delay = 4
+    /// Least standard deviation of what changes in an image: noise of an encoder is no motion.
+    private static let moves: Float = 4
+
+    /// Looks from both sides and keeps the less alike.
+    init(_ first: SketchFrames, _ second: SketchFrames, _ region: SketchRegion = .all) {
+        let (one, two) = (Self.oneSided(first, second, region), Self.oneSided(second, first, region))
+        pictures = min(one.pictures, two.pictures)
+        motion = if let a = one.motion, let b = two.motion { min(a, b) } else { one.motion ?? two.motion }
+        colour = max(one.colour, two.colour)
+    }
+
+    /// The best image of the second clip for one of the first.
+    private struct Match {
+        var correlation: Float
+        var place, x, y: Int
+    }
+
+    /// With the delay that makes most images alike; an image may be one earlier or later. Played backwards, a clip is
+    /// another.
+    private static func oneSided(_ first: SketchFrames, _ second: SketchFrames, _ region: SketchRegion) -> (
+        pictures: Float, motion: Float?, colour: Float
+    ) {
+        let rows = region.rows
+        var known: [Int: Match] = [:]
+        func match(_ index: Int, _ place: Int) -> Match {
+            if let known = known[index * second.frames.count + place] { return known }
+            let found = best(first.frames[index], second.frames[place], place, rows)
+            known[index * second.frames.count + place] = found
+            return found
+        }
+        var chosen: (pictures: Float, matches: [(index: Int, match: Match)]) = (-1, [])
+        for delay in -delay...delay {
+            let matches = first.frames.indices.compactMap { index -> (index: Int, match: Match)? in
+                let places = (index + delay - 1...index + delay + 1).filter(second.frames.indices.contains)
+                return places.map { match(index, $0) }.max { $0.correlation < $1.correlation }.map { (index, $0) }
+            }
+            guard 2 * matches.count > first.frames.count else { continue }
+            let median = median(matches.map(\.match.correlation))
+            if median > chosen.pictures { chosen = (median, matches) }
+        }
+        let (moving, others) = (first.motion, second.motion)
+        let motions = chosen.matches.filter {
+            deviation(moving[$0.index], rows) > moves && deviation(others[$0.match.place], rows) > moves
+        }.map { correlation(moving[$0.index], others[$0.match.place], $0.match.x, $0.match.y, rows) }
+        let colours = chosen.matches.map { found in
+            let distance = first.colour(found.index, rows: rows) - second.colour(found.match.place, rows: rows)
+            return max(abs(distance.x), abs(distance.y), abs(distance.z))
+        }
+        return (
+            chosen.pictures, 3 * motions.count > chosen.matches.count ? median(motions) : nil,
+            colours.isEmpty ? 255 : median(colours)
+        )
+    }
+
+    /// Whether a full comparison is worth its time: a few images, as they lie, at every delay.
+    static func isPossible(_ first: SketchFrames, _ second: SketchFrames, _ region: SketchRegion) -> Bool {
+        (-delay...delay).contains { delay in
+            let values = stride(from: 1, to: first.frames.count, by: 2).compactMap { index -> Float? in
+                guard second.frames.indices.contains(index + delay) else { return nil }
+                return correlation(first.frames[index], second.frames[index + delay], 0, 0, region.rows)
+            }
+            return 4 * values.count >= first.frames.count && median(values) > 0.7
+        }
+    }
+
+    /// Median share of an image's pixels at which brightness changes: small if a few shapes lie on an even ground, as
+    /// which many other clips look.
+    static func detail(_ clip: SketchFrames) -> Float {
+        let side = SketchFrames.side
+        let shares = clip.frames.map { frame -> Float in
+            var count = 0
+            for row in 0..<side - 1 {
+                for column in 0..<side - 1 {
+                    let place = row * side + column
+                    let steps = (abs(frame[place + 1] - frame[place]), abs(frame[place + side] - frame[place]))
+                    if max(steps.0, steps.1) > 3 { count += 1 }
+                }
+            }
+            return Float(count) / Float((side - 1) * (side - 1))
+        }
+        return median(shares)
+    }
+
+    /// Median of the mean distance of images as they lie, from 0 to 255, at the delay that makes it smallest.
+    static func distance(_ first: SketchFrames, _ second: SketchFrames) -> Float {
+        (-delay...delay).compactMap { delay -> Float? in
+            let values = first.frames.indices.compactMap { index -> Float? in
+                guard second.frames.indices.contains(index + delay) else { return nil }
+                let pixels = zip(first.frames[index], second.frames[index + delay])
+                return pixels.reduce(0) { $0 + abs($1.0 - $1.1) } / Float(first.frames[index].count)
+            }
+            return 2 * values.count > first.frames.count ? median(values) : nil
+        }.min() ?? 255
+    }
+
+    /// Whether something changes in some rows.
+    static func moves(_ clip: SketchFrames, _ rows: Range<Int>) -> Bool {
+        let motion = clip.motion
+        return 3 * motion.count { deviation($0, rows) > moves } > motion.count
+    }
+
+    private static func best(_ picture: [Float], _ other: [Float], _ place: Int, _ rows: Range<Int>) -> Match {
+        var best = Match(correlation: -1, place: place, x: 0, y: 0)
+        for y in -shift...shift {
+            for x in -shift...shift {
+                let found = correlation(picture, other, x, y, rows)
+                if found > best.correlation { (best.correlation, best.x, best.y) = (found, x, y) }
+            }
+        }
+        return best
+    }
+
+    private static func median(_ values: [Float]) -> Float {
+        values.isEmpty ? -1 : values.sorted()[values.count / 2]
+    }
+
+    private static func deviation(_ picture: [Float], _ rows: Range<Int>) -> Float {
+        let part = picture[rows.lowerBound * SketchFrames.side..<rows.upperBound * SketchFrames.side]
+        let mean = part.reduce(0, +) / Float(part.count)
+        return (part.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(part.count)).squareRoot()
+    }
+
+    /// Pearson's, of the middle of the first image with the second where that lies beside it.
+    private static func correlation(
+        _ first: [Float], _ second: [Float], _ x: Int, _ y: Int, _ rows: Range<Int>
+    ) -> Float {
+        let side = SketchFrames.side
+        let inner = side - 2 * shift
+        let lines = rows.lowerBound + shift..<rows.upperBound - shift
+        var sums = (
+            a: SIMD16<Float>(), b: SIMD16<Float>(), aa: SIMD16<Float>(), bb: SIMD16<Float>(), ab: SIMD16<Float>()
+        )
+        first.withUnsafeBytes { first in
+            second.withUnsafeBytes { second in
+                for row in lines {
+                    for column in stride(from: shift, to: shift + inner, by: 16) {
+                        let one = first.loadUnaligned(fromByteOffset: 4 * (row * side + column), as: SIMD16<Float>.self)
+                        let two = second.loadUnaligned(
+                            fromByteOffset: 4 * ((row + y) * side + column + x), as: SIMD16<Float>.self)
+                        sums.a += one
+                        sums.b += two
+                        sums.aa += one * one
+                        sums.bb += two * two
+                        sums.ab += one * two
+                    }
+                }
+            }
+        }
+        let (a, b, count) = (sums.a.sum(), sums.b.sum(), Float(inner * lines.count))
+        let (varianceA, varianceB) = (sums.aa.sum() - a * a / count, sums.bb.sum() - b * b / count)
+        // Two even images are alike; an even one and another are not.
+        let least = 6 * count
+        if varianceA < least && varianceB < least { return abs(a - b) / count < 13 ? 1 : 0 }
+        if varianceA < least || varianceB < least { return 0 }
+        return (sums.ab.sum() - a * b / count) / (varianceA * varianceB).squareRoot()
+    }
+}
