@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build install uninstall test check docs faults fuzz races lint demo extract finetune tuned sequence sweep compare explore runs evaluate report predict cam export query bench bench-heads bench-training bench-onnx bench-windows bench-device bench-growth peers clean
+.PHONY: help setup build install uninstall test check docs faults fuzz races lint demo extract finetune tuned sequence sweep compare explore runs evaluate report predict cam export query pictures bench bench-heads bench-training bench-onnx bench-windows bench-device bench-growth peers clean
 
 CACHE ?= features.sqlite
 RUNS ?= runs
@@ -178,6 +178,9 @@ query: setup ## Ask the cache: make query SQL='SELECT …'
 
 PEERS ?= $(HOME)/.cache/zoetrope/peers
 KERAS ?= $(PEERS)-keras
+pictures: build ## The images of README and guides, and the outputs that they quote (needs ffmpeg, Chromium)
+	@docs/pictures.sh "$$PWD/$(ZOETROPE)" .build/pictures
+
 bench: setup peers ## Stage 1 beside OpenVINO, ONNX Runtime, PyTorch and Keras; writes Tests/Benchmarks/RESULTS.md
 	@command -v ffmpeg >/dev/null || { echo "ffmpeg is needed to generate the clips: apt install ffmpeg" >&2; exit 1; }
 	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2

@@ -45,6 +45,9 @@ ffmpeg -v error -y -i strip.png -vf "$palette" -frames:v 1 "$docs/strip.png"
 "$zoetrope" cam demo/runs/demo-gru demo/clips/test/multiply/multiply-03.mp4 --output cam >/dev/null 2>&1
 ffmpeg -v error -y -i "$(ls cam/*.png | head -1)" -vf "$palette" -frames:v 1 "$docs/cam.png"
 
+say 'docs/cache.md: its queries, in order'
+awk '/^```sql/ { on = 1; next } /^```/ { if (on) print ";"; on = 0 } on' "$docs/cache.md" | sqlite3 -box demo/features.sqlite
+
 say 'docs/heads.md: zoetrope sweep demo/heads.yaml'
 "$zoetrope" sweep demo/heads.yaml --cache demo/features.sqlite --runs demo/runs 2>/dev/null
 say 'docs/heads.md: zoetrope learning-curve demo/gru.yaml'

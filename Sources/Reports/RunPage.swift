@@ -50,10 +50,19 @@ extension RunReport {
         return notes
     }
 
+    /// What the accuracy is that of: the average over repeats is better than any single model.
+    private var accuracyName: String {
+        let repeats = configuration.crossValidation?.repeats ?? 1
+        if isHeldOut {
+            return repeats > 1 ? "held-out accuracy, averaged over \(repeats) repeats" : "held-out accuracy"
+        }
+        return split == .train ? "accuracy on clips trained on" : "accuracy"
+    }
+
     private var tiles: [Page.Tile] {
         var tiles = [
             Page.Tile(
-                name: "accuracy", value: percent(metrics.accuracy),
+                name: accuracyName, value: percent(metrics.accuracy),
                 detail: "95 %: \(percent(interval.lower)) to \(percent(interval.upper))")
         ]
         if metrics.labels.count > 5 {
@@ -74,9 +83,9 @@ extension RunReport {
             let (mean, deviation) = folds.accuracy
             tiles.append(
                 Page.Tile(
-                    name: "over the folds", value: percent(mean),
-                    detail: (deviation.map { "± \(percent($0)), " } ?? "")
-                        + "\(folds.folds) folds, \(folds.repeats) times"))
+                    name: "held-out accuracy of single models", value: percent(mean),
+                    detail: (deviation.map { "± \(percent($0)) " } ?? "")
+                        + "over the folds: \(folds.folds), \(folds.repeats) time\(folds.repeats == 1 ? "" : "s")"))
         }
         if let roc = scores.roc {
             tiles.append(

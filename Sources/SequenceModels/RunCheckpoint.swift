@@ -133,7 +133,7 @@ extension RunDirectory.Configuration {
         }
         (old.training.checkpoint, old.cache, old.version) = (new.training.checkpoint, new.cache, new.version)
         (old.weights, old.bestEpoch) = (new.weights, new.bestEpoch)
-        (old.root, old.sampledRate) = (new.root, new.sampledRate)
+        (old.root, old.sampledRate, old.missing) = (new.root, new.sampledRate, new.missing)
         let (first, second) = (Self.flat(old), Self.flat(new))
         return Set(first.keys).union(second.keys).sorted().compactMap { key in
             first[key] == second[key] ? nil : "\(key): \(first[key] ?? "none") → \(second[key] ?? "none")"

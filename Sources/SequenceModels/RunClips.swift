@@ -148,6 +148,6 @@ extension RunDirectory {
             })
     }
 
-    /// Ten million clips of paths of usual length.
-    private static let clipsLimit = 2 << 30
+    /// Two million clips of paths of usual length.
+    private static let clipsLimit = 1 << 28
 }

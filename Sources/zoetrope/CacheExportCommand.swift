@@ -46,7 +46,9 @@ extension Cache {
             guard ending == "csv" || CacheExport.Format(rawValue: ending) != nil else {
                 throw ValidationError("\(output) must end in .npy, .npz, .safetensors or .csv.")
             }
-            if runName != nil, table != nil { throw ValidationError("--run is for features; a table has its own column.") }
+            if runName != nil, table != nil {
+                throw ValidationError("--run is for features; a table has its own column.")
+            }
             if (ending == "csv") != (table != nil) {
                 throw ValidationError("--table names what goes into a .csv, and only there.")
             }

@@ -119,9 +119,14 @@ struct TrainSequence: ParsableCommand {
             for warning in summary.warnings { Console.message("warning: \(warning)") }
         }
         if let metrics = summary?.metrics, metrics[.test] == nil, metrics[.validation] != nil, training.folds == nil {
+            let share = pipeline.dataset.test
             Console.message(
-                "note: there is no test part, and validation chose the epoch, so its accuracy flatters. Set a part aside with "
-                    + "`dataset.test: 0.2`, or hold out every clip in turn with --folds 5.")
+                (share > 0
+                    ? "note: `dataset.test: \(share)` is less than one clip of every class, so there is no test part, "
+                    : "note: there is no test part, ")
+                    + "and validation chose the epoch, so its accuracy is optimistic. "
+                    + (share > 0 ? "Set a larger part aside, " : "Set a part aside with `dataset.test: 0.2`, ")
+                    + "or hold out every clip in turn with --folds 5.")
         }
         return summary
     }

@@ -11,16 +11,20 @@ import Testing
         let text: String
         /// What it cannot do without here, such as "a download".
         let need: String?
+        /// The comment before it that says what it is, such as "files" or "measured: make pictures, …".
+        var origin: String?
 
         /// All blocks, the first one first.
         static func all(_ guide: String) -> [Block] {
             var blocks: [Block] = []
             var (language, lines, need): (String?, [String], String?) = (nil, [], nil)
+            var origin: String?
             for line in guide.components(separatedBy: "\n") {
                 if line.hasPrefix("```") {
                     if let open = language {
-                        blocks.append(Block(language: open, text: lines.joined(separator: "\n"), need: need))
-                        (language, lines, need) = (nil, [], nil)
+                        let text = lines.joined(separator: "\n")
+                        blocks.append(Block(language: open, text: text, need: need, origin: origin))
+                        (language, lines, need, origin) = (nil, [], nil, nil)
                     } else {
                         language = String(line.dropFirst(3))
                     }
@@ -28,6 +32,8 @@ import Testing
                     lines.append(line)
                 } else if let match = line.wholeMatch(of: /<!-- needs (.+) -->/) {
                     need = String(match.1)
+                } else if let match = line.wholeMatch(of: /<!-- (.+) -->/) {
+                    origin = String(match.1)
                 }
             }
             return blocks
@@ -64,6 +70,29 @@ import Testing
         ]
         for block in all { if let need = block.need { #expect(known.contains(need), "\(need)") } }
         #expect(all.count { $0.need == nil } > 2 * all.count { $0.need != nil })
+    }
+
+    @Test("an output that a guide quotes says which command gave it, or that it was measured elsewhere")
+    func origins() throws {
+        let outputs = try Self.guides.flatMap { guide in
+            try Self.blocks(guide).filter(\.language.isEmpty).map { (guide, $0) }
+        }
+        #expect(outputs.count > 10)
+        for (guide, block) in outputs {
+            let origin = block.origin ?? ""
+            #expect(
+                origin == "files" || origin == "diagram" || origin.hasPrefix("measured: make pictures, on ")
+                    || origin.hasPrefix("measured elsewhere: "), "\(guide): \(block.text.prefix(80))")
+        }
+    }
+
+    @Test("every image of the guides is made by `make pictures`")
+    func pictures() throws {
+        let script = try String(contentsOfFile: Self.root + "/docs/pictures.sh", encoding: .utf8)
+        let images = try FileManager.default.contentsOfDirectory(atPath: Self.root + "/docs")
+            .filter { $0.hasSuffix(".png") || $0.hasSuffix(".gif") }
+        #expect(images.count >= 4)
+        for image in images { #expect(script.contains("\"$docs/\(image)\""), "\(image)") }
     }
 
     @Test("the README fits on a few screens, and every file that a guide names is there")
@@ -215,6 +244,7 @@ final class GuidePlace: Sendable {
           model: {kind: \(head)\(head == "gru" ? ", hidden: 8" : "")}
           standardize: true
           epochs: 4
+          early_stopping: {monitor: validation_loss, patience: 15}
 
         """
     }
