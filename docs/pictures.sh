@@ -18,8 +18,8 @@ strips=() filters='' layout='' n=0
 for action in grow shrink brighten darken multiply thin-out warm-to-cool cool-to-warm; do
   clip=demo/clips/test/$action/$action-00.mp4
   strips+=(-i "$clip")
-  filters+="[$n:v]select='between(mod(n\\,5)\\,2\\,2)',scale=96:72,tile=5x1:nb_frames=5:padding=2:color=0x15141a,trim=end_frame=1,"
-  filters+="pad=502:96:12:24:color=0x15141a,drawtext=text=$action:x=12:y=4:fontsize=13:fontcolor=0xdddddd[s$n];"
+  filters+="[$n:v]select='eq(mod(n,10),5)',scale=96:72,tile=5x1:nb_frames=5:padding=2:color=0x15141a,trim=end_frame=1,"
+  filters+="pad=502:96:12:24:color=0x15141a,drawtext=text=$action:x=12:y=17-max_glyph_a:fontsize=13:fontcolor=0xdddddd[s$n];"
   layout+="$((n % 2 * 502))_$((n / 2 * 96))|"
   n=$((n + 1))
 done
@@ -28,9 +28,9 @@ ffmpeg -v error -y "${strips[@]}" -filter_complex \
   "$filters${inputs}xstack=inputs=$n:layout=${layout%|}:fill=0x15141a[all];[all]$palette" -frames:v 1 "$docs/demo.png"
 
 # The averaging head's report: training and mistakes.
-sed 's|</head>|<style>section:not(#training):not(#mistakes),details,footer,section#mistakes .clip~.clip{display:none!important}</style></head>|' \
+sed 's|</head>|<style>section:not(#training):not(#mistakes),details,footer,#training figure:nth-of-type(n+3){display:none!important}</style></head>|' \
   demo/runs/demo-average/report.html > report.html
-"$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=1 --window-size=1200,1190 \
+"$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=1 --window-size=1200,1310 \
   --screenshot=report.png "file://$PWD/report.html" >/dev/null 2>&1
 ffmpeg -v error -y -i report.png -vf "$palette" -frames:v 1 "$docs/report.png"
 
@@ -43,7 +43,7 @@ ffmpeg -v error -y -i three.gif -vf "fps=5,scale=160:-1,$palette" "$docs/predict
 ffmpeg -v error -y -i strip.png -vf "$palette" -frames:v 1 "$docs/strip.png"
 
 "$zoetrope" cam demo/runs/demo-gru demo/clips/test/multiply/multiply-03.mp4 --output cam >/dev/null 2>&1
-ffmpeg -v error -y -i "$(ls cam/*.png | head -1)" -vf "$palette" -frames:v 1 "$docs/cam.png"
+ffmpeg -v error -y -i "$(ls cam/*.png | head -1)" -vf "scale=820:-1:flags=area,$palette" -frames:v 1 "$docs/cam.png"
 
 say 'docs/cache.md: its queries, in order'
 awk '/^```sql/ { on = 1; next } /^```/ { if (on) print ";"; on = 0 } on' "$docs/cache.md" | sqlite3 -box demo/features.sqlite
