@@ -84,7 +84,7 @@ public final class Classifier {
     private static func quoted(_ value: String) -> String { value.contains(" ") ? "'\(value)'" : value }
 
     /// - `top`: classes that are listed.
-    /// - Throws: `VideoError`.
+    /// - Throws: `VideoError`; `ClassifierError` if a score is NaN or infinite.
     public func classify(_ video: String, top: Int) throws -> Result {
         let digest = try extractor.digest(of: video)
         let sequence = try extractor.extract(path: video, digest: digest, views: [.init(recipe: 0, view: 0)]).sequences[
@@ -97,6 +97,7 @@ public final class Classifier {
         for (place, value) in probabilities.enumerated() {
             means[place % count] += Double(value) / Double(sequence.length)
         }
+        guard means.allSatisfy(\.isFinite) else { throw ClassifierError.notFinite(video) }
         let moments = sequence.frameTimes.enumerated().map { row, time in
             Moment(time: time, classes: entries(probabilities[row * count..<(row + 1) * count].map(Double.init), top))
         }
@@ -113,6 +114,7 @@ public final class Classifier {
 enum ClassifierError: LocalizedError, Equatable {
     case noClassifier(String)
     case otherCount(labels: Int, classes: Int)
+    case notFinite(String)
 
     /// What happened, where, and what to do about it.
     var errorDescription: String? {
@@ -120,6 +122,9 @@ enum ClassifierError: LocalizedError, Equatable {
         case .noClassifier(let backbone):
             "\(backbone) is published without a classifier: it names no classes. Train a head on its features "
                 + "(`zoetrope sequence`)."
+        case .notFinite(let video):
+            "The network gives NaN or infinity for \(video): its weights are damaged or are not those of this network. Check them with "
+                + "`zoetrope weights inspect`."
         case .otherCount(let labels, let classes):
             "The list has \(labels) labels, but the network knows \(classes) classes. Write one label a line, in their order."
         }

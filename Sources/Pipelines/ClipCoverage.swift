@@ -34,12 +34,13 @@ public struct ClipCoverage: Sendable, Equatable {
             case .unknown where listed == nil: parts[clip.split]?.notExtracted += 1
             case .unknown where !FileManager.default.fileExists(atPath: path): parts[clip.split]?.withoutFile += 1
             case .unknown:
-                // A copy of an extracted file is used once, under the other's name.
+                // A copy of another file is used once, under the other's name.
                 unread -= 1
-                if unread >= 0, let digest = try? FileDigest.clip(path: path), known.digests.contains(digest) {
-                    continue
+                switch unread >= 0 ? (try? FileDigest.clip(path: path)).map(known.state(of:)) ?? .unknown : .unknown {
+                case .extracted: continue
+                case .failed: parts[clip.split]?.failed += 1
+                case .unknown: parts[clip.split]?.notExtracted += 1
                 }
-                parts[clip.split]?.notExtracted += 1
             }
         }
         self.parts = Split.allCases.compactMap { parts[$0] }.filter { $0.listed > 0 }
@@ -64,7 +65,9 @@ private struct KnownClips {
     }
 
     /// Of videos with features.
-    let digests: Set<String>
+    private let digests: Set<String>
+    /// Of videos that failed.
+    private let failedDigests: Set<String>
     private let paths: Set<String>
     private let files: [String: KnownFile]
     private let failures: Set<String>
@@ -76,6 +79,12 @@ private struct KnownClips {
         files = try cache.knownFiles()
         failures = try Set(cache.failures(extraction: extraction).keys)
             .union(extracted.filter { $0.length == 0 }.map(\.path))
+        let failed = failures
+        failedDigests = try Set(cache.videos(dataset: dataset).filter { failed.contains($0.path) }.map(\.digest))
+    }
+
+    func state(of digest: String) -> State {
+        digests.contains(digest) ? .extracted : failedDigests.contains(digest) ? .failed : .unknown
     }
 
     /// - Parameters:

@@ -62,6 +62,27 @@ import Testing
         #expect(try self.coverage(some).note == nil)
     }
 
+    @Test("a copy of a file counts as the file does")
+    func copies() throws {
+        let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  // SHA-256 of nothing
+        for index in 0..<9 { try add("train/a/\(index).mp4") }
+        try add("train/a/empty.mp4", content: "", isExtracted: false)
+        try add("train/a/copy.mp4", content: "", isExtracted: false)
+        try cache.registerSamples([
+            (
+                VideoRecord(digest: digest, path: "train/a/empty.mp4"),
+                SampleRecord(dataset: "clips", label: "a", split: "train", group: nil)
+            )
+        ])
+        try cache.recordFailure(path: "train/a/empty.mp4", error: "no frame", extraction: extraction)
+        #expect(try coverage().note == "2 of 11 clips have no features (2 failed): train 2 of 11")
+        try cache.store(
+            SequenceRecord(frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [1]),
+            video: VideoRecord(digest: digest, path: "train/a/empty.mp4"), extraction: extraction, maxFrames: 2,
+            featureSize: 1)
+        #expect(try coverage().note == nil)
+    }
+
     @Test("files that a list names and nobody has are missing, up to a tenth without an error")
     func missingFiles() throws {
         for index in 0..<10 { try add("train/a/\(index).mp4") }

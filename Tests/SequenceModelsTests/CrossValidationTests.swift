@@ -85,6 +85,23 @@ import Testing
         }
     }
 
+    @Test("the temperature is that of single models, whatever their average over repeats would need")
+    func temperature() throws {
+        let place = try RunPlace()
+        var training = OrderProblem.training(.average, epochs: 3)
+        (training.folds, training.repeats, training.calibrates) = (3, 4, true)
+        let validation = try CrossValidation(
+            training, folds: 3, repeats: 4, features: place.features, input: Self.input)
+        let result = CrossValidationResult(try Self.fits(validation), of: validation)
+        var run = place.run("calibrated", training)
+        run.crossValidation = result
+        let (_, configuration) = try RunDirectory(path: place.train(run).directory).load()
+        let single = TemperatureScaling.fit(result.singlePredictions, labels: result.labels)
+        #expect(result.singlePredictions.count == 4 * result.predictions.count)
+        #expect(configuration.temperature == single)
+        #expect(single != TemperatureScaling.fit(result.predictions, labels: result.labels))
+    }
+
     @Test("a cross-validated run keeps held-out predictions, all models, and one trained on everything")
     func run() throws {
         let place = try RunPlace()
