@@ -107,9 +107,12 @@ import Testing
         "the guide's program names the action in a file, as predict does",
         .enabled(
             if: python != nil, "onnxruntime, PyAV and Pillow are not installed; name a Python with ZOETROPE_PYTHON"),
-        arguments: ["gru", "transformer", "attention"])
-    func readme(kind: String) throws {
-        let place = try Self.trained(["sequence.model.kind=" + kind])
+        arguments: [
+            ("gru", "antialias"), ("transformer", "antialias"), ("attention", "antialias"), ("gru", "bicubic"),
+            ("gru", "bilinear"),
+        ])
+    func readme(kind: String, resize: String) throws {
+        let place = try Self.trained(["sequence.model.kind=" + kind, "extract.resize=" + resize])
         #expect(try place.run("export", "runs/tiny", "model.onnx").status == 0)
         let guide = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
             path: "../../docs/deployment.md")
