@@ -46,11 +46,19 @@ struct Runs: ParsableCommand {
 
     func run() throws {
         try Console.perform {
-            let runs = sorted(try CacheFile(path: cache.path, create: false).runs().filter(isWanted))
+            let cache = try CacheFile(path: cache.path, create: false)
+            let runs = sorted(try cache.runs().filter(isWanted))
             if format.json {
                 Console.print(json: try JSONText.of(runs))
             } else {
                 Console.print(lines: runs.isEmpty ? "No runs." : Self.table(runs))
+            }
+            let unknown = try cache.runsWithoutMembers()
+            if !unknown.isEmpty {
+                Console.message(
+                    "note: \(unknown.count) run\(unknown.count == 1 ? "" : "s") of an older version left no record of the clips that trained "
+                        + "\(unknown.count == 1 ? "it" : "them"), so `evaluate` gives no figures: "
+                        + "\(unknown.prefix(8).joined(separator: ", "))\(unknown.count > 8 ? ", …" : ""). Train again with `zoetrope sequence`.")
             }
         }
     }
