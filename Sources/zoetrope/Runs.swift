@@ -58,7 +58,8 @@ struct Runs: ParsableCommand {
                 Console.message(
                     "note: \(unknown.count) run\(unknown.count == 1 ? "" : "s") of an older version left no record of the clips that trained "
                         + "\(unknown.count == 1 ? "it" : "them"), so `evaluate` gives no figures: "
-                        + "\(unknown.prefix(8).joined(separator: ", "))\(unknown.count > 8 ? ", …" : ""). Train again with `zoetrope sequence`.")
+                        + "\(unknown.prefix(8).joined(separator: ", "))\(unknown.count > 8 ? ", …" : ""). Train again with `zoetrope sequence`."
+                )
             }
         }
     }
