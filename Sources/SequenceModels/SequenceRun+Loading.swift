@@ -18,6 +18,18 @@ extension SequenceRun {
         return features
     }
 
+    /// What a run that goes on recorded of its clips; nil if a version before 1.1 was killed before it recorded any.
+    func earlierClips(
+        _ directory: RunDirectory, _ cache: CacheFile, note: (String) -> Void
+    ) throws -> RunClips? {
+        do {
+            return try RunClips(directory, directory.checkpointConfiguration(), in: cache)
+        } catch SequenceError.noClips {
+            note("an older version left no record of the clips that trained \(name) so far; it goes on with the data set as it is now")
+            return nil
+        }
+    }
+
     /// Which clip plays which part: as a run that goes on recorded it, or as the data set and its pipeline say.
     ///
     /// - `videos`: rows by digest.

@@ -101,7 +101,8 @@ public struct SequenceRun: Sendable {
         let features = try features ?? load(cache, extraction)
         for note in try notes(cache, extraction.id, features) { report(.note(note)) }
         let videos = try cache.videoIDs()
-        let (partition, clips) = try clips(features, videos, earlier: goesOn ? directory.recordedClips() : nil)
+        let earlier = goesOn ? try earlierClips(directory, cache) { report(.note($0)) } : nil
+        let (partition, clips) = try clips(features, videos, earlier: earlier)
         if let note = try twinNote(cache, features, partition) { report(.note(note)) }
         if training.calibrates == true, crossValidation == nil, partition.validation.isEmpty {
             throw SequenceError.nothingToCalibrateOn
