@@ -74,6 +74,12 @@ public enum CacheError: LocalizedError, Equatable {
         }
     }
 
+    /// The most clips that `damagedFeatures` names.
+    static let namedClips = 5
+
+    /// How `damagedFeatures` names a sequence.
+    static func clip(_ path: String, view: Int) -> String { path + (view == 0 ? "" : " (view \(view))") }
+
     /// Whether so many bytes fit beside a file; unknown sizes do.
     ///
     /// - Throws: `CacheError.noRoom`.

@@ -1,124 +1,6 @@
-import Dispatch
 import Digests
 import Foundation
 import GRDB
-import Synchronization
-
-/// Sequences as stage 2 trains on them: valid rows only, in memory or read when they are asked for.
-public struct FeatureSet: Sendable {
-    /// Where the rows of one view of one video are.
-    public struct Span: Sendable, Equatable {
-        /// Row of `video`.
-        public let videoID: Int64
-        /// 0 is the plain view.
-        public let view: Int
-        /// Index of its first row among the rows in memory; inside its own sequence where rows are streamed.
-        public let firstRow: Int
-        /// Valid rows.
-        public let length: Int
-
-        /// All parts, as they are.
-        public init(videoID: Int64, view: Int = 0, firstRow: Int, length: Int) {
-            self.videoID = videoID
-            self.view = view
-            self.firstRow = firstRow
-            self.length = length
-        }
-
-        /// Each row as a span of its own.
-        public var frames: [Span] {
-            (0..<length).map { Span(videoID: videoID, view: view, firstRow: firstRow + $0, length: 1) }
-        }
-    }
-
-    /// One video of a dataset.
-    public struct Example: Sendable, Equatable {
-        /// Row of `video`.
-        public let videoID: Int64
-        /// Relative to the dataset root.
-        public let path: String
-        /// Class.
-        public let label: String
-        /// As the dataset says; `sequence` carves validation out of train where it lacks one.
-        public let split: String
-        /// Source that clips have in common, or nil.
-        public let group: String?
-        /// One for each cached view, the plain one first.
-        public let views: [Span]
-
-        /// All parts, as they are.
-        public init(videoID: Int64, path: String, label: String, split: String, group: String?, views: [Span]) {
-            self.videoID = videoID
-            self.path = path
-            self.label = label
-            self.split = split
-            self.group = group
-            self.views = views
-        }
-
-        /// With the plain view alone.
-        public init(
-            videoID: Int64, path: String, label: String, split: String, group: String?, length: Int, firstRow: Int
-        ) {
-            self.init(
-                videoID: videoID, path: path, label: label, split: split, group: group,
-                views: [Span(videoID: videoID, firstRow: firstRow, length: length)])
-        }
-
-        /// Valid rows of the plain view.
-        public var length: Int { views[0].length }
-        /// First row of the plain view.
-        public var firstRow: Int { views[0].firstRow }
-    }
-
-    /// Where the numbers are.
-    public enum Storage: Sendable {
-        /// `[row, feature]` of all examples.
-        case memory([Float])
-        /// In the cache.
-        case streamed(SequenceReader)
-    }
-
-    /// In the order of their paths.
-    public let examples: [Example]
-    /// Numbers in a row.
-    public let featureSize: Int
-    /// Where the numbers are.
-    public let storage: Storage
-
-    /// All rows, where they are in memory; else none.
-    public var rows: [Float] { if case .memory(let rows) = storage { rows } else { [] } }
-
-    /// Source of each video that has one, by its row.
-    public var groups: [Int64: String] {
-        Dictionary(
-            examples.compactMap { example in example.group.map { (example.videoID, $0) } },
-            uniquingKeysWith: { first, _ in first })
-    }
-
-    /// All parts, as they are.
-    public init(examples: [Example], featureSize: Int, storage: Storage) {
-        self.examples = examples
-        self.featureSize = featureSize
-        self.storage = storage
-    }
-
-    /// With all rows in memory.
-    public init(examples: [Example], featureSize: Int, rows: [Float]) {
-        self.init(examples: examples, featureSize: featureSize, storage: .memory(rows))
-    }
-
-    /// Rows `[row, feature]` that hold the spans, and at which row each begins. Copies nothing where all are in
-    /// memory. May be called from any thread.
-    ///
-    /// - Throws: `CacheError`, where rows are streamed.
-    public func gather(_ spans: [Span]) throws -> (rows: [Float], firstRows: [Int]) {
-        switch storage {
-        case .memory(let rows): return (rows, spans.map(\.firstRow))
-        case .streamed(let reader): return try reader.read(spans, featureSize: featureSize)
-        }
-    }
-}
 
 /// What stage 2 reads.
 extension CacheFile {
@@ -159,20 +41,25 @@ extension CacheFile {
     /// - `chosen`: rows of videos to keep; nil keeps all.
     /// - `views`: how many views of each video, the plain one included.
     /// - `memory`: bytes that the features may take; where they need more they are read batch by batch.
+    /// - `overlapping`: whether features in memory are returned before they are compared with their checksums. The caller must
+    ///   call `requireVerified` before it stores, writes or prints anything that was computed from them.
     /// - Throws: `CacheError.damagedSequence` where a row's blob is not as long as its recipe says, `.damagedFeatures` where it
     ///   does not fit its checksum.
     public func features(
         dataset: String, extraction: Int64, labels: Set<String>? = nil, excluding excluded: Set<String> = [],
-        videos chosen: Set<Int64>? = nil, views: Int = 1, memory: Int = .max
+        videos chosen: Set<Int64>? = nil, views: Int = 1, memory: Int = .max, overlapping: Bool = false
     ) throws -> FeatureSet {
-        check.begin()
+        let generation = check.begin()
         defer { check.remember() }
-        let (size, videos) = try read { database in
-            let size =
-                try Int.fetchOne(
-                    database, sql: "SELECT feature_size FROM extraction WHERE id = ?", arguments: [extraction]) ?? 0
+        let (size, recipe, videos) = try read { database in
+            let row = try Row.fetchOne(
+                database, sql: "SELECT feature_size, name FROM extraction WHERE id = ?", arguments: [extraction])
+            let size: Int = try row?.get(0) ?? 0
             let videos = try self.videos(dataset, extraction, labels, excluded, views, size: size, in: database)
-            return (size, chosen.map { chosen in videos.filter { chosen.contains($0.videoID) } } ?? videos)
+            return (
+                size, try row?.get(1) as String? ?? "?",
+                chosen.map { chosen in videos.filter { chosen.contains($0.videoID) } } ?? videos
+            )
         }
         let count = videos.reduce(0) { $0 + $1.views.reduce(0) { $0 + $1.length } }
         if count * size * 4 > memory {
@@ -189,12 +76,18 @@ extension CacheFile {
                 videoID: video.videoID, path: video.path, label: video.label, split: video.split, group: video.group,
                 views: spans)
         }
+        var loading = FeatureLoading(
+            path: path, extraction: extraction, check: check, generation: generation, defersChecks: overlapping)
         let rows = try [Float](unsafeUninitializedCapacity: count * size) { buffer, initialized in
             Self.askForLargePages(UnsafeMutableRawBufferPointer(buffer))
-            try fill(buffer, with: videos, extraction: extraction, featureSize: size)
+            try loading.fill(buffer, with: examples, featureSize: size)
             initialized = count * size
         }
-        return FeatureSet(examples: examples, featureSize: size, rows: rows)
+        if !loading.damaged.isEmpty { throw try read { try Self.damage(loading.damaged, path: path, $0) } }
+        let verification =
+            loading.unchecked.isEmpty
+            ? nil : FeatureVerification(rows, featureSize: size, loading, of: videos, recipe: recipe)
+        return FeatureSet(examples: examples, featureSize: size, storage: .memory(rows), verification: verification)
     }
 
     /// Asks the system for pages of 2 MB: most of the time of filling gigabytes goes into fresh pages.
@@ -205,40 +98,6 @@ extension CacheFile {
             // A wish: nothing depends on it.
             madvise(start.alignedUp(toMultipleOf: page), memory.count - 2 * page, MADV_HUGEPAGE)
         #endif
-    }
-
-    /// Copies all sequences one after the other, by as many connections as there are cores: SQLite and the
-    /// page faults of fresh memory keep one busy.
-    private func fill(
-        _ buffer: UnsafeMutableBufferPointer<Float>, with videos: [FeatureSet.Example], extraction: Int64,
-        featureSize: Int
-    ) throws {
-        let lanes = max(1, min(ProcessInfo.processInfo.activeProcessorCount, videos.count / 64))
-        let parts = (0..<lanes).map { videos[$0 * videos.count / lanes..<($0 + 1) * videos.count / lanes] }
-        var firstRows: [Int] = []
-        var first = 0
-        for part in parts {
-            firstRows.append(first)
-            first += part.reduce(0) { $0 + $1.views.reduce(0) { $0 + $1.length } }
-        }
-        let failures = Mutex<[any Error]>([])
-        let damaged = Mutex<[Int64]>([])
-        let starts = firstRows
-        // Safe: the parts are disjoint, and all are filled when `concurrentPerform` returns.
-        nonisolated(unsafe) let target = buffer
-        DispatchQueue.concurrentPerform(iterations: lanes) { lane in
-            do {
-                let reader = try SequenceReader(path: path, extraction: extraction, check: check)
-                let found = try reader.read(
-                    parts[lane], featureSize: featureSize, into: target, from: starts[lane])
-                damaged.withLock { $0 += found }
-            } catch {
-                failures.withLock { $0.append(error) }
-            }
-        }
-        if let error = failures.withLock({ $0.first }) { throw error }
-        let rows = damaged.withLock(\.self)
-        if !rows.isEmpty { throw try read { try Self.damage(rows, path: path, $0) } }
     }
 
     /// The videos of a dataset with their views; rows counted inside each sequence.

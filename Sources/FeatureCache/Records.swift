@@ -84,12 +84,14 @@ public enum StoredType: String, Sendable, CaseIterable, Codable {
     }
 
     /// Little-endian, without framing.
-    func data(_ numbers: [Float]) -> Data {
+    func data(_ numbers: [Float]) -> Data { numbers.withUnsafeBufferPointer(data) }
+
+    func data(_ numbers: UnsafeBufferPointer<Float>) -> Data {
         switch self {
-        case .float32: return numbers.withUnsafeBytes { Data($0) }
+        case .float32: return Data(buffer: numbers)
         case .float16:
             var data = Data(count: numbers.count * 2)
-            data.withUnsafeMutableBytes { elementwise_narrow(numbers.count, numbers, $0.baseAddress) }
+            data.withUnsafeMutableBytes { elementwise_narrow(numbers.count, numbers.baseAddress, $0.baseAddress) }
             return data
         }
     }

@@ -14,9 +14,19 @@ final class RowCheck: Sendable {
         var file: FileState?
         var rows = RowSet()
         var hasLooked = false
+        /// Grows whenever `rows` is forgotten.
+        var generation = 0
         /// Whether the remembered state is older.
         var isNews = false
         var compared = 0
+
+        /// Whether what a load of that generation read is what `file` holds.
+        func isCurrent(_ generation: Int?) -> Bool { generation == nil || generation == self.generation }
+
+        mutating func forget() {
+            (file, rows) = (nil, RowSet())
+            generation += 1
+        }
     }
 
     /// What is remembered of a cache.
@@ -29,6 +39,8 @@ final class RowCheck: Sendable {
     private let path: String
     private let recordPath: String
     private let state = Mutex(State())
+    /// Held while this process writes to the file: of two writes at a time, each would take the other for somebody else's.
+    private let writer = NSRecursiveLock()
 
     /// The most caches that are remembered.
     private static let maximumRecords = 100
@@ -59,22 +71,41 @@ final class RowCheck: Sendable {
     var compared: Int { state.withLock(\.compared) }
 
     /// Call before rows are read: forgets all if somebody else wrote to the file.
-    func begin() {
+    ///
+    /// - Returns: the generation of what is read now. Rows that are compared later than they were read must carry it, for the
+    ///   file may be another by then.
+    @discardableResult func begin() -> Int {
         let now = FileState(path: path)
-        state.withLock { state in
+        return state.withLock { state in
             look(&state, now)
-            guard state.file == nil || state.file != now else { return }
-            (state.file, state.rows, state.isNews) = (now, RowSet(), false)
+            if state.file == nil || state.file != now {
+                state.forget()
+                (state.file, state.isNews) = (now, false)
+            }
+            return state.generation
         }
     }
 
+    /// Whether the row that a load read is known to fit its checksum.
+    ///
+    /// - Parameter generation: of the load; nil means now.
+    func knows(_ row: Int64, generation: Int? = nil) -> Bool {
+        state.withLock { $0.isCurrent(generation) && $0.rows.contains(row) }
+    }
+
     /// Whether the features of a row fit their checksum, as far as is known or as they are hashed now.
-    func accepts(_ row: Int64, _ features: Data, _ checksum: String?) -> Bool {
-        if state.withLock({ $0.rows.contains(row) }) { return true }
-        let fits = hexDigest(features) == checksum
+    func accepts(_ row: Int64, _ features: Data, _ checksum: String?, generation: Int? = nil) -> Bool {
+        knows(row, generation: generation)
+            || notes(row, fits: hexDigest(features) == checksum, generation: generation)
+    }
+
+    /// Notes that a row was compared, and remembers one that fits unless the file changed after it was read.
+    ///
+    /// - Returns: `fits`.
+    func notes(_ row: Int64, fits: Bool, generation: Int?) -> Bool {
         state.withLock { state in
             state.compared += 1
-            guard fits else { return }
+            guard fits, state.isCurrent(generation) else { return }
             state.rows.insert(row)
             state.isNews = true
         }
@@ -83,14 +114,19 @@ final class RowCheck: Sendable {
 
     /// Runs something that writes to the file without changing sequences that are there.
     func writing<Result>(_ body: () throws -> Result) rethrows -> Result {
+        writer.lock()
+        defer { writer.unlock() }
         let before = FileState(path: path)
         defer {
             let after = FileState(path: path)
             state.withLock { state in
                 look(&state, before)
-                let isOurs = state.file != nil && state.file == before
-                if isOurs, before != after { state.isNews = true }
-                (state.file, state.rows) = isOurs ? (after, state.rows) : (nil, RowSet())
+                if state.file != nil, state.file == before {
+                    if before != after { state.isNews = true }
+                    state.file = after
+                } else {
+                    state.forget()
+                }
             }
         }
         return try body()

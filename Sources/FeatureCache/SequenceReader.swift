@@ -38,15 +38,16 @@ public final class SequenceReader: Sendable {
                     for span in spans {
                         let target = UnsafeMutableBufferPointer(
                             rebasing: buffer[first * featureSize..<(first + span.length) * featureSize])
-                        let copied = try CacheFile.copyBlob(
-                            statement, extraction, span, as: type, from: span.firstRow * featureSize, into: target,
-                            check)
-                        switch copied {
-                        case .whole: break
-                        case .tooShort:
-                            throw CacheError.damagedSequence(path: path, video: "number \(span.videoID)")
-                        case .damaged(let row): throw try CacheFile.damage([row], path: path, database)
+                        var damaged: Int64?
+                        let isWhole = try CacheFile.copyBlob(
+                            statement, extraction, span, as: type, from: span.firstRow * featureSize, into: target
+                        ) { row, blob, checksum in
+                            if !check.accepts(row, blob, checksum) { damaged = row }
                         }
+                        guard isWhole else {
+                            throw CacheError.damagedSequence(path: path, video: "number \(span.videoID)")
+                        }
+                        if let damaged { throw try CacheFile.damage([damaged], path: path, database) }
                         firstRows.append(first)
                         first += span.length
                     }
@@ -57,34 +58,29 @@ public final class SequenceReader: Sendable {
         return (rows, firstRows)
     }
 
-    /// Copies the views of videos one after the other, beginning at a row of the buffer.
+    /// Copies the views of videos to where their spans say, and tells `loading` of each.
     ///
-    /// - Returns: rows of `sequence` that do not fit their checksums.
     /// - Throws: `CacheError`.
     func read(
         _ videos: ArraySlice<FeatureSet.Example>, featureSize: Int, into buffer: UnsafeMutableBufferPointer<Float>,
-        from firstRow: Int
-    ) throws -> [Int64] {
+        for loading: inout FeatureLoading
+    ) throws {
         try CacheError.translating(path) {
             try database.read { database in
                 let statement = try database.makeStatement(sql: CacheFile.blobQuery)
-                var offset = firstRow * featureSize
-                var damaged: [Int64] = []
                 for video in videos {
                     for view in video.views {
-                        let end = offset + view.length * featureSize
-                        let target = UnsafeMutableBufferPointer(rebasing: buffer[offset..<end])
-                        let copied = try CacheFile.copyBlob(
-                            statement, extraction, view, as: type, from: 0, into: target, check)
-                        switch copied {
-                        case .whole: break
-                        case .tooShort: throw CacheError.damagedSequence(path: path, video: video.path)
-                        case .damaged(let row): damaged.append(row)
+                        let first = view.firstRow * featureSize
+                        let target = UnsafeMutableBufferPointer(
+                            rebasing: buffer[first..<first + view.length * featureSize])
+                        let isWhole = try CacheFile.copyBlob(
+                            statement, extraction, view, as: type, from: 0, into: target
+                        ) { row, blob, checksum in
+                            loading.note(view, row: row, blob, bytes: target.count * type.bytes, as: type, checksum)
                         }
-                        offset = end
+                        guard isWhole else { throw CacheError.damagedSequence(path: path, video: video.path) }
                     }
                 }
-                return damaged
             }
         }
     }

@@ -7,30 +7,23 @@ extension CacheFile {
         SELECT features, checksum, rowid FROM sequence WHERE extraction_id = ? AND video_id = ? AND view = ?
         """
 
-    /// What copying a sequence came to.
-    enum Copied {
-        case whole
-        /// The blob is shorter than its recipe says, or missing.
-        case tooShort
-        /// The row does not fit its checksum.
-        case damaged(row: Int64)
-    }
-
-    /// Copies rows of a sequence.
+    /// Copies rows of a sequence and hands its blob with its number and checksum to `compare`.
     ///
-    /// - Parameter first: numbers to leave out.
+    /// - Parameter first: values to leave out.
+    /// - Returns: false if the blob is shorter than its recipe says, or missing.
     static func copyBlob(
         _ statement: Statement, _ extraction: Int64, _ span: FeatureSet.Span, as type: StoredType, from first: Int,
-        into target: UnsafeMutableBufferPointer<Float>, _ check: RowCheck
-    ) throws -> Copied {
+        into target: UnsafeMutableBufferPointer<Float>, compare: (Int64, Data, String?) -> Void
+    ) throws -> Bool {
         let cursor = try Row.fetchCursor(statement, arguments: [extraction, span.videoID, span.view])
-        guard let row = try cursor.next(), span.length > 0 else { return .tooShort }
+        guard let row = try cursor.next(), span.length > 0 else { return false }
         let range = first * type.bytes..<(first + target.count) * type.bytes
         let (checksum, place) = try (row.get(1) as String?, row.get(2) as Int64)
         return try row.withUnsafeData(atIndex: 0) { data in
-            guard let data, data.count >= range.upperBound else { return .tooShort }
+            guard let data, data.count >= range.upperBound else { return false }
             data.withUnsafeBytes { type.copy(UnsafeRawBufferPointer(rebasing: $0[range]), to: target) }
-            return check.accepts(place, data, checksum) ? .whole : .damaged(row: place)
+            compare(place, data, checksum)
+            return true
         }
     }
 
@@ -42,10 +35,9 @@ extension CacheFile {
                   JOIN extraction ON extraction.id = extraction_id WHERE sequence.rowid = ?
                 """)
         var (clips, recipe) = ([String](), "?")
-        for row in rows.sorted().prefix(5) {
+        for row in rows.sorted().prefix(CacheError.namedClips) {
             guard let found = try Row.fetchOne(statement, arguments: [row]) else { continue }
-            let view: Int = try found.get(1)
-            clips.append(try found.get(0) + (view == 0 ? "" : " (view \(view))"))
+            clips.append(CacheError.clip(try found.get(0), view: try found.get(1)))
             recipe = try found.get(2)
         }
         return .damagedFeatures(path: path, recipe: recipe, clips: clips, count: rows.count)

@@ -119,7 +119,7 @@ public struct Exploring: Sendable {
         }
         let count = min(all.count, Self.frames)
         let examples = (0..<count).map { all[$0 * all.count / max(1, count)] }
-        let features = FeatureSet(examples: examples, featureSize: clips.featureSize, storage: clips.storage)
+        let features = clips.replacing(examples: examples)
         let vectors = try ClipVectors(features)
         report("comparing", 0, 1)
         let nearest = NearestNeighbors.all(vectors, count: ClipMap.neighbors)
@@ -176,12 +176,12 @@ public struct Exploring: Sendable {
             return ([:], [])
         }
         // Every clip is held out once, those of the test part too.
-        let pooled = FeatureSet(
+        let pooled = features.replacing(
             examples: features.examples.map {
                 .init(
                     videoID: $0.videoID, path: $0.path, label: $0.label, split: Split.train.rawValue, group: $0.group,
                     views: $0.views)
-            }, featureSize: features.featureSize, storage: features.storage)
+            })
         var training = TrainingConfiguration(
             model: HeadConfiguration(kind: .average), standardize: true, epochs: 30, validation: 0)
         training.optimizer.weightDecay = 1e-2

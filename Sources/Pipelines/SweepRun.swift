@@ -80,7 +80,7 @@ public struct SweepRun: Sendable {
         let first = plan.points[0].pipeline
         let views = plan.points.compactMap { $0.pipeline.training?.views }.max() ?? 1
         let features = try SequenceRun.load(
-            cache, first.dataset, extraction: extraction, views: views, memory: memory)
+            cache, first.dataset, extraction: extraction, views: views, memory: memory, overlapping: true)
         var outcomes: [Int: Outcome] = [:]
         let isStopped = isCancelled
         try runJobs(count: plan.points.count, workers: workers) {

@@ -11,7 +11,7 @@ extension FeatureSet {
                     group: example.group, views: example.views)
             }
         }
-        return FeatureSet(examples: placed, featureSize: featureSize, storage: storage)
+        return replacing(examples: placed)
     }
 }
 
@@ -19,16 +19,17 @@ extension SequenceRun {
     /// The features of the clips that a pipeline's `dataset` section names, each in the split that it has there: the data set's
     /// own, or the share that `dataset.test` sets aside.
     ///
+    /// - `overlapping`: see `CacheFile.features`.
     /// - Throws: `SequenceError.noSamples`, `CacheError`, `DatasetError`.
     public static func load(
         _ cache: CacheFile, _ source: DatasetConfiguration, extraction: (id: Int64, record: ExtractionRecord),
-        views: Int, memory: Int
+        views: Int, memory: Int, overlapping: Bool = false
     ) throws -> FeatureSet {
         let placed = try places(of: source, in: cache)
         let labels = placed.isEmpty ? [] : try source.chosenLabels(from: placed.values.map { ($0.label, $0.split) })
         let features = try cache.features(
             dataset: source.name, extraction: extraction.id, labels: labels, excluding: try source.excludedPaths(),
-            views: views, memory: memory)
+            views: views, memory: memory, overlapping: overlapping)
         if features.examples.isEmpty {
             throw SequenceError.noSamples(dataset: source.name, available: try cache.datasets())
         }

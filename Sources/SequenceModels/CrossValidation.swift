@@ -39,7 +39,7 @@ public struct CrossValidation: Sendable {
                     videoID: example.videoID, path: example.path, label: example.label, split: Split.train.rawValue,
                     group: example.group, views: example.views) : example
         }
-        self.features = FeatureSet(examples: pooled, featureSize: features.featureSize, storage: features.storage)
+        self.features = features.replacing(examples: pooled)
         let pool = pooled.indices.filter { pooled[$0].split == Split.train.rawValue }
         if pool.isEmpty { throw SequenceError.noTraining(dataset: "") }
         self.pool = pool

@@ -47,7 +47,7 @@ public struct RunEvaluation: Sendable {
         let own = Set(clips.digests(role).compactMap { videos[$0] })
         let features = try cache.features(
             dataset: configuration.dataset, extraction: extraction.id, videos: own,
-            views: configuration.training.views)
+            views: configuration.training.views, overlapping: true)
         let groups = try cache.groups(dataset: configuration.dataset)
         (self.role, self.head, self.configuration, self.features) = (role, head, configuration, features)
         let all: [PredictionRecord]
@@ -59,9 +59,12 @@ public struct RunEvaluation: Sendable {
             let evaluation = try Evaluation(
                 head, features, Array(features.examples.indices), split: Split(rawValue: role.rawValue) ?? .validation,
                 averagingViews: configuration.training.averagesViews)
+            // Before scores that are no numbers: damage explains them.
+            try features.requireVerified()
             guard evaluation.unscored == 0 else { throw SequenceError.noProbabilities }
             all = evaluation.predictions
         }
+        try features.requireVerified()
         let known = Metrics.known(all, labels: head.labels)
         predictions = leavesOutUnknown ? known : all
         guard !predictions.isEmpty else {

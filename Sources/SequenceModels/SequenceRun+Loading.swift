@@ -5,13 +5,15 @@ import FeatureCache
 extension SequenceRun {
     /// The features of all clips of a dataset, in the splits that the cache has.
     ///
+    /// - `overlapping`: see `CacheFile.features`.
     /// - Throws: `SequenceError.noSamples`, `CacheError`.
     public static func load(
         _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord),
-        excluding excluded: Set<String> = [], views: Int, memory: Int
+        excluding excluded: Set<String> = [], views: Int, memory: Int, overlapping: Bool = false
     ) throws -> FeatureSet {
         let features = try cache.features(
-            dataset: dataset, extraction: extraction.id, excluding: excluded, views: views, memory: memory)
+            dataset: dataset, extraction: extraction.id, excluding: excluded, views: views, memory: memory,
+            overlapping: overlapping)
         if features.examples.isEmpty {
             throw SequenceError.noSamples(dataset: dataset, available: try cache.datasets())
         }

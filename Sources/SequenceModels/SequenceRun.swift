@@ -87,6 +87,8 @@ public struct SequenceRun: Sendable {
     /// Trains, predicts all splits, and writes run, epochs, predictions and the run directory.
     ///
     /// - `features`: what `load` gave, where several runs share it; nil loads.
+    /// Nothing but the run's state and its list of clips is written before the features are verified.
+    ///
     /// - Throws: `SequenceError`, `CacheError`; the run's state in the cache then says `failed` or `diverged`.
     public func run(
         cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), features: FeatureSet? = nil,
@@ -120,6 +122,8 @@ public struct SequenceRun: Sendable {
         configuration.crossValidation = crossValidation?.summary
         configuration.sampledRate = try cache.sampledRate(dataset: dataset, extraction: extraction.id)
         configuration.missing = missing
+        // What the run achieved before stays if the features are damaged now.
+        if goesOn { try features.requireVerified() }
         let run = try begin(configuration, directory, cache, extraction.id, goesOn: goesOn)
         try record(clips, videos, directory, cache, run)
         do {
@@ -148,17 +152,19 @@ public struct SequenceRun: Sendable {
         }
     }
 
-    /// The features of the run's clips.
+    /// The features of the run's clips, which may not be verified yet.
     ///
     /// - Throws: `SequenceError`, `CacheError`, `DatasetError`.
     public func load(
         _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord)
     ) throws -> FeatureSet {
         if let source {
-            return try Self.load(cache, source, extraction: extraction, views: training.views, memory: memory)
+            return try Self.load(
+                cache, source, extraction: extraction, views: training.views, memory: memory, overlapping: true)
         }
         return try Self.load(
-            cache, dataset: dataset, extraction: extraction, excluding: excluded, views: training.views, memory: memory)
+            cache, dataset: dataset, extraction: extraction, excluding: excluded, views: training.views, memory: memory,
+            overlapping: true)
     }
 
     /// What is trained on: all but the test part where folds have said how long.

@@ -58,10 +58,24 @@ public struct Trainer: Sendable {
     ///
     /// - `shape`: of one frame's features; nil for vectors.
     /// - `earlier`: where to go on; nil begins.
+    /// - Returns: when the features are verified.
     /// - Throws: `SequenceError`, `CacheError`, or what a hook throws.
     public func train(
         _ features: FeatureSet, _ partition: Partition, input: HeadConfiguration.Input? = nil,
         resuming earlier: ((Head) throws -> TrainingState)? = nil, hooks: Hooks = Hooks()
+    ) throws -> Result {
+        do {
+            return try trainVerifying(features, partition, input, earlier, hooks)
+        } catch {
+            // Damaged features explain a head that diverged, or values that are no numbers.
+            try features.requireVerified()
+            throw error
+        }
+    }
+
+    private func trainVerifying(
+        _ features: FeatureSet, _ partition: Partition, _ input: HeadConfiguration.Input?,
+        _ earlier: ((Head) throws -> TrainingState)?, _ hooks: Hooks
     ) throws -> Result {
         let monitor = try self.monitor(features, partition)
         try checkFinite(features)
@@ -71,7 +85,15 @@ public struct Trainer: Sendable {
         var state = try earlier?(head) ?? TrainingState(head.parameters, seed: configuration.seed)
         head.parameters = state.parameters
         // A run that dies in its first epochs can be resumed too.
-        if earlier == nil { try hooks.checkpoint(state, head) }
+        var start = earlier == nil ? (state: state, head: head) : nil
+        // The features may still be compared with their checksums during the first epoch: nobody hears of anything before.
+        func settle() throws {
+            try features.requireVerified()
+            guard let first = start else { return }
+            start = nil
+            try hooks.checkpoint(first.state, first.head)
+        }
+        if features.verification == nil { try settle() }
         var ending = Ending.finished
         while state.epoch < min(configuration.epochs, stopsAfter ?? .max) {
             if hasLostPatience(state) {
@@ -112,9 +134,11 @@ public struct Trainer: Sendable {
             configuration.schedule.observe(
                 metrics?.finiteLoss ?? loss, epoch: state.epoch, base: configuration.optimizer.learningRate,
                 &state.schedule)
+            try settle()
             try hooks.report(record)
             if state.epoch % configuration.checkpoint == 0 { try hooks.checkpoint(state, head) }
         }
+        try settle()
         // What the optimiser remembers of a loss that exploded is of no use: the checkpoint before stays.
         if ending != .diverged { try hooks.checkpoint(state, head) }
         head.parameters = state.best.parameters
@@ -259,38 +283,5 @@ public struct Trainer: Sendable {
             return RandomParameters(seed: UInt64(bitPattern: Int64(configuration.seed)))
         }
         return try openHeadWeights(path: path)
-    }
-}
-
-extension HeadConfiguration.Kind {
-    /// The classes that a head knows: those it is trained on, or all where nothing is trained.
-    func classes(_ features: FeatureSet, _ partition: Partition) -> [String] {
-        let known = self == .zeroShot ? Array(features.examples.indices) : partition.train
-        return Set(known.map { features.examples[$0].label }).sorted()
-    }
-}
-
-extension EpochRecord {
-    /// Lower is better.
-    fileprivate func value(_ monitor: TrainingConfiguration.Monitor) -> Double {
-        switch monitor {
-        case .validationLoss: validationLoss ?? .infinity
-        case .validationAccuracy: -(validationAccuracy ?? 0)
-        case .trainLoss: trainLoss
-        case .trainAccuracy: -trainAccuracy
-        }
-    }
-}
-
-extension TrainingConfiguration.ClassWeights {
-    /// In the order of the labels; empty where all are equal.
-    public func values(_ labels: [String], counts: [Int: Int]) -> [Double] {
-        switch self {
-        case .equal: return []
-        case .named(let weights): return labels.map { weights[$0] ?? 1 }
-        case .balanced:
-            let total = Double(counts.values.reduce(0, +))
-            return labels.indices.map { total / (Double(labels.count) * Double(counts[$0] ?? 1)) }
-        }
     }
 }

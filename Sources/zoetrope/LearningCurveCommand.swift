@@ -49,7 +49,8 @@ struct LearningCurveCommand: ParsableCommand {
             _ = try TrainSequence.checkCoverage(
                 pipeline, cache, extraction.id, allowsPartial: partial.isAllowed)
             let features = try SequenceRun.load(
-                cache, pipeline.dataset, extraction: extraction, views: training.views, memory: resources.memory.bytes)
+                cache, pipeline.dataset, extraction: extraction, views: training.views, memory: resources.memory.bytes,
+                overlapping: true)
             let validation = try CrossValidation(
                 training, folds: folds, repeats: repeats, features: features,
                 input: .init(shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames))

@@ -88,7 +88,8 @@ struct Sweep: ParsableCommand {
         guard let training = first.training else { return }
         let features = try SequenceRun.load(
             cache, first.dataset, extraction: extraction,
-            views: plan.points.compactMap { $0.pipeline.training?.views }.max() ?? 1, memory: memory.bytes)
+            views: plan.points.compactMap { $0.pipeline.training?.views }.max() ?? 1, memory: memory.bytes,
+            overlapping: true)
         let validation = try CrossValidation(
             training, folds: folds, repeats: 1, features: features,
             input: .init(shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames))

@@ -75,6 +75,56 @@ import Testing
         #expect(try place.run("sequence", "p.yaml", "--name", "again").status == 0)
     }
 
+    @Test("training that finds damaged features fails, keeps nothing of it, and goes on once they are repaired")
+    func training() throws {
+        let place = try Workplace()
+        try place.add("s.yaml", Data((Workplace.pipeline + "\nsweep: {sequence.model.hidden: [4, 6]}\n").utf8))
+        #expect(try place.run("extract", "p.yaml").status == 0)
+        #expect(try place.run("sequence", "p.yaml").status == 0)
+        let resume = ["sequence", "p.yaml", "--name", "tiny", "--resume", "--set", "sequence.epochs=5"]
+        let model = try Data(contentsOf: URL(fileURLWithPath: place.path + "/runs/tiny/model.safetensors"))
+        let blobs: [Data] = try place.query(
+            "SELECT features FROM sequence JOIN video ON id = video_id WHERE path LIKE '%/4.y4m'")
+        // The highest exponent bit of a value: the loss explodes, and the damage has to be told all the same.
+        try Self.flip(place.path + "/features.sqlite", find: try #require(blobs.first)[51..<83])
+        let commands = [
+            ["sequence", "p.yaml", "--name", "new"], ["sequence", "p.yaml", "--name", "folds", "--folds", "2"],
+            ["sequence", "p.yaml", "--name", "wild", "--set", "sequence.optimizer.learning_rate=1e300"],
+            ["sweep", "s.yaml"], ["sweep", "s.yaml", "--folds", "2"], resume,
+        ]
+        for command in commands {
+            let refused = try Program.run(command, in: place.path)
+            #expect(refused.status == 1, "\(command): \(refused.status) \(refused.error)")
+            #expect(refused.error.contains("train/jump up/4.y4m"), "\(command): \(refused.error)")
+            #expect(!refused.out.contains("%") && !refused.error.contains("epoch 1"), "\(command): \(refused.out)")
+        }
+        let names: [String] = try place.query("SELECT name FROM run WHERE state = 'finished'")
+        #expect(names == ["tiny"])
+        let states: Set<String> = Set(try place.query("SELECT state FROM run WHERE name <> 'tiny'"))
+        #expect(states == ["failed"])
+        let epochs: [Int] = try place.query(
+            "SELECT count(*) FROM epoch JOIN run ON run.id = run_id WHERE name <> 'tiny'")
+        let predictions: [Int] = try place.query(
+            "SELECT count(*) FROM prediction JOIN run ON run.id = run_id WHERE name <> 'tiny'")
+        #expect(epochs == [0] && predictions == [0])
+        let files = try FileManager.default.subpathsOfDirectory(atPath: place.path + "/runs")
+        #expect(
+            Set(files.filter { $0.hasSuffix(".safetensors") || $0.hasSuffix("config.json") }) == [
+                "tiny/model.safetensors", "tiny/last.safetensors", "tiny/config.json",
+            ])
+        #expect(!files.contains("tiny-sweep.csv"))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: place.path + "/runs/tiny/model.safetensors")) == model)
+        let evaluated = try place.run("evaluate", "runs/new")
+        #expect(evaluated.status == 1 && evaluated.error.contains("there is no config.json"), "\(evaluated.error)")
+        #expect(try place.run("cache", "prune", "features.sqlite", "--damaged").status == 0)
+        #expect(try place.run("extract", "p.yaml").out.contains("Extracted 1 videos"))
+        for command in [resume, ["sequence", "p.yaml", "--name", "new", "--resume"], ["sweep", "s.yaml"]] {
+            let done = try Program.run(command, in: place.path)
+            #expect(done.status == 0, "\(command): \(done.error)")
+        }
+        #expect(try place.run("evaluate", "runs/new").status == 0)
+    }
+
     @Test("a weight file that differs from the digest beside it, or in its published name, is refused") func digests()
         throws
     {

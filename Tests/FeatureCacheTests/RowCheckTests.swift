@@ -1,3 +1,4 @@
+import Digests
 import Foundation
 import GRDB
 import TestSupport
@@ -7,8 +8,8 @@ import Testing
 
 /// Loads compare features with their checksums once for a state of the file.
 @Suite struct RowCheckTests {
-    private let scratch: ScratchFolder
-    private let path: String
+    let scratch: ScratchFolder
+    let path: String
     private let recipe = RowCheckTests.recipe()
 
     init() throws {
@@ -29,29 +30,39 @@ import Testing
         }
     }
 
-    private static func recipe() -> ExtractionRecord {
+    static func recipe(type: StoredType = .float32, text: String = "{}") -> ExtractionRecord {
         ExtractionRecord(
-            digest: "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", name: "r", backbone: "b",
-            weights: "random", weightsDigest: nil, tap: "pooled", imageSize: 32, maxFrames: 2, featureShape: [1000],
-            precision: "f32", recipe: "{}", version: "test")
+            digest: hexDigest(Data(text.utf8)), name: "r", backbone: "b", weights: "random", weightsDigest: nil,
+            tap: "pooled", imageSize: 32, maxFrames: 2, featureShape: [1000], elementType: type, precision: "f32",
+            recipe: text, version: "test")
     }
 
-    private func open(create: Bool = false) throws -> CacheFile {
+    func open(create: Bool = false) throws -> CacheFile {
         try CacheFile(path: path, create: create, checks: scratch.path + "/checked")
     }
 
     /// Loads as another process would, and says how many sequences were hashed.
-    private func load(
-        labels: Set<String>? = nil, memory: Int = .max, then use: (CacheFile, FeatureSet) throws -> Void = { _, _ in }
+    func load(
+        labels: Set<String>? = nil, memory: Int = .max, overlapping: Bool = false,
+        then use: (CacheFile, FeatureSet) throws -> Void = { _, features in try features.requireVerified() }
     ) throws -> Int {
         let cache = try open()
-        let features = try cache.features(dataset: "d", extraction: 1, labels: labels, memory: memory)
+        let features = try cache.features(
+            dataset: "d", extraction: 1, labels: labels, memory: memory, overlapping: overlapping)
         try use(cache, features)
         return cache.check.compared
     }
 
+    /// As somebody does who writes to the file.
+    func touch(_ seconds: Int = 1_000_000_000) throws {
+        var times = [timespec(), timespec()]
+        times[0].tv_sec = seconds
+        times[1].tv_sec = seconds
+        try #require(utimensat(AT_FDCWD, path, times, 0) == 0)
+    }
+
     /// Changes one bit of a clip's features in the file, as a bad disk does.
-    private func damage(_ clip: Int) throws {
+    func damage(_ clip: Int) throws {
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         let values = (100..<110).map { Float($0) + Float(clip) / 10 }
         let place = try #require(bytes.range(of: values.withUnsafeBytes { Data($0) }))
@@ -65,11 +76,7 @@ import Testing
         #expect(try load() == 6)
         #expect(try load() == 0)
         #expect(try load(labels: ["0"]) == 0)
-        // As if somebody had touched it.
-        var times = [timespec(), timespec()]
-        times[0].tv_sec = 1_000_000_000
-        times[1].tv_sec = 1_000_000_000
-        #expect(utimensat(AT_FDCWD, path, times, 0) == 0)
+        try touch()
         #expect(try load() == 6)
         #expect(try load() == 0)
     }

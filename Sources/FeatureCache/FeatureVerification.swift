@@ -1,0 +1,109 @@
+import Dispatch
+import Digests
+import Foundation
+import Synchronization
+
+/// The comparison of features in memory with their checksums, by threads in the background while the features are used.
+///
+/// What was copied is hashed, not what is in the file by then. The threads stop if nobody holds the verification any more.
+public final class FeatureVerification: Sendable {
+    private let work: Work
+    private let check: RowCheck
+    private let path: String
+    private let recipe: String
+    /// For the names of damaged clips.
+    private let videos: [FeatureSet.Example]
+    private let isRemembered = Atomic<Bool>(false)
+
+    /// Starts the threads, one a core.
+    ///
+    /// - Parameters:
+    ///   - rows: `[row, feature]` of all sequences.
+    ///   - recipe: its name.
+    init(
+        _ rows: [Float], featureSize: Int, _ loading: FeatureLoading, of videos: [FeatureSet.Example], recipe: String
+    ) {
+        work = Work(rows, featureSize, loading.unchecked, loading.check)
+        (check, path, self.recipe, self.videos) = (loading.check, loading.path, recipe, videos)
+        for _ in 0..<min(ProcessInfo.processInfo.activeProcessorCount, loading.unchecked.count) { work.start() }
+    }
+
+    deinit { work.stop() }
+
+    /// Returns when all sequences were compared, at once if that is done. May be called from several threads.
+    ///
+    /// - Throws: `CacheError.damagedFeatures` if some do not fit, each time.
+    public func wait() throws {
+        work.wait()
+        if !isRemembered.exchange(true, ordering: .relaxed) { check.remember() }
+        let damaged = work.damaged
+        if damaged.isEmpty { return }
+        let paths = Dictionary(videos.map { ($0.videoID, $0.path) }, uniquingKeysWith: { first, _ in first })
+        let clips = damaged.sorted { $0.row < $1.row }.prefix(CacheError.namedClips).map {
+            CacheError.clip(paths[$0.span.videoID] ?? "?", view: $0.span.view)
+        }
+        throw CacheError.damagedFeatures(path: path, recipe: recipe, clips: Array(clips), count: damaged.count)
+    }
+}
+
+/// What the threads share, so that none of them keeps the verification alive.
+private final class Work: Sendable {
+    private let rows: [Float]
+    private let featureSize: Int
+    private let sequences: [UncheckedSequence]
+    private let check: RowCheck
+    private let next = Atomic<Int>(0)
+    private let found = Mutex<[UncheckedSequence]>([])
+    private let group = DispatchGroup()
+
+    init(_ rows: [Float], _ featureSize: Int, _ sequences: [UncheckedSequence], _ check: RowCheck) {
+        (self.rows, self.featureSize, self.sequences, self.check) = (rows, featureSize, sequences, check)
+    }
+
+    /// Those compared so far that do not fit.
+    var damaged: [UncheckedSequence] { found.withLock(\.self) }
+
+    func start() {
+        group.enter()
+        Thread { [self] in
+            run()
+            group.leave()
+        }.start()
+    }
+
+    func stop() { next.store(sequences.count, ordering: .relaxed) }
+
+    func wait() { group.wait() }
+
+    private func run() {
+        rows.withUnsafeBufferPointer { rows in
+            while case let place = next.add(1, ordering: .relaxed).oldValue, place < sequences.count {
+                let sequence = sequences[place]
+                let first = sequence.span.firstRow * featureSize
+                let own = UnsafeBufferPointer(rebasing: rows[first..<first + sequence.span.length * featureSize])
+                let digest = Self.digest(own, sequence)
+                let fits = check.notes(
+                    sequence.row, fits: digest == sequence.checksum, generation: sequence.generation)
+                if !fits { found.withLock { $0.append(sequence) } }
+            }
+        }
+    }
+
+    /// SHA-256 of the sequence as it is stored, lower-case hexadecimal.
+    private static func digest(_ values: UnsafeBufferPointer<Float>, _ sequence: UncheckedSequence) -> String {
+        var digest = Digest()
+        switch sequence.type {
+        case .float32: digest.update(UnsafeRawBufferPointer(values))
+        // Widening is exact, so narrowing gives the stored bytes back.
+        case .float16: digest.update(sequence.type.data(values))
+        }
+        var padding = sequence.padding
+        while padding > 0 {
+            digest.update(zeros.prefix(padding))
+            padding -= min(padding, zeros.count)
+        }
+        return digest.hex()
+    }
+
+    private static let zeros = Data(count: 1 << 16)
+}
