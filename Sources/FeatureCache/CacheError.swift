@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import GRDB
 
@@ -90,7 +91,7 @@ public enum CacheError: LocalizedError, Equatable {
 
     private static func freeBytes(_ path: String) -> Int? {
         var disk = statvfs()
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = OutputPath.parent(of: path)
         guard statvfs(folder.isEmpty ? "." : folder, &disk) == 0 else { return nil }
         return Int(clamping: UInt(disk.f_bavail) * disk.f_frsize)
     }

@@ -31,6 +31,8 @@ public struct MemberClip: Sendable, Equatable {
     public let digest: String
     /// Relative to the dataset's root.
     public let path: String
+    /// Its class as the run predicted it; nil before it did.
+    public let label: String?
     /// The part that it plays.
     public let role: ClipRole
 }
@@ -53,12 +55,15 @@ extension CacheFile {
             try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT video_id, digest, path, role FROM membership JOIN video ON video.id = video_id
-                    WHERE run_id = ? ORDER BY path, video_id, role
+                    SELECT membership.video_id, digest, path, role, (SELECT label FROM prediction
+                        WHERE prediction.run_id = membership.run_id AND prediction.video_id = membership.video_id LIMIT 1)
+                    FROM membership JOIN video ON video.id = membership.video_id
+                    WHERE membership.run_id = ? ORDER BY path, membership.video_id, role
                     """, arguments: [run]
             ).compactMap { row in
                 guard let role = try ClipRole(rawValue: row.get(3)) else { return nil }
-                return try MemberClip(videoID: row.get(0), digest: row.get(1), path: row.get(2), role: role)
+                return try MemberClip(
+                    videoID: row.get(0), digest: row.get(1), path: row.get(2), label: row.get(4), role: role)
             }
         }
     }

@@ -69,9 +69,13 @@ public enum OutputPath {
         }
     }
 
-    private static func parent(of path: String) -> String {
-        let folder = (path as NSString).deletingLastPathComponent
-        return folder.isEmpty ? "." : folder
+    /// The folder that holds `path`; "." for a bare name. Foundation's `deletingLastPathComponent` ends the program for a name of
+    /// one character.
+    public static func parent(of path: String) -> String {
+        var parts = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+        if !parts.isEmpty { parts.removeLast() }
+        let isAbsolute = path.utf8.first == UInt8(ascii: "/")
+        return parts.isEmpty ? (isAbsolute ? "/" : ".") : (isAbsolute ? "/" : "") + parts.joined(separator: "/")
     }
 
     /// The kind of what is at `path`, such as `S_IFREG`; nil if nothing is there.

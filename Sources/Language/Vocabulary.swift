@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Tokenizers
 
@@ -13,7 +14,7 @@ public enum Vocabulary {
     /// - Throws: `TokenizerError`.
     public static func open(_ file: String?, beside weights: String, isCausal: Bool) throws -> any Tokenizer {
         let names = isCausal ? bytePairs : sentencePieces
-        let folder = (weights as NSString).deletingLastPathComponent
+        let folder = OutputPath.parent(of: weights)
         // As `weights fetch` names it, so that vocabularies of several models lie in one folder; then as publishers do.
         let stem = ((weights as NSString).lastPathComponent as NSString).deletingPathExtension
         let candidates = (names.map { stem + "." + $0 } + names).map { folder.isEmpty ? $0 : folder + "/" + $0 }

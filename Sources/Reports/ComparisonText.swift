@@ -7,7 +7,7 @@ extension Comparison {
     public var text: String {
         var parts = [
             "\(grouped(clips)) clips, \(roleText)"
-                + (leftOut > 0 ? " (\(grouped(leftOut)) that not all runs know are left out)" : "")
+                + (leftOut > 0 ? " (\(grouped(leftOut)) that not all runs know under the same label are left out)" : "")
         ]
         parts[0] += "\n" + ([entryTable.text] + notes).joined(separator: "\n")
         if !families.isEmpty { parts.append("Over seeds:\n" + familyTable.text) }
@@ -35,7 +35,7 @@ extension Comparison {
         }
         if role == "train" { notes.append("The runs were trained on these clips.") }
         let diverged = entries.filter(\.diverged).map(\.run.name)
-        if !diverged.isEmpty { notes.append("Diverged: \(diverged.joined(separator: ", ")); ranked last.") }
+        if !diverged.isEmpty { notes.append("Diverged: \(diverged.joined(separator: ", ")); never taken for the best.") }
         return notes
     }
 

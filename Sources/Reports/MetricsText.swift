@@ -8,7 +8,7 @@ extension Metrics {
     public func summary(top: [Int], scores: ScoreMetrics, interval: Statistics.Interval) -> String {
         var table = TextTable([("measure", .left), ("value", .right)])
         table.append(["clips", grouped(count)])
-        table.append(["loss", decimal(loss, 4)])
+        table.append([unknown.count > 0 ? "loss of known classes" : "loss", decimal(loss, 4)])
         table.append(["accuracy", percent(accuracy)])
         table.append(["  95 % interval", "\(percent(interval.lower)) to \(percent(interval.upper))"])
         for k in top where k > 1 && k < labels.count { table.append(["top-\(k)", percent(accuracy(top: k))]) }

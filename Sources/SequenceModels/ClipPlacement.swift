@@ -1,7 +1,23 @@
 import Datasets
 import FeatureCache
+import Foundation
 
 extension FeatureSet {
+    /// The class of each video, by its row.
+    var labels: [Int64: String] {
+        Dictionary(examples.map { ($0.videoID, $0.label) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The same clips with other classes; a clip for which `label` returns nil keeps its own.
+    func relabelling(_ label: (Example) -> String?) -> FeatureSet {
+        replacing(
+            examples: examples.map { example in
+                Example(
+                    videoID: example.videoID, path: example.path, label: label(example) ?? example.label,
+                    split: example.split, group: example.group, views: example.views)
+            })
+    }
+
     /// The same clips, each in the split that `split` returns; a clip for which it returns nil is left out.
     public func placing(_ split: (Example) -> String?) -> FeatureSet {
         let placed = examples.compactMap { example in
@@ -26,20 +42,49 @@ extension SequenceRun {
         views: Int, memory: Int, overlapping: Bool = false
     ) throws -> FeatureSet {
         let placed = try places(of: source, in: cache)
-        let labels = placed.isEmpty ? [] : try source.chosenLabels(from: placed.values.map { ($0.label, $0.split) })
         let features = try cache.features(
-            dataset: source.name, extraction: extraction.id, labels: labels, excluding: try source.excludedPaths(),
-            views: views, memory: memory, overlapping: overlapping)
+            dataset: source.name, extraction: extraction.id, videos: Set(placed.keys), views: views, memory: memory,
+            overlapping: overlapping)
         if features.examples.isEmpty {
             throw SequenceError.noSamples(dataset: source.name, available: try cache.datasets())
         }
-        return features.placing { placed[$0.videoID]?.split.rawValue }
+        let examples = features.examples.compactMap { example in
+            placed[example.videoID].map { clip in
+                FeatureSet.Example(
+                    videoID: example.videoID, path: example.path, label: clip.label, split: clip.split.rawValue,
+                    group: clip.group, views: example.views)
+            }
+        }
+        return features.replacing(examples: examples)
     }
 
-    /// The clips of a data set that the cache knows, by their rows, without those that the pipeline excludes.
+    /// The clips of a pipeline that the cache knows, by their rows: those that the data set's folder or lists name now, with the
+    /// labels, splits and groups that they have there. Without the folder, those that the last extraction stored.
+    ///
+    /// - Throws: `DatasetError`, `CacheError`.
     public static func places(of source: DatasetConfiguration, in cache: CacheFile) throws -> [Int64: Clip] {
+        let samples = try cache.placedSamples(dataset: source.name)
+        guard let listed = try? source.ownClips() else { return try storedPlaces(of: source, samples) }
+        let root = URL(fileURLWithPath: source.root).standardizedFileURL.path
+        let (files, videos) = (try cache.knownFiles(), try cache.videoIDs())
+        let known = Set(samples.map(\.videoID))
+        let byPath = Dictionary(samples.map { ($0.path, $0.videoID) }, uniquingKeysWith: { first, _ in first })
+        var places: [Int64: Clip] = [:]
+        for clip in listed {
+            let read = files[root + "/" + clip.path].flatMap { videos[$0.digest] }
+            guard let id = read.flatMap({ known.contains($0) ? $0 : nil }) ?? byPath[clip.path] else { continue }
+            // Of files with the same bytes the first is used, as `extract` does.
+            if places[id] == nil { places[id] = clip }
+        }
+        return places
+    }
+
+    /// The clips that the last extraction stored, of the classes that the pipeline chooses.
+    private static func storedPlaces(
+        of source: DatasetConfiguration, _ all: [PlacedSample]
+    ) throws -> [Int64: Clip] {
         let excluded = try source.excludedPaths()
-        let samples = try cache.placedSamples(dataset: source.name).filter { !excluded.contains($0.path) }
+        let samples = all.filter { !excluded.contains($0.path) }
         let known = samples.compactMap { sample in
             Split(rawValue: sample.sample.split).map {
                 (
@@ -49,6 +94,8 @@ extension SequenceRun {
             }
         }
         let placed = try source.placed(known.map(\.clip))
+        let labels = placed.isEmpty ? [] : try source.chosenLabels(from: placed.map { ($0.label, $0.split) })
         return Dictionary(zip(known.map(\.id), placed), uniquingKeysWith: { first, _ in first })
+            .filter { labels.contains($0.value.label) }
     }
 }

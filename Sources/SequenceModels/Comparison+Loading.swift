@@ -38,6 +38,7 @@ extension Comparison {
                 wanted?.rawValue ?? "test", available: Self.common(clips.map(\.roles)).map(\.rawValue))
         }
         self.init(runs, groups: try cache.groups(dataset: configurations[0].dataset))
+        if self.clips == 0 { throw SequenceError.noCommonClips(chosen.rawValue) }
         let heldOut = runs.count(where: \.isHeldOut)
         role = chosen != .validation || heldOut == 0 ? chosen.rawValue : heldOut == runs.count ? "heldout" : "mixed"
     }

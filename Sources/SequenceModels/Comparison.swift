@@ -87,7 +87,7 @@ public struct Comparison: Sendable, Encodable {
     public let families: [Family]
     /// Clips that all runs predicted.
     public let clips: Int
-    /// Clips that some run did not predict, and which are left out.
+    /// Clips that some run did not predict, or that were relabelled between runs, and which are left out.
     public let leftOut: Int
     /// What the clips are for the runs: `test`, `heldout`, `validation`, `train`, or `mixed`.
     public internal(set) var role = "test"
@@ -96,7 +96,8 @@ public struct Comparison: Sendable, Encodable {
     /// - Precondition: at least one run.
     public init(_ runs: [Run], groups: [Int64: String]) {
         let common = runs.dropFirst().reduce(Set(runs[0].predictions.keys)) { $0.intersection($1.predictions.keys) }
-        let videos = common.sorted()
+        // Clips that were relabelled between two runs have no truth in common.
+        let videos = common.filter { video in Set(runs.map { $0.predictions[video]?.label }).count == 1 }.sorted()
         clips = videos.count
         leftOut = Set(runs.flatMap(\.predictions.keys)).count - videos.count
         let correct = runs.map { run in
@@ -170,7 +171,12 @@ public struct Comparison: Sendable, Encodable {
     }
 
     private static func families(_ runs: [Run], _ accuracies: [Double]) -> [Family] {
-        let members = Dictionary(grouping: runs.indices.filter { !runs[$0].isDiverged }, by: { runs[$0].family })
+        // A run that is named twice, or trained twice with one seed, says nothing of seeds.
+        var seen: Set<String> = []
+        let distinct = runs.indices.filter {
+            !runs[$0].isDiverged && seen.insert("\(runs[$0].summary.seed) \(runs[$0].family)").inserted
+        }
+        let members = Dictionary(grouping: distinct, by: { runs[$0].family })
         guard members.values.contains(where: { $0.count > 1 }) else { return [] }
         return members.values.map { indices in
             let (mean, deviation) = Statistics.meanAndDeviation(indices.map { accuracies[$0] })

@@ -12,6 +12,8 @@ public struct RunClips: Sendable, Equatable {
         public let path: String
         /// SHA-256 of the content, hex.
         public let digest: String
+        /// Its class when the run was trained; nil if an older version recorded none.
+        public let label: String?
         /// The part that it plays.
         public let role: ClipRole
     }
@@ -45,7 +47,7 @@ public struct RunClips: Sendable, Equatable {
                     guard let digest = digests[example.videoID],
                         role == .train || role == .heldout || !trained.contains(digest)
                     else { return nil }
-                    return Entry(path: example.path, digest: digest, role: role)
+                    return Entry(path: example.path, digest: digest, label: example.label, role: role)
                 }
             })
     }
@@ -59,6 +61,11 @@ public struct RunClips: Sendable, Equatable {
     /// Digests of the clips with that role.
     public func digests(_ role: ClipRole) -> Set<String> {
         Set(entries.lazy.filter { $0.role == role }.map(\.digest))
+    }
+
+    /// The class that each clip had when the run was trained, by digest.
+    public var labels: [String: String] {
+        Dictionary(entries.compactMap { entry in entry.label.map { (entry.digest, $0) } }, uniquingKeysWith: { a, _ in a })
     }
 
     /// Digests of all clips that the run could train on: the validation part is drawn from them.
@@ -81,7 +88,7 @@ extension RunClips {
         }
         let members = try cache.run(named: configuration.name).map(cache.members) ?? []
         guard !members.isEmpty else { throw SequenceError.noClips(run: directory.path, cache: cache.path) }
-        self.init(members.map { Entry(path: $0.path, digest: $0.digest, role: $0.role) })
+        self.init(members.map { Entry(path: $0.path, digest: $0.digest, label: $0.label, role: $0.role) })
     }
 }
 
@@ -98,7 +105,7 @@ extension RunClips {
         return RunClips(
             try cache.members(run: run).filter { $0.role != .heldout }.map { member in
                 Entry(
-                    path: member.path, digest: member.digest,
+                    path: member.path, digest: member.digest, label: member.label,
                     role: member.role == .train && held.contains(member.videoID) ? .heldout : member.role)
             })
     }
@@ -116,10 +123,10 @@ extension RunDirectory {
     ///
     /// - Throws: `SequenceError.runDirectory`.
     package func save(_ clips: RunClips) throws {
-        let lines = clips.entries.map { [$0.path, $0.digest, $0.role.rawValue] }
+        let lines = clips.entries.map { [$0.path, $0.digest, $0.label ?? "", $0.role.rawValue] }
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-            try CSV.text(["path", "digest", "role"], lines).write(
+            try CSV.text(Self.clipColumns, lines).write(
                 toFile: clipsPath, atomically: true, encoding: .utf8)
         } catch {
             throw SequenceError.runDirectory(
@@ -136,18 +143,19 @@ extension RunDirectory {
             if error.problem == .missing { return nil }
             throw SequenceError.runDirectory(path: path, reason: "its clips.csv cannot be read: \(error.reason)")
         }
-        guard let table = try? CSVTable(text), table.header == ["path", "digest", "role"] else {
+        guard let table = try? CSVTable(text), table.header == Self.clipColumns else {
             throw SequenceError.runDirectory(path: path, reason: "its clips.csv is damaged")
         }
         return RunClips(
             try table.rows.map { row in
-                guard row.count == 3, !row[1].isEmpty, let role = ClipRole(rawValue: row[2]) else {
+                guard row.count == 4, !row[1].isEmpty, let role = ClipRole(rawValue: row[3]) else {
                     throw SequenceError.runDirectory(path: path, reason: "its clips.csv is damaged")
                 }
-                return .init(path: row[0], digest: row[1], role: role)
+                return .init(path: row[0], digest: row[1], label: row[2].isEmpty ? nil : row[2], role: role)
             })
     }
 
+    private static let clipColumns = ["path", "digest", "label", "role"]
     /// Two million clips of paths of usual length.
     private static let clipsLimit = 1 << 28
 }

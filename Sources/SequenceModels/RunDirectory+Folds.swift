@@ -23,10 +23,12 @@ extension RunDirectory {
 
     /// Writes the models of a cross-validation beside the one that is kept, each with the clips that it used.
     ///
-    /// - Parameter clips: all that the run used.
+    /// - Parameters:
+    ///   - clips: all that the run used.
+    ///   - labels: their classes, by the videos' rows.
     /// - Throws: `SequenceError.runDirectory`.
     func saveFolds(
-        _ result: CrossValidationResult, _ configuration: Configuration, clips: [MemberClip]
+        _ result: CrossValidationResult, _ configuration: Configuration, clips: [MemberClip], labels: [Int64: String]
     ) throws {
         var configuration = configuration
         configuration.crossValidation = nil
@@ -38,7 +40,7 @@ extension RunDirectory {
             // The cache knows nothing under this name: figures of the whole run are not those of one model.
             configuration.name = "\(name)/folds/\(number)"
             let own = members.compactMap { member in
-                known[member.videoID].map { RunClips.Entry(path: $0.path, digest: $0.digest, role: member.role) }
+                known[member.videoID].map { RunClips.Entry(path: $0.path, digest: $0.digest, label: labels[member.videoID], role: member.role) }
             }
             try directory.save(RunClips(own))
             try directory.save(head, configuration)

@@ -1,4 +1,5 @@
 import Datasets
+import Escaping
 import FeatureCache
 import Foundation
 import NeuralNetwork
@@ -45,12 +46,19 @@ public struct RunEvaluation: Sendable {
         let role = try Self.role(wanted, clips)
         let videos = try cache.videoIDs()
         let own = Set(clips.digests(role).compactMap { videos[$0] })
-        let features = try cache.features(
+        let stored = try cache.features(
             dataset: configuration.dataset, extraction: extraction.id, videos: own,
             views: configuration.training.views, overlapping: true)
+        // A run owns its labels too.
+        let labels = clips.labels
+        let recorded = Dictionary(
+            videos.compactMap { digest, id in labels[digest].map { (id, $0) } }, uniquingKeysWith: { a, _ in a })
+        let features = stored.relabelling { recorded[$0.videoID] }
+        let relabelled = zip(stored.examples, features.examples).count { $0.label != $1.label }
         let groups = try cache.groups(dataset: configuration.dataset)
         (self.role, self.head, self.configuration, self.features) = (role, head, configuration, features)
         let all: [PredictionRecord]
+        var live: Metrics?
         if role == .heldout, configuration.crossValidation != nil {
             // What models said that never saw the clip.
             let run = try cache.run(of: directory, configuration)
@@ -63,6 +71,7 @@ public struct RunEvaluation: Sendable {
             try features.requireVerified()
             guard evaluation.unscored == 0 else { throw SequenceError.noProbabilities }
             all = evaluation.predictions
+            live = evaluation.metrics
         }
         try features.requireVerified()
         let known = Metrics.known(all, labels: head.labels)
@@ -70,12 +79,20 @@ public struct RunEvaluation: Sendable {
         guard !predictions.isEmpty else {
             throw SequenceError.noSplit(role.rawValue, available: clips.roles.map(\.rawValue))
         }
-        metrics = Metrics(predictions, labels: head.labels)
+        // Logits give the loss of probabilities that are too small to be stored.
+        metrics =
+            live.map { leavesOutUnknown ? $0.ofKnownClasses : $0 } ?? Metrics(predictions, labels: head.labels)
         interval = Comparison.interval(predictions, groups: groups)
         var notes = Self.notes(
             configuration, role, missing: clips.digests(role).count - features.examples.count,
             unknown: all.count - known.count, leavesOut: leavesOutUnknown)
-        let added = try Self.added(cache, configuration, clips, videos)
+        if relabelled > 0 {
+            notes.append(
+                "\(count(relabelled, "clip")) \(relabelled == 1 ? "has" : "have") another label in the data set now; the figures are of the "
+                    + "labels that the run was trained with")
+        }
+        notes += try Self.doubts(cache, configuration, metrics)
+        let added = try Self.added(cache, configuration, clips, videos, extraction.id)
         if added > 0 {
             notes.append(
                 "\(count(added, "clip")) of the data set \(added == 1 ? "was" : "were") added after training: the run used none of "
@@ -137,14 +154,30 @@ public struct RunEvaluation: Sendable {
         return notes
     }
 
-    /// Clips of the data set, of classes that the run knows, which the run has in no role.
+    /// That training diverged, or a loss that is absurd.
+    private static func doubts(
+        _ cache: CacheFile, _ configuration: RunDirectory.Configuration, _ metrics: Metrics
+    ) throws -> [String] {
+        let state = try cache.runs().first { $0.name == configuration.name }?.state
+        var doubts = SequenceRun.warnings([.test: metrics]).map { $0.replacingBytes("test clips", with: "clips") }
+        if state == RunState.diverged.rawValue {
+            doubts.insert("training diverged: the model is that of the best epoch before", at: 0)
+        }
+        return doubts
+    }
+
+    /// Clips of the data set with features, of classes that the run knows, which the run has in no role.
     private static func added(
-        _ cache: CacheFile, _ configuration: RunDirectory.Configuration, _ clips: RunClips, _ videos: [String: Int64]
+        _ cache: CacheFile, _ configuration: RunDirectory.Configuration, _ clips: RunClips, _ videos: [String: Int64],
+        _ extraction: Int64
     ) throws -> Int {
+        let extracted = Set(
+            try cache.extractedClips(dataset: configuration.dataset, extraction: extraction)
+                .filter { $0.length > 0 }.compactMap { videos[$0.digest] })
         let used = Set(clips.entries.compactMap { videos[$0.digest] })
         let (labels, excluded) = (Set(configuration.labels), Set(configuration.excluded ?? []))
         return try cache.placedSamples(dataset: configuration.dataset).count {
-            !used.contains($0.videoID) && labels.contains($0.sample.label) && !excluded.contains($0.path)
+            !used.contains($0.videoID) && extracted.contains($0.videoID) && labels.contains($0.sample.label) && !excluded.contains($0.path)
         }
     }
 }

@@ -43,14 +43,15 @@ public struct ScoreMetrics: Sendable, Equatable {
     }
 
     /// - Parameters:
-    ///   - predictions: those of classes that the head does not know count as clips of a class with probability 0.
+    ///   - predictions: those of classes that the head does not know are clips of a class with an average precision of 0.
     ///   - head: classes in the order of the probabilities.
     public init(_ predictions: [PredictionRecord], labels head: [String]) {
         let usable = predictions.filter { $0.probabilities.count == head.count && $0.probability.isFinite }
         let labels = Metrics.labels(of: head, and: usable.map(\.label))
         averagePrecision = labels.indices.map { place in
-            Self.averagePrecision(
-                usable.map { (place < head.count ? $0.probabilities[place] : 0, $0.label == labels[place]) })
+            // A class without a score is never found.
+            place < head.count
+                ? Self.averagePrecision(usable.map { ($0.probabilities[place], $0.label == labels[place]) }) : 0
         }
         calibrationError = Reliability(usable.map { ($0.probability, $0.label == $0.predicted) }).expectedError
         roc =

@@ -15,6 +15,7 @@ public enum SequenceError: LocalizedError, Equatable {
     case diverged(epoch: Int)
     case divergedFolds(Int, of: Int)
     case partial(String)
+    case noCommonClips(String)
     case noClips(run: String, cache: String)
     case otherClips(run: String, count: Int)
     case clipsGone(run: String, count: Int)
@@ -63,6 +64,9 @@ public enum SequenceError: LocalizedError, Equatable {
         case .divergedFolds(let count, let total):
             "\(count) of \(total) fold models diverged: their scores became infinite or NaN, so there is no held-out accuracy. Try a "
                 + "smaller `optimizer.learning_rate` or `standardize: true`."
+        case .noCommonClips(let split):
+            "The runs have no clip of the split \"\(split)\" in common, so they cannot be compared. Choose another with --split, or train them on "
+                + "one data set."
         case .partial(let text):
             "\(text). That is more than a tenth, so figures would be of another data set. Run `zoetrope extract` with this pipeline "
                 + "first, or pass --partial to use what is there."
@@ -70,7 +74,7 @@ public enum SequenceError: LocalizedError, Equatable {
             "Neither \(run) nor \(cache) records which clips the run was trained on, so no accuracy can be given. Name the cache that it "
                 + "was trained from with --cache, or train it again with `zoetrope sequence`."
         case .otherClips(let run, let count):
-            "\(count) clip\(count == 1 ? "" : "s") of the run \(run) \(count == 1 ? "plays" : "play") another part in the data set than "
+            "\(count) clip\(count == 1 ? "" : "s") of the run \(run) \(count == 1 ? "plays" : "play") another part or have another label in the data set than "
                 + "when it was begun, so it cannot go on. Train under another --name."
         case .clipsGone(let run, let count):
             "The run \(run) was begun with \(count) clip\(count == 1 ? "" : "s") that the cache no longer has, so it cannot go on. Run "

@@ -49,6 +49,10 @@ extension SequenceRun {
                 digests[example.videoID].map { ($0, index) }
             }, uniquingKeysWith: { first, _ in first })
         let gone = Set(earlier.entries.map(\.digest)).count { places[$0] == nil }
+        // Half of the epochs with one truth and half with another make no head.
+        let (before, now) = (earlier.labels, clips.labels)
+        let relabelled = before.count { now[$0.key] != nil && now[$0.key] != $0.value }
+        if relabelled > 0 { throw SequenceError.otherClips(run: runs + "/" + name, count: relabelled) }
         if gone > 0 { throw SequenceError.clipsGone(run: runs + "/" + name, count: gone) }
         if crossValidation != nil {
             let changed = Set(earlier.entries).symmetricDifference(clips.entries)

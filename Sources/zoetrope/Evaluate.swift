@@ -72,7 +72,12 @@ struct Evaluate: ParsableCommand {
                         lines: folds.text(averaged: evaluated.metrics.accuracy, interval: evaluated.interval) + "\n")
                 }
                 if let joined { Console.print(lines: joined.text) } else { show(evaluated) }
-                for note in evaluated.notes { Console.print("note: \(note)") }
+                for note in evaluated.notes where joined == nil || !note.contains("count as wrong") {
+                    Console.print("note: \(note)")
+                }
+                if joined != nil, evaluated.metrics.unknown.count > 0 {
+                    Console.print("note: clips of classes that training lacked are not joined")
+                }
             }
             try report.write {
                 try RunReport(

@@ -46,7 +46,7 @@ import Testing
         }
         #expect(members.count == place.features.examples.count)
         let text = try String(contentsOfFile: directory.path + "/clips.csv", encoding: .utf8)
-        #expect(text.split(whereSeparator: \.isNewline).first == "path,digest,role")
+        #expect(text.split(whereSeparator: \.isNewline).first == "path,digest,label,role")
     }
 
     @Test("a clip that was trained on is no test clip, whatever the data set says later")
@@ -92,7 +92,7 @@ import Testing
         #expect(throws: SequenceError.noClips(run: directory.path, cache: place.cache.path)) {
             try RunEvaluation(directory)
         }
-        try "path,digest,role\r\na,b,best\r\n".write(toFile: list, atomically: true, encoding: .utf8)
+        try "path,digest,label,role\r\na,b,c,best\r\n".write(toFile: list, atomically: true, encoding: .utf8)
         #expect(throws: SequenceError.runDirectory(path: directory.path, reason: "its clips.csv is damaged")) {
             try RunEvaluation(directory)
         }

@@ -55,8 +55,8 @@ import TestSupport
         #expect(metrics.count == 3 && metrics.accuracy.isNear(1.0 / 3) && !metrics.isFinite)
         #expect(metrics.labels == ["a", "b", "z"])
         let scores = ScoreMetrics(predictions, labels: ["a", "b"])
-        // A class without a score gets every clip with probability 0: its share of the clips.
-        #expect(scores.averagePrecision == [1, nil, 0.5] && scores.roc == nil)
+        // A class without a score is never found.
+        #expect(scores.averagePrecision == [1, nil, 0] && scores.roc == nil)
         #expect(Metrics.known(predictions, labels: ["a", "b"]).map(\.videoID) == [1, 2])
     }
 

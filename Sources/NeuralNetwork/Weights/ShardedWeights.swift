@@ -34,7 +34,7 @@ struct ShardedWeights: Checkpoint {
         guard let match = name.wholeMatch(of: /(.+)-\d{5}-of-(\d{5})\.safetensors/), match.2 != "00001" else {
             return nil
         }
-        let index = ((path as NSString).deletingLastPathComponent as NSString)
+        let index = (OutputPath.parent(of: path) as NSString)
             .appendingPathComponent("\(match.1).safetensors.index.json")
         guard FileManager.default.fileExists(atPath: index) else {
             throw WeightsError.malformed(
@@ -59,7 +59,7 @@ struct ShardedWeights: Checkpoint {
         guard Set(index.weightMap.values).count <= Self.maximumParts else {
             throw malformed("its index names more than \(Self.maximumParts) parts")
         }
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = OutputPath.parent(of: path)
         var parts: [String: SafeTensorsFile] = [:]
         var shapes: [String: [Int]] = [:]
         var tensors = 0
