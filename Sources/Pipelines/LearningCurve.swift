@@ -45,7 +45,10 @@ public struct LearningCurve: Sendable {
                 report(index * validation.count + fits.count + failed, shares.count * validation.count)
             }
             guard fits.count + failed == validation.count else { return nil }
-            points.append(Self.point(fits, validation, share: share, failed: failed))
+            let point = Self.point(fits, validation, share: share, failed: failed)
+            // Of few clips, halves may be of the same size: one source a class is the least.
+            if let last = points.last, last.clips == point.clips { points.removeLast() }
+            points.append(point)
         }
         self.points = points
         heldOut = validation.pool.count
@@ -56,7 +59,8 @@ public struct LearningCurve: Sendable {
     ) -> Point {
         let clips = Double(fits.reduce(0) { $0 + $1.trained }) / Double(max(1, fits.count))
         guard failed == 0 else {
-            let known = fits.isEmpty ? share * Double(validation.pool.count) : clips
+            let training = Double(validation.pool.count) * Double(validation.folds - 1) / Double(validation.folds)
+            let known = fits.isEmpty ? share * training : clips
             return Point(
                 clips: known, share: share, accuracy: nil, interval: nil, deviation: nil,
                 diverged: failed + fits.count(where: \.isDiverged))

@@ -34,7 +34,8 @@ public struct ComparisonReport: Report {
             title: title, subtitle: "Compared on the same \(grouped(comparison.clips)) \(comparison.roleText) clips")
         page.notes = comparison.notes
         if comparison.leftOut > 0 {
-            page.notes.append("\(grouped(comparison.leftOut)) clips that not all runs know under the same label are left out.")
+            page.notes.append(
+                "\(grouped(comparison.leftOut)) clips that not all runs know under the same label are left out.")
         }
         page.sections = sections(drawn)
         page.footer = "Zoetrope"

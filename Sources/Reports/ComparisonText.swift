@@ -35,7 +35,9 @@ extension Comparison {
         }
         if role == "train" { notes.append("The runs were trained on these clips.") }
         let diverged = entries.filter(\.diverged).map(\.run.name)
-        if !diverged.isEmpty { notes.append("Diverged: \(diverged.joined(separator: ", ")); never taken for the best.") }
+        if !diverged.isEmpty {
+            notes.append("Diverged: \(diverged.joined(separator: ", ")); never taken for the best.")
+        }
         return notes
     }
 

@@ -18,6 +18,14 @@ extension Comparison {
         var splits: [Split] = wanted.map { [Split(rawValue: $0.rawValue) ?? .validation] } ?? [.test, .validation]
         var runs: [Run] = []
         var chosen = Split.test
+        // A run that is named twice, or trained twice with one seed, says nothing of seeds.
+        var seeds: [String: Int] = [:]
+        let families = configurations.indices.map { index in
+            let (family, seed) = (configurations[index].family(clips[index]), configurations[index].training.seed)
+            seeds["\(family) \(seed)", default: 0] += 1
+            let count = seeds["\(family) \(seed)"] ?? 1
+            return count > 1 ? "\(family) \(seed) \(count)" : family
+        }
         while runs.isEmpty, let split = splits.first {
             splits.removeFirst()
             chosen = split
@@ -27,7 +35,7 @@ extension Comparison {
                 let predictions = try cache.predictions(run: rows[index], split: split.rawValue)
                 if predictions.isEmpty { return nil }
                 return Run(
-                    summary: summary, family: configuration.family(clips[index]),
+                    summary: summary, family: families[index],
                     predictions: Dictionary(predictions.map { ($0.videoID, $0) }, uniquingKeysWith: { a, _ in a }),
                     isHeldOut: split == .validation && configuration.crossValidation != nil)
             }

@@ -171,12 +171,7 @@ public struct Comparison: Sendable, Encodable {
     }
 
     private static func families(_ runs: [Run], _ accuracies: [Double]) -> [Family] {
-        // A run that is named twice, or trained twice with one seed, says nothing of seeds.
-        var seen: Set<String> = []
-        let distinct = runs.indices.filter {
-            !runs[$0].isDiverged && seen.insert("\(runs[$0].summary.seed) \(runs[$0].family)").inserted
-        }
-        let members = Dictionary(grouping: distinct, by: { runs[$0].family })
+        let members = Dictionary(grouping: runs.indices.filter { !runs[$0].isDiverged }, by: { runs[$0].family })
         guard members.values.contains(where: { $0.count > 1 }) else { return [] }
         return members.values.map { indices in
             let (mean, deviation) = Statistics.meanAndDeviation(indices.map { accuracies[$0] })

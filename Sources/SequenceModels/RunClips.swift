@@ -65,7 +65,8 @@ public struct RunClips: Sendable, Equatable {
 
     /// The class that each clip had when the run was trained, by digest.
     public var labels: [String: String] {
-        Dictionary(entries.compactMap { entry in entry.label.map { (entry.digest, $0) } }, uniquingKeysWith: { a, _ in a })
+        Dictionary(
+            entries.compactMap { entry in entry.label.map { (entry.digest, $0) } }, uniquingKeysWith: { a, _ in a })
     }
 
     /// Digests of all clips that the run could train on: the validation part is drawn from them.

@@ -40,7 +40,9 @@ extension RunDirectory {
             // The cache knows nothing under this name: figures of the whole run are not those of one model.
             configuration.name = "\(name)/folds/\(number)"
             let own = members.compactMap { member in
-                known[member.videoID].map { RunClips.Entry(path: $0.path, digest: $0.digest, label: labels[member.videoID], role: member.role) }
+                known[member.videoID].map {
+                    RunClips.Entry(path: $0.path, digest: $0.digest, label: labels[member.videoID], role: member.role)
+                }
             }
             try directory.save(RunClips(own))
             try directory.save(head, configuration)

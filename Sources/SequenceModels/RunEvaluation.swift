@@ -177,7 +177,8 @@ public struct RunEvaluation: Sendable {
         let used = Set(clips.entries.compactMap { videos[$0.digest] })
         let (labels, excluded) = (Set(configuration.labels), Set(configuration.excluded ?? []))
         return try cache.placedSamples(dataset: configuration.dataset).count {
-            !used.contains($0.videoID) && extracted.contains($0.videoID) && labels.contains($0.sample.label) && !excluded.contains($0.path)
+            !used.contains($0.videoID) && extracted.contains($0.videoID) && labels.contains($0.sample.label)
+                && !excluded.contains($0.path)
         }
     }
 }

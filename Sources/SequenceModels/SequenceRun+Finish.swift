@@ -23,7 +23,8 @@ extension SequenceRun {
             metrics[.validation] = crossValidation.metrics
             predictions += crossValidation.predictions
             try cache.store(crossValidation.records, run: run)
-            try directory.saveFolds(crossValidation, configuration, clips: cache.members(run: run), labels: features.labels)
+            try directory.saveFolds(
+                crossValidation, configuration, clips: cache.members(run: run), labels: features.labels)
         }
         try cache.store(predictions, run: run)
         var configuration = configuration

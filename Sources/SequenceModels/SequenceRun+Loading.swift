@@ -27,7 +27,9 @@ extension SequenceRun {
         do {
             return try RunClips(directory, directory.checkpointConfiguration(), in: cache)
         } catch SequenceError.noClips {
-            note("an older version left no record of the clips that trained \(name) so far; it goes on with the data set as it is now")
+            note(
+                "an older version left no record of the clips that trained \(name) so far; it goes on with the data set as it is now"
+            )
             return nil
         }
     }

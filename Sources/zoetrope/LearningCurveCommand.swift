@@ -64,6 +64,7 @@ struct LearningCurveCommand: ParsableCommand {
             line.clear()
             guard let curve else { throw Console.interrupted }
             try show(curve, name: pipeline.name)
+            if curve.points.allSatisfy({ $0.accuracy == nil }) { throw Console.someFailed }
         }
     }
 

@@ -69,6 +69,12 @@ struct Sweep: ParsableCommand {
                 line.step("runs", done, of: plan.points.count, "  \(outcome.name)  validation \(loss)")
             }
             line.clear()
+            // What an earlier sweep found is not lost to one that cannot train.
+            if !result.outcomes.isEmpty, result.outcomes.allSatisfy({ $0.failure != nil }) {
+                for outcome in result.outcomes { Console.message("\(outcome.name): \(outcome.failure ?? "")") }
+                Console.message("No run could be trained; nothing is selected and no table is written.")
+                throw Console.someFailed
+            }
             try FileManager.default.createDirectory(atPath: runs.path, withIntermediateDirectories: true)
             let path = "\(runs.path)/\(plan.points[0].pipeline.name)-sweep.csv"
             try csv(plan, result).write(toFile: path, atomically: true, encoding: .utf8)
@@ -138,6 +144,7 @@ struct Sweep: ParsableCommand {
                 "\nBest on validation: \(best.name)"
                     + (best.testAccuracy.map { ", test accuracy " + percent($0) } ?? ""))
         }
+        if let note = try differentClips(result) { Console.print("note: \(note)") }
         if result.best == nil {
             Console.print(
                 result.outcomes.contains { !$0.diverged }
@@ -150,6 +157,20 @@ struct Sweep: ParsableCommand {
             Console.print(lines: "\n" + (try Comparison(directories, cache: cache.path)).text)
         }
         Console.print("\nAs a table for plots: \(path)")
+    }
+
+    /// That points were trained or tested on different clips, as after a change of the data set between two starts.
+    private func differentClips(_ result: SweepRun.Result) throws -> String? {
+        let cache = try CacheFile(path: cache.path, create: false)
+        let used = try result.outcomes.filter { $0.failure == nil }.map { outcome -> Set<String> in
+            let directory = RunDirectory(path: runs.path + "/" + outcome.name)
+            let clips = try RunClips(directory, directory.load().configuration, in: cache)
+            return Set(clips.pool.map { "pool " + $0 } + clips.digests(.test).map { "test " + $0 })
+        }
+        guard Set(used).count > 1 else { return nil }
+        return
+            "the runs were trained or tested on different clips, for the data set changed between them, so their figures cannot be ranked. "
+            + "Sweep under another name (--set name=…) to train all of them again."
     }
 
     private func page(_ plan: SweepPlan, _ result: SweepRun.Result) throws -> SweepReport {

@@ -208,6 +208,11 @@ struct TrainSequence: ParsableCommand {
             throw SequenceError.notExtracted(
                 cache: cache.path, recipe: wanted, available: Set(known).sorted())
         }
+        if case .file(let path) = features.weights, !FileManager.default.fileExists(atPath: path) {
+            Console.message(
+                "note: \(path) does not exist; the features are those of a file of that name with the SHA-256 "
+                    + "\((extraction.record.weightsDigest ?? "").prefix(12))…")
+        }
         if extraction.record.precision != features.precision.rawValue, !features.choosesPrecision {
             Console.message(
                 "note: the features are in \(extraction.record.precision): this processor has no instructions for "

@@ -14,7 +14,7 @@ struct ZoetropeCommand: ParsableCommand {
             Two stages: `extract` decodes each video once, runs its frames through a frozen CNN and keeps the features \
             in one SQLite file; `sequence` trains recurrent classifiers from that file in seconds.
 
-            Exit codes: 0 done, 1 failed or could not be printed, 2 bad configuration, 3 done but some videos failed, 64 bad usage, \
+            Exit codes: 0 done, 1 failed or could not be printed, 2 bad configuration, 3 done but some videos failed or training diverged, 64 bad usage, \
             130 interrupted.
             """,
         version: version,

@@ -147,4 +147,48 @@ import Testing
         let fold = try place.run("evaluate", "runs/tiny/folds/2-1", "--json")
         #expect(try json(fold)["split"] as? String == "heldout")
     }
+
+    @Test("training goes by the clips, labels, splits and groups that the pipeline names now, not by what was stored")
+    func pipelineDecides() throws {
+        let place = try Workplace(clips: 0)
+        let clips = (0..<12).map { "c\($0).y4m" }
+        for (index, clip) in clips.enumerated() { try place.add("clips/\(clip)", TinyClip.numbered(index)) }
+        func list(_ name: String, _ rows: [String]) throws -> [String] {
+            try place.add(name, Data((["path,label,split,group"] + rows).joined(separator: "\n").utf8))
+            return ["--set", "dataset={layout: csv, root: clips, splits: \(name), validation: 0}"]
+        }
+        func rows(_ count: Int = 12, label: (Int) -> String, test: (Int) -> Bool, group: (Int) -> String) -> [String] {
+            (0..<count).map { "c\($0).y4m,\(label($0)),\(test($0) ? "test" : "train"),\(group($0))" }
+        }
+        let even = { (index: Int) in index % 2 == 0 ? "a" : "b" }
+        let first = try list("first.csv", rows(label: even, test: { $0 < 4 }, group: { "g\($0)" }))
+        #expect(try Program.run(["extract", "p.yaml"] + first, in: place.path).status == 0)
+        func train(_ name: String, _ settings: [String]) throws -> String {
+            let output = try Program.run(["sequence", "p.yaml", "--name", name] + settings, in: place.path)
+            #expect(output.status == 0, "\(output.error)")
+            return output.error
+        }
+        #expect(try train("first", first).contains("8 training, 0 validation, 4 test clips"))
+        let other = try list("other.csv", rows(label: even, test: { $0 >= 6 }, group: { "g\($0)" }))
+        #expect(try train("other", other).contains("6 training, 0 validation, 6 test clips"))
+        let fewer = try list("fewer.csv", rows(6, label: even, test: { $0 < 2 }, group: { "g\($0)" }))
+        #expect(try train("fewer", fewer).contains("4 training, 0 validation, 2 test clips"))
+        let turned = try list("turned.csv", rows(label: { even($0 + 1) }, test: { $0 < 4 }, group: { "g\($0)" }))
+        _ = try train("turned", turned)
+        #expect(
+            try place.query(
+                "SELECT DISTINCT label FROM prediction JOIN run ON run.id = run_id JOIN video ON video.id = video_id WHERE name = 'turned' AND path = 'c0.y4m'"
+            )
+                == ["b"])
+        // Clips of one source are not torn apart by folds.
+        let grouped = try list("grouped.csv", rows(label: even, test: { _ in false }, group: { "g\($0 % 4)" }))
+        let folds = try Program.run(["sequence", "p.yaml", "--folds", "3"] + grouped, in: place.path)
+        #expect(folds.status == 1 && folds.error.contains("2 sources (groups)"), "\(folds.error)")
+        // Two data sets of the same folder name in one cache stay apart.
+        for index in 0..<4 { try place.add("more/clips/\(even(index))/m\(index).y4m", TinyClip.numbered(50 + index)) }
+        let more = ["--set", "dataset={root: more/clips, validation: 0}"]
+        #expect(try Program.run(["extract", "p.yaml"] + more, in: place.path).status == 0)
+        #expect(try train("more", more).contains("4 training, 0 validation, 0 test clips"))
+        #expect(try train("again", first).contains("8 training, 0 validation, 4 test clips"))
+    }
 }

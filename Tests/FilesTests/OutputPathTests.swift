@@ -50,4 +50,12 @@ import Testing
             problem { try OutputPath.requireFolder(file + "/b/c", "--x") }
                 == .notWritable(option: "--x", path: file + "/b/c", reason: "\(file) is not a folder"))
     }
+
+    @Test(
+        "the folder of a path, down to names of one character",
+        arguments: [
+            ("s", "."), ("a.b", "."), ("./c", "."), ("/c", "/"), ("/", "/"), ("a/b", "a"), ("/a/b/", "/a"), ("é", "."),
+            ("a//b", "a"),
+        ])
+    func parent(path: String, folder: String) { #expect(OutputPath.parent(of: path) == folder) }
 }

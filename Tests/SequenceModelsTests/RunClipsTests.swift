@@ -188,6 +188,8 @@ import Testing
     @Test("seeds are summed up only of runs that learn from the same clips and are tested on the same")
     func families() throws {
         let runs = try [1, 2].map { seed in try trained("seed\(seed)") { $0.seed = seed } }
+        let same = try trained("same") { $0.seed = 1 }
+        #expect(try Comparison([runs[0], same]).families.isEmpty && Comparison([runs[0], runs[0]]).families.isEmpty)
         let other = try trained("other") { ($0.seed, $0.batchSize) = (3, 4) }
         #expect(try Comparison(runs).families.map(\.runs) == [["seed1", "seed2"]])
         #expect(try Comparison(runs + [other]).families.map(\.runs.count).sorted() == [1, 2])
@@ -196,6 +198,32 @@ import Testing
         let moved = try trained("moved") { $0.seed = 4 }
         #expect(try Comparison(runs + [moved]).families.map(\.runs.count).sorted() == [1, 2])
         #expect(try Comparison([runs[0], moved]).families.isEmpty)
+    }
+
+    @Test("a run keeps the labels that it was trained with, says so, and does not go on with others")
+    func labels() throws {
+        let directory = try trained()
+        let before = try RunEvaluation(directory, role: .test)
+        try place.cache.registerSamples(
+            place.features.examples.map { example in
+                (
+                    VideoRecord(digest: example.path, path: example.path),
+                    SampleRecord(
+                        dataset: "order", label: example.label == "up" ? "down" : "up", split: example.split, group: nil
+                    )
+                )
+            })
+        let after = try RunEvaluation(directory, role: .test)
+        #expect(after.metrics == before.metrics && after.predictions == before.predictions)
+        #expect(after.notes.contains { $0.contains("have another label in the data set now") }, "\(after.notes)")
+        var training = SequenceRunTests.training()
+        (training.validation, training.epochs) = (0.25, training.epochs + 2)
+        #expect(throws: SequenceError.otherClips(run: directory.path, count: place.features.examples.count)) {
+            try place.train(place.run("run", training, resumes: true))
+        }
+        // Clips of another truth are not compared.
+        let other = try trained("other")
+        #expect(throws: SequenceError.noCommonClips("test")) { try Comparison([directory, other]) }
     }
 
     @Test("a copy of a training clip is in no other part")
