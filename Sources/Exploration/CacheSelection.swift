@@ -8,27 +8,33 @@ public struct CacheSelection: Sendable {
     /// Name of the data set.
     public let dataset: String
 
-    /// - `recipe`: its name, or its backbone's; nil where there is but one.
+    /// - `recipe`: its name, its backbone's, or the beginning of its digest; nil if there is but one with features.
     /// - `dataset`: its name; nil where there is but one.
     /// - Throws: `ExplorationError`, `CacheError`.
     public init(_ cache: CacheFile, recipe: String?, dataset: String?) throws {
         let stored = try cache.extractions()
         let names = Set(stored.map(\.record.name)).sorted()
-        if let recipe {
-            guard let found = stored.first(where: { $0.record.name == recipe || $0.record.backbone == recipe }) else {
-                throw ExplorationError.unknownRecipe(recipe, available: names)
-            }
-            extraction = found
-        } else {
-            guard let only = stored.first else { throw ExplorationError.unknownRecipe("", available: []) }
-            guard stored.count == 1 else {
-                throw ExplorationError.severalRecipes(stored.map { "\($0.record.name) (\($0.record.backbone))" })
-            }
-            extraction = only
+        let called = recipe.map { recipe in stored.filter { Self.isMeant($0.record, by: recipe) } } ?? stored
+        // A recipe that fine-tuning registered, or whose extraction failed, has no features.
+        let counts = try cache.sequenceCounts()
+        let filled = called.filter { counts[$0.id] ?? 0 > 0 }
+        let meant = filled.isEmpty ? called : filled
+        guard let found = meant.first else {
+            throw ExplorationError.unknownRecipe(recipe ?? "", available: stored.isEmpty ? [] : names)
         }
+        guard meant.count == 1 else {
+            throw ExplorationError.severalRecipes(
+                meant.map { "\($0.record.name) (\($0.record.backbone)) \($0.record.digest.prefix(12))" })
+        }
+        extraction = found
         let datasets = try cache.datasets()
         guard dataset != nil || datasets.count <= 1 else { throw ExplorationError.severalDatasets(datasets) }
         self.dataset = dataset ?? datasets.first ?? ""
+    }
+
+    private static func isMeant(_ record: ExtractionRecord, by recipe: String) -> Bool {
+        record.name == recipe || record.backbone == recipe
+            || recipe.utf8.count >= 6 && record.digest.hasBytePrefix(recipe)
     }
 
     /// Folder of the data set's videos, as far as the cache knows where files lay; nil where it does not.

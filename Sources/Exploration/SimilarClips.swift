@@ -117,7 +117,7 @@ public enum ExplorationError: LocalizedError, Equatable {
                 ? "The cache holds no features yet. Run `zoetrope extract` first."
                 : "The cache holds no recipe called \"\(name)\". It holds \(available.joined(separator: ", "))."
         case .severalRecipes(let names):
-            "The cache holds several recipes: \(names.joined(separator: ", ")). Say which with --recipe."
+            "The cache holds several recipes: \(names.joined(separator: ", ")). Say which with --recipe, by name or by the beginning of the digest."
         case .severalDatasets(let names):
             "The cache holds several data sets: \(names.joined(separator: ", ")). Say which with --dataset."
         }

@@ -151,6 +151,7 @@ public struct FineTuningRun: Sendable {
             cache: cache.path, dataset: dataset.name, bestEpoch: result.state.bestEpoch)
         settings.root = dataset.root
         settings.sampledRate = frames.sampledRate
+        settings.diverged = result.ending == .diverged ? true : nil
         try directory.save(result.head, settings)
         let predictions = stored(result, rows)
         try cache.store(predictions, run: run)

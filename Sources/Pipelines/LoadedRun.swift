@@ -51,7 +51,7 @@ struct LoadedRun: Sendable {
 
     var recipe: ExtractionRecipe { network.recipe }
     var weights: LoadedWeights { network.weights }
-    var warnings: [String] { network.warnings }
+    var warnings: [String] { RunDirectory.warnings(configuration) + network.warnings }
 
     /// The same for runs whose features may be those of several networks.
     ///

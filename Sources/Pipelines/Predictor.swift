@@ -62,7 +62,7 @@ public final class Predictor {
         extractor = try FeatureExtractor(
             networks.parts.map { ($0.recipe, $0.weights.packed) },
             threads: ProcessInfo.processInfo.activeProcessorCount)
-        warnings = networks.parts.flatMap(\.warnings)
+        warnings = RunDirectory.warnings(networks.configuration) + networks.parts.flatMap(\.warnings)
     }
 
     /// - Throws: `VideoError`, `SequenceError.noProbabilities`.

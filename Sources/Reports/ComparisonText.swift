@@ -34,6 +34,11 @@ extension Comparison {
                     + (role == "mixed" ? "; held-out clips of cross-validated runs chose nothing." : "."))
         }
         if role == "train" { notes.append("The runs were trained on these clips.") }
+        for entry in entries where entry.averagedRepeats > 1 {
+            notes.append(
+                "\(entry.run.name): the average over \(entry.averagedRepeats) repeats, an ensemble; `evaluate` gives the mean over single models."
+            )
+        }
         let diverged = entries.filter(\.diverged).map(\.run.name)
         if !diverged.isEmpty {
             notes.append("Diverged: \(diverged.joined(separator: ", ")); never taken for the best.")

@@ -37,7 +37,8 @@ extension Comparison {
                 return Run(
                     summary: summary, family: families[index],
                     predictions: Dictionary(predictions.map { ($0.videoID, $0) }, uniquingKeysWith: { a, _ in a }),
-                    isHeldOut: split == .validation && configuration.crossValidation != nil)
+                    isHeldOut: split == .validation && configuration.crossValidation != nil,
+                    repeats: split == .validation ? configuration.crossValidation?.repeats ?? 1 : 1)
             }
             if runs.count < configurations.count { runs = [] }
         }

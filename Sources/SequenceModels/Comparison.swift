@@ -12,6 +12,8 @@ public struct Comparison: Sendable, Encodable {
         public let family: String
         /// Whether the predictions are those of fold models on clips held out from them.
         public var isHeldOut = false
+        /// Repeats whose predictions are averaged, if they are held out.
+        public var repeats = 1
         /// Of one split, by the clip's digest or row.
         public let predictions: [Int64: PredictionRecord]
 
@@ -19,12 +21,13 @@ public struct Comparison: Sendable, Encodable {
 
         /// A run's predictions; `family` is the same for runs that differ in nothing but their seed.
         public init(
-            summary: RunSummary, family: String, predictions: [Int64: PredictionRecord], isHeldOut: Bool = false
+            summary: RunSummary, family: String, predictions: [Int64: PredictionRecord], isHeldOut: Bool = false,
+            repeats: Int = 1
         ) {
             self.summary = summary
             self.family = family
             self.predictions = predictions
-            self.isHeldOut = isHeldOut
+            (self.isHeldOut, self.repeats) = (isHeldOut, repeats)
         }
     }
 
@@ -36,8 +39,10 @@ public struct Comparison: Sendable, Encodable {
         public let accuracy: Double
         /// Of the accuracy, over sources.
         public let interval: Statistics.Interval
-        /// Whether training diverged: the run is ranked last.
+        /// Whether training diverged: the run is never taken for the best.
         public let diverged: Bool
+        /// Models whose probabilities are averaged; more than one is an ensemble, which is better than a single model.
+        public let averagedRepeats: Int
     }
 
     /// Two runs on the same clips.
@@ -109,7 +114,7 @@ public struct Comparison: Sendable, Encodable {
         entries = runs.indices.map { index in
             Entry(
                 run: runs[index].summary, accuracy: accuracies[index], interval: shares[index].interval,
-                diverged: runs[index].isDiverged)
+                diverged: runs[index].isDiverged, averagedRepeats: runs[index].repeats)
         }
         func pair(_ first: Int, _ second: Int) -> Pair {
             let both = zip(correct[first], correct[second])

@@ -45,6 +45,8 @@ public struct RunDirectory: Sendable {
         public var temperature: Double?
         /// Paths of videos that were left out; nil where none were.
         public var excluded: [String]?
+        /// True if the loss or a score became infinite or NaN; the model is that of the best epoch before.
+        public var diverged: Bool?
         /// Clips of the pipeline that had no features when it was trained, by split; nil if there were none.
         public var missing: [MissingClips]?
 
@@ -66,6 +68,14 @@ public struct RunDirectory: Sendable {
             self.dataset = dataset
             self.bestEpoch = bestEpoch
         }
+    }
+
+    /// What users of the model should know; empty if nothing.
+    public static func warnings(_ configuration: Configuration) -> [String] {
+        configuration.diverged == true
+            ? [
+                "training of \(configuration.name) diverged; the model is that of epoch \(configuration.bestEpoch), before that"
+            ] : []
     }
 
     private static let meanName = "standardization.mean"

@@ -30,12 +30,13 @@ extension SequenceRun {
         var configuration = configuration
         configuration.bestEpoch = result.bestEpoch
         configuration.temperature = temperature
+        // Scores that are no numbers are wrong answers of a head that diverged, whatever its loss was.
+        let ending = metrics.values.allSatisfy(\.isFinite) ? result.ending : .diverged
+        configuration.diverged = ending == .diverged ? true : nil
         try directory.save(head, configuration)
         try directory.saveTables(
             epochs: cache.epochs(run: run), predictions: predictions,
             paths: Dictionary(features.examples.map { ($0.videoID, $0.path) }, uniquingKeysWith: { first, _ in first }))
-        // Scores that are no numbers are wrong answers of a head that diverged, whatever its loss was.
-        let ending = metrics.values.allSatisfy(\.isFinite) ? result.ending : .diverged
         try cache.finishRun(run, state: RunState(ending))
         return Summary(
             directory: directory.path, bestEpoch: result.bestEpoch, epochs: result.epochs, seconds: seconds,

@@ -53,4 +53,24 @@ import Testing
         }
         withExtendedLifetime([first, second, third]) {}
     }
+
+    @Test("of several recipes of one name none is guessed; the beginning of a digest tells")
+    func oneName() throws {
+        let (cache, scratch) = try cache(recipes: ["mine", "mine", "mine"], datasets: ["clips"])
+        let error = #expect(throws: ExplorationError.self) { try CacheSelection(cache, recipe: "mine", dataset: nil) }
+        let stored = try cache.extractions()
+        for recipe in stored {
+            let digest = String(recipe.record.digest.prefix(12))
+            #expect(error?.localizedDescription.contains(digest) == true)
+            #expect(try CacheSelection(cache, recipe: digest, dataset: nil).extraction.id == recipe.id)
+        }
+        // Only one has features.
+        try cache.store(
+            SequenceRecord(frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [1, 2, 3, 4]),
+            video: VideoRecord(digest: "clips", path: "a/clips.mp4"), extraction: stored[1].id, maxFrames: 4,
+            featureSize: 4)
+        #expect(try CacheSelection(cache, recipe: "mine", dataset: nil).extraction.id == stored[1].id)
+        #expect(try CacheSelection(cache, recipe: nil, dataset: nil).extraction.id == stored[1].id)
+        withExtendedLifetime(scratch) {}
+    }
 }
