@@ -11,7 +11,7 @@ public struct FeatureSet: Sendable {
         /// Valid rows.
         public let length: Int
 
-        /// All parts, as they are.
+        /// A view of a video; `firstRow` counts from the start of the rows in memory, or of the sequence if rows are streamed.
         public init(videoID: Int64, view: Int = 0, firstRow: Int, length: Int) {
             self.videoID = videoID
             self.view = view
@@ -40,7 +40,7 @@ public struct FeatureSet: Sendable {
         /// One for each cached view, the plain one first.
         public let views: [Span]
 
-        /// All parts, as they are.
+        /// A clip with one span for each cached view, the plain one first.
         public init(videoID: Int64, path: String, label: String, split: String, group: String?, views: [Span]) {
             self.videoID = videoID
             self.path = path
@@ -92,7 +92,7 @@ public struct FeatureSet: Sendable {
             uniquingKeysWith: { first, _ in first })
     }
 
-    /// All parts, as they are.
+    /// Clips whose rows of `featureSize` values are in `storage`; `verification` is nil if their checksums were compared.
     public init(
         examples: [Example], featureSize: Int, storage: Storage, verification: FeatureVerification? = nil
     ) {

@@ -47,7 +47,7 @@ public struct LearningCurve: Sendable {
             guard fits.count + failed == validation.count else { return nil }
             let point = Self.point(fits, validation, share: share, failed: failed)
             // Of few clips, halves may be of the same size: one source a class is the least.
-            if let last = points.last, last.clips == point.clips { points.removeLast() }
+            if let last = points.last, last.clips == point.clips, last.diverged == 0 { points.removeLast() }
             points.append(point)
         }
         self.points = points

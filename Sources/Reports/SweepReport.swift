@@ -15,7 +15,7 @@ public struct SweepReport: Report {
         /// Whether training diverged: the point is ranked last, and in no mean.
         public let diverged: Bool
 
-        /// Accuracies from 0 to 1, nil where there are none.
+        /// A point; accuracies are from 0 to 1, nil if the split has no clips.
         public init(
             name: String, values: [String], validationAccuracy: Double?, testAccuracy: Double?, diverged: Bool = false
         ) {

@@ -25,7 +25,11 @@ public struct RunEvaluation: Sendable {
     /// The role's clips among `features.examples`.
     public var indices: [Int] { Array(features.examples.indices) }
     /// What the figures leave out, in words.
-    public let notes: [String]
+    public var notes: [String] { [unknownNote].compactMap(\.self) + otherNotes }
+    /// How clips of classes that training lacked count; nil if there are none. Joined clips never include them.
+    private let unknownNote: String?
+    /// The notes that hold for joined clips too.
+    public let otherNotes: [String]
 
     /// - `wanted`: nil picks test if the run has such clips, else those held out by folds, else validation. In a cross-validated
     ///   run `validation` means those held out.
@@ -83,9 +87,10 @@ public struct RunEvaluation: Sendable {
         metrics =
             live.map { leavesOutUnknown ? $0.ofKnownClasses : $0 } ?? Metrics(predictions, labels: head.labels)
         interval = Comparison.interval(predictions, groups: groups)
+        unknownNote = Self.unknownNote(all.count - known.count, leavesOut: leavesOutUnknown)
+        // Stored predictions of held-out clips need no features.
         var notes = Self.notes(
-            configuration, role, missing: clips.digests(role).count - features.examples.count,
-            unknown: all.count - known.count, leavesOut: leavesOutUnknown)
+            configuration, role, missing: live == nil ? 0 : clips.digests(role).count - features.examples.count)
         if relabelled > 0 {
             notes.append(
                 "\(count(relabelled, "clip")) \(relabelled == 1 ? "has" : "have") another label in the data set now; the figures are of the "
@@ -98,7 +103,7 @@ public struct RunEvaluation: Sendable {
                 "\(count(added, "clip")) of the data set \(added == 1 ? "was" : "were") added after training: the run used none of "
                     + "them, and they are left out")
         }
-        self.notes = notes
+        otherNotes = notes
     }
 
     /// How the run does on joined clips of its role: clips held out by folds are given to models that were not trained on them.
@@ -133,16 +138,16 @@ public struct RunEvaluation: Sendable {
         return role
     }
 
+    private static func unknownNote(_ unknown: Int, leavesOut: Bool) -> String? {
+        guard unknown > 0 else { return nil }
+        return "\(count(unknown, "clip")) of classes that training lacked "
+            + (leavesOut ? "\(unknown == 1 ? "is" : "are") left out" : "count\(unknown == 1 ? "s" : "") as wrong")
+    }
+
     private static func notes(
-        _ configuration: RunDirectory.Configuration, _ role: ClipRole, missing: Int, unknown: Int, leavesOut: Bool
+        _ configuration: RunDirectory.Configuration, _ role: ClipRole, missing: Int
     ) -> [String] {
         var notes: [String] = []
-        if unknown > 0 {
-            notes.append(
-                "\(count(unknown, "clip")) of classes that training lacked "
-                    + (leavesOut
-                        ? "\(unknown == 1 ? "is" : "are") left out" : "count\(unknown == 1 ? "s" : "") as wrong"))
-        }
         if missing > 0 {
             notes.append(
                 "\(count(missing, "\(role.rawValue) clip")) of the run \(missing == 1 ? "has" : "have") no features in the cache any "

@@ -72,9 +72,7 @@ struct Evaluate: ParsableCommand {
                         lines: folds.text(averaged: evaluated.metrics.accuracy, interval: evaluated.interval) + "\n")
                 }
                 if let joined { Console.print(lines: joined.text) } else { show(evaluated) }
-                for note in evaluated.notes where joined == nil || !note.contains("count as wrong") {
-                    Console.print("note: \(note)")
-                }
+                for note in joined == nil ? evaluated.notes : evaluated.otherNotes { Console.print("note: \(note)") }
                 if joined != nil, evaluated.metrics.unknown.count > 0 {
                     Console.print("note: clips of classes that training lacked are not joined")
                 }

@@ -111,6 +111,18 @@ import Testing
         #expect(shares == [accuracies[0]])
     }
 
+    @Test("joined clips are of known classes only, and nothing says that others count as wrong", arguments: [1, 2])
+    func unknownAreNotJoined(unknown: Int) throws {
+        let place = try Workplace(clips: 8)
+        try place.add("clips/test/jump up/40.y4m", TinyClip.numbered(40))
+        for index in 0..<unknown { try place.add("clips/test/c/\(index).y4m", TinyClip.numbered(50 + index)) }
+        #expect(try place.run("extract", "p.yaml").status == 0 && place.run("sequence", "p.yaml").status == 0)
+        let joined = try place.run("evaluate", "runs/tiny", "--continuous", "--sequences", "2")
+        #expect(joined.status == 0 && joined.out.contains("of classes that training lacked are not joined"))
+        #expect(!joined.out.contains("as wrong"), "\(joined.out)\(joined.error)")
+        #expect(try place.run("evaluate", "runs/tiny").out.contains("as wrong"))
+    }
+
     @Test("a cross-validated run is judged by models that were not trained on the clip, joined clips too")
     func crossValidated() throws {
         let place = try Workplace(clips: 24)

@@ -91,7 +91,7 @@ import Video
         ("resnet18", ", resize: bicubic, input: symmetric", .bicubic), ("vit_tiny_16", ", resize: bilinear", .bilinear),
     ]
 
-    @Test("predict, similar, search, cam, windows and finetune see what extract saw, to the bit", arguments: settings)
+    @Test("predict, similar, search, cam, windows and finetune see the same pixels as extract", arguments: settings)
     func everyPath(backbone: String, keys: String, filter: ResizeFilter) throws {
         let place = try Place(backbone, keys: keys)
         let rows = try place.rows()
@@ -134,7 +134,7 @@ import Video
         #expect(abs(map.probability - expected[0]) < 1e-6)
     }
 
-    @Test("classify computes the logits that extract would store, to the bit", arguments: settings)
+    @Test("classify computes logits that are bit-identical to those that extract would store", arguments: settings)
     func classify(backbone: String, keys: String, filter: ResizeFilter) throws {
         let place = try Place(backbone, tap: "logits", size: nil, keys: keys)
         let probabilities = softmax(Tensor(shape: [3, 1000], values: try place.rows())).values

@@ -10,7 +10,7 @@ import Testing
 struct FFmpegCommandTests {
     static let flags = "bilinear+accurate_rnd+full_chroma_int"
 
-    /// A movie of coloured edges, and real clips where there are any.
+    /// A movie of coloured edges, and real clips if they are there.
     static let movies = ["generated"] + ClipTests.goldens.map(\.name).filter { _ in SampleClips.arePresent }
 
     private func path(_ name: String, in scratch: ScratchFolder) throws -> String {
