@@ -40,6 +40,7 @@ extension RunReport {
         if let parts = configuration.missing, parts.total.count > 0 {
             notes.append("When the run was trained, " + parts.text + ".")
         }
+        notes += SequenceRun.warnings([split: metrics]).map { "Warning: " + $0 + "." }
         if isHeldOut {
             notes.append("Models of the folds predicted these clips; the model that is kept was trained on them.")
         } else if split == .train {

@@ -68,6 +68,10 @@ public struct RunEvaluation: Sendable {
             let run = try cache.run(of: directory, configuration)
             all = try cache.predictions(run: run, split: Split.validation.rawValue)
         } else {
+            // As after `finetune`, before anything was extracted with the network.
+            guard !features.examples.isEmpty else {
+                throw SequenceError.noSamples(dataset: configuration.dataset, available: try cache.datasets())
+            }
             let evaluation = try Evaluation(
                 head, features, Array(features.examples.indices), split: Split(rawValue: role.rawValue) ?? .validation,
                 averagingViews: configuration.training.averagesViews)

@@ -36,6 +36,8 @@ import Testing
         #expect(abs((classes?.first?["probability"] as? Double ?? 0) - (stored.first ?? 1)) < 1e-4)
         let cam = try place.run("cam", "runs/tuned", "clips/test/run's/3.y4m")
         #expect(cam.status == 0, "\(cam.error)")
+        let early = try place.run("evaluate", "runs/tuned")
+        #expect(early.status == 1 && early.error.contains("Run `zoetrope extract`"), "\(early.error)")
         let frames: [Int] = try place.query("SELECT count(*) FROM clip", cache: "frames.sqlite")
         #expect(frames == [8])
         // Once more under another name decodes nothing: the clips are gone, but for their digests.

@@ -65,6 +65,11 @@ import Testing
                 + ["--set", "sequence.optimizer={kind: sgd, learning_rate: 1e9}"],
             in: place.path)
         #expect(output.error.contains("warning: the loss of the"), "\(output.out)\(output.error)")
+        let evaluated = try place.run("evaluate", "runs/tiny", "--report", "report.html")
+        #expect(evaluated.out.contains("note: the loss of the clips is"), "\(evaluated.out)")
+        #expect(
+            try String(contentsOfFile: place.path + "/report.html", encoding: .utf8).contains(
+                "Warning: the loss of the"))
     }
 
     @Test("clips without features are said by split; more than a tenth stop training, unless that is wanted")
