@@ -2,6 +2,9 @@
 #ifndef ZOETROPE_CFFMPEG_H
 #define ZOETROPE_CFFMPEG_H
 
+#include <stdbool.h>
+#include <string.h>
+
 #include <libavcodec/avcodec.h>
 #include <libavfilter/avfilter.h>
 #include <libavfilter/buffersink.h>
@@ -31,25 +34,40 @@ static inline int zt_error_invalid_argument(void) { return AVERROR(EINVAL); }
 static inline int zt_error_invalid_data(void) { return AVERROR_INVALIDDATA; }
 static inline int64_t zt_no_timestamp(void) { return AV_NOPTS_VALUE; }
 
-/// Clockwise rotation in degrees that a stream asks for, in [0, 360), or 0.
-static inline double zt_stream_rotation(const AVStream *stream) {
-  const uint8_t *matrix = NULL;
+/// Copies the display matrix of a stream, or returns false if it has none.
+static inline bool zt_stream_matrix(const AVStream *stream, int32_t matrix[9]) {
+  const uint8_t *data = NULL;
 #if LIBAVFORMAT_VERSION_MAJOR >= 61
-  const AVPacketSideData *data = av_packet_side_data_get(
+  const AVPacketSideData *side = av_packet_side_data_get(
       stream->codecpar->coded_side_data, stream->codecpar->nb_coded_side_data,
       AV_PKT_DATA_DISPLAYMATRIX);
-  if (data && data->size >= 9 * 4) matrix = data->data;
+  if (side && side->size >= 9 * sizeof *matrix) data = side->data;
 #else
   size_t size = 0;
-  matrix = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
-  if (size < 9 * 4) matrix = NULL;
+  data = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+  if (size < 9 * sizeof *matrix) data = NULL;
 #endif
-  if (!matrix) return 0;
-  double angle = -av_display_rotation_get((const int32_t *)matrix);
-  if (!(angle == angle)) return 0;
-  while (angle < 0) angle += 360;
-  while (angle >= 360) angle -= 360;
-  return angle;
+  if (!data) return false;
+  memcpy(matrix, data, 9 * sizeof *matrix);
+  return true;
+}
+
+/// Copies the display matrix that a decoder found inside a picture: EXIF orientation of a JPEG, SEI of H.264 and HEVC.
+static inline bool zt_frame_matrix(const AVFrame *frame, int32_t matrix[9]) {
+  const AVFrameSideData *side = av_frame_get_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX);
+  if (!side || side->size < 9 * sizeof *matrix) return false;
+  memcpy(matrix, side->data, 9 * sizeof *matrix);
+  return true;
+}
+
+/// Whether a packet changes the decoder's state besides its own picture: a palette, other parameters.
+static inline bool zt_changes_decoder(const AVPacket *packet) {
+  for (int i = 0; i < packet->side_data_elems; i++) {
+    const enum AVPacketSideDataType type = packet->side_data[i].type;
+    if (type == AV_PKT_DATA_PALETTE || type == AV_PKT_DATA_NEW_EXTRADATA || type == AV_PKT_DATA_PARAM_CHANGE)
+      return true;
+  }
+  return false;
 }
 
 #endif

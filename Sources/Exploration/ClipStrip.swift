@@ -26,7 +26,7 @@ public struct ClipStrip: Sendable {
 
     /// - Throws: `VideoError`, also where there is no frame.
     static func frames(path: String) throws -> [VideoFrame] {
-        let request = SampleRequest(.uniform(frames: count), framing: .centerSquare(size: side))
+        let request = SampleRequest(.uniform(frames: count), framing: .centerSquare(size: side), aspect: .display)
         let frames = try openClip(path: path).sample([request])[0].frames
         guard !frames.isEmpty else { throw VideoError.noFrames(path: path) }
         return frames

@@ -158,7 +158,7 @@ extension Extractor {
             return spread(pictures.count, into: count).prefix(count).map { pictures[$0] }
         }
         // One in the middle is enough: it has many frames.
-        let windows = request.windows(times: clip.information.frameTimes) ?? []
+        let windows = try clip.windows(request) ?? []
         request.part = .init(index: spread(windows.count, into: 1).first ?? 0, count: max(1, windows.count))
         return try clip.pictures(request, differences: differences)
     }

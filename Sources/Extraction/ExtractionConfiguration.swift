@@ -36,6 +36,8 @@ public struct ExtractionConfiguration: Sendable {
     public var imageSize: Int
     /// Which frames are looked at.
     public var sampling: Sampling
+    /// Whether non-square pixels are shown as such.
+    public var aspect = Aspect.stored
     /// The resize filter that the user asks for; nil follows the backbone.
     public var wantedResize: ResizeFilter?
     /// What the network computes with; `f32` instead where the processor has no instructions for it.

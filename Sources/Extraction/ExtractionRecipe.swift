@@ -27,6 +27,8 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     public var sampling: Sampling
     /// What is cut out of a frame.
     public var crop = "center_square"
+    /// Whether non-square pixels are shown as such; nil for `stored`, which recipes meant before there was a choice.
+    var aspect: Aspect?
     /// Filter of the resize.
     public var resize: ResizeFilter
     /// How pixels become the input of the network.
@@ -45,7 +47,8 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     var featureVersion = currentFeatureVersion
 
     enum CodingKeys: String, CodingKey {
-        case backbone, numerics, weights, tap, sampling, crop, resize, input, precision, calibration, store, joined
+        case backbone, numerics, weights, tap, sampling, crop, aspect, resize, input, precision, calibration, store,
+            joined
         case imageSize = "image_size"
         case precisionAsked = "precision_asked"
         case featureVersion = "feature_version"
@@ -120,6 +123,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         tap = configuration.tap
         imageSize = configuration.imageSize
         sampling = configuration.sampling
+        aspect = configuration.aspect == .stored ? nil : configuration.aspect
         resize = configuration.resize
         self.input = input
         self.input.isDifference = configuration.showsDifference ? true : nil
@@ -166,7 +170,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     public func request(digest: String, view: Int = 0) -> SampleRequest {
         let own = UInt64(digest.prefix(16), radix: 16) ?? 0
         if view == 0 {
-            return SampleRequest(sampling, seed: own, framing: preprocessing.framing)
+            return SampleRequest(sampling, seed: own, framing: preprocessing.framing, aspect: preprocessing.aspect)
         }
         var generator = SplitMix64(seed: own &+ UInt64(view))
         let placement = Framing.Placement(
@@ -174,7 +178,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
             y: Double.random(in: 0...1, using: &generator), isMirrored: Bool.random(using: &generator))
         return SampleRequest(
             sampling, seed: generator.next(), framing: .square(size: imageSize, filter: resize, placement: placement),
-            jitters: true)
+            jitters: true, aspect: preprocessing.aspect)
     }
 }
 

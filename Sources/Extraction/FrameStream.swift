@@ -30,12 +30,14 @@ public struct FrameStream: Sendable {
         consume: (_ times: [Double], _ rows: [Float]) throws -> Void
     ) throws {
         shareMemoryBetweenThreads()
-        let times = try openClip(path: path).information.frameTimes
-        let request = SampleRequest(sampling, framing: recipe.preprocessing.framing)
-        if let windowed = sampling.windowed, !windowed.isEnough(windowed.ticks(times).count) {
-            throw VideoError.shorterThanWindow(path: path, frames: windowed.ticks(times).count, sampling: windowed)
+        let clip = try openClip(path: path)
+        let clock = clip.information.clock
+        let request = SampleRequest(
+            sampling, framing: recipe.preprocessing.framing, aspect: recipe.preprocessing.aspect)
+        if let windowed = sampling.windowed, !windowed.isEnough(windowed.ticks(clock)) {
+            throw VideoError.shorterThanWindow(path: path, frames: windowed.ticks(clock), sampling: windowed)
         }
-        let wanted = request.windows(times: times)?.count ?? request.times(times).count
+        let wanted = try clip.windows(request)?.count ?? clip.times(request).count
         let feed = FrameFeed(capacity: 2 * workers)
         decode(request, into: feed, isCancelled)
         defer { feed.stop() }
@@ -49,10 +51,12 @@ public struct FrameStream: Sendable {
                 guard let (index, piece) = try feed.take() else { return nil }
                 switch piece {
                 case .frames(let frames):
-                    return Batch(index: index, times: frames.map(\.time), rows: try extractor.features(shown: frames))
+                    return Batch(
+                        index: index, times: frames.map { clock[$0.index] }, rows: try extractor.features(shown: frames)
+                    )
                 case .window(let window):
                     return Batch(
-                        index: index, times: [window.middle.time], rows: try extractor.features(of: window))
+                        index: index, times: [clock[window.middle.index]], rows: try extractor.features(of: window))
                 }
             }
         } consume: { (_: Int, batch: Batch?) in
@@ -80,7 +84,7 @@ public struct FrameStream: Sendable {
         let thread = Thread {
             do {
                 let clip = try openClip(path: path)
-                var windows = request.windows(times: clip.information.frameTimes).map(WindowAssembler.init)
+                var windows = try clip.windows(request).map(WindowAssembler.init)
                 var changes = isDifference ? ChangingFrames() : nil
                 var batch: [VideoFrame] = []
                 func put(_ piece: FramePiece) throws {

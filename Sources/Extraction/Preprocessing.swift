@@ -6,6 +6,8 @@ import Video
 public struct Preprocessing: Sendable, Equatable {
     /// Side of the square image, in pixels.
     public let imageSize: Int
+    /// Whether non-square pixels are shown as such.
+    public let aspect: Aspect
     /// Filter of the resize.
     public let resize: ResizeFilter
     /// How pixels become the input of the network.
@@ -37,7 +39,9 @@ extension ResizeFilter {
 
 extension ExtractionRecipe {
     /// How frames become what the network is fed.
-    public var preprocessing: Preprocessing { Preprocessing(imageSize: imageSize, resize: resize, input: input) }
+    public var preprocessing: Preprocessing {
+        Preprocessing(imageSize: imageSize, aspect: aspect ?? .stored, resize: resize, input: input)
+    }
 }
 
 extension ExtractionConfiguration {

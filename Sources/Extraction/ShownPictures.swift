@@ -16,10 +16,10 @@ extension ClipReader {
         func shown(_ frames: [VideoFrame]) -> [[UInt8]] {
             differences ? FrameDifference.of(frames.map(\.pixels)) : frames.map(\.pixels)
         }
-        guard let windows = request.windows(times: information.frameTimes) else { return shown(frames) }
+        guard let windows = try windows(request) else { return shown(frames) }
         if windows.isEmpty, let windowed = request.sampling.windowed {
             throw VideoError.shorterThanWindow(
-                path: path, frames: windowed.ticks(information.frameTimes).count, sampling: windowed)
+                path: path, frames: windowed.ticks(information.clock), sampling: windowed)
         }
         var assembler = WindowAssembler(windows)
         let whole = frames.flatMap { assembler.add($0) } + assembler.finish()

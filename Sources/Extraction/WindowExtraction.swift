@@ -77,13 +77,12 @@ extension FeatureExtractor {
     }
 
     private func collected(_ request: SampleRequest, _ clip: any ClipReader, _ path: String) throws -> Collected {
-        let times = clip.information.frameTimes
-        guard let sampling = request.sampling.windowed else { return Collected(wanted: request.times(times).count) }
-        let ticks = sampling.ticks(times).count
+        guard let sampling = request.sampling.windowed else { return Collected(wanted: try clip.times(request).count) }
+        let ticks = sampling.ticks(clip.information.clock)
         if !sampling.isEnough(ticks) {
             throw VideoError.shorterThanWindow(path: path, frames: ticks, sampling: sampling)
         }
-        return Collected(assembler: WindowAssembler(request.windows(times: times) ?? []))
+        return Collected(assembler: WindowAssembler(try clip.windows(request) ?? []))
     }
 }
 

@@ -231,7 +231,8 @@ public struct FineTuningRun: Sendable {
             training: training,
             extraction:
                 "\(extraction.backbone.name) \(extraction.weights.name) \(extraction.tap) \(extraction.imageSize) "
-                + "\(extraction.sampling) \(extraction.resize)" + (extraction.showsDifference ? " difference" : ""),
+                + "\(extraction.sampling) \(extraction.resize)" + (extraction.showsDifference ? " difference" : "")
+                + (extraction.aspect == .display ? " display" : ""),
             unfreezing: "\(configuration.unfreezing)", backboneLearningRate: configuration.backboneLearningRate,
             framesPerVideo: configuration.framesPerVideo, framesPerClass: configuration.framesPerClass,
             augmentation: configuration.augmentation)

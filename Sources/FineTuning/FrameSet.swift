@@ -107,8 +107,7 @@ public struct FrameSet: Sendable {
         let step = max(1, entries.count / 32)
         let rates = stride(from: 0, to: entries.count, by: step).compactMap { index -> Double? in
             guard let clip = try? openClip(path: root + "/" + entries[index].clip.path) else { return nil }
-            let times = SampleRequest(sampling, framing: .full).times(clip.information.frameTimes)
-            guard let first = times.first, let last = times.last, last > first else { return nil }
+            guard let times = try? clip.times(SampleRequest(sampling, framing: .full)), let first = times.first, let last = times.last, last > first else { return nil }
             return Double(times.count - 1) / (last - first)
         }.sorted()
         return rates.isEmpty ? nil : rates[rates.count / 2]
@@ -134,6 +133,7 @@ private struct RequestMaker: Sendable {
     let size: Int
     let resize: ResizeFilter
     let framing: Framing
+    let aspect: Aspect
     let differences: Bool
 
     init(_ configuration: FineTuningConfiguration) {
@@ -141,6 +141,7 @@ private struct RequestMaker: Sendable {
         isRandom = configuration.framesPerVideo != nil
         sampling = configuration.framesPerVideo.map { .uniform(frames: $0) } ?? extraction.sampling
         (size, resize, framing) = (extraction.imageSize, extraction.resize, extraction.framing)
+        aspect = extraction.aspect
         differences = extraction.showsDifference
     }
 
@@ -149,7 +150,8 @@ private struct RequestMaker: Sendable {
 
     func request(_ digest: String) -> SampleRequest {
         SampleRequest(
-            sampling, seed: UInt64(digest.prefix(16), radix: 16) ?? 0, framing: framing, jitters: isRandom)
+            sampling, seed: UInt64(digest.prefix(16), radix: 16) ?? 0, framing: framing, jitters: isRandom,
+            aspect: aspect)
     }
 
     func key(_ digest: String) -> String {
@@ -157,6 +159,6 @@ private struct RequestMaker: Sendable {
         encoder.outputFormatting = [.sortedKeys]
         let text = (try? encoder.encode(sampling)).map { String(decoding: $0, as: UTF8.self) } ?? ""
         return "\(digest) \(text)\(isRandom ? " random" : "") \(size) \(resize.rawValue)"
-            + (differences ? " difference" : "")
+            + (differences ? " difference" : "") + (aspect == .display ? " display" : "")
     }
 }

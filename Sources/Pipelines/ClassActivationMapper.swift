@@ -63,7 +63,7 @@ public final class ClassActivationMapper {
         let clip = try openClip(path: video)
         let sampled = try clip.sample([request, shown])
         guard !sampled[0].frames.isEmpty else { throw VideoError.noFrames(path: video) }
-        let windows = request.windows(times: clip.information.frameTimes)
+        let windows = try clip.windows(request)
         let pass = try network.forward(
             clip.pictures(sampled[0].frames, request, differences: run.recipe.input.isDifference == true))
         let labels = run.head.labels

@@ -28,7 +28,7 @@ public final class LabelledVideo {
 
     private func drawn(_ frame: VideoFrame) throws -> [UInt8] {
         if isCancelled() { throw FeatureExtractor.Cancelled() }
-        let (label, probability) = caption(frame.time)
+        let (label, probability) = caption(clip.information.clock[frame.index])
         return Reports.Caption.drawn(
             on: RGBImage(frame), label: label, probability: probability, lettering
         ).pixels
@@ -38,17 +38,17 @@ public final class LabelledVideo {
     ///
     /// - Throws: `VideoError`, `FeatureExtractor.Cancelled`.
     public func write(gif path: String, _ request: SampleRequest) throws {
-        let information = clip.information
-        let scale = min(1, Double(Self.widest) / Double(information.width))
+        let size = clip.information.shownSize
+        let scale = min(1, Double(Self.widest) / Double(size.width))
         let (width, height) = (
-            max(1, Int((Double(information.width) * scale).rounded())),
-            max(1, Int((Double(information.height) * scale).rounded()))
+            max(1, Int((Double(size.width) * scale).rounded())),
+            max(1, Int((Double(size.height) * scale).rounded()))
         )
         var request = request
         request.framing = .whole(width: width, height: height)
         let spread = SampleRequest(.uniform(frames: Self.sampled), framing: request.framing)
         let palette = try clip.sample([spread])[0].frames.map(drawn)
-        let times = request.times(information.frameTimes)
+        let times = try clip.times(request)
         let span = (times.last ?? 0) - (times.first ?? 0)
         let rate = times.count > 1 && span > 0 ? Double(times.count - 1) / span : 1
         let writer = try GIFWriter(
@@ -62,15 +62,17 @@ public final class LabelledVideo {
     /// - Throws: `VideoError`, `FeatureExtractor.Cancelled`.
     public func write(film path: String) throws {
         let information = clip.information
-        let (width, height) = (max(2, information.width / 2 * 2), max(2, information.height / 2 * 2))
+        let size = information.shownSize
+        let (width, height) = (max(2, size.width / 2 * 2), max(2, size.height / 2 * 2))
         let rate = information.frameRate > 0 ? min(information.frameRate, 1000) : 25
         let writer = try MovieWriter(path: path, width: width, height: height, frameRate: rate)
-        let first = information.frameTimes.first ?? 0
+        let clock = information.clock
+        let first = clock.first ?? 0
         let isWhole = width == information.width && height == information.height
         let all = SampleRequest(
             .first(frames: Sampling.unlimited), framing: isWhole ? .full : .whole(width: width, height: height))
         try clip.forEachFrame(all) { frame in
-            try writer.append(drawn(frame), at: Int(((frame.time - first) * rate).rounded()))
+            try writer.append(drawn(frame), at: Int(((clock[frame.index] - first) * rate).rounded()))
         }
         try writer.finish()
     }

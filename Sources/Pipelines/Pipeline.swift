@@ -146,7 +146,7 @@ public struct Pipeline: Sendable {
 
     private static func extractions(_ reader: PipelineReader) throws -> [ExtractionConfiguration] {
         let keys = [
-            "backbone", "numerics", "weights", "tap", "image_size", "resize", "input", "sampling", "views", "precision",
+            "backbone", "numerics", "weights", "tap", "image_size", "aspect", "resize", "input", "sampling", "views", "precision",
             "store",
         ]
         let section = try reader.required("extract") { try reader.section($0, keys: keys) }
@@ -164,6 +164,7 @@ public struct Pipeline: Sendable {
         let tap = try tap(section, backbones)
         let (samplings, input) = (try samplings(section, backbones), try input(section))
         let resize = try section.choice("resize", ResizeFilter.self)
+        let aspect = try section.choice("aspect", Aspect.self) ?? .stored
         let numerics = try section.choice("numerics", Numerics.self)
         return try backbones.enumerated().map { index, backbone in
             if let numerics, !backbone.numerics.contains(numerics) {
@@ -202,6 +203,7 @@ public struct Pipeline: Sendable {
                 precision: precision.flatMap(Precision.init) ?? .f32, store: store, views: views)
             configuration.choosesPrecision = precision == "fastest"
             configuration.showsDifference = try showsDifference(section)
+            configuration.aspect = aspect
             return configuration
         }
     }

@@ -67,7 +67,7 @@ public struct WindowPredictor: Sendable {
             report((more.last ?? 0) - times[0], information.duration)
         }
         try sliding.finish()
-        let first = information.frameTimes.first ?? 0
+        let first = information.clock.first ?? 0
         let end = max(first + information.duration, times.last ?? 0)
         let timeline = Timeline(
             labels: run.head.labels, times: times, end: end, windows: sliding.probabilities,

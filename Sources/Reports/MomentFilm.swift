@@ -55,11 +55,11 @@ public struct MomentFilm {
     ) throws -> Int {
         guard Clip.staysInside(moment.path) else { throw VideoError.missing(path: moment.path) }
         let clip = try openClip(path: root + "/" + moment.path)
-        let scale = min(
-            Double(Self.width) / Double(clip.information.width), Double(Self.height) / Double(clip.information.height))
+        let size = clip.information.shownSize
+        let scale = min(Double(Self.width) / Double(size.width), Double(Self.height) / Double(size.height))
         let (width, height) = (
-            min(Self.width, max(1, Int((Double(clip.information.width) * scale).rounded()))),
-            min(Self.height, max(1, Int((Double(clip.information.height) * scale).rounded())))
+            min(Self.width, max(1, Int((Double(size.width) * scale).rounded()))),
+            min(Self.height, max(1, Int((Double(size.height) * scale).rounded())))
         )
         var (next, first) = (begin, Double?.none)
         try moment.forEachFrame(

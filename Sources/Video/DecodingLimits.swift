@@ -27,6 +27,28 @@ public struct DecodingLimits: Sendable, Equatable {
         seconds + min(secondsPerFrame * Double(frames), Double(bytes) / max(1, bytesPerSecond))
     }
 
+    /// Frames of all windows together: of two days at 30 a second, each frame in four windows.
+    public var windowFrames = 20_000_000
+
+    /// Throws unless the frames that a request wants of a clip fit into memory. Allocates nothing.
+    ///
+    /// - Parameter clock: ascending times of the clip's frames in seconds.
+    /// - Throws: `VideoError.beyondLimits`.
+    func check(_ request: SampleRequest, clock: [Double], path: String) throws {
+        guard let sampling = request.sampling.windowed else { return }
+        let ticks = sampling.ticks(clock)
+        let windows = sampling.windowCount(ticks: ticks)
+        let all = windows.multipliedReportingOverflow(by: sampling.length)
+        guard !all.overflow, all.partialValue <= windowFrames, windows <= frames else {
+            let seconds = (clock.last ?? 0) - (clock.first ?? 0)
+            throw VideoError.beyondLimits(
+                path: path,
+                reason:
+                    "its \(clock.count) frames lie over \(Int(min(seconds, 1e15))) s, which gives \(windows) windows of "
+                    + "\(sampling.length) frames")
+        }
+    }
+
     /// The usual ones.
     public init() {}
 

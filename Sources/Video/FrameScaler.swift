@@ -5,36 +5,41 @@ import CFFmpeg
 final class FrameScaler {
     private let path: String
     private let framing: Framing
-    private let quarterTurns: Int
+    private let aspect: Aspect
+    private let container: ShownShape
     private var scaler: Scaler?
     private var converter: Scaler?
 
-    init(path: String, framing: Framing, quarterTurns: Int) {
+    /// - Parameter container: what the container says of the shape; frames may say otherwise.
+    init(path: String, framing: Framing, aspect: Aspect, container: ShownShape) {
         self.path = path
         self.framing = framing
-        self.quarterTurns = quarterTurns
+        self.aspect = aspect
+        self.container = container
     }
 
     /// - Throws: `VideoError.scaling` for sizes or formats that libswscale cannot handle.
     func frame(_ picture: Picture, index: Int, time: Double) throws -> VideoFrame {
         let frame = picture.pointer.pointee
+        let shape = container.of(picture)
+        let orientation = shape.orientation
         let (width, height) = (Int(frame.width), Int(frame.height))
-        let isTurned = quarterTurns % 2 == 1
-        let shown = isTurned ? (width: height, height: width) : (width: width, height: height)
+        let shown = orientation.shown((width, height))
+        let pixelAspect = aspect == .display ? shape.shownPixelAspect : 1
         var crop = Crop(x: 0, y: 0, width: shown.width, height: shown.height)
-        var size = (width: shown.width, height: shown.height)
+        var size = (width: max(1, Int((Double(shown.width) * pixelAspect).rounded())), height: shown.height)
         var filter = ResizeFilter.antialias
         var isMirrored = false
         switch framing {
         case .full: break
         case .whole(let width, let height): size = (width, height)
         case .square(let side, let wanted, let placement):
-            crop = .square(placement, width: shown.width, height: shown.height)
+            crop = .square(placement, width: shown.width, height: shown.height, pixelAspect: pixelAspect)
             size = (side, side)
             (filter, isMirrored) = (wanted, placement.isMirrored)
         }
-        crop = crop.stored(quarterTurns: quarterTurns, width: width, height: height)
-        let stored = isTurned ? (width: size.height, height: size.width) : size
+        crop = orientation.stored(crop, width: width, height: height)
+        let stored = orientation.shown(size)
         var pixels: [UInt8]
         if filter == .bilinear {
             // libswscale knows no filter that leaves pixels out where it shrinks.
@@ -43,7 +48,7 @@ final class FrameScaler {
         } else {
             pixels = try scaled(picture, crop, to: stored, filter)
         }
-        pixels = turned(pixels, width: stored.width, height: stored.height, quarterTurns: quarterTurns)
+        pixels = orientation.applied(to: pixels, width: stored.width, height: stored.height)
         if isMirrored { pixels = mirrored(pixels, width: size.width) }
         return VideoFrame(index: index, time: time, width: size.width, height: size.height, pixels: pixels)
     }

@@ -1,80 +1,66 @@
 import CFFmpeg
 
-/// Every frame that a video shows, in order of presentation, learned without decoding.
+/// Every frame that a video shows, in order of presentation, as a decoder gives them from the first to the last.
 ///
-/// A demux-only scan reads the packets' timestamps, so that frame i is frame i whatever the
-/// container's header claims; frames that an edit list cuts away are not counted.
+/// The packets say it if each is one frame with a timestamp of its own (`PacketScan`); then frame i is found by its timestamp and
+/// decoding may begin at a keyframe. Otherwise all frames were decoded once (`DecodedOrder`); then frame i is the i-th one that
+/// the decoder gives, and decoding begins at the first packet.
 struct FrameTable {
-    /// Presentation timestamps in ticks of the stream's time base, ascending, where all packets have one.
+    /// Presentation timestamps in ticks of the stream's time base, ascending; nil if frames are counted.
     let timestamps: [Int64]?
-    /// Time of each frame in seconds, as `ffprobe` prints it.
+    /// Time of each frame in seconds, as the stream states it. Steps back where a clock starts again.
     let times: [Double]
-    /// Packets that a decoder can begin with, in the order of the file; empty where they cannot be told.
-    private let entries: [Entry]
-
-    /// A packet that depends on none before it, and so do all packets of frames shown at its time or later.
-    private struct Entry {
-        /// Place among the packets of the file.
-        let packet: Int
-        let timestamp: Int64
-    }
+    /// The same, ascending: goes on by a frame where the stream's clock starts again.
+    let clock: [Double]
+    /// Whether times follow from the container's nominal rate, which is then the frames'.
+    let isNominal: Bool
+    /// Keyframes that a decoder can begin with, in the order of the file; empty if it must begin with the first packet.
+    private let entries: [(packet: Int, pts: Int64)]
 
     var count: Int { times.count }
 
-    /// - Throws: `VideoError.beyondLimits` where there are too many.
-    init(scanning file: InputFile) throws {
-        let packet = Packet()
-        var shown: [Int64] = []
-        var isComplete = true
-        var entries: [Entry] = []
-        var count = 0
-        while file.read(into: packet) {
-            let flags = packet.pointer.pointee.flags
-            let pts = packet.pointer.pointee.pts
-            if flags & AV_PKT_FLAG_KEY != 0 { entries.append(Entry(packet: count, timestamp: pts)) }
-            count += 1
-            if count > file.limits.frames {
-                throw VideoError.beyondLimits(path: file.path, reason: "it has more than \(file.limits.frames) frames")
-            }
-            if flags & AV_PKT_FLAG_DISCARD != 0 { continue }
-            if pts == zt_no_timestamp() { isComplete = false }
-            shown.append(pts)
-        }
-        shown.sort()
-        let isUnique = zip(shown, shown.dropFirst()).allSatisfy { $0 < $1 }
-        if isComplete && isUnique {
-            timestamps = shown
-            times = shown.map { Double($0) * file.secondsPerTick }
-            let isOrdered = zip(entries, entries.dropFirst()).allSatisfy { $0.timestamp < $1.timestamp }
-            self.entries = isOrdered ? entries : []
-        } else {
-            self.entries = []
-            // AVI stores no presentation times; frames then follow each other at the nominal rate.
+    /// Nil if frames must be decoded to be known.
+    init?(_ scan: PacketScan, _ file: InputFile) {
+        if let presentation = scan.presentation {
+            timestamps = presentation
+            times = presentation.map { Double($0) * file.secondsPerTick }
+            let canJump =
+                scan.keyframesReset && isAscending(scan.keys.map(\.pts))
+            entries = canJump ? scan.keys : []
+            isNominal = true
+        } else if let decoding = scan.decoding {
             timestamps = nil
-            times = Self.evenTimes(count: shown.count, rate: file.nominalRate)
+            let isEven = file.ticksAreFrames && decoding.enumerated().allSatisfy { $1 == Int64($0) }
+            times = isEven ? Self.evenTimes(count: decoding.count, file) : decoding.map(file.seconds)
+            entries = []
+            isNominal = isEven
+        } else {
+            return nil
+        }
+        clock = times
+    }
+
+    /// The table of the frames that a decoder gave.
+    init(_ order: DecodedOrder, _ scan: PacketScan, _ file: InputFile) {
+        (timestamps, entries) = (nil, [])
+        if let ticks = order.times(scan) {
+            times = ticks.map(file.seconds)
+            clock = Self.continued(times, nominal: file.nominalRate)
+            isNominal = false
+        } else {
+            times = Self.evenTimes(count: order.count, file)
+            clock = times
+            isNominal = true
         }
     }
 
-    /// The table of the frames that a decoder really gave: for files whose packets promise more.
-    init(decoded: [Int64], file: InputFile) {
-        let isUsable =
-            decoded.allSatisfy { $0 != zt_no_timestamp() }
-            && zip(decoded, decoded.dropFirst()).allSatisfy { $0 < $1 }
-        timestamps = isUsable ? decoded : nil
-        times =
-            isUsable
-            ? decoded.map { Double($0) * file.secondsPerTick }
-            : Self.evenTimes(count: decoded.count, rate: file.nominalRate)
-        entries = []
-    }
-
-    /// The last packet that a decoder can begin with to show a frame: 0 where nothing better is known.
+    /// The last packet that a decoder can begin with to show a frame: 0 if none is known.
     func firstPacket(for frame: Int) -> Int {
-        guard let timestamps else { return 0 }
-        return entries.last { $0.timestamp <= timestamps[frame] }?.packet ?? 0
+        guard let timestamps, timestamps.indices.contains(frame) else { return 0 }
+        return entries.last { $0.pts <= timestamps[frame] }?.packet ?? 0
     }
 
-    /// The frame with that timestamp; the `counted`-th one where the file has no usable timestamps.
+    /// The frame with that timestamp, or the `counted`-th one if frames are counted.
     func index(of timestamp: Int64, counted: Int) -> Int? {
         guard let timestamps else { return counted < count ? counted : nil }
         var (low, high) = (0, timestamps.count)
@@ -85,8 +71,69 @@ struct FrameTable {
         return low < timestamps.count && timestamps[low] == timestamp ? low : nil
     }
 
-    private static func evenTimes(count: Int, rate: Double) -> [Double] {
-        (0..<count).map { Double($0) / (rate > 0 ? rate : 25) }
+    /// Frames that follow each other at the container's rate, or 25 a second, as FFmpeg assumes.
+    private static func evenTimes(count: Int, _ file: InputFile) -> [Double] {
+        (0..<count).map { Double($0) / (file.nominalRate > 0 ? file.nominalRate : 25) }
+    }
+
+    /// Times without steps back: after one, the clock goes on by the usual distance of two frames.
+    private static func continued(_ times: [Double], nominal: Double) -> [Double] {
+        guard zip(times, times.dropFirst()).contains(where: { $0 > $1 }) else { return times }
+        let distances = zip(times, times.dropFirst()).map { $1 - $0 }.filter { $0 > 0 }.sorted()
+        let usual = distances.isEmpty ? (nominal > 0 ? 1 / nominal : 0.04) : distances[distances.count / 2]
+        var (result, offset) = ([Double](), 0.0)
+        result.reserveCapacity(times.count)
+        for (place, time) in times.enumerated() {
+            if place > 0, time < times[place - 1] { offset = result[place - 1] + usual - time }
+            result.append(time + offset)
+        }
+        return result
+    }
+}
+
+/// What a decoder gave of a whole file.
+struct DecodedOrder {
+    /// Of each frame, in order of presentation, the place of its packet in the scan; nil if the decoder does not say.
+    private var origins: [Int?] = []
+
+    var count: Int { origins.count }
+
+    mutating func append(_ origin: Int?) { origins.append(origin) }
+
+    /// The time of each frame in ticks: its packet's presentation timestamp. Within a stretch of the file over which the decoding
+    /// clock does not step back, times are sorted if they do not ascend, since then they were stated in the order of
+    /// decoding; decoding timestamps stand in if packets state nothing else. Nil if neither are stated.
+    func times(_ scan: PacketScan) -> [Int64]? {
+        var places: [Int] = []
+        for origin in origins {
+            guard let origin, scan.packets.indices.contains(origin) else { return nil }
+            places.append(origin)
+        }
+        let starts = scan.restarts
+        var (result, begin) = ([Int64](), 0)
+        result.reserveCapacity(places.count)
+        for end in starts + [scan.packets.count] {
+            let stop = places[begin...].firstIndex { $0 >= end } ?? places.count
+            guard let times = Self.times(of: places[begin..<stop], scan.packets, isAVI: scan.isAVI) else { return nil }
+            result += times
+            begin = stop
+        }
+        return result
+    }
+
+    private static func times(of places: ArraySlice<Int>, _ packets: [(pts: Int64, dts: Int64)], isAVI: Bool)
+        -> [Int64]?
+    {
+        let none = zt_no_timestamp()
+        let stated = places.map { packets[$0].pts }
+        if !stated.contains(none) && !isAVI { return stated.sorted() }
+        let decoding = places.map { packets[$0].dts }.sorted()
+        guard decoding.first != none else { return nil }
+        // Frames are presented as long after they are decoded as the first one that states both.
+        guard !isAVI, let first = stated.firstIndex(where: { $0 != none }) else { return decoding }
+        let (delay, overflows) = stated[first].subtractingReportingOverflow(decoding[first])
+        let presented = decoding.map { $0.addingReportingOverflow(overflows ? 0 : delay) }
+        return presented.contains(where: \.overflow) ? nil : presented.map(\.partialValue)
     }
 }
 
@@ -98,4 +145,13 @@ extension InputFile {
         }
         return 0
     }
+
+    /// Whether a tick of the time base is the distance of two frames at the nominal rate.
+    var ticksAreFrames: Bool {
+        let (tick, rate) = (stream.pointee.time_base, stream.pointee.avg_frame_rate)
+        return tick.num > 0 && rate.num > 0 && tick.num == rate.den && tick.den == rate.num
+    }
+
+    /// Ticks of the time base in seconds.
+    func seconds(_ ticks: Int64) -> Double { Double(ticks) * secondsPerTick }
 }

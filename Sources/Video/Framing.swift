@@ -36,6 +36,14 @@ public enum Framing: Sendable, Hashable {
     }
 }
 
+/// Whether frames are sampled as stored, or with the shape that their pixels have when they are shown.
+public enum Aspect: String, Sendable, CaseIterable, Codable {
+    /// Non-square pixels are shown with their aspect ratio (FFmpeg's `sample_aspect_ratio`), as players do.
+    case display
+    /// Every stored pixel counts as square, as OpenCV and PyAV deliver it.
+    case stored
+}
+
 /// How a picture is resized.
 public enum ResizeFilter: String, Sendable, CaseIterable, Codable {
     /// Linear weights over every pixel that a smaller picture's pixel covers: PIL's and torchvision's
@@ -76,49 +84,26 @@ struct Crop: Equatable {
         return Crop(x: width / 2 - side / 2, y: height / 2 - side / 2, width: side, height: side)
     }
 
-    /// The square of a picture of `width` × `height`.
-    static func square(_ placement: Framing.Placement, width: Int, height: Int) -> Crop {
-        if placement.scale == 1 && placement.x == 0.5 && placement.y == 0.5 {
-            return centerSquare(width: width, height: height)
+    /// The square of an image of `width` × `height`.
+    ///
+    /// - Parameter pixelAspect: width of a pixel divided by its height; the crop is square once that is applied.
+    static func square(_ placement: Framing.Placement, width: Int, height: Int, pixelAspect: Double = 1) -> Crop {
+        let isCentered = placement.scale == 1 && placement.x == 0.5 && placement.y == 0.5
+        if pixelAspect == 1 {
+            if isCentered { return centerSquare(width: width, height: height) }
+            let side = max(1, Int((Double(min(width, height)) * placement.scale).rounded()))
+            return Crop(
+                x: Int(Double(width - side) * placement.x), y: Int(Double(height - side) * placement.y), width: side,
+                height: side)
         }
-        let side = max(1, Int((Double(min(width, height)) * placement.scale).rounded()))
+        let side = min(Double(width) * pixelAspect, Double(height)) * placement.scale
+        let (across, down) = (
+            min(width, max(1, Int((side / pixelAspect).rounded()))), min(height, max(1, Int(side.rounded())))
+        )
         return Crop(
-            x: Int(Double(width - side) * placement.x), y: Int(Double(height - side) * placement.y), width: side,
-            height: side)
+            x: Int(Double(width - across) * placement.x), y: Int(Double(height - down) * placement.y), width: across,
+            height: down)
     }
-
-    /// Where the rectangle of a picture shown after `quarterTurns` clockwise turns lies in the stored
-    /// picture of `width` × `height`.
-    func stored(quarterTurns: Int, width: Int, height: Int) -> Crop {
-        switch quarterTurns {
-        case 1: Crop(x: y, y: height - x - self.width, width: self.height, height: self.width)
-        case 2: Crop(x: width - x - self.width, y: height - y - self.height, width: self.width, height: self.height)
-        case 3: Crop(x: width - y - self.height, y: x, width: self.height, height: self.width)
-        default: self
-        }
-    }
-}
-
-/// Turns `[height, width, 3]` pixels clockwise by quarter turns.
-func turned(_ pixels: [UInt8], width: Int, height: Int, quarterTurns: Int) -> [UInt8] {
-    guard quarterTurns != 0 else { return pixels }
-    let (newWidth, newHeight) = quarterTurns == 2 ? (width, height) : (height, width)
-    var result = [UInt8](repeating: 0, count: pixels.count)
-    for row in 0..<newHeight {
-        for column in 0..<newWidth {
-            let (x, y) =
-                switch quarterTurns {
-                case 1: (row, height - 1 - column)
-                case 2: (width - 1 - column, height - 1 - row)
-                default: (width - 1 - row, column)
-                }
-            let (from, to) = ((y * width + x) * 3, (row * newWidth + column) * 3)
-            result[to] = pixels[from]
-            result[to + 1] = pixels[from + 1]
-            result[to + 2] = pixels[from + 2]
-        }
-    }
-    return result
 }
 
 /// Swaps left and right of `[height, width, 3]` pixels.

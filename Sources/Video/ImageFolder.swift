@@ -10,7 +10,8 @@ public struct ImageFolder: ClipReader {
     /// Size of the first image; times at 25 images a second.
     public let information: VideoInformation
     private let files: [String]
-    private let limits: DecodingLimits
+    /// What each image may cost.
+    public let limits: DecodingLimits
 
     private static let endings: Set<String> = ["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff", "ppm"]
     private static let frameRate = 25.0
@@ -41,21 +42,23 @@ public struct ImageFolder: ClipReader {
         let picture = try VideoReader(path: first, limits: limits).information
         self.path = path
         self.files = files
+        let times = files.indices.map { Double($0) / Self.frameRate }
         information = VideoInformation(
-            width: picture.width, height: picture.height, frameCount: files.count, frameRate: Self.frameRate,
+            width: picture.width, height: picture.height, pixelAspect: picture.pixelAspect, frameCount: files.count,
+            frameRate: Self.frameRate,
             duration: Double(files.count) / Self.frameRate, codec: picture.codec,
-            frameTimes: files.indices.map { Double($0) / Self.frameRate })
+            frameTimes: times, clock: times)
     }
 
     /// Unreadable images are counted as decode errors and left out.
     public func sample(_ requests: [SampleRequest]) throws -> [SampledFrames] {
-        let wanted = requests.map { $0.indices(times: information.frameTimes) }
+        let wanted = try requests.map { try indices($0) }
         var frames = requests.map { _ in [VideoFrame]() }
         var errors = requests.map { _ in 0 }
         for index in Set(wanted.joined()).sorted() {
             let wanting = requests.indices.filter { wanted[$0].contains(index) }
             let images = try? VideoReader(path: files[index], limits: limits).sample(
-                wanting.map { SampleRequest(.first(frames: 1), framing: requests[$0].framing) })
+                wanting.map { Self.request(requests[$0]) })
             for (request, image) in zip(wanting, images ?? []) {
                 frames[request] += image.frames.map {
                     VideoFrame(
@@ -71,11 +74,11 @@ public struct ImageFolder: ClipReader {
 
     /// Unreadable images are counted as decode errors and left out.
     public func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
-        let wanted = requests.map { Set($0.indices(times: information.frameTimes)) }
+        let wanted = try requests.map { Set(try indices($0)) }
         var errors = 0
         for index in Set(wanted.joined()).sorted() {
             let wanting = requests.indices.filter { wanted[$0].contains(index) }
-            guard let images = try? images(at: index, wanting.map { requests[$0].framing }) else {
+            guard let images = try? images(at: index, wanting.map { requests[$0] }) else {
                 errors += 1
                 continue
             }
@@ -84,10 +87,13 @@ public struct ImageFolder: ClipReader {
         return errors
     }
 
+    private static func request(_ request: SampleRequest) -> SampleRequest {
+        SampleRequest(.first(frames: 1), framing: request.framing, aspect: request.aspect)
+    }
+
     /// One image, cut out in several ways.
-    private func images(at index: Int, _ framings: [Framing]) throws -> [VideoFrame] {
-        try VideoReader(path: files[index], limits: limits)
-            .sample(framings.map { SampleRequest(.first(frames: 1), framing: $0) })
+    private func images(at index: Int, _ requests: [SampleRequest]) throws -> [VideoFrame] {
+        try VideoReader(path: files[index], limits: limits).sample(requests.map(Self.request))
             .flatMap(\.frames).map {
                 VideoFrame(
                     index: index, time: information.frameTimes[index], width: $0.width, height: $0.height,

@@ -94,6 +94,20 @@ final class InputFile {
         }
     }
 
+    /// As FFmpeg names the container; the first of several names.
+    var format: String {
+        guard let name = context.pointee.iformat?.pointee.name else { return "" }
+        return String(cString: name).split(separator: ",").first.map(String.init) ?? ""
+    }
+
+    var codec: AVCodecID { stream.pointee.codecpar.pointee.codec_id }
+
+    /// As stored, in pixels.
+    var size: (width: Int, height: Int) {
+        let parameters = stream.pointee.codecpar.pointee
+        return (Int(parameters.width), Int(parameters.height))
+    }
+
     var secondsPerTick: Double { Double(stream.pointee.time_base.num) / Double(max(1, stream.pointee.time_base.den)) }
 }
 
@@ -110,8 +124,11 @@ final class Picture {
     let pointer: UnsafeMutablePointer<AVFrame>
     init() { pointer = av_frame_alloc() }
 
-    /// Presentation time in ticks, the decoder's best guess where the container states none.
-    var timestamp: Int64 { pointer.pointee.best_effort_timestamp }
+    /// Presentation timestamp of the packet that it was decoded from, in ticks; the decoder's best guess if that has none.
+    var timestamp: Int64 {
+        let stated = pointer.pointee.pts
+        return stated == zt_no_timestamp() ? pointer.pointee.best_effort_timestamp : stated
+    }
 
     deinit {
         var freed: UnsafeMutablePointer<AVFrame>? = pointer

@@ -7,6 +7,9 @@ public struct SampleRequest: Sendable, Hashable {
     /// What is cut out of them.
     public var framing: Framing
 
+    /// Whether non-square pixels are shown as such.
+    public var aspect: Aspect
+
     /// Whether every policy begins at random.
     public var jitters: Bool
     /// Which of several nearly equal parts of the frames are wanted, in order; all by default.
@@ -27,25 +30,25 @@ public struct SampleRequest: Sendable, Hashable {
     }
 
     /// Frames picked by `sampling`; `seed` decides what is random.
-    public init(_ sampling: Sampling, seed: UInt64 = 0, framing: Framing, jitters: Bool = false) {
+    public init(
+        _ sampling: Sampling, seed: UInt64 = 0, framing: Framing, jitters: Bool = false, aspect: Aspect = .stored
+    ) {
+        self.aspect = aspect
         self.sampling = sampling
         self.seed = seed
         self.framing = framing
         self.jitters = jitters
     }
 
-    /// When the wanted frames are shown, given the times of all frames of a clip.
-    public func times(_ all: [Double]) -> [Double] { indices(times: all).map { all[$0] } }
-
-    /// Which frames of a clip.
-    func indices(times: [Double]) -> [Int] {
-        if let windows = windows(times: times) { return Set(windows.joined()).sorted() }
-        return own(sampling.indices(times: times, seed: seed, jitters: jitters))
+    /// Which frames of a clip, given the ascending times of all its frames in seconds.
+    func indices(clock: [Double]) -> [Int] {
+        if let windows = windows(clock: clock) { return Set(windows.joined()).sorted() }
+        return own(sampling.indices(times: clock, seed: seed, jitters: jitters))
     }
 
-    /// The frames of each wanted window, given the times of all frames; nil where the policy has none.
-    public func windows(times: [Double]) -> [[Int]]? {
-        sampling.windowed.map { own($0.windows(times: times, seed: seed, jitters: jitters)) }
+    /// The frames of each wanted window; nil if the policy has none.
+    func windows(clock: [Double]) -> [[Int]]? {
+        sampling.windowed.map { own($0.windows(times: clock, seed: seed, jitters: jitters)) }
     }
 
     private func own<Item>(_ all: [Item]) -> [Item] {

@@ -101,16 +101,6 @@ public enum Sampling: Sendable, Hashable {
 
     /// For each tick of the slower clock, the frame on show at that moment; each frame at most once.
     private static func indices(times: [Double], framesPerSecond: Double, frames: Int) -> [Int] {
-        var result: [Int] = []
-        var index = 0
-        for tick in 0..<frames {
-            // A hair of tolerance: 0.1 s must find the frame stamped 0.0999999.
-            let wanted = times[0] + Double(tick) / framesPerSecond + 1e-6
-            let previous = times.count > 1 ? times[times.count - 1] - times[times.count - 2] : 0
-            guard wanted < times[times.count - 1] + max(previous, 2e-6) else { break }
-            while index + 1 < times.count, times[index + 1] <= wanted { index += 1 }
-            if result.last != index { result.append(index) }
-        }
-        return result
+        TickClock(times, framesPerSecond: framesPerSecond).frames(ticks: frames)
     }
 }

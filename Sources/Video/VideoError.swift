@@ -10,6 +10,7 @@ public enum VideoError: LocalizedError, Equatable {
     case beyondLimits(path: String, reason: String)
     case noVideoStream(path: String)
     case noFrames(path: String)
+    case noKeyframe(path: String)
     case shorterThanWindow(path: String, frames: Int, sampling: WindowSampling)
     case noDecoder(path: String, codec: String)
     case scaling(path: String, reason: String)
@@ -29,6 +30,9 @@ public enum VideoError: LocalizedError, Equatable {
         case .noVideoStream(let path):
             "\(path) has no video stream: it may be sound only. Leave it out with `dataset.exclude`."
         case .noFrames(let path): "No frame of \(path) can be decoded; it may be cut off or damaged. Fetch it again."
+        case .noKeyframe(let path):
+            "\(path) has no keyframe: it begins and ends in the middle of a group of pictures, so no frame can be decoded. Cut it "
+                + "from its source again, beginning with a keyframe."
         case .shorterThanWindow(let path, let frames, let sampling):
             "\(path) does not fill half a window: \(frames) frames"
                 + (sampling.framesPerSecond.map { " at \($0.formatted()) a second" } ?? "") + ", a window takes "

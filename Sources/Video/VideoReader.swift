@@ -3,10 +3,14 @@ import Foundation
 
 /// What is known of a clip before a frame is decoded.
 public struct VideoInformation: Sendable, Equatable {
-    /// Size as it is shown, after rotation, in pixels.
+    /// Stored pixels in a row, after turning to the orientation that is shown.
     public let width: Int
-    /// Rows, as shown.
+    /// Rows, after turning.
     public let height: Int
+    /// Width of a pixel divided by its height, after turning; 1 for square pixels.
+    public var pixelAspect = 1.0
+    /// The size with square pixels: rows as stored, the width in proportion.
+    public var shownSize: (width: Int, height: Int) { (max(1, Int((Double(width) * pixelAspect).rounded())), height) }
     /// Frames that are really there.
     public let frameCount: Int
     /// Frames per second.
@@ -15,8 +19,10 @@ public struct VideoInformation: Sendable, Equatable {
     public let duration: Double
     /// Such as `h264`.
     public let codec: String
-    /// Time of every frame in seconds, ascending.
+    /// Time of every frame in seconds, as the stream states it: it steps back where recordings were joined by `cat`.
     public let frameTimes: [Double]
+    /// The same, ascending, for sampling: it goes on by a frame where the stream's clock starts again.
+    public let clock: [Double]
 }
 
 /// What a sampling pass gives.
@@ -47,6 +53,9 @@ public protocol ClipReader {
     /// - Throws: `VideoError`, or what `body` throws.
     @discardableResult
     func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int
+
+    /// What a clip may cost.
+    var limits: DecodingLimits { get }
 }
 
 extension ClipReader {
@@ -56,6 +65,27 @@ extension ClipReader {
     /// - Throws: `VideoError`.
     public func sample(_ sampling: Sampling, seed: UInt64 = 0, framing: Framing) throws -> SampledFrames {
         try sample([SampleRequest(sampling, seed: seed, framing: framing)])[0]
+    }
+
+    /// The frames of each window that the request wants; nil if its policy has none.
+    ///
+    /// - Throws: `VideoError.beyondLimits`.
+    public func windows(_ request: SampleRequest) throws -> [[Int]]? {
+        try limits.check(request, clock: information.clock, path: path)
+        return request.windows(clock: information.clock)
+    }
+
+    /// Times in seconds of the frames that the request wants.
+    ///
+    /// - Throws: `VideoError.beyondLimits`.
+    public func times(_ request: SampleRequest) throws -> [Double] {
+        try indices(request).map { information.frameTimes[$0] }
+    }
+
+    /// Frames that the request wants, ascending.
+    func indices(_ request: SampleRequest) throws -> [Int] {
+        try limits.check(request, clock: information.clock, path: path)
+        return request.indices(clock: information.clock)
     }
 
     /// The same for one request.
@@ -87,44 +117,58 @@ public final class VideoReader: ClipReader {
     public let path: String
     /// Of the frames that are really there.
     public private(set) var information: VideoInformation
+    /// What it may cost.
+    public let limits: DecodingLimits
     private var table: FrameTable
-    private let limits: DecodingLimits
-    private let quarterTurns: Int
+    private let shape: ShownShape
+    private let scan: PacketScan
 
-    /// Opens the file and scans its packets; decodes nothing.
+    /// Opens the file and reads its packets. Decodes all frames once if packets do not say which frames there are, and the
+    /// first one if it may state its own orientation.
     ///
     /// - Throws: `VideoError`.
     public init(path: String, limits: DecodingLimits = .standard) throws {
+        (self.path, self.limits) = (path, limits)
         let file = try InputFile(path: path, limits: limits)
-        let picture = file.stream.pointee.codecpar.pointee
+        let size = file.size
         // FFmpeg leaves out the size of pictures that are too large for the decoder.
-        guard picture.width > 0, picture.height > 0, Int(picture.width) * Int(picture.height) <= limits.pixels else {
+        guard size.width > 0, size.height > 0, size.width * size.height <= limits.pixels else {
             throw VideoError.beyondLimits(
                 path: path, reason: "its pictures are of unknown size or of more than \(limits.pixels) pixels")
         }
-        self.limits = limits
-        table = try FrameTable(scanning: file)
-        guard table.count > 0 else { throw VideoError.noFrames(path: path) }
-        let (width, height) = (Int(picture.width), Int(picture.height))
-        guard limits.allows(width: width, height: height, frames: table.count, bytes: file.bytes) else {
+        scan = try PacketScan(file)
+        guard !scan.packets.isEmpty else { throw VideoError.noFrames(path: path) }
+        guard limits.allows(width: size.width, height: size.height, frames: scan.packets.count, bytes: file.bytes)
+        else {
             throw VideoError.beyondLimits(
-                path: path, reason: "\(file.bytes) bytes say that they are \(table.count) frames of \(width)×\(height)")
+                path: path,
+                reason:
+                    "\(file.bytes) bytes say that they are \(scan.packets.count) frames of \(size.width)×\(size.height)"
+            )
         }
-        self.path = path
-        quarterTurns = Int((zt_stream_rotation(file.stream) / 90).rounded()) % 4
-        information = Self.information(file, table, quarterTurns: quarterTurns)
+        if let told = FrameTable(scan, file) {
+            table = told
+        } else {
+            table = try FrameTable(decoding: InputFile(path: path, limits: limits), scan)
+        }
+        var shape = ShownShape(file.stream)
+        if scan.mayStateOrientation {
+            shape = try DecodingPass.first(InputFile(path: path, limits: limits)).map(shape.of) ?? shape
+        }
+        self.shape = shape
+        information = Self.information(file, table, shape)
     }
 
-    private static func information(_ file: InputFile, _ table: FrameTable, quarterTurns: Int) -> VideoInformation {
-        let parameters = file.stream.pointee.codecpar.pointee
-        let (width, height) = (Int(parameters.width), Int(parameters.height))
-        let span = table.times[table.count - 1] - table.times[0]
+    private static func information(_ file: InputFile, _ table: FrameTable, _ shape: ShownShape) -> VideoInformation {
+        let shown = shape.orientation.shown(file.size)
+        let span = (table.clock.last ?? 0) - (table.clock.first ?? 0)
         let measured = span > 0 ? Double(table.count - 1) / span : 0
-        let rate = file.nominalRate > 0 ? file.nominalRate : measured
+        let nominal = file.nominalRate
+        let rate = nominal > 0 && (table.isNominal || measured == 0) ? nominal : measured
         return VideoInformation(
-            width: quarterTurns % 2 == 0 ? width : height, height: quarterTurns % 2 == 0 ? height : width,
-            frameCount: table.count, frameRate: rate, duration: span + (rate > 0 ? 1 / rate : 0),
-            codec: String(cString: avcodec_get_name(parameters.codec_id)), frameTimes: table.times)
+            width: shown.width, height: shown.height, pixelAspect: shape.shownPixelAspect, frameCount: table.count,
+            frameRate: rate, duration: span + (rate > 0 ? 1 / rate : 0),
+            codec: String(cString: avcodec_get_name(file.codec)), frameTimes: table.times, clock: table.clock)
     }
 
     /// Decodes the frames that the requests pick; again without jumping, and then from what is really there, where
@@ -137,22 +181,16 @@ public final class VideoReader: ClipReader {
             let patient = try decode(requests, jumps: false)
             if patient.isWhole { return patient.sampled }
         }
-        // The packets promised frames that the decoder did not give (a damaged file, or an AVI whose
-        // B-frames are packed two to a packet): sample again from those that there are.
+        // The packets promised frames that the decoder did not give, as in a damaged file: sample again from those that
+        // there are.
         let file = try InputFile(path: path, limits: limits)
-        var presented: [Int64] = []
-        _ = try forEachPicture(of: file) {
-            presented.append($0.timestamp)
-            return .goOn
-        }
-        guard !presented.isEmpty else { throw VideoError.noFrames(path: path) }
-        table = FrameTable(decoded: presented, file: file)
-        information = Self.information(file, table, quarterTurns: quarterTurns)
+        table = try FrameTable(decoding: file, scan)
+        information = Self.information(file, table, shape)
         return try decode(requests, jumps: false).sampled
     }
 
     /// What a pass over the file gave.
-    private struct Pass {
+    private struct Sampled {
         let sampled: [SampledFrames]
         /// Whether the decoder gave all that was wanted.
         let isWhole: Bool
@@ -164,8 +202,8 @@ public final class VideoReader: ClipReader {
     /// Decodes up to the last wanted frame, converting the wanted ones only.
     ///
     /// - Parameter jumps: whether packets are left out from which no wanted frame is made.
-    private func decode(_ requests: [SampleRequest], jumps: Bool) throws -> Pass {
-        let wanted = requests.map { $0.indices(times: table.times) }
+    private func decode(_ requests: [SampleRequest], jumps: Bool) throws -> Sampled {
+        let wanted = try requests.map(indices)
         var wanting: [Int: [Int]] = [:]
         for (request, indices) in wanted.enumerated() {
             for index in indices { wanting[index, default: []].append(request) }
@@ -173,17 +211,19 @@ public final class VideoReader: ClipReader {
         let order = wanting.keys.sorted()
         if order.isEmpty {
             let nothing = requests.map { _ in SampledFrames(frames: [], decodeErrors: 0) }
-            return Pass(sampled: nothing, isWhole: true, errors: 0, jumps: 0)
+            return Sampled(sampled: nothing, isWhole: true, errors: 0, jumps: 0)
         }
-        let file = try InputFile(path: path, limits: limits)
-        let scalers = requests.map { FrameScaler(path: path, framing: $0.framing, quarterTurns: quarterTurns) }
+        let pass = try DecodingPass(InputFile(path: path, limits: limits), frames: table.count)
+        let scalers = requests.map(scaler)
         var frames = requests.map { _ in [VideoFrame]() }
         var (presented, next) = (0, 0)
-        let isSkippable: ((Int64) -> Bool)? =
-            table.timestamps == nil
-            ? nil : { [table] timestamp in table.index(of: timestamp, counted: 0).map { wanting[$0] == nil } ?? false }
+        if table.timestamps != nil {
+            pass.isSkippable = { [table] timestamp in
+                table.index(of: timestamp, counted: 0).map { wanting[$0] == nil } ?? false
+            }
+        }
         func entry(_ place: Int) -> Int { jumps && place < order.count ? table.firstPacket(for: order[place]) : 0 }
-        let (errors, jumped) = try forEachPicture(of: file, from: entry(0), isSkippable: isSkippable) { picture in
+        try pass.run(from: entry(0)) { picture in
             let index = table.index(of: picture.timestamp, counted: presented)
             presented += 1
             guard let index, next < order.count, index >= order[next] else { return .goOn }
@@ -194,24 +234,28 @@ public final class VideoReader: ClipReader {
             return next == order.count ? .stop : .jump(entry(next))
         }
         let isWhole = zip(frames, wanted).allSatisfy { $0.count == $1.count }
-        return Pass(
-            sampled: frames.map { SampledFrames(frames: $0, decodeErrors: errors) }, isWhole: isWhole, errors: errors,
-            jumps: jumped)
+        return Sampled(
+            sampled: frames.map { SampledFrames(frames: $0, decodeErrors: pass.errors) }, isWhole: isWhole,
+            errors: pass.errors, jumps: pass.jumps)
+    }
+
+    private func scaler(_ request: SampleRequest) -> FrameScaler {
+        FrameScaler(path: path, framing: request.framing, aspect: request.aspect, container: shape)
     }
 
     /// Frames come in order of presentation; those that nobody wants and no other refers to are not decoded.
     public func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
-        let indices = requests.map { Set($0.indices(times: table.times)) }
+        let indices = try requests.map { Set(try self.indices($0)) }
         let wanted = indices.reduce(into: Set()) { $0.formUnion($1) }.sorted()
         guard !wanted.isEmpty else { return 0 }
-        let file = try InputFile(path: path, limits: limits)
-        let scalers = requests.map { FrameScaler(path: path, framing: $0.framing, quarterTurns: quarterTurns) }
+        let pass = try DecodingPass(InputFile(path: path, limits: limits), frames: table.count)
+        let scalers = requests.map(scaler)
         var (presented, next) = (0, 0)
         let isWanted = Set(wanted).contains
-        let isSkippable: ((Int64) -> Bool)? =
-            table.timestamps == nil
-            ? nil : { [table] in table.index(of: $0, counted: 0).map { !isWanted($0) } ?? false }
-        return try forEachPicture(of: file, isSkippable: isSkippable) { picture in
+        if table.timestamps != nil {
+            pass.isSkippable = { [table] in table.index(of: $0, counted: 0).map { !isWanted($0) } ?? false }
+        }
+        try pass.run { picture in
             let index = table.index(of: picture.timestamp, counted: presented)
             presented += 1
             guard let index, index >= wanted[next] else { return .goOn }
@@ -220,71 +264,7 @@ public final class VideoReader: ClipReader {
             }
             while next < wanted.count, wanted[next] <= index { next += 1 }
             return next == wanted.count ? .stop : .goOn
-        }.errors
-    }
-
-    /// What is to be done after a picture.
-    private enum Step {
-        case goOn, stop
-        /// The packet that decoding may go on with, where it is still to come.
-        case jump(Int)
-    }
-
-    /// Damaged packets in a row after which a decoder counts as stuck.
-    private static let patience = 1000
-
-    /// Calls `body` for each picture in order of presentation until it says to stop.
-    ///
-    /// - Parameters:
-    ///   - first: place of the first packet to decode, which must depend on none before it.
-    ///   - isSkippable: whether a picture with that timestamp is wanted by nobody; it is then not decoded
-    ///     where no other picture refers to it. Nil decodes all.
-    /// - Returns: damaged packets and pictures on the way, and how often packets were left out.
-    /// - Throws: `VideoError.beyondLimits`, or what `body` throws.
-    private func forEachPicture(
-        of file: InputFile, from first: Int = 0, isSkippable: ((Int64) -> Bool)? = nil, _ body: (Picture) throws -> Step
-    ) throws -> (errors: Int, jumps: Int) {
-        let decoder = try Decoder(file)
-        let (packet, picture) = (Packet(), Picture())
-        var (errors, inARow, jumps) = (0, 0, 0)
-        // The place of the next packet, and that of the next one to decode.
-        var (place, entry) = (0, first)
-        var isFlushing = false
-        let begin = ContinuousClock.now
-        let allowed = Duration.seconds(limits.secondsAllowed(frames: table.count, bytes: file.bytes))
-        while inARow < Self.patience {
-            if ContinuousClock.now - begin > allowed {
-                throw VideoError.beyondLimits(
-                    path: path, reason: "decoding takes longer than \(allowed.components.seconds) s")
-            }
-            switch decoder.receive(into: picture) {
-            case .picture:
-                inARow = 0
-                if picture.pointer.pointee.decode_error_flags != 0 { errors += 1 }
-                switch try body(picture) {
-                case .goOn: break
-                case .stop: return (errors, jumps)
-                case .jump(let packet):
-                    guard packet > place else { break }
-                    entry = packet
-                    decoder.reset()
-                }
-            case .needsInput:
-                if isFlushing { return (errors, jumps) }
-                if place < entry { jumps += 1 }
-                while place < entry, file.read(into: packet) { place += 1 }
-                if file.read(into: packet) {
-                    place += 1
-                    if let isSkippable { decoder.skipsDisposable = isSkippable(packet.pointer.pointee.pts) }
-                    if !decoder.send(packet) { (errors, inARow) = (errors + 1, inARow + 1) }
-                } else {
-                    isFlushing = true
-                    _ = decoder.send(nil)
-                }
-            case .damaged: (errors, inARow) = (errors + 1, inARow + 1)
-            case .end: return (errors, jumps)
-            }
         }
-        return (errors, jumps)
+        return pass.errors
     }
 }

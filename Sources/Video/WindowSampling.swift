@@ -22,38 +22,95 @@ public struct WindowSampling: Sendable, Hashable {
         self.windows = windows
     }
 
-    /// The frames of each window, ascending; none where the clip is shorter than half of one.
+    /// The frames of each window, ascending; none if the clip is shorter than half of one.
     ///
     /// - `times`: of every frame of the clip in seconds, ascending.
-    /// - `seed`: decides where the first window begins, where `jitters`: as late as all still fit.
+    /// - `seed`: decides where the first window begins if `jitters`: as late as all still fit.
     public func windows(times: [Double], seed: UInt64 = 0, jitters: Bool = false) -> [[Int]] {
-        let ticks = ticks(times)
-        guard isEnough(ticks.count) else { return [] }
-        let count = min(windows, (max(0, ticks.count - length) + stride - 1) / stride + 1)
+        let clock = TickClock(times, framesPerSecond: framesPerSecond)
+        guard isEnough(clock.ticks) else { return [] }
+        let count = windowCount(ticks: clock.ticks)
         let needed = length + (count - 1) * stride
-        let first = jitters && ticks.count > needed ? Int(seed % UInt64(ticks.count - needed + 1)) : 0
+        let first = jitters && clock.ticks > needed ? Int(seed % UInt64(clock.ticks - needed + 1)) : 0
         return (0..<count).map { window in
             let begin = first + window * stride
-            return (begin..<begin + length).map { ticks[min($0, ticks.count - 1)] }
+            return (begin..<begin + length).map { clock.frame(at: min($0, clock.ticks - 1)) }
         }
     }
+
+    /// How many windows a clip of so many ticks has.
+    func windowCount(ticks: Int) -> Int { min(windows, (max(0, ticks - length) + stride - 1) / stride + 1) }
 
     /// Whether so many ticks fill half a window.
     public func isEnough(_ ticks: Int) -> Bool { 2 * ticks >= length }
 
-    /// The frame on show at each tick.
-    public func ticks(_ times: [Double]) -> [Int] {
-        guard let framesPerSecond, let start = times.first, let last = times.last else { return Array(times.indices) }
-        // The last frame is on show as long as the one before it.
-        let end = last + (times.count > 1 ? last - times[times.count - 2] : 0)
-        var (result, index) = ([Int](), 0)
-        while true {
-            // A hair of tolerance: 0.1 s must find the frame stamped 0.0999999.
-            let wanted = start + Double(result.count) / framesPerSecond + 1e-6
-            if wanted >= max(end, last + 2e-6) { return result }
-            while index + 1 < times.count, times[index + 1] <= wanted { index += 1 }
-            result.append(index)
+    /// Ticks of a clip.
+    public func ticks(_ times: [Double]) -> Int { TickClock(times, framesPerSecond: framesPerSecond).ticks }
+}
+
+/// An even clock over the frames of a clip. Takes no memory for its ticks, of which a year has hundreds of millions.
+struct TickClock {
+    /// How often it ticks until the last frame has been on show as long as the one before it.
+    let ticks: Int
+    private let times: [Double]
+    private let framesPerSecond: Double?
+
+    /// Ticks that are counted at most: 10,000 years at 30 a second, so that sums of them do not overflow.
+    private static let most = 1 << 43
+
+    /// - Parameters:
+    ///   - times: of every frame in seconds, ascending.
+    ///   - framesPerSecond: nil ticks once a frame.
+    init(_ times: [Double], framesPerSecond: Double?) {
+        (self.times, self.framesPerSecond) = (times, framesPerSecond)
+        guard let framesPerSecond, let start = times.first, let last = times.last else {
+            ticks = times.count
+            return
         }
+        let end = max(last + (times.count > 1 ? last - times[times.count - 2] : 0), last + 2e-6)
+        // The first tick at or after the end, found from near it, since times are rounded.
+        let near = max(0, min((end - start) * framesPerSecond, Double(Self.most)))
+        var tick = max(0, Int(near) - 2)
+        while tick < Self.most, Self.time(of: tick, from: start, framesPerSecond) < end { tick += 1 }
+        ticks = tick
+    }
+
+    /// A hair of tolerance: 0.1 s must find the frame stamped 0.0999999.
+    private static func time(of tick: Int, from start: Double, _ framesPerSecond: Double) -> Double {
+        start + Double(tick) / framesPerSecond + 1e-6
+    }
+
+    /// The frame on show at a tick: the last one that began before it.
+    func frame(at tick: Int) -> Int {
+        guard let framesPerSecond, let start = times.first else { return tick }
+        let wanted = Self.time(of: tick, from: start, framesPerSecond)
+        var (low, high) = (0, times.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if times[middle] <= wanted { low = middle + 1 } else { high = middle }
+        }
+        return max(0, low - 1)
+    }
+
+    /// Frames on show at the first `ticks` ticks, each once.
+    func frames(ticks limit: Int) -> [Int] {
+        var (result, tick) = ([Int](), 0)
+        while tick < min(ticks, limit) {
+            let index = frame(at: tick)
+            result.append(index)
+            guard index + 1 < times.count else { break }
+            tick = self.tick(showing: index + 1, after: tick)
+        }
+        return result
+    }
+
+    /// The first tick after another at which a frame, or a later one, is on show.
+    private func tick(showing frame: Int, after tick: Int) -> Int {
+        guard let framesPerSecond, let start = times.first else { return tick + 1 }
+        let near = min((times[frame] - start) * framesPerSecond, Double(Self.most))
+        var next = max(tick + 1, Int(near) - 2)
+        while next < ticks, Self.time(of: next, from: start, framesPerSecond) < times[frame] { next += 1 }
+        return next
     }
 }
 

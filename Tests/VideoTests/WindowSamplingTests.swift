@@ -41,9 +41,60 @@ import Testing
     func clock() {
         // 25 a second, looked at 10 times a second.
         #expect(sampling(4, 4, rate: 10).windows(times: SamplingTests.times(12)) == [[0, 2, 5, 7], [10, 10, 10, 10]])
-        #expect(sampling(4, 4, rate: 50).ticks(SamplingTests.times(3)) == [0, 0, 1, 1, 2, 2])
+        #expect(Self.ticks(SamplingTests.times(3), rate: 50) == [0, 0, 1, 1, 2, 2])
         // Of a video whose rate changes, the frame on show.
-        #expect(sampling(4, 4, rate: 1).ticks([0, 0.1, 0.2, 2.5, 3.1]) == [0, 2, 2, 3])
+        #expect(Self.ticks([0, 0.1, 0.2, 2.5, 3.1], rate: 1) == [0, 2, 2, 3])
+    }
+
+    private static func ticks(_ times: [Double], rate: Double) -> [Int] {
+        let clock = TickClock(times, framesPerSecond: rate)
+        return (0..<clock.ticks).map(clock.frame)
+    }
+
+    /// The clock's ticks one after the other.
+    private static func walked(_ times: [Double], rate: Double) -> [Int] {
+        let last = times[times.count - 1]
+        let end = last + (times.count > 1 ? last - times[times.count - 2] : 0)
+        var (result, index) = ([Int](), 0)
+        while true {
+            let wanted = times[0] + Double(result.count) / rate + 1e-6
+            if wanted >= max(end, last + 2e-6) { return result }
+            while index + 1 < times.count, times[index + 1] <= wanted { index += 1 }
+            result.append(index)
+        }
+    }
+
+    @Test(
+        "the clock gives the same ticks as walking from one to the next, for any rate and any times", arguments: 0..<60)
+    func ticks(seed: Int) {
+        var generator = SplitMix(seed: UInt64(seed))
+        let ticks: [Double] = [0.04, 1001.0 / 30000, 1.0 / 90000, 0.001, 1.0 / 12800]
+        for rate in [0.5, 1, 7, 12.5, 15, 24, 25, 29.97, 30, 60, 1000 / 3.0] {
+            let tick = ticks[seed % ticks.count]
+            var place = Int.random(in: 0...1000, using: &generator)
+            let times = (0..<Int.random(in: 1...60, using: &generator)).map { _ in
+                place +=
+                    seed % 3 == 0
+                    ? Int((0.04 / tick).rounded()) : Int.random(in: 0...Int(0.2 / tick), using: &generator)
+                return Double(place) * tick
+            }
+            let walked = Self.walked(times, rate: rate)
+            #expect(Self.ticks(times, rate: rate) == walked)
+            var once: [Int] = []
+            for frame in walked.prefix(20) where once.last != frame { once.append(frame) }
+            #expect(TickClock(times, framesPerSecond: rate).frames(ticks: 20) == once)
+        }
+    }
+
+    @Test("years between two frames take neither time nor memory")
+    func years() {
+        let times = [0, 31_536_000.0, 4e9]
+        #expect(TickClock(times, framesPerSecond: 15).frames(ticks: .max) == [0, 1, 2])
+        #expect(
+            sampling(16, 8, rate: 15, windows: 3).windows(times: times)
+                == [[Int]](repeating: [Int](repeating: 0, count: 16), count: 3))
+        #expect(
+            Sampling.rate(framesPerSecond: 100, frames: Sampling.unlimited).indices(times: times, seed: 0) == [0, 1])
     }
 
     @Test("other views begin at random, but so that all windows still fit")
@@ -61,14 +112,14 @@ import Testing
     func request() {
         var request = SampleRequest(.windows(sampling(4, 2)), framing: .full)
         let times = SamplingTests.times(10)
-        #expect(request.indices(times: times) == Array(0..<10))
-        let all = request.windows(times: times) ?? []
+        #expect(request.indices(clock: times) == Array(0..<10))
+        let all = request.windows(clock: times) ?? []
         let parts = (0..<3).flatMap { part -> [[Int]] in
             request.part = .init(index: part, count: 3)
-            return request.windows(times: times) ?? []
+            return request.windows(clock: times) ?? []
         }
         #expect(parts == all && all.count == 4)
-        #expect(SampleRequest(.uniform(frames: 3), framing: .full).windows(times: times) == nil)
+        #expect(SampleRequest(.uniform(frames: 3), framing: .full).windows(clock: times) == nil)
     }
 
     // MARK: - frames that come in
@@ -100,5 +151,18 @@ import Testing
         #expect(!assembler.isWhole)
         var nothing = WindowAssembler([[0, 1]])
         #expect(nothing.finish().isEmpty && !nothing.isWhole)
+    }
+}
+
+/// Steele, Lea and Flood's SplitMix64.
+private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var bits = state
+        bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
+        return bits ^ (bits >> 31)
     }
 }

@@ -1,0 +1,81 @@
+import CFFmpeg
+import Foundation
+
+/// How a stored image is turned and mirrored before it is shown: one of the eight ways to lay a rectangle on its place.
+///
+/// The shown pixel (column, row) is the stored pixel at (column, row), or at (row, column) if `isTransposed`, with x counted
+/// from the right if `flipsX` and y from the bottom if `flipsY`.
+struct Orientation: Equatable {
+    var isTransposed = false
+    var flipsX = false
+    var flipsY = false
+
+    static let asStored = Orientation()
+
+    /// As the ffmpeg command reads a display matrix: the angle nearest to a quarter turn, then the signs decide about mirroring.
+    /// Other angles are rounded to quarter turns.
+    ///
+    /// - Parameter matrix: 3 × 3, row by row, 16.16 fixed point, as in the track header of ISO/IEC 14496-12.
+    init(matrix: [Int32]) {
+        self.init()
+        guard matrix.count == 9 else { return }
+        let angle = matrix.withUnsafeBufferPointer { $0.baseAddress.map(av_display_rotation_get) ?? .nan }
+        guard angle.isFinite else { return }
+        let quarterTurns = Int((-angle / 90).rounded())
+        switch ((quarterTurns % 4) + 4) % 4 {
+        case 1: self = Orientation(isTransposed: true, flipsX: false, flipsY: matrix[3] <= 0)
+        case 2: self = Orientation(isTransposed: false, flipsX: matrix[0] < 0, flipsY: matrix[4] < 0)
+        case 3: self = Orientation(isTransposed: true, flipsX: true, flipsY: matrix[3] < 0)
+        default: self = Orientation(isTransposed: false, flipsX: false, flipsY: matrix[4] < 0)
+        }
+    }
+
+    init(isTransposed: Bool = false, flipsX: Bool = false, flipsY: Bool = false) {
+        (self.isTransposed, self.flipsX, self.flipsY) = (isTransposed, flipsX, flipsY)
+    }
+
+    /// The orientation that the container states.
+    init(_ stream: UnsafeMutablePointer<AVStream>) {
+        var matrix = [Int32](repeating: 0, count: 9)
+        if zt_stream_matrix(stream, &matrix) { self.init(matrix: matrix) } else { self = .asStored }
+    }
+
+    /// The orientation inside a decoded image, nil if it states none.
+    init?(_ picture: Picture) {
+        var matrix = [Int32](repeating: 0, count: 9)
+        guard zt_frame_matrix(picture.pointer, &matrix) else { return nil }
+        self.init(matrix: matrix)
+    }
+
+    /// The size after turning.
+    func shown(_ size: (width: Int, height: Int)) -> (width: Int, height: Int) {
+        isTransposed ? (size.height, size.width) : size
+    }
+
+    /// Where a rectangle of the shown image lies in the stored image of `width` × `height`.
+    func stored(_ crop: Crop, width: Int, height: Int) -> Crop {
+        var stored = isTransposed ? Crop(x: crop.y, y: crop.x, width: crop.height, height: crop.width) : crop
+        if flipsX { stored.x = width - stored.x - stored.width }
+        if flipsY { stored.y = height - stored.y - stored.height }
+        return stored
+    }
+
+    /// Turns stored `[height, width, 3]` pixels into the shown ones.
+    func applied(to pixels: [UInt8], width: Int, height: Int) -> [UInt8] {
+        guard self != .asStored, width > 0 else { return pixels }
+        let (newWidth, newHeight) = shown((width, height))
+        var result = [UInt8](repeating: 0, count: pixels.count)
+        for row in 0..<newHeight {
+            for column in 0..<newWidth {
+                var (x, y) = isTransposed ? (row, column) : (column, row)
+                if flipsX { x = width - 1 - x }
+                if flipsY { y = height - 1 - y }
+                let (from, to) = ((y * width + x) * 3, (row * newWidth + column) * 3)
+                result[to] = pixels[from]
+                result[to + 1] = pixels[from + 1]
+                result[to + 2] = pixels[from + 2]
+            }
+        }
+        return result
+    }
+}

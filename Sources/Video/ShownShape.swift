@@ -1,0 +1,39 @@
+import CFFmpeg
+
+/// How stored images are shown: turned, mirrored, with pixels that may not be square.
+struct ShownShape: Equatable {
+    var orientation = Orientation.asStored
+    /// Width of a stored pixel divided by its height; 1 if it is not stated or absurd.
+    var pixelAspect = 1.0
+
+    /// Beyond this, or below its inverse, the ratio is taken for damage: real ones lie between 1/2 and 3.
+    private static let widest = 16.0
+
+    /// Whether the container states the aspect ratio; what images state themselves then does not count, as in FFmpeg.
+    private var isStated = false
+
+    /// What the container and the codec's header state.
+    init(_ stream: UnsafeMutablePointer<AVStream>) {
+        orientation = Orientation(stream)
+        let container = stream.pointee.sample_aspect_ratio
+        isStated = container.num > 0 && container.den > 0
+        pixelAspect = Self.ratio(isStated ? container : stream.pointee.codecpar.pointee.sample_aspect_ratio)
+    }
+
+    /// The shape of one decoded image, which may state its own orientation.
+    func of(_ picture: Picture) -> ShownShape {
+        var shape = self
+        if let own = Orientation(picture) { shape.orientation = own }
+        if !isStated { shape.pixelAspect = Self.ratio(picture.pointer.pointee.sample_aspect_ratio) }
+        return shape
+    }
+
+    /// The aspect ratio after turning.
+    var shownPixelAspect: Double { orientation.isTransposed ? 1 / pixelAspect : pixelAspect }
+
+    private static func ratio(_ ratio: AVRational) -> Double {
+        guard ratio.num > 0, ratio.den > 0 else { return 1 }
+        let value = Double(ratio.num) / Double(ratio.den)
+        return value > widest || value < 1 / widest ? 1 : value
+    }
+}
