@@ -218,7 +218,8 @@ let package = Package(
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "VideoTests", dependencies: ["CFFmpeg", "Video", "Digests", "TestSupport"], resources: [.copy("Fixtures")]),
+            name: "VideoTests", dependencies: ["CFFmpeg", "Video", "Digests", "TestSupport"],
+            resources: [.copy("Fixtures")]),
         .testTarget(
             name: "BackbonesTests",
             dependencies: ["Inference", "Training", "NeuralNetwork", "Backbones", "Digests", "TestSupport"],

@@ -107,7 +107,9 @@ public struct FrameSet: Sendable {
         let step = max(1, entries.count / 32)
         let rates = stride(from: 0, to: entries.count, by: step).compactMap { index -> Double? in
             guard let clip = try? openClip(path: root + "/" + entries[index].clip.path) else { return nil }
-            guard let times = try? clip.times(SampleRequest(sampling, framing: .full)), let first = times.first, let last = times.last, last > first else { return nil }
+            guard let times = try? clip.times(SampleRequest(sampling, framing: .full)), let first = times.first,
+                let last = times.last, last > first
+            else { return nil }
             return Double(times.count - 1) / (last - first)
         }.sorted()
         return rates.isEmpty ? nil : rates[rates.count / 2]

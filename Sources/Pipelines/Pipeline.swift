@@ -146,7 +146,8 @@ public struct Pipeline: Sendable {
 
     private static func extractions(_ reader: PipelineReader) throws -> [ExtractionConfiguration] {
         let keys = [
-            "backbone", "numerics", "weights", "tap", "image_size", "aspect", "resize", "input", "sampling", "views", "precision",
+            "backbone", "numerics", "weights", "tap", "image_size", "aspect", "resize", "input", "sampling", "views",
+            "precision",
             "store",
         ]
         let section = try reader.required("extract") { try reader.section($0, keys: keys) }

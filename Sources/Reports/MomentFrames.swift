@@ -39,7 +39,8 @@ public struct Moment: Sendable {
         guard let least = inside.first ?? times.min(by: { abs($0 - first) < abs($1 - first) }) else { return }
         let most = inside.last ?? least
         do {
-            try clip.forEachFrame(SampleRequest(.first(frames: Sampling.unlimited), framing: framing, aspect: .display)) { frame in
+            try clip.forEachFrame(SampleRequest(.first(frames: Sampling.unlimited), framing: framing, aspect: .display))
+            { frame in
                 if frame.time > most + 1e-6 { throw Enough() }
                 if frame.time >= least - 1e-6 { try body(frame) }
             }

@@ -34,7 +34,7 @@ CODECS = {
     "h264-open": (H264 + " -x264-params open-gop=1:bframes=3:b-pyramid=normal", "mp4 mkv ts"),
     "h264-refresh": ("-c:v libx264 -preset fast -crf 28 -g 10 -pix_fmt yuv420p -x264-params intra-refresh=1:bframes=0", "mp4 ts"),
     # Without subsampling, turning chroma before or after its conversion is the same. ffmpeg turns only frames that say so, keyframes.
-    "h264-turned": (H264.replace("yuv420p", "yuv444p").replace("-g 10", "-g 1 -frames:v 6") + " -bsf:v h264_metadata=display_orientation=insert:rotate=90", "mp4 h264"),
+    "h264-turned": (H264.replace("yuv420p", "yuv444p").replace("-g 10", "-frames:v 1") + " -bsf:v h264_metadata=display_orientation=insert:rotate=90", "mp4 ts"),
     "h264-interlaced": (H264 + " -flags +ildct+ilme -x264-params tff=1", "mp4 ts"),
     "hevc": (HEVC, "mp4 mkv ts mov hevc"),
     "hevc-open": (HEVC + ":open-gop=1:bframes=4", "mp4 mkv ts"),

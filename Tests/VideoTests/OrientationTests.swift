@@ -101,7 +101,7 @@ import Testing
 
     @Test(
         "an orientation inside H.264 counts, with start codes and with lengths",
-        arguments: ["h264", "mp4"])
+        arguments: ["ts", "mp4"])
     func message(ending: String) throws {
         guard
             let raw = Bundle.module.url(
