@@ -79,6 +79,7 @@ extension Extractor {
         var clips: [[NewSequence]] = []
         for (job, parts) in finished {
             let video = VideoRecord(digest: job.content.digest, path: job.clip.path, details: parts[0].details)
+            session.anamorphic.add(job.clip.path, parts[0].pixelAspect)
             let sequences = job.views.indices.map { view in
                 SequenceRecord(joining: parts.map { $0.sequences[view] })
             }

@@ -84,6 +84,8 @@ public struct Extractor: Sendable {
         let isCancelled: @Sendable () -> Bool
         let report: (Event) -> Void
         var targets: [Target] = []
+        /// Clips with non-square pixels.
+        var anamorphic = AnamorphicClips()
         var summary = Summary()
 
         init(cache: CacheFile, isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void) {
@@ -148,6 +150,11 @@ public struct Extractor: Sendable {
         defer { networks?.forEach { $0.close() } }
         let begin = ContinuousClock.now
         try work(jobs, networks, session)
+        if session.targets.contains(where: { $0.recipe.preprocessing.aspect == .stored }),
+            let note = session.anamorphic.note
+        {
+            session.report(.note(note))
+        }
         session.summary.seconds = (ContinuousClock.now - begin) / .seconds(1)
     }
 

@@ -25,8 +25,15 @@ public final class FeatureExtractor {
     public struct Result: Sendable {
         /// What probing found.
         public let details: VideoRecord.Details
+        /// Width of a pixel divided by its height.
+        let pixelAspect: Double
         /// Features of the sampled frames, one sequence for each view asked for.
         public let sequences: [SequenceRecord]
+
+        init(_ information: VideoInformation, _ sequences: [SequenceRecord]) {
+            details = VideoRecord.Details(information)
+            (pixelAspect, self.sequences) = (information.pixelAspect, sequences)
+        }
     }
 
     /// - Parameters:
@@ -129,7 +136,7 @@ public final class FeatureExtractor {
             }
             return try sequence(view, of: frames.frames, decodeErrors: frames.decodeErrors, isCancelled)
         }
-        return Result(details: .init(clip.information), sequences: sequences)
+        return Result(clip.information, sequences)
     }
 
     func sequence(

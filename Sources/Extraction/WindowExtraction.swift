@@ -73,7 +73,7 @@ extension FeatureExtractor {
         if requests.allSatisfy({ $0.part.count == 1 }), sequences.contains(where: { $0.length == 0 }) {
             throw VideoError.noFrames(path: path)
         }
-        return Result(details: .init(clip.information), sequences: sequences)
+        return Result(clip.information, sequences)
     }
 
     private func collected(_ request: SampleRequest, _ clip: any ClipReader, _ path: String) throws -> Collected {

@@ -12,6 +12,10 @@ struct ShownShape: Equatable {
     /// Whether the container states the aspect ratio; what images state themselves then does not count, as in FFmpeg.
     private var isStated = false
 
+    static let square = ShownShape()
+
+    private init() {}
+
     /// What the container and the codec's header state.
     init(_ stream: UnsafeMutablePointer<AVStream>) {
         orientation = Orientation(stream)
