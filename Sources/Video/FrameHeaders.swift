@@ -11,7 +11,9 @@ struct FrameHeaders {
     private(set) var reorders = false
     private var isOff = false
     private let codec: AVCodecID
-    private let parser: FieldParser?
+    private var parser: FieldParser?
+    private let mayHaveFields: Bool
+    private var lastPTS = Int64.min
     /// Not coded VOPs, and packets of two VOPs.
     private var (uncoded, packed) = (0, 0)
     /// Whether the packet before has two VOPs.
@@ -37,7 +39,7 @@ struct FrameHeaders {
         canJump = Self.jumping.contains(codec.rawValue) || properties & AV_CODEC_PROP_INTRA_ONLY != 0
         areKnown = Self.known.contains(codec.rawValue) || properties & AV_CODEC_PROP_INTRA_ONLY != 0
         let parameters = file.stream.pointee.codecpar.pointee
-        let mayHaveFields = parameters.field_order != AV_FIELD_PROGRESSIVE
+        mayHaveFields = parameters.field_order != AV_FIELD_PROGRESSIVE
         let mayReorder = parameters.video_delay > 0
         parser =
             codec == AV_CODEC_ID_H264 && (mayHaveFields || mayReorder) || codec == AV_CODEC_ID_HEVC && mayReorder
@@ -73,6 +75,9 @@ struct FrameHeaders {
         case AV_CODEC_ID_MPEG4: readVOPs(bytes)
         case AV_CODEC_ID_H264, AV_CODEC_ID_HEVC:
             guard let parser else { return }
+            // Times that step back in the order of the file are times of presentation: there is nothing more to learn.
+            if !mayHaveFields, packet.pointer.pointee.pts < lastPTS { self.parser = nil }
+            lastPTS = packet.pointer.pointee.pts
             let picture = parser.read(packet)
             if picture.isField { isOff = true }
             if picture.isBidirectional { reorders = true }

@@ -9,7 +9,7 @@ import subprocess
 
 import av
 
-WIDTH, HEIGHT, FRAMES = 48, 64, 12
+WIDTH, HEIGHT, FRAMES = 32, 32, 10
 
 
 class Bits:

@@ -48,6 +48,25 @@ import Testing
         #expect(!limits.allows(width: 8192, height: 8192, frames: .max, bytes: .max))
     }
 
+    @Test("windows over frames years apart are refused before anything is allocated; other samplings give what is there")
+    func years() throws {
+        var data = TinyClip.numbered(1, frames: 4)
+        let (header, slow) = ("YUV4MPEG2 W24 H16 F25:1 Ip A1:1 C444\n", "YUV4MPEG2 W24 H16 F1:30000000 Ip A1:1 C444\n")
+        data.replaceSubrange(0..<header.utf8.count, with: Data(slow.utf8))
+        let clip = try openClip(path: scratch.file("years.y4m", data))
+        #expect(clip.information.frameTimes == [0, 30e6, 60e6, 90e6])
+        let windows = WindowSampling(length: 16, stride: 8, framesPerSecond: 15, windows: Sampling.unlimited)
+        let error = #expect(throws: VideoError.self) { try clip.sample(.windows(windows), framing: .full) }
+        #expect(error?.localizedDescription.contains("lie over 90000000 s") == true)
+        #expect(throws: VideoError.self) { try clip.forEachFrame(SampleRequest(.windows(windows), framing: .full)) { _ in } }
+        #expect(throws: VideoError.self) { try clip.windows(SampleRequest(.windows(windows), framing: .full)) }
+        var few = windows
+        few.windows = 5
+        #expect(try clip.sample(.windows(few), framing: .full).frames.map(\.index) == [0])
+        #expect(try clip.sample(.rate(framesPerSecond: 15, frames: Sampling.unlimited), framing: .full).frames.count == 4)
+        #expect(try clip.sample(.uniform(frames: 2), framing: .full).frames.map(\.index) == [1, 3])
+    }
+
     @Test("a header that claims a picture of gigabytes costs nothing")
     func hugePicture() throws {
         let header = "YUV4MPEG2 W30000 H30000 F25:1 Ip A1:1 C420\nFRAME\n"
