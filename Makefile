@@ -99,7 +99,7 @@ faults: build ## Kills, full disks, damaged caches and a soak of 5,000 videos, m
 CASES ?= 20000
 SEED ?= 1
 VIDEOS ?=
-fuzz: setup ## Damaged files for every reader, under AddressSanitizer: make fuzz CASES=20000 VIDEOS='clips/*.mp4'
+fuzz: setup ## Damaged files for every reader, under AddressSanitizer: make fuzz CASES=20000 VIDEOS='more/*.mp4'
 	@swift build -c release --sanitize=address --product Fuzz --scratch-path .build/asan $(HOMEBREW) >&2
 	@set -e; export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0; fuzz=.build/asan/release/Fuzz; \
 	$$fuzz safetensors $(CASES) $(SEED) Tests/BackbonesTests/Fixtures/timm.bin; \
@@ -108,7 +108,7 @@ fuzz: setup ## Damaged files for every reader, under AddressSanitizer: make fuzz
 	$$fuzz onnx $(CASES) $(SEED) Tests/ONNXTests/Fixtures/*.onnx; \
 	$$fuzz yaml $(CASES) $(SEED) pipelines/*.yaml; \
 	$$fuzz splits $(CASES) $(SEED) Tests/Fuzzing/Seeds/*; \
-	if [ -n "$(VIDEOS)" ]; then $$fuzz video $(CASES) $(SEED) $(VIDEOS); fi
+	$$fuzz video $(CASES) $(SEED) $(filter-out %.json,$(wildcard Tests/VideoTests/Fixtures/matrix/*)) $(VIDEOS)
 
 races: setup ## Tests of extraction and cache under ThreadSanitizer
 	swift test --sanitize=thread --scratch-path .build/tsan $(HOMEBREW) --filter 'ExtractionTests|FeatureCacheTests'

@@ -139,12 +139,27 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         var limits = DecodingLimits()
         (limits.seconds, limits.secondsPerFrame, limits.pixels) = (10, 0, 4096 * 4096)
         let clip = try openClip(path: path, limits: limits)
-        let times = clip.information.frameTimes
-        if times.contains(where: { !$0.isFinite }) { throw Violation(description: "times are not finite") }
-        let sampled = try clip.sample(.uniform(frames: 8), framing: .centerSquare(size: 32, filter: .antialias))
-        for frame in sampled.frames
-        where frame.pixels.count != 32 * 32 * 3 || frame.index >= clip.information.frameCount {
-            throw Violation(description: "frame \(frame.index) has \(frame.pixels.count) bytes")
+        let information = clip.information
+        if (information.frameTimes + information.clock).contains(where: { !$0.isFinite }) {
+            throw Violation(description: "times are not finite")
         }
+        if zip(information.clock, information.clock.dropFirst()).contains(where: { $0 > $1 }) {
+            throw Violation(description: "the clock steps back")
+        }
+        let windows = WindowSampling(length: 8, stride: 4, framesPerSecond: 15, windows: Sampling.unlimited)
+        var refusal: (any Error)?
+        for sampling in [
+            Sampling.uniform(frames: 8), .rate(framesPerSecond: 30, frames: 64), .windows(windows),
+        ] {
+            let request = SampleRequest(
+                sampling, framing: .centerSquare(size: 32, filter: .antialias), aspect: .display)
+            do {
+                for frame in try clip.sample([request])[0].frames
+                where frame.pixels.count != 32 * 32 * 3 || frame.index >= clip.information.frameCount {
+                    throw Violation(description: "frame \(frame.index) has \(frame.pixels.count) bytes")
+                }
+            } catch let error as Violation { throw error } catch { refusal = error }
+        }
+        if let refusal { throw refusal }
     }
 }
