@@ -161,7 +161,7 @@ public enum RegularFile {
         return Data(bytesNoCopy: start, count: bytes, deallocator: .custom { munmap($0, $1) })
     }
 
-    private static func problem(_ code: Int32) -> FileError.Problem {
+    static func problem(_ code: Int32) -> FileError.Problem {
         code == ENOENT || code == ENOTDIR ? .missing : .unreadable(String(cString: strerror(code)))
     }
 
