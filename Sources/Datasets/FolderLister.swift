@@ -32,9 +32,12 @@ struct FolderLister {
     }
 
     /// Visible files and folders of the folder `path`, below the root. What can be neither is left out.
-    mutating func entries(of path: String, label: String?) -> [FolderEntry] {
+    ///
+    /// - Parameter holdsClips: whether they are clips or classes, so that their names must differ for Swift.
+    mutating func entries(of path: String, label: String?, holdsClips: Bool = true) -> [FolderEntry] {
         do throws(FileError) {
-            return usable(try FolderEntry.entries(of: full(path)), in: path, label: label)
+            let entries = try FolderEntry.entries(of: full(path))
+            return usable(entries, in: path, label: label, holdsClips: holdsClips)
         } catch {
             leaveOut(path, label, .unreadable(error.reason))
             return []
@@ -84,9 +87,9 @@ struct FolderLister {
             return
         }
         let before = listing.leftOut.count
-        let entries = entries(of: path, label: label)
+        let entries = entries(of: path, label: label, holdsClips: false)
         let contents = ImageFolderContents(entries, in: full(path))
-        if !contents.images.isEmpty { return add(clip, folder: contents) }
+        if contents.hasImages { return add(clip, folder: contents) }
         for other in contents.others { leaveOutBelow(other, in: path, label) }
         if listing.leftOut.count == before { leaveOut(path, label, .emptyFolder) }
     }
@@ -97,7 +100,7 @@ struct FolderLister {
         guard entry.kind == .folder else { return leaveOutFile(path, label, .tooDeep) }
         // Links further down could lead anywhere, and round in circles.
         guard !entry.isLink, budget > 0 else { return leaveOut(path, label, .tooDeep) }
-        let entries = entries(of: path, label: label)
+        let entries = entries(of: path, label: label, holdsClips: false)
         budget -= entries.count
         // The frames of a clip are one clip.
         if entries.contains(where: { ImageFolder.isImage($0.name) }) { leaveOut(path, label, .tooDeep) }
@@ -119,20 +122,26 @@ struct FolderLister {
         return (try? FileContent.of(full(path))) ?? .unknown
     }
 
-    /// Entries sorted by the bytes of their names, without those that can be no clip, which are left out.
-    private mutating func usable(_ entries: [FolderEntry], in folder: String, label: String?) -> [FolderEntry] {
+    /// Entries without those that can be no clip, which are left out; sorted by the bytes of their names if they hold clips.
+    private mutating func usable(
+        _ entries: [FolderEntry], in folder: String, label: String?, holdsClips: Bool = true
+    ) -> [FolderEntry] {
+        let ordered =
+            holdsClips ? entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) } : entries
         // Swift's `==` of strings is canonical equivalence, and so is that of all sets and dictionaries of paths.
         var names: [String: String] = [:]
-        return entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }.filter { entry in
+        return ordered.filter { entry in
+            // What is named like a video stays a clip, which fails with its reason.
+            let isNamed = holdsClips && VideoReader.isVideo(entry.name)
             let reason: LeftOut.Reason? =
                 switch entry.kind {
                 case _ where !entry.isUTF8: .notUTF8
-                case .special(let kind): .special(kind)
-                case .unreachable(let reason) where !VideoReader.isVideo(entry.name): .brokenLink(reason)
+                case .special(let kind) where !isNamed: .special(kind)
+                case .unreachable(let reason) where !isNamed: .brokenLink(reason)
                 case .folder where isLoop(entry, in: folder): .linkLoop
-                default: names[entry.name].map { .sameName($0) }
+                default: holdsClips ? names[entry.name].map { .sameName($0) } : nil
                 }
-            names[entry.name] = names[entry.name] ?? entry.name
+            if holdsClips, reason == nil { names[entry.name] = entry.name }
             if let reason { leaveOut(Self.joined(folder, entry.name), label, reason) }
             return reason == nil
         }

@@ -31,7 +31,7 @@ struct GTEA61Layout {
                 lister.leaveOut("\(folder)/\(number.name)", label, .noFrames)
                 continue
             }
-            let entries = lister.entries(of: path, label: label)
+            let entries = lister.entries(of: path, label: label, holdsClips: false)
             lister.add(
                 Clip(path: path, label: label, split: split),
                 folder: ImageFolderContents(entries, in: "\(root)/\(path)"))

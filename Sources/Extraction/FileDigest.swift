@@ -16,7 +16,7 @@ public enum FileDigest {
         guard isFolder.boolValue else { return try sha256(path: path) }
         var hash = Digest()
         let contents = try ImageFolderContents(path)
-        guard !contents.images.isEmpty else { throw VideoError.noImages(path: path, holds: contents.summary) }
+        guard contents.hasImages else { throw VideoError.noImages(path: path, holds: contents.summary) }
         for name in contents.images {
             hash.update(Data(name.utf8))
             hash.update(Data([0]))

@@ -8,7 +8,7 @@ public enum FileContent: Sendable, Equatable {
     case video
     /// A single image.
     case image
-    /// An image of a format that `DecodingLimits.containers` lacks, or that FFmpeg cannot open.
+    /// An image of a format that `DecodingLimits.containers` lacks, or that FFmpeg cannot decode.
     case unreadImage
     /// FFmpeg's libraries have no decoder for it up to version 7.
     case animatedWebP
@@ -49,7 +49,7 @@ public enum FileContent: Sendable, Equatable {
         switch self {
         case .video: "a video"
         case .image: "a single image"
-        case .unreadImage: "an image of a format that is not read"
+        case .unreadImage: "an image that cannot be read"
         case .animatedWebP: "an animated WebP, which FFmpeg cannot decode: convert it to GIF, APNG or MP4"
         case .audio: "audio without video"
         case .playlist: "a playlist, which names other files"
@@ -62,7 +62,7 @@ public enum FileContent: Sendable, Equatable {
 
     /// What is in a container whose format the first bytes tell.
     private static func of(_ path: String, opened format: InputFormat) -> FileContent {
-        if format.isImage { return images(path) ?? .image }
+        if format.isImage { return images(path) ?? .unreadImage }
         guard let container = try? Container(path: path) else { return .damaged }
         if let stream = container.bestStream(AVMEDIA_TYPE_VIDEO), stream.pointee.codecpar.pointee.width > 0 {
             return .video

@@ -26,8 +26,7 @@ extension VideoReader {
 /// What a folder holds that may be a clip.
 public struct ImageFolderContents: Sendable {
     private let path: String
-    /// Names of the images, in natural order (`rgb2.png` before `rgb10.png`).
-    public let images: [String]
+    private let unordered: [String]
     /// What is no image.
     public let others: [FolderEntry]
 
@@ -52,8 +51,15 @@ public struct ImageFolderContents: Sendable {
                 others.append(entry)
             }
         }
-        self.images = images.sorted { $0.compare($1, options: .numeric) == .orderedAscending }
-        (self.path, self.others) = (path, others)
+        (self.path, unordered, self.others) = (path, images, others)
+    }
+
+    /// Whether there is an image.
+    public var hasImages: Bool { !unordered.isEmpty }
+
+    /// Names of the images, in natural order (`rgb2.png` before `rgb10.png`), which takes time to find.
+    public var images: [String] {
+        unordered.sorted { $0.compare($1, options: .numeric) == .orderedAscending }
     }
 
     private static func isImage(_ name: String, in folder: String) -> Bool {

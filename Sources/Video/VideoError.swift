@@ -65,7 +65,7 @@ public enum VideoError: LocalizedError, Equatable {
         case .playlist: self = .playlist(path: path)
         case .animatedWebP: self = .animatedWebP(path: path)
         case .text: self = .notVideo(path: path, reason: "it is a text file")
-        case .unreadImage: self = .notVideo(path: path, reason: "it is an image of a format that is not read")
+        case .unreadImage: self = .notVideo(path: path, reason: "it is an image of a format that is not supported")
         default:
             let isUnlisted = status == zt_error_invalid_argument()
             self = .notVideo(path: path, reason: isUnlisted ? "it is of no format that is read" : Self.reason(status))

@@ -97,17 +97,17 @@ import Video
             try #require(mkfifo(scratch.path + "/" + name, 0o600) == 0)
         }
         for (name, target) in [
-            ("run/zero.mp4", "/dev/zero"), ("run/gone", "nowhere"), ("run/gone.mp4", "nowhere"), ("run/loop", ".."),
+            ("run/zero.mp4", "/dev/zero"), ("run/zero", "/dev/zero"), ("run/gone", "nowhere"),
+            ("run/gone.mp4", "nowhere"), ("run/loop", ".."),
             ("loop", "."), ("run/linked.mp4", "a.mp4"), ("run/linked", "frames"), ("linked", "run"),
         ] { try #require(symlink(target, scratch.path + "/" + name) == 0) }
         let listing = try dataset.listing()
-        // A dead link named like a video stays a clip, which fails with its reason.
-        let own = ["a.mp4", "frames", "gone.mp4", "linked", "linked.mp4"]
+        // What is named like a video stays a clip, which fails with its reason.
+        let own = ["a.mp4", "frames", "gone.mp4", "linked", "linked.mp4", "pipe.mp4", "zero.mp4"]
         #expect(listing.clips.map(\.path) == ["linked", "run"].flatMap { folder in own.map { folder + "/" + $0 } })
         let found = reasons(listing)
-        #expect(found["run/pipe.mp4"] == .special("a named pipe") && found["run/pipe"] == .special("a named pipe"))
+        #expect(found["run/pipe"] == .special("a named pipe") && found["run/zero"] == .special("a device"))
         #expect(found["run/frames/1.png"] == .special("a named pipe") && found["pipe"] == .special("a named pipe"))
-        #expect(found["run/zero.mp4"] == .special("a device"))
         #expect(found["run/gone"] == .brokenLink("No such file or directory"))
         #expect(found["run/loop"] == .linkLoop && found["loop"] == .linkLoop)
     }
@@ -122,6 +122,10 @@ import Video
         #expect(listing.clips.count == 3)
         #expect(listing.leftOut.map(\.reason) == [.sameName("e\u{301}.mp4"), .sameName("e\u{301}")])
         #expect(listing.leftOut.allSatisfy { $0.reason.description.contains(#"e\u{301}"#) })
+        // Images are frames one by one, whatever they are called.
+        for name in ["\u{E9}.png", "e\u{301}.png"] { try scratch.file("run/frames/" + name) }
+        #expect(try dataset.listing().leftOut.count == 2)
+        #expect(try ImageFolderContents(scratch.path + "/run/frames").images.count == 2)
         let list = try scratch.file("list.csv", "path,label\nrun/\u{E9}.mp4,run\nrun/e\u{301}.mp4,run\n")
         let csv = try DatasetConfiguration(layout: .csv, root: scratch.path, splits: list).listing()
         #expect(csv.clips.count == 1 && csv.leftOut.map(\.reason) == [.sameName("run/e\u{301}.mp4")])
