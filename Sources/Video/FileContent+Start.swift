@@ -12,17 +12,27 @@ extension FileContent {
 
         /// - Throws: `FileError`.
         init(of path: String) throws(FileError) {
-            var (bytes, format) = (Data(), InputFormat?.none)
             for count in [1 << 12, 1 << 16, 1 << 20] {
-                bytes = try RegularFile.start(of: path, count: count)
-                if bytes.isEmpty { break }
-                format = InputFormat(bytes)
-                if bytes.count < count || (format?.score ?? 0) > InputFormat.lowestScore { break }
+                let bytes = try RegularFile.start(of: path, count: count)
+                let start = Start(bytes, bytes.isEmpty ? nil : InputFormat(bytes))
+                let score = start.format?.score ?? 0
+                // More bytes make sure of a guess; what looks like nothing after 64 KiB, or like text, stays that.
+                let isHopeless = score == 0 && (count > 1 << 12 || start.isText)
+                if bytes.count < count || score > InputFormat.lowestScore || isHopeless || count == 1 << 20 {
+                    self = start
+                    return
+                }
             }
-            self.init(bytes, format)
+            self.init(Data())
         }
 
         init(_ bytes: Data, _ format: InputFormat? = nil) { (self.bytes, self.format) = (bytes, format) }
+
+        /// Whether FFmpeg guesses at an image, by these bytes or by the ending of `path`.
+        func mayBeImage(called path: String) -> Bool {
+            if let format, format.isImage || format.names.contains("mjpeg") { return true }
+            return InputFormat(bytes.prefix(1 << 12), called: path)?.names.contains("image2") == true
+        }
 
         /// Whether a WebP says in its extended header that it moves.
         var isAnimatedWebP: Bool {

@@ -41,7 +41,7 @@ public enum FileContent: Sendable, Equatable {
         }
         if start.isText { return .text }
         // TGA has no signature and JPEG little of one: FFmpeg goes by the ending too, and there is an image.
-        return images(path) ?? .unknown
+        return start.mayBeImage(called: path) ? images(path) ?? .unknown : .unknown
     }
 
     /// The noun phrase for messages, such as `a text file`.
@@ -101,12 +101,12 @@ struct InputFormat {
     static let lowestScore = 25
     private static let read = Set(DecodingLimits.containers.split(separator: ",").map(String.init))
 
-    /// The most probable format of these bytes, by content alone.
-    init?(_ start: Data) {
+    /// The most probable format of these bytes, by content alone, or by the ending of `name` too.
+    init?(_ start: Data, called name: String = "") {
         var bytes = [UInt8](start) + [UInt8](repeating: 0, count: Int(AVPROBE_PADDING_SIZE))
         var score: Int32 = 0
         let found = bytes.withUnsafeMutableBufferPointer { buffer in
-            "".withCString { name in
+            name.withCString { name in
                 var data = AVProbeData(
                     filename: name, buf: buffer.baseAddress, buf_size: Int32(start.count), mime_type: nil)
                 return av_probe_input_format3(&data, 1, &score)
