@@ -12,9 +12,9 @@ public struct LeftOut: Sendable, Equatable {
         case noClass
         /// Such as `a named pipe`.
         case special(String)
-        /// A link that leads nowhere, with the system's reason.
+        /// A link whose target cannot be reached, with the system's reason.
         case brokenLink(String)
-        /// A link to a folder that holds it.
+        /// A link to a folder that contains it.
         case linkLoop
         /// The name of another file, which Unicode holds equal to its own.
         case sameName(String)
@@ -44,8 +44,8 @@ extension LeftOut.Reason {
         case .tooDeep: "it lies deeper than <root>/<label>/<video>: move it up, or list it with `layout: csv`"
         case .noClass: "it lies in no class folder: move it to <root>/<label>/<video>"
         case .special(let kind): "it is \(kind), not a regular file"
-        case .brokenLink(let reason): "it is a link that leads nowhere (\(reason))"
-        case .linkLoop: "it is a link to a folder that holds it"
+        case .brokenLink(let reason): "it is a broken link (\(reason))"
+        case .linkLoop: "it is a link loop: it leads to a folder that contains it"
         case .sameName(let other):
             "its name differs from \(Self.spelled(other)) beside it only in Unicode normalisation: rename one of them"
         case .notUTF8: "its name is not UTF-8: rename it"
@@ -68,7 +68,8 @@ extension LeftOut.Reason {
         case .tooDeep: ("lies deeper than <root>/<label>/<video>", "lie deeper than <root>/<label>/<video>")
         case .noClass: ("lies in no class folder", "lie in no class folder")
         case .special: ("is no regular file", "are no regular files")
-        case .brokenLink, .linkLoop: ("is a link that cannot be followed", "are links that cannot be followed")
+        case .brokenLink: ("is a broken link", "are broken links")
+        case .linkLoop: ("is a link loop", "are link loops")
         case .sameName:
             ("has a name that is there in another Unicode form", "have names that are there in another Unicode form")
         case .notUTF8: ("has a name that is not UTF-8", "have names that are not UTF-8")

@@ -7,7 +7,7 @@ public struct FolderEntry: Sendable, Equatable {
         case file, folder
         /// Such as `a named pipe`.
         case special(String)
-        /// A link that leads nowhere, or a file system that does not answer, with the system's reason.
+        /// A broken link, or a file that the file system does not find, with the system's reason.
         case unreachable(String)
     }
 

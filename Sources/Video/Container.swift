@@ -18,7 +18,7 @@ final class Container {
         var options: OpaquePointer?
         av_dict_set(&options, "protocol_whitelist", "file", 0)
         av_dict_set(&options, "format_whitelist", DecodingLimits.containers, 0)
-        // A file called `%d.png` is one picture, not a pattern for others.
+        // A file called `%d.png` is one image, not a pattern for others.
         av_dict_set(&options, "pattern_type", "none", 0)
         defer { av_dict_free(&options) }
         var opened: UnsafeMutablePointer<AVFormatContext>?
@@ -32,7 +32,7 @@ final class Container {
         avformat_close_input(&closing)
     }
 
-    /// Looks into the streams, which may decode some pictures.
+    /// Looks into the streams, which may decode some frames.
     func findStreams(_ limits: DecodingLimits) -> Int32 {
         var options = (0..<context.pointee.nb_streams).map { _ in
             var options: OpaquePointer?

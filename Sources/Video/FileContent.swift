@@ -22,7 +22,7 @@ public enum FileContent: Sendable, Equatable {
     case empty
     /// A container that FFmpeg knows and cannot open.
     case damaged
-    /// Nothing of these.
+    /// None of these.
     case unknown
 
     /// The content of a file; opens nothing that it names.
@@ -56,7 +56,7 @@ public enum FileContent: Sendable, Equatable {
         case .text: "a text file"
         case .empty: "an empty file"
         case .damaged: "a damaged or cut off video or audio file"
-        case .unknown: "of no format that is read"
+        case .unknown: "of no format that is supported"
         }
     }
 
@@ -69,7 +69,7 @@ public enum FileContent: Sendable, Equatable {
         }
         guard container.findStreams(.standard) >= 0 else { return .damaged }
         if let stream = container.bestStream(AVMEDIA_TYPE_VIDEO) {
-            // Bytes that only look like an elementary stream have no picture.
+            // Bytes that only look like an elementary stream have no frame.
             return stream.pointee.codecpar.pointee.width > 0 || !format.isElementary ? .video : .unknown
         }
         return container.bestStream(AVMEDIA_TYPE_AUDIO) == nil ? .unknown : .audio

@@ -66,9 +66,9 @@ public enum VideoError: LocalizedError, Equatable {
         case .animatedWebP: self = .animatedWebP(path: path)
         case .text: self = .notVideo(path: path, reason: "it is a text file")
         case .unreadImage: self = .notVideo(path: path, reason: "it is an image of a format that is not supported")
-        default:
-            let isUnlisted = status == zt_error_invalid_argument()
-            self = .notVideo(path: path, reason: isUnlisted ? "it is of no format that is read" : Self.reason(status))
+        case .unknown: self = .notVideo(path: path, reason: "it is of no format that is supported")
+        case .damaged: self = .notVideo(path: path, reason: "it is damaged or cut off: " + Self.reason(status))
+        default: self = .notVideo(path: path, reason: Self.reason(status))
         }
     }
 

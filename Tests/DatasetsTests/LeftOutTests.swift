@@ -90,7 +90,7 @@ import Video
             ])
     }
 
-    @Test("pipes, devices, dead links and circles of links are left out, and nothing waits", .timeLimit(.minutes(1)))
+    @Test("pipes, devices, broken links and link loops are left out, and nothing waits", .timeLimit(.minutes(1)))
     func links() throws {
         try scratch.file("run/frames/0.png")
         for name in ["run/pipe.mp4", "run/pipe", "run/frames/1.png", "pipe"] {

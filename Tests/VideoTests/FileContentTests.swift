@@ -124,6 +124,13 @@ import Testing
             try reason("a.mp4", Data("ffconcat version 1.0\nfile b.mp4\n".utf8)) == .playlist(path: path + "/a.mp4"))
         #expect(
             try reason("b.mp4", Data("Text.\n".utf8)) == .notVideo(path: path + "/b.mp4", reason: "it is a text file"))
+        let bytes = Data((0..<3000).map { UInt8(truncatingIfNeeded: $0 * $0 * 31 + 200) })
+        let unknown = try reason("e.mp4", bytes)
+        #expect(unknown == .notVideo(path: path + "/e.mp4", reason: "it is of no format that is supported"))
+        let movie = path + "/whole.mp4"
+        try TestMovie.write(to: movie)
+        let cut = try reason("cut.mp4", Data(contentsOf: URL(fileURLWithPath: movie)).prefix(200))
+        #expect(cut?.localizedDescription.contains("it is damaged or cut off: ") == true)
         #expect(try reason("c.mp4", TestMovie.sound) == .noVideoStream(path: path + "/c.mp4", hasAudio: true))
         #expect(try reason("d.webp", FileContentTests.animatedWebP) == .animatedWebP(path: path + "/d.webp"))
     }
