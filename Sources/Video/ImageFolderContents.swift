@@ -78,7 +78,9 @@ public struct ImageFolderContents: Sendable {
             ("the file", "the files", files), ("the entry", "the entries", others),
         ]
         guard let found = groups.first(where: { !$0.entries.isEmpty }) else { return "nothing" }
-        let names = found.entries.map(\.name).sorted()
+        let names = found.entries.map { entry in
+            if case .special(let kind) = entry.kind { "\(entry.name) (\(kind))" } else { entry.name }
+        }.sorted()
         let shown = names.prefix(3).joined(separator: ", ")
         return "\(names.count == 1 ? found.one : found.many) \(shown)"
             + (names.count > 3 ? " and \(names.count - 3) more" : "")

@@ -53,4 +53,13 @@ import Testing
             #expect(throws: FileError.self) { try FolderEntry.entries(of: scratch.path + "/" + name) }
         }
     }
+
+    @Test("a socket is named as one")
+    func socket() throws {
+        let scratch = try ScratchFolder()
+        let path = scratch.path + "/socket"
+        try #require(mknod(path, S_IFSOCK | 0o600, 0) == 0)
+        let error = #expect(throws: FileError.self) { try RegularFile.check(path) }
+        #expect(error?.problem == .notRegular("a socket"))
+    }
 }

@@ -140,8 +140,11 @@ import Testing
         for name in ["videos/b.mp4", "videos/a.avi", "texts/a.txt", "folders/one/x.mp4"] { try scratch.file(name) }
         try scratch.file("unnamed/clip", TinyClip.numbered(1))
         try FileManager.default.createDirectory(atPath: scratch.path + "/empty", withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(atPath: scratch.path + "/pipes", withIntermediateDirectories: true)
+        try #require(mkfifo(scratch.path + "/pipes/0.png", 0o600) == 0)
         for (name, content) in [
-            ("videos", "the videos a.avi, b.mp4"), ("texts", "the file a.txt"), ("folders", "the folder one"),
+            ("pipes", "the entry 0.png (a named pipe)"), ("videos", "the videos a.avi, b.mp4"),
+            ("texts", "the file a.txt"), ("folders", "the folder one"),
             ("unnamed", "the video clip"), ("empty", "nothing"),
         ] {
             let path = scratch.path + "/" + name
