@@ -64,9 +64,8 @@ let package = Package(
             name: "Backbones",
             dependencies: ["NeuralNetwork", "ONNX", "Digests", "Escaping", "Files"],
             resources: [.embedInCode("Labels")]),
-        .target(
-            name: "Datasets", dependencies: ["Escaping", "Files"]),
         .target(name: "Video", dependencies: ["CFFmpeg", "CElementwise", "Escaping", "Files"]),
+        .target(name: "Datasets", dependencies: ["Video", "Escaping", "Files"]),
         .target(name: "CSQLiteGuard", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(
             name: "FeatureCache",
@@ -156,7 +155,7 @@ let package = Package(
         .testTarget(name: "EscapingTests", dependencies: ["Escaping"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "TestSupport"]),
-        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
+        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Video", "TestSupport"]),
         .testTarget(
             name: "ExplorationTests",
             dependencies: [

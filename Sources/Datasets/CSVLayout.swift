@@ -29,16 +29,18 @@ struct CSVLayout {
             }
             guard !files.isEmpty else { throw DatasetError.missingList("\(splits)/train.csv") }
         }
-        var clips: [String: Clip] = [:]
+        // By bytes: paths in different Unicode forms are different files.
+        var clips: [[UInt8]: Clip] = [:]
         for file in files {
             for (row, clip) in try self.clips(in: file.path, split: file.split) {
-                if let other = clips[clip.path], other.label != clip.label || other.split != clip.split {
+                let key = Array(clip.path.utf8)
+                if let other = clips[key], other.label != clip.label || other.split != clip.split {
                     throw DatasetError.malformedRow(
                         file: file.path, row: row,
                         reason:
                             "\(clip.path) is \(clip.label) in \(clip.split), but was \(other.label) in \(other.split)")
                 }
-                clips[clip.path] = clip
+                clips[key] = clip
             }
         }
         return Array(clips.values)

@@ -95,22 +95,40 @@ public struct DatasetConfiguration: Sendable, Equatable {
     /// then as the first split that lists it has it.
     ///
     /// - Throws: `DatasetError`.
-    public func clips() throws -> [Clip] {
-        var seen: Set<String> = []
-        return try parts.flatMap { try $0.ownClips() }.filter { seen.insert($0.path).inserted }
-            .sorted { $0.path < $1.path }
+    public func clips() throws -> [Clip] { try listing().clips }
+
+    /// The same clips, and what under the root is no clip.
+    ///
+    /// - Throws: `DatasetError`.
+    public func listing() throws -> DatasetListing {
+        guard allSplits else { return try ownListing() }
+        let listings = try parts.map { try $0.ownListing() }
+        var seen: Set<[UInt8]> = []
+        var all = DatasetListing(clips: listings.flatMap(\.clips).filter { seen.insert(Array($0.path.utf8)).inserted })
+        for file in listings.flatMap(\.leftOut) where !all.leftOut.contains(file) { all.leftOut.append(file) }
+        all.separateEquivalentPaths()
+        all.clips.sort { $0.path < $1.path }
+        return all
     }
 
     /// The clips of this split, ordered by path.
     ///
     /// - Throws: `DatasetError`.
-    public func ownClips() throws -> [Clip] {
+    public func ownClips() throws -> [Clip] { try ownListing().clips }
+
+    private func ownListing() throws -> DatasetListing {
         let excluded = try excludedPaths()
-        var all = try listedClips().filter { !excluded.contains($0.path) }
+        let found = try listing(of: layout)
+        var all = found.clips.filter { !excluded.contains($0.path) }
         for clip in all where !Clip.staysInside(clip.path) { throw DatasetError.outside(root: root, path: clip.path) }
         if test > 0 { all = try settingTestAside(all) }
         let labels = try chosenLabels(from: all.map { ($0.label, $0.split) })
-        return all.filter { labels.contains($0.label) }.sorted { $0.path < $1.path }
+        let leftOut = found.leftOut.filter { file in
+            !excluded.contains(file.path) && (classes == .all || file.label.map(labels.contains) ?? true)
+        }
+        return DatasetListing(
+            clips: all.filter { labels.contains($0.label) }.sorted { $0.path < $1.path },
+            leftOut: leftOut.sorted { $0.path < $1.path })
     }
 
     /// Paths that are left out.
@@ -121,14 +139,21 @@ public struct DatasetConfiguration: Sendable, Equatable {
         return try ExclusionList.paths(in: exclude)
     }
 
-    func listedClips() throws -> [Clip] {
-        switch layout {
-        case .folders: try grouped(FolderLayout(root: root).clips())
-        case .ucf101: try grouped(UCF101Layout(root: root, splits: splits, split: split).clips())
-        case .hmdb51: try grouped(HMDB51Layout(root: root, splits: splits, split: split).clips())
-        case .gtea61: try grouped(GTEA61Layout(root: root).clips())
-        case .csv: try CSVLayout(root: root, splits: splits, groupColumn: group).clips()
-        }
+    func listedClips() throws -> [Clip] { try listing(of: layout).clips }
+
+    /// All that the folder or the lists have.
+    private func listing(of layout: Layout) throws -> DatasetListing {
+        var listing =
+            switch layout {
+            case .folders: try FolderLayout(root: root).listing()
+            case .ucf101: DatasetListing(clips: try UCF101Layout(root: root, splits: splits, split: split).clips())
+            case .hmdb51: DatasetListing(clips: try HMDB51Layout(root: root, splits: splits, split: split).clips())
+            case .gtea61: try GTEA61Layout(root: root).listing()
+            case .csv: DatasetListing(clips: try CSVLayout(root: root, splits: splits, groupColumn: group).clips())
+            }
+        listing.separateEquivalentPaths()
+        if layout != .csv { listing.clips = try grouped(listing.clips) }
+        return listing
     }
 
     /// Clips with the group that the pattern finds in their paths; a clip in which it finds nothing has none.
@@ -171,7 +196,8 @@ public struct DatasetConfiguration: Sendable, Equatable {
 /// Why a dataset cannot be read.
 public enum DatasetError: LocalizedError, Equatable {
     case missingFolder(String)
-    case noVideos(String)
+    /// The root, and what was found there in parentheses.
+    case noVideos(String, leftOut: String = "")
     case missingList(String)
     case unreadableList(String, reason: String)
     case malformedList(file: String, line: Int, text: String)
@@ -189,8 +215,8 @@ public enum DatasetError: LocalizedError, Equatable {
         switch self {
         case .missingFolder(let path):
             "The dataset folder \(path) does not exist or is not a folder. Correct `dataset.root`."
-        case .noVideos(let path):
-            "No videos under \(path). Expected <root>/<label>/<video>, or <root>/train/<label>/<video> and "
+        case .noVideos(let path, let leftOut):
+            "No videos under \(path)\(leftOut). Expected <root>/<label>/<video>, or <root>/train/<label>/<video> and "
                 + "<root>/test/<label>/<video>; a folder of images counts as one clip."
         case .unreadableList(let path, let reason):
             "The list \(path) cannot be read: \(reason). Name a text file in UTF-8, or split it into several data sets."

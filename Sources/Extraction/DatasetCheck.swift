@@ -8,6 +8,10 @@ public struct DatasetCheck: Sendable {
     public let counts: [String: [Split: Int]]
     /// Paths that are missing or cannot be read, with the reason.
     public let unreadable: [(path: String, reason: String)]
+    /// Files under the root that are no clip.
+    public let leftOut: [LeftOut]
+    /// Class folders in which no clip was found.
+    public let emptyClasses: [LeftOut]
     /// Classes that train or test lacks, where the data set has both.
     public let onlyInOneSplit: [(label: String, missing: Split)]
     /// Clips of the same bytes, two or more each, ordered by path.
@@ -18,7 +22,9 @@ public struct DatasetCheck: Sendable {
     /// Digests of the clips that could be read.
     public let digests: DigestList
     /// Whether nothing was found.
-    public var isClean: Bool { unreadable.isEmpty && onlyInOneSplit.isEmpty && duplicates.isEmpty }
+    public var isClean: Bool {
+        unreadable.isEmpty && leftOut.isEmpty && emptyClasses.isEmpty && onlyInOneSplit.isEmpty && duplicates.isEmpty
+    }
 
     /// Reads every clip once.
     ///
@@ -29,7 +35,9 @@ public struct DatasetCheck: Sendable {
         _ dataset: DatasetConfiguration, workers: Int, known: DigestList = DigestList(),
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
-        let clips = try dataset.clips()
+        let listing = try dataset.listing()
+        let clips = listing.clips
+        (leftOut, emptyClasses) = (listing.leftOutFiles, listing.emptyClasses)
         var counts: [String: [Split: Int]] = [:]
         for clip in clips { counts[clip.label, default: [:]][clip.split, default: 0] += 1 }
         let splits = Set(clips.map(\.split))

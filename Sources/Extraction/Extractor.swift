@@ -125,7 +125,13 @@ public struct Extractor: Sendable {
     }
 
     private func run(_ session: Session) throws {
-        let all = try dataset.clips()
+        let listing = try dataset.listing()
+        let all = listing.clips
+        // Trials with a part of the clips come before or instead of the extraction that says it.
+        if sample == nil, let summary = listing.summary {
+            session.report(
+                .note("\(summary). `zoetrope dataset PIPELINE` lists \(listing.leftOut.count == 1 ? "it" : "them")."))
+        }
         let clips = sample?.choose(from: all) ?? all
         let checked = try configurations.map { try check($0, session.report) }
         let lock = try ExtractionLock(cache: session.cache.path)

@@ -15,10 +15,12 @@ public enum FileDigest {
         }
         guard isFolder.boolValue else { return try sha256(path: path) }
         var hash = Digest()
-        for image in try ImageFolder.images(in: path) {
-            hash.update(Data((image as NSString).lastPathComponent.utf8))
+        let contents = try ImageFolderContents(path)
+        guard contents.hasImages else { throw VideoError.noImages(path: path, holds: contents.summary) }
+        for name in contents.images {
+            hash.update(Data(name.utf8))
             hash.update(Data([0]))
-            hash.update(Data(try sha256(path: image).utf8))
+            hash.update(Data(try sha256(path: path + "/" + name).utf8))
         }
         return hash.hex()
     }

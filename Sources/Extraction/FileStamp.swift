@@ -37,7 +37,8 @@ public struct FileStamp: Sendable, Equatable {
         #else
             let time = status.st_mtim
         #endif
-        bytes += Int(status.st_size)
-        modified = max(modified, time.tv_sec * 1_000_000_000 + time.tv_nsec)
+        // Sparse files, and times far from now, may be larger than the sum can hold.
+        bytes &+= Int(status.st_size)
+        modified = max(modified, Int(time.tv_sec) &* 1_000_000_000 &+ Int(time.tv_nsec))
     }
 }

@@ -43,8 +43,13 @@ public enum RegularFile {
         if path.utf8.contains(0) { throw FileError(path: path, problem: .missing) }
         // O_NONBLOCK: the open itself must not wait for a pipe's writer. Reading a regular file ignores it.
         let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-        guard descriptor >= 0 else { throw FileError(path: path, problem: problem(errno)) }
         var status = stat()
+        guard descriptor >= 0 else {
+            let code = errno
+            // A socket cannot be opened at all, and the system's reason does not name it.
+            let isSocket = code == ENXIO && stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+            throw FileError(path: path, problem: isSocket ? .notRegular(kind(status.st_mode)) : problem(code))
+        }
         guard fstat(descriptor, &status) == 0 else {
             let code = errno
             close(descriptor)
@@ -161,7 +166,7 @@ public enum RegularFile {
         return Data(bytesNoCopy: start, count: bytes, deallocator: .custom { munmap($0, $1) })
     }
 
-    private static func problem(_ code: Int32) -> FileError.Problem {
+    static func problem(_ code: Int32) -> FileError.Problem {
         code == ENOENT || code == ENOTDIR ? .missing : .unreadable(String(cString: strerror(code)))
     }
 

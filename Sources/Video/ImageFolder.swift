@@ -1,5 +1,3 @@
-import CFFmpeg
-import Escaping
 import Foundation
 
 /// A folder whose images, in natural order of their names, are the frames of a clip (`rgb2.png` before
@@ -7,47 +5,48 @@ import Foundation
 public struct ImageFolder: ClipReader {
     /// The folder.
     public let path: String
-    /// Size of the first image; times at 25 images a second.
+    /// Size of the first image that can be opened; times at 25 images a second.
     public let information: VideoInformation
     private let files: [String]
     /// What each image may cost.
     public let limits: DecodingLimits
 
-    private static let endings: Set<String> = ["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff", "ppm"]
     private static let frameRate = 25.0
 
-    /// Whether the name is that of a picture.
-    public static func isImage(_ name: String) -> Bool {
-        !name.hasBytePrefix(".") && endings.contains((name as NSString).pathExtension.lowercased())
-    }
-
-    /// The folder's images, in the order of their frames.
+    /// The folder's images, in the order of their frames: regular files with an ending of images, and others that hold one.
     ///
     /// - Throws: `VideoError.unreadable`.
     public static func images(in path: String) throws -> [String] {
-        do {
-            return try FileManager.default.contentsOfDirectory(atPath: path).filter(isImage)
-                .sorted { $0.compare($1, options: .numeric) == .orderedAscending }
-                .map { path + "/" + $0 }
-        } catch {
-            throw VideoError.unreadable(path: path, reason: error.localizedDescription)
-        }
+        try ImageFolderContents(path).images.map { path + "/" + $0 }
     }
 
-    /// - Throws: `VideoError` where the folder cannot be read or holds no image.
+    /// - Throws: `VideoError` if the folder cannot be read or holds no image that can be opened.
     public init(path: String, limits: DecodingLimits = .standard) throws {
         self.limits = limits
-        let files = try Self.images(in: path)
-        guard let first = files.first else { throw VideoError.noFrames(path: path) }
-        let picture = try VideoReader(path: first, limits: limits).information
+        let contents = try ImageFolderContents(path)
+        let files = contents.images.map { path + "/" + $0 }
+        guard !files.isEmpty else { throw VideoError.noImages(path: path, holds: contents.summary) }
+        let image = try Self.firstReadable(files, limits)
         self.path = path
         self.files = files
         let times = files.indices.map { Double($0) / Self.frameRate }
         information = VideoInformation(
-            width: picture.width, height: picture.height, pixelAspect: picture.pixelAspect, frameCount: files.count,
-            frameRate: Self.frameRate,
-            duration: Double(files.count) / Self.frameRate, codec: picture.codec,
+            width: image.width, height: image.height, pixelAspect: image.pixelAspect, frameCount: files.count,
+            frameRate: Self.frameRate, duration: Double(files.count) / Self.frameRate, codec: image.codec,
             frameTimes: times, clock: times)
+    }
+
+    /// What is known of the first image that can be opened; if there is none, throws the error of the first.
+    private static func firstReadable(_ files: [String], _ limits: DecodingLimits) throws -> VideoInformation {
+        var first: (any Error)?
+        for file in files {
+            do {
+                return try VideoReader(path: file, limits: limits).information
+            } catch {
+                first = first ?? error
+            }
+        }
+        throw first ?? VideoError.noFrames(path: files.first ?? "")
     }
 
     /// Unreadable images are counted as decode errors and left out.

@@ -16,7 +16,7 @@ final class InputFile {
     let limits: DecodingLimits
     /// Size of the file.
     let bytes: Int
-    private let context: UnsafeMutablePointer<AVFormatContext>
+    private let container: Container
     let stream: UnsafeMutablePointer<AVStream>
 
     /// - Throws: `VideoError` where the file is missing, is no video, or has no video stream.
@@ -32,58 +32,25 @@ final class InputFile {
                 ? VideoError.missing(path: path) : VideoError.unreadable(path: path, reason: error.reason)
         }
         if bytes == 0 { throw VideoError.notVideo(path: path, reason: "it is empty") }
-        // Only local files: a playlist or a "concat" file must not make us open anything else.
-        var options: OpaquePointer?
-        av_dict_set(&options, "protocol_whitelist", "file", 0)
-        av_dict_set(&options, "format_whitelist", DecodingLimits.containers, 0)
-        // A file called `%d.png` is one picture, not a pattern for others.
-        av_dict_set(&options, "pattern_type", "none", 0)
-        defer { av_dict_free(&options) }
-        var opened: UnsafeMutablePointer<AVFormatContext>?
-        let status = avformat_open_input(&opened, "file:" + path, nil, &options)
-        guard status >= 0, let opened else {
-            let isRefused = status == zt_error_invalid_argument()
-            throw VideoError.notVideo(
-                path: path,
-                reason: isRefused
-                    ? "it is a playlist, a list of files or of no known format" : VideoError.reason(status))
+        do throws(Container.Refusal) {
+            container = try Container(path: path)
+        } catch {
+            throw VideoError(refusal: error.status, of: path)
         }
-        context = opened
-        let found = Self.findStreams(context, limits)
-        let index = av_find_best_stream(context, AVMEDIA_TYPE_VIDEO, -1, -1, nil, 0)
-        guard found >= 0, index >= 0, let stream = context.pointee.streams[Int(index)],
-            stream.pointee.disposition & AV_DISPOSITION_ATTACHED_PIC == 0
-        else {
-            var closing: UnsafeMutablePointer<AVFormatContext>? = context
-            avformat_close_input(&closing)
-            throw VideoError.noVideoStream(path: path)
+        let found = container.findStreams(limits)
+        guard found >= 0, let stream = container.bestStream(AVMEDIA_TYPE_VIDEO) else {
+            throw VideoError.noVideoStream(path: path, hasAudio: container.bestStream(AVMEDIA_TYPE_AUDIO) != nil)
+        }
+        if stream.pointee.codecpar.pointee.width == 0, (try? FileContent.of(path)) == .animatedWebP {
+            throw VideoError.animatedWebP(path: path)
         }
         self.stream = stream
-        for other in 0..<Int(context.pointee.nb_streams) where other != Int(index) {
+        for other in 0..<Int(context.pointee.nb_streams) where other != Int(stream.pointee.index) {
             context.pointee.streams[other]?.pointee.discard = AVDISCARD_ALL
         }
     }
 
-    deinit {
-        var closing: UnsafeMutablePointer<AVFormatContext>? = context
-        avformat_close_input(&closing)
-    }
-
-    /// Looks into the streams, which may decode some pictures.
-    private static func findStreams(
-        _ context: UnsafeMutablePointer<AVFormatContext>, _ limits: DecodingLimits
-    ) -> Int32 {
-        var options = (0..<context.pointee.nb_streams).map { _ in
-            var options: OpaquePointer?
-            av_dict_set(&options, "max_pixels", "\(limits.pixels)", 0)
-            return options
-        }
-        let count = options.count
-        let status = options.withUnsafeMutableBufferPointer { avformat_find_stream_info(context, $0.baseAddress) }
-        // More streams may have turned up; the options are those of the first ones.
-        for index in 0..<count { av_dict_free(&options[index]) }
-        return status
-    }
+    private var context: UnsafeMutablePointer<AVFormatContext> { container.context }
 
     /// The next packet of the video stream, or false at the end.
     func read(into packet: Packet) -> Bool {

@@ -8,7 +8,11 @@ public enum VideoError: LocalizedError, Equatable {
     case changed(path: String)
     case notVideo(path: String, reason: String)
     case beyondLimits(path: String, reason: String)
-    case noVideoStream(path: String)
+    case noVideoStream(path: String, hasAudio: Bool)
+    case playlist(path: String)
+    case animatedWebP(path: String)
+    /// A folder, and what it holds, such as `the videos a.mp4 and b.mp4`.
+    case noImages(path: String, holds: String)
     case noFrames(path: String)
     case noKeyframe(path: String)
     case shorterThanWindow(path: String, frames: Int, sampling: WindowSampling)
@@ -19,22 +23,35 @@ public enum VideoError: LocalizedError, Equatable {
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
-        case .missing(let path): "\(path) does not exist. Check the path."
-        case .unreadable(let path, let reason): "Cannot read \(path): \(reason). Check that it may be read."
+        case .missing(let path):
+            "\(path) does not exist. "
+                + (path.unicodeScalars.contains("\u{FFFD}")
+                    ? "If its name is not UTF-8, rename it. Check the path." : "Check the path.")
+        case .unreadable(let path, let reason):
+            "Cannot read \(path): \(reason). Name a regular file, or a folder of images, that may be read."
         case .changed(let path):
             "\(path) was changed while it was read. Run the command again when nobody writes to it any more."
         case .notVideo(let path, let reason):
-            "\(path) is not a video FFmpeg understands (\(reason)). Check it with ffprobe, or fetch it again."
+            "\(path) is not a video FFmpeg understands (\(reason)). Name a video, check the file with ffprobe, or fetch it again."
         case .beyondLimits(let path, let reason):
             "\(path) is left out to spare the machine: \(reason). Cut or scale it first, if that is meant so."
-        case .noVideoStream(let path):
-            "\(path) has no video stream: it may be sound only. Leave it out with `dataset.exclude`."
+        case .noVideoStream(let path, let hasAudio):
+            "\(path) \(hasAudio ? "holds audio only" : "has no video stream"). Name a video, or leave it out of a data set with `dataset.exclude`."
+        case .playlist(let path):
+            "\(path) is a playlist, which names other files and holds no frames itself. Name the video that it leads to."
+        case .animatedWebP(let path):
+            "\(path) is an animated WebP, which the installed FFmpeg cannot decode. Convert it to GIF, APNG or MP4."
+        case .noImages(let path, let content):
+            "\(path) is a folder without images; it holds \(content). Name a video in it, or a folder of images."
         case .noFrames(let path): "No frame of \(path) can be decoded; it may be cut off or damaged. Fetch it again."
         case .noKeyframe(let path):
             "\(path) has no keyframe: it begins and ends in the middle of a group of pictures, so no frame can be decoded. Cut it "
                 + "from its source again, beginning with a keyframe."
+        case .shorterThanWindow(let path, 1, let sampling)
+        where ImageFolder.isImage((path as NSString).lastPathComponent):
+            "\(path) is a single image, and a window takes \(sampling.length) frames. Name a video, or a folder of images."
         case .shorterThanWindow(let path, let frames, let sampling):
-            "\(path) does not fill half a window: \(frames) frames"
+            "\(path) does not fill half a window: \(frames) \(frames == 1 ? "frame" : "frames")"
                 + (sampling.framesPerSecond.map { " at \($0.formatted()) a second" } ?? "") + ", a window takes "
                 + "\(sampling.length). Make windows shorter (`sampling.length`)"
                 + (sampling.framesPerSecond == nil ? "." : ", or the clock faster (`sampling.frames_per_second`).")
@@ -43,6 +60,19 @@ public enum VideoError: LocalizedError, Equatable {
         case .scaling(let path, let reason):
             "\(path): its pictures cannot be scaled: \(reason). Convert the video to another pixel format."
         case .writing(let path, let reason): "Cannot write \(path): \(reason). Name another place, or make room."
+        }
+    }
+
+    /// Why libavformat did not open a file: what it holds instead of a video, or FFmpeg's words for the status.
+    init(refusal status: Int32, of path: String) {
+        switch try? FileContent.of(path) {
+        case .playlist: self = .playlist(path: path)
+        case .animatedWebP: self = .animatedWebP(path: path)
+        case .text: self = .notVideo(path: path, reason: "it is a text file")
+        case .unreadImage: self = .notVideo(path: path, reason: "it is an image of a format that is not supported")
+        case .unknown: self = .notVideo(path: path, reason: "it is of no format that is supported")
+        case .damaged: self = .notVideo(path: path, reason: "it is damaged or cut off: " + Self.reason(status))
+        default: self = .notVideo(path: path, reason: Self.reason(status))
         }
     }
 

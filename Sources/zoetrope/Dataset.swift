@@ -112,6 +112,12 @@ struct Dataset: ParsableCommand {
         table.append(["total, \(check.counts.count) classes"] + Split.allCases.map { grouped(totals[$0] ?? 0) })
         var parts: [TerminalText] = ["\(name)\n\(lines: table.text)"]
         parts += list("cannot be read", check.unreadable.map(\.reason))
+        let left = check.leftOut
+        parts += list(
+            left.count == 1 ? "file left out" : "files left out", left.map { "\($0.path): \($0.reason.description)" })
+        let empty = check.emptyClasses
+        parts += list(
+            empty.count == 1 ? "class folder without a clip" : "class folders without a clip", empty.map(\.path))
         parts += list(
             "classes in one split only", check.onlyInOneSplit.map { "\($0.label): not in \($0.missing.rawValue)" })
         let leaks = check.leaks

@@ -89,6 +89,11 @@ struct Predict: ParsableCommand {
     func each(_ work: (String) throws -> Output) throws -> [Output] {
         try videos.compactMap { video in
             do {
+                if (try? FileContent.of(video)) == .image {
+                    Console.message(
+                        "note: \(video) is a single image, so the prediction is that of one frame. Name a video, or a folder of images."
+                    )
+                }
                 let output = try work(video)
                 if !json { Console.print(output.text) }
                 return output
@@ -129,6 +134,7 @@ struct Predict: ParsableCommand {
     private func text(_ prediction: Prediction) -> TerminalText {
         var table = TextTable([("class", .left), ("probability", .right)])
         for entry in prediction.classes.prefix(top) { table.append([entry.label, percent(entry.probability)]) }
-        return "\(prediction.video) (\(prediction.frames) \(prediction.unit))\n\(lines: table.text)"
+        let unit = prediction.frames == 1 ? String(prediction.unit.dropLast()) : prediction.unit
+        return "\(prediction.video) (\(prediction.frames) \(unit))\n\(lines: table.text)"
     }
 }

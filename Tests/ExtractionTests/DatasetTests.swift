@@ -21,9 +21,39 @@ import Video
         #expect(check.counts["run"] == [.train: 1, .test: 2])
         #expect(check.leaks.map { $0.map(\.path) } == [["test/run/copy.y4m", "train/run/a.y4m"]])
         #expect(check.onlyInOneSplit.map(\.label) == ["swim"] && check.onlyInOneSplit[0].missing == .test)
+        try scratch.file("clips/train/run/notes.txt", "Text.")
+        try FileManager.default.createDirectory(
+            atPath: scratch.path + "/clips/train/fall", withIntermediateDirectories: true)
+        let other = try DatasetCheck(dataset, workers: 1)
+        #expect(!other.isClean && other.leftOut.map(\.path) == ["train/run/notes.txt"])
+        #expect(other.emptyClasses.map(\.path) == ["train/fall"])
         let list = try scratch.file("list.csv", "path,label\ntrain/run/a.y4m,run\ngone.mp4,jump\n")
         dataset = DatasetConfiguration(layout: .csv, root: scratch.path + "/clips", splits: list)
         #expect(try DatasetCheck(dataset, workers: 1).unreadable.map(\.path) == ["gone.mp4"])
+    }
+}
+
+@Suite struct ImageFolderDigestTests {
+    @Test("the digest of a folder of images is that of names and bytes in frame order, whatever else lies in it")
+    func digest() throws {
+        let scratch = try ScratchFolder()
+        for index in [0, 2, 10] { try scratch.file("clip/\(index).png", "\(index)") }
+        // printf '0.png\\0%s2.png\\0%s10.png\\0%s' with the SHA-256 of 0, 2 and 10 | sha256sum
+        let expected = "d0e648f5be34c42b6325f59e9a030c24b25139f112d6da1b3e0e6c5d05a8191c"
+        #expect(try FileDigest.clip(path: scratch.path + "/clip") == expected)
+        for name in ["Thumbs.db", "notes.txt", "masks/0.png"] { try scratch.file("clip/" + name) }
+        try #require(mkfifo(scratch.path + "/clip/1.png", 0o600) == 0)
+        #expect(try FileDigest.clip(path: scratch.path + "/clip") == expected)
+        #expect(throws: VideoError.self) { try FileDigest.clip(path: scratch.path) }
+    }
+
+    @Test("times far in the future do not end the program")
+    func farTime() throws {
+        let scratch = try ScratchFolder()
+        let path = try scratch.file("a.mp4")
+        let times = [timespec(tv_sec: Int.max / 2, tv_nsec: 0), timespec(tv_sec: Int.max / 2, tv_nsec: 0)]
+        _ = utimensat(AT_FDCWD, path, times, 0)
+        #expect(try FileStamp(path: path).bytes == 1)
     }
 }
 

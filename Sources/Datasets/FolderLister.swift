@@ -1,0 +1,168 @@
+import Escaping
+import Files
+import Foundation
+import Video
+
+/// Collects the clips of class folders, and what lies beside them. Folders and regular files are all that it opens.
+struct FolderLister {
+    let root: String
+    private(set) var listing = DatasetListing(clips: [])
+    /// Entries below clips that are still looked at: a wrong root must not make us read a whole disk.
+    private var budget = 20_000
+
+    init(root: String) { self.root = root }
+
+    /// What was found, or an error if that is no clip.
+    ///
+    /// - Throws: `DatasetError.noVideos`.
+    func result() throws -> DatasetListing {
+        guard listing.clips.isEmpty else { return listing }
+        throw DatasetError.noVideos(root, leftOut: listing.summary.map { " (\($0))" } ?? "")
+    }
+
+    /// The root's visible files and folders.
+    ///
+    /// - Throws: `DatasetError.missingFolder`.
+    mutating func rootEntries() throws -> [FolderEntry] {
+        do throws(FileError) {
+            return usable(try FolderEntry.entries(of: root), in: "", label: nil)
+        } catch {
+            throw DatasetError.missingFolder(root)
+        }
+    }
+
+    /// Visible files and folders of the folder `path`, below the root. What can be neither is left out.
+    ///
+    /// - Parameter holdsClips: whether they are clips or classes, so that their names must differ for Swift.
+    mutating func entries(of path: String, label: String?, holdsClips: Bool = true) -> [FolderEntry] {
+        do throws(FileError) {
+            let entries = try FolderEntry.entries(of: full(path))
+            return usable(entries, in: path, label: label, holdsClips: holdsClips)
+        } catch {
+            leaveOut(path, label, .unreadable(error.reason))
+            return []
+        }
+    }
+
+    /// Notes that something is no clip.
+    mutating func leaveOut(_ path: String, _ label: String?, _ reason: LeftOut.Reason) {
+        listing.leftOut.append(LeftOut(path: path, label: label, reason: reason))
+    }
+
+    /// Each folder among the entries of `folder` is a class; files are left out.
+    mutating func addClasses(_ entries: [FolderEntry], in folder: String, as split: Split) {
+        for entry in entries {
+            let path = Self.joined(folder, entry.name)
+            guard entry.kind == .folder else {
+                leaveOutFile(path, nil, .noClass)
+                continue
+            }
+            let before = listing.clips.count
+            for clip in self.entries(of: path, label: entry.name) {
+                addClip(clip, in: path, label: entry.name, as: split)
+            }
+            if listing.clips.count == before { leaveOut(path, entry.name, .noClips) }
+        }
+    }
+
+    /// Leaves the files among the entries of `folder` out, for they lie in no class.
+    mutating func leaveOutFiles(_ entries: [FolderEntry], in folder: String) {
+        for entry in entries where entry.kind != .folder {
+            leaveOutFile(Self.joined(folder, entry.name), nil, .noClass)
+        }
+    }
+
+    /// A clip that is there, with what lies beside its images if it is a folder.
+    mutating func add(_ clip: Clip, folder contents: ImageFolderContents?) {
+        listing.clips.append(clip)
+        for other in contents?.others ?? [] { leaveOutBelow(other, in: clip.path, clip.label) }
+    }
+
+    private mutating func addClip(_ entry: FolderEntry, in folder: String, label: String, as split: Split) {
+        let path = Self.joined(folder, entry.name)
+        let clip = Clip(path: path, label: label, split: split)
+        guard entry.kind == .folder else {
+            let content = VideoReader.isVideo(entry.name) ? .video : content(of: path)
+            if content == .video { add(clip, folder: nil) } else { leaveOut(path, label, .noVideo(content)) }
+            return
+        }
+        let before = listing.leftOut.count
+        let entries = entries(of: path, label: label, holdsClips: false)
+        let contents = ImageFolderContents(entries, in: full(path))
+        if contents.hasImages { return add(clip, folder: contents) }
+        for other in contents.others { leaveOutBelow(other, in: path, label) }
+        if listing.leftOut.count == before { leaveOut(path, label, .emptyFolder) }
+    }
+
+    /// Leaves out what lies below `folder`, which is a clip or lies as deep as one.
+    private mutating func leaveOutBelow(_ entry: FolderEntry, in folder: String, _ label: String?) {
+        let path = Self.joined(folder, entry.name)
+        guard entry.kind == .folder else { return leaveOutFile(path, label, .tooDeep) }
+        // Links further down could lead anywhere, and round in circles.
+        guard !entry.isLink, budget > 0 else { return leaveOut(path, label, .tooDeep) }
+        let entries = entries(of: path, label: label, holdsClips: false)
+        budget -= entries.count
+        // The frames of a clip are one clip.
+        if entries.contains(where: { ImageFolder.isImage($0.name) }) { leaveOut(path, label, .tooDeep) }
+        for entry in entries where !ImageFolder.isImage(entry.name) { leaveOutBelow(entry, in: path, label) }
+    }
+
+    /// Leaves a file out for its place if it is a video, else for its content.
+    private mutating func leaveOutFile(_ path: String, _ label: String?, _ place: LeftOut.Reason) {
+        let content = VideoReader.isVideo(path) ? .video : content(of: path)
+        leaveOut(path, label, content == .video ? place : .noVideo(content))
+    }
+
+    private func content(of path: String) -> FileContent {
+        let ending = (path as NSString).pathExtension.lowercased()
+        // PNG and WebP may be animated; of other images, the ending is enough.
+        if ending != "png", ending != "webp", ImageFolder.isImage((path as NSString).lastPathComponent) {
+            return .image
+        }
+        return (try? FileContent.of(full(path))) ?? .unknown
+    }
+
+    /// Entries without those that can be no clip, which are left out; sorted by the bytes of their names if they hold clips.
+    private mutating func usable(
+        _ entries: [FolderEntry], in folder: String, label: String?, holdsClips: Bool = true
+    ) -> [FolderEntry] {
+        let ordered =
+            holdsClips ? entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) } : entries
+        // Swift's `==` of strings is canonical equivalence, and so is that of all sets and dictionaries of paths.
+        var names: [String: String] = [:]
+        return ordered.filter { entry in
+            // What is named like a video stays a clip, which fails with its reason.
+            let isNamed = holdsClips && VideoReader.isVideo(entry.name)
+            let reason: LeftOut.Reason? =
+                switch entry.kind {
+                case _ where !entry.isUTF8: .notUTF8
+                case .special(let kind) where !isNamed: .special(kind)
+                case .unreachable(let reason) where !isNamed: .brokenLink(reason)
+                case .folder where isLoop(entry, in: folder): .linkLoop
+                default: holdsClips ? names[entry.name].map { .sameName($0) } : nil
+                }
+            if holdsClips, reason == nil { names[entry.name] = entry.name }
+            if let reason { leaveOut(Self.joined(folder, entry.name), label, reason) }
+            return reason == nil
+        }
+    }
+
+    /// Whether it is a link to a folder above.
+    private func isLoop(_ entry: FolderEntry, in folder: String) -> Bool {
+        guard entry.isLink, let target = Self.resolved(full(Self.joined(folder, entry.name))),
+            let own = Self.resolved(full(folder))
+        else { return false }
+        return own.utf8.elementsEqual(target.utf8)
+            || own.hasBytePrefix(target.utf8.last == 0x2F ? target : target + "/")
+    }
+
+    private static func resolved(_ path: String) -> String? {
+        guard let text = realpath(path, nil) else { return nil }
+        defer { free(text) }
+        return String(cString: text)
+    }
+
+    private func full(_ path: String) -> String { path.isEmpty ? root : root + "/" + path }
+
+    static func joined(_ folder: String, _ name: String) -> String { folder.isEmpty ? name : folder + "/" + name }
+}
