@@ -77,15 +77,16 @@ struct FrameTable {
     }
 
     /// Times without steps back: after one, the clock goes on by the usual distance of two frames.
-    private static func continued(_ times: [Double], nominal: Double) -> [Double] {
+    static func continued(_ times: [Double], nominal: Double) -> [Double] {
         guard zip(times, times.dropFirst()).contains(where: { $0 > $1 }) else { return times }
         let distances = zip(times, times.dropFirst()).map { $1 - $0 }.filter { $0 > 0 }.sorted()
         let usual = distances.isEmpty ? (nominal > 0 ? 1 / nominal : 0.04) : distances[distances.count / 2]
-        var (result, offset) = ([Double](), 0.0)
+        // Counted from where the clock started last: an offset would lose the digits of small times beside absurd ones.
+        var (result, start, resumed) = ([Double](), 0.0, 0.0)
         result.reserveCapacity(times.count)
         for (place, time) in times.enumerated() {
-            if place > 0, time < times[place - 1] { offset = result[place - 1] + usual - time }
-            result.append(time + offset)
+            if place > 0, time < times[place - 1] { (start, resumed) = (time, result[place - 1] + usual) }
+            result.append(resumed + (time - start))
         }
         return result
     }

@@ -45,7 +45,9 @@ extension Extractor.Summary {
         }
         parts.append("\(grouped(skipped)) skipped, already in the cache")
         parts.append("\(grouped(failed)) failed")
-        if decodeErrors > 0 { parts.append("\(grouped(decodeErrors)) damaged stretches passed over") }
+        if decodeErrors > 0 {
+            parts.append("\(grouped(decodeErrors)) damaged \(decodeErrors == 1 ? "stretch" : "stretches") passed over")
+        }
         return parts.joined(separator: "; ") + "."
     }
 }

@@ -51,6 +51,17 @@ import Testing
         #expect(rate.map(\.index) == Array(stride(from: 0, to: 60, by: 5)))
     }
 
+    @Test("the clock of any times ascends, also beside absurd ones")
+    func clock() {
+        #expect(FrameTable.continued([0, 0.04, 0.08], nominal: 25) == [0, 0.04, 0.08])
+        let joined = FrameTable.continued([1, 2, 3, 1, 2, 0.5], nominal: 25)
+        #expect(joined == [1, 2, 3, 4, 5, 6])
+        for times in [[0, 1, -6.9e16, -6.9e16, 5, 1e18, 3], [3, 2, 1], [0, 0, -1, -1]] {
+            let clock = FrameTable.continued(times, nominal: 0)
+            #expect(zip(clock, clock.dropFirst()).allSatisfy { $0 <= $1 } && clock.count == times.count)
+        }
+    }
+
     @Test("rates are those of the frames where the container counts fields, or empty chunks")
     func rates() throws {
         for (name, rate, duration) in [
