@@ -48,7 +48,8 @@ import Testing
         #expect(!limits.allows(width: 8192, height: 8192, frames: .max, bytes: .max))
     }
 
-    @Test("windows over frames years apart are refused before anything is allocated; other samplings give what is there")
+    @Test(
+        "windows over frames years apart are refused before anything is allocated; other samplings give what is there")
     func years() throws {
         var data = TinyClip.numbered(1, frames: 4)
         let (header, slow) = ("YUV4MPEG2 W24 H16 F25:1 Ip A1:1 C444\n", "YUV4MPEG2 W24 H16 F1:30000000 Ip A1:1 C444\n")
@@ -58,12 +59,15 @@ import Testing
         let windows = WindowSampling(length: 16, stride: 8, framesPerSecond: 15, windows: Sampling.unlimited)
         let error = #expect(throws: VideoError.self) { try clip.sample(.windows(windows), framing: .full) }
         #expect(error?.localizedDescription.contains("lie over 90000000 s") == true)
-        #expect(throws: VideoError.self) { try clip.forEachFrame(SampleRequest(.windows(windows), framing: .full)) { _ in } }
+        #expect(throws: VideoError.self) {
+            try clip.forEachFrame(SampleRequest(.windows(windows), framing: .full)) { _ in }
+        }
         #expect(throws: VideoError.self) { try clip.windows(SampleRequest(.windows(windows), framing: .full)) }
         var few = windows
         few.windows = 5
         #expect(try clip.sample(.windows(few), framing: .full).frames.map(\.index) == [0])
-        #expect(try clip.sample(.rate(framesPerSecond: 15, frames: Sampling.unlimited), framing: .full).frames.count == 4)
+        #expect(
+            try clip.sample(.rate(framesPerSecond: 15, frames: Sampling.unlimited), framing: .full).frames.count == 4)
         #expect(try clip.sample(.uniform(frames: 2), framing: .full).frames.map(\.index) == [1, 3])
     }
 
