@@ -56,7 +56,7 @@ public struct ImageFolder: ClipReader {
         var errors = requests.map { _ in 0 }
         for index in Set(wanted.joined()).sorted() {
             let wanting = requests.indices.filter { wanted[$0].contains(index) }
-            let images = try? VideoReader(path: files[index], limits: limits).sample(
+            let images = try? VideoReader(path: files[index], limits: limits, isFrame: true).sample(
                 wanting.map { Self.request(requests[$0]) })
             for (request, image) in zip(wanting, images ?? []) {
                 frames[request] += image.frames.map {
@@ -92,7 +92,7 @@ public struct ImageFolder: ClipReader {
 
     /// One image, cut out in several ways.
     private func images(at index: Int, _ requests: [SampleRequest]) throws -> [VideoFrame] {
-        try VideoReader(path: files[index], limits: limits).sample(requests.map(Self.request))
+        try VideoReader(path: files[index], limits: limits, isFrame: true).sample(requests.map(Self.request))
             .flatMap(\.frames).map {
                 VideoFrame(
                     index: index, time: information.frameTimes[index], width: $0.width, height: $0.height,

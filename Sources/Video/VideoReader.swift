@@ -127,7 +127,12 @@ public final class VideoReader: ClipReader {
     /// first one if it may state its own orientation.
     ///
     /// - Throws: `VideoError`.
-    public init(path: String, limits: DecodingLimits = .standard) throws {
+    public convenience init(path: String, limits: DecodingLimits = .standard) throws {
+        try self.init(path: path, limits: limits, isFrame: false)
+    }
+
+    /// - Parameter isFrame: whether only frames are wanted of an image, and not its size: then it is decoded once.
+    init(path: String, limits: DecodingLimits, isFrame: Bool) throws {
         (self.path, self.limits) = (path, limits)
         let file = try InputFile(path: path, limits: limits)
         let size = file.size
@@ -153,7 +158,7 @@ public final class VideoReader: ClipReader {
             table = try FrameTable(decoding: InputFile(path: path, limits: limits), scan)
         }
         var shape = ShownShape(file.stream)
-        if scan.mayStateOrientation {
+        if scan.mayStateOrientation, !isFrame {
             shape = try DecodingPass.first(InputFile(path: path, limits: limits)).map(shape.of) ?? shape
         }
         self.shape = shape

@@ -109,7 +109,9 @@ struct Dataset: ParsableCommand {
             table.append([label] + Split.allCases.map { counts[$0].map(grouped) ?? "–" })
             totals.merge(counts, uniquingKeysWith: +)
         }
-        table.append(["total, \(check.counts.count) classes"] + Split.allCases.map { grouped(totals[$0] ?? 0) })
+        table.append(
+            ["total, \(check.counts.count) \(check.counts.count == 1 ? "class" : "classes")"]
+                + Split.allCases.map { grouped(totals[$0] ?? 0) })
         var parts: [TerminalText] = ["\(name)\n\(lines: table.text)"]
         parts += list("cannot be read", check.unreadable.map(\.reason))
         let left = check.leftOut
