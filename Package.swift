@@ -217,7 +217,7 @@ let package = Package(
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "VideoTests", dependencies: ["CFFmpeg", "Video", "Digests", "TestSupport"],
+            name: "VideoTests", dependencies: ["CFFmpeg", "Video", "TestSupport"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "BackbonesTests",

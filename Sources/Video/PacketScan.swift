@@ -53,6 +53,7 @@ struct PacketScan {
     /// timestamp a frame, beginning with a keyframe.
     var presentation: [Int64]? {
         guard isRegular, restarts.isEmpty else { return nil }
+        if isAVI, packets.contains(where: { $0.pts != $0.dts }) { return nil }
         var all =
             discarded.isEmpty
             ? packets.map(\.pts) : packets.indices.filter { !discarded.contains($0) }.map { packets[$0].pts }
@@ -69,7 +70,7 @@ struct PacketScan {
     /// AVI and MPEG program streams, but all state when they are decoded.
     var decoding: [Int64]? {
         let none = zt_no_timestamp()
-        guard isRegular, discarded.isEmpty, packets.contains(where: { $0.pts == none }) else { return nil }
+        guard isRegular, discarded.isEmpty, isAVI || packets.contains(where: { $0.pts == none }) else { return nil }
         let all = packets.map(\.dts)
         guard !all.contains(none), isAscending(all), let first = packets.first else { return nil }
         if isAVI || packets.allSatisfy({ $0.pts == none }) { return all }
