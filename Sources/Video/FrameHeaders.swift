@@ -9,9 +9,13 @@ struct FrameHeaders {
     let areKnown: Bool
     /// Whether pictures are stored in another order than they are shown in.
     private(set) var reorders = false
-    private var isOff = false
+    /// Whether a packet was found that is not shown, or is a field.
+    private var foundOther = false
+    private let canJump: Bool
+    /// Whether a packet is marked as a keyframe that is none.
+    private var hasFalseKeys = false
     private let codec: AVCodecID
-    private var parser: FieldParser?
+    private var parser: PictureHeaderParser?
     private let mayHaveFields: Bool
     private var lastPTS = Int64.min
     /// Not coded VOPs, and packets of two VOPs.
@@ -43,16 +47,12 @@ struct FrameHeaders {
         let mayReorder = parameters.video_delay > 0
         parser =
             codec == AV_CODEC_ID_H264 && (mayHaveFields || mayReorder) || codec == AV_CODEC_ID_HEVC && mayReorder
-            ? FieldParser(file) : nil
+            ? PictureHeaderParser(file) : nil
     }
 
     /// Whether a decoder can begin with any packet that the container marks as a keyframe and give the same frames from there on:
     /// the generated matrix of the tests shows it.
     var keyframesReset: Bool { canJump && !hasFalseKeys }
-
-    private let canJump: Bool
-    /// Whether a packet is marked as a keyframe that is none.
-    private var hasFalseKeys = false
 
     /// Decoders of H.264, HEVC and AV1 give nothing, or an error, before a real keyframe; in the others its header is read.
     private static let jumping: Set<UInt32> = Set(
@@ -62,16 +62,16 @@ struct FrameHeaders {
         ].map(\.rawValue))
 
     /// Whether a packet was found that is not one frame.
-    var isIrregular: Bool { isOff || uncoded != packed }
+    var isIrregular: Bool { foundOther || uncoded != packed }
 
     mutating func read(_ packet: Packet) {
         let bytes = UnsafeBufferPointer(start: packet.pointer.pointee.data, count: Int(packet.pointer.pointee.size))
         guard bytes.count > 0 else { return }
         if packet.pointer.pointee.flags & AV_PKT_FLAG_KEY != 0, !isKey(bytes) { hasFalseKeys = true }
         switch codec {
-        case AV_CODEC_ID_VP8: if bytes[0] & 0x10 == 0 { isOff = true }
-        case AV_CODEC_ID_VP9: if VP9Packet(bytes).shown != 1 { isOff = true }
-        case AV_CODEC_ID_MPEG2VIDEO: if Self.isField(bytes) { isOff = true }
+        case AV_CODEC_ID_VP8: if bytes[0] & 0x10 == 0 { foundOther = true }
+        case AV_CODEC_ID_VP9: if VP9Packet(bytes).shown != 1 { foundOther = true }
+        case AV_CODEC_ID_MPEG2VIDEO: if Self.isField(bytes) { foundOther = true }
         case AV_CODEC_ID_MPEG4: readVOPs(bytes)
         case AV_CODEC_ID_H264, AV_CODEC_ID_HEVC:
             guard let parser else { return }
@@ -79,7 +79,7 @@ struct FrameHeaders {
             if !mayHaveFields, packet.pointer.pointee.pts < lastPTS { self.parser = nil }
             lastPTS = packet.pointer.pointee.pts
             let picture = parser.read(packet)
-            if picture.isField { isOff = true }
+            if picture.isField { foundOther = true }
             if picture.isBidirectional { reorders = true }
         default: break
         }
@@ -144,7 +144,7 @@ struct FrameHeaders {
 }
 
 /// Reads the headers of H.264 and HEVC pictures with libavcodec's parser.
-private final class FieldParser {
+private final class PictureHeaderParser {
     private let parser: UnsafeMutablePointer<AVCodecParserContext>
     private let context: UnsafeMutablePointer<AVCodecContext>
 

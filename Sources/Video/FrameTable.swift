@@ -24,8 +24,7 @@ struct FrameTable {
         if let presentation = scan.presentation {
             timestamps = presentation
             times = presentation.map { Double($0) * file.secondsPerTick }
-            let canJump =
-                scan.keyframesReset && isAscending(scan.keys.map(\.pts))
+            let canJump = scan.keyframesReset && isAscending(scan.keys.map(\.pts))
             entries = canJump ? scan.keys : []
             isNominal = true
         } else if let decoding = scan.decoding {

@@ -136,12 +136,13 @@ public final class VideoReader: ClipReader {
         (self.path, self.limits) = (path, limits)
         let file = try InputFile(path: path, limits: limits)
         let size = file.size
+        let tooLarge = VideoError.beyondLimits(
+            path: path, reason: "its pictures are of unknown size or of more than \(limits.pixels) pixels")
+        if size.width > 0, size.height > 0, size.width * size.height > limits.pixels { throw tooLarge }
         scan = try PacketScan(file)
         // Sizes are stated with keyframes. FFmpeg also leaves out the size of pictures that are too large for the decoder.
-        if size.width <= 0, !scan.packets.isEmpty, scan.keys.isEmpty { throw VideoError.noKeyframe(path: path) }
-        guard size.width > 0, size.height > 0, size.width * size.height <= limits.pixels else {
-            throw VideoError.beyondLimits(
-                path: path, reason: "its pictures are of unknown size or of more than \(limits.pixels) pixels")
+        if size.width <= 0 || size.height <= 0 {
+            throw !scan.packets.isEmpty && scan.keys.isEmpty ? VideoError.noKeyframe(path: path) : tooLarge
         }
         guard !scan.packets.isEmpty else { throw VideoError.noFrames(path: path) }
         guard limits.allows(width: size.width, height: size.height, frames: scan.packets.count, bytes: file.bytes)
