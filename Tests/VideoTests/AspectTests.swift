@@ -44,6 +44,9 @@ import Testing
         // Stored as 24 × 48: a square of 24 × 24 is cut out of the middle, with the whole width too, but stretched.
         let stored = try sample(clip(24, 48, aspect: "2:1"), .centerSquare(size: 24), .stored)
         #expect(stored.width == 24 && stored.height == 24)
+        // Stored as 48 × 48: the whole width is sampled, of which `display` below cuts off half.
+        let wide = try sample(clip(48, 48, aspect: "2:1", name: "wide.y4m"), .centerSquare(size: 24), .stored)
+        #expect(wide.pixels[0] < 50 && wide.pixels[23 * 3] > 170)
         // Shown as 96 × 48: half of the width is cut off.
         let half = try sample(clip(48, 48, aspect: "2:1", name: "wide.y4m"), .centerSquare(size: 24), .display)
         let middle = (0..<24).map { half.pixels[$0 * 3] }
