@@ -4,12 +4,27 @@ import NeuralNetwork
 extension RenamedWeights {
     static var convolutionalSchemes: [Scheme] {
         [
-            Scheme(publisher: "torchvision", numerics: [.torchvision], sources: torchvisionConvNeXt),
-            Scheme(publisher: "Meta", numerics: [.timm, .torchvision], sources: metaConvNeXt),
-            Scheme(publisher: "torchvision", numerics: [.torchvision], sources: torchvisionEfficientNetV2),
-            Scheme(publisher: "torchvision", numerics: [.torchvision], sources: torchvisionMobileNetV3),
             Scheme(
-                publisher: "efficientnet_pytorch", numerics: [.keras, .timm], input: .symmetric, sources: lukemelas),
+                publisher: "torchvision", anchors: ["features.1.0.layer_scale"], numerics: [.torchvision],
+                sources: torchvisionConvNeXt),
+            Scheme(
+                publisher: "Meta", anchors: ["downsample_layers.0.0.weight"], numerics: [.timm, .torchvision],
+                sources: metaConvNeXt),
+            Scheme(
+                publisher: "torchvision", anchors: ["features.1.0.block.0.0.weight"], numerics: [.torchvision],
+                sources: torchvisionEfficientNetV2),
+            Scheme(
+                publisher: "torchvision", anchors: ["features.1.block.0.0.weight"], numerics: [.torchvision],
+                sources: torchvisionMobileNetV3),
+            Scheme(
+                publisher: "efficientnet_pytorch", anchors: ["_conv_stem.weight"], numerics: [.keras, .timm],
+                input: .symmetric, sources: lukemelas),
+            Scheme(
+                publisher: "OpenMMLab", anchors: ["conv1.conv.weight"], numerics: [.torchvision],
+                sources: openMMLabResNet),
+            Scheme(
+                publisher: "torch.nn.Sequential", anchors: ["4.0.conv1.weight"], numerics: [.torchvision],
+                sources: sequentialResNet),
         ]
     }
 
@@ -149,6 +164,31 @@ extension RenamedWeights {
             if own == Array(channels) { return places }
         }
         return nil
+    }
+
+    /// ResNet whose convolutions and normalisations are pairs (`ConvModule` of mmcv), as mmaction2 saves it.
+    private static func openMMLabResNet(_ found: [String: [Int]]) -> [String: Source]? {
+        guard found["conv1.conv.weight"] != nil, found["layer1.0.conv1.conv.weight"] != nil else { return nil }
+        return renamed(found) { name in
+            let own = name.replacing(/(^|\.)conv(\d)\.conv\./) { "\($0.1)conv\($0.2)." }
+                .replacing(/(^|\.)conv(\d)\.bn\./) { "\($0.1)bn\($0.2)." }
+                .replacing("downsample.conv.", with: "downsample.0.").replacing("downsample.bn.", with: "downsample.1.")
+            return own
+        }
+    }
+
+    /// `nn.Sequential(*resnet.children())`, without the classifier or with all of it, as scripts of self-supervised learning
+    /// build encoders: modules have their place's number.
+    private static func sequentialResNet(_ found: [String: [Int]]) -> [String: Source]? {
+        guard found["0.weight"]?.count == 4, found["1.running_mean"] != nil, found["4.0.conv1.weight"] != nil,
+            found["7.0.conv1.weight"] != nil
+        else { return nil }
+        let modules = ["0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4", "9": "fc"]
+        return renamed(found) { name in
+            let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let module = modules[parts[0]] else { return nil }
+            return module + "." + parts[1]
+        }
     }
 
     /// `a.b.weight` → `a.b`, `weight`.

@@ -32,6 +32,13 @@ public struct KerasWeights: Checkpoint {
         }
         var variables: [String: KerasFile.Variable] = [:]
         for (layer, module) in modules {
+            let groups = Set((file.layers[layer] ?? []).map { ($0.dataset as NSString).deletingLastPathComponent })
+            guard groups.count <= 1 else {
+                throw WeightsError.malformed(
+                    file: path,
+                    reason: "it holds several models with a layer \(layer) each: save the one that is meant, "
+                        + "model.get_layer(NAME).save_weights(\"x.weights.h5\")")
+            }
             for (leaf, variable) in Self.roles(of: file.layers[layer] ?? []) {
                 variables["\(module).\(leaf)"] = variable
             }
@@ -196,17 +203,4 @@ enum KerasNames {
         }
         return result.filter { layers.contains($0.key) }
     }
-}
-
-/// Opens a weight file of any known format by its content.
-///
-/// - Throws: `WeightsError`.
-public func openWeights(path: String) throws -> any Checkpoint {
-    if path.hasByteSuffix(".onnx") { return try ImportedNetworks.open(path: path) }
-    // What cannot be opened is refused below, in words.
-    if let start = try? RegularFile.start(of: path, count: 8), KerasFile.recognizes(start) {
-        return try KerasWeights(path: path)
-    }
-    let checkpoint = try openCheckpoint(path: path)
-    return TimmWeights(checkpoint) ?? RenamedWeights(checkpoint) ?? checkpoint
 }

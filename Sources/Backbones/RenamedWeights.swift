@@ -8,6 +8,8 @@ public struct RenamedWeights: Checkpoint {
     public var files: [String] { file.files }
     /// How the file is written.
     public var format: String { file.format + ", names of " + publisher }
+    /// What was left out.
+    public var notes: [String] { file.notes }
     /// Shape of every tensor, by the graph's name.
     public let shapes: [String: [Int]]
     /// The arithmetics that the weights may be for, the most likely first.
@@ -38,6 +40,8 @@ public struct RenamedWeights: Checkpoint {
     /// How a publisher names tensors.
     struct Scheme {
         let publisher: String
+        /// Names that tensors of the network, or of its wrapper, end in, one of which every such file has.
+        let anchors: [String]
         var numerics: [Numerics] = []
         var input: InputConvention?
         var names = TensorNames.settled
@@ -66,6 +70,17 @@ public struct RenamedWeights: Checkpoint {
             return
         }
         return nil
+    }
+
+    /// The name in the file; of a tensor made of several, the first one's.
+    func original(of name: String) -> String? {
+        switch sources[name] {
+        case .tensor(let name), .reshaped(let name, _), .transposed(let name), .rows(let name, _, _),
+            .sumWithFirstRow(let name, _):
+            name
+        case .joined(let names): names.first
+        case nil: nil
+        }
     }
 
     private static func shape(of source: Source, _ found: [String: [Int]]) -> [Int]? {
@@ -126,6 +141,9 @@ extension Tensor {
 extension RenamedWeights {
     /// Every scheme, the more particular ones first.
     static var schemes: [Scheme] { transformerSchemes + convolutionalSchemes }
+
+    /// The anchors of all schemes, and of timm's EfficientNet.
+    static let anchors = schemes.flatMap(\.anchors) + ["conv_stem.weight"]
 
     /// The same tensors under other names; what `rename` does not know keeps its name.
     static func renamed(

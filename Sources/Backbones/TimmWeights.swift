@@ -9,6 +9,8 @@ public struct TimmWeights: Checkpoint {
     public var files: [String] { file.files }
     /// How the file is written.
     public var format: String { file.format + ", names of timm" }
+    /// What was left out.
+    public var notes: [String] { file.notes }
     /// Shape of every tensor, by torchvision's name.
     public let shapes: [String: [Int]]
 
@@ -31,6 +33,9 @@ public struct TimmWeights: Checkpoint {
         self.shapes = shapes
         self.originals = originals
     }
+
+    /// The name in the file.
+    func original(of name: String) -> String? { originals[name] }
 
     /// The tensor that torchvision calls `name`, or nil.
     public func tensor(named name: String) throws -> Tensor? {

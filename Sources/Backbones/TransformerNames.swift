@@ -4,15 +4,23 @@ import NeuralNetwork
 extension RenamedWeights {
     static var transformerSchemes: [Scheme] {
         [
-            Scheme(publisher: "torchvision", numerics: [.torchvision], sources: torchvisionTransformer),
             Scheme(
-                publisher: "OpenAI and open_clip", numerics: [.openai, .openCLIP], names: .clip, sources: openCLIP),
-            Scheme(publisher: "open_clip", numerics: [.timm, .openCLIP], names: .own, sources: trunk),
+                publisher: "torchvision", anchors: ["conv_proj.weight"], numerics: [.torchvision],
+                sources: torchvisionTransformer),
             Scheme(
-                publisher: "transformers", numerics: [.transformers, .timm, .openai, .openCLIP], names: .clip,
-                sources: imageTower),
-            Scheme(publisher: "transformers", numerics: [.timm], sources: transformersDINO),
-            Scheme(publisher: "Meta", numerics: [.timm], sources: metaDINO),
+                publisher: "OpenAI and open_clip", anchors: ["visual.class_embedding"], numerics: [.openai, .openCLIP],
+                names: .clip, sources: openCLIP),
+            Scheme(
+                publisher: "open_clip", anchors: ["visual.trunk.patch_embed.proj.weight"],
+                numerics: [.timm, .openCLIP],
+                names: .own, sources: trunk),
+            Scheme(
+                publisher: "transformers", anchors: ["embeddings.patch_embedding.weight"],
+                numerics: [.transformers, .timm, .openai, .openCLIP], names: .clip, sources: imageTower),
+            Scheme(
+                publisher: "transformers", anchors: ["embeddings.position_embeddings"], numerics: [.timm],
+                sources: transformersDINO),
+            Scheme(publisher: "Meta", anchors: ["mask_token"], numerics: [.timm], sources: metaDINO),
         ]
     }
 

@@ -15,13 +15,7 @@ public enum WeightsHint {
         if isText, !found.keys.contains(where: { $0.contains("patch_embed") || $0.hasPrefix("visual.") }) {
             return "This is a text tower without its image tower: name the file that holds the image tower, or both."
         }
-        let name = "pos_embed"
-        guard let wanted = expected.first(where: { $0.name == name })?.shape, let own = found[name], wanted.count == 3,
-            own.count == 3, wanted[1] != own[1], wanted[2] == own[2]
-        else { return nil }
-        let (side, native) = (grid(own[1]), grid(wanted[1]))
-        return "Its positions were learned on a grid of \(side)×\(side) patches, this network's on one of "
-            + "\(native)×\(native): take the publisher's file for that size; `image_size` may be any multiple of the patch."
+        return nil
     }
 
     /// Where a network of windows is given weights of one that sees pictures, or the other way round.
@@ -32,7 +26,4 @@ public enum WeightsHint {
             ? "It is of a network that sees one picture at a time; this one sees several frames."
             : "It is of a network that sees several frames; this one sees one picture at a time."
     }
-
-    /// Side of the largest square among so many places; the others are of tokens in front.
-    private static func grid(_ places: Int) -> Int { Int(Double(places).squareRoot()) }
 }

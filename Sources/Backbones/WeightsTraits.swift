@@ -44,7 +44,8 @@ public struct WeightsTraits: Sendable, Equatable {
             self.init(numerics: [.onnx], input: ImportedNetworks.input(of: network))
         case let zipped as ZippedWeights: self.init(of: zipped.inner)
         default:
-            let noted = (checkpoint as? SafeTensorsFile).map { WeightsTraits(metadata: $0.metadata) } ?? .unknown
+            let file = (checkpoint as? PrefixedWeights)?.file ?? checkpoint
+            let noted = (file as? SafeTensorsFile).map { WeightsTraits(metadata: $0.metadata) } ?? .unknown
             let own = noted.numerics.isEmpty ? WeightsTraits(names: checkpoint) : noted
             let hub = HubConfiguration(beside: checkpoint.path)
             let told =

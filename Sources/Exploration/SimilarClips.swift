@@ -40,7 +40,7 @@ public struct SimilarClips: Sendable {
         recipe = try ExtractionRecipe(json: extraction.record.recipe)
         let name = path ?? extraction.record.weights
         let isRandom = recipe.weights == "random"
-        weights = try LoadedWeights(isRandom ? .random : .file(name))
+        weights = try LoadedWeights(of: recipe, file: name)
         guard isRandom || weights.digest == recipe.weights else {
             throw ExplorationError.otherWeights(file: name, recipe: extraction.record.name)
         }

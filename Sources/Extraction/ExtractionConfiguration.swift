@@ -9,13 +9,14 @@ public struct ExtractionConfiguration: Sendable {
     public enum Weights: Sendable, Equatable {
         /// Untrained, the same on every machine; named so wherever the features go.
         case random
-        case file(String)
+        /// - `part`: which of several networks in the file, by its name there; nil takes the one that publishers evaluate.
+        case file(String, part: String? = nil)
 
         /// As the pipeline names it.
         public var name: String {
             switch self {
             case .random: "random"
-            case .file(let path): path
+            case .file(let path, _): path
             }
         }
     }
@@ -97,6 +98,7 @@ public struct ExtractionConfiguration: Sendable {
         let own = ExtractionRecipe(
             self, weights: recipe.weights, numerics: numerics ?? recipe.numerics, input: input ?? recipe.input)
         if choosesPrecision && recipe.precisionAsked == nil { return false }
-        return recipe.undecided == own.undecided && (recipe.weights == "random") == (weights == .random)
+        return recipe.undecided == own.with(part: recipe.part, grid: recipe.grid).undecided
+            && (recipe.weights == "random") == (weights == .random)
     }
 }

@@ -28,7 +28,7 @@ extension Extractor {
         {
             report(.note(Self.slower(.bf16, speed, of: "typical convolutions")))
         }
-        let weights = try LoadedWeights(configuration.weights)
+        let weights = try LoadedWeights(configuration.weights, for: configuration.backbone)
         let recipe = try ExtractionRecipe(configuration, weights)
         for note in configuration.notes(on: weights) { report(.note(note)) }
         try weights.validate(for: recipe.graph().parameters(for: recipe.tap))

@@ -19,6 +19,10 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     public var numerics: Numerics
     /// SHA-256 of the weight file, hex, or `random`.
     public var weights: String
+    /// Which of several networks in the weight file; nil if it holds one.
+    public private(set) var part: String?
+    /// Side of the grid that a transformer's positions were learned on; nil if it is the backbone's.
+    private(set) var grid: Int?
     /// Where features are taken.
     public var tap: String
     /// Side of the square picture, in pixels.
@@ -47,7 +51,8 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     var featureVersion = currentFeatureVersion
 
     enum CodingKeys: String, CodingKey {
-        case backbone, numerics, weights, tap, sampling, crop, aspect, resize, input, precision, calibration, store,
+        case backbone, numerics, weights, part, grid, tap, sampling, crop, aspect, resize, input, precision,
+            calibration, store,
             joined
         case imageSize = "image_size"
         case precisionAsked = "precision_asked"
@@ -82,7 +87,15 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
             return graph
         }
         guard let network = Backbone.named(backbone) else { throw RecipeError.unknownBackbone(backbone) }
-        return network.graph(imageSize: imageSize, numerics: numerics, frames: sampling.windowed?.length)
+        let graph = network.graph(imageSize: imageSize, numerics: numerics, frames: sampling.windowed?.length)
+        return grid.map { graph.learned(onGrid: $0) } ?? graph
+    }
+
+    /// The same with weights of another place in their file, or learned on another grid.
+    func with(part: String?, grid: Int?) -> ExtractionRecipe {
+        var recipe = self
+        (recipe.part, recipe.grid) = (part, grid)
+        return recipe
     }
 
     /// What the configuration comes to with these weights.
@@ -99,6 +112,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
             backbone, weights.traits, numerics: configuration.numerics, input: configuration.input)
         self.init(
             configuration, weights: weights.digest ?? "random", numerics: convention.numerics, input: convention.input)
+        (part, grid) = (weights.part, weights.grid)
     }
 
     /// That a network of windows is given windows that it can see, and no other network is.

@@ -14,6 +14,14 @@ public struct LoadedWeights: Sendable {
     public let digest: String?
     /// What the file says of the network it is for.
     public let traits: WeightsTraits
+    /// Which of several networks in the file; nil if it holds one.
+    public let part: String?
+    /// Side of the grid that a transformer's positions were learned on; nil if it is the backbone's.
+    public let grid: Int?
+    /// The file's other networks that fit, by their names in it.
+    let otherParts: [String]
+    /// What was left out of the file.
+    let skipped: [String]
     private let file: (any Checkpoint)?
 
     /// Parameters as their file, or the generator, has them.
@@ -24,18 +32,32 @@ public struct LoadedWeights: Sendable {
         file is ImportedNetwork ? file : PlausibleParameters(file)
     }
 
-    /// - Throws: `WeightsError` where the file cannot be read.
-    public init(_ weights: ExtractionConfiguration.Weights) throws {
+    /// The weights of a stored recipe, read from the file `name`.
+    ///
+    /// - Throws: `WeightsError`.
+    public init(of recipe: ExtractionRecipe, file name: String) throws {
+        try self.init(
+            recipe.weights == "random" ? .random : .file(name, part: recipe.part), for: Backbone.named(recipe.backbone))
+    }
+
+    /// - Parameter backbone: the network; nil for any that is known.
+    /// - Throws: `WeightsError` if the file cannot be read, or holds the weights of another network of the same kind.
+    public init(_ weights: ExtractionConfiguration.Weights, for backbone: Backbone?) throws {
         switch weights {
         case .random:
             packed = PackedWeights(RandomParameters(), identity: "random")
-            (digest, traits, file) = (nil, .unknown, nil)
-        case .file(let path):
+            (digest, traits, file, part, grid) = (nil, .unknown, nil, nil, nil)
+            (otherParts, skipped) = ([], [])
+        case .file(let path, let wanted):
             guard FileManager.default.fileExists(atPath: path) else {
                 let name = (path as NSString).lastPathComponent
                 throw WeightsError.missing(file: path, published: PublishedWeights.named(name)?.file)
             }
-            let checkpoint = try openWeights(path: path)
+            let resolved = try ResolvedWeights(
+                path: path, for: backbone.flatMap { $0.name == Backbone.importedName ? nil : $0 }, part: wanted)
+            let checkpoint = resolved.checkpoint
+            (part, grid) = (resolved.part, resolved.grid)
+            (otherParts, skipped) = (wanted == nil ? resolved.others : [], checkpoint.notes)
             let own = try Self.digest(of: checkpoint.files)
             digest = own
             if let network = checkpoint as? ImportedNetwork { ImportedNetworks.remember(network, digest: own) }

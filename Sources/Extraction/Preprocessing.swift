@@ -53,11 +53,28 @@ extension ExtractionConfiguration {
     ///
     /// - `option`: how the user writes a key of `extract` and its value.
     public func notes(
-        on weights: LoadedWeights, option: (_ key: String, _ value: String) -> String = { "extract.\($0): \($1)" }
+        on weights: LoadedWeights, option: (_ key: String, _ value: String) -> String = { "extract.\($0): \($1)" },
+        part partOption: ((_ name: String) -> String)? = nil
     ) -> [String] {
-        guard case .file(let file) = self.weights else { return [] }
+        guard case .file(let file, _) = self.weights else { return [] }
         let convention = WeightsConvention(backbone, weights.traits, numerics: numerics, input: input)
-        var notes = [convention.note(file: file, isDifference: showsDifference, option: option)].compactMap(\.self)
+        var notes = weights.skipped.map { "\(file): \($0)" }
+        if let part = weights.part, !weights.otherParts.isEmpty {
+            func name(_ part: String) -> String { part.isEmpty ? "the one at the top level" : "`\(part)`" }
+            let others = weights.otherParts.prefix(4).map(name).joined(separator: ", ")
+            let example = weights.otherParts.first { !$0.isEmpty } ?? part
+            notes.append(
+                "\(file) holds \(weights.otherParts.count + 1) networks that fit \(backbone.name): \(name(part)) is used, not "
+                    + "\(others). To choose, write `\(partOption?(example) ?? option("weights", "{file: \(file), part: \(example)}"))`"
+            )
+        }
+        notes += [convention.note(file: file, isDifference: showsDifference, option: option)].compactMap(\.self)
+        if let grid = weights.grid, grid * backbone.patch != imageSize {
+            notes.append(
+                "\(file) was trained on \(grid)×\(grid) patches, images of \(grid * backbone.patch) pixels; its positions are "
+                    + "interpolated to \(imageSize / backbone.patch)×\(imageSize / backbone.patch). For the size it was trained on "
+                    + "write `\(option("image_size", "\(grid * backbone.patch)"))`")
+        }
         if wantedResize == nil, let stated = weights.traits.interpolation.map(ResizeFilter.init), stated != resize {
             notes.append(
                 "the configuration beside \(file) names another resize filter: \(backbone.name) uses "

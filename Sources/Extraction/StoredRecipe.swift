@@ -27,12 +27,22 @@ extension ExtractionConfiguration {
             let (one, other) = (counts[first.id] ?? 0 > 0, counts[second.id] ?? 0 > 0)
             return one == other ? first.id > second.id : one
         }
-        guard case .file(let path) = weights else { return newestFirst.first }
+        guard case .file(let path, let wanted) = weights else { return newestFirst.first }
         guard FileManager.default.fileExists(atPath: path) else {
             return try withoutFile(path, newestFirst.filter { counts[$0.id] ?? 0 > 0 })
         }
         let digest = try WeightsDigest.of(path, in: cache)
-        if let same = newestFirst.first(where: { $0.record.weightsDigest == digest }) { return same }
+        let same = newestFirst.filter { $0.record.weightsDigest == digest }
+        if !same.isEmpty {
+            // ONNX files hold one network.
+            let part =
+                backbone.name == Backbone.importedName
+                ? nil : try ResolvedWeights(path: path, for: backbone, part: wanted).part
+            if let own = same.first(where: { (try? ExtractionRecipe(json: $0.record.recipe))?.part == part }) {
+                return own
+            }
+            return nil
+        }
         throw StoredRecipeError.otherWeights(
             file: path, digest: digest, cache: cache.path, stored: newestFirst.map { .init($0.record) })
     }

@@ -46,7 +46,7 @@ public struct FineTuningConfiguration: Sendable {
     ///
     /// - Throws: `WeightsError` if the file cannot be read.
     public func weightsNotes() throws -> [String] {
-        try extraction.notes(on: LoadedWeights(extraction.weights))
+        try extraction.notes(on: LoadedWeights(extraction.weights, for: extraction.backbone))
     }
 
     /// What is left out has the default of a pipeline file.

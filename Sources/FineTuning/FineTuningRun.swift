@@ -128,14 +128,15 @@ public struct FineTuningRun: Sendable {
     private func finish(
         _ result: FineTuner.Result, _ frames: FrameSet, _ rows: [Int64], _ cache: CacheFile, _ run: Int64
     ) throws {
-        let initial = try LoadedWeights(configuration.extraction.weights)
+        let initial = try LoadedWeights(
+            configuration.extraction.weights, for: configuration.extraction.backbone)
         let first = try ExtractionRecipe(configuration.extraction, initial)
         // What the weights are for cannot be read from their names alone.
         let traits = WeightsTraits(numerics: [first.numerics], input: first.input)
         try SafeTensorsWriter.write(result.weights, metadata: traits.metadata, to: weightsPath)
         var tuned = configuration.extraction
         tuned.weights = .file(weightsPath)
-        let recipe = try ExtractionRecipe(tuned, LoadedWeights(tuned.weights))
+        let recipe = try ExtractionRecipe(tuned, LoadedWeights(tuned.weights, for: tuned.backbone))
         let shape = try recipe.graph().featureShape(of: recipe.tap)
         let extraction = try cache.addExtraction(
             ExtractionRecord(

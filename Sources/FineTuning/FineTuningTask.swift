@@ -41,7 +41,8 @@ final class FineTuningTask {
         self.configuration = configuration
         self.frames = frames
         let training = configuration.training
-        let loaded = try LoadedWeights(configuration.extraction.weights)
+        let loaded = try LoadedWeights(
+            configuration.extraction.weights, for: configuration.extraction.backbone)
         recipe = try ExtractionRecipe(configuration.extraction, loaded)
         graph = try recipe.graph()
         let parameters = graph.parameters(for: recipe.tap)

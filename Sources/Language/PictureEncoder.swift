@@ -13,7 +13,7 @@ public struct PictureEncoder {
     public init(_ record: ExtractionRecord, weights path: String?) throws {
         let recipe = try ExtractionRecipe(json: record.recipe)
         let name = path ?? record.weights
-        let weights = try LoadedWeights(recipe.weights == "random" ? .random : .file(name))
+        let weights = try LoadedWeights(of: recipe, file: name)
         guard weights.digest ?? "random" == recipe.weights else {
             throw TextError.otherWeights(file: name, recipe: record.name)
         }

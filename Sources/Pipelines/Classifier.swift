@@ -40,6 +40,8 @@ public final class Classifier {
 
     /// What a user may override, as the keys of the same names in a pipeline's `extract` do.
     public struct Options: Sendable {
+        /// Which of several networks in the weight file; nil takes the one that publishers evaluate.
+        public var part: String?
         /// Whose arithmetic the network follows; nil follows the weights.
         public var numerics: Numerics?
         /// How pixels become the network's input; nil follows the weights.
@@ -59,14 +61,17 @@ public final class Classifier {
         _ backbone: Backbone, weights path: String, sampling: Sampling, labels: [String]? = nil,
         options: Options = Options()
     ) throws {
-        let source: ExtractionConfiguration.Weights = path == "random" ? .random : .file(path)
+        let source: ExtractionConfiguration.Weights = path == "random" ? .random : .file(path, part: options.part)
         guard let shape = try? backbone.graph(imageSize: backbone.nativeImageSize).featureShape(of: "logits") else {
             throw ClassifierError.noClassifier(backbone.name)
         }
-        let configuration = ExtractionConfiguration(
+        var configuration = ExtractionConfiguration(
             backbone: backbone, weights: source, tap: "logits", imageSize: backbone.nativeImageSize, sampling: sampling,
             numerics: options.numerics, input: options.input, resize: options.resize)
-        let weights = try LoadedWeights(source)
+        let weights = try LoadedWeights(source, for: backbone)
+        if let grid = weights.grid, backbone.accepts(imageSize: grid * backbone.patch) {
+            configuration.imageSize = grid * backbone.patch
+        }
         let recipe = try ExtractionRecipe(configuration, weights)
         try weights.validate(for: recipe.graph().parameters(for: "logits"))
         let count = shape.reduce(1, *)
@@ -76,7 +81,8 @@ public final class Classifier {
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
         notes =
             (path == "random" ? ["the network is untrained (random): its classes mean nothing"] : [])
-            + configuration.notes(on: weights) { "--\($0) \(Self.quoted($1))" }
+            + configuration.notes(
+                on: weights, option: { "--\($0) \(Self.quoted($1))" }, part: { "--part \($0)" })
             + [weights.warning(name: path)].compactMap(\.self)
     }
 

@@ -16,7 +16,7 @@ struct LoadedNetwork: Sendable {
     init(_ recipe: ExtractionRecipe, weights name: String, run: String) throws {
         (self.recipe, self.name) = (recipe, name)
         let isRandom = recipe.weights == "random"
-        weights = try LoadedWeights(isRandom ? .random : .file(name))
+        weights = try LoadedWeights(of: recipe, file: name)
         try weights.validate(for: recipe.graph().parameters(for: recipe.tap))
         guard isRandom || weights.digest == recipe.weights else {
             throw PredictorError.otherWeights(file: name, run: run)

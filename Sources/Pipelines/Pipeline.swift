@@ -154,9 +154,8 @@ public struct Pipeline: Sendable {
         let known = Backbone.all.map(\.name) + [Backbone.importedName]
         let names = try section.required("backbone") { try section.choices($0, known) }
         guard Set(names).count == names.count else { throw section.invalid("backbone", "names one twice") }
-        let weights = try section.required("weights", section.stringOrStrings)
-        let files = try names.indices.map { try section.entry(weights, of: "weights", at: $0, of: names.count) }
-        let backbones = try zip(names, files).map { try backbone($0, weights: $1, section) }
+        let weights = try section.weights(count: names.count)
+        let backbones = try zip(names, weights).map { try backbone($0, weights: $1.name, section) }
         let views = try section.integer("views", in: 1...1000) ?? 1
         let precision = try section.choice("precision", Precision.allCases.map(\.rawValue) + ["fastest"])
         let store = try section.choice("store", StoredType.self) ?? .float32
@@ -174,7 +173,7 @@ public struct Pipeline: Sendable {
                     "cannot be `\(numerics.rawValue)` for \(backbone.name), which knows "
                         + backbone.numerics.map(\.rawValue).joined(separator: ", "))
             }
-            let file = files[index]
+            let file = weights[index].name
             let sampling = try section.entry(samplings, of: "sampling", at: index, of: backbones.count)
             do {
                 try ExtractionRecipe.checkWindows(backbone, sampling)
@@ -198,7 +197,7 @@ public struct Pipeline: Sendable {
                 try checkModel(section, file: file, tap: tap, imageSize: size, hasInput: input != nil)
             }
             var configuration = ExtractionConfiguration(
-                backbone: backbone, weights: file == "random" ? .random : .file(file), tap: tap,
+                backbone: backbone, weights: weights[index], tap: tap,
                 imageSize: size, sampling: sampling, numerics: numerics, input: input,
                 resize: resize,
                 precision: precision.flatMap(Precision.init) ?? .f32, store: store, views: views)

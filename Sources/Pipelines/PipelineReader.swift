@@ -176,7 +176,7 @@ struct PipelineReader {
         for key in keys where has(key) { throw invalid(key, reason) }
     }
 
-    private func wrong(_ key: String, _ node: Node, _ expected: String) -> PipelineError {
+    func wrong(_ key: String, _ node: Node, _ expected: String) -> PipelineError {
         let found = node.scalar.map { "`\($0.string)`" } ?? (node.sequence != nil ? "a list" : "a mapping")
         return error(at: node, "`\(full(key))` must be \(expected), not \(found)")
     }
@@ -185,7 +185,7 @@ struct PipelineReader {
         PipelineError(file: file, line: node.mark?.line ?? line, message: message)
     }
 
-    private func full(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+    func full(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     private static func text(_ range: ClosedRange<Int>) -> String {
         range.upperBound == Int.max

@@ -113,7 +113,7 @@ public struct PrecisionCheck: Sendable {
             return (extraction.record, try features(extraction, cache))
         }
         let exact = sets[0].1
-        let weights = try LoadedWeights(base.weights)
+        let weights = try LoadedWeights(base.weights, for: base.backbone)
         let rows = try zip(native, sets).map { precision, set in
             try row(precision, set.0, set.1, exact: exact, base, extractor, weights)
         }

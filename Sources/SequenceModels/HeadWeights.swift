@@ -6,11 +6,17 @@ import NeuralNetwork
 /// Opens weights for a head: a run's `model.safetensors`, a PyTorch file with the same names, or what Keras
 /// saved of a model of GRU, LSTM and dense layers.
 ///
+/// A PyTorch file may wrap the head, as `{"state_dict": {"module.rnn.weight_ih_l0": …}}`: the tensors are those behind the
+/// shortest prefix behind which all of them are found.
+///
 /// - Throws: `WeightsError`.
-public func openHeadWeights(path: String) throws -> any ParameterSource {
-    // What cannot be opened is refused below, in words.
-    let start = (try? RegularFile.start(of: path, count: 8)) ?? Data()
-    return KerasFile.recognizes(start) ? try KerasHeadWeights(path: path) : try openCheckpoint(path: path)
+func openHeadWeights(path: String, for parameters: [Graph.Parameter]) throws -> any ParameterSource {
+    if KerasFile.recognizes(path: path) { return try KerasHeadWeights(path: path) }
+    let file = try openCheckpoint(path: path)
+    let prefix = file.prefixes(of: parameters.prefix(1).map(\.name)).first { prefix in
+        parameters.allSatisfy { file.shapes[prefix + $0.name] == $0.shape }
+    }
+    return file.behind(prefix ?? "")
 }
 
 /// A head trained by Keras under the names and in the shapes of `HeadConfiguration`.

@@ -274,14 +274,17 @@ public struct Trainer: Sendable {
         return try Head(
             configuration.model, labels: labels, input: input,
             standardization: configuration.standardize ? try Standardization(features, spans: spans) : nil,
-            from: try initialParameters(labels))
+            from: try initialParameters(labels, input))
     }
 
-    private func initialParameters(_ labels: [String]) throws -> any ParameterSource {
+    private func initialParameters(
+        _ labels: [String], _ input: HeadConfiguration.Input
+    ) throws -> any ParameterSource {
         if configuration.initialWeights == nil, let texts = configuration.texts { return try texts.parameters(labels) }
         guard let path = configuration.initialWeights else {
             return RandomParameters(seed: UInt64(bitPattern: Int64(configuration.seed)))
         }
-        return try openHeadWeights(path: path)
+        return try openHeadWeights(
+            path: path, for: configuration.model.graph(input, classes: labels.count).parameters)
     }
 }

@@ -21,6 +21,9 @@ struct Classify: ParsableCommand {
     @Option(help: "Its weight file, as published: the classifier is in it.")
     var weights: String
 
+    @Option(help: "Which of several networks in the weight file, such as `teacher`.")
+    var part: String?
+
     @Option(
         help:
             "Frames that are looked at, spread evenly (default: 16); of networks of several frames, those of a window.")
@@ -85,6 +88,7 @@ struct Classify: ParsableCommand {
     /// What overrides the weights and the network.
     private func options(_ network: Backbone) throws -> Classifier.Options {
         var options = Classifier.Options()
+        options.part = part
         if let numerics {
             let known = network.numerics.map(\.rawValue)
             guard known.contains(numerics) else {

@@ -208,7 +208,7 @@ struct TrainSequence: ParsableCommand {
             throw SequenceError.notExtracted(
                 cache: cache.path, recipe: wanted, available: Set(known).sorted())
         }
-        if case .file(let path) = features.weights, !FileManager.default.fileExists(atPath: path) {
+        if case .file(let path, _) = features.weights, !FileManager.default.fileExists(atPath: path) {
             Console.message(
                 "note: \(path) does not exist; the features are those of a file of that name with the SHA-256 "
                     + "\((extraction.record.weightsDigest ?? "").prefix(12))…")

@@ -106,12 +106,17 @@ struct Weights: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Format, tensors and shapes of a weight file, and the backbone it fits.")
 
-        @Argument(help: "A weight file: .pth, .pt, .h5 or .safetensors, known by its content.")
+        @Argument(
+            help: "A weight file: .pth, .pt, .h5, .keras or .safetensors. Its format is detected from its content.")
         var file: String
+
+        @Option(help: "Which of several networks in the file, such as `teacher`.")
+        var part: String?
 
         func run() throws {
             try Console.perform {
-                let checkpoint = try openWeights(path: file)
+                let resolved = try ResolvedWeights(path: file, part: part)
+                let checkpoint = resolved.checkpoint
                 var table = TextTable([("tensor", .left), ("shape", .left), ("numbers", .right)])
                 let shapes = checkpoint.shapes.sorted { $0.key.compare($1.key, options: .numeric) == .orderedAscending }
                 for (name, shape) in shapes {
@@ -131,7 +136,8 @@ struct Weights: ParsableCommand {
                     )
                 }
                 if let backbone = Backbone.looking(like: checkpoint.shapes) {
-                    Console.print("This looks like \(backbone.name).")
+                    let place = resolved.part.map { $0.isEmpty ? " at the top level" : " in the part \($0)" } ?? ""
+                    Console.print("This looks like \(backbone.name)\(place).")
                     try tell(backbone)
                 } else {
                     Console.print("It fits none of the backbones that `zoetrope describe` lists.")
@@ -141,14 +147,16 @@ struct Weights: ParsableCommand {
 
         /// What `extract` takes the weights for, and what the file leaves open.
         private func tell(_ backbone: Backbone) throws {
-            let traits = try LoadedWeights(.file(file)).traits
-            let convention = WeightsConvention(backbone, traits)
+            let weights = try LoadedWeights(.file(file, part: part), for: backbone)
+            let convention = WeightsConvention(backbone, weights.traits)
             Console.print(
                 "`extract` uses it with `numerics: \(convention.numerics.rawValue)` and `input: \(convention.input.text)`."
             )
-            if let note = convention.note(file: file, option: { "extract.\($0): \($1)" }) {
-                Console.message("note: " + note)
-            }
+            let configuration = ExtractionConfiguration(
+                backbone: backbone, weights: .file(file, part: part), tap: "pooled",
+                imageSize: backbone.nativeImageSize,
+                sampling: .first(frames: 1))
+            for note in configuration.notes(on: weights) { Console.message("note: " + note) }
         }
     }
 
@@ -162,6 +170,9 @@ struct Weights: ParsableCommand {
         @Argument(help: "The file to write.")
         var output: String
 
+        @Option(help: "Which of several networks in the file, such as `teacher`.")
+        var part: String?
+
         func validate() throws {
             guard output.hasSuffix(".safetensors") else {
                 throw ValidationError("The file to write must end in .safetensors, not '\(output)'.")
@@ -171,9 +182,9 @@ struct Weights: ParsableCommand {
         func run() throws {
             try Console.perform {
                 try OutputPath.requireFile(output, "The file to write")
-                let checkpoint = try openWeights(path: file)
+                let checkpoint = try ResolvedWeights(path: file, part: part).checkpoint
                 try SafeTensorsWriter.convert(
-                    checkpoint, metadata: LoadedWeights(.file(file)).traits.metadata, to: output)
+                    checkpoint, metadata: LoadedWeights(.file(file, part: part), for: nil).traits.metadata, to: output)
                 Console.print("\(output): \(grouped(checkpoint.shapes.count)) tensors from \(checkpoint.format)")
             }
         }

@@ -10,9 +10,11 @@ import Testing
     }
 
     @Test(
-        "files of Keras 2 and 3 give torchvision's names, shapes and order of numbers", arguments: ["keras2", "keras3"])
+        "files of Keras 2 and 3, also of a model inside another, give torchvision's names, shapes and order of elements",
+        arguments: ["keras2.h5", "keras3.h5", "nested.h5", "nested.keras"])
     func tensors(name: String) throws {
-        let file = try openWeights(path: Self.fixture(name))
+        let path = try #require(Bundle.module.url(forResource: "Fixtures", withExtension: nil)).path + "/" + name
+        let file = try openWeights(path: path)
         #expect(file.format == "Keras (HDF5)")
         #expect(
             file.shapes == [
@@ -42,6 +44,16 @@ import Testing
         #expect(Set(names.values) == modules)
         #expect(names[name("conv2d", first)] == "Conv2d_1a_3x3.conv")
         #expect(KerasNames.modules(of: Array(layers.dropLast(2))) == nil)
+    }
+
+    @Test("two models with layers of the same names are not mixed")
+    func two() throws {
+        let path = try Self.fixture("two")
+        let error = #expect(throws: WeightsError.self) { try openWeights(path: path) }
+        #expect(error?.localizedDescription.contains("several models") == true)
+        #expect(throws: WeightsError.self) {
+            try ResolvedWeights(path: Self.fixture("keras3"), part: "other")
+        }
     }
 
     @Test("a file on which libhdf5 walks in circles is stopped and refused")

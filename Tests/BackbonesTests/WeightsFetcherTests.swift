@@ -140,7 +140,7 @@ import Testing
     @Test("404 and a server that is not there are named errors")
     func unreachable() throws {
         let address = server.address("none")
-        #expect(throws: FetchError.notFound(address + Self.weights().path)) { try fetch("none") }
+        #expect(throws: FetchError.notFound(address + Self.weights().path, status: 404)) { try fetch("none") }
         server.stop()
         var fetcher = WeightsFetcher(mirror: "http://127.0.0.1:1/")
         fetcher.showsProgress = false

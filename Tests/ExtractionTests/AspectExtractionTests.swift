@@ -27,7 +27,7 @@ import Video
     func recipe() throws {
         let dataset = try TinyDataset(clips: 2)
         var configuration = dataset.configuration
-        let weights = try LoadedWeights(configuration.weights)
+        let weights = try LoadedWeights(configuration.weights, for: configuration.backbone)
         let stored = try ExtractionRecipe(configuration, weights)
         #expect(!stored.json.contains("aspect"))
         configuration.aspect = .display

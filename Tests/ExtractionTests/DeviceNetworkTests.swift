@@ -22,7 +22,7 @@ struct DeviceNetworkTests {
                     .windows(.init(length: $0.minimum, stride: $0.minimum, windows: 2))
                 } ?? .uniform(frames: 4),
                 precision: precision),
-            LoadedWeights(.random))
+            LoadedWeights(.random, for: nil))
     }
 
     @Test(

@@ -174,7 +174,7 @@ import Video
         #expect(try whole.extractions()[0].record.digest != half.extractions()[0].record.digest)
         #expect(try half.summary().recipes[0].bytes * 2 == whole.summary().recipes[0].bytes)
         let recipe = try ExtractionRecipe(json: half.extractions()[0].record.recipe)
-        let one = try FeatureExtractor([(recipe, try LoadedWeights(.random).packed)], threads: 1, tuning: nil)
+        let one = try FeatureExtractor([(recipe, try LoadedWeights(.random, for: nil).packed)], threads: 1, tuning: nil)
         let path = dataset.root + "/run/clip 1.y4m"
         let result = try one.extract(path: path, digest: one.digest(of: path))
         #expect(result.sequences[0].features == expected["run/clip 1.y4m"])

@@ -14,8 +14,10 @@ import Testing
             ("zip", "PyTorch (zip)"), ("legacy", "PyTorch (before 1.6)"), ("wrapped", "PyTorch (zip)"),
         ])
     func tensors(name: String, format: String) throws {
-        let file = try openCheckpoint(path: Self.fixture(name))
-        #expect(file.format == format)
+        let whole = try openCheckpoint(path: Self.fixture(name))
+        #expect(whole.format == format)
+        // Keys of dictionaries are part of the names.
+        let file = whole.behind(name == "wrapped" ? "state_dict.module." : "")
         #expect(
             file.shapes == [
                 "conv.weight": [2, 3, 3, 3], "half": [6, 4], "bfloat": [6, 4], "double": [6, 4], "transposed": [4, 6],
@@ -39,7 +41,7 @@ import Testing
 
     @Test(
         "a pickle that wants to run something, is nested without end or unpacks to more than it says is refused",
-        arguments: [("evil", "os.system"), ("deep", "nested too deeply"), ("bomb", "claims 50000000 bytes")])
+        arguments: [("evil", "os.system"), ("deep", "no dictionary of tensors"), ("bomb", "claims 50000000 bytes")])
     func hostile(name: String, words: String) throws {
         let path = try Self.fixture(name)
         let error = #expect(throws: WeightsError.self) {
@@ -52,7 +54,7 @@ import Testing
 
     @Test(
         "a file cut off anywhere, or with any byte changed, is an error or gives its tensors; it never crashes",
-        arguments: ["zip", "legacy"])
+        arguments: ["zip", "legacy", "kinds4"])
     func damaged(name: String) throws {
         let scratch = try ScratchFolder()
         let whole = try Data(contentsOf: URL(fileURLWithPath: Self.fixture(name)))
@@ -81,11 +83,12 @@ import Testing
     @Test("a tensor larger than its storage is refused")
     func lyingTensor() {
         // ((storage 'FloatStorage' '0' 'cpu' 4), offset 2, shape (3,), strides (1,)) through the pickle's own opcodes.
-        func pickle(offset: UInt8, length: UInt8, stride: UInt8) -> Data {
+        func pickle(offset: UInt8, length: UInt32, stride: UInt8) -> Data {
             var data = Data([0x80, 2]) + Data("ctorch._utils\n_rebuild_tensor_v2\n((".utf8)
             data += Data([0x8C, 7]) + Data("storage".utf8) + Data("ctorch\nFloatStorage\n".utf8)
             data += Data([0x8C, 1]) + Data("0".utf8) + Data([0x8C, 3]) + Data("cpu".utf8) + Data("K".utf8) + Data([4])
-            data += Data("tQK".utf8) + Data([offset]) + Data("K".utf8) + Data([length, 0x85]) + Data("K".utf8)
+            data += Data("tQK".utf8) + Data([offset]) + Data("J".utf8)
+            data += withUnsafeBytes(of: length.littleEndian) { Data($0) } + Data([0x85]) + Data("K".utf8)
             return data + Data([stride, 0x85, 0x89, 0x4E]) + Data("tR.".utf8)
         }
         func load(_ data: Data) throws {
@@ -95,7 +98,62 @@ import Testing
         #expect(throws: Never.self) { try load(pickle(offset: 1, length: 3, stride: 1)) }
         #expect(throws: Unpickler.Refusal.self) { try load(pickle(offset: 2, length: 3, stride: 1)) }
         #expect(throws: Unpickler.Refusal.self) { try load(pickle(offset: 0, length: 3, stride: 2)) }
-        // A stride of zero would make a tensor of any size from four numbers.
-        #expect(throws: Unpickler.Refusal.self) { try load(pickle(offset: 0, length: 200, stride: 0)) }
+        // A stride of zero repeats elements, as `expand` does; without a limit, a tensor of any size from four elements.
+        #expect(throws: Never.self) { try load(pickle(offset: 0, length: 200, stride: 0)) }
+        #expect(throws: Unpickler.Refusal.self) { try load(pickle(offset: 0, length: 100_000, stride: 0)) }
+    }
+
+    @Test(
+        "everything that torch.load accepts beside tensors is passed over, in every protocol",
+        arguments: ["kinds2", "kinds3", "kinds4", "kinds5", "kinds_legacy"])
+    func kinds(name: String) throws {
+        let file = try openCheckpoint(path: Self.fixture(name))
+        func values(_ name: String) throws -> [Float] { try #require(try file.tensor(named: name)).values }
+        #expect(try values("model.fc.weight") == around("fc.weight", [2, 3]).values)
+        #expect(try values("float8") == [1.5, -0.0625, 448, 0.001953125])
+        #expect(try values("float8 of 5 bits") == [1.5, -0.25, 57344])
+        #expect(try values("uint16") == [65535, 1])
+        #expect(try values("expanded") == [3, 3, 3, 3])
+        #expect(file.shapes["complex tensor"] == nil)
+        #expect(file.notes == ["its complex tensors (complex tensor) are skipped"])
+        // The dictionary is in a list too: it is the same one.
+        #expect(file.shapes["list.0.fc.weight"] == nil)
+    }
+
+    @Test("objects of other classes are never built: they are named in a note, and tensors around them are read")
+    func objects() throws {
+        let file = try openCheckpoint(path: Self.fixture("objects"))
+        #expect(try file.tensor(named: "state_dict.fc.weight")?.values == around("fc.weight", [2, 3]).values)
+        let note = try #require(file.notes.first)
+        #expect(note.contains("argparse.Namespace") && note.contains("which are skipped"), "\(note)")
+        #expect(!note.contains("Registry"), "a dictionary of a class of its own is read")
+    }
+
+    @Test(
+        "a pickled module and a TorchScript archive are named, with the line of Python that makes a usable file",
+        arguments: [
+            (
+                "module", "a whole pickled module (torch.nn.modules.linear.Linear)",
+                #"weights_only=False)["model"].state_dict()"#
+            ),
+            ("script", "a TorchScript archive", #"map_location="cpu").state_dict()"#),
+        ])
+    func foreign(name: String, found: String, remedy: String) throws {
+        let error = #expect(throws: WeightsError.self) { try openCheckpoint(path: Self.fixture(name)) }
+        let text = error?.localizedDescription ?? ""
+        #expect(text.contains(found) && text.contains(remedy) && text.contains("python3 -c 'import torch; "), "\(text)")
+    }
+
+    @Test("tensors that are views of one storage are read from it, in any order, once and again")
+    func views() throws {
+        let file = try openCheckpoint(path: Self.fixture("views"))
+        let expected: [String: [Float]] = [
+            "a": (0..<6).map(Float.init), "b": (6..<24).map(Float.init), "c": (0..<12).map { Float(2 * $0) },
+            "d": [20, 21, 22, 23],
+        ]
+        for name in ["d", "a", "c", "b", "a", "d"] { #expect(try file.tensor(named: name)?.values == expected[name]) }
+        let text = try openCheckpoint(path: Self.fixture("text"))
+        #expect(text.shapes == ["b": [3, 6]], "written in protocol 0")
+        #expect(try text.tensor(named: "b")?.values == expected["b"])
     }
 }

@@ -1,4 +1,4 @@
-"""Small weight files as Keras writes them → BackbonesTests/Fixtures/keras2.h5 and keras3.h5.
+"""Small weight files as Keras writes them → BackbonesTests/Fixtures/*.h5, nested.keras.
 
     python keras_fixtures.py            # tensorflow, numpy
 
@@ -41,3 +41,16 @@ if __name__ == "__main__":
         legacy_h5_format.save_weights_to_hdf5_group(file, m)
     m.save_weights(TARGET / "keras3.weights.h5")
     os.rename(TARGET / "keras3.weights.h5", TARGET / "keras3.h5")
+    # Inside another model, with what its optimiser keeps of the same layers.
+    outer = keras.Sequential([keras.Input((8, 8, 3)), m, keras.layers.Flatten(), keras.layers.Dense(2)])
+    values = m.get_weights()
+    outer.compile("adam", "mse")
+    outer.fit(np.ones((2, 8, 8, 3)), np.ones((2, 2)), verbose=0)
+    m.set_weights(values)
+    outer.save(TARGET / "nested.h5")
+    outer.save(TARGET / "nested.keras")
+    # Two models with layers of the same names.
+    image = keras.Input((8, 8, 3))
+    other = keras.models.clone_model(m)
+    other.name = "other"
+    keras.Model(image, [m(image), other(image)]).save(TARGET / "two.h5")

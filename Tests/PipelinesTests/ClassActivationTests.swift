@@ -60,7 +60,7 @@ import Video
             backbone: backbone, weights: .random, tap: golden.tap, imageSize: golden.imageSize,
             sampling: golden.window.map { .windows(WindowSampling(length: $0, stride: 1, windows: 4)) }
                 ?? .first(frames: 4))
-        let recipe = try ExtractionRecipe(configuration, LoadedWeights(.random))
+        let recipe = try ExtractionRecipe(configuration, LoadedWeights(.random, for: nil))
         let shape = try recipe.graph().featureShape(of: golden.tap)
         let input = HeadConfiguration.Input(shape: shape, maximumLength: 4)
         let size = shape.reduce(1, *)

@@ -108,7 +108,7 @@ import Video
         // Features of frames that are streamed, of a question's video, and of one to compare with.
         var streamed: [Float] = []
         try FrameStream(
-            path: place.video, recipe: place.recipe, weights: LoadedWeights(.random).packed, workers: 1
+            path: place.video, recipe: place.recipe, weights: LoadedWeights(.random, for: nil).packed, workers: 1
         ).run(place.recipe.sampling) { streamed += $1 }
         // Streams use kernels that were measured to be fastest, which round differently.
         let largest = rows.reduce(0) { max($0, abs($1)) }

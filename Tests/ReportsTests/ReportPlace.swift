@@ -26,7 +26,7 @@ final class ReportPlace {
         recipe = try ExtractionRecipe(
             ExtractionConfiguration(
                 backbone: Backbone.named("resnet18")!, weights: .random, tap: "pooled", imageSize: 32,
-                sampling: .uniform(frames: 4)), LoadedWeights(.random))
+                sampling: .uniform(frames: 4)), LoadedWeights(.random, for: nil))
         let extraction = try cache.addExtraction(
             ExtractionRecord(
                 digest: recipe.digest, name: "x", backbone: "resnet18", weights: "random", weightsDigest: nil,

@@ -19,7 +19,7 @@ import Testing
         let words = "it is a named pipe, not a regular file"
         if name == "config.json" { #expect(refusal { _ = try run.load() }.contains(words)) }
         if name == "last.safetensors" { #expect(refusal { _ = try run.checkpointConfiguration() }.contains(words)) }
-        #expect(refusal { _ = try openHeadWeights(path: folder.path + "/" + name) }.contains(words))
+        #expect(refusal { _ = try openHeadWeights(path: folder.path + "/" + name, for: []) }.contains(words))
     }
 
     @Test("a config.json that is nested deeply or too large is refused before it is parsed")

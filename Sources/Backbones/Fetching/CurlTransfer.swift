@@ -161,10 +161,12 @@ extension CurlTransfer.Outcome {
     /// The error that the exit code and the HTTP status stand for.
     func error(_ address: String) -> FetchError {
         if code == 22, let status = headers.status {
-            return status == 404 || status == 410 ? .notFound(address) : .refusedByServer(address, status: status)
+            return status == 404 || status == 410
+                ? .notFound(address, status: status) : .refusedByServer(address, status: status)
         }
         let reason =
             switch code {
+            case 22: "the server answered with an error"
             case 1: "it redirects to an address that may not be used (only https, or http for an http mirror)"
             case 3: "the address is malformed"
             case 5, 6: "the host name is unknown"

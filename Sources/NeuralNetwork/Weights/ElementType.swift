@@ -2,16 +2,23 @@ import Foundation
 
 /// How numbers are stored in a weight file, little-endian. All become `Float`.
 enum ElementType: Sendable {
-    case float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8
+    case float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, uint16, uint32, uint64
+    /// 4 bits of exponent, 3 of fraction, no infinity; 5 and 2 as IEEE 754 would have them.
+    case float8e4m3fn, float8e5m2
+    /// Not read as tensors: there is no real number for them.
+    case complex64, complex128
 
     var bytes: Int {
         switch self {
-        case .float64, .int64: 8
-        case .float32, .int32: 4
-        case .float16, .bfloat16, .int16: 2
-        case .int8, .uint8: 1
+        case .complex128: 16
+        case .float64, .int64, .uint64, .complex64: 8
+        case .float32, .int32, .uint32: 4
+        case .float16, .bfloat16, .int16, .uint16: 2
+        case .int8, .uint8, .float8e4m3fn, .float8e5m2: 1
         }
     }
+
+    var isComplex: Bool { self == .complex64 || self == .complex128 }
 
     /// The numbers that `bytes` hold.
     func floats(_ bytes: Data) -> [Float] {
@@ -36,6 +43,12 @@ enum ElementType: Sendable {
         case .int16: return map(Int16.self) { Float($0) }
         case .int8: return map(Int8.self) { Float($0) }
         case .uint8: return map(UInt8.self) { Float($0) }
+        case .uint16: return map(UInt16.self) { Float($0) }
+        case .uint32: return map(UInt32.self) { Float($0) }
+        case .uint64: return map(UInt64.self) { Float($0) }
+        case .float8e5m2: return map(UInt8.self) { Self.half(UInt16($0) << 8) }
+        case .float8e4m3fn: return map(UInt8.self, Self.e4m3)
+        case .complex64, .complex128: return []
         }
     }
 
@@ -49,5 +62,15 @@ enum ElementType: Sendable {
         case 0x1F: return fraction == 0 ? sign * .infinity : .nan
         default: return sign * (1024 + fraction) * Float(sign: .plus, exponent: exponent - 25, significand: 1)
         }
+    }
+
+    private static func e4m3(_ bits: UInt8) -> Float {
+        let sign: Float = bits & 0x80 == 0 ? 1 : -1
+        let exponent = Int(bits >> 3) & 0xF
+        let fraction = Float(bits & 0x7)
+        if bits & 0x7F == 0x7F { return .nan }
+        return exponent == 0
+            ? sign * fraction * 0x1p-9
+            : sign * (8 + fraction) * Float(sign: .plus, exponent: exponent - 10, significand: 1)
     }
 }

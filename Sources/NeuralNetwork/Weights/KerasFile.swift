@@ -1,5 +1,6 @@
 import CHDF5
 import Escaping
+import Files
 import Foundation
 
 /// A weight file of Keras in HDF5: Keras 2's (a group a layer, as `keras.applications` publishes) and
@@ -19,7 +20,7 @@ public final class KerasFile: Sendable {
 
     /// The path it was read from.
     public let path: String
-    /// Variables by layer name, in the file's order.
+    /// Variables by layer name, in the file's order. Layers of one name in several models of a file are one entry.
     public let layers: [String: [Variable]]
     private let numbers: FileBytes
     /// Where the numbers of each dataset are in `numbers`.
@@ -30,10 +31,24 @@ public final class KerasFile: Sendable {
         Array(start.prefix(8)) == [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]
     }
 
+    /// Whether the file is HDF5, or a zip archive with one such file inside: Keras 3's `.keras`, or a wheel.
+    public static func recognizes(path: String) -> Bool {
+        guard let start = try? RegularFile.start(of: path, count: 8) else { return false }
+        if recognizes(start) { return true }
+        guard start.starts(with: ZippedWeights.signature), let archive = try? ZipArchive(path: path) else { return false }
+        return archive.names.contains { $0.hasByteSuffix(ending) } && !archive.names.contains { $0.hasByteSuffix("data.pkl") }
+    }
+
+    private static let ending = ".h5"
+
     /// - Throws: `WeightsError`.
     public init(path: String) throws {
         self.path = path
-        numbers = try Self.extract(path, FileBytes(path: path))
+        let start = (try? RegularFile.start(of: path, count: 8)) ?? Data()
+        numbers =
+            Self.recognizes(start)
+            ? try Self.extract(path, FileBytes(path: path))
+            : try ZippedWeights.withEntry(of: path, endings: [Self.ending]) { try Self.extract(path, FileBytes(path: $0)) }
         var scan = Scan(path: path, file: numbers)
         try scan.run()
         (layers, places) = (scan.layers, scan.places)
@@ -136,11 +151,14 @@ public final class KerasFile: Sendable {
             }
         }
 
-        /// Keras 3 keeps the layer's name as an attribute of `vars`; Keras 2 names the outermost group so.
+        /// Keras 3 keeps the layer's name as an attribute of `vars`; `.h5` files name the innermost group so, and the one
+        /// around it too, or after a model that the layer is part of.
         private static func layer(of dataset: String, attribute: String) -> String {
             let groups = dataset.splitBytes("/").dropLast().map(String.init)
             if groups.last == "vars", !attribute.isEmpty { return attribute }
-            return groups.first { $0 != "model_weights" } ?? "/"
+            // What an optimiser keeps of a layer has the layer's name too.
+            if let first = groups.first, first.hasBytePrefix("optimizer") { return first }
+            return groups.last ?? "/"
         }
     }
 }

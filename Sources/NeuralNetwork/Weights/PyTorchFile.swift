@@ -10,9 +10,19 @@ final class PyTorchArchive: Checkpoint {
     let format: String
     /// Shape of every tensor, by name.
     let shapes: [String: [Int]]
-    private let tensors: [String: Unpickler.TensorReference]
-    private let archive: Mutex<ZipArchive>
+    /// What was left out.
+    let notes: [String]
+    private let tensors: [String: PickledValue.TensorReference]
+    private let contents: Mutex<Contents>
     private let prefix: String
+
+    /// The archive, and storages that several tensors are views of: unpacked once, kept until the last of these is read.
+    private struct Contents: ~Copyable {
+        let archive: ZipArchive
+        /// How many tensors are views of a storage and have not been read.
+        var unread: [String: Int]
+        var kept: [String: Data] = [:]
+    }
 
     /// Whether the archive holds a pickle where `torch.save` puts it.
     ///
@@ -32,25 +42,43 @@ final class PyTorchArchive: Checkpoint {
             throw WeightsError.malformed(
                 file: path, reason: "it is a zip archive without data.pkl, so not a PyTorch file")
         }
-        prefix = pickle.droppingByteSuffix("data.pkl").map(String.init) ?? ""
+        let prefix = pickle.droppingByteSuffix("data.pkl").map(String.init) ?? ""
+        self.prefix = prefix
         if let order = try? archive.read(prefix + "byteorder", atMost: 16), order != Data("little".utf8) {
             throw WeightsError.malformed(file: path, reason: "it was written on a big-endian machine")
         }
+        if archive.names.contains(where: { $0.hasBytePrefix(prefix + "code/") }) {
+            throw WeightsError.foreign(
+                file: path, found: "a TorchScript archive: a program with its weights inside",
+                remedy: WeightsError.python(
+                    "torch.save(torch.jit.load(\(WeightsError.quoted(path)), map_location=\"cpu\").state_dict(), "
+                        + "\"state.pth\")"))
+        }
         var unpickler = Unpickler(try archive.read(pickle, atMost: 256 << 20))
-        tensors = try stateDictionary(path) { try unpickler.load() }
+        let dictionary = try PickledStateDictionary(refusing(path) { try unpickler.load() }, path: path)
+        (tensors, notes) = (dictionary.tensors, dictionary.notes)
         shapes = tensors.mapValues(\.shape)
-        self.archive = Mutex(archive)
+        let views = Dictionary(grouping: tensors.values, by: \.storage.key).mapValues(\.count)
+        contents = Mutex(Contents(archive: archive, unread: views))
     }
 
     /// The tensor called `name` as `Float`, or nil.
     func tensor(named name: String) throws -> Tensor? {
         guard let reference = tensors[name] else { return nil }
-        let bytes = reference.storage.count * reference.storage.type.bytes
-        let data = try archive.withLock { try $0.read("\(prefix)data/\(reference.storage.key)", atMost: bytes) }
-        guard data.count == bytes else {
-            throw WeightsError.malformed(file: path, reason: "the numbers of \(name) are cut off")
+        let data = try contents.withLock { contents in
+            let key = reference.storage.key
+            let (entry, bytes) = ("\(prefix)data/\(key)", reference.storage.bytes)
+            if contents.kept.values.reduce(0, { $0 + $1.count }) > MemoryLimit.bytes / 4 { contents.kept = [:] }
+            let data = try contents.kept[key] ?? contents.archive.read(entry, atMost: bytes)
+            contents.unread[key, default: 0] -= 1
+            contents.kept[key] = contents.unread[key, default: 0] > 0 ? data : nil
+            return data
         }
-        return reference.tensor(from: data)
+        guard data.count == reference.storage.bytes else {
+            throw WeightsError.malformed(file: path, reason: "the elements of \(name) are cut off")
+        }
+        let range = reference.range
+        return reference.tensor(from: data[data.startIndex + range.lowerBound..<data.startIndex + range.upperBound])
     }
 }
 
@@ -63,9 +91,11 @@ struct PyTorchLegacyFile: Checkpoint {
     let format = "PyTorch (before 1.6)"
     /// Shape of every tensor, by name.
     let shapes: [String: [Int]]
+    /// What was left out.
+    let notes: [String]
     private let file: FileBytes
-    private let tensors: [String: Unpickler.TensorReference]
-    /// Where each storage's numbers lie, by key.
+    private let tensors: [String: PickledValue.TensorReference]
+    /// Where each storage's elements lie, by key.
     private let storages: [String: Range<Int>]
 
     /// 0x1950a86a20f9469cfc6c, little-endian.
@@ -76,25 +106,24 @@ struct PyTorchLegacyFile: Checkpoint {
         self.path = path
         let file = try FileBytes(path: path)
         let contents = try Self.pickles(path, file)
+        let dictionary = try PickledStateDictionary(contents.objects, path: path)
         self.file = file
-        tensors = contents.tensors
+        (tensors, notes) = (dictionary.tensors, dictionary.notes)
         shapes = tensors.mapValues(\.shape)
-        let sizes = Dictionary(
-            tensors.values.map { ($0.storage.key, $0.storage) }, uniquingKeysWith: { first, _ in first })
         var storages: [String: Range<Int>] = [:]
         var position = contents.end
         for key in contents.keys {
-            guard let storage = sizes[key] else {
-                throw WeightsError.malformed(file: path, reason: "it stores numbers that no tensor uses")
+            guard let storage = contents.objects.storages[key] else {
+                throw WeightsError.malformed(file: path, reason: "it stores elements that no tensor uses")
             }
             let start = position + 8
-            let length = storage.count * storage.type.bytes
+            let length = storage.bytes
             guard start <= file.count, length <= file.count - start else {
                 throw WeightsError.malformed(
-                    file: path, reason: "it is cut off: the numbers of storage \(key) are missing")
+                    file: path, reason: "it is cut off: the elements of storage \(key) are missing")
             }
             let count = try file.read(position..<start).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            guard count == UInt64(storage.count) else {
+            guard count == UInt64(storage.bytes / (storage.type?.bytes ?? 1)) else {
                 throw WeightsError.malformed(file: path, reason: "storage \(key) is not as long as its tensors say")
             }
             storages[key] = start..<start + length
@@ -103,20 +132,20 @@ struct PyTorchLegacyFile: Checkpoint {
         self.storages = storages
     }
 
-    /// The most bytes that the pickles may take, with their tensors' numbers behind them.
+    /// The most bytes that the pickles may take, with their tensors' elements behind them.
     private static let maximumPickles = 256 << 20
 
-    /// The five pickles: tensors, the storages' keys in the order of their numbers, and where these begin.
+    private typealias Contents = (objects: PickledObjects, keys: [String], end: Int)
+
+    /// The five pickles: objects, the storages' keys in the order of their elements, and where these begin.
     ///
     /// Published files have pickles of less than 1 MB, so the beginning of the file is tried first.
-    private static func pickles(
-        _ path: String, _ file: FileBytes
-    ) throws -> (tensors: [String: Unpickler.TensorReference], keys: [String], end: Int) {
+    private static func pickles(_ path: String, _ file: FileBytes) throws -> Contents {
         var length = min(file.count, 4 << 20)
         while true {
             let data = try file.read(0..<length)
             do {
-                return try pickles(path, data)
+                return try refusing(path) { try pickles(data) }
             } catch let error as WeightsError {
                 let most = min(file.count, maximumPickles)
                 guard length < most, case .malformed(_, Unpickler.Refusal.cutOff.reason) = error else { throw error }
@@ -125,93 +154,72 @@ struct PyTorchLegacyFile: Checkpoint {
         }
     }
 
-    private static func pickles(
-        _ path: String, _ data: Data
-    ) throws -> (tensors: [String: Unpickler.TensorReference], keys: [String], end: Int) {
+    private static func pickles(_ data: Data) throws -> Contents {
         var position = 0
-        func next() throws -> Unpickler.Value {
+        func next() throws -> PickledObjects {
             var unpickler = Unpickler(data, at: position)
-            defer { position = unpickler.position }
-            return try unpickler.load()
+            let objects = try unpickler.load()
+            position = unpickler.position
+            return objects
         }
-        var keys: [String] = []
-        let tensors = try stateDictionary(path) {
-            guard case .bytes(magic) = try next(), case .integer(1001) = try next() else {
-                throw Unpickler.Refusal(reason: "it is a pickle, but not one of torch.save")
-            }
-            _ = try next()
-            let object = try next()
-            guard case .list(let list) = try next() else {
-                throw Unpickler.Refusal(reason: "its list of storages is damaged")
-            }
-            keys = list.compactMap { if case .text(let key) = $0 { key } else { nil } }
-            return object
+        guard case .bytes(magic) = try next().root, case .integer(1001) = try next().root else {
+            throw Unpickler.Refusal(reason: "it is a pickle, but not one of torch.save; \(remedy)")
         }
-        return (tensors, keys, position)
+        _ = try next()
+        let objects = try next()
+        let list = try next()
+        guard let keys = list.elements(list.root) else {
+            throw Unpickler.Refusal(reason: "its list of storages is damaged")
+        }
+        return (objects, keys.compactMap { if case .text(let key) = $0 { key } else { nil } }, position)
     }
+
+    private static let remedy = "save a dictionary of tensors with torch.save"
 
     /// The tensor called `name` as `Float`, or nil.
     func tensor(named name: String) throws -> Tensor? {
         guard let reference = tensors[name] else { return nil }
         guard let range = storages[reference.storage.key] else {
-            throw WeightsError.malformed(file: path, reason: "the numbers of \(name) are missing")
+            throw WeightsError.malformed(file: path, reason: "the elements of \(name) are missing")
         }
-        return reference.tensor(from: try file.read(range))
+        let view = reference.range
+        return reference.tensor(
+            from: try file.read(range.lowerBound + view.lowerBound..<range.lowerBound + view.upperBound))
     }
 }
 
-/// The tensors of a state dictionary: at the top, or under `state_dict` or `model`; `module.` in front of
-/// every name (from training on several devices) is dropped.
-private func stateDictionary(
-    _ path: String, _ load: () throws -> Unpickler.Value
-) throws -> [String: Unpickler.TensorReference] {
-    let object: Unpickler.Value
-    do {
-        object = try load()
-    } catch let refusal as Unpickler.Refusal {
+private func refusing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch let refusal as Unpickler.Refusal {
         throw WeightsError.malformed(file: path, reason: refusal.reason)
     }
-    guard case .dictionary(var items) = object else {
-        throw WeightsError.malformed(file: path, reason: "it holds no dictionary of tensors; save model.state_dict()")
-    }
-    for wrapper in ["state_dict", "model"] {
-        let inner = items.last { if case .text(wrapper) = $0.key { true } else { false } }
-        if case .dictionary(let wrapped)? = inner?.value { items = wrapped }
-    }
-    var tensors: [String: Unpickler.TensorReference] = [:]
-    for item in items {
-        if case .text(let name) = item.key, case .tensor(let tensor) = item.value { tensors[name] = tensor }
-    }
-    guard !tensors.isEmpty else {
-        throw WeightsError.malformed(file: path, reason: "it holds no dictionary of tensors; save model.state_dict()")
-    }
-    guard tensors.keys.allSatisfy({ $0.hasBytePrefix("module.") }) else { return tensors }
-    return Dictionary(
-        tensors.map { (String($0.key.droppingBytePrefix("module.") ?? ""), $0.value) }, uniquingKeysWith: { a, _ in a })
 }
 
-extension Unpickler.TensorReference {
-    /// The view's numbers in row-major order. Bounds were checked when the reference was made.
-    fileprivate func tensor(from storage: Data) -> Tensor {
-        let numbers = self.storage.type.floats(storage)
-        let count = shape.reduce(1, *)
+extension PickledValue.TensorReference {
+    /// Bytes of the storage that the view reaches.
+    fileprivate var range: Range<Int> {
+        if shape.contains(0) { return 0..<0 }
+        let last = zip(shape, strides).reduce(offset) { $0 + ($1.0 - 1) * $1.1 }
+        return offset * type.bytes..<(last + 1) * type.bytes
+    }
+
+    /// The view's elements in row-major order, from the bytes of `range`. Bounds were checked when the reference was made.
+    fileprivate func tensor(from bytes: Data) -> Tensor {
+        let values = type.floats(bytes)
         var dense = 1
-        let contiguous = shape.indices.reversed().allSatisfy { index in
+        let isContiguous = shape.indices.reversed().allSatisfy { index in
             defer { dense *= shape[index] }
             return shape[index] == 1 || strides[index] == dense
         }
-        if contiguous {
-            let whole = offset == 0 && count == numbers.count
-            return Tensor(shape: shape, values: whole ? numbers : Array(numbers[offset..<offset + count]))
-        }
-        let values = (0..<count).map { flat in
-            var (rest, place) = (flat, offset)
+        if isContiguous || shape.contains(0) { return Tensor(shape: shape, values: values) }
+        let count = shape.reduce(1, *)
+        let elements = (0..<count).map { flat in
+            var (rest, place) = (flat, 0)
             for index in shape.indices.reversed() {
                 place += rest % shape[index] * strides[index]
                 rest /= shape[index]
             }
-            return numbers[place]
+            return values[place]
         }
-        return Tensor(shape: shape, values: values)
+        return Tensor(shape: shape, values: elements)
     }
 }

@@ -31,7 +31,8 @@ public struct SafeTensorsFile: Checkpoint {
 
     private static let types: [String: ElementType] = [
         "F64": .float64, "F32": .float32, "F16": .float16, "BF16": .bfloat16, "I64": .int64, "I32": .int32,
-        "I16": .int16, "I8": .int8, "U8": .uint8, "BOOL": .uint8,
+        "I16": .int16, "I8": .int8, "U8": .uint8, "BOOL": .uint8, "U16": .uint16, "U32": .uint32, "U64": .uint64,
+        "F8_E4M3": .float8e4m3fn, "F8_E5M2": .float8e5m2,
     ]
 
     /// Headers over this size are refused, as the reference reader does.

@@ -1,31 +1,28 @@
 import Foundation
 
-/// Reads the part of Python's pickle format that `torch.save` needs for tensors in dictionaries, and
-/// refuses everything else by name. It never runs code: a callable is only ever one of a few known names.
+/// Reads Python's pickles, protocols 0 to 5, into `PickledObjects`.
 ///
-/// Values are copied, never shared, so no pickle can make a cycle; depth and size are bounded.
+/// It runs nothing: a class or function is a name, and what the pickle would have built with it is kept as `PickledObject`.
+/// Only torch's functions that describe tensors have a meaning (`PickledTensor`). The number of operations and objects is
+/// bounded; containers are shared, so that no pickle unpacks to more than its own size.
 struct Unpickler {
     struct Refusal: Error {
         let reason: String
 
         static let cutOff = Refusal(reason: "its pickle ends too early")
+        static let damaged = Refusal(reason: "its pickle is damaged")
     }
 
-    private static let maximumDepth = 64
     private static let maximumOperations = 5_000_000
-    /// The most elements that are copied because a list or dictionary that is kept under a number changes.
-    private static let maximumCopies = 50_000_000
+    private static let maximumObjects = 1_000_000
 
     private let data: Data
     /// Bytes read so far, from the start of `data`.
     private(set) var position: Int
-    /// A value with the depth of its nesting, and whether `memo` keeps it too.
-    private typealias Entry = (value: Value, depth: Int, isShared: Bool)
-
-    private var stack: [Entry] = []
+    private(set) var objects = PickledObjects()
+    private var stack: [PickledValue] = []
     private var marks: [Int] = []
-    private var memo: [Int: Entry] = [:]
-    private var copies = 0
+    private var memo: [Int: PickledValue] = [:]
 
     /// Reads one pickle that begins at `position`.
     init(_ data: Data, at position: Int = 0) {
@@ -34,221 +31,216 @@ struct Unpickler {
     }
 
     /// - Throws: `Refusal`.
-    mutating func load() throws -> Value {
+    mutating func load() throws -> PickledObjects {
         for _ in 0..<Self.maximumOperations {
             let code = try byte()
-            if code == UInt8(ascii: ".") { return try pop().value }
-            try execute(code)
+            if code == UInt8(ascii: ".") {
+                objects.root = try pop()
+                return objects
+            }
+            guard
+                try executeConstant(code) || executeContainer(code) || executeStack(code)
+                    || executeObject(code)
+            else {
+                throw Refusal(reason: "its pickle has the unknown operation 0x\(String(code, radix: 16))")
+            }
         }
-        throw Refusal(reason: "its pickle has too many operations")
+        throw Refusal(reason: "its pickle has more than \(Self.maximumOperations) operations")
     }
 
-    // MARK: - Operations
+    // MARK: - Operations, by kind; false for those of another kind
 
-    private mutating func execute(_ code: UInt8) throws {
+    private mutating func executeConstant(_ code: UInt8) throws -> Bool {
         switch code {
-        case 0x80: position += 1  // PROTO
-        case 0x95: position += 8  // FRAME
-        case UInt8(ascii: "("): marks.append(stack.count)
         case UInt8(ascii: "N"): push(.none)
         case 0x88: push(.bool(true))
         case 0x89: push(.bool(false))
         case UInt8(ascii: "K"): push(.integer(Int(try byte())))
-        case UInt8(ascii: "M"): push(.integer(try integer(2)))
-        case UInt8(ascii: "J"): push(.integer(Int(Int32(truncatingIfNeeded: try integer(4)))))
-        case 0x8A: push(try long(count: Int(try byte())))
+        case UInt8(ascii: "M"): push(.integer(try count(2)))
+        case UInt8(ascii: "J"): push(.integer(Int(Int32(truncatingIfNeeded: try count(4)))))
+        case UInt8(ascii: "I"): push(Self.decimal(try line()))
+        case UInt8(ascii: "L"): push(Self.decimal(try line().replacing("L", with: "")))
+        case UInt8(ascii: "F"): push(.float(Double(try line()) ?? .nan))
         case UInt8(ascii: "G"):
             push(.float(Double(bitPattern: try bytes(8).reduce(0) { $0 << 8 | UInt64($1) })))
-        case UInt8(ascii: "X"): push(.text(try text(count: integer(4))))
-        case 0x8C: push(.text(try text(count: Int(byte()))))
-        case UInt8(ascii: "U"): push(.text(try text(count: Int(byte()))))
-        case UInt8(ascii: "T"): push(.text(try text(count: integer(4))))
-        case UInt8(ascii: "}"): push(.dictionary([]))
-        case UInt8(ascii: "]"): push(.list([]))
-        case UInt8(ascii: ")"): push(.tuple([]))
-        case UInt8(ascii: "t"): try pushCollection(try popMark()) { .tuple($0) }
-        case 0x85...0x87: try pushTuple(count: Int(code) - 0x84)
-        case UInt8(ascii: "a"), UInt8(ascii: "e"): try append(isMany: code == UInt8(ascii: "e"))
-        case UInt8(ascii: "s"), UInt8(ascii: "u"): try setItems(isMany: code == UInt8(ascii: "u"))
-        case UInt8(ascii: "q"): try keep(Int(try byte()))
-        case UInt8(ascii: "r"): try keep(try integer(4))
-        case 0x94: try keep(memo.count)
-        case UInt8(ascii: "h"): try get(Int(try byte()))
-        case UInt8(ascii: "j"): try get(try integer(4))
-        case UInt8(ascii: "c"): push(try global(module: line(), name: line()))
+        case 0x8A: push(try long(try count(1)))
+        case 0x8B: push(try long(try count(4)))
+        case UInt8(ascii: "S"), UInt8(ascii: "V"): push(.text(Self.unquoted(try line())))
+        case UInt8(ascii: "U"), 0x8C: push(.text(try text(try count(1))))
+        case UInt8(ascii: "T"), UInt8(ascii: "X"): push(.text(try text(try count(4))))
+        case 0x8D: push(.text(try text(try count(8))))
+        case UInt8(ascii: "C"): push(.bytes(try bytes(try count(1))))
+        case UInt8(ascii: "B"): push(.bytes(try bytes(try count(4))))
+        case 0x8E, 0x96: push(.bytes(try bytes(try count(8))))
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func executeContainer(_ code: UInt8) throws -> Bool {
+        switch code {
+        case UInt8(ascii: "}"): try make(PickledObject(kind: "dict"))
+        case UInt8(ascii: "]"): try make(PickledObject(kind: "list"))
+        case UInt8(ascii: ")"): try make(PickledObject(kind: "tuple"))
+        case 0x8F: try make(PickledObject(kind: "set"))
+        case UInt8(ascii: "d"): try make(PickledObject(kind: "dict", pairs: Self.pairs(try popMark())))
+        case UInt8(ascii: "l"): try make(PickledObject(kind: "list", elements: try popMark()))
+        case UInt8(ascii: "t"): try make(PickledObject(kind: "tuple", elements: try popMark()))
+        case 0x91: try make(PickledObject(kind: "set", elements: try popMark()))
+        case 0x85...0x87: try make(PickledObject(kind: "tuple", elements: try pop(Int(code) - 0x84)))
+        case UInt8(ascii: "a"): try change([try pop()]) { $0.elements += $1 }
+        case UInt8(ascii: "e"), 0x90: try change(try popMark()) { $0.elements += $1 }
+        case UInt8(ascii: "s"): try change(try pop(2)) { $0.pairs += try Self.pairs($1) }
+        case UInt8(ascii: "u"): try change(try popMark()) { $0.pairs += try Self.pairs($1) }
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func executeStack(_ code: UInt8) throws -> Bool {
+        switch code {
+        case 0x80: _ = try byte()  // PROTO
+        case 0x95: _ = try bytes(8)  // FRAME
+        case UInt8(ascii: "("): marks.append(stack.count)
+        case UInt8(ascii: "0"): if marks.last == stack.count { marks.removeLast() } else { _ = try pop() }
+        case UInt8(ascii: "1"): _ = try popMark()
+        case UInt8(ascii: "2"): push(try top())
+        case UInt8(ascii: "q"): memo[try count(1)] = try top()
+        case UInt8(ascii: "r"): memo[try count(4)] = try top()
+        case UInt8(ascii: "p"): memo[try number()] = try top()
+        case 0x94: memo[memo.count] = try top()
+        case UInt8(ascii: "h"): try get(try count(1))
+        case UInt8(ascii: "j"): try get(try count(4))
+        case UInt8(ascii: "g"): try get(try number())
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func executeObject(_ code: UInt8) throws -> Bool {
+        switch code {
+        case UInt8(ascii: "c"): push(.global(try Self.global(line(), line())))
         case 0x93:
-            guard case .text(let name) = try pop().value, case .text(let module) = try pop().value else {
-                throw Refusal(reason: "its pickle is damaged")
-            }
-            push(try global(module: module, name: name))
-        case UInt8(ascii: "Q"): push(.storage(try storage(try pop().value)))
-        case UInt8(ascii: "R"): try reduce()
-        case UInt8(ascii: "b"): try build()
-        default:
-            throw Refusal(
-                reason: String(format: "its pickle has the operation 0x%02x, which tensors do not need", code))
+            guard case .text(let name) = try pop(), case .text(let module) = try pop() else { throw Refusal.damaged }
+            push(.global(try Self.global(module, name)))
+        case UInt8(ascii: "Q"): push(.storage(try storage(try pop())))
+        case UInt8(ascii: "R"), 0x81:
+            let arguments = try pop()
+            try call(try pop(), arguments)
+        case 0x92:
+            _ = try pop()
+            let arguments = try pop()
+            try call(try pop(), arguments)
+        case UInt8(ascii: "o"):
+            var items = try popMark()
+            guard !items.isEmpty else { throw Refusal.damaged }
+            let callee = items.removeFirst()
+            try make(PickledObject(kind: Self.kind(callee), elements: items))
+        case UInt8(ascii: "i"):
+            let kind = try Self.global(line(), line())
+            try make(PickledObject(kind: kind, elements: try popMark()))
+        case UInt8(ascii: "b"):
+            let state = try pop()
+            // torch leaves attributes on tensors and storages, which no element depends on.
+            if case .object(let place) = try top() { objects.all[place].state = state }
+        default: return false
         }
+        return true
     }
 
-    private mutating func pushTuple(count: Int) throws {
-        guard stack.count - (marks.last ?? 0) >= count else { throw Refusal(reason: "its pickle is damaged") }
-        let items = Array(stack.suffix(count))
-        stack.removeLast(count)
-        try pushCollection(items) { .tuple($0) }
-    }
+    // MARK: - Objects
 
-    private mutating func pushCollection(_ items: [Entry], _ make: ([Value]) -> Value) throws {
-        try push(make(items.map(\.value)), over: items.map(\.depth).max() ?? 0)
-    }
-
-    private mutating func append(isMany: Bool) throws {
-        let items = isMany ? try popMark() : [try pop()]
-        var container = try pop()
-        guard case .list(var list) = container.value else { throw Refusal(reason: "its pickle is damaged") }
-        // The last owner but `memo`: the list grows in place.
-        container.value = .none
-        try chargeCopy(of: list.count, container)
-        list += items.map(\.value)
-        try push(.list(list), over: max(container.depth - 1, items.map(\.depth).max() ?? 0))
-    }
-
-    private mutating func setItems(isMany: Bool) throws {
-        var items = isMany ? try popMark() : []
-        if !isMany {
-            let value = try pop()
-            items = [try pop(), value]
-        }
-        var container = try pop()
-        guard case .dictionary(var dictionary) = container.value, items.count % 2 == 0 else {
-            throw Refusal(reason: "its pickle is damaged")
-        }
-        container.value = .none
-        try chargeCopy(of: dictionary.count, container)
-        for index in stride(from: 0, to: items.count, by: 2) {
-            dictionary.append((items[index].value, items[index + 1].value))
-        }
-        try push(.dictionary(dictionary), over: max(container.depth - 1, items.map(\.depth).max() ?? 0))
-    }
-
-    private mutating func keep(_ index: Int) throws {
-        guard !stack.isEmpty else { throw Refusal(reason: "its pickle is damaged") }
-        stack[stack.count - 1].isShared = true
-        memo[index] = stack[stack.count - 1]
-    }
-
-    private mutating func chargeCopy(of count: Int, _ container: Entry) throws {
-        guard container.isShared else { return }
-        copies += count
-        if copies > Self.maximumCopies { throw Refusal(reason: "its pickle copies too much") }
-    }
-
-    private mutating func get(_ index: Int) throws {
-        guard let known = memo[index] else { throw Refusal(reason: "its pickle is damaged") }
-        stack.append(known)
-    }
-
-    // MARK: - The few callables
-
-    private func global(module: String, name: String) throws -> Value {
+    /// Names that no checkpoint needs, and that hostile ones call. They would not be called here either; but whoever has such
+    /// a file should know.
+    private static func global(_ module: String, _ name: String) throws -> String {
         let full = "\(module).\(name)"
-        let known = [
-            "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter",
-            "torch.Size",
-        ]
-        guard known.contains(full) || Self.storageTypes[full] != nil else {
-            throw Refusal(reason: "it wants to call \(full), which is no part of a tensor; such a file may run code")
+        let processes = ["os", "posix", "nt", "subprocess", "pty", "socket", "runpy", "importlib", "shutil", "ctypes"]
+        let functions = ["eval", "exec", "compile", "open", "__import__", "input", "breakpoint"]
+        let isBuiltin = ["builtins", "__builtin__"].contains(module)
+        let first = module.split(separator: ".").first.map(String.init) ?? module
+        if processes.contains(first) || isBuiltin && functions.contains(name) {
+            throw Refusal(
+                reason: "it wants to call \(full), which is no part of a tensor; it would run code if Python opened it")
         }
-        return .global(full)
+        return full
     }
 
-    private static let storageTypes: [String: ElementType] = [
-        "torch.FloatStorage": .float32, "torch.DoubleStorage": .float64, "torch.HalfStorage": .float16,
-        "torch.BFloat16Storage": .bfloat16, "torch.LongStorage": .int64, "torch.IntStorage": .int32,
-        "torch.ShortStorage": .int16, "torch.CharStorage": .int8, "torch.ByteStorage": .uint8,
-        "torch.BoolStorage": .uint8,
-    ]
-
-    /// `('storage', type, key, location, count, …)`.
-    private func storage(_ identifier: Value) throws -> StorageReference {
-        guard case .tuple(let parts) = identifier, parts.count >= 5, case .text("storage") = parts[0],
-            case .global(let name) = parts[1], let type = Self.storageTypes[name], case .text(let key) = parts[2],
-            case .integer(let count) = parts[4], count >= 0, count <= 1 << 40
-        else { throw Refusal(reason: "it refers to a storage in an unknown way") }
-        if parts.count > 5, case .tuple = parts[5] { throw Refusal(reason: "it holds views of storages") }
-        return StorageReference(key: key, type: type, count: count)
+    private static func kind(_ value: PickledValue) -> String {
+        if case .global(let name) = value { name } else { "unknown" }
     }
 
-    private mutating func reduce() throws {
-        let arguments = try pop()
-        guard case .tuple(let values) = arguments.value, case .global(let name) = try pop().value else {
-            throw Refusal(reason: "its pickle is damaged")
-        }
-        switch name {
-        case "collections.OrderedDict" where values.isEmpty: push(.dictionary([]))
-        case "torch.Size" where values.count == 1: try push(values[0], over: arguments.depth)
-        case "torch._utils._rebuild_parameter" where !values.isEmpty: try push(values[0], over: arguments.depth)
-        case "torch._utils._rebuild_tensor_v2" where values.count >= 4: push(.tensor(try tensor(values)))
-        default: throw Refusal(reason: "it calls \(name) in an unknown way")
-        }
+    private mutating func call(_ callee: PickledValue, _ arguments: PickledValue) throws {
+        let arguments = objects.elements(arguments) ?? []
+        let name = Self.kind(callee)
+        if let value = try PickledTensor.build(name, arguments, objects) { return push(value) }
+        // What Python makes of a class that has no function of its own for it.
+        let isRebuilt = ["copyreg._reconstructor", "copy_reg._reconstructor"].contains(name)
+        try make(PickledObject(kind: isRebuilt ? Self.kind(arguments.first ?? .none) : name, elements: arguments))
     }
 
-    private func tensor(_ values: [Value]) throws -> TensorReference {
-        func integers(_ value: Value) -> [Int]? {
-            guard case .tuple(let items) = value, items.count <= ShapeLimits.rank else { return nil }
-            let numbers = items.compactMap { if case .integer(let number) = $0, number >= 0 { number } else { nil } }
-            return numbers.count == items.count ? numbers : nil
-        }
-        guard case .storage(let storage) = values[0], case .integer(let offset) = values[1], offset >= 0,
-            let shape = integers(values[2]), let strides = integers(values[3]), shape.count == strides.count
-        else { throw Refusal(reason: "it describes a tensor in an unknown way") }
-        // The last number the view reaches must lie in the storage; no product may overflow on the way.
-        var last = offset
-        guard let count = ShapeLimits.elements(of: shape) else {
-            throw Refusal(reason: "it describes an impossible tensor")
-        }
-        for (length, stride) in zip(shape, strides) {
-            let (reach, overflow) = max(0, length - 1).multipliedReportingOverflow(by: stride)
-            let (sum, sumOverflow) = last.addingReportingOverflow(reach)
-            guard !overflow, !sumOverflow else { throw Refusal(reason: "it describes an impossible tensor") }
-            last = sum
-        }
-        guard count == 0 || last < storage.count, count <= max(storage.count, 1) else {
-            throw Refusal(reason: "a tensor of shape \(shape) does not fit its storage of \(storage.count) numbers")
-        }
-        return TensorReference(storage: storage, offset: offset, shape: shape, strides: strides)
+    private mutating func storage(_ identifier: PickledValue) throws -> PickledValue.StorageReference {
+        let storage = try PickledTensor.storage(objects.elements(identifier) ?? [])
+        objects.storages[storage.key] = storage
+        return storage
     }
 
-    /// `OrderedDict` carries attributes (torch's `_metadata`) that no tensor depends on.
-    private mutating func build() throws {
-        _ = try pop()
-        guard case .dictionary = try top().value else { throw Refusal(reason: "it sets attributes of an object") }
+    private mutating func make(_ object: PickledObject) throws {
+        guard objects.all.count < Self.maximumObjects else {
+            throw Refusal(reason: "its pickle holds more than \(Self.maximumObjects) objects")
+        }
+        objects.all.append(object)
+        push(.object(objects.all.count - 1))
     }
 
-    // MARK: - Stack and bytes
-
-    private mutating func push(_ value: Value) { stack.append((value, 0, false)) }
-
-    private mutating func push(_ value: Value, over depth: Int) throws {
-        guard depth < Self.maximumDepth else { throw Refusal(reason: "its pickle is nested too deeply") }
-        stack.append((value, depth + 1, false))
+    /// Adds to the container that is on top of the stack now, and stays there.
+    private func place() throws -> Int {
+        guard case .object(let place) = try top() else { throw Refusal.damaged }
+        return place
     }
 
-    private mutating func pop() throws -> Entry {
-        guard stack.count > marks.last ?? 0 else { throw Refusal(reason: "its pickle is damaged") }
+    private mutating func change(
+        _ values: [PickledValue], _ body: (inout PickledObject, [PickledValue]) throws -> Void
+    ) throws {
+        try body(&objects.all[place()], values)
+    }
+
+    private static func pairs(_ values: [PickledValue]) throws -> [(key: PickledValue, value: PickledValue)] {
+        guard values.count % 2 == 0 else { throw Refusal.damaged }
+        return stride(from: 0, to: values.count, by: 2).map { (values[$0], values[$0 + 1]) }
+    }
+
+    // MARK: - Stack
+
+    private mutating func push(_ value: PickledValue) { stack.append(value) }
+
+    private mutating func pop() throws -> PickledValue {
+        guard stack.count > marks.last ?? 0 else { throw Refusal.damaged }
         return stack.removeLast()
     }
 
-    private func top() throws -> Entry {
-        guard let last = stack.last else { throw Refusal(reason: "its pickle is damaged") }
+    private mutating func pop(_ count: Int) throws -> [PickledValue] {
+        guard stack.count - (marks.last ?? 0) >= count else { throw Refusal.damaged }
+        defer { stack.removeLast(count) }
+        return Array(stack.suffix(count))
+    }
+
+    private func top() throws -> PickledValue {
+        guard stack.count > marks.last ?? 0, let last = stack.last else { throw Refusal.damaged }
         return last
     }
 
-    private mutating func popMark() throws -> [Entry] {
-        guard let mark = marks.popLast(), mark <= stack.count else { throw Refusal(reason: "its pickle is damaged") }
-        let items = Array(stack[mark...])
-        stack.removeSubrange(mark...)
-        return items
+    private mutating func popMark() throws -> [PickledValue] {
+        guard let mark = marks.popLast(), mark <= stack.count else { throw Refusal.damaged }
+        defer { stack.removeSubrange(mark...) }
+        return Array(stack[mark...])
     }
+
+    private mutating func get(_ index: Int) throws {
+        guard let known = memo[index] else { throw Refusal.damaged }
+        push(known)
+    }
+
+    // MARK: - Bytes
 
     private mutating func byte() throws -> UInt8 { try bytes(1).first ?? 0 }
 
@@ -260,11 +252,12 @@ struct Unpickler {
         return data[data.startIndex + position..<data.startIndex + position + count]
     }
 
-    private mutating func integer(_ count: Int) throws -> Int {
-        try bytes(count).reversed().reduce(0) { $0 << 8 | Int($1) }
+    /// An unsigned little-endian integer of so many bytes.
+    private mutating func count(_ bytes: Int) throws -> Int {
+        Int(clamping: try self.bytes(bytes).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
     }
 
-    private mutating func long(count: Int) throws -> Value {
+    private mutating func long(_ count: Int) throws -> PickledValue {
         let digits = try bytes(count)
         guard count <= 8 else { return .bytes(Data(digits)) }
         let bits = digits.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
@@ -272,14 +265,34 @@ struct Unpickler {
         return .integer(count == 0 ? 0 : Int(Int64(bitPattern: bits << unused) >> Int64(unused)))
     }
 
-    private mutating func text(count: Int) throws -> String { String(decoding: try bytes(count), as: UTF8.self) }
+    private mutating func text(_ count: Int) throws -> String { String(decoding: try bytes(count), as: UTF8.self) }
 
     private mutating func line() throws -> String {
-        var characters: [UInt8] = []
-        while true {
-            let next = try byte()
-            if next == UInt8(ascii: "\n") { return String(decoding: characters, as: UTF8.self) }
-            characters.append(next)
+        let rest = data.dropFirst(position)
+        guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { throw Refusal.cutOff }
+        position = end - data.startIndex + 1
+        return String(decoding: rest[..<end], as: UTF8.self)
+    }
+
+    private mutating func number() throws -> Int {
+        guard let number = Int(try line()) else { throw Refusal.damaged }
+        return number
+    }
+
+    /// Protocol 0 writes `01` and `00` for true and false.
+    private static func decimal(_ digits: String) -> PickledValue {
+        switch digits {
+        case "01": .bool(true)
+        case "00": .bool(false)
+        default: Int(digits).map { .integer($0) } ?? .bytes(Data(digits.utf8))
         }
+    }
+
+    /// Protocol 0 quotes byte strings as Python source does.
+    private static func unquoted(_ line: String) -> String {
+        guard let quote = line.utf8.first, [UInt8(ascii: "'"), UInt8(ascii: "\"")].contains(quote),
+            line.utf8.count > 1, line.utf8.last == quote
+        else { return line }
+        return String(line.dropFirst().dropLast())
     }
 }

@@ -8,6 +8,11 @@ public enum WeightsError: LocalizedError, Equatable {
     case malformed(file: String, reason: String)
     case mismatch(file: String, WeightsMismatch)
     case tooLarge(file: String, bytes: Int, memory: Int)
+    /// A file of another kind, and how to make a usable one of it.
+    case foreign(file: String, found: String, remedy: String)
+    /// Weights of a relative of the network that has more layers.
+    case leftOver(file: String, network: String, names: [String], hint: String?)
+    case unknownPart(file: String, part: String, known: [String])
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
@@ -20,12 +25,36 @@ public enum WeightsError: LocalizedError, Equatable {
             "Cannot read the weights \(file): \(reason). Check the file, or fetch it again."
         case .malformed(let file, let reason):
             "\(file) is not a usable weight file: \(reason). Fetch or write it again."
+        case .foreign(let file, let found, let remedy): "\(file) is \(found). \(remedy)."
+        case .leftOver(let file, let network, let names, let hint):
+            "\(file) has \(names.count) tensors that \(network) has no layers for (\(names.prefix(3).joined(separator: ", "))"
+                + "\(names.count > 3 ? ", …" : "")): its features would not be those of the file's own network. "
+                + "\(hint.map { $0 + " " } ?? "")Name the backbone that the weights are of: `zoetrope weights inspect` says what "
+                + "they are."
+        case .unknownPart(let file, let part, let known):
+            "\(file) has no part `\(part)` that fits the network. "
+                + (known.isEmpty
+                    ? "Leave `part` out."
+                    : "Write one of \(known.map { "`\($0)`" }.joined(separator: ", ")), or leave `part` out.")
         case .tooLarge(let file, let bytes, let memory):
             "\(file) asks for \(bytes >> 20) MB of the \(memory >> 20) MB of memory that this process may take. "
                 + "Use a machine with more, or check the file."
         case .mismatch(let file, let mismatch):
             "The weights in \(file) do not fit the network: \(mismatch) `zoetrope weights inspect` says what they are."
         }
+    }
+}
+
+extension WeightsError {
+    /// A remedy in one line of Python, to be typed into a shell.
+    package static func python(_ statement: String) -> String {
+        "Make a usable file with: python3 -c 'import torch; \(statement)'"
+    }
+
+    /// A path as a string of Python inside single quotes of a shell.
+    package static func quoted(_ path: String) -> String {
+        let escaped = path.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("'", with: "'\\''")
+        return "\"\(escaped)\""
     }
 }
 

@@ -10,15 +10,28 @@ public struct ZippedWeights: Checkpoint {
     public let inner: any Checkpoint
     /// How the file is written.
     public var format: String { "\(inner.format), zipped" }
+    /// What was left out.
+    public var notes: [String] { inner.notes }
     /// Shape of every tensor, by name.
     public var shapes: [String: [Int]] { inner.shapes }
 
     private static let endings = [".pth", ".pt", ".bin", ".safetensors"]
 
-    /// - Throws: `WeightsError`, also where there is no weight file, or more than one.
+    /// The first bytes of a zip archive.
+    static let signature: [UInt8] = [0x50, 0x4B, 0x03, 0x04]
+
+    /// - Throws: `WeightsError`, also if there is no weight file, or more than one.
     init(path: String) throws {
+        inner = try Self.withEntry(of: path, endings: Self.endings) { try openCheckpoint(path: $0) }
+        self.path = path
+    }
+
+    /// Unpacks the one entry with one of the endings to a file that is gone afterwards; who keeps it open can still read it.
+    static func withEntry<Result>(
+        of path: String, endings: [String], _ body: (String) throws -> Result
+    ) throws -> Result {
         let archive = try ZipArchive(path: path)
-        let files = archive.names.filter { name in Self.endings.contains(where: name.hasByteSuffix) }
+        let files = archive.names.filter { name in endings.contains(where: name.hasByteSuffix) }
         guard files.count == 1 else {
             let what =
                 files.isEmpty
@@ -35,7 +48,7 @@ public struct ZippedWeights: Checkpoint {
             let output = try NewFile.create(scratch, permissions: 0o600)
             defer { try? output.close() }
             try archive.unpack(files[0], to: output, atMost: 64 << 30)
-            inner = try openCheckpoint(path: scratch)
+            return try body(scratch)
         } catch WeightsError.malformed(_, let reason) {
             throw WeightsError.malformed(file: "\(path) (\(files[0]))", reason: reason)
         } catch let error as WeightsError {
@@ -44,7 +57,6 @@ public struct ZippedWeights: Checkpoint {
             throw WeightsError.unreadable(
                 file: path, reason: "it cannot be unpacked to \(scratch): \(error.localizedDescription)")
         }
-        self.path = path
     }
 
     /// The tensor called `name` as `Float`, or nil.

@@ -1,0 +1,248 @@
+import Escaping
+import Files
+import NeuralNetwork
+
+/// A weight file of any known format, under the names of a network, wherever in the file that network is.
+///
+/// Keys of dictionaries and names of modules are the same to it: `state_dict.module.backbone.conv1.weight`. A place is a
+/// prefix behind which every tensor that the network needs is found, in its shape, and behind which nothing is left that the
+/// network would have to compute with. Of several places it takes the one that publishers evaluate (`rank`), says so, and
+/// takes another by its name.
+public struct ResolvedWeights: Sendable {
+    /// The tensors, under the network's names.
+    public let checkpoint: any Checkpoint
+    /// The prefix of the place, without its last dot; nil if the file holds one network.
+    public let part: String?
+    /// The prefixes of the other places that fit.
+    public let others: [String]
+    /// Side of the grid that a transformer's positions were learned on, if it is not the backbone's.
+    public let grid: Int?
+
+    /// - Parameters:
+    ///   - backbone: the network; nil for any that is known.
+    ///   - part: the end, or all, of the prefix of the place; nil takes the one that publishers evaluate.
+    /// - Throws: `WeightsError`.
+    public init(path: String, for backbone: Backbone? = nil, part: String? = nil) throws {
+        if let network = try Self.single(path) {
+            if let part { throw WeightsError.unknownPart(file: path, part: part, known: []) }
+            self.init(checkpoint: network, part: nil, others: [], grid: nil)
+            return
+        }
+        if let start = try? RegularFile.start(of: path, count: FileSignature.length),
+            !path.hasByteSuffix(".index.json"), let foreign = FileSignature.foreignWeights(Array(start))
+        {
+            throw WeightsError.foreign(file: path, found: foreign.found, remedy: foreign.remedy)
+        }
+        try self.init(openCheckpoint(path: path), for: backbone, part: part)
+    }
+
+    private init(checkpoint: any Checkpoint, part: String?, others: [String], grid: Int?) {
+        (self.checkpoint, self.part, self.others, self.grid) = (checkpoint, part, others, grid)
+    }
+
+    /// The network of a file of a kind that holds one; nil for other kinds.
+    private static func single(_ path: String) throws -> (any Checkpoint)? {
+        if path.hasByteSuffix(".onnx") { return try ImportedNetworks.open(path: path) }
+        return KerasFile.recognizes(path: path) ? try KerasWeights(path: path) : nil
+    }
+
+    /// A place in a file.
+    struct Place {
+        let prefix: String
+        let named: any Checkpoint
+        let network: ExpectedTensors
+        /// Names behind the prefix that the network would have to compute with.
+        let leftOver: [String]
+
+        var name: String { String(prefix.dropLast()) }
+    }
+
+    init(_ file: any Checkpoint, for backbone: Backbone?, part: String?) throws {
+        let networks = backbone.map { [ExpectedTensors($0)] } ?? ExpectedTensors.all
+        let places = Self.places(file, networks, part)
+        let whole = places.filter(\.leftOver.isEmpty).sorted {
+            (Self.rank($0.prefix), $0.prefix.utf8.count, $0.prefix) < (
+                Self.rank($1.prefix), $1.prefix.utf8.count, $1.prefix
+            )
+        }
+        if let place = whole.first {
+            checkpoint = place.named
+            let all = part == nil ? whole : Self.places(file, networks, nil).filter(\.leftOver.isEmpty)
+            self.part = all.count > 1 ? place.name : nil
+            others = all.map(\.name).filter { $0 != place.name }
+            grid = place.network.grid(of: place.named.shapes)
+            return
+        }
+        if let part {
+            throw WeightsError.unknownPart(
+                file: file.path, part: part, known: Self.places(file, networks, nil).map(\.name).filter { !$0.isEmpty })
+        }
+        if let backbone, let place = places.min(by: { $0.leftOver.count < $1.leftOver.count }) {
+            let hint = Backbone.looking(like: place.named.shapes).map { "This looks like \($0.name)." }
+            throw WeightsError.leftOver(
+                file: file.path, network: backbone.name, names: place.leftOver.sorted(), hint: hint)
+        }
+        checkpoint = Self.nearest(file, networks) ?? Self.unwrapped(file)
+        (self.part, others, grid) = (nil, [], nil)
+    }
+
+    /// Every place where one of the networks is found. Of several networks at one place, the one with the most parameters.
+    private static func places(_ file: any Checkpoint, _ networks: [ExpectedTensors], _ part: String?) -> [Place] {
+        var origins: Set<String> = []
+        return prefixes(file, networks).filter { isNamed($0, part) }.compactMap { prefix in
+            guard let named = translated(file.behind(prefix)) else { return nil }
+            let shapes = named.shapes
+            let fitting = networks.filter { $0.fits(shapes) }
+            guard let network = fitting.max(by: { $0.all.count < $1.all.count }) else { return nil }
+            // Publishers' prefixes are known to their schemes too: the same tensors, found behind a shorter prefix.
+            guard origins.insert(prefix + origin(of: network.anchor, in: named)).inserted else { return nil }
+            return Place(prefix: prefix, named: named, network: network, leftOver: network.leftOver(shapes))
+        }
+    }
+
+    private static func origin(of name: String, in file: any Checkpoint) -> String {
+        switch file {
+        case let timm as TimmWeights: timm.original(of: name) ?? name
+        case let renamed as RenamedWeights: renamed.original(of: name) ?? name
+        default: name
+        }
+    }
+
+    /// Prefixes of the tensors that networks, under any publisher's names, begin with.
+    private static func prefixes(_ file: any Checkpoint, _ networks: [ExpectedTensors]) -> [String] {
+        file.prefixes(of: Array(Set(networks.map(\.anchor))) + RenamedWeights.anchors)
+    }
+
+    /// Whether a place has the name that the user writes: `teacher` or `teacher.backbone` of `teacher.backbone.`.
+    private static func isNamed(_ prefix: String, _ part: String?) -> Bool {
+        guard let part else { return true }
+        return part.isEmpty ? prefix.isEmpty : ("." + prefix).containsBytes("." + part + ".")
+    }
+
+    static func translated(_ file: any Checkpoint) -> (any Checkpoint)? {
+        file.shapes.isEmpty ? nil : TimmWeights(file) ?? RenamedWeights(file) ?? file
+    }
+
+    /// The place with the most tensors of the right name and shape, for the error that lists what is missing.
+    private static func nearest(_ file: any Checkpoint, _ networks: [ExpectedTensors]) -> (any Checkpoint)? {
+        guard networks.count == 1, let network = networks.first else { return nil }
+        let scored = prefixes(file, networks).compactMap { prefix in
+            translated(file.behind(prefix)).map { (named: $0, score: network.score($0.shapes)) }
+        }
+        let best = scored.max { $0.score < $1.score }
+        return best.flatMap { $0.score > 0 ? $0.named : nil }
+    }
+
+    /// A file of no known network without the wrappers that scripts of PyTorch write most.
+    private static func unwrapped(_ file: any Checkpoint) -> any Checkpoint {
+        var prefix = ""
+        for wrapper in ["state_dict.", "model."]
+        where file.shapes.keys.contains(where: { $0.hasBytePrefix(prefix + wrapper) }) {
+            prefix += wrapper
+        }
+        let inner = file.behind(prefix)
+        let isParallel = inner.shapes.keys.allSatisfy { $0.hasBytePrefix("module.") }
+        return translated(isParallel ? inner.behind("module.") : inner) ?? file
+    }
+
+    /// Which of several networks in a file is evaluated, the lowest first: averages before what they are averages of, as timm
+    /// takes them; DINO's teacher; MoCo's query encoder, not the key encoder that follows it.
+    private static func rank(_ prefix: String) -> Int {
+        let words = Set(
+            prefix.splitBytes { [UInt8(ascii: "."), UInt8(ascii: "_")].contains($0) }.map { $0.lowercased() })
+        if !words.isDisjoint(with: ["ema", "averaged", "swa", "teacher"]) { return 0 }
+        if words.contains("online") { return 1 }
+        if words.contains("target") { return 2 }
+        return words.isDisjoint(with: ["student", "momentum", "k", "key", "optimizer"]) ? 3 : 4
+    }
+}
+
+/// The tensors that a backbone needs, as far as `pooled`, and all that it can have.
+struct ExpectedTensors: Sendable {
+    let pooled: [Graph.Parameter]
+    let all: [String: [Int]]
+    /// The name of its first parameter.
+    let anchor: String
+
+    static let all: [ExpectedTensors] = Backbone.all.map(ExpectedTensors.init)
+
+    init(_ backbone: Backbone) {
+        let graph = backbone.graph(imageSize: backbone.nativeImageSize)
+        pooled = graph.parameters(for: "pooled")
+        all = Dictionary(graph.parameters.map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first })
+        anchor = pooled.first?.name ?? ""
+    }
+
+    /// Whether tensors of these shapes can fill the network; its positions may have been learned on another grid.
+    func fits(_ shapes: [String: [Int]]) -> Bool { !pooled.isEmpty && pooled.allSatisfy { isFound($0, shapes) } }
+
+    /// How many of the tensors there are.
+    func score(_ shapes: [String: [Int]]) -> Int { pooled.count { isFound($0, shapes) } }
+
+    private func isFound(_ parameter: Graph.Parameter, _ shapes: [String: [Int]]) -> Bool {
+        shapes[parameter.name] == parameter.shape || parameter.name == Self.positions && grid(of: shapes) != nil
+    }
+
+    private static let positions = "pos_embed"
+
+    /// Side of the square grid that the positions were learned on; nil if it is the network's own, or there is none.
+    func grid(of shapes: [String: [Int]]) -> Int? {
+        guard let own = all[Self.positions], let found = shapes[Self.positions], own.count == 3, found.count == 3,
+            own[0] == found[0], own[2] == found[2], own[1] != found[1]
+        else { return nil }
+        // A class token may have a position in front of the grid.
+        let front = own[1] - Self.side(own[1]) * Self.side(own[1])
+        let side = Self.side(found[1] - front)
+        return side > 0 && side * side == found[1] - front && side <= 256 ? side : nil
+    }
+
+    private static func side(_ places: Int) -> Int { places < 1 ? 0 : Int(Double(places).squareRoot()) }
+
+    /// Tensors that lie in one of the network's modules, or beside some that are numbered, and that it does not know: of a
+    /// deeper relative, or of blocks with something more in them. Classifiers and other heads lie beside its modules.
+    func leftOver(_ shapes: [String: [Int]]) -> [String] {
+        var modules: Set<String> = []
+        var numbered: Set<String> = []
+        for parameter in pooled {
+            var parts = parameter.name.split(separator: ".")
+            while parts.count > 1 {
+                let last = parts.removeLast()
+                let module = parts.joined(separator: ".")
+                modules.insert(module)
+                if Int(last) != nil { numbered.insert(module) }
+            }
+        }
+        return shapes.filter { name, shape in
+            guard all[name] == nil, shape.reduce(1, *) > 1 else { return false }
+            var parts = name.split(separator: ".").map(String.init)
+            guard let leaf = parts.popLast(), !Self.buffers.contains(leaf) else { return false }
+            // The innermost module that the network knows.
+            var next = leaf
+            while !parts.isEmpty, !modules.contains(parts.joined(separator: ".")) { next = parts.removeLast() }
+            if parts.isEmpty { return false }
+            let module = parts.joined(separator: ".")
+            return numbered.contains(module) ? Int(next) != nil : Self.isInside(module, numbered)
+        }.map(\.key)
+    }
+
+    /// Whether a module is one of several numbered ones, or part of one.
+    private static func isInside(_ module: String, _ numbered: Set<String>) -> Bool {
+        var parts = module.split(separator: ".")
+        while parts.count > 1 {
+            let last = parts.removeLast()
+            if Int(last) != nil, numbered.contains(parts.joined(separator: ".")) { return true }
+        }
+        return false
+    }
+
+    /// Buffers that are computed from the configuration, not learned.
+    private static let buffers: Set<String> = [
+        "position_ids", "relative_position_index", "attn_mask", "causal_mask", "mask", "inv_freq", "total_ops",
+        "total_params",
+    ]
+}
+
+/// Opens a weight file of any known format by its content.
+///
+/// - Throws: `WeightsError`.
+public func openWeights(path: String) throws -> any Checkpoint { try ResolvedWeights(path: path).checkpoint }

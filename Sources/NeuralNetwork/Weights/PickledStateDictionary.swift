@@ -1,0 +1,90 @@
+/// The named tensors of a pickle: keys of nested dictionaries with dots between, as PyTorch names the tensors of nested
+/// modules. `{"state_dict": {"conv.weight": …}}` gives `state_dict.conv.weight`.
+struct PickledStateDictionary {
+    private(set) var tensors: [String: PickledValue.TensorReference] = [:]
+    /// What was left out, as sentences.
+    private(set) var notes: [String] = []
+
+    private static let maximumDepth = 32
+    private static let maximumTensors = 100_000
+
+    private let objects: PickledObjects
+    /// Places in `objects` that were walked through: shared dictionaries are named once.
+    private var seen: Set<Int> = []
+    private var complex: [String] = []
+    private var modules: [(path: [String], kind: String)] = []
+
+    /// - Throws: `WeightsError.foreign` for a pickled module, `.malformed` if there are no tensors with names.
+    init(_ objects: PickledObjects, path: String) throws {
+        self.objects = objects
+        try walk(objects.root, [], path)
+        if tensors.isEmpty, let module = modules.first {
+            let keys = module.path.map { "[\"\($0)\"]" }.joined()
+            throw WeightsError.foreign(
+                file: path,
+                found: "a whole pickled module (\(module.kind)), which needs its Python source to be opened",
+                remedy: WeightsError.python(
+                    "torch.save(torch.load(\(WeightsError.quoted(path)), map_location=\"cpu\", weights_only=False)"
+                        + "\(keys).state_dict(), \"state.pth\")")
+                    + " It runs code of the file: do it only if you trust whoever wrote it")
+        }
+        guard !tensors.isEmpty else {
+            throw WeightsError.malformed(
+                file: path, reason: "it holds no dictionary of tensors; save `model.state_dict()` with torch.save")
+        }
+        setNotes()
+    }
+
+    private mutating func walk(_ value: PickledValue, _ names: [String], _ path: String) throws {
+        if case .tensor(let tensor) = value {
+            let name = names.joined(separator: ".")
+            if tensor.type.isComplex {
+                complex.append(name)
+            } else if !names.isEmpty {
+                tensors[name] = tensor
+            }
+            return
+        }
+        guard case .object(let place) = value, let object = objects.object(value), names.count < Self.maximumDepth,
+            seen.insert(place).inserted
+        else { return }
+        guard tensors.count <= Self.maximumTensors else {
+            throw WeightsError.malformed(
+                file: path, reason: "it holds more than \(Self.maximumTensors) tensors with names")
+        }
+        if isModule(object) { return modules.append((names, object.kind)) }
+        for pair in object.pairs {
+            if case .text(let key) = pair.key { try walk(pair.value, names + [key], path) }
+        }
+        guard ["list", "tuple"].contains(object.kind) else { return }
+        for (index, element) in object.elements.enumerated() { try walk(element, names + ["\(index)"], path) }
+    }
+
+    /// Whether it is a `torch.nn.Module`: its attributes have the dictionaries that all modules have.
+    private func isModule(_ object: PickledObject) -> Bool {
+        guard let state = objects.object(object.state) else { return false }
+        let keys = state.pairs.compactMap { if case .text(let key) = $0.key { key } else { nil } }
+        return keys.contains("_modules") && keys.contains("_parameters")
+    }
+
+    private mutating func setNotes() {
+        // Kinds that only hold values, or that every checkpoint of torch may have.
+        let plain = ["dict", "list", "tuple", "set", "_codecs.encode"]
+        let isPlain = { (kind: String) in
+            plain.contains(kind) || ["collections.", "builtins.", "__builtin__."].contains { kind.hasPrefix($0) }
+                || kind.hasPrefix("torch.") && !kind.hasPrefix("torch._utils._rebuild") && !kind.hasPrefix("torch.nn.")
+        }
+        // Of a dictionary of some class of its own, which was walked through, nothing is missing.
+        let skipped = objects.all.enumerated().filter { !seen.contains($0.offset) || $0.element.pairs.isEmpty }
+        let kinds = Set(skipped.map(\.element.kind).filter { !isPlain($0) }).sorted()
+        if !kinds.isEmpty {
+            notes.append(
+                "it also holds objects of \(Self.first(kinds)), which are skipped: only tensors are read")
+        }
+        if !complex.isEmpty { notes.append("its complex tensors (\(Self.first(complex.sorted()))) are skipped") }
+    }
+
+    private static func first(_ names: [String]) -> String {
+        names.prefix(3).joined(separator: ", ") + (names.count > 3 ? ", …" : "")
+    }
+}
