@@ -12,8 +12,8 @@ import Testing
         let backbone = try #require(Backbone.named("vit_tiny_16"))
         let random = RandomParameters()
         let parameters = backbone.graph(imageSize: 224).parameters
-        let tensors = try Dictionary(
-            uniqueKeysWithValues: parameters.map { ($0.name, try random.tensor(for: $0)) })
+        let tensors = Dictionary(
+            uniqueKeysWithValues: parameters.map { ($0.name, random.tensor(for: $0)) })
         try SafeTensorsWriter.write(tensors, to: place.path + "/vit.safetensors")
         let pipeline = Workplace.pipeline.replacing("resnet18", with: "vit_tiny_16")
             .replacing("weights: random", with: "weights: vit.safetensors")
@@ -44,6 +44,39 @@ import Testing
         let again = try place.run(
             "extract", "p.yaml", "--set", "extract.weights=runs/tiny/backbone/model.safetensors")
         #expect(again.status == 0 && !again.error.contains("does not say"), "\(again.error)")
+    }
+
+    @Test("of several networks in a file, commands say which is used; pipelines, inspect and convert choose another")
+    func parts() throws {
+        let place = try Self.place()
+        let vit = try openWeights(path: place.path + "/vit.safetensors")
+        var tensors: [String: Tensor] = [:]
+        for name in vit.shapes.keys {
+            tensors["teacher." + name] = try vit.tensor(named: name)
+            tensors["student." + name] = try vit.tensor(named: name).map { Tensor(shape: $0.shape, repeating: 0.01) }
+        }
+        try SafeTensorsWriter.write(tensors, to: place.path + "/dino.safetensors")
+        let note =
+            "dino.safetensors holds 2 networks that fit vit_tiny_16: `teacher` is used, not `student`. To choose, write "
+            + "`extract.weights: {file: dino.safetensors, part: student}`"
+        let inspected = try place.run("weights", "inspect", "dino.safetensors")
+        #expect(inspected.out.contains("This looks like vit_tiny_16 in the part teacher."))
+        #expect(inspected.error.contains(note), "\(inspected.error)")
+        let student = try place.run(
+            "weights", "convert", "dino.safetensors", "student.safetensors", "--part", "student")
+        #expect(student.status == 0)
+        let converted = try openWeights(path: place.path + "/student.safetensors")
+        #expect(try converted.tensor(named: "cls_token")?.values.allSatisfy { $0 == 0.01 } == true)
+        #expect(try place.run("extract", "p.yaml", "--set", "extract.weights=dino.safetensors").error.contains(note))
+        let chosen = try place.run(
+            "extract", "p.yaml", "--set", "extract.weights={file: dino.safetensors, part: student}")
+        #expect(chosen.status == 0 && !chosen.error.contains("holds 2 networks"), "\(chosen.error)")
+        let parts: [String] = try place.query("SELECT json_extract(recipe, '$.part') FROM extraction ORDER BY id")
+        #expect(parts == ["teacher", "student"])
+        let unknown = try place.run("extract", "p.yaml", "--set", "extract.weights={file: dino.safetensors, part: ema}")
+        #expect(unknown.status == 1 && unknown.error.contains("has no part `ema`"), "\(unknown.error)")
+        let misspelt = try place.run("extract", "p.yaml", "--set", "extract.weights={file: dino.safetensors, parts: x}")
+        #expect(misspelt.status != 0 && misspelt.error.contains("did you mean `part`?"), "\(misspelt.error)")
     }
 
     @Test("classify takes the same keys as options, and inspect says what a file is taken for")

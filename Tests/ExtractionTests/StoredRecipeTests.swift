@@ -40,6 +40,79 @@ import Testing
         _ = try extractor.run(into: cache) { _ in }
     }
 
+    /// A file of two networks, a student and its teacher.
+    private func writePair(_ name: String) throws -> String {
+        let graph = try #require(Backbone.named("small_cnn")).graph(imageSize: 48)
+        var tensors: [String: Tensor] = [:]
+        for (part, seed) in [("student", 1), ("teacher", 2)] as [(String, UInt64)] {
+            let random = RandomParameters(seed: seed)
+            for parameter in graph.parameters {
+                tensors["\(part).module.\(parameter.name)"] = random.tensor(for: parameter)
+            }
+        }
+        let path = dataset.path + "/" + name
+        try SafeTensorsWriter.write(tensors, to: path)
+        return path
+    }
+
+    @Test("the networks of one file have recipes of their own, and each is found again by its name, or as the default")
+    func parts() throws {
+        let path = try writePair("pair.safetensors")
+        func chosen(_ part: String?) throws -> ExtractionConfiguration {
+            var configuration = try configuration(path)
+            configuration.weights = .file(path, part: part)
+            return configuration
+        }
+        for part in [nil, "student", "teacher"] {
+            var extractor = dataset.extractor()
+            extractor.configurations = [try chosen(part)]
+            var notes: [String] = []
+            _ = try extractor.run(into: cache) { if case .note(let note) = $0 { notes.append(note) } }
+            let chooses = notes.contains { $0.contains("`teacher.module` is used, not `student.module`") }
+            #expect(chooses == (part == nil), "\(notes)")
+        }
+        let recipes = try cache.extractions().sorted { $0.id < $1.id }.map {
+            try ExtractionRecipe(json: $0.record.recipe)
+        }
+        #expect(recipes.map(\.part) == ["teacher.module", "student.module"], "the default and `teacher` are the same")
+        #expect(recipes[0].weights == recipes[1].weights)
+        for (part, id) in [(nil, 1), ("teacher", 1), ("student", 2), ("student.module", 2)] as [(String?, Int64)] {
+            #expect(try chosen(part).stored(in: cache)?.id == id)
+        }
+        #expect(throws: WeightsError.self) { try chosen("nobody").stored(in: cache) }
+        // What a recipe names is read again.
+        for (recipe, seed) in zip(recipes, [2, 1] as [UInt64]) {
+            let weights = try LoadedWeights(of: recipe, file: path)
+            let parameter = try #require(recipe.graph().parameters.first)
+            #expect(try weights.source.tensor(for: parameter) == RandomParameters(seed: seed).tensor(for: parameter))
+        }
+        // A file with one network has no such key: its recipes are those of earlier versions.
+        let single = try write("single.safetensors", seed: 1)
+        let json = try ExtractionRecipe(configuration(single), LoadedWeights(.file(single), for: nil)).json
+        #expect(!json.contains("part") && !json.contains("grid"))
+    }
+
+    @Test("a transformer that was trained on another grid has its positions interpolated once, to the size asked for")
+    func grid() throws {
+        let backbone = try #require(Backbone.named("vit_tiny_16"))
+        let random = RandomParameters(seed: 1)
+        let graph = backbone.graph(imageSize: 224).learned(onGrid: 24)
+        let tensors = Dictionary(uniqueKeysWithValues: graph.parameters.map { ($0.name, random.tensor(for: $0)) })
+        #expect(tensors["pos_embed"]?.shape == [1, 577, 192])
+        let path = dataset.path + "/vit384.safetensors"
+        try SafeTensorsWriter.write(tensors, to: path)
+        var configuration = try configuration(path)
+        (configuration.backbone, configuration.imageSize) = (backbone, 224)
+        let weights = try LoadedWeights(configuration.weights, for: backbone)
+        let recipe = try ExtractionRecipe(configuration, weights)
+        #expect(try recipe.graph() == graph)
+        #expect(recipe.json.contains(#""grid":24"#))
+        #expect(throws: Never.self) { try weights.validate(for: graph.parameters(for: "pooled")) }
+        #expect(configuration.notes(on: weights).contains { $0.contains("write `extract.image_size: 384`") })
+        configuration.imageSize = 384
+        #expect(!configuration.notes(on: weights).contains { $0.contains("image_size") })
+    }
+
     @Test("a file that was replaced in place means the features of what it holds now")
     func replaced() throws {
         let path = try write("current.safetensors", seed: 1)

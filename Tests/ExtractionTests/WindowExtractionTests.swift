@@ -113,7 +113,9 @@ import Video
     @Test("a network of windows wants windows, another none, and each says what to write")
     func refusals() throws {
         func error(_ configuration: ExtractionConfiguration) -> RecipeError? {
-            #expect(throws: RecipeError.self) { _ = try ExtractionRecipe(configuration, LoadedWeights(.random, for: nil)) }
+            #expect(throws: RecipeError.self) {
+                _ = try ExtractionRecipe(configuration, LoadedWeights(.random, for: nil))
+            }
         }
         #expect(error(try configuration("r3d_18", .uniform(frames: 4))) == .seesWindows("r3d_18", length: 16))
         #expect(error(try configuration("resnet18")) == .seesOneFrame("resnet18"))
@@ -124,7 +126,8 @@ import Video
     func coding() throws {
         for rate in [15.0, nil] {
             let sampling = WindowSampling(length: 8, stride: 3, framesPerSecond: rate, windows: 5)
-            let recipe = try ExtractionRecipe(configuration("r3d_18", .windows(sampling)), LoadedWeights(.random, for: nil))
+            let recipe = try ExtractionRecipe(
+                configuration("r3d_18", .windows(sampling)), LoadedWeights(.random, for: nil))
             #expect(try ExtractionRecipe(json: recipe.json) == recipe)
         }
     }

@@ -35,8 +35,11 @@ public final class KerasFile: Sendable {
     public static func recognizes(path: String) -> Bool {
         guard let start = try? RegularFile.start(of: path, count: 8) else { return false }
         if recognizes(start) { return true }
-        guard start.starts(with: ZippedWeights.signature), let archive = try? ZipArchive(path: path) else { return false }
-        return archive.names.contains { $0.hasByteSuffix(ending) } && !archive.names.contains { $0.hasByteSuffix("data.pkl") }
+        guard start.starts(with: ZippedWeights.signature), let archive = try? ZipArchive(path: path) else {
+            return false
+        }
+        let names = archive.names
+        return names.contains { $0.hasByteSuffix(ending) } && !names.contains { $0.hasByteSuffix("data.pkl") }
     }
 
     private static let ending = ".h5"
@@ -45,10 +48,10 @@ public final class KerasFile: Sendable {
     public init(path: String) throws {
         self.path = path
         let start = (try? RegularFile.start(of: path, count: 8)) ?? Data()
+        let read = { (file: String) in try Self.extract(path, FileBytes(path: file)) }
+        let isZipped = start.starts(with: ZippedWeights.signature)
         numbers =
-            Self.recognizes(start)
-            ? try Self.extract(path, FileBytes(path: path))
-            : try ZippedWeights.withEntry(of: path, endings: [Self.ending]) { try Self.extract(path, FileBytes(path: $0)) }
+            try isZipped ? ZippedWeights.withEntry(of: path, endings: [Self.ending], read) : read(path)
         var scan = Scan(path: path, file: numbers)
         try scan.run()
         (layers, places) = (scan.layers, scan.places)

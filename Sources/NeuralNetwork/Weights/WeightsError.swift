@@ -25,7 +25,7 @@ public enum WeightsError: LocalizedError, Equatable {
             "Cannot read the weights \(file): \(reason). Check the file, or fetch it again."
         case .malformed(let file, let reason):
             "\(file) is not a usable weight file: \(reason). Fetch or write it again."
-        case .foreign(let file, let found, let remedy): "\(file) is \(found). \(remedy)."
+        case .foreign(let file, let found, let remedy): "\(file) is \(found). \(remedy). Then name the new file."
         case .leftOver(let file, let network, let names, let hint):
             "\(file) has \(names.count) tensors that \(network) has no layers for (\(names.prefix(3).joined(separator: ", "))"
                 + "\(names.count > 3 ? ", …" : "")): its features would not be those of the file's own network. "
