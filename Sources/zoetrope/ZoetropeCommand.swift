@@ -5,7 +5,7 @@ import Foundation
 /// Teaches a machine to recognise actions in videos.
 @main
 struct ZoetropeCommand: ParsableCommand {
-    static let version = "1.2.0"
+    static let version = "1.3.0"
 
     static let configuration = CommandConfiguration(
         commandName: "zoetrope",
