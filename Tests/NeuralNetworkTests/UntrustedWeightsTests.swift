@@ -95,7 +95,9 @@ import Testing
         _ = try unpickler.load()
     }
 
-    @Test("a list that grows one by one takes time in proportion to its length, and copies are limited")
+    @Test(
+        "lists and dictionaries that grow one by one, or contain each other many times, take time in proportion to the file"
+    )
     func growingLists() throws {
         // ] N a N a …
         let list =
@@ -104,12 +106,20 @@ import Testing
         let start = ContinuousClock.now
         try load(list)
         #expect(ContinuousClock.now - start < soon)
-        // } ( 100,000 items u, kept under 0; then h0 K1 K1 s 0 again and again: each copies all of it.
+        // } ( 100,000 items u, kept under 0; then h0 N N s 0 again and again: each adds to all of it.
         var bomb = Data([0x80, 2]) + Data("}(".utf8)
         for _ in 0..<100_000 { bomb += Data("NN".utf8) }
         bomb += Data("uq".utf8) + Data([0])
         for _ in 0..<100_000 { bomb += Data("h".utf8) + Data([0]) + Data("NNs".utf8) }
-        #expect(throws: Unpickler.Refusal.self) { try load(bomb) }
+        bomb += Data(".".utf8)
+        try load(bomb)
+        // ] q0, then ] h0 a h0 a q0 again and again: 2 to the power of 10,000 lists if each were walked through.
+        var nested = Data([0x80, 2]) + Data("]q\0".utf8)
+        for _ in 0..<10_000 { nested += Data("](h\0h\0eq\0".utf8) }
+        var unpickler = Unpickler(nested + Data(".".utf8))
+        let objects = try unpickler.load()
+        #expect(throws: WeightsError.self) { try PickledStateDictionary(objects, path: "x") }
+        #expect(ContinuousClock.now - start < soon)
     }
 
     @Test("a tensor of very many dimensions is refused")
