@@ -226,3 +226,16 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// Some test targets, with nothing but what they need: instrumented builds take as long as plain ones.
+if let wanted = Context.environment["ZOETROPE_TEST_TARGETS"]?.split(separator: " ").map(String.init) {
+    var needed = Set(wanted)
+    var rest = wanted
+    while let name = rest.popLast() {
+        for dependency in package.targets.first(where: { $0.name == name })?.dependencies ?? [] {
+            if case .byNameItem(let name, _) = dependency, needed.insert(name).inserted { rest.append(name) }
+        }
+    }
+    package.targets.removeAll { !needed.contains($0.name) }
+    package.products = []
+}

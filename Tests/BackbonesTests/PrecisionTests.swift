@@ -62,7 +62,9 @@ import Testing
         #expect((10...30).contains(convolutions.count))
     }
 
-    @Test("attention keeps f32 where eight bits lose more than is wanted", .enabled(if: Precision.int8.isNative))
+    @Test(
+        "attention keeps f32 where eight bits lose more than is wanted",
+        .enabled(if: Precision.int8.isNative, "needs int8 instructions"))
     func attention() throws {
         let backbone = try #require(Backbone.named("vit_tiny_16"))
         let graph = backbone.graph(imageSize: 64)

@@ -70,7 +70,7 @@ import Testing
 
     @Test(
         "sqlite-vec finds the nearest frames straight in frame_feature",
-        .enabled(if: vectorSearch != nil, "sqlite-vec is not installed"))
+        .enabled(if: vectorSearch != nil, "needs sqlite-vec"))
     func nearestFrames() throws {
         let place = try Workplace()
         #expect(try place.run("extract", "p.yaml").status == 0)

@@ -26,7 +26,7 @@ private final class SmallDisk {
     }
 }
 
-@Suite(.serialized, .enabled(if: SmallDisk.isPossible, "a small disk can be mounted by root only"))
+@Suite(.serialized, .enabled(if: SmallDisk.isPossible, "needs root and mount"))
 struct DiskFullTests {
     /// Runs a command on disks of growing size until it succeeds; after each failure there is more room, and what
     /// was stored must be whole and the command must end as if nothing had been.

@@ -96,7 +96,7 @@ import Testing
 
     @Test(
         "a clock that jumps by years between and during commands changes nothing",
-        .enabled(if: canPreload, "there is no clang for the clock, or no preloading"))
+        .enabled(if: canPreload, "needs clang and LD_PRELOAD"))
     func clock() throws {
         let place = try Workplace(clips: 12)
         let library = try #require(Self.makeWrongClock(in: place.path))

@@ -18,7 +18,9 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: place.path + "/features.sqlite"))
     }
 
-    @Test("an older processor says what it cannot do, and the rest works", .enabled(if: Precision.int8.isNative))
+    @Test(
+        "an older processor says what it cannot do, and the rest works",
+        .enabled(if: Precision.int8.isNative, "needs int8 instructions"))
     func olderProcessor() throws {
         let place = try Workplace()
         let older = ["ONEDNN_MAX_CPU_ISA": "AVX2", "ZOETROPE_TUNING": "off"]

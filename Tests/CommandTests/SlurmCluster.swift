@@ -10,8 +10,8 @@ final class SlurmCluster {
     /// Why there can be none here, or nil.
     static var obstacle: String? {
         let missing = programs.filter { find($0) == nil }
-        if !missing.isEmpty { return "not installed: \(missing.joined(separator: ", ")) (Debian: slurm-wlm)" }
-        return getuid() == 0 ? nil : "only root can start a Slurm of its own"
+        if !missing.isEmpty { return "needs \(missing.joined(separator: ", ")) of Slurm (Debian: slurm-wlm)" }
+        return getuid() == 0 ? nil : "needs root to start a Slurm of its own"
     }
 
     private static func find(_ program: String) -> String? {

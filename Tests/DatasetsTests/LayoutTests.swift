@@ -167,7 +167,9 @@ import Testing
         #expect(error?.localizedDescription.contains(words) == true, "\(error?.localizedDescription ?? "")")
     }
 
-    @Test("the true UCF101 lists have 9,537 training and 3,783 test clips", .enabled(if: OfficialLists.arePresent))
+    @Test(
+        "the true UCF101 lists have 9,537 training and 3,783 test clips",
+        .enabled(if: OfficialLists.arePresent, "needs the official lists of UCF101"))
     func officialLists() throws {
         let dataset = DatasetConfiguration(layout: .ucf101, root: scratch.path, splits: OfficialLists.folder)
         let clips = try dataset.clips()

@@ -10,7 +10,7 @@ import Video
 @testable import Extraction
 
 /// Networks as they go to a GPU, run by ONNX Runtime on this processor: only where it is installed.
-@Suite("networks for ONNX Runtime", .enabled(if: (try? RuntimeLibrary.load()) != nil))
+@Suite("networks for ONNX Runtime", .enabled(if: (try? RuntimeLibrary.load()) != nil, "needs ONNX Runtime"))
 struct DeviceNetworkTests {
     static func recipe(_ name: String, size: Int, _ precision: Precision = .f32) throws -> ExtractionRecipe {
         let backbone = try #require(Backbone.named(name))

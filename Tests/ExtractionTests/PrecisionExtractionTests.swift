@@ -15,7 +15,9 @@ import Testing
         return extractor
     }
 
-    @Test("int8 is a recipe of its own whose ranges stay when clips are added", .enabled(if: Precision.int8.isNative))
+    @Test(
+        "int8 is a recipe of its own whose ranges stay when clips are added",
+        .enabled(if: Precision.int8.isNative, "needs int8 instructions"))
     func int8() throws {
         let dataset = try TinyDataset()
         let cache = try dataset.cache()
@@ -46,7 +48,9 @@ import Testing
         #expect(tensors[0].values != tensors[1].values)
     }
 
-    @Test("what the processor cannot do is said, and done in f32", .enabled(if: !Precision.bf16.isNative))
+    @Test(
+        "what the processor cannot do is said, and done in f32",
+        .enabled(if: !Precision.bf16.isNative, "needs a processor without bf16"))
     func fallback() throws {
         let dataset = try TinyDataset()
         let cache = try dataset.cache()
@@ -57,7 +61,9 @@ import Testing
         #expect(try Self.extractor(dataset, .f32).run(into: cache) { _ in }.skipped == 4)
     }
 
-    @Test("a data set of broken clips cannot be calibrated, and says why", .enabled(if: Precision.int8.isNative))
+    @Test(
+        "a data set of broken clips cannot be calibrated, and says why",
+        .enabled(if: Precision.int8.isNative, "needs int8 instructions"))
     func nothingToCalibrateOn() throws {
         let dataset = try TinyDataset(clips: 0)
         try dataset.add("jump/a.mp4", Data("no video".utf8))

@@ -16,7 +16,7 @@ enum OfficialLists {
     static let arePresent = FileManager.default.fileExists(atPath: folder + "/trainlist01.txt")
 }
 
-@Suite("UCF101's official lists", .enabled(if: OfficialLists.arePresent, "the lists are not here"))
+@Suite("UCF101's official lists", .enabled(if: OfficialLists.arePresent, "needs the official lists of UCF101"))
 struct RealListsTests {
     @Test("13,320 files are found, counted, split by group, and a leak among them is seen")
     func wholeDataset() throws {

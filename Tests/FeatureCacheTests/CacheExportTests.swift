@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test(
-        "numpy.load reads a .npz, names and all", .enabled(if: python != nil, "NumPy is not installed"),
+        "numpy.load reads a .npz, names and all", .enabled(if: python != nil, "needs python3 with NumPy"),
         arguments: StoredType.allCases)
     func npz(_ type: StoredType) throws {
         let (path, _) = try export(.npz, as: type)

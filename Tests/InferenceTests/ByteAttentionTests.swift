@@ -4,7 +4,7 @@ import Testing
 @testable import Inference
 @testable import NeuralNetwork
 
-@Suite(.enabled(if: Precision.int8.isNative)) struct ByteAttentionTests {
+@Suite(.enabled(if: Precision.int8.isNative, "needs int8 instructions")) struct ByteAttentionTests {
     /// Two pictures' tokens with query, key and value of two heads, sharp or not, whose keys have something in common.
     private struct Example {
         let heads = 2

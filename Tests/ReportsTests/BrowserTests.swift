@@ -17,7 +17,9 @@ import Testing
         return try ChildProcess.run(try #require(Self.browser), common + arguments + ["file://" + path])
     }
 
-    @Test("a report opens without an error on desks and phones", .enabled(if: browser != nil), arguments: [1440, 390])
+    @Test(
+        "a report opens without an error on desks and phones", .enabled(if: browser != nil, "needs Chromium"),
+        arguments: [1440, 390])
     func opens(width: Int) throws {
         let place = try ReportPlace(ReportTests.hostile, perClass: ReportTests.splits, files: 20)
         let path = place.path + "/r.html"
@@ -29,7 +31,9 @@ import Testing
         #expect(picture.count > 20_000)
     }
 
-    @Test("no page asks a server for anything or has an element of a label's", .enabled(if: browser != nil))
+    @Test(
+        "no page asks a server for anything or has an element of a label's",
+        .enabled(if: browser != nil, "needs Chromium"))
     func isSealed() throws {
         let server = try LocalServer()
         let scratch = try ScratchFolder()

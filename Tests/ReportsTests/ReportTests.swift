@@ -120,7 +120,7 @@ import Testing
         #expect(elsewhere.mistakes.allSatisfy { $0.problem?.contains("nowhere") == true })
     }
 
-    @Test("charts can be had as files", .enabled(if: hasGnuplot), arguments: Gnuplot.Format.allCases)
+    @Test("charts can be had as files", .enabled(if: hasGnuplot, "needs gnuplot"), arguments: Gnuplot.Format.allCases)
     func files(format: Gnuplot.Format) throws {
         let place = try ReportPlace(["jump", "run"], perClass: Self.splits)
         let report = try RunReport(try place.run("one") { $0 % 2 == 0 })

@@ -86,7 +86,7 @@ import Testing
 
     @Test(
         "elementary streams and rarer containers are videos",
-        .enabled(if: FFmpegCommand.isSame, "ffmpeg with this libswscale is not installed"),
+        .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"),
         arguments: [
             ["-c:v", "mpeg2video", "a.m2v"], ["-c:v", "mpeg1video", "a.m1v"], ["-c:v", "mpeg4", "-f", "m4v", "a.cmp"],
             ["-c:v", "mjpeg", "a.mjpeg"], ["-c:v", "mpeg4", "a.nut"], ["-c:v", "mpeg2video", "-f", "vob", "a.m2p"],

@@ -25,7 +25,7 @@ import Testing
     func ordinary(name: String) throws { #expect(try table(fixture(name)) != nil) }
 
     @Test(
-        "the sample clips are not decoded to be listed", .enabled(if: SampleClips.arePresent, "no sample clips here"),
+        "the sample clips are not decoded to be listed", .enabled(if: SampleClips.arePresent, "needs the sample clips"),
         arguments: SampleClips.files)
     func clips(name: String) throws { #expect(try table(SampleClips.folder + "/" + name) != nil) }
 

@@ -65,7 +65,8 @@ import Testing
     }
 
     @Test(
-        "the ffmpeg command turns and mirrors likewise", .enabled(if: FFmpegCommand.isSame, "no ffmpeg"),
+        "the ffmpeg command turns and mirrors likewise",
+        .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"),
         arguments: matrices)
     func command(matrix: [Int32], corners: String) throws {
         let path = try movie(matrix)

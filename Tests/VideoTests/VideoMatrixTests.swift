@@ -52,7 +52,7 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
 
     @Test(
         "pixels are the ffmpeg command's, to the byte",
-        .enabled(if: FFmpegCommand.isSame, "ffmpeg with this libswscale is not installed"), arguments: MatrixEntry.all)
+        .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"), arguments: MatrixEntry.all)
     func pixels(entry: MatrixEntry) throws {
         let frames = try VideoReader(path: entry.path).sample(.first(frames: 1000), framing: .full).frames
         let scratch = try ScratchFolder()
@@ -92,7 +92,7 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
 
     @Test(
         "the table of containers, codecs and samplings",
-        .enabled(if: ProcessInfo.processInfo.environment["ZOETROPE_MATRIX"] != nil, "ZOETROPE_MATRIX is not set"))
+        .enabled(if: ProcessInfo.processInfo.environment["ZOETROPE_MATRIX"] != nil, "needs ZOETROPE_MATRIX"))
     func table() throws {
         var rows = [
             "| codec | container | frames | times | " + Self.samplings.map(\.name).joined(separator: " | ") + " |"

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# What `make check` and continuous integration run: formatting, all tests with the commands in release, damaged files under
+# AddressSanitizer, and extraction and cache under ThreadSanitizer. Prints the seconds of each stage.
+#
+#   FLAGS     of swift build and swift test     PROGRAM   where `make build` puts the program
+set -uo pipefail
+cd "$(dirname "$0")/.."
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+summary=""
+
+stage() {
+  local name=$1 begin=$SECONDS
+  shift
+  "$@" || { echo "make check: $name failed" >&2; exit 1; }
+  summary+=$(printf '%6d s  %s' $((SECONDS - begin)) "$name")$'\n'
+}
+
+# Whether a test may be skipped for a reason: only if what it needs is not there.
+is_expected() {
+  case $1 in
+    *"needs ffmpeg"*) ! command -v ffmpeg >/dev/null || [ "$(uname)" = Darwin ] ;;
+    *"needs gnuplot"*) ! command -v gnuplot >/dev/null ;;
+    *"needs Chromium"*) ! command -v chromium >/dev/null ;;
+    *"needs python3 with NumPy"*) ! python3 -c 'import numpy' 2>/dev/null ;;
+    *"needs sqlite-vec"*) ! python3 -c 'import sqlite_vec' 2>/dev/null ;;
+    *"needs clang and LD_PRELOAD"*) ! command -v clang >/dev/null || [ "$(uname)" = Darwin ] ;;
+    *"needs root and mount"*) [ "$(id -u)" != 0 ] || ! (d=$(mktemp -d) && mount -t tmpfs tmpfs "$d" 2>/dev/null && umount "$d") ;;
+    *"of Slurm"*) ! command -v slurmctld >/dev/null ;;
+    *"needs root to start"*) [ "$(id -u)" != 0 ] ;;
+    *"needs the sample clips"*) [ ! -d ../shared/clips ] ;;
+    *"needs the official lists"*) [ ! -d ../shared/splits ] ;;
+    *"needs int8 instructions"*) ! grep -qE 'avx2|avx512bw' /proc/cpuinfo ;;
+    *"needs a processor without bf16"*) grep -qE 'avx512_bf16|avx_ne_convert|avx512bw|amx_bf16' /proc/cpuinfo ;;
+    *"needs libswscale 6"*) ! pkg-config --max-version=7 libswscale 2>/dev/null ;;
+    *"needs ONNX Runtime"*) [ -z "${ZOETROPE_ONNXRUNTIME:-}" ] ;;
+    *"needs ZOETROPE_MATRIX"*) [ -z "${ZOETROPE_MATRIX:-}" ] ;;
+    *) false ;;
+  esac
+}
+
+tests() {
+  ZOETROPE_PROGRAM="$PWD/$PROGRAM" swift test --skip-build $FLAGS 2>&1 | tee "$log" || return 1
+  local unexpected=0 line
+  while IFS= read -r line; do
+    is_expected "$line" || { echo "skipped unexpectedly: $line" >&2; unexpected=1; }
+  done < <(grep -aE '^. (Test|Suite) .* skipped' "$log")
+  return $unexpected
+}
+
+races() {
+  ZOETROPE_TEST_TARGETS="ExtractionTests FeatureCacheTests" \
+    swift test --sanitize=thread --scratch-path .build/tsan $FLAGS 2>&1 | tail -n 3
+}
+
+stage "formatting" make --no-print-directory lint
+stage "building the tests" swift build --build-tests --explicit-target-dependency-import-check error $FLAGS
+stage "building the program" make --no-print-directory build
+stage "tests" tests
+stage "damaged files under AddressSanitizer" make --no-print-directory fuzz CASES="${CASES:-100}"
+stage "races under ThreadSanitizer" races
+printf '\n%s' "$summary"
