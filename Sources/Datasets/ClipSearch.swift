@@ -39,7 +39,9 @@ struct ClipSearch {
     }
 
     /// What to tell the user of the files that were found.
-    var notes: [String] { renamed > 0 ? [RenamedClips.note(renamed, example: example)] : [] }
+    var notes: [String] {
+        [renamed > 0 ? RenamedClips.note(renamed, example: example) : nil, finder.note].compactMap { $0 }
+    }
 
     /// Where the clip is below the root; as named if it is nowhere, so that it is reported as missing. Nil if no path is below the root.
     mutating func place(of name: Name, label: String, split: Split?) -> String? {

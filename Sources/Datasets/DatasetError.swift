@@ -14,8 +14,8 @@ public enum DatasetError: LocalizedError, Equatable {
     case noHeader(file: String, columns: Int, first: String)
     /// What the file is, and what the user can do.
     case notAList(String, String, remedy: String)
-    /// Why it has no clips.
-    case emptyList(String, String)
+    /// Why it has no clips; official lists have no header row.
+    case emptyList(String, String, isOfficial: Bool = false)
     case severalLists(folder: String, String, [String])
     case outsideRoot(file: String, row: Int, path: String, root: String)
     /// A list of parts of videos, with the columns of their start and end.
@@ -26,6 +26,7 @@ public enum DatasetError: LocalizedError, Equatable {
     case malformedPattern(String, String)
     case hasTest(String)
     case storedTest(String, clips: Int)
+    case emptyTest(TestShareProblem)
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
@@ -46,13 +47,18 @@ public enum DatasetError: LocalizedError, Equatable {
             "\(file) has no header row, and so no column \(column). Write a first line such as path,label,\(column)."
         case .missingColumn(let file, let column, let header):
             "\(file) has no column \(column). Its header row is: \(header.joined(separator: ", ")). Name the columns path, label, split and group there."
+        case .noHeader(let file, 1, let first):
+            "\(file) has no header row, and no labels: \(first). Write a label after each path, such as run/1.mp4,run."
         case .noHeader(let file, let columns, let first):
-            "\(file) has no header row, and \(columns == 1 ? "one column" : "\(columns) columns"): \(first). Write a first line that names the columns, such as path,label"
-                + (columns == 1 ? ", and a label on every line." : ".")
+            "\(file) has no header row that says what its \(columns) columns are: \(first). Write a first line with a name for each, such as "
+                + "path, label and split; columns of other names are not read."
         case .notAList(let path, let what, let remedy):
-            "\(path) is not a list of clips: it is \(what). \(remedy)"
-        case .emptyList(let path, let reason):
-            "The list \(path) has no clips: \(reason). Write a line for each clip, below a header row such as path,label."
+            "\(path) is not a list of clips: it is \(what). Name a text file with a path and a label on every line: \(remedy)."
+        case .emptyList(let path, let reason, let isOfficial):
+            "The list \(path) has no clips: \(reason). "
+                + (isOfficial
+                    ? "Take the lists as published."
+                    : "Write a line for each clip, below a header row such as path,label.")
         case .severalLists(let folder, let split, let names):
             "\(folder) has several lists of the \(split) part: \(names.joined(separator: ", ")). Put one of each part into a folder of its own, as train.csv, "
                 + "validation.csv and test.csv, and correct `dataset.splits`."
@@ -70,6 +76,7 @@ public enum DatasetError: LocalizedError, Equatable {
             "`dataset.group` is the pattern \(pattern), but \(reason). Correct it."
         case .hasTest(let name):
             "`dataset.test` sets a test part aside, but \(name) has one of its own. Leave `test` out."
+        case .emptyTest(let problem): problem.text
         case .storedTest(let name, let clips):
             "The cache has \(clips) test clips of the data set \(name), and `dataset.test` sets others aside: either the data set has "
                 + "a test part of its own, or an older version stored another share. Run `zoetrope extract` with this pipeline, which "

@@ -9,6 +9,9 @@ struct FileFinder {
     /// Whether file names are the same that differ only in case and in characters that are neither letters nor digits. Identifiers of
     /// YouTube are not.
     private let isLenient: Bool
+    /// Paths that could be several files, and one of them with these.
+    private(set) var ambiguous: Set<String> = []
+    private(set) var example = ""
     /// Contents of folders that were looked into.
     private var folders: [String: Folder] = [:]
 
@@ -38,21 +41,31 @@ struct FileFinder {
     mutating func only(like path: String) -> String? {
         var parts = path.splitBytes("/").map(String.init)
         guard let name = parts.popLast() else { return nil }
-        var folder = ""
+        // As spelled in the list first.
+        var places = [""]
         for part in parts {
-            let contents = contents(of: folder)
-            if contents.names.contains(Array(part.utf8)) {
-                folder = FolderLister.joined(folder, part)
-            } else if let other = contents.folders[Self.key(ofFolder: part)], other.count == 1 {
-                folder = FolderLister.joined(folder, other[0])
-            } else {
-                return nil
+            places = places.flatMap { place in
+                let contents = contents(of: place)
+                let others = (contents.folders[Self.key(ofFolder: part)] ?? []).filter {
+                    !$0.utf8.elementsEqual(part.utf8)
+                }
+                return ((contents.names.contains(Array(part.utf8)) ? [part] : []) + others.sorted())
+                    .map { FolderLister.joined(place, $0) }
             }
         }
-        let contents = contents(of: folder)
-        if contents.names.contains(Array(name.utf8)) { return FolderLister.joined(folder, name) }
-        guard let found = contents.clips[key(ofClip: name)], found.count == 1 else { return nil }
-        return FolderLister.joined(folder, found[0])
+        let key = key(ofClip: name)
+        var found: [String] = []
+        for place in places {
+            let contents = contents(of: place)
+            let isListed = contents.names.contains(Array(name.utf8))
+            found += (isListed ? [name] : contents.clips[key] ?? []).map { FolderLister.joined(place, $0) }
+            if place.utf8.elementsEqual(parts.joined(separator: "/").utf8), !found.isEmpty { break }
+        }
+        if found.count > 1 {
+            if ambiguous.isEmpty { example = "\(path): \(found.sorted().joined(separator: ", "))" }
+            ambiguous.insert(path)
+        }
+        return found.count == 1 ? found.first : nil
     }
 
     private mutating func contents(of folder: String) -> Folder {
@@ -72,16 +85,23 @@ struct FileFinder {
     }
 
     /// `HandstandPushups` and `HandStandPushups`, `brush hair` and `brush_hair`, `pumping (gas)` and `pumping_gas` are the same. Digits
-    /// stay apart: `1_11` is not `11_1`.
+    /// stay apart, for `1_11` is not `11_1`, and so do other signs: `c++` is not `c`.
     static func key(ofFolder name: String) -> String {
-        let words = name.lowercased().split { !($0.isLetter || $0.isNumber) }
-        return words.joined(separator: name.contains(where: \.isNumber) ? "_" : "")
+        let words = name.lowercased().split { " _-()',.".contains($0) }
+        return words.isEmpty ? name : words.joined(separator: name.contains(where: \.isNumber) ? "_" : "")
     }
 
     /// The name without the ending of a video.
     private func key(ofClip name: String) -> String {
         let stem = VideoReader.isVideo(name) ? (name as NSString).deletingPathExtension : name
-        guard isLenient else { return stem }
-        return stem.lowercased().split { !($0.isLetter || $0.isNumber) }.joined(separator: "_")
+        let words = isLenient ? stem.lowercased().split { !($0.isLetter || $0.isNumber) } : []
+        return words.isEmpty ? stem : words.joined(separator: "_")
+    }
+
+    /// What to tell the user of paths that could be several files; nil if there is none.
+    var note: String? {
+        ambiguous.isEmpty
+            ? nil
+            : "\(ambiguous.count == 1 ? "1 path" : "\(ambiguous.count) paths") of the list could be several files, none of which is used, such as \(example)"
     }
 }

@@ -18,7 +18,7 @@ struct JSONList {
         let start = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard start.hasBytePrefix("[") || start.hasBytePrefix("{") else { return nil }
         func refuse(_ what: String) -> DatasetError {
-            .notAList(file, "JSON, \(what)", remedy: "Write a CSV file with the columns path and label.")
+            .notAList(file, "JSON, \(what)", remedy: "write it as CSV with the columns path and label")
         }
         if let reason = JSONLimits.problem(Data(start.utf8), values: Self.mostValues) { throw refuse("but \(reason)") }
         let values: [[String: Any]]

@@ -30,9 +30,12 @@ struct OfficialClips {
     ///
     /// - Throws: `DatasetError.emptyList` if there is none.
     func listing(of list: String) throws -> DatasetListing {
-        if clips.isEmpty { throw DatasetError.emptyList(list, "it has blank lines or unused clips only") }
+        if clips.isEmpty {
+            throw DatasetError.emptyList(list, "all lines are blank or of unused clips", isOfficial: true)
+        }
         var listing = DatasetListing(clips: clips)
-        if renamed > 0 { listing.notes = [RenamedClips.note(renamed, example: example)] }
+        listing.notes = [renamed > 0 ? RenamedClips.note(renamed, example: example) : nil, finder.note]
+            .compactMap { $0 }
         return listing
     }
 }

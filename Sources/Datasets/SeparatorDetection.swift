@@ -28,7 +28,7 @@ struct SeparatorDetection {
         for (number, line) in lines where !line.isEmpty {
             if found == nil, let byte = Self.statedSeparator(line) {
                 stated = byte
-            } else if !ListTable.isComment([line], isClip) || Self.namesColumns(line) {
+            } else if !Self.isComment(line, isClip) || Self.namesColumns(line) {
                 found = (number, line)
                 break
             } else {
@@ -45,6 +45,13 @@ struct SeparatorDetection {
     private static func statedSeparator(_ line: String) -> UInt8? {
         let bytes = Array(line.lowercased().utf8)
         return bytes.count == 5 && bytes.starts(with: Array("sep=".utf8)) ? bytes.last : nil
+    }
+
+    /// Whether a line is a comment, whatever separates its fields.
+    private static func isComment(_ line: String, _ isClip: @escaping (String) -> Bool) -> Bool {
+        guard line.hasBytePrefix("#") else { return false }
+        return ListTable.isComment(SpacedLine(line, isClip: isClip).fields(columns: nil), isClip)
+            && characters.allSatisfy { ListTable.isComment(fields(line, $0), isClip) }
     }
 
     /// Whether a line that looks like a comment is a header row.
