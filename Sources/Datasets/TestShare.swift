@@ -68,7 +68,10 @@ public struct TestShareProblem: Equatable, Sendable {
         case (let larger?, nil): return what + "Set it to \(larger) or more."
         case (nil, let without?): return what + "To test all classes, \(without)."
         case (nil, nil):
-            return what + "Add clips of other sources to these classes, or leave them out with `dataset.classes`."
+            return what
+                + (classes.count == 1
+                    ? "Add clips of other sources to this class, or leave it out with `dataset.classes`."
+                    : "Add clips of other sources to these classes, or leave them out with `dataset.classes`.")
         }
     }
 }
