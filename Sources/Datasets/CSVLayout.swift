@@ -41,10 +41,7 @@ struct CSVLayout {
         // By bytes: paths in different Unicode forms are different files.
         var clips: [[UInt8]: Clip] = [:]
         for entry in entries {
-            guard let path = search.place(of: entry.name, label: entry.label, split: entry.split) else {
-                throw DatasetError.outsideRoot(
-                    file: entry.file, row: entry.row, path: entry.name.text, root: root)
-            }
+            let path = search.place(of: entry.name, label: entry.label, split: entry.split)
             let clip = Clip(path: path, label: entry.label, split: entry.split ?? .train, group: entry.group)
             let key = Array(path.utf8)
             if let other = clips[key], other.label != clip.label || other.split != clip.split {
@@ -95,37 +92,43 @@ struct CSVLayout {
             throw DatasetError.timeRange(file: file, row: row.number, columns: names)
         }
         return try table.rows.map { row in
-            func malformed(_ reason: String) -> DatasetError {
-                .malformedRow(file: file, row: row.number, reason: reason)
-            }
-            guard let label = Self.label(row, columns) else { throw malformed("the label is empty") }
-            let name: ClipSearch.Name
-            if let path = row.cell(columns.path) {
-                let candidates = listed.candidates(path)
-                guard !candidates.isEmpty else {
-                    throw DatasetError.outsideRoot(file: file, row: row.number, path: path, root: root)
-                }
-                name = ClipSearch.Name(path, candidates: candidates)
-            } else if columns.kinetics.isEmpty {
-                throw malformed("the path is empty")
-            } else {
-                let clip = KineticsClip(columns.kinetics.map(row.cell))
-                if let problem = clip.problem { throw malformed(problem) }
-                name = ClipSearch.Name(kinetics: clip)
-                guard Clip.staysInside(name.text) else {
-                    throw DatasetError.outsideRoot(file: file, row: row.number, path: name.text, root: root)
-                }
-            }
-            var own = split
-            if let text = row.cell(columns.split) {
-                guard let known = SplitNames.split(named: text) else {
-                    throw malformed("the split \(text) is none of train, validation, test")
-                }
-                own = known
+            guard let label = Self.label(row, columns) else {
+                throw DatasetError.malformedRow(file: file, row: row.number, reason: "the label is empty")
             }
             return Entry(
-                file: file, row: row.number, name: name, label: label, split: own, group: row.cell(columns.group))
+                file: file, row: row.number, name: try name(row, columns, listed, file), label: label,
+                split: try Self.split(row, columns, file) ?? split, group: row.cell(columns.group))
         }
+    }
+
+    /// What the row calls the clip: a path, or Kinetics' identifier and times.
+    private func name(
+        _ row: ListTable.Row, _ columns: ListColumns, _ listed: ListedPath, _ file: String
+    ) throws -> ClipSearch.Name {
+        let name: ClipSearch.Name
+        if let path = row.cell(columns.path) {
+            name = ClipSearch.Name(path, candidates: listed.candidates(path))
+        } else {
+            let clip = columns.kinetics.isEmpty ? nil : KineticsClip(columns.kinetics.map(row.cell))
+            if let problem = clip == nil ? "the path is empty" : clip?.problem {
+                throw DatasetError.malformedRow(file: file, row: row.number, reason: problem)
+            }
+            name = clip.map { ClipSearch.Name(kinetics: $0) } ?? ClipSearch.Name("", candidates: [])
+        }
+        guard let first = name.candidates.first, Clip.staysInside(first) else {
+            throw DatasetError.outsideRoot(file: file, row: row.number, path: name.text, root: root)
+        }
+        return name
+    }
+
+    /// The split that the row names; nil if it names none.
+    private static func split(_ row: ListTable.Row, _ columns: ListColumns, _ file: String) throws -> Split? {
+        guard let text = row.cell(columns.split) else { return nil }
+        guard let known = SplitNames.split(named: text) else {
+            throw DatasetError.malformedRow(
+                file: file, row: row.number, reason: "the split \(text) is none of train, validation, test")
+        }
+        return known
     }
 
     private static func label(_ row: ListTable.Row, _ columns: ListColumns) -> String? {

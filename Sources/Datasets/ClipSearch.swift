@@ -43,8 +43,8 @@ struct ClipSearch {
         [renamed > 0 ? RenamedClips.note(renamed, example: example) : nil, finder.note].compactMap { $0 }
     }
 
-    /// Where the clip is below the root; as named if it is nowhere, so that it is reported as missing. Nil if no path is below the root.
-    mutating func place(of name: Name, label: String, split: Split?) -> String? {
+    /// Where the clip is below the root; as named if it is nowhere, so that it is reported as missing.
+    mutating func place(of name: Name, label: String, split: Split?) -> String {
         // As older versions found it.
         for path in name.candidates {
             let places = [path] + (split.map { ["\($0.rawValue)/\(path)"] } ?? []) + ["\(label)/\(path)"]
@@ -55,15 +55,15 @@ struct ClipSearch {
             if example.isEmpty, found.isRenamed { example = "\(found.path) for \(name.text)" }
             return found.path
         }
-        return name.candidates.first
+        return name.candidates.first ?? name.text
     }
 
     /// Whether a clip of that name is there.
     mutating func exists(_ name: Name, split: Split?) -> Bool {
         guard !name.candidates.isEmpty else { return false }
-        if name.candidates.contains(where: finder.exists) { return true }
+        if name.candidates.contains(where: finder.isClip) { return true }
         return folders(of: split ?? .train).contains { folder in
-            name.candidates.contains { finder.exists("\(folder)/\($0)") }
+            name.candidates.contains { finder.isClip("\(folder)/\($0)") }
         }
     }
 

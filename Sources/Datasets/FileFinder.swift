@@ -27,6 +27,13 @@ struct FileFinder {
     /// Whether a file or folder is there.
     func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: "\(root)/\(path)") }
 
+    /// Whether a file or a folder of images is there.
+    func isClip(_ path: String) -> Bool {
+        guard exists(path) else { return false }
+        guard FolderLayout.isFolder("\(root)/\(path)") else { return true }
+        return (try? FolderEntry.entries(of: "\(root)/\(path)"))?.contains { ImageFolder.isImage($0.name) } ?? false
+    }
+
     /// The names of the folders in the root.
     mutating func rootFolders() -> [String] { contents(of: "").folders.values.joined().sorted() }
 

@@ -64,7 +64,9 @@ struct ListColumns {
         group = column([groupName?.lowercased() ?? "group"])
         if let groupName, group == nil { throw DatasetError.missingColumn(file: file, groupName, header: header) }
         template = column(["id"]) == nil ? nil : column(["template"])
-        self.times = column(["youtube_id"]) == nil ? header.indices.filter { Self.isTime(header[$0]) } : []
+        // Kinetics' files are cut already.
+        let cut = column(["youtube_id"]) == nil ? [] : times
+        self.times = header.indices.filter { Self.isTime(header[$0]) && !cut.contains($0) }
     }
 
     /// The columns of a list without a header row.

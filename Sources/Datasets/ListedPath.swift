@@ -18,7 +18,7 @@ struct ListedPath {
 
     /// Paths below the root, the most literal first; empty if it leads out of the root.
     func candidates(_ name: String) -> [String] {
-        guard !name.utf8.contains(0) else { return [] }
+        guard !name.isEmpty, !name.utf8.contains(0) else { return [] }
         var found = Clip.staysInside(name) ? [name] : []
         let isWindows = name.utf8.contains(UInt8(ascii: "\\"))
         let path = isWindows ? name.replacingBytes("\\", with: "/") : name

@@ -58,20 +58,24 @@ struct DatasetParts {
             let isGiven = clips.contains { $0.split == .validation }
             add("validation", partition.validation, isGiven ? own : validationDecision(partition, isGrouped))
         }
+        let noTest =
+            training.folds == nil ? "no test part: `dataset.test` or `sequence.folds` makes one" : "no test part"
         let isSetAside = clips.contains(where: \.isSetAside)
         add(
             "test", partition.test,
             isSetAside || dataset.test > 0
                 ? "`dataset.test: \(dataset.test)`, `test_seed: \(dataset.testSeed)`"
                     + (isGrouped ? ", sources stay together" : "")
-                : partition.test.isEmpty ? "no test part: `dataset.test` or `sequence.folds` makes one" : own)
+                : partition.test.isEmpty ? noTest : own)
         return table
     }
 
     private func validationDecision(_ partition: Partition, _ isGrouped: Bool) -> String {
         let share = "`dataset.validation: \(training.validation)`"
         if training.validation == 0 { return share }
-        if partition.validation.isEmpty { return share + " of train, which is less than half a clip of every class" }
+        if partition.validation.isEmpty {
+            return share + " of train, which is less than half a \(isGrouped ? "source" : "clip") of every class"
+        }
         return share + " of train, `seed: \(training.seed)`" + (isGrouped ? ", sources stay together" : "")
     }
 

@@ -100,6 +100,7 @@ import Testing
             ("", "has no clips: it is empty"), (" \n\n", "it has blank lines only"),
             ("# a\n#b\n", "it has comments only"),
             ("path,label\n\n", "it has a header row only"), ("\u{FEFF}", "it is empty"), ("[]", "an empty JSON list"),
+            ("label\trun\npath\trun/1.mp4\n", "no column path"),
             ("run/1.mp4\n", "no header row, and no labels: run/1.mp4"), ("a,b\nc,d\n", "no column label, tag or class"),
             ("run/1.mp4 120 3\n", "what its 3 columns are: run/1.mp4 120 3"), ("x-1,5,people,test\n", "its 4 columns"),
             ("path label split\na b.mp4 x test\n", "row 2: it has 4 fields, and the header row 3"),
