@@ -1,5 +1,5 @@
-/// Comma-separated values (RFC 4180) with a header row, read byte by byte: a comma after U+0600 parts two fields, though
-/// Swift counts both as one character.
+/// Comma-separated values (RFC 4180) with a header row, or with another separator, read byte by byte: a comma after U+0600 parts
+/// two fields, though Swift counts both as one character.
 package struct CSVTable {
     /// A field that begins with a quote has no closing one.
     package struct Unterminated: Error {
@@ -16,24 +16,34 @@ package struct CSVTable {
     ///
     /// - Throws: `Unterminated`.
     package init(_ text: String) throws(Unterminated) {
-        var reader = Reader(Array(text.utf8))
-        var records: [[String]] = []
-        while let record = reader.record() {
-            if reader.isUnterminated { throw Unterminated(row: records.count + 1) }
-            records.append(record)
-        }
+        let records = try Self.records(text, separator: UInt8(ascii: ","))
         header = records.first ?? []
         rows = Array(records.dropFirst())
     }
 
+    /// All records of a text with an ASCII separator, the header among them.
+    ///
+    /// - Parameter limit: the most records that are read.
+    /// - Throws: `Unterminated`.
+    static func records(_ text: String, separator: UInt8, limit: Int = .max) throws(Unterminated) -> [[String]] {
+        var reader = Reader(Array(text.utf8), separator: separator)
+        var records: [[String]] = []
+        while records.count < limit, let record = reader.record() {
+            if reader.isUnterminated { throw Unterminated(row: records.count + 1) }
+            records.append(record)
+        }
+        return records
+    }
+
     private struct Reader {
-        private static let comma = UInt8(ascii: ","), quote = UInt8(ascii: "\"")
+        private static let quote = UInt8(ascii: "\"")
+        private let separator: UInt8
         private let bytes: [UInt8]
         private var place: Int
         private(set) var isUnterminated = false
 
-        init(_ bytes: [UInt8]) {
-            self.bytes = bytes
+        init(_ bytes: [UInt8], separator: UInt8) {
+            (self.bytes, self.separator) = (bytes, separator)
             place = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
         }
 
@@ -41,7 +51,7 @@ package struct CSVTable {
         mutating func record() -> [String]? {
             guard place < bytes.count else { return nil }
             var fields = [field()]
-            while place < bytes.count, bytes[place] == Self.comma {
+            while place < bytes.count, bytes[place] == separator {
                 place += 1
                 fields.append(field())
             }
@@ -59,7 +69,7 @@ package struct CSVTable {
 
         private mutating func plain() -> String {
             let start = place
-            while place < bytes.count, ![Self.comma, 0x0A, 0x0D].contains(bytes[place]) { place += 1 }
+            while place < bytes.count, ![separator, 0x0A, 0x0D].contains(bytes[place]) { place += 1 }
             return String(decoding: bytes[start..<place], as: UTF8.self)
         }
 
@@ -71,7 +81,7 @@ package struct CSVTable {
                 place += 1
                 if byte == Self.quote {
                     guard place < bytes.count, bytes[place] == Self.quote else {
-                        // What stands between the closing quote and the comma belongs to the field.
+                        // What stands between the closing quote and the separator belongs to the field.
                         return String(decoding: content, as: UTF8.self) + plain()
                     }
                     place += 1

@@ -12,7 +12,7 @@ public struct DatasetConfiguration: Sendable, Equatable {
         case hmdb51
         /// GTEA61 as folders of frames.
         case gtea61
-        /// Clips listed in CSV files, Kinetics' among them.
+        /// Clips that tables list: CSV, `path label` a line, JSON; Kinetics' lists among them.
         case csv
 
         /// Whether the data set has numbered official splits.
@@ -33,7 +33,7 @@ public struct DatasetConfiguration: Sendable, Equatable {
     public var layout: Layout
     /// Folder of the videos.
     public var root: String
-    /// Folder of the split lists, where the layout has them.
+    /// Folder of the split lists, or one list, if the layout has them.
     public var splits: String?
     /// Which official split, from 1; where there are all, the first.
     public var split: Int
@@ -106,6 +106,7 @@ public struct DatasetConfiguration: Sendable, Equatable {
         var seen: Set<[UInt8]> = []
         var all = DatasetListing(clips: listings.flatMap(\.clips).filter { seen.insert(Array($0.path.utf8)).inserted })
         for file in listings.flatMap(\.leftOut) where !all.leftOut.contains(file) { all.leftOut.append(file) }
+        for note in listings.flatMap(\.notes) where !all.notes.contains(note) { all.notes.append(note) }
         all.separateEquivalentPaths()
         all.clips.sort { $0.path < $1.path }
         return all
@@ -128,7 +129,7 @@ public struct DatasetConfiguration: Sendable, Equatable {
         }
         return DatasetListing(
             clips: all.filter { labels.contains($0.label) }.sorted { $0.path < $1.path },
-            leftOut: leftOut.sorted { $0.path < $1.path })
+            leftOut: leftOut.sorted { $0.path < $1.path }, notes: found.notes)
     }
 
     /// Paths that are left out.
@@ -146,10 +147,10 @@ public struct DatasetConfiguration: Sendable, Equatable {
         var listing =
             switch layout {
             case .folders: try FolderLayout(root: root).listing()
-            case .ucf101: DatasetListing(clips: try UCF101Layout(root: root, splits: splits, split: split).clips())
-            case .hmdb51: DatasetListing(clips: try HMDB51Layout(root: root, splits: splits, split: split).clips())
+            case .ucf101: try UCF101Layout(root: root, splits: splits, split: split).listing()
+            case .hmdb51: try HMDB51Layout(root: root, splits: splits, split: split).listing()
             case .gtea61: try GTEA61Layout(root: root).listing()
-            case .csv: DatasetListing(clips: try CSVLayout(root: root, splits: splits, groupColumn: group).clips())
+            case .csv: try CSVLayout(root: root, splits: splits, groupColumn: group).listing()
             }
         listing.separateEquivalentPaths()
         if layout != .csv { listing.clips = try grouped(listing.clips) }
@@ -168,8 +169,8 @@ public struct DatasetConfiguration: Sendable, Equatable {
             }
             return Clip(path: clip.path, label: clip.label, split: clip.split, group: found)
         }
-        if grouped.allSatisfy({ $0.group == nil }) {
-            throw DatasetError.malformedPattern(group, "it is found in no path, such as \(clips[0].path)")
+        if let first = clips.first, grouped.allSatisfy({ $0.group == nil }) {
+            throw DatasetError.malformedPattern(group, "it is found in no path, such as \(first.path)")
         }
         return grouped
     }
@@ -189,58 +190,6 @@ public struct DatasetConfiguration: Sendable, Equatable {
         case .top(let count):
             let counts = samples.filter { $0.split == .train }.reduce(into: [:]) { $0[$1.label, default: 0] += 1 }
             return Set(counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(count).map(\.key))
-        }
-    }
-}
-
-/// Why a dataset cannot be read.
-public enum DatasetError: LocalizedError, Equatable {
-    case missingFolder(String)
-    /// The root, and what was found there in parentheses.
-    case noVideos(String, leftOut: String = "")
-    case missingList(String)
-    case unreadableList(String, reason: String)
-    case malformedList(file: String, line: Int, text: String)
-    case malformedRow(file: String, row: Int, reason: String)
-    case missingColumn(file: String, String, header: [String])
-    case needsSplits(layout: String, example: String)
-    case outside(root: String, path: String)
-    case unknownClass(String, available: [String])
-    case malformedPattern(String, String)
-    case hasTest(String)
-    case storedTest(String, clips: Int)
-
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
-        switch self {
-        case .missingFolder(let path):
-            "The dataset folder \(path) does not exist or is not a folder. Correct `dataset.root`."
-        case .noVideos(let path, let leftOut):
-            "No videos under \(path)\(leftOut). Expected <root>/<label>/<video>, or <root>/train/<label>/<video> and "
-                + "<root>/test/<label>/<video>; a folder of images counts as one clip."
-        case .unreadableList(let path, let reason):
-            "The list \(path) cannot be read: \(reason). Name a text file in UTF-8, or split it into several data sets."
-        case .missingList(let path):
-            "The split list \(path) cannot be read. Correct `dataset.splits` or `dataset.split`."
-        case .malformedList(let file, let line, let text):
-            "\(file), line \(line): \"\(text)\" is not of the form of the official lists. Correct the line, or take the list as published."
-        case .malformedRow(let file, let row, let reason): "\(file), row \(row): \(reason). Correct the row."
-        case .missingColumn(let file, let column, let header):
-            "\(file) has no column \(column). Its header row is: \(header.joined(separator: ", ")). Name the columns path, label, split and group there."
-        case .needsSplits(let layout, let example):
-            "The layout \(layout) needs the official lists. Set `dataset.splits`: where \(example) and its kin are."
-        case .outside(let root, let path): "A list names \(path), which leads out of \(root). Correct the list."
-        case .malformedPattern(let pattern, let reason):
-            "`dataset.group` is the pattern \(pattern), but \(reason). Correct it."
-        case .hasTest(let name):
-            "`dataset.test` sets a test part aside, but \(name) has one of its own. Leave `test` out."
-        case .storedTest(let name, let clips):
-            "The cache has \(clips) test clips of the data set \(name), and `dataset.test` sets others aside: either the data set has "
-                + "a test part of its own, or an older version stored another share. Run `zoetrope extract` with this pipeline, which "
-                + "decodes nothing again, or leave `test` out."
-        case .unknownClass(let name, let available):
-            "`dataset.classes` names \"\(name)\", which the dataset does not have. It has "
-                + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."
         }
     }
 }

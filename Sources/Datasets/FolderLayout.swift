@@ -11,12 +11,21 @@ struct FolderLayout {
     ]
 
     func listing() throws -> DatasetListing {
+        do {
+            return try listing { Self.splitNames[$0.lowercased()] }
+        } catch DatasetError.noVideos(let root, let leftOut) {
+            // Names of splits that could be classes too, if there are no videos in them.
+            do { return try listing(SplitNames.split(named:)) } catch DatasetError.noVideos {
+                throw DatasetError.noVideos(root, leftOut: leftOut)
+            }
+        }
+    }
+
+    private func listing(_ split: (String) -> Split?) throws -> DatasetListing {
         var lister = FolderLister(root: root)
         let entries = try lister.rootEntries()
         let folders = entries.filter { $0.kind == .folder }
-        let splits = folders.compactMap { folder in
-            Self.splitNames[folder.name.lowercased()].map { (folder.name, $0) }
-        }
+        let splits = folders.compactMap { folder in split(folder.name).map { (folder.name, $0) } }
         if !splits.isEmpty && splits.count == folders.count {
             lister.leaveOutFiles(entries, in: "")
             for (name, split) in splits {

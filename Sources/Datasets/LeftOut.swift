@@ -86,6 +86,8 @@ public struct DatasetListing: Sendable, Equatable {
     public var clips: [Clip]
     /// Ordered by path; empty for layouts that lists define, in which only what a list names counts.
     public var leftOut: [LeftOut] = []
+    /// What was guessed, such as a list's encoding, or files with another name than in the list.
+    public var notes: [String] = []
 
     /// Class folders in which no clip was found.
     public var emptyClasses: [LeftOut] { leftOut.filter { $0.reason == .noClips } }

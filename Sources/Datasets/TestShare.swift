@@ -38,3 +38,69 @@ extension DatasetConfiguration {
         return clips.map { paths.contains($0.path) ? $0.settingAside : $0 }
     }
 }
+
+/// What `dataset.test` set aside, if that is not what its user wants, and which share does it.
+public struct TestShareProblem: Equatable, Sendable {
+    /// The share.
+    public let share: Double
+    /// Classes without a test clip; all of them if there is no test part.
+    public let classes: [String]
+    /// Whether no clip was set aside.
+    public let isEmpty: Bool
+    /// Whether clips are grouped by source.
+    public let isGrouped: Bool
+    /// The smallest share that gives every class a test clip that can have one; nil if none does.
+    public let smallest: Double?
+    /// Folds that every class can be cut into; nil if some class has a single source.
+    public let folds: Int?
+
+    /// What happened, and what helps, as two sentences.
+    public var text: String {
+        let names = classes.prefix(8).joined(separator: ", ") + (classes.count > 8 ? ", …" : "")
+        let what =
+            isEmpty
+            ? "`dataset.test: \(share)` sets no clip aside: it is less than half a \(isGrouped ? "source" : "clip") of every class. "
+            : "`dataset.test: \(share)` gives \(classes.count == 1 ? "the class" : "\(classes.count) classes") no test clip: \(names). "
+        let larger = smallest.flatMap { $0 > share ? "\($0)" : nil }
+        let without = folds.map { "remove `test` and hold out every clip in turn with --folds \($0)" }
+        switch (larger, without) {
+        case (let larger?, let without?): return what + "Set it to \(larger) or more, or \(without)."
+        case (let larger?, nil): return what + "Set it to \(larger) or more."
+        case (nil, let without?): return what + "To test all classes, \(without)."
+        case (nil, nil):
+            return what
+                + (classes.count == 1
+                    ? "Add clips of other sources to this class, or leave it out with `dataset.classes`."
+                    : "Add clips of other sources to these classes, or leave them out with `dataset.classes`.")
+        }
+    }
+}
+
+extension DatasetConfiguration {
+    /// What is wrong with the test part that `test` sets aside of these clips; nil if nothing is, or there is no share.
+    ///
+    /// - Parameter clips: as `clips()` returns them.
+    public func testShareProblem(_ clips: [Clip]) -> TestShareProblem? {
+        guard test > 0, !clips.isEmpty else { return nil }
+        let tested = Set(clips.filter { $0.split == .test }.map(\.label))
+        let untested = Set(clips.map(\.label)).subtracting(tested)
+        guard !untested.isEmpty else { return nil }
+        return TestShareProblem(
+            share: test, classes: untested.sorted(), isEmpty: tested.isEmpty,
+            isGrouped: clips.contains { $0.group != nil }, smallest: smallestTest(clips),
+            folds: Self.mostFolds(clips))
+    }
+
+    /// The smallest share that gives every class of these clips a test clip that can have one.
+    public func smallestTest(_ clips: [Clip]) -> Double? {
+        let seed = SplitMix64.hash("test", seed: UInt64(bitPattern: Int64(testSeed)))
+        return ValidationSplit.smallestFraction(examples: Self.pool(clips), seed: seed)
+    }
+
+    /// The most folds, up to five, into which all classes of these clips can be cut.
+    public static func mostFolds(_ clips: [Clip]) -> Int? { ValidationSplit.mostFolds(examples: pool(clips)) }
+
+    private static func pool(_ clips: [Clip]) -> [(label: String, group: String?, name: String)] {
+        clips.filter { $0.ownSplit == .train }.map { ($0.label, $0.group, $0.path) }
+    }
+}

@@ -1,26 +1,37 @@
+import Escaping
 import Foundation
 
 /// UCF101 (Soomro, Zamir, Shah 2012) as it unpacks: `<root>/<Class>/v_<Class>_g<group>_c<clip>.avi`, and
 /// the official lists `trainlist0N.txt` (`Class/v_….avi 1`) and `testlist0N.txt` (`Class/v_….avi`).
+///
+/// The videos may have another ending or be folders of frames, and a class another spelling: the lists have HandstandPushups, the
+/// files HandStandPushups.
 struct UCF101Layout {
     let root: String
     let splits: String?
     let split: Int
 
-    func clips() throws -> [Clip] {
+    func listing() throws -> DatasetListing {
         guard let splits else { throw DatasetError.needsSplits(layout: "ucf101", example: "trainlist01.txt") }
         guard FolderLayout.isFolder(root) else { throw DatasetError.missingFolder(root) }
-        return try Self.clips(in: "\(splits)/trainlist0\(split).txt", .train)
-            + Self.clips(in: "\(splits)/testlist0\(split).txt", .test)
+        var clips = OfficialClips(root: root)
+        for (name, part) in [("trainlist", Split.train), ("testlist", .test)] {
+            try Self.add("\(splits)/\(name)0\(split).txt", part, to: &clips)
+        }
+        return try clips.listing(of: "\(splits)/trainlist0\(split).txt")
     }
 
-    private static func clips(in file: String, _ split: Split) throws -> [Clip] {
-        try SplitList.lines(of: file).map { number, line in
-            guard let match = line.wholeMatch(of: /([^\/]+)\/([^\/]+?\.\w+)(?:\s+\d+)?/) else {
+    private static func add(_ file: String, _ split: Split, to clips: inout OfficialClips) throws {
+        for (number, line) in try SplitList.lines(of: file) {
+            // Lists of frames have the number of frames before the class.
+            guard
+                let match = line.replacingBytes("\\", with: "/").wholeMatch(
+                    of: /(?:.*\/)?([^\/]+)\/([^\/]+?)(?:\s+\d+){0,2}/)
+            else {
                 throw DatasetError.malformedList(file: file, line: number, text: line)
             }
-            let (label, name) = (String(match.1), String(match.2))
-            return Clip(path: "\(label)/\(name)", label: label, split: split, group: group(of: name, label))
+            let (label, name) = (clips.label(String(match.1)), String(match.2))
+            clips.add(name, folder: String(match.1), label: label, split: split, group: group(of: name, label))
         }
     }
 

@@ -8,6 +8,10 @@ public struct DatasetCheck: Sendable {
     public let counts: [String: [Split: Int]]
     /// Paths that are missing or cannot be read, with the reason.
     public let unreadable: [(path: String, reason: String)]
+    /// The clips that can be read, each content once, as `extract` uses them.
+    public let usable: [Clip]
+    /// What was guessed of the lists.
+    public let notes: [String]
     /// Files under the root that are no clip.
     public let leftOut: [LeftOut]
     /// Class folders in which no clip was found.
@@ -37,7 +41,7 @@ public struct DatasetCheck: Sendable {
     ) throws {
         let listing = try dataset.listing()
         let clips = listing.clips
-        (leftOut, emptyClasses) = (listing.leftOutFiles, listing.emptyClasses)
+        (leftOut, emptyClasses, notes) = (listing.leftOutFiles, listing.emptyClasses, listing.notes)
         var counts: [String: [Split: Int]] = [:]
         for clip in clips { counts[clip.label, default: [:]][clip.split, default: 0] += 1 }
         let splits = Set(clips.map(\.split))
@@ -49,6 +53,7 @@ public struct DatasetCheck: Sendable {
         var unreadable: [(path: String, reason: String)] = []
         var digests = DigestList()
         var byDigest: [String: [Clip]] = [:]
+        var firsts: [String: Int] = [:]
         var done = 0
         let root = dataset.root
         try runJobs(count: clips.count, workers: workers) {
@@ -57,6 +62,7 @@ public struct DatasetCheck: Sendable {
             switch content {
             case .success(let content):
                 byDigest[content.digest, default: []].append(clips[index])
+                firsts[content.digest] = min(firsts[content.digest] ?? index, index)
                 digests.add(clips[index].path, content)
             case .failure(let error): unreadable.append((clips[index].path, error.localizedDescription))
             }
@@ -64,6 +70,7 @@ public struct DatasetCheck: Sendable {
             report(done, clips.count)
         }
         self.counts = counts
+        usable = firsts.values.sorted().map { clips[$0] }
         self.digests = digests
         self.unreadable = unreadable.sorted { $0.path < $1.path }
         duplicates = byDigest.values.filter { $0.count > 1 }.map { $0.sorted { $0.path < $1.path } }

@@ -132,6 +132,7 @@ public struct Extractor: Sendable {
             session.report(
                 .note("\(summary). `zoetrope dataset PIPELINE` lists \(listing.leftOut.count == 1 ? "it" : "them")."))
         }
+        if sample == nil { for note in listing.notes { session.report(.note(note)) } }
         let clips = sample?.choose(from: all) ?? all
         let checked = try configurations.map { try check($0, session.report) }
         let lock = try ExtractionLock(cache: session.cache.path)

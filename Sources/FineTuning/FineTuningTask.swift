@@ -81,7 +81,9 @@ final class FineTuningTask {
         if training.earlyStopping != nil, partition.validation.isEmpty,
             monitor == .validationLoss || monitor == .validationAccuracy
         {
-            throw SequenceError.noValidation(monitor: monitor.rawValue)
+            throw SequenceError.noValidation(
+                monitor: monitor.rawValue, share: partition.validation.isEmpty ? training.validation : 0,
+                smallest: partition.smallestValidation(features, than: training.validation, seed: training.seed))
         }
         initialState = FineTuningState(network.parameters, head.parameters, seed: training.seed)
         try keepInMemory(memory)

@@ -41,6 +41,7 @@ public struct FrameSet: Sendable {
         isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void
     ) throws {
         let clips = try dataset.clips()
+        if let problem = dataset.testShareProblem(clips), problem.isEmpty { throw DatasetError.emptyTest(problem) }
         let root = dataset.root
         let maker = RequestMaker(configuration)
         var digests = [String?](repeating: nil, count: clips.count)

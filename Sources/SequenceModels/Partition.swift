@@ -19,9 +19,23 @@ public struct Partition: Sendable, Equatable {
     /// - `validation`: share of train to set aside, from 0 to below 1.
     /// - `seed`: of the choice.
     public init(_ features: FeatureSet, validation fraction: Double, seed: Int) {
-        func indices(_ split: Split) -> [Int] {
-            features.examples.indices.filter { features.examples[$0].split == split.rawValue }
-        }
+        self.init(
+            features.examples.map { ($0.label, $0.group, $0.path) }, splits: features.examples.map(\.split),
+            validation: fraction, seed: seed)
+    }
+
+    /// The same of clips without features, as `sequence` divides them once all are extracted.
+    public init(_ clips: [Clip], validation fraction: Double, seed: Int) {
+        self.init(
+            clips.map { ($0.label, $0.group, $0.path) }, splits: clips.map(\.split.rawValue), validation: fraction,
+            seed: seed)
+    }
+
+    private init(
+        _ examples: [(label: String, group: String?, name: String)], splits: [String], validation fraction: Double,
+        seed: Int
+    ) {
+        func indices(_ split: Split) -> [Int] { splits.indices.filter { splits[$0] == split.rawValue } }
         let own = indices(.train)
         test = indices(.test)
         let given = indices(.validation)
@@ -30,11 +44,7 @@ public struct Partition: Sendable, Equatable {
             return
         }
         let chosen = ValidationSplit.choose(
-            fraction: fraction,
-            examples: own.map {
-                (features.examples[$0].label, features.examples[$0].group, features.examples[$0].path)
-            },
-            seed: UInt64(bitPattern: Int64(seed)))
+            fraction: fraction, examples: own.map { examples[$0] }, seed: UInt64(bitPattern: Int64(seed)))
         train = zip(own, chosen).filter { !$1 }.map(\.0)
         validation = zip(own, chosen).filter { $1 }.map(\.0)
     }
@@ -46,5 +56,16 @@ public struct Partition: Sendable, Equatable {
         case .validation: validation
         case .test: test
         }
+    }
+
+    /// The smallest share of the training clips that gives every class a validation clip that can have one; nil if none is asked
+    /// for with `fraction`, or there is a validation part.
+    package func smallestValidation(_ features: FeatureSet, than fraction: Double, seed: Int) -> Double? {
+        guard fraction > 0, validation.isEmpty else { return nil }
+        return ValidationSplit.smallestFraction(
+            examples: train.map {
+                (features.examples[$0].label, features.examples[$0].group, features.examples[$0].path)
+            },
+            seed: UInt64(bitPattern: Int64(seed)))
     }
 }

@@ -10,7 +10,8 @@ public enum SequenceError: LocalizedError, Equatable {
     case notVectors(shape: [Int], head: String)
     case notMaps(shape: [Int], head: String)
     case otherConfiguration(run: String, differences: [String])
-    case noValidation(monitor: String)
+    /// `share` is `dataset.validation`, `smallest` the share that is enough.
+    case noValidation(monitor: String, share: Double = 0, smallest: Double? = nil)
     case nothingToCalibrateOn
     case diverged(epoch: Int)
     case divergedFolds(Int, of: Int)
@@ -53,11 +54,15 @@ public enum SequenceError: LocalizedError, Equatable {
         case .otherConfiguration(let run, let differences):
             "The run \(run) was begun with another configuration, so it cannot go on with this one: "
                 + differences.joined(separator: "; ") + ". Train under another --name."
-        case .noValidation(let monitor):
+        case .noValidation(let monitor, 0, _):
             "Early stopping watches \(monitor), but there is no validation part. Set `dataset.validation` above 0."
+        case .noValidation(let monitor, let share, let smallest):
+            "Early stopping watches \(monitor), but `dataset.validation: \(share)` sets no clip aside: it is less than half a clip of every "
+                + "class. "
+                + (smallest.map { "Set it to \($0) or more, or remove" } ?? "Remove") + " `sequence.early_stopping`."
         case .nothingToCalibrateOn:
             "`sequence.calibrate` needs clips that were not trained on, but there is no validation part. Set "
-                + "`dataset.validation` above 0, or `sequence.folds`."
+                + "`dataset.validation` to a share of at least one clip of a class, or `sequence.folds`."
         case .diverged(let epoch):
             "Training diverged: the loss or a score became infinite or NaN in epoch \(epoch). Try a smaller `optimizer.learning_rate` or "
                 + "`standardize: true`."

@@ -242,7 +242,10 @@ public struct Trainer: Sendable {
             return canValidate ? .validationLoss : .trainLoss
         }
         if monitor.wantsValidation && !canValidate {
-            throw SequenceError.noValidation(monitor: monitor.rawValue)
+            throw SequenceError.noValidation(
+                monitor: monitor.rawValue, share: partition.validation.isEmpty ? configuration.validation : 0,
+                smallest: partition.smallestValidation(
+                    features, than: configuration.validation, seed: configuration.seed))
         }
         return monitor
     }

@@ -41,7 +41,8 @@ struct Dataset: ParsableCommand {
                 line.step("reading", done, of: total)
             }
             line.clear()
-            Console.print(Self.text(check, name: dataset.name))
+            let parts = try DatasetParts(pipeline, check)
+            Console.print(Self.text(check, parts, name: dataset.name))
             if twins { Console.print("\n" + (try findTwins(pipeline))) }
             if let digests { try check.digests.write(to: digests) }
             if !check.unreadable.isEmpty { throw Console.someFailed }
@@ -102,7 +103,7 @@ struct Dataset: ParsableCommand {
             """
     }
 
-    private static func text(_ check: DatasetCheck, name: String) -> TerminalText {
+    private static func text(_ check: DatasetCheck, _ use: DatasetParts, name: String) -> TerminalText {
         var table = TextTable([("class", .left)] + Split.allCases.map { (heading: $0.rawValue, alignment: .right) })
         var totals: [Split: Int] = [:]
         for (label, counts) in check.counts.sorted(by: { $0.key < $1.key }) {
@@ -113,6 +114,8 @@ struct Dataset: ParsableCommand {
             ["total, \(check.counts.count) \(check.counts.count == 1 ? "class" : "classes")"]
                 + Split.allCases.map { grouped(totals[$0] ?? 0) })
         var parts: [TerminalText] = ["\(name)\n\(lines: table.text)"]
+        if let table = use.text { parts.append(table) }
+        parts += list(check.notes.count == 1 ? "note" : "notes", check.notes)
         parts += list("cannot be read", check.unreadable.map(\.reason))
         let left = check.leftOut
         parts += list(
@@ -120,13 +123,20 @@ struct Dataset: ParsableCommand {
         let empty = check.emptyClasses
         parts += list(
             empty.count == 1 ? "class folder without a clip" : "class folders without a clip", empty.map(\.path))
+        let single = check.onlyInOneSplit
         parts += list(
-            "classes in one split only", check.onlyInOneSplit.map { "\($0.label): not in \($0.missing.rawValue)" })
+            single.count == 1 ? "class in one split only" : "classes in one split only",
+            single.map { "\($0.label): not in \($0.missing.rawValue)" })
+        parts += list(
+            use.problems.count == 1 ? "part that is not as it should be" : "parts that are not as they should be",
+            use.problems)
         let leaks = check.leaks
-        parts += list("clips both trained on and tested (same bytes in different splits)", leaks.map(paths))
         parts += list(
-            "duplicates within a split", check.duplicates.filter { Set($0.map(\.split)).count == 1 }.map(paths))
-        if check.isClean { parts.append("No problems found.") }
+            "\(leaks.count == 1 ? "clip" : "clips") both trained on and tested (same bytes in different splits)",
+            leaks.map(paths))
+        let copies = check.duplicates.filter { Set($0.map(\.split)).count == 1 }
+        parts += list(copies.count == 1 ? "duplicate within a split" : "duplicates within a split", copies.map(paths))
+        if check.isClean && use.problems.isEmpty { parts.append("No problems found.") }
         return TerminalText(joining: parts, separator: "\n\n")
     }
 

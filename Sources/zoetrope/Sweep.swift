@@ -54,6 +54,9 @@ struct Sweep: ParsableCommand {
             }
             let missing = try TrainSequence.checkCoverage(
                 plan.points[0].pipeline, cache, extraction.id, allowsPartial: partial.isAllowed)
+            let first = plan.points[0].pipeline
+            try TestPart.check(
+                first.dataset, cache, isCrossValidated: folds != nil || first.training?.folds != nil)
             if let folds { return try nest(plan, folds: folds, cache, extraction) }
             var sweep = SweepRun(
                 plan: plan, runs: runs.path, version: ZoetropeCommand.version, workers: workers,

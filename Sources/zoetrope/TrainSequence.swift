@@ -95,6 +95,7 @@ struct TrainSequence: ParsableCommand {
         run.root = pipeline.dataset.root
         run.excluded = try pipeline.dataset.excludedPaths()
         run.source = pipeline.dataset
+        try TestPart.check(pipeline.dataset, cache, isCrossValidated: training.folds != nil)
         run.missing = try Self.checkCoverage(pipeline, cache, extraction.id, allowsPartial: options.allowsPartial)
         Interruption.install()
         let line = ProgressLine()
@@ -119,14 +120,7 @@ struct TrainSequence: ParsableCommand {
             for warning in summary.warnings { Console.message("warning: \(warning)") }
         }
         if let metrics = summary?.metrics, metrics[.test] == nil, metrics[.validation] != nil, training.folds == nil {
-            let share = pipeline.dataset.test
-            Console.message(
-                (share > 0
-                    ? "note: `dataset.test: \(share)` is less than one clip of every class, so there is no test part, "
-                    : "note: there is no test part, ")
-                    + "and validation chose the epoch, so its accuracy is optimistic. "
-                    + (share > 0 ? "Set a larger part aside, " : "Set a part aside with `dataset.test: 0.2`, ")
-                    + "or hold out every clip in turn with --folds 5.")
+            Console.message("\(TestPart.missingNote(pipeline.dataset))")
         }
         return summary
     }

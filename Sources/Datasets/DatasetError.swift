@@ -1,0 +1,89 @@
+import Foundation
+
+/// Why a dataset cannot be read.
+public enum DatasetError: LocalizedError, Equatable {
+    case missingFolder(String)
+    /// The root, and what was found there in parentheses.
+    case noVideos(String, leftOut: String = "")
+    case missingList(String)
+    case unreadableList(String, reason: String)
+    case malformedList(file: String, line: Int, text: String)
+    case malformedRow(file: String, row: Int, reason: String)
+    case missingColumn(file: String, String, header: [String])
+    /// A list without a header row whose columns are unknown, with its first row.
+    case noHeader(file: String, columns: Int, first: String)
+    /// What the file is, and what the user can do.
+    case notAList(String, String, remedy: String)
+    /// Why it has no clips; official lists have no header row.
+    case emptyList(String, String, isOfficial: Bool = false)
+    case severalLists(folder: String, String, [String])
+    case outsideRoot(file: String, row: Int, path: String, root: String)
+    /// A list of parts of videos, with the columns of their start and end.
+    case timeRange(file: String, row: Int, columns: [String])
+    case needsSplits(layout: String, example: String)
+    case outside(root: String, path: String)
+    case unknownClass(String, available: [String])
+    case malformedPattern(String, String)
+    case hasTest(String)
+    case storedTest(String, clips: Int)
+    case emptyTest(TestShareProblem)
+
+    /// What happened, where, and what to do about it.
+    public var errorDescription: String? {
+        switch self {
+        case .missingFolder(let path):
+            "The dataset folder \(path) does not exist or is not a folder. Correct `dataset.root`."
+        case .noVideos(let path, let leftOut):
+            "No videos under \(path)\(leftOut). Expected <root>/<label>/<video>, or <root>/train/<label>/<video> and "
+                + "<root>/test/<label>/<video>; a folder of images counts as one clip."
+        case .unreadableList(let path, let reason):
+            "The list \(path) cannot be read: \(reason). Name a text file in UTF-8, or split it into several data sets."
+        case .missingList(let path):
+            "The split list \(path) cannot be read. Correct `dataset.splits` or `dataset.split`."
+        case .malformedList(let file, let line, let text):
+            "\(file), line \(line): \"\(text)\" is not of the form of the official lists. Correct the line, or take the list as published."
+        case .malformedRow(let file, let row, let reason): "\(file), row \(row): \(reason). Correct the row."
+        case .missingColumn(let file, let column, let header) where header.isEmpty:
+            "\(file) has no header row, and so no column \(column). Write a first line such as path,label,\(column)."
+        case .missingColumn(let file, let column, let header):
+            "\(file) has no column \(column). Its header row is: \(header.joined(separator: ", ")). Name the columns path, label, split and group there."
+        case .noHeader(let file, 1, let first):
+            "\(file) has no header row, and no labels: \(first). Write a label after each path, such as run/1.mp4,run."
+        case .noHeader(let file, let columns, let first):
+            "\(file) has no header row that says what its \(columns) columns are: \(first). Write a first line with a name for each, such as "
+                + "path, label and split; columns of other names are not read."
+        case .notAList(let path, let what, let remedy):
+            "\(path) is not a list of clips: it is \(what). Name a text file with a path and a label on every line: \(remedy)."
+        case .emptyList(let path, let reason, let isOfficial):
+            "The list \(path) has no clips: \(reason). "
+                + (isOfficial
+                    ? "Take the lists as published."
+                    : "Write a line for each clip, below a header row such as path,label.")
+        case .severalLists(let folder, let split, let names):
+            "\(folder) has several lists of the \(split) part: \(names.joined(separator: ", ")). Put one of each part into a folder of its own, as train.csv, "
+                + "validation.csv and test.csv, and correct `dataset.splits`."
+        case .outsideRoot(let file, let row, let path, let root):
+            "\(file), row \(row): \(path) leads out of the root folder \(root). Write paths relative to that folder, or set `dataset.root` to a folder that "
+                + "contains all clips."
+        case .timeRange(let file, let row, let columns):
+            "\(file), row \(row): the column\(columns.count == 1 ? "" : "s") \(columns.joined(separator: ", ")) name\(columns.count == 1 ? "s" : "") a part of a video, but "
+                + "`extract` reads whole videos. Cut the parts out with ffmpeg -ss START -to END and list those files, or remove the "
+                + "column\(columns.count == 1 ? "" : "s") if the files are cut already."
+        case .needsSplits(let layout, let example):
+            "The layout \(layout) needs the official lists. Set `dataset.splits`: where \(example) and its kin are."
+        case .outside(let root, let path): "A list names \(path), which leads out of \(root). Correct the list."
+        case .malformedPattern(let pattern, let reason):
+            "`dataset.group` is the pattern \(pattern), but \(reason). Correct it."
+        case .hasTest(let name):
+            "`dataset.test` sets a test part aside, but \(name) has one of its own. Leave `test` out."
+        case .emptyTest(let problem): problem.text
+        case .storedTest(let name, let clips):
+            "The cache has \(clips) test clips of the data set \(name), and `dataset.test` sets others aside: either the data set has "
+                + "a test part of its own, or an older version stored another share. Run `zoetrope extract` with this pipeline, which "
+                + "decodes nothing again, or leave `test` out."
+        case .unknownClass(let name, let available):
+            "`dataset.classes` names \"\(name)\", which the dataset does not have. It has "
+                + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."
+        }
+    }
+}

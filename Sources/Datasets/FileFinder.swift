@@ -1,0 +1,114 @@
+import Escaping
+import Files
+import Foundation
+import Video
+
+/// Finds the clips that a list names below the root, also if folders are spelled otherwise there, or files have another ending.
+struct FileFinder {
+    let root: String
+    /// Whether file names are the same that differ only in case and in characters that are neither letters nor digits. Identifiers of
+    /// YouTube are not.
+    private let isLenient: Bool
+    /// Paths that could be several files, and one of them with these.
+    private(set) var ambiguous: Set<String> = []
+    private(set) var example = ""
+    /// Contents of folders that were looked into.
+    private var folders: [String: Folder] = [:]
+
+    /// What is in a folder, by bytes and by what a name is compared by.
+    private struct Folder {
+        var names: Set<[UInt8]> = []
+        var folders: [String: [String]] = [:]
+        var clips: [String: [String]] = [:]
+    }
+
+    init(root: String, isLenient: Bool = false) { (self.root, self.isLenient) = (root, isLenient) }
+
+    /// Whether a file or folder is there.
+    func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: "\(root)/\(path)") }
+
+    /// Whether a file or a folder of images is there.
+    func isClip(_ path: String) -> Bool {
+        guard exists(path) else { return false }
+        guard FolderLayout.isFolder("\(root)/\(path)") else { return true }
+        return (try? FolderEntry.entries(of: "\(root)/\(path)"))?.contains { ImageFolder.isImage($0.name) } ?? false
+    }
+
+    /// The names of the folders in the root.
+    mutating func rootFolders() -> [String] { contents(of: "").folders.values.joined().sorted() }
+
+    /// The same as `exists`, from folders that are read once; without hidden files.
+    mutating func isListed(_ path: String) -> Bool {
+        let parts = path.splitBytes("/")
+        guard let name = parts.last else { return false }
+        return contents(of: parts.dropLast().joined(separator: "/")).names.contains(Array(name.utf8))
+    }
+
+    /// The only file or folder of images that the path can mean; nil if there is none, or there are several.
+    mutating func only(like path: String) -> String? {
+        var parts = path.splitBytes("/").map(String.init)
+        guard let name = parts.popLast() else { return nil }
+        // As spelled in the list first.
+        var places = [""]
+        for part in parts {
+            places = places.flatMap { place in
+                let contents = contents(of: place)
+                let others = (contents.folders[Self.key(ofFolder: part)] ?? []).filter {
+                    !$0.utf8.elementsEqual(part.utf8)
+                }
+                return ((contents.names.contains(Array(part.utf8)) ? [part] : []) + others.sorted())
+                    .map { FolderLister.joined(place, $0) }
+            }
+        }
+        let key = key(ofClip: name)
+        var found: [String] = []
+        for place in places {
+            let contents = contents(of: place)
+            let isListed = contents.names.contains(Array(name.utf8))
+            found += (isListed ? [name] : contents.clips[key] ?? []).map { FolderLister.joined(place, $0) }
+            if place.utf8.elementsEqual(parts.joined(separator: "/").utf8), !found.isEmpty { break }
+        }
+        if found.count > 1 {
+            if ambiguous.isEmpty { example = "\(path): \(found.sorted().joined(separator: ", "))" }
+            ambiguous.insert(path)
+        }
+        return found.count == 1 ? found.first : nil
+    }
+
+    private mutating func contents(of folder: String) -> Folder {
+        if let known = folders[folder] { return known }
+        var contents = Folder()
+        for entry in (try? FolderEntry.entries(of: folder.isEmpty ? root : "\(root)/\(folder)")) ?? []
+        where entry.isUTF8 {
+            contents.names.insert(Array(entry.name.utf8))
+            let isFolder = entry.kind == .folder
+            if isFolder { contents.folders[Self.key(ofFolder: entry.name), default: []].append(entry.name) }
+            if isFolder || VideoReader.isVideo(entry.name) {
+                contents.clips[key(ofClip: entry.name), default: []].append(entry.name)
+            }
+        }
+        folders[folder] = contents
+        return contents
+    }
+
+    /// `HandstandPushups` and `HandStandPushups`, `brush hair` and `brush_hair`, `pumping (gas)` and `pumping_gas` are the same. Digits
+    /// stay apart, for `1_11` is not `11_1`, and so do other signs: `c++` is not `c`.
+    static func key(ofFolder name: String) -> String {
+        let words = name.lowercased().split { " _-()',.".contains($0) }
+        return words.isEmpty ? name : words.joined(separator: name.contains(where: \.isNumber) ? "_" : "")
+    }
+
+    /// The name without the ending of a video.
+    private func key(ofClip name: String) -> String {
+        let stem = VideoReader.isVideo(name) ? (name as NSString).deletingPathExtension : name
+        let words = isLenient ? stem.lowercased().split { !($0.isLetter || $0.isNumber) } : []
+        return words.isEmpty ? stem : words.joined(separator: "_")
+    }
+
+    /// What to tell the user of paths that could be several files; nil if there is none.
+    var note: String? {
+        ambiguous.isEmpty
+            ? nil
+            : "\(ambiguous.count == 1 ? "1 path" : "\(ambiguous.count) paths") of the list could be several files, none of which is used, such as \(example)"
+    }
+}

@@ -1,0 +1,92 @@
+import Escaping
+import Files
+import Foundation
+
+/// A list of clips as JSON: objects in a list (Something-Something), an object a line, objects by file name, and Kinetics' objects by
+/// YouTube's identifier.
+struct JSONList {
+    let header: [String]
+    let rows: [ListTable.Row]
+
+    /// The most values that are parsed; Kinetics-700 has 5 million.
+    private static let mostValues = 10_000_000
+
+    /// Nil if the text is not JSON.
+    ///
+    /// - Throws: `DatasetError.notAList` if it is no list of clips.
+    init?(_ text: String, file: String) throws {
+        let start = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard start.hasBytePrefix("[") || start.hasBytePrefix("{") else { return nil }
+        func refuse(_ what: String) -> DatasetError {
+            .notAList(file, "JSON, \(what)", remedy: "write it as CSV with the columns path and label")
+        }
+        if let reason = JSONLimits.problem(Data(start.utf8), values: Self.mostValues) { throw refuse("but \(reason)") }
+        let values: [[String: Any]]
+        switch Self.parsed(start) {
+        case let list as [Any]:
+            values = list.compactMap { $0 as? [String: Any] }
+            if values.count < list.count {
+                throw refuse("a list whose entries are no objects such as {\"path\": …, \"label\": …}")
+            }
+        case let object as [String: Any]:
+            guard let entries = Self.entries(object) else { throw refuse(Self.description(object)) }
+            values = entries
+        default:
+            // `[jump] a.mp4,jump` is no JSON.
+            let lines = start.byteLines().filter { !$0.allSatisfy(\.isWhitespace) }
+            let objects = lines.map { Self.parsed(String($0)) as? [String: Any] }
+            if (objects.first ?? nil) == nil {
+                // `[jump] a.mp4,jump` is no JSON.
+                guard start.hasBytePrefix("{\"") || start.hasBytePrefix("[{") else { return nil }
+                throw refuse("but it is damaged or cut off")
+            }
+            if let line = objects.firstIndex(where: { $0 == nil }) { throw refuse("but line \(line + 1) is no object") }
+            values = objects.compactMap { $0 }
+        }
+        if values.isEmpty { throw DatasetError.emptyList(file, "it is an empty JSON list") }
+        let names = Set(values.flatMap(\.keys)).sorted()
+        header = names
+        rows = values.enumerated().map { index, value in
+            ListTable.Row(number: index + 1, cells: names.map { Self.text(value[$0]) })
+        }
+    }
+
+    private static func parsed(_ text: String) -> Any? { try? JSONSerialization.jsonObject(with: Data(text.utf8)) }
+
+    /// One object for each clip, with the columns of a CSV list; nil if it is no list of clips.
+    private static func entries(_ object: [String: Any]) -> [[String: Any]]? {
+        if object.keys.contains("label"), object.values.contains(where: { $0 is String }) { return [object] }
+        let clips = object.sorted { $0.key < $1.key }.map { key, value -> [String: Any]? in
+            if let label = value as? String { return ["path": key, "label": label] }
+            guard let value = value as? [String: Any] else { return nil }
+            guard let annotations = value["annotations"] as? [String: Any] else {
+                return value["label"] == nil ? nil : ["path": key].merging(value) { own, _ in own }
+            }
+            guard let label = annotations["label"], let times = annotations["segment"] as? [Any], times.count == 2
+            else { return nil }
+            return [
+                "youtube_id": key, "label": label, "time_start": times[0], "time_end": times[1],
+                "split": value["subset"] ?? "",
+            ]
+        }
+        let found = clips.compactMap { $0 }
+        return found.count == clips.count && !found.isEmpty ? found : nil
+    }
+
+    private static func description(_ object: [String: Any]) -> String {
+        if object["database"] != nil {
+            return "as ActivityNet and HACS write it: segments of videos, which are not read"
+        }
+        let keys = object.keys.sorted()
+        return
+            "an object with the keys \(keys.prefix(4).joined(separator: ", "))\(keys.count > 4 ? ", …" : ""), not a list of clips"
+    }
+
+    private static func text(_ value: Any?) -> String {
+        switch value {
+        case let text as String: text
+        case let number as NSNumber: "\(number)"
+        default: ""
+        }
+    }
+}

@@ -1,0 +1,118 @@
+import Escaping
+import Foundation
+
+/// The columns of a list that say something of a clip, found by their names.
+struct ListColumns {
+    let label: Int
+    /// Nil if Kinetics' columns name the file.
+    let path: Int?
+    /// YouTube's identifier, start and end, in seconds.
+    let kinetics: [Int]
+    let split: Int?
+    let group: Int?
+    /// Something-Something's sentence without its objects, which is the class there.
+    var template: Int?
+    /// Start or end of a part of the video.
+    let times: [Int]
+
+    private static let paths = ["path", "video_name", "filename"]
+    /// Names that older versions did not know, which must not take the place of those.
+    private static let otherPaths = [
+        "video_path", "clip_path", "file_path", "filepath", "frame_dir", "video", "clip", "file", "file_name",
+        "clip_name", "video_id", "clip_id", "id",
+    ]
+    private static let labels = ["label", "tag", "class"]
+    private static let otherLabels = [
+        "class_name", "classname", "label_name", "category", "action", "action_label", "target", "label_id", "class_id",
+    ]
+    private static let kinetics = ["youtube_id", "time_start", "time_end"]
+
+    /// Names are compared in lower case, with `_` for spaces and hyphens.
+    private static func plain(_ name: String) -> String {
+        name.trimmingCharacters(in: .whitespaces).lowercased().replacingBytes(" ", with: "_").replacingBytes(
+            "-", with: "_")
+    }
+
+    /// How many names of columns are among the fields.
+    static func known(in fields: [String]) -> Int {
+        let names = Set(paths + otherPaths + labels + otherLabels + kinetics + ["split", "group"])
+        return fields.count { names.contains(plain($0)) }
+    }
+
+    /// - Parameter group: name of the column of sources; nil is `group`, if there is one.
+    /// - Throws: `DatasetError.missingColumn`.
+    init(_ header: [String], file: String, group groupName: String?) throws {
+        let exact = Dictionary(
+            header.enumerated().map { ($1.trimmingCharacters(in: .whitespaces).lowercased(), $0) },
+            uniquingKeysWith: { first, _ in first })
+        let plain = Dictionary(
+            header.enumerated().map { (Self.plain($1), $0) }, uniquingKeysWith: { first, _ in first })
+        func column(_ names: [String], or others: [String] = []) -> Int? {
+            names.lazy.compactMap { exact[$0] }.first ?? (names + others).lazy.compactMap { plain[$0] }.first
+        }
+        guard let label = column(Self.labels, or: Self.otherLabels) else {
+            throw DatasetError.missingColumn(file: file, "label, tag or class", header: header)
+        }
+        self.label = label
+        let times = Self.kinetics.compactMap { column([$0]) }
+        kinetics = times.count == 3 ? times : []
+        path = column(Self.paths) ?? (kinetics.isEmpty ? column([], or: Self.otherPaths) : nil)
+        if path == nil && kinetics.isEmpty {
+            throw DatasetError.missingColumn(file: file, "path, video_name or filename", header: header)
+        }
+        split = column(["split"])
+        group = column([groupName?.lowercased() ?? "group"])
+        if let groupName, group == nil { throw DatasetError.missingColumn(file: file, groupName, header: header) }
+        template = column(["id"]) == nil ? nil : column(["template"])
+        // Kinetics' files are cut already.
+        let cut = column(["youtube_id"]) == nil ? [] : times
+        self.times = header.indices.filter { Self.isTime(header[$0]) && !cut.contains($0) }
+    }
+
+    /// The columns of a list without a header row.
+    init(_ order: ListTable.ColumnOrder, group: String?, file: String) throws {
+        if let group { throw DatasetError.missingColumn(file: file, group, header: []) }
+        (self.group, kinetics, times) = (nil, [], [])
+        switch order {
+        case .pathLabel: (path, label, split) = (0, 1, nil)
+        case .labelPath: (path, label, split) = (1, 0, nil)
+        case .pathCountLabel: (path, label, split) = (0, 2, nil)
+        case .pathLabelSplit: (path, label, split) = (0, 1, 2)
+        }
+    }
+
+    /// Whether a column is named like the start or end of a part of a video: `start`, `t_end`, `start_frame`, `Stop (s)`.
+    private static func isTime(_ name: String) -> Bool {
+        // `startTime` is two words.
+        let spaced = name.reduce(into: "") { text, letter in
+            if letter.isUppercase, text.last?.isLowercase == true { text.append("_") }
+            text.append(letter)
+        }
+        let words = spaced.lowercased().split { !$0.isLetter }
+        let ends: Set<Substring> = ["start", "begin", "onset", "end", "stop", "offset", "finish", "starts", "ends"]
+        let others: Set<Substring> = [
+            "t", "time", "times", "sec", "secs", "second", "seconds", "s", "ms", "frame", "frames", "timestamp",
+            "index",
+            "idx", "clip", "segment", "action", "trim", "video", "msec", "id", "num", "in", "of",
+        ]
+        return words.contains(where: ends.contains) && words.allSatisfy { ends.contains($0) || others.contains($0) }
+            || ["starttime", "endtime", "startframe", "endframe", "tstart", "tend", "startsec", "endsec"].contains(
+                words.joined())
+    }
+}
+
+/// Names of the parts of a data set, in lists and of folders.
+enum SplitNames {
+    private static let known: [String: Split] = [
+        "train": .train, "training": .train, "validation": .validation, "val": .validation, "validate": .validation,
+        "valid": .validation, "dev": .validation, "test": .test, "testing": .test,
+    ]
+
+    static func split(named name: String) -> Split? { known[name.lowercased()] }
+
+    /// The part that a name with other words speaks of, such as `kinetics400_val_list_videos`; nil if it speaks of none or of several.
+    static func split(in name: String) -> Split? {
+        let found = Set(name.lowercased().split { !$0.isLetter }.compactMap { known[String($0)] })
+        return found.count == 1 ? found.first : nil
+    }
+}

@@ -1,0 +1,50 @@
+/// Clips of official lists, each at the place where it is below the root.
+struct OfficialClips {
+    private var finder: FileFinder
+    private var clips: [Clip] = []
+    /// The first spelling of each class, by the class in lower case.
+    private var labels: [String: String] = [:]
+    private var renamed = 0, example = ""
+
+    init(root: String) { finder = FileFinder(root: root, isLenient: true) }
+
+    /// The spelling of a class that was seen first.
+    mutating func label(_ label: String) -> String {
+        let known = labels[label.lowercased()] ?? label
+        labels[label.lowercased()] = known
+        return known
+    }
+
+    /// Adds the clip that a list names; if it is nowhere, it is reported as missing by the name in the list.
+    mutating func add(_ name: String, folder: String, label: String, split: Split, group: String?) {
+        let listed = "\(folder)/\(name)"
+        let path = finder.isListed(listed) ? listed : finder.only(like: listed) ?? listed
+        if path != listed {
+            renamed += 1
+            if example.isEmpty { example = "\(path) for \(listed)" }
+        }
+        clips.append(Clip(path: path, label: label, split: split, group: group))
+    }
+
+    /// All clips.
+    ///
+    /// - Throws: `DatasetError.emptyList` if there is none.
+    func listing(of list: String) throws -> DatasetListing {
+        if clips.isEmpty {
+            throw DatasetError.emptyList(list, "all lines are blank or of unused clips", isOfficial: true)
+        }
+        var listing = DatasetListing(clips: clips)
+        listing.notes = [renamed > 0 ? RenamedClips.note(renamed, example: example) : nil, finder.note]
+            .compactMap { $0 }
+        return listing
+    }
+}
+
+/// Clips whose files are called otherwise than in the list.
+enum RenamedClips {
+    static func note(_ count: Int, example: String) -> String {
+        count == 1
+            ? "1 clip has another name than in the list: \(example)"
+            : "\(count) clips have other names than in the list, such as \(example)"
+    }
+}

@@ -1,0 +1,117 @@
+import Escaping
+import Foundation
+import Video
+
+/// What separates the fields of a list, and whether its first row names the columns, found from that row.
+struct SeparatorDetection {
+    enum Separator: Equatable {
+        /// An ASCII byte between fields that may be quoted.
+        case character(UInt8)
+        /// Spaces, and how many columns the header row names; nil without one.
+        case spaces(columns: Int?)
+    }
+
+    /// The first line that is neither blank nor a comment; nil if there is none.
+    let first: (number: Int, text: String)?
+    /// What separates its fields.
+    private(set) var separator = Separator.character(UInt8(ascii: ","))
+    /// Whether it names the columns.
+    private(set) var hasHeader = true
+    /// Why there is no clip, if there is none.
+    let emptiness: String
+
+    private static let characters: [UInt8] = [",", "\t", ";", "|"].map { UInt8(ascii: $0) }
+
+    init(_ text: String, isClip: @escaping (String) -> Bool) {
+        let lines = text.byteLines().lazy.enumerated().map { ($0 + 1, $1.trimmingCharacters(in: .whitespaces)) }
+        var (found, stated, hasComments) = ((number: Int, text: String)?.none, UInt8?.none, false)
+        for (number, line) in lines where !line.isEmpty {
+            if found == nil, let byte = Self.statedSeparator(line) {
+                stated = byte
+            } else if !Self.isComment(line, isClip) || Self.namesColumns(line) {
+                found = (number, line)
+                break
+            } else {
+                hasComments = true
+            }
+        }
+        first = found
+        emptiness =
+            text.utf8.isEmpty ? "it is empty" : hasComments ? "it has comments only" : "it has blank lines only"
+        if let found { detect(found.text, stated, isClip) }
+    }
+
+    /// Excel's first line `sep=;`.
+    private static func statedSeparator(_ line: String) -> UInt8? {
+        let bytes = Array(line.lowercased().utf8)
+        return bytes.count == 5 && bytes.starts(with: Array("sep=".utf8)) ? bytes.last : nil
+    }
+
+    /// Whether a line is a comment, whatever separates its fields.
+    private static func isComment(_ line: String, _ isClip: @escaping (String) -> Bool) -> Bool {
+        guard line.hasBytePrefix("#") else { return false }
+        return ListTable.isComment(SpacedLine(line, isClip: isClip).fields(columns: nil), isClip)
+            && characters.allSatisfy { ListTable.isComment(fields(line, $0), isClip) }
+    }
+
+    /// Whether a line that looks like a comment is a header row.
+    private static func namesColumns(_ line: String) -> Bool {
+        let text = String(line.drop { $0 == "#" || $0 == " " })
+        return characters.contains { byte in
+            let fields = fields(text, byte)
+            return fields.count > 1 && ListColumns.known(in: fields) > 1
+        }
+    }
+
+    private static func fields(_ line: String, _ byte: UInt8) -> [String] {
+        (try? CSVTable.records(line, separator: byte, limit: 1))?.first ?? []
+    }
+
+    private mutating func detect(_ line: String, _ stated: UInt8?, _ isClip: @escaping (String) -> Bool) {
+        let line = Self.namesColumns(line) ? String(line.drop { $0 == "#" || $0 == " " }) : line
+        let candidates = (stated.map { [$0] } ?? Self.characters).map { (byte: $0, fields: Self.fields(line, $0)) }
+        let spaced = SpacedLine(line, isClip: isClip)
+        func isData(_ fields: [String]) -> Bool { fields.contains { Self.isPath($0, isClip) || Self.isNumber($0) } }
+
+        let named = candidates.map { (byte: $0.byte, fields: $0.fields, known: ListColumns.known(in: $0.fields)) }
+        let best = named.max { ($0.known, $0.fields.count) < ($1.known, $1.fields.count) }
+        if let best, best.known > 1 || (best.known == 1 && !isData(best.fields) && !isData(spaced.words)) {
+            if best.known > 1 || ListColumns.known(in: spaced.words) < 2 {
+                separator = .character(best.byte)
+                return
+            }
+        }
+        if stated == nil, ListColumns.known(in: spaced.words) > 1 {
+            separator = .spaces(columns: spaced.words.count)
+            return
+        }
+        // The first field is surely a path, or looks like one, or another field is a number.
+        let tests: [(String) -> Bool] = [
+            { VideoReader.isVideo($0) || isClip($0) }, { Self.isPath($0, isClip) }, { _ in true },
+        ]
+        for test in tests {
+            func isRow(_ fields: [String]) -> Bool {
+                fields.count > 1 && isData(fields)
+                    && fields.prefix(2).contains { test($0.trimmingCharacters(in: .whitespaces)) }
+            }
+            if let candidate = candidates.first(where: { isRow($0.fields) }) {
+                (separator, hasHeader) = (.character(candidate.byte), false)
+                return
+            }
+            if stated == nil, isRow(spaced.fields(columns: nil)) {
+                (separator, hasHeader) = (.spaces(columns: nil), false)
+                return
+            }
+        }
+        // No header row that is known: a path alone, or other columns.
+        hasHeader = !isData([line])
+        if hasHeader, let best { separator = .character(best.byte) }
+    }
+
+    private static func isNumber(_ text: String) -> Bool { Double(text.trimmingCharacters(in: .whitespaces)) != nil }
+
+    private static func isPath(_ text: String, _ isClip: (String) -> Bool) -> Bool {
+        let text = text.trimmingCharacters(in: .whitespaces)
+        return VideoReader.isVideo(text) || text.utf8.contains { $0 == 0x2F || $0 == 0x5C } || isClip(text)
+    }
+}

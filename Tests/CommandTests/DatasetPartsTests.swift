@@ -1,0 +1,80 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What `dataset` says of the parts that `sequence` uses.
+@Suite struct DatasetPartsTests {
+    private func place() throws -> Workplace {
+        let place = try Workplace(clips: 24)
+        #expect(try place.run("extract", "p.yaml", "--set", "dataset.root=clips/train").status == 0)
+        return place
+    }
+
+    @Test(
+        "the parts are those that `sequence` trains, validates and tests on, with what decides them",
+        .timeLimit(.minutes(5)))
+    func parts() throws {
+        let place = try place()
+        for (test, validation) in [("0", "0.3"), ("0.2", "0.2"), ("0.3", "0")] {
+            let options = [
+                "--set", "dataset.root=clips/train", "--set", "dataset.test=\(test)", "--set",
+                "dataset.validation=\(validation)",
+            ]
+            let look = try Program.run(["dataset", "p.yaml"] + options, in: place.path)
+            #expect(look.status == 0, "\(look.error)")
+            let run = "t\(test)v\(validation)"
+            let done = try Program.run(["sequence", "p.yaml", "--name", run] + options, in: place.path)
+            #expect(done.status == 0, "\(done.error)")
+            for role in ["train", "validation", "test"] {
+                let counts: [Int] = try place.query(
+                    "SELECT count(*) FROM membership JOIN run ON run.id = run_id WHERE name = '\(run)' AND role = '\(role)'"
+                )
+                let line = try #require(look.out.split(separator: "\n").last { $0.hasPrefix("  \(role) ") })
+                let shown: Int? = line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+                #expect(shown == counts.first, "\(look.out)")
+            }
+            #expect(look.out.contains("`dataset.validation: \(Double(validation) ?? 0)`"), "\(look.out)")
+        }
+        let own = try place.run("dataset", "p.yaml")
+        #expect(own.out.contains("What `sequence` uses:") && own.out.contains("the folders"), "\(own.out)")
+        let folds = try place.run("dataset", "p.yaml", "--set", "sequence.folds=3", "--set", "sequence.repeats=2")
+        #expect(
+            folds.out.contains("held out in turn") && folds.out.contains("`folds: 3`, `repeats: 2`"), "\(folds.out)")
+        let many = try place.run("dataset", "p.yaml", "--set", "sequence.folds=20")
+        #expect(many.out.contains("fewer than the 20 folds") && !many.out.contains("No problems"), "\(many.out)")
+    }
+
+    @Test("a test share that sets no clip aside stops `sequence` with a share that does", .timeLimit(.minutes(5)))
+    func tooSmall() throws {
+        let place = try place()
+        func run(_ command: String, _ share: String, _ others: String...) throws -> ChildProcess.Output {
+            try Program.run(
+                [command, "p.yaml", "--set", "dataset.root=clips/train", "--set", "dataset.test=\(share)"] + others,
+                in: place.path)
+        }
+        let words = "`dataset.test: 0.01` sets no clip aside"
+        #expect(try run("dataset", "0.01").out.contains(words))
+        #expect(try run("extract", "0.01").status == 0)
+        let refused = try run("sequence", "0.01")
+        #expect(refused.status == 1 && refused.error.contains(words), "\(refused.error)")
+        let match = try #require(refused.error.firstMatch(of: /Set it to ([0-9.]+) or more/))
+        #expect(try run("sequence", String(match.1), "--name", "larger").status == 0)
+        let folds = try #require(refused.error.firstMatch(of: /--folds (\d)/))
+        #expect(try run("sequence", "0", "--folds", String(folds.1), "--name", "folds").status == 0)
+        #expect(try run("sequence", "0.01", "--folds", "2", "--name", "both").status == 0)
+    }
+
+    @Test("guesses about a list are printed by `dataset` and `extract`")
+    func notes() throws {
+        let place = try Workplace(clips: 8)
+        try place.add(
+            "l.csv", Data("train/run's/1.mp4,\u{e9}\ntrain/jump up/0,b\n".unicodeScalars.map { UInt8($0.value) }))
+        let options = ["--set", "dataset={layout: csv, root: clips, splits: l.csv}"]
+        for command in ["dataset", "extract"] {
+            let output = try Program.run([command, "p.yaml"] + options, in: place.path)
+            let text = output.out + output.error
+            #expect(output.status == 0 && text.contains("l.csv is not UTF-8 and is read as Windows-1252"), "\(text)")
+            #expect(text.contains("2 clips have other names than in the list, such as"), "\(text)")
+        }
+    }
+}
