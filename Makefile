@@ -94,20 +94,24 @@ test: setup ## All tests
 ROUNDS ?= 50
 faults: build ## Kills, full disks, damaged caches and a soak of 5,000 videos, many times over (ten minutes)
 	@swift build --build-tests $(FLAGS) >&2
-	ZOETROPE_FAULTS=$(ROUNDS) ZOETROPE_PROGRAM="$$PWD/$(ZOETROPE)" swift test --skip-build $(FLAGS) --filter 'KillTests|DiskFullTests|EnduranceTests|damagedAnywhere'
+	ZOETROPE_FAULTS=$(ROUNDS) ZOETROPE_SEED=$(SEED) ZOETROPE_PROGRAM="$$PWD/$(ZOETROPE)" swift test --skip-build $(FLAGS) --filter 'KillTests|DiskFullTests|EnduranceTests|damagedAnywhere'
 
 CASES ?= 20000
 SEED ?= 1
 VIDEOS ?=
-fuzz: setup ## Damaged files for every reader, under AddressSanitizer: make fuzz CASES=20000 VIDEOS='more/*.mp4'
+fuzz: setup ## Damaged files, caches and runs for every reader, under AddressSanitizer: make fuzz CASES=20000 VIDEOS='more/*.mp4'
 	@swift build -c release --sanitize=address --product Fuzz --scratch-path .build/asan $(HOMEBREW) >&2
-	@set -e; export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0; fuzz=.build/asan/release/Fuzz; \
+	@set -e; export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 ZOETROPE_TUNING=off; fuzz=.build/asan/release/Fuzz; \
 	$$fuzz safetensors $(CASES) $(SEED) Tests/BackbonesTests/Fixtures/timm.bin; \
 	$$fuzz pickle $(CASES) $(SEED) Tests/NeuralNetworkTests/Fixtures/weights/*.bin; \
 	$$fuzz hdf5 $(CASES) $(SEED) Tests/*/Fixtures/*.h5; \
 	$$fuzz onnx $(CASES) $(SEED) Tests/ONNXTests/Fixtures/*.onnx; \
 	$$fuzz yaml $(CASES) $(SEED) pipelines/*.yaml; \
 	$$fuzz splits $(CASES) $(SEED) Tests/Fuzzing/Seeds/*; \
+	$$fuzz message $(CASES) $(SEED) Tests/ONNXTests/Fixtures/*.onnx; \
+	$$fuzz tokenizer $(CASES) $(SEED) Tests/LanguageTests/Fixtures/*.model Tests/LanguageTests/Fixtures/*.txt; \
+	$$fuzz cache $(CASES) $(SEED); \
+	$$fuzz run $(CASES) $(SEED); \
 	$$fuzz video $(CASES) $(SEED) $(filter-out %.json,$(wildcard Tests/VideoTests/Fixtures/matrix/*)) $(VIDEOS)
 
 races: setup ## Tests of extraction and cache under ThreadSanitizer

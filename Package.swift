@@ -54,7 +54,7 @@ let package = Package(
             name: "NeuralNetwork",
             dependencies: ["CElementwise", "CLibzip", "CHDF5", "Digests", "Escaping", "Files"]),
         .target(name: "Inference", dependencies: ["NeuralNetwork", "COneDNN", "CElementwise"]),
-        .target(name: "Training", dependencies: ["NeuralNetwork", "Inference", "COneDNN", "CElementwise"]),
+        .target(name: "Training", dependencies: ["NeuralNetwork", "Inference", "COneDNN", "CElementwise", "Files"]),
         .target(name: "ONNXMessages"),
         .target(name: "ONNX", dependencies: ["Inference", "NeuralNetwork", "ONNXMessages", "Escaping", "Files"]),
         .target(name: "CONNXRuntime"),
@@ -138,7 +138,11 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["NeuralNetwork"], path: "Tests/TestSupport"),
         .target(
             name: "Fuzzing",
-            dependencies: ["Inference", "NeuralNetwork", "ONNX", "Datasets", "Video", "SequenceModels", "Pipelines"],
+            dependencies: [
+                "Inference", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
+                "SequenceModels", "Exploration", "Tokenizers", "Language", "Reports", "Pipelines", "Digests",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             path: "Tests/Fuzzing", exclude: ["Seeds"]),
         .executableTarget(name: "Fuzz", dependencies: ["Fuzzing"], path: "Tests/Fuzz"),
         .testTarget(
@@ -196,7 +200,7 @@ let package = Package(
             name: "ExtractionTests",
             dependencies: [
                 "Inference", "NeuralNetwork", "ONNXRuntime", "Backbones", "Datasets", "Video", "FeatureCache",
-                "Extraction", "Digests", "TestSupport",
+                "Extraction", "Digests", "Files", "TestSupport",
             ]),
         .target(name: "CKernels", dependencies: ["CONNXRuntime"], path: "Tests/CKernels"),
         .testTarget(

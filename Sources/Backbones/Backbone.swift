@@ -56,9 +56,12 @@ public struct Backbone: Sendable {
     /// The tap that gives maps.
     public var mapTap: String { taps.contains("tokens") ? "tokens" : "spatial" }
 
+    /// The largest side of images that any network accepts, in pixels.
+    public static let largestImageSize = 4096
+
     /// Whether it accepts pictures of that many pixels.
     public func accepts(imageSize: Int) -> Bool {
-        (minimumImageSize...4096).contains(imageSize) && imageSize % patch == 0
+        (minimumImageSize...Self.largestImageSize).contains(imageSize) && imageSize % patch == 0
             && (fixedImageSize.map { $0 == imageSize } ?? true)
     }
 

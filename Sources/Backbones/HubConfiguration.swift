@@ -81,7 +81,8 @@ struct HubConfiguration {
         guard let mean = numbers(mean), let deviation = numbers(deviation), deviation.allSatisfy({ $0 > 0 }) else {
             return nil
         }
-        return InputConvention(mean: mean, deviation: deviation)
+        let convention = InputConvention(mean: mean, deviation: deviation)
+        return convention.isPossible ? convention : nil
     }
 
     private static func numbers(_ value: Any?) -> [Float]? {

@@ -12,7 +12,9 @@ extension Backbone {
     ///
     /// - Throws: `ImportError`.
     public static func imported(_ network: ImportedNetwork) throws -> Backbone {
-        let stated = network.metadata["image_size"].flatMap(Int.init).flatMap { (1...4096).contains($0) ? $0 : nil }
+        let stated = network.metadata["image_size"].flatMap(Int.init).flatMap {
+            (1...Backbone.largestImageSize).contains($0) ? $0 : nil
+        }
         let size = network.imageSize ?? stated ?? 224
         let outputs = network.outputs
         let names = Set(outputs)
@@ -70,14 +72,15 @@ public enum ImportedNetworks {
         if let recipe = network.metadata["recipe"], network.normalization != nil,
             JSONLimits.problem(Data(recipe.utf8)) == nil,
             let own = try? JSONDecoder().decode(Recipe.self, from: Data(recipe.utf8)),
-            own.input.mean.count == 3, own.input.deviation.count == 3
+            own.input.isPossible
         {
             return own.input
         }
         if let (scale, offset) = network.normalization {
-            return InputConvention(
+            let own = InputConvention(
                 mean: zip(scale, offset).map { -$1 / $0 / 255 }, deviation: scale.map { 1 / (255 * $0) },
                 isBlueFirst: network.isBlueFirst)
+            if own.isPossible { return own }
         }
         return HubConfiguration(beside: network.path).input
     }

@@ -21,6 +21,12 @@ public struct InputConvention: Sendable, Equatable, Codable {
         self.isBlueFirst = isBlueFirst
     }
 
+    /// Whether it says of three channels what can be computed: a damaged file says anything.
+    package var isPossible: Bool {
+        mean.count == 3 && deviation.count == 3 && mean.allSatisfy(\.isFinite)
+            && deviation.allSatisfy { $0.isFinite && $0 != 0 }
+    }
+
     enum CodingKeys: String, CodingKey {
         case mean, deviation
         case isBlueFirst = "blue_first"

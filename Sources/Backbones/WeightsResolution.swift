@@ -157,6 +157,11 @@ public struct ResolvedWeights: Sendable {
     }
 }
 
+extension Backbone {
+    /// Sides of the grids of patches that positions may have been learned on.
+    package static let grids = 1...256
+}
+
 /// The tensors that a backbone needs, as far as `pooled`, and all that it can have.
 struct ExpectedTensors: Sendable {
     let pooled: [Graph.Parameter]
@@ -193,7 +198,7 @@ struct ExpectedTensors: Sendable {
         // A class token may have a position in front of the grid.
         let front = own[1] - Self.side(own[1]) * Self.side(own[1])
         let side = Self.side(found[1] - front)
-        return side > 0 && side * side == found[1] - front && side <= 256 ? side : nil
+        return Backbone.grids.contains(side) && side * side == found[1] - front ? side : nil
     }
 
     private static func side(_ places: Int) -> Int { places < 1 ? 0 : Int(Double(places).squareRoot()) }

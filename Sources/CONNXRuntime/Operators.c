@@ -2,6 +2,8 @@
 #include "Internal.h"
 #include "Product.h"
 
+#include <pthread.h>
+
 // Operators of the program's own, in the domain `zoetrope`, for what would be several passes over memory:
 //
 //   Epilogue   x [.., channels], bias [channels], residual like x (may be missing) → activation(x + bias + residual)
@@ -330,19 +332,27 @@ static operator cpu_operators[] = {
   OPERATOR("Attention_float32", ATTENTION, FLOAT32, false),
 };
 
-char *onnxruntime_add_operators(void *options, bool cuda) {
-  // The library refers to them as long as sessions live.
-  static void *domains[2];
+/// A domain with all operators of one kind; NULL and why if it cannot be made.
+static void *make_domain(bool cuda, char **failure) {
   operator *operators = cuda ? gpu_operators : cpu_operators;
   size_t count = (cuda ? sizeof gpu_operators : sizeof cpu_operators) / sizeof *operators;
-  void **domain = &domains[cuda];
-  char *failure = NULL;
-  if (!*domain) {
-    failure = onnxruntime_outcome(CALL(CREATE_DOMAIN, void *(*)(const char *, void **))("zoetrope", domain));
-    for (size_t i = 0; i < count && !failure; i++) {
-      failure = onnxruntime_outcome(CALL(ADD_TO_DOMAIN, void *(*)(void *, const void *))(*domain, &operators[i]));
-    }
+  void *domain = NULL;
+  *failure = onnxruntime_outcome(CALL(CREATE_DOMAIN, void *(*)(const char *, void **))("zoetrope", &domain));
+  for (size_t i = 0; i < count && !*failure; i++) {
+    *failure = onnxruntime_outcome(CALL(ADD_TO_DOMAIN, void *(*)(void *, const void *))(domain, &operators[i]));
   }
+  return *failure ? NULL : domain;
+}
+
+char *onnxruntime_add_operators(void *options, bool cuda) {
+  // The library refers to them as long as sessions live. Sessions may be made by several threads.
+  static void *domains[2];
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  char *failure = NULL;
+  pthread_mutex_lock(&lock);
+  if (!domains[cuda]) domains[cuda] = make_domain(cuda, &failure);
+  void *domain = domains[cuda];
+  pthread_mutex_unlock(&lock);
   if (failure) return failure;
-  return onnxruntime_outcome(CALL(ADD_DOMAIN, void *(*)(void *, void *))(options, *domain));
+  return onnxruntime_outcome(CALL(ADD_DOMAIN, void *(*)(void *, void *))(options, domain));
 }

@@ -87,18 +87,33 @@ void onednn_set_threads(int count) {
   if (set_threads && count > 0) set_threads(count);
 }
 
-void onednn_prepare_thread(void) {
+uint64_t onednn_prepare_thread(void) {
   onednn_set_threads(1);
-  onednn_flush_denormals();
+  return onednn_flush_denormals();
 }
 
-void onednn_flush_denormals(void) {
+uint64_t onednn_flush_denormals(void) {
 #if defined(__SSE2__)
-  _mm_setcsr(_mm_getcsr() | 0x8040);  // flush to zero, denormals are zero
+  uint64_t control = _mm_getcsr();
+  onednn_restore_denormals(control | 0x8040);  // flush to zero, denormals are zero
+  return control;
 #elif defined(__aarch64__)
   uint64_t control;
   __asm__ volatile("mrs %0, fpcr" : "=r"(control));
-  __asm__ volatile("msr fpcr, %0" : : "r"(control | (1u << 24)));
+  onednn_restore_denormals(control | (1u << 24));
+  return control;
+#else
+  return 0;
+#endif
+}
+
+void onednn_restore_denormals(uint64_t control) {
+#if defined(__SSE2__)
+  _mm_setcsr((unsigned)control);
+#elif defined(__aarch64__)
+  __asm__ volatile("msr fpcr, %0" : : "r"(control));
+#else
+  (void)control;
 #endif
 }
 

@@ -37,7 +37,7 @@ public struct SimilarClips: Sendable {
             cache, dataset: dataset, extraction: extraction, views: 1, memory: memory)
         vectors = try ClipVectors(features)
         search = NeighborSearch(vectors)
-        recipe = try ExtractionRecipe(json: extraction.record.recipe)
+        recipe = try extraction.record.checkedRecipe()
         let name = path ?? extraction.record.weights
         let isRandom = recipe.weights == "random"
         weights = try LoadedWeights(of: recipe, file: name)

@@ -2,6 +2,7 @@ import Backbones
 import Datasets
 import Digests
 import FeatureCache
+import Files
 import Foundation
 import Inference
 import NeuralNetwork
@@ -71,7 +72,18 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     public var digest: String { hexDigest(Data(json.utf8)) }
 
     /// The recipe stored as JSON.
-    public init(json: String) throws { self = try JSONDecoder().decode(Self.self, from: Data(json.utf8)) }
+    ///
+    /// - Throws: `RecipeError.invalid` if it is damaged, or states what no pipeline can.
+    public init(json: String) throws {
+        do {
+            let data = Data(json.utf8)
+            if let problem = JSONLimits.problem(data) { throw InvalidValue("", "cannot be read: \(problem)") }
+            self = try JSONDecoder().decode(Self.self, from: data)
+            try validate()
+        } catch {
+            throw RecipeError.invalid(InvalidValue(error))
+        }
+    }
 
     /// The network that the recipe names, with its taps as outputs.
     ///
@@ -87,6 +99,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
             return graph
         }
         guard let network = Backbone.named(backbone) else { throw RecipeError.unknownBackbone(backbone) }
+        try validate(for: network)
         let graph = network.graph(imageSize: imageSize, numerics: numerics, frames: sampling.windowed?.length)
         return grid.map { graph.learned(onGrid: $0) } ?? graph
     }
@@ -199,6 +212,8 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
 /// Why a recipe cannot be followed.
 public enum RecipeError: LocalizedError, Equatable {
     case unknownBackbone(String)
+    case invalid(InvalidValue)
+    case otherShape(recipe: String, network: [Int], stored: [Int])
     case missingModel(digest: String)
     case otherNumerics(weights: String, own: Numerics, wanted: Numerics)
     case severalNetworks(String)
@@ -210,6 +225,12 @@ public enum RecipeError: LocalizedError, Equatable {
     public var errorDescription: String? {
         switch self {
         case .unknownBackbone(let name): "The backbone \(name) is unknown to this version. Update Zoetrope."
+        case .invalid(let value):
+            "The recipe of the features cannot be followed: in it, \(value.words). The cache or the run was changed: run `zoetrope extract` "
+                + "again into a new cache, and train again."
+        case .otherShape(let recipe, let network, let stored):
+            "The network of the recipe \(recipe) gives features of shape \(network), but the cache states \(stored): it was changed. Run "
+                + "`zoetrope extract` again into a new cache."
         case .missingModel(let digest):
             "The features come from the ONNX model with the digest \(digest.prefix(12))…, which was not read. Name its file "
                 + "with --weights."
@@ -227,70 +248,6 @@ public enum RecipeError: LocalizedError, Equatable {
                 + "\(max(1, length / 2)), frames_per_second: 15, windows: 20}`."
         case .shortWindow(let backbone, let length, let least):
             "\(backbone) needs windows of at least \(least) frames; `sampling.length` is \(length). Raise it."
-        }
-    }
-}
-
-extension Sampling: Codable {
-    private enum CodingKeys: String, CodingKey {
-        case policy, frames, every, start, stride
-        case framesPerSecond = "frames_per_second"
-        case length, windows
-    }
-
-    /// As a pipeline file writes it.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        if let windowed {
-            try container.encode("windows", forKey: .policy)
-            try container.encode(windowed.length, forKey: .length)
-            try container.encode(windowed.stride, forKey: .stride)
-            try container.encode(windowed.windows, forKey: .windows)
-            return try container.encodeIfPresent(windowed.framesPerSecond, forKey: .framesPerSecond)
-        }
-        try container.encode(frames, forKey: .frames)
-        switch self {
-        case .windows: break
-        case .first: try container.encode("first", forKey: .policy)
-        case .uniform: try container.encode("uniform", forKey: .policy)
-        case .rate(let framesPerSecond, _):
-            try container.encode("rate", forKey: .policy)
-            try container.encode(framesPerSecond, forKey: .framesPerSecond)
-        case .stride(let every, let start, _):
-            try container.encode("stride", forKey: .policy)
-            try container.encode(every, forKey: .every)
-            switch start {
-            case .at(let index): try container.encode(index, forKey: .start)
-            case .random: try container.encode("random", forKey: .start)
-            }
-        }
-    }
-
-    /// From what `encode` wrote.
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        let policy = try container.decode(String.self, forKey: .policy)
-        if policy == "windows" {
-            self = .windows(
-                WindowSampling(
-                    length: try container.decode(Int.self, forKey: .length),
-                    stride: try container.decode(Int.self, forKey: .stride),
-                    framesPerSecond: try container.decodeIfPresent(Double.self, forKey: .framesPerSecond),
-                    windows: try container.decode(Int.self, forKey: .windows)))
-            return
-        }
-        let frames = try container.decode(Int.self, forKey: .frames)
-        switch policy {
-        case "first": self = .first(frames: frames)
-        case "uniform": self = .uniform(frames: frames)
-        case "rate":
-            self = .rate(framesPerSecond: try container.decode(Double.self, forKey: .framesPerSecond), frames: frames)
-        case "stride":
-            let start = (try? container.decode(Int.self, forKey: .start)).map(Start.at) ?? .random
-            self = .stride(every: try container.decode(Int.self, forKey: .every), start: start, frames: frames)
-        case let policy:
-            throw DecodingError.dataCorruptedError(
-                forKey: .policy, in: container, debugDescription: "unknown sampling policy \(policy)")
         }
     }
 }

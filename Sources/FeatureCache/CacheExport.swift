@@ -138,12 +138,21 @@ struct ExportTable {
                     """,
                 arguments: [export.dataset, export.extraction, export.split, export.run]
             ).map { row in
-                func numbers(_ column: String) -> [Double] {
-                    (try? decoder.decode([Double].self, from: Data((row.get(column) as String).utf8))) ?? []
+                let (clip, length): (String, Int) = try (row.get("path"), row.get("length"))
+                func numbers(_ column: String) throws -> [Double] {
+                    let text: String = try row.get(column)
+                    guard let numbers = try? decoder.decode([Double].self, from: Data(text.utf8)),
+                        numbers.count == length
+                    else { throw CacheError.damagedSequence(path: cache.path, video: clip) }
+                    return numbers
+                }
+                // Masks and padding are made of it before the features are read.
+                guard (0...recipe.maxFrames).contains(length) else {
+                    throw CacheError.damagedSequence(path: cache.path, video: clip)
                 }
                 return try Row(
-                    path: row.get("path"), label: row.get("label"), split: row.get("split"), group: row.get("group"),
-                    length: row.get("length"), indices: numbers("frame_indices"), times: numbers("frame_times"),
+                    path: clip, label: row.get("label"), split: row.get("split"), group: row.get("group"),
+                    length: length, indices: numbers("frame_indices"), times: numbers("frame_times"),
                     rowID: row.get(0))
             }
         }
@@ -180,7 +189,7 @@ struct ExportTable {
     /// The format of huggingface/safetensors.
     func writeSafeTensors(to path: String) throws {
         let count = rows.count
-        let featureBytes = shape.reduce(1, *) * type.bytes
+        let featureBytes = count * maxFrames * recipe.featureSize * type.bytes
         let sizes = [("lengths", "I64", [count], count * 8), ("labels", "I64", [count], count * 8)]
         var header: [String: Any] = [
             "features": Self.entry(type == .float16 ? "F16" : "F32", shape, 0, featureBytes),

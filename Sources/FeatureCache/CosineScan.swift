@@ -35,7 +35,9 @@ extension CacheFile {
         condition: String? = nil, part: Int = 0, of parts: Int = 1
     ) throws -> Cosines {
         let (size, type) = (extraction.record.featureSize, extraction.record.elementType)
-        precondition(queries.allSatisfy { $0.count == size })
+        guard queries.allSatisfy({ $0.count == size }) else {
+            throw ScanError.otherSize(path: path, stored: size, question: queries.map(\.count).max() ?? 0)
+        }
         let vectors = queries.flatMap { $0 }
         var result = Cosines(count: queries.count)
         var shares: [Float] = []

@@ -9,7 +9,13 @@ extension CacheFile {
         try read { database in
             try Row.fetchAll(database, sql: "SELECT * FROM extraction ORDER BY id DESC").map { row in
                 let id: Int64 = try row.get("id")
-                let shape = try JSONDecoder().decode([Int].self, from: Data((row.get("feature_shape") as String).utf8))
+                let text: String = try row.get("feature_shape")
+                guard let shape = try? JSONDecoder().decode([Int].self, from: Data(text.utf8)) else {
+                    throw CacheError.damagedRecipe(path: path, id: id)
+                }
+                guard let size = StoredSize.product(shape), try size == row.get("feature_size"),
+                    try StoredSize.isPossible(frames: row.get("max_frames"), numbers: size)
+                else { throw CacheError.damagedRecipe(path: path, id: id) }
                 let record = try ExtractionRecord(
                     digest: row.get("digest"), name: row.get("name"), backbone: row.get("backbone"),
                     weights: row.get("weights"),
@@ -18,9 +24,7 @@ extension CacheFile {
                     elementType: StoredType(rawValue: row.get("element_type")) ?? .float32,
                     precision: row.get("precision"),
                     recipe: row.get("recipe"), version: row.get("version"))
-                guard StoredSize.isPossible(frames: record.maxFrames, numbers: record.featureSize),
-                    hexDigest(Data(record.recipe.utf8)) == record.digest
-                else {
+                guard hexDigest(Data(record.recipe.utf8)) == record.digest else {
                     throw CacheError.damagedRecipe(path: path, id: id)
                 }
                 return (id, record)

@@ -200,7 +200,7 @@ extension CacheFile {
                     SELECT count(*), coalesce(max(rowid), 0), coalesce(sum(rowid), 0), coalesce(sum(video_id), 0)
                     FROM sequence WHERE extraction_id = ? AND view = 0
                     """, arguments: [extraction])
-            return row.map { row in (0..<4).map { row[$0] } } ?? []
+            return try row.map { row in try (0..<4).map { try row.get($0) } } ?? []
         }
     }
 

@@ -57,9 +57,15 @@ extension CacheFile {
                 guard let features, let indices = list("frame_indices", Int.self), indices.count == length,
                     let times = list("frame_times", Double.self), times.count == length
                 else { throw CacheError.damagedSequence(path: path, video: "number \(video)") }
-                let ends = list("window_ends", [Int].self)?.map { $0[0]...max($0[0], $0[$0.count - 1]) }
+                let hasWindows = try row.get("window_ends") as String? != nil
+                let windows = list("window_ends", [Int].self)?.compactMap {
+                    $0.count == 2 && $0[0] <= $0[1] ? $0[0]...$0[1] : nil
+                }
+                guard !hasWindows || windows?.count == length else {
+                    throw CacheError.damagedSequence(path: path, video: "number \(video)")
+                }
                 return try SequenceRecord(
-                    view: row.get("view"), frameIndices: indices, frameTimes: times, windowEnds: ends,
+                    view: row.get("view"), frameIndices: indices, frameTimes: times, windowEnds: windows,
                     decodeErrors: row.get("decode_errors"), features: features)
             }
         }

@@ -1,3 +1,5 @@
+import Files
+
 /// What sizes in a cache may be. A damaged file says anything, and nothing may be allocated or multiplied by it.
 enum StoredSize {
     /// Whether a recipe may have so many frames of so many numbers.
@@ -7,13 +9,7 @@ enum StoredSize {
 
     /// Numbers in a row of that shape; nil if a size is negative or there are too many.
     static func product(_ shape: [Int]) -> Int? {
-        var product = 1
-        for size in shape {
-            let (next, isTooLarge) = product.multipliedReportingOverflow(by: size)
-            guard size >= 0, !isTooLarge, next <= 1 << 32 else { return nil }
-            product = next
-        }
-        return product
+        shape.checkedProduct(atMost: 1 << 32)
     }
 
     /// Whether so many rows of so many numbers are in a blob of so many bytes.

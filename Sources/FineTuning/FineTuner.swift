@@ -59,7 +59,12 @@ public struct FineTuner {
         _ frames: FrameSet, resuming earlier: ((FineTuningState) throws -> FineTuningState)? = nil,
         hooks: Hooks = Hooks()
     ) throws -> Result {
-        ArithmeticLibrary.prepareTraining(threads: threads)
+        try ArithmeticLibrary.training(threads: threads) { try trainFlushing(frames, earlier, hooks) }
+    }
+
+    private func trainFlushing(
+        _ frames: FrameSet, _ earlier: ((FineTuningState) throws -> FineTuningState)?, _ hooks: Hooks
+    ) throws -> Result {
         let task = try FineTuningTask(configuration, frames, memory: memory)
         var state = task.initialState
         if let earlier { state = try earlier(state) } else { try hooks.checkpoint(state) }

@@ -23,6 +23,13 @@ struct FineTuningCheckpoint {
         var schedule: Schedule.State
         /// A text, because JSON's numbers have no 64 bits.
         var generator: String
+
+        /// Whether training can go on from here: a damaged file says anything.
+        var isPossible: Bool {
+            TrainingConfiguration.Ranges.epochs.contains(epoch) && (0...epoch).contains(bestEpoch)
+                && [networkStep, headStep].allSatisfy { (0...1 << 48).contains($0) }
+                && (try? schedule.validate("schedule")) != nil
+        }
     }
 
     private static var parts: [(String, WritableKeyPath<FineTuningState, ParameterVector>)] {
@@ -68,7 +75,7 @@ struct FineTuningCheckpoint {
         let file = try SafeTensorsFile(path: path)
         guard file.metadata["configuration"] == configuration, let json = file.metadata["progress"],
             let progress = try? JSONDecoder().decode(Progress.self, from: Data(json.utf8)),
-            let generator = UInt64(progress.generator)
+            let generator = UInt64(progress.generator), progress.isPossible
         else { throw FineTuningError.otherCheckpoint(run: run) }
         /// Nil where the file does not have all of them.
         func vector(_ prefix: String, like: ParameterVector) throws -> ParameterVector? {

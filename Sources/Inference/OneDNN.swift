@@ -33,11 +33,20 @@ public enum ArithmeticLibrary {
     /// Sets how many threads oneDNN uses for plans that the calling thread makes and runs.
     public static func setThreadsOfCallingThread(_ count: Int) { onednn_set_threads(Int32(count)) }
 
-    /// The same for training, whose gradients become so small that processors slow down a hundredfold: numbers
-    /// below 1e-38 count as zero. To be called before the thread's first plan.
-    public static func prepareTraining(threads: Int) {
-        onednn_flush_denormals()
-        setThreadsOfCallingThread(threads)
+    /// Runs a computation in which the calling thread treats numbers below 1e-38 as zero: gradients become so small, and
+    /// processors slow down a hundredfold. Afterwards the thread computes as before.
+    public static func flushingDenormals<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let control = onednn_flush_denormals()
+        defer { onednn_restore_denormals(control) }
+        return try body()
+    }
+
+    /// The same for training with so many threads of oneDNN. The body makes and runs the thread's plans.
+    public static func training<Result>(threads: Int, _ body: () throws -> Result) rethrows -> Result {
+        try flushingDenormals {
+            setThreadsOfCallingThread(threads)
+            return try body()
+        }
     }
 }
 

@@ -35,7 +35,8 @@ struct Quantization {
         var range: [Int: Float] = [:]
         var signed: Set<Int> = []
         func note(_ value: Lowering.Value, _ name: String, isSigned: Bool) {
-            guard let own = calibration.ranges[name], own > 0, own.isFinite else { return }
+            // Smaller ranges have scales that are no normal numbers, whose reciprocals are infinite.
+            guard let own = calibration.ranges[name], own > 1e-30, own.isFinite else { return }
             range[groups.root(value)] = max(range[groups.root(value)] ?? 0, own)
             if isSigned { signed.insert(groups.root(value)) }
         }

@@ -11,7 +11,7 @@ public struct PictureEncoder {
     ///   - path: of the image tower's weight file; nil takes the recipe's own.
     /// - Throws: `WeightsError`, `RecipeError`; `TextError.otherWeights`.
     public init(_ record: ExtractionRecord, weights path: String?) throws {
-        let recipe = try ExtractionRecipe(json: record.recipe)
+        let recipe = try record.checkedRecipe()
         let name = path ?? record.weights
         let weights = try LoadedWeights(of: recipe, file: name)
         guard weights.digest ?? "random" == recipe.weights else {

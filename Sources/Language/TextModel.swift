@@ -17,7 +17,7 @@ public struct TextModel {
     ///   - vocabulary: nil looks beside the weights.
     /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`.
     public init(_ record: ExtractionRecord, weights path: String?, vocabulary: String?) throws {
-        let recipe = try ExtractionRecipe(json: record.recipe)
+        let recipe = try record.checkedRecipe()
         guard recipe.joined == nil, var tower = TextTower(of: recipe.backbone, recipe.numerics) else {
             throw TextError.noTextTower(backbone: record.backbone)
         }

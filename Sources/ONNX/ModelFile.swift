@@ -193,6 +193,8 @@ struct ModelFile: Sendable {
     func values(of tensor: TensorProto) throws -> ConstantTensor {
         let shape = try Self.check(tensor, path)
         let size = Self.bytesPerElement(tensor.dataType) ?? 0
+        // Fields that are not read may hold something all the same.
+        if shape.contains(0) { return ConstantTensor(shape: shape, numbers: []) }
         let bytes = try Self.bytes(tensor, path, count: shape.reduce(1, *) * size)
         func numbers<Element>(_ type: Element.Type, _ convert: (Element) -> Float) -> ConstantTensor {
             ConstantTensor(shape: shape, numbers: Self.load(bytes, type).map(convert))

@@ -1,7 +1,10 @@
 import Backbones
 import Extraction
+import Files
 import FineTuning
 import SequenceModels
+import Training
+import Video
 
 /// The `finetune` part of a pipeline file: the keys of `sequence`, and those of the network.
 extension FineTuningConfiguration {
@@ -38,11 +41,11 @@ extension FineTuningConfiguration {
         }
         self.init(
             extraction: extractions[0], training: training, unfreezing: try Unfreezing(section),
-            backboneLearningRate: try section.number("backbone_learning_rate", { $0 > 0 }, "above 0"))
+            backboneLearningRate: try section.number("backbone_learning_rate", in: Optimizer.rateRange))
         if extractions[0].sampling.windowed != nil {
             try section.forbid(["frames_per_video"], "has no meaning where the network sees windows")
         }
-        framesPerVideo = try section.integer("frames_per_video", in: 1...10_000)
+        framesPerVideo = try section.integer("frames_per_video", in: Sampling.Ranges.frames)
         framesPerClass = try section.integer("frames_per_class", in: 1...Int.max)
         augmentation = try Augmentation(section)
     }
@@ -74,13 +77,13 @@ extension Augmentation {
         let flips = try reader.choices("flip", ["horizontal", "vertical"]) ?? []
         (flipsHorizontally, flipsVertically) = (flips.contains("horizontal"), flips.contains("vertical"))
         func share(_ key: String) throws -> Double {
-            try reader.number(key, { (0..<1).contains($0) }, "from 0 to below 1") ?? 0
+            try reader.number(key, in: .share) ?? 0
         }
         rotation = try share("rotation")
         zoom = try share("zoom")
         contrast = try share("contrast")
         brightness = try share("brightness")
-        crop = try reader.number("crop", { $0 > 0 && $0 <= 1 }, "above 0, at most 1") ?? 1
+        crop = try reader.number("crop", in: .positive(atMost: 1)) ?? 1
         isSharedByClip = try reader.choice("per", ["clip", "frame"]) != "frame"
     }
 }

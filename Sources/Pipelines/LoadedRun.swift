@@ -1,4 +1,5 @@
 import Extraction
+import Files
 import Foundation
 import Inference
 import SequenceModels
@@ -47,6 +48,18 @@ struct LoadedRun: Sendable {
         (head, configuration) = try directory.load()
         network = try LoadedNetwork(
             ExtractionRecipe(json: configuration.recipe), weights: path ?? configuration.weights, run: directory.path)
+        try Self.checkShape([network.recipe], head, directory)
+    }
+
+    /// - Throws: `PredictorError.otherShape` if the head reads other features than the networks give.
+    private static func checkShape(
+        _ recipes: [ExtractionRecipe], _ head: Head, _ directory: RunDirectory
+    ) throws {
+        let shapes = try recipes.map { try $0.graph().featureShape(of: $0.tap) }
+        let shape = shapes.count == 1 ? shapes[0] : [shapes.compactMap { $0.checkedProduct() }.reduce(0, +)]
+        guard shape == head.input.shape else {
+            throw PredictorError.otherShape(run: directory.path, network: shape, head: head.input.shape)
+        }
     }
 
     var recipe: ExtractionRecipe { network.recipe }
@@ -69,6 +82,7 @@ struct LoadedRun: Sendable {
         let names = recipe.joined == nil ? [all] : all.components(separatedBy: FeatureJoin.separator)
         guard names.count == recipes.count else { throw PredictorError.otherWeights(file: all, run: directory.path) }
         let parts = try zip(recipes, names).map { try LoadedNetwork($0, weights: $1, run: directory.path) }
+        try checkShape(recipes, head, directory)
         return (head, configuration, recipe, parts)
     }
 }

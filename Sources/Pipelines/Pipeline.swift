@@ -132,7 +132,7 @@ public struct Pipeline: Sendable {
         if !section.has("test") { try section.forbid(["test_seed"], "has no meaning without `dataset.test`") }
         let allSplits = (try? section.string("split")) == "all"
         func share(_ key: String) throws -> Double? {
-            try section.number(key, { (0..<1).contains($0) }, "from 0 to below 1")
+            try section.number(key, in: TrainingConfiguration.Ranges.validation)
         }
         return DatasetConfiguration(
             layout: layout, root: try section.required("root", section.string), splits: try section.string("splits"),
@@ -156,11 +156,11 @@ public struct Pipeline: Sendable {
         guard Set(names).count == names.count else { throw section.invalid("backbone", "names one twice") }
         let weights = try section.weights(count: names.count)
         let backbones = try zip(names, weights).map { try backbone($0, weights: $1.name, section) }
-        let views = try section.integer("views", in: 1...1000) ?? 1
+        let views = try section.integer("views", in: TrainingConfiguration.Ranges.views) ?? 1
         let precision = try section.choice("precision", Precision.allCases.map(\.rawValue) + ["fastest"])
         let store = try section.choice("store", StoredType.self) ?? .float32
         let minimum = backbones.map(\.minimumImageSize).max() ?? 1
-        let sizes = try section.integers("image_size", in: minimum...4096)
+        let sizes = try section.integers("image_size", in: minimum...Backbone.largestImageSize)
         let tap = try tap(section, backbones)
         let (samplings, input) = (try samplings(section, backbones), try input(section))
         let resize = try section.choice("resize", ResizeFilter.self)
@@ -305,17 +305,19 @@ public struct Pipeline: Sendable {
             try reader.forbid(all.filter { !own.contains($0) }, "has no meaning for the policy `\(policy)`")
         }
         func rate() throws -> Double? {
-            try reader.number("frames_per_second", { $0 > 0 && $0 <= 1000 }, "above 0, at most 1000")
+            try reader.number("frames_per_second", in: Sampling.Ranges.framesPerSecond)
         }
         if policy == "windows" {
             try only(["length", "stride", "frames_per_second", "windows"])
-            let length = try reader.required("length") { try reader.integer($0, in: 2...1024) }
+            let length = try reader.required("length") { try reader.integer($0, in: Sampling.Ranges.length) }
             return .windows(
                 WindowSampling(
-                    length: length, stride: try reader.integer("stride", in: 1...1_000_000) ?? max(1, length / 2),
-                    framesPerSecond: try rate(), windows: try reader.integer("windows", in: 1...10_000) ?? 20))
+                    length: length,
+                    stride: try reader.integer("stride", in: Sampling.Ranges.stride) ?? max(1, length / 2),
+                    framesPerSecond: try rate(),
+                    windows: try reader.integer("windows", in: Sampling.Ranges.frames) ?? 20))
         }
-        let frames = try reader.integer("frames", in: 1...10_000) ?? 20
+        let frames = try reader.integer("frames", in: Sampling.Ranges.frames) ?? 20
         switch policy {
         case "first":
             try only(["frames"])
@@ -329,9 +331,9 @@ public struct Pipeline: Sendable {
         default:
             try only(["frames", "every", "start"])
             let isRandom = try? reader.string("start") == "random"
-            let start = isRandom == true ? nil : try reader.integer("start", in: 0...Int.max) ?? 0
+            let start = isRandom == true ? nil : try reader.integer("start", in: Sampling.Ranges.start) ?? 0
             return .stride(
-                every: try reader.required("every") { try reader.integer($0, in: 1...1_000_000) },
+                every: try reader.required("every") { try reader.integer($0, in: Sampling.Ranges.stride) },
                 start: start.map(Sampling.Start.at) ?? .random, frames: frames)
         }
     }

@@ -1,3 +1,4 @@
+import Files
 import Yams
 
 /// Reads one mapping of a pipeline file strictly: every key must be known, every value of its type and
@@ -91,7 +92,7 @@ struct PipelineReader {
     func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
         guard let node = mapping[key] else { return nil }
         guard let value = node.int, range.contains(value) else {
-            throw wrong(key, node, "a whole number \(Self.text(range))")
+            throw wrong(key, node, "a whole number \(range.words)")
         }
         return value
     }
@@ -104,10 +105,14 @@ struct PipelineReader {
         guard !nodes.isEmpty else { throw wrong(key, node, "a number or a list of numbers") }
         return try nodes.map { item in
             guard let value = item.int, range.contains(value) else {
-                throw wrong(key, item, "a whole number \(Self.text(range))")
+                throw wrong(key, item, "a whole number \(range.words)")
             }
             return value
         }
+    }
+
+    func number(_ key: String, in range: NumberRange) throws -> Double? {
+        try number(key, range.contains, range.description)
     }
 
     func number(_ key: String, _ isValid: (Double) -> Bool, _ range: String) throws -> Double? {
@@ -186,9 +191,4 @@ struct PipelineReader {
     }
 
     func full(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
-
-    private static func text(_ range: ClosedRange<Int>) -> String {
-        range.upperBound == Int.max
-            ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
-    }
 }

@@ -54,7 +54,7 @@ public final class Predictor {
     public init(_ directory: RunDirectory, weights path: String? = nil, isEnsemble: Bool = false) throws {
         let networks = try LoadedRun.networks(of: directory, weights: path)
         (head, recipe) = (networks.head, networks.recipe)
-        heads = isEnsemble ? try directory.foldDirectories().map { try $0.load().head } : [head]
+        heads = isEnsemble ? try directory.foldHeads(like: head).map(\.head) : [head]
         let training = networks.configuration.training
         views = (0..<(training.averagesViews ? training.views : 1)).flatMap { view in
             networks.parts.indices.map { FeatureExtractor.View(recipe: $0, view: view) }
@@ -80,7 +80,7 @@ public final class Predictor {
         let entries = zip(head.labels, sums)
             .map { Prediction.Entry(label: $0, probability: $1 / Double(sequences.count * heads.count)) }
             .sorted { ($1.probability, $0.label) < ($0.probability, $1.label) }
-        let attention = heads[0].attention(of: sequences[0].features).map { weights in
+        let attention = try heads[0].attention(of: sequences[0].features).map { weights in
             zip(sequences[0].frameTimes, weights).map { Prediction.Attention(time: $0, weight: Double($1)) }
         }
         return Prediction(
@@ -114,12 +114,16 @@ public enum PredictorError: LocalizedError, Equatable {
     case unknownRate(run: String)
     case ownClock(run: String)
     case unknownLabel(String, available: [String])
+    case otherShape(run: String, network: [Int], head: [Int])
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
         switch self {
         case .otherWeights(let file, let run):
             "\(file) does not hold the weights that \(run) was trained with. Name the right file with --weights."
+        case .otherShape(let run, let network, let head):
+            "The head of \(run) reads features of shape \(head), but the network of its recipe gives \(network): the run's config.json was "
+                + "changed. Train it again with `zoetrope sequence`."
         case .unknownRate(let run):
             "How many frames a second \(run) was trained on is not known: it was trained by an older version. Name them "
                 + "with --frame-rate."

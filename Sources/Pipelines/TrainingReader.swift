@@ -1,4 +1,5 @@
 import Escaping
+import Files
 import SequenceModels
 import Training
 
@@ -22,17 +23,17 @@ extension TrainingConfiguration {
         self.init(
             model: try HeadConfiguration(section), standardize: try section.boolean("standardize") ?? false,
             optimizer: try Optimizer(section), schedule: try Schedule(section),
-            clipNorm: try section.number("clip_norm", { $0 > 0 }, "above 0"),
-            labelSmoothing: try section.number("label_smoothing", { (0..<1).contains($0) }, "from 0 to below 1") ?? 0,
+            clipNorm: try section.number("clip_norm", in: Ranges.clipNorm),
+            labelSmoothing: try section.number("label_smoothing", in: Ranges.labelSmoothing) ?? 0,
             classWeights: try ClassWeights(section),
-            batchSize: try section.integer("batch_size", in: 1...1_000_000) ?? 32,
-            epochs: try section.integer("epochs", in: 0...1_000_000) ?? 20, earlyStopping: try EarlyStopping(section),
-            checkpoint: try section.integer("checkpoint", in: 1...1_000_000) ?? 10, views: views,
+            batchSize: try section.integer("batch_size", in: Ranges.batchSize) ?? 32,
+            epochs: try section.integer("epochs", in: Ranges.epochs) ?? 20, earlyStopping: try EarlyStopping(section),
+            checkpoint: try section.integer("checkpoint", in: Ranges.checkpoint) ?? 10, views: views,
             averagesViews: try section.boolean("average_views") ?? false,
             initialWeights: try section.string("weights"), seed: try section.integer("seed", in: 0...Int.max) ?? 42,
             validation: validation)
-        folds = try section.integer("folds", in: 2...1000)
-        repeats = try section.integer("repeats", in: 1...1000)
+        folds = try section.integer("folds", in: Ranges.folds)
+        repeats = try section.integer("repeats", in: Ranges.repeats)
         calibrates = try section.boolean("calibrate")
         if model.kind.readsTexts {
             try section.forbid(
@@ -59,7 +60,9 @@ extension TrainingConfiguration.EarlyStopping {
         guard let reader = try section.section("early_stopping", keys: ["monitor", "patience"]) else { return nil }
         self.init(
             monitor: try reader.choice("monitor", TrainingConfiguration.Monitor.self) ?? .validationLoss,
-            patience: try reader.required("patience") { try reader.integer($0, in: 1...Int.max) })
+            patience: try reader.required("patience") {
+                try reader.integer($0, in: TrainingConfiguration.Ranges.patience)
+            })
     }
 }
 
@@ -70,7 +73,9 @@ extension TrainingConfiguration.ClassWeights {
             self = try section.choice("class_weights", ["equal", "balanced"]) == "balanced" ? .balanced : .equal
         } else if let reader = try section.section("class_weights", keys: nil) {
             var weights: [String: Double] = [:]
-            for label in reader.names { weights[label] = try reader.number(label, { $0 > 0 }, "above 0") }
+            for label in reader.names {
+                weights[label] = try reader.number(label, in: TrainingConfiguration.Ranges.classWeight)
+            }
             self = .named(weights)
         } else {
             self = .equal
@@ -89,9 +94,9 @@ extension HeadConfiguration {
         let kind = try reader.required("kind") { try reader.choice($0, Kind.self) }
         let meaningless = keys.filter { $0 != "kind" && !kind.options.contains($0) }
         try reader.forbid(meaningless, "has no meaning for the head `\(kind.rawValue)`")
-        let sizes = 1...65_536
+        let sizes = Ranges.sizes
         var hidden = try reader.integers("hidden", in: sizes) ?? [kind == .transformer ? 128 : 64]
-        if let layers = try reader.integer("layers", in: 1...64) {
+        if let layers = try reader.integer("layers", in: Ranges.layers) {
             if hidden.count == 1 { hidden = Array(repeating: hidden[0], count: layers) }
             if hidden.count != layers {
                 throw reader.invalid("layers", "is \(layers), but `hidden` lists \(hidden.count)")
@@ -100,7 +105,7 @@ extension HeadConfiguration {
         if !kind.options.contains("layers") && hidden.count > 1 {
             throw reader.invalid("hidden", "must be one number for the head `\(kind.rawValue)`")
         }
-        let heads = try reader.integer("heads", in: 1...1024)
+        let heads = try reader.integer("heads", in: Ranges.heads)
         if kind == .transformer {
             if Set(hidden).count > 1 { throw reader.invalid("hidden", "must be the same in every layer") }
             if hidden[0] % (heads ?? 4) != 0 {
@@ -109,7 +114,7 @@ extension HeadConfiguration {
         }
         self.init(
             kind: kind, hidden: hidden, projection: try reader.integer("projection", in: sizes),
-            dropout: try reader.number("dropout", { (0..<1).contains($0) }, "from 0 to below 1") ?? 0,
+            dropout: try reader.number("dropout", in: Ranges.dropout) ?? 0,
             dense: try reader.integer("dense", in: sizes), heads: heads,
             feedForward: try reader.integer("feed_forward", in: sizes))
         try readTexts(reader)
@@ -155,16 +160,16 @@ extension Optimizer {
         let own = Self.options[kind] ?? []
         try reader.forbid(special.filter { !own.contains($0) }, "has no meaning for `\(kind.rawValue)`")
         func share(_ key: String) throws -> Double? {
-            try reader.number(key, { (0..<1).contains($0) }, "from 0 to below 1")
+            try reader.number(key, in: Self.decayRange)
         }
         let betas = try reader.numbers("betas", count: 2) { (0..<1).contains($0) }
         self.init(
             kind: kind,
-            learningRate: try reader.number("learning_rate", { $0 > 0 }, "above 0") ?? (kind == .sgd ? 1e-2 : 1e-3),
+            learningRate: try reader.number("learning_rate", in: Self.rateRange) ?? (kind == .sgd ? 1e-2 : 1e-3),
             momentum: try share("momentum") ?? 0, nesterov: try reader.boolean("nesterov") ?? false,
-            weightDecay: try reader.number("weight_decay", { $0 >= 0 }, "of at least 0") ?? (kind == .adamw ? 0.01 : 0),
+            weightDecay: try reader.number("weight_decay", in: Self.weightDecayRange) ?? (kind == .adamw ? 0.01 : 0),
             beta1: betas.map { Double($0[0]) } ?? 0.9, beta2: betas.map { Double($0[1]) } ?? 0.999,
-            alpha: try share("alpha") ?? 0.99, epsilon: try reader.number("epsilon", { $0 > 0 }, "above 0") ?? 1e-8)
+            alpha: try share("alpha") ?? 0.99, epsilon: try reader.number("epsilon", in: Self.rateRange) ?? 1e-8)
         if nesterov && momentum == 0 { throw reader.invalid("nesterov", "needs `momentum` above 0") }
     }
 }
@@ -184,13 +189,13 @@ extension Schedule {
         let kind = try reader.choice("kind", Kind.self) ?? .constant
         let own = Self.options[kind] ?? []
         try reader.forbid(special.filter { !own.contains($0) }, "has no meaning for `\(kind.rawValue)`")
-        let every = try reader.integer("every", in: 1...1_000_000)
+        let every = try reader.integer("every", in: Self.everyRange)
         if kind == .step && every == nil { _ = try reader.required("every") { _ in every } }
         self.init(
             kind: kind, every: every ?? 1,
-            factor: try reader.number("factor", { $0 > 0 && $0 < 1 }, "between 0 and 1") ?? 0.1,
-            patience: try reader.integer("patience", in: 0...1_000_000) ?? 10,
-            minimum: try reader.number("minimum", { $0 >= 0 }, "of at least 0") ?? 0,
-            warmUp: try reader.integer("warm_up", in: 0...1_000_000) ?? 0)
+            factor: try reader.number("factor", in: Self.factorRange) ?? 0.1,
+            patience: try reader.integer("patience", in: Self.epochRange) ?? 10,
+            minimum: try reader.number("minimum", in: Self.minimumRange) ?? 0,
+            warmUp: try reader.integer("warm_up", in: Self.epochRange) ?? 0)
     }
 }

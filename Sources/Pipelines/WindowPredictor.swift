@@ -64,9 +64,10 @@ public struct WindowPredictor: Sendable {
         try stream.run(sampling, isCancelled: isCancelled) { more, rows in
             times += more
             try sliding.append(rows)
-            report((more.last ?? 0) - times[0], information.duration)
+            report((more.last ?? 0) - (times.first ?? 0), information.duration)
         }
         try sliding.finish()
+        guard !times.isEmpty else { throw VideoError.noFrames(path: video) }
         let first = information.clock.first ?? 0
         let end = max(first + information.duration, times.last ?? 0)
         let timeline = Timeline(

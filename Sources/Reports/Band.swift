@@ -9,9 +9,10 @@ struct Band {
 
     /// Stretches of equal classes, one a frame.
     static func bands(_ places: [Int], row: Int) -> [Band] {
+        if places.isEmpty { return [] }
         var result: [Band] = []
         var first = 0
-        for index in 1...max(1, places.count) where index == places.count || places[index] != places[first] {
+        for index in 1...places.count where index == places.count || places[index] != places[first] {
             result.append(Band(start: Double(first), end: Double(index), row: row, place: places[first]))
             first = index
         }

@@ -42,7 +42,9 @@ public struct ClassActivation: Sendable {
             frames: (0..<count).map { frames[(2 * $0 + 1) * frames.count / (2 * count)] })
     }
 
-    private var largest: Float { frames.reduce(0) { max($0, $1.map.max() ?? 0) } }
+    private var largest: Float {
+        frames.reduce(0) { largest, frame in frame.map.reduce(largest) { $1.isFinite ? max($0, $1) : $0 } }
+    }
 
     /// Each frame under its map; maps are measured against the largest value of all frames.
     var overlays: [RGBImage] {
@@ -52,7 +54,8 @@ public struct ClassActivation: Sendable {
             let map = upsampled(frame.map, height: height, width: width, to: (picture.height, picture.width))
             var result = picture
             for (index, value) in map.enumerated() {
-                let share = largest > 0 ? value / largest : 0
+                // Values that are no numbers show nothing.
+                let share = largest > 0 && (0...largest).contains(value) ? value / largest : 0
                 let (color, opacity) = (Inferno.color(share), 0.3 + 0.4 * share)
                 for channel in 0..<3 {
                     let old = Float(picture.pixels[index * 3 + channel])
@@ -129,7 +132,8 @@ public enum Caption {
         result.draw(number, x: x, y: y, [255, 255, 255])
         let line = max(2, size / 5)
         result.fill(
-            x: 0, y: picture.height - line, width: Int(Double(picture.width) * probability), height: line,
+            x: 0, y: picture.height - line,
+            width: Int(Double(picture.width) * (probability.isFinite ? max(0, min(1, probability)) : 0)), height: line,
             [59, 130, 246])
         return result
     }

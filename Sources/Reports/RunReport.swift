@@ -78,10 +78,12 @@ public struct RunReport: Report {
         let wrong = predictions.filter { $0.label != $0.predicted }.sorted { $0.probability > $1.probability }
         let right = predictions.filter { $0.label == $0.predicted }.sorted { $0.probability < $1.probability }
         let chosen = wrong.prefix(Self.shownMistakes) + right.prefix(Self.shownUnsure)
-        let extraction = try cache.extractions().first { $0.record.digest == configuration.recipeDigest }?.id
+        let stored = try cache.extractions().first { $0.record.digest == configuration.recipeDigest }
+        try stored.map { try configuration.requireShape(of: $0.record, run: directory.path) }
+        let extraction = stored?.id
         let weights = try chosen.map { prediction in
             try extraction.flatMap { try cache.sequence(extraction: $0, video: prediction.videoID) }
-                .flatMap { head.attention(of: $0.rows) }
+                .flatMap { try head.attention(of: $0.rows) }
         }
         attends = weights.contains { $0 != nil }
         let byID = Dictionary(clips.map { ($0.videoID, $0) }, uniquingKeysWith: { first, _ in first })

@@ -40,7 +40,7 @@ public struct TextTable: Sendable {
 
 /// `1234567` → `1,234,567`.
 public func grouped(_ number: Int) -> String {
-    let digits = Array(String(abs(number)))
+    let digits = Array(String(number.magnitude))
     let text = digits.enumerated().map { index, digit in
         (index > 0 && (digits.count - index) % 3 == 0 ? "," : "") + String(digit)
     }

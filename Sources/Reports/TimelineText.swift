@@ -17,7 +17,7 @@ extension Timeline {
 
     /// `1:02.35`, or `1:01:02.35`.
     static func clock(_ seconds: Double) -> String {
-        let hundredths = Int((seconds * 100).rounded())
+        guard let hundredths = Int(exactly: (seconds * 100).rounded()) else { return decimal(seconds, 2) }
         let (whole, rest) = (hundredths / 100, hundredths % 100)
         func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
         let tail = "\(padded(whole % 60)).\(padded(rest))"

@@ -20,7 +20,7 @@ public struct Evaluation: Sendable {
         _ head: Head, _ features: FeatureSet, _ indices: [Int], split: Split, averagingViews: Bool = false
     ) throws {
         let logits = try head.logits(features, indices, averagingViews: averagingViews)
-        let probabilities = softmax(logits)
+        let probabilities = flushingDenormals { softmax(logits) }
         let classes = head.labels.count
         let labels = Metrics.labels(of: head.labels, and: indices.map { features.examples[$0].label })
         let places = Dictionary(labels.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })

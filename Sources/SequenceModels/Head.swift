@@ -33,8 +33,15 @@ public struct Head: Sendable {
 
     /// Packs the chosen rows, scaled.
     ///
-    /// - Throws: `CacheError`, where rows are streamed.
+    /// - Throws: `CacheError`, where rows are streamed; `SequenceError.otherFeatures`, `.tooLong` if the head cannot read them.
     func batch(_ features: FeatureSet, _ spans: [FeatureSet.Span]) throws -> PackedSequences {
+        guard features.featureSize == input.featureSize else {
+            throw SequenceError.otherFeatures(size: features.featureSize, head: input.featureSize)
+        }
+        let longest = spans.map(\.length).max() ?? 0
+        guard configuration.kind != .transformer || longest <= input.maximumLength else {
+            throw SequenceError.tooLong(frames: longest, most: input.maximumLength)
+        }
         let (rows, firstRows) = try features.gather(spans)
         return PackedSequences(
             rows: rows, featureSize: input.featureSize, firstRows: firstRows, lengths: spans.map(\.length),
@@ -50,18 +57,20 @@ public struct Head: Sendable {
     ///
     /// - Throws: `CacheError`, where rows are streamed.
     public func logits(_ features: FeatureSet, spans: [FeatureSet.Span]) throws -> Tensor {
-        var values: [Float] = []
-        for start in stride(from: 0, to: spans.count, by: batchSize) {
-            let part = Array(spans[start..<min(start + batchSize, spans.count)])
-            if configuration.kind == .frame {
-                let frames = part.flatMap(\.frames)
-                let probabilities = softmax(plan.forward(try batch(features, frames), parameters).output)
-                values += Self.logMean(probabilities, lengths: part.map(\.length))
-            } else {
-                values += plan.forward(try batch(features, part), parameters).output.values
+        try flushingDenormals {
+            var values: [Float] = []
+            for start in stride(from: 0, to: spans.count, by: batchSize) {
+                let part = Array(spans[start..<min(start + batchSize, spans.count)])
+                if configuration.kind == .frame {
+                    let frames = part.flatMap(\.frames)
+                    let probabilities = softmax(plan.forward(try batch(features, frames), parameters).output)
+                    values += Self.logMean(probabilities, lengths: part.map(\.length))
+                } else {
+                    values += plan.forward(try batch(features, part), parameters).output.values
+                }
             }
+            return Tensor(shape: [spans.count, labels.count], values: values)
         }
-        return Tensor(shape: [spans.count, labels.count], values: values)
     }
 
     /// Class scores `[example, class]` of the chosen examples: of the plain view, or the logarithm of the mean
@@ -72,7 +81,7 @@ public struct Head: Sendable {
         let examples = indices.map { features.examples[$0] }
         guard averagingViews else { return try logits(features, spans: examples.map { $0.views[0] }) }
         let all = try logits(features, spans: examples.flatMap(\.views))
-        let means = Self.logMean(softmax(all), lengths: examples.map(\.views.count))
+        let means = flushingDenormals { Self.logMean(softmax(all), lengths: examples.map(\.views.count)) }
         return Tensor(shape: [indices.count, labels.count], values: means)
     }
 
@@ -104,17 +113,20 @@ public struct Head: Sendable {
     ///
     /// - Throws: `SequenceError.noProbabilities` where weights or features are so large that nothing comes of them.
     static func probabilities(_ logits: Tensor) throws -> Tensor {
-        let probabilities = softmax(logits)
+        let probabilities = flushingDenormals { softmax(logits) }
         guard probabilities.values.areFinite else { throw SequenceError.noProbabilities }
         return probabilities
     }
 
     /// The weight that the attention head gives each frame of a sequence `[length, feature]`; nil for other heads.
-    public func attention(of rows: [Float]) -> [Float]? {
-        let packed = PackedSequences(
-            rows: rows, featureSize: input.featureSize, firstRows: [0], lengths: [rows.count / input.featureSize],
-            scaling: standardization.map { ($0.mean, $0.scale) })
-        return plan.forward(packed, parameters).attention?[0]
+    ///
+    /// - Throws: `SequenceError`, as `logits`.
+    public func attention(of rows: [Float]) throws -> [Float]? {
+        guard configuration.kind == .attention, rows.count >= input.featureSize else { return nil }
+        let features = FeatureSet(examples: [], featureSize: input.featureSize, rows: rows)
+        let span = FeatureSet.Span(videoID: 0, firstRow: 0, length: rows.count / input.featureSize)
+        let packed = try batch(features, [span])
+        return flushingDenormals { plan.forward(packed, parameters).attention?[0] }
     }
 
     /// How much each number of a sequence counts for a class score: the gradient of the score in the features, before
@@ -132,13 +144,15 @@ public struct Head: Sendable {
             rows: rows, featureSize: size, firstRows: isFramewise ? Array(0..<count) : [0],
             lengths: isFramewise ? Array(repeating: 1, count: count) : [count],
             scaling: standardization.map { ($0.mean, $0.scale) })
-        let pass = plan.forward(packed, parameters)
-        var question = Tensor(shape: pass.output.shape)
-        for row in 0..<question.shape[0] { question.values[row * labels.count + label] = 1 }
-        var gradient = plan.inputGradient(pass, outputGradient: question, parameters).flatMap(\.values)
-        if let scale = standardization?.scale {
-            for index in gradient.indices { gradient[index] *= scale[index % size] }
+        return flushingDenormals {
+            let pass = plan.forward(packed, parameters)
+            var question = Tensor(shape: pass.output.shape)
+            for row in 0..<question.shape[0] { question.values[row * labels.count + label] = 1 }
+            var gradient = plan.inputGradient(pass, outputGradient: question, parameters).flatMap(\.values)
+            if let scale = standardization?.scale {
+                for index in gradient.indices { gradient[index] *= scale[index % size] }
+            }
+            return gradient
         }
-        return gradient
     }
 }

@@ -1,3 +1,4 @@
+import Files
 import NeuralNetwork
 
 /// The `sequence.model` part of a pipeline: what turns a sequence of features into class scores.
@@ -100,28 +101,67 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
             self.maximumLength = maximumLength
         }
 
-        /// Numbers in one frame's features.
+        /// Values in one frame's features.
         public var featureSize: Int { shape.reduce(1, *) }
 
-        /// Whether features may be so, and a head may read them: a damaged file says anything.
-        func isPossible(for model: HeadConfiguration) -> Bool {
-            let most = 1 << 24
-            return (1...most).contains(maximumLength) && shape.allSatisfy((1...most).contains)
-                && shape.count == (model.kind.readsMaps ? 3 : 1)
-                && shape.reduce(1.0) { $0 * Double($1) } <= Double(1 << 32)
+        /// The most frames in a sequence, and the largest dimension of features.
+        private static let largest = 1 << 24
+
+        /// - Parameter key: where it stands.
+        /// - Throws: `InvalidValue` if no features are like this, or the head cannot read them.
+        func validate(_ key: String, for model: HeadConfiguration) throws(InvalidValue) {
+            try InvalidValue.check(maximumLength, key + ".maximumLength", in: 1...Self.largest)
+            let rank = model.kind.readsMaps ? 3 : 1
+            guard shape.count == rank else {
+                throw InvalidValue(
+                    key + ".shape", "has \(shape.count) dimensions, but the head \(model.kind.rawValue) reads \(rank)")
+            }
+            for (axis, size) in shape.enumerated() {
+                try InvalidValue.check(size, key + ".shape.\(axis)", in: 1...Self.largest)
+            }
+            guard shape.checkedProduct(atMost: 1 << 32) != nil else {
+                throw InvalidValue(key + ".shape", "is \(shape), more values than features have")
+            }
         }
     }
 
-    /// Whether a head can be so: a damaged file says anything.
-    var isPossible: Bool {
-        let sizes = 1...1 << 20
-        let all = hidden + [projection, dense, feedForward].compactMap { $0 }
-        guard all.allSatisfy(sizes.contains), hidden.count <= 64, dropout >= 0, dropout < 1 else { return false }
-        if kind.options.contains("hidden"), hidden.isEmpty { return false }
-        guard kind == .transformer, let width = hidden.first else { return true }
-        let heads = heads ?? 4
-        return (1...1024).contains(heads) && width % heads == 0 && hidden.allSatisfy { $0 == width }
+    /// What the numbers of a head may be.
+    package enum Ranges {
+        /// Of `hidden`, `projection`, `dense` and `feedForward`.
+        package static let sizes = 1...65_536
+        package static let layers = 1...64
+        package static let heads = 1...1024
+        package static let dropout = NumberRange.share
     }
+
+    /// - Parameter key: where it stands.
+    /// - Throws: `InvalidValue` if a value is one that no pipeline can state.
+    func validate(_ key: String = "model") throws(InvalidValue) {
+        for (layer, size) in hidden.enumerated() {
+            try InvalidValue.check(size, key + ".hidden.\(layer)", in: Ranges.sizes)
+        }
+        try InvalidValue.check(projection, key + ".projection", in: Ranges.sizes)
+        try InvalidValue.check(dense, key + ".dense", in: Ranges.sizes)
+        try InvalidValue.check(feedForward, key + ".feedForward", in: Ranges.sizes)
+        try InvalidValue.check(heads, key + ".heads", in: Ranges.heads)
+        try InvalidValue.check(dropout, key + ".dropout", in: Ranges.dropout)
+        if kind.options.contains("hidden") {
+            let layers = kind.options.contains("layers") ? Ranges.layers : 1...1
+            guard layers.contains(hidden.count) else {
+                throw InvalidValue(key + ".hidden", "lists \(hidden.count) layers, not \(layers.words)")
+            }
+        }
+        guard kind == .transformer, let width = hidden.first else { return }
+        guard hidden.allSatisfy({ $0 == width }) else {
+            throw InvalidValue(key + ".hidden", "is not the same in every layer")
+        }
+        guard width % (heads ?? 4) == 0 else {
+            throw InvalidValue(key + ".hidden", "is \(width), which \(heads ?? 4) heads cannot share evenly")
+        }
+    }
+
+    /// Whether a head can be so.
+    var isPossible: Bool { (try? validate()) != nil }
 
     /// The head as a graph: sequence `[T, featureSize]` → `logits` `[classes]`. Parameter names are
     /// those of a PyTorch module with `projection`, `rnn`, `encoder`, `attention`, `dense` and `fc`.

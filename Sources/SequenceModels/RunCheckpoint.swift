@@ -18,9 +18,15 @@ extension RunDirectory {
         /// A text, because JSON's numbers have no 64 bits.
         var generator: String
 
-        /// Whether training may count on from here.
-        var isPossible: Bool {
-            [epoch, bestEpoch, step].allSatisfy { (0...1 << 48).contains($0) }
+        /// Steps that an optimiser takes in all epochs.
+        private static let steps = 0...1 << 48
+
+        /// - Throws: `InvalidValue` if training cannot go on from here.
+        func validate() throws(InvalidValue) {
+            try InvalidValue.check(epoch, "progress.epoch", in: TrainingConfiguration.Ranges.epochs)
+            try InvalidValue.check(bestEpoch, "progress.bestEpoch", in: 0...epoch)
+            try InvalidValue.check(step, "progress.step", in: Self.steps)
+            try schedule.validate("progress.schedule")
         }
     }
 
@@ -58,12 +64,10 @@ extension RunDirectory {
     /// What a checkpoint was trained with.
     ///
     /// - Throws: `SequenceError.runDirectory`, `WeightsError`.
-    func checkpointConfiguration() throws -> Configuration {
+    package func checkpointConfiguration() throws -> Configuration {
         let file = try checkpointFile()
-        guard let json = file.metadata["configuration"],
-            JSONLimits.problem(Data(json.utf8)) == nil,
-            let configuration = try? JSONDecoder().decode(Configuration.self, from: Data(json.utf8))
-        else { throw damaged() }
+        let configuration: Configuration = try decoded("configuration", of: file)
+        do { try configuration.validate() } catch { throw damaged(error) }
         return configuration
     }
 
@@ -73,10 +77,11 @@ extension RunDirectory {
     /// - Throws: `SequenceError.runDirectory`, `WeightsError`.
     func loadCheckpoint(_ head: Head) throws -> TrainingState {
         let file = try checkpointFile()
-        guard let json = file.metadata["progress"], JSONLimits.problem(Data(json.utf8)) == nil,
-            let progress = try? JSONDecoder().decode(Progress.self, from: Data(json.utf8)),
-            let generator = UInt64(progress.generator), progress.isPossible
-        else { throw damaged() }
+        let progress: Progress = try decoded("progress", of: file)
+        do { try progress.validate() } catch { throw damaged(error) }
+        guard let generator = UInt64(progress.generator) else {
+            throw damaged(InvalidValue("progress.generator", "is no number of 64 bits"))
+        }
         /// Nil where the file does not have all of them.
         func vector(_ prefix: String) throws -> ParameterVector? {
             var values: [Float] = []
@@ -91,7 +96,9 @@ extension RunDirectory {
             return vector
         }
         var state = TrainingState(head.parameters, seed: 0)
-        guard let last = try vector(""), let best = try vector(Self.best) else { throw damaged() }
+        guard let last = try vector(""), let best = try vector(Self.best) else {
+            throw damaged(InvalidValue("", "lacks weights of the head"))
+        }
         state.epoch = progress.epoch
         state.parameters = last
         state.best = .init(parameters: best, value: progress.bestValue ?? .infinity, epoch: progress.bestEpoch)
@@ -100,7 +107,9 @@ extension RunDirectory {
         state.optimizer.second = try vector(Self.second)
         state.schedule = progress.schedule
         state.generator = SplitMix64(seed: generator)
-        if progress.step > 0 && state.optimizer.first == nil { throw damaged() }
+        if progress.step > 0 && state.optimizer.first == nil {
+            throw damaged(InvalidValue("", "lacks the state of the optimiser"))
+        }
         return state
     }
 
@@ -112,8 +121,20 @@ extension RunDirectory {
         return try SafeTensorsFile(path: checkpointPath)
     }
 
-    private func damaged() -> SequenceError {
-        .runDirectory(path: path, reason: "its last.safetensors is damaged")
+    /// A JSON document of the metadata.
+    private func decoded<Document: Decodable>(_ name: String, of file: SafeTensorsFile) throws -> Document {
+        let data = Data((file.metadata[name] ?? "").utf8)
+        do {
+            if let problem = JSONLimits.problem(data) { throw InvalidValue(name, "cannot be read: \(problem)") }
+            return try JSONDecoder().decode(Document.self, from: data)
+        } catch {
+            let found = InvalidValue(error)
+            throw damaged(found.key.isEmpty ? InvalidValue(name, found.problem) : found)
+        }
+    }
+
+    private func damaged(_ value: InvalidValue) -> SequenceError {
+        .runDirectory(path: path, reason: "in its last.safetensors, \(value.words)")
     }
 
     private static func json(_ value: some Encodable) throws -> String {

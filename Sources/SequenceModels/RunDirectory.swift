@@ -130,18 +130,12 @@ public struct RunDirectory: Sendable {
         let configuration: Configuration
         do {
             configuration = try JSONDecoder().decode(Configuration.self, from: data)
+            try configuration.validate()
         } catch {
-            throw SequenceError.runDirectory(path: path, reason: "its config.json is damaged")
+            throw SequenceError.runDirectory(path: path, reason: "in its config.json, \(InvalidValue(error).words)")
         }
         guard hexDigest(Data(configuration.recipe.utf8)) == configuration.recipeDigest else {
             throw SequenceError.runDirectory(path: path, reason: "the recipe in its config.json was changed")
-        }
-        guard configuration.input.isPossible(for: configuration.training.model),
-            configuration.training.model.isPossible, (1...1 << 20).contains(configuration.labels.count),
-            Set(configuration.labels).count == configuration.labels.count,
-            configuration.sampledRate.map({ (1e-6...1e6).contains($0) }) ?? true
-        else {
-            throw SequenceError.runDirectory(path: path, reason: "its config.json says what no features are")
         }
         let file = try SafeTensorsFile(path: modelPath)
         var standardization: Standardization?

@@ -46,6 +46,7 @@ public struct RunEvaluation: Sendable {
         else {
             throw SequenceError.notExtracted(cache: cache.path, recipe: configuration.recipe, available: [])
         }
+        try configuration.requireShape(of: extraction.record, run: directory.path)
         let clips = try RunClips(directory, configuration, in: cache)
         let role = try Self.role(wanted, clips)
         let videos = try cache.videoIDs()
@@ -125,9 +126,9 @@ public struct RunEvaluation: Sendable {
         let held = Dictionary(grouping: try cache.heldOutClips(run: run)) { "\($0.repeat)-\($0.fold)" }
         let places = Dictionary(
             features.examples.enumerated().map { ($1.videoID, $0) }, uniquingKeysWith: { first, _ in first })
-        let parts = try directory.foldDirectories().map { fold -> ContinuousEvaluation.Part in
+        let parts = try directory.foldHeads(like: head).map { fold, head -> ContinuousEvaluation.Part in
             let own = held[URL(fileURLWithPath: fold.path).lastPathComponent] ?? []
-            return (try fold.load().head, own.compactMap { places[$0.videoID] })
+            return (head, own.compactMap { places[$0.videoID] })
         }
         return try ContinuousEvaluation(parts, features, options)
     }

@@ -27,6 +27,8 @@ public enum SequenceError: LocalizedError, Equatable {
     case unknownRun(String, cache: String)
     case unknownClass(String, available: [String])
     case noText(label: String)
+    case otherFeatures(size: Int, head: Int)
+    case tooLong(frames: Int, most: Int)
 
     /// What happened, where, and what to do about it.
     public var errorDescription: String? {
@@ -39,6 +41,10 @@ public enum SequenceError: LocalizedError, Equatable {
             "The cache has no features of the dataset \"\(dataset)\" under this recipe. It knows "
                 + (available.isEmpty ? "no dataset." : available.joined(separator: ", ") + ".")
                 + " Run `zoetrope extract` with this pipeline first."
+        case .otherFeatures(let size, let head):
+            "The head reads \(head) values a frame, but the features have \(size). Name the cache that the run was trained from with --cache, or train it again with `zoetrope sequence`."
+        case .tooLong(let frames, let most):
+            "A sequence has \(frames) frames, but the head has positions for \(most). Check the cache with `zoetrope cache verify`, or train the run again with `zoetrope sequence`."
         case .noText(let label):
             "There is no text for the class \"\(label)\". Heads that begin with classes' names are made by `zoetrope sequence`."
         case .noTraining(let dataset):

@@ -112,6 +112,7 @@ public struct Timeline: Sendable {
 
     /// In order; together they cover the whole time.
     public var segments: [Segment] {
+        if times.isEmpty { return [] }
         let predicted = predicted
         var result: [Segment] = []
         var first = 0

@@ -65,7 +65,9 @@ public struct Trainer: Sendable {
         resuming earlier: ((Head) throws -> TrainingState)? = nil, hooks: Hooks = Hooks()
     ) throws -> Result {
         do {
-            return try trainVerifying(features, partition, input, earlier, hooks)
+            return try flushingDenormals {
+                try trainVerifying(features, partition, input, earlier, hooks)
+            }
         } catch {
             // Damaged features explain a head that diverged, or values that are no numbers.
             try features.requireVerified()

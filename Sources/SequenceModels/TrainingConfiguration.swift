@@ -1,3 +1,4 @@
+import Files
 import Training
 
 /// The `sequence` part of a pipeline.
@@ -81,6 +82,44 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
         case model, standardize, optimizer, schedule, clipNorm, labelSmoothing, classWeights, batchSize, epochs
         case earlyStopping, checkpoint, views, averagesViews, initialWeights, seed, validation, folds, repeats,
             calibrates
+    }
+
+    /// What the numbers of a configuration may be.
+    package enum Ranges {
+        package static let clipNorm = NumberRange.positive
+        package static let labelSmoothing = NumberRange.share
+        package static let classWeight = NumberRange.positive
+        package static let batchSize = 1...1_000_000
+        package static let epochs = 0...1_000_000
+        package static let checkpoint = 1...1_000_000
+        package static let patience = 1...Int.max
+        package static let views = 1...1000
+        package static let validation = NumberRange.share
+        package static let folds = 2...1000
+        package static let repeats = 1...1000
+    }
+
+    /// - Parameter key: where it stands.
+    /// - Throws: `InvalidValue` if a value is one that no pipeline can state.
+    func validate(_ key: String) throws(InvalidValue) {
+        try model.validate(key + ".model")
+        try optimizer.validate(key + ".optimizer")
+        try schedule.validate(key + ".schedule")
+        try InvalidValue.check(clipNorm, key + ".clipNorm", in: Ranges.clipNorm)
+        try InvalidValue.check(labelSmoothing, key + ".labelSmoothing", in: Ranges.labelSmoothing)
+        if case .named(let weights) = classWeights {
+            for (label, weight) in weights.sorted(by: { $0.key < $1.key }) {
+                try InvalidValue.check(weight, key + ".classWeights." + label, in: Ranges.classWeight)
+            }
+        }
+        try InvalidValue.check(batchSize, key + ".batchSize", in: Ranges.batchSize)
+        try InvalidValue.check(epochs, key + ".epochs", in: Ranges.epochs)
+        try InvalidValue.check(checkpoint, key + ".checkpoint", in: Ranges.checkpoint)
+        try InvalidValue.check(earlyStopping?.patience, key + ".earlyStopping.patience", in: Ranges.patience)
+        try InvalidValue.check(views, key + ".views", in: Ranges.views)
+        try InvalidValue.check(validation, key + ".validation", in: Ranges.validation)
+        try InvalidValue.check(folds, key + ".folds", in: Ranges.folds)
+        try InvalidValue.check(repeats, key + ".repeats", in: Ranges.repeats)
     }
 
     /// What is left out has the default of a pipeline file.

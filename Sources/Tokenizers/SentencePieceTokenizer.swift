@@ -35,7 +35,7 @@ public struct SentencePieceTokenizer: Tokenizer {
             places[Array(piece.text.utf8)] = place
         }
         self.places = places
-        longest = places.keys.map(\.count).max() ?? 1
+        longest = max(1, places.keys.map(\.count).max() ?? 1)
         let scores = model.pieces.filter { $0.kind == .normal }.map(\.score)
         unknownScore = (scores.min() ?? 0) - 10
         largestScore = scores.max() ?? 0

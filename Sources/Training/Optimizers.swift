@@ -1,4 +1,5 @@
 import CElementwise
+import Files
 import Foundation
 import Inference
 import NeuralNetwork
@@ -50,6 +51,25 @@ public struct Optimizer: Sendable, Equatable, Codable {
         self.beta2 = beta2
         self.alpha = alpha
         self.epsilon = epsilon
+    }
+
+    /// What `learningRate` and `epsilon` may be.
+    public static let rateRange = NumberRange.positive
+    /// What `momentum`, both betas and `alpha` may be.
+    public static let decayRange = NumberRange.share
+    /// What `weightDecay` may be.
+    public static let weightDecayRange = NumberRange.nonNegative
+
+    /// - Parameter key: where it stands.
+    /// - Throws: `InvalidValue` if a value is one that no pipeline can state.
+    package func validate(_ key: String) throws(InvalidValue) {
+        try InvalidValue.check(learningRate, key + ".learningRate", in: Self.rateRange)
+        try InvalidValue.check(epsilon, key + ".epsilon", in: Self.rateRange)
+        try InvalidValue.check(momentum, key + ".momentum", in: Self.decayRange)
+        try InvalidValue.check(beta1, key + ".beta1", in: Self.decayRange)
+        try InvalidValue.check(beta2, key + ".beta2", in: Self.decayRange)
+        try InvalidValue.check(alpha, key + ".alpha", in: Self.decayRange)
+        try InvalidValue.check(weightDecay, key + ".weightDecay", in: Self.weightDecayRange)
     }
 
     /// What an optimiser remembers between steps.

@@ -3,6 +3,12 @@ import Dispatch
 import Inference
 import NeuralNetwork
 
+/// Runs a computation in which the calling thread treats numbers below 1e-38 as zero, as training does. Afterwards the thread
+/// computes as before.
+public func flushingDenormals<Result>(_ body: () throws -> Result) rethrows -> Result {
+    try ArithmeticLibrary.flushingDenormals(body)
+}
+
 /// Runs independent pieces of work on several threads. How work is cut into pieces never depends on the
 /// number of threads, and every product inside a piece is computed by one thread: results are the same to
 /// the bit however many threads there are.
@@ -19,7 +25,8 @@ public struct Parallel: Sendable, Equatable {
     /// Calls `piece` once for each index below `count`, in any order.
     func run(_ count: Int, _ piece: (Int) -> Void) {
         if threads == 1 || count < 2 {
-            onednn_prepare_thread()
+            let control = onednn_prepare_thread()
+            defer { onednn_restore_denormals(control) }
             for index in 0..<count { piece(index) }
             return
         }
@@ -28,7 +35,8 @@ public struct Parallel: Sendable, Equatable {
             // Safe: the pieces are independent, and all of them have ended when `concurrentPerform` returns.
             nonisolated(unsafe) let piece = piece
             DispatchQueue.concurrentPerform(iterations: lanes) { lane in
-                onednn_prepare_thread()
+                let control = onednn_prepare_thread()
+                defer { onednn_restore_denormals(control) }
                 for index in stride(from: lane, to: count, by: lanes) { piece(index) }
             }
         }

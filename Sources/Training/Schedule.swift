@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Inference
 import NeuralNetwork
@@ -43,6 +44,25 @@ public struct Schedule: Sendable, Equatable, Codable {
         self.warmUp = warmUp
     }
 
+    /// What `every` may be.
+    public static let everyRange = 1...1_000_000
+    /// What `patience` and `warmUp` may be.
+    public static let epochRange = 0...1_000_000
+    /// What `factor` may be.
+    public static let factorRange = NumberRange.factor
+    /// What `minimum` may be.
+    public static let minimumRange = NumberRange.nonNegative
+
+    /// - Parameter key: where it stands.
+    /// - Throws: `InvalidValue` if a value is one that no pipeline can state.
+    package func validate(_ key: String) throws(InvalidValue) {
+        try InvalidValue.check(every, key + ".every", in: Self.everyRange)
+        try InvalidValue.check(patience, key + ".patience", in: Self.epochRange)
+        try InvalidValue.check(warmUp, key + ".warmUp", in: Self.epochRange)
+        try InvalidValue.check(factor, key + ".factor", in: Self.factorRange)
+        try InvalidValue.check(minimum, key + ".minimum", in: Self.minimumRange)
+    }
+
     /// What `plateau` remembers.
     public struct State: Sendable, Equatable, Codable {
         var best = Double.greatestFiniteMagnitude
@@ -51,6 +71,12 @@ public struct Schedule: Sendable, Equatable, Codable {
 
         /// Before the first epoch.
         public init() {}
+
+        /// - Throws: `InvalidValue` if a value is one that training never stores.
+        package func validate(_ key: String) throws(InvalidValue) {
+            try InvalidValue.check(badEpochs, key + ".badEpochs", in: Schedule.epochRange)
+            try InvalidValue.check(rate, key + ".rate", in: .positive)
+        }
     }
 
     /// The rate of an epoch.

@@ -9,7 +9,10 @@ import Training
 enum TrainingBenchmark {
     static func run(_ name: String, steps: Int) throws {
         let threads = ProcessInfo.processInfo.activeProcessorCount
-        ArithmeticLibrary.prepareTraining(threads: threads)
+        try ArithmeticLibrary.training(threads: threads) { try run(name, steps: steps, threads: threads) }
+    }
+
+    private static func run(_ name: String, steps: Int, threads: Int) throws {
         let isVGG = name == "vgg16"
         guard let backbone = Backbone.named(name) else { return }
         let graph = backbone.graph(imageSize: 128)

@@ -8,18 +8,24 @@ public struct FuzzRun {
     public let seeds: [(name: String, bytes: [UInt8])]
     /// A folder of its own.
     public let folder: String
+    /// The caches and runs that are damaged; nil for targets that read one file.
+    private let workplace: FuzzWorkplace?
 
-    /// - Parameter seeds: paths of whole files; unreadable ones are left out.
-    public init(_ target: FuzzTarget, seeds: [String], folder: String) {
+    /// - Parameter seeds: paths of whole files; unreadable ones are left out. Caches and runs are made here.
+    public init(_ target: FuzzTarget, seeds: [String], folder: String) throws {
         self.target = target
+        workplace = target.makesItsFiles ? try FuzzWorkplace(folder: folder) : nil
         self.seeds = seeds.compactMap { path in FileManager.default.contents(atPath: path).map { (path, [UInt8]($0)) } }
         self.folder = folder
     }
 
     /// Where the file under way is; a crash leaves it behind.
     public var casePath: String {
-        folder + "/case" + (target == .yaml ? ".yaml" : target == .onnx ? ".onnx" : target == .video ? ".mp4" : ".bin")
+        folder + "/case" + target.ending
     }
+
+    /// Where it says what was changed in the case under way.
+    public var notePath: String { folder + "/case.txt" }
 
     /// Reads damaged files of seeds `first` to `first + count - 1`.
     ///
@@ -30,11 +36,25 @@ public struct FuzzRun {
         let all = seeds.map(\.bytes)
         for seed in first..<first + UInt64(count) {
             var mutator = Mutator(seed: seed)
-            let whole = all[Int(mutator.next() % UInt64(all.count))]
-            let damaged = mutator.mutate(whole, others: all, words: target.words)
-            try Data(damaged).write(to: URL(fileURLWithPath: casePath))
-            do { try target.run(casePath, in: folder) } catch let violation as FuzzTarget.Violation {
-                throw FuzzTarget.Violation(description: "\(target.rawValue), seed \(seed): \(violation)")
+            let what: String
+            if let workplace {
+                try workplace.restore()
+                what = try target == .cache ? workplace.damageCache(&mutator) : workplace.damageRun(&mutator)
+            } else {
+                let index = Int(mutator.next() % UInt64(all.count))
+                let damaged = target.damage(all[index], others: all, &mutator)
+                try Data(damaged).write(to: URL(fileURLWithPath: casePath))
+                what = seeds[index].name
+            }
+            try Data("\(target.rawValue), seed \(seed): \(what)\n".utf8).write(to: URL(fileURLWithPath: notePath))
+            do {
+                switch (target, workplace) {
+                case (.cache, let place?): try FuzzReaders.readCache(place)
+                case (.run, let place?): try FuzzReaders.readRun(place)
+                default: try target.run(casePath, in: folder)
+                }
+            } catch let violation as FuzzTarget.Violation {
+                throw FuzzTarget.Violation(description: "\(target.rawValue), seed \(seed), \(what): \(violation)")
             }
             report(seed)
         }

@@ -5,12 +5,39 @@ import NeuralNetwork
 import ONNX
 import Pipelines
 import SequenceModels
+import Tokenizers
 import Video
 
 /// A reader of files that strangers may have written, and what it must do with damaged ones: read them, or throw an error
 /// of its own that says something. It must never end the process, hang, or lead out of its folder.
 public enum FuzzTarget: String, CaseIterable, Sendable {
-    case safetensors, pickle, hdf5, onnx, yaml, splits, video
+    case safetensors, pickle, hdf5, onnx, yaml, splits, video, tokenizer
+    /// ONNX files whose fields are changed, not their bytes.
+    case message
+    /// A value in a column of a cache; a key or a file of a run's folder.
+    case cache, run
+
+    /// Whether the whole files are made, not given.
+    public var makesItsFiles: Bool { self == .cache || self == .run }
+
+    /// What a file's name ends with.
+    var ending: String {
+        switch self {
+        case .yaml: ".yaml"
+        case .onnx, .message: ".onnx"
+        case .video: ".mp4"
+        case .cache: ".sqlite"
+        default: ".bin"
+        }
+    }
+
+    /// A whole file, damaged.
+    func damage(_ whole: [UInt8], others: [[UInt8]], _ mutator: inout Mutator) -> [UInt8] {
+        let isMessage = self == .message || self == .tokenizer && mutator.next() % 2 == 0
+        return isMessage
+            ? mutator.mutate(message: whole, others: others, words: words)
+            : mutator.mutate(whole, others: others, words: words)
+    }
 
     /// What a reader did that it must not do.
     public struct Violation: Error, CustomStringConvertible {
@@ -35,7 +62,12 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
             ]
         case .splits:
             ["..", "/", "../", ",", "\"", "\r\n", "\n", "\0", " 1", ".avi", "\u{FEFF}", "é", "train", "path,label\n"]
-        case .onnx:
+        case .tokenizer:
+            [
+                "▁", "</w>", "<0x41>", "a b\n", " ", "\u{0}", "é", "{\"model\":{\"merges\":[\"a b\"]}}",
+                "#version: 0.2\n", "\n",
+            ]
+        case .onnx, .message:
             [
                 "Relu", "Conv", "Reshape", "Concat", "Slice", "Gather", "Split", "Expand", "MatMul", "Softmax",
                 "Transpose",
@@ -61,18 +93,52 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
                     let values = try file.values(of: variable)
                     if values.count != variable.shape.reduce(1, *) { throw Violation(description: "lost numbers") }
                 }
-            case .onnx: try readModel(path)
+            case .onnx, .message: try readModel(path)
+            case .tokenizer: try readVocabulary(path)
+            case .cache, .run: break
             case .yaml: _ = try Pipeline(file: path)
             case .splits: try readLists(path, folder)
             case .video: try readVideo(path)
             }
         } catch let error as Violation {
             throw error
-        } catch let error as any LocalizedError {
-            if (error.errorDescription ?? "").count < 10 {
-                throw Violation(description: "an error without words: \(error)")
-            }
-        } catch { throw Violation(description: "an error that nobody translated: \(error)") }
+        } catch {
+            if let problem = Self.problem(of: error) { throw Violation(description: problem) }
+        }
+    }
+
+    /// What is wrong with an error: it must say something, in words of its own.
+    static func problem(of error: any Error) -> String? {
+        guard let known = error as? any LocalizedError else { return "an error that nobody translated: \(error)" }
+        let text = known.errorDescription ?? ""
+        if text.count < 10 { return "an error without words: \(error)" }
+        return nil
+    }
+
+    private func readVocabulary(_ path: String) throws {
+        let texts = [
+            "", "a photo of a person riding a horse", "don't é 犬 \u{1F600} 123", String(repeating: "ab", count: 300),
+        ]
+        var refusal: (any Error)?
+        func read(_ open: () throws -> any Tokenizer) throws {
+            do {
+                let tokenizer = try open()
+                for text in texts {
+                    let tokens = tokenizer.encode(text, limit: 64)
+                    _ = tokenizer.isTooLong(text, limit: 64)
+                    if tokens.count > 64 || tokens.contains(where: { $0 < 0 || $0 >= tokenizer.vocabularySize }) {
+                        throw Violation(description: "\(tokens.count) tokens up to \(tokens.max() ?? 0)")
+                    }
+                }
+            } catch let error as Violation { throw error } catch { refusal = error }
+        }
+        try read { try BytePairTokenizer(file: path) }
+        try read { try SigLIPTokenizer(file: path) }
+        let json = path + ".json"
+        try? FileManager.default.removeItem(atPath: json)
+        try FileManager.default.copyItem(atPath: path, toPath: json)
+        try read { try BytePairTokenizer(file: json) }
+        if let refusal { throw refusal }
     }
 
     private func readAll(_ file: some Checkpoint) throws {

@@ -47,6 +47,11 @@ import Tokenizers
             let tokenizer = try SentencePieceTokenizer(file: path)
             #expect(!tokenizer.pieces(of: "ab ba").isEmpty)
             #expect(ContinuousClock.now - start < soon)
+            // No piece but an empty one.
+            let none = try folder.file(
+                "none.model", piece("<unk>", kind: 2) + piece("") + piece("", kind: 4) + trainer(model: model, end: [2])
+            )
+            #expect(try SentencePieceTokenizer(file: none).pieces(of: "ab") == [0])
             let wild = try folder.file("wild.model", pieces + trainer(model: model, end: [0xFF, 0xFF, 0xFF, 0xFF, 7]))
             #expect(throws: TokenizerError.self) { try SentencePieceTokenizer(file: wild) }
         }

@@ -36,8 +36,8 @@ import Training
             try directory.save(result.head, changed)
             return #expect(throws: SequenceError.self) { _ = try directory.load() }?.localizedDescription
         }
-        #expect(try reason { $0.input.maximumLength = -1 }?.contains("what no features are") == true)
-        #expect(try reason { $0.input.shape = [1 << 40] }?.contains("what no features are") == true)
+        #expect(try reason { $0.input.maximumLength = -1 }?.contains("`input.maximumLength` is -1") == true)
+        #expect(try reason { $0.input.shape = [1 << 40] }?.contains("`input.shape.0` is 1099511627776") == true)
         #expect(try reason { $0.recipe = "{ }" }?.contains("recipe in its config.json") == true)
         try directory.save(result.head, configuration)
         var tensors = RunDirectory.tensors(of: result.head)

@@ -65,9 +65,12 @@ const char *onednn_status_text(int status);
 void onednn_set_threads(int count);
 /// Makes the calling thread compute by itself and treat denormal numbers as zero, which they are to a
 /// network and which would slow it down a hundredfold.
-void onednn_prepare_thread(void);
+/// Returns the thread's floating-point control, for `onednn_restore_denormals`.
+uint64_t onednn_prepare_thread(void);
 /// The latter alone. Threads that oneDNN starts from the calling thread afterwards do the same.
-void onednn_flush_denormals(void);
+uint64_t onednn_flush_denormals(void);
+/// Sets the calling thread's floating-point control back to what it was.
+void onednn_restore_denormals(uint64_t control);
 
 int onednn_context_create(onednn_context **context);
 void onednn_context_destroy(onednn_context *context);

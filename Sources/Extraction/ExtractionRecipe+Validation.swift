@@ -1,0 +1,69 @@
+import Backbones
+import FeatureCache
+import Files
+import Foundation
+import Inference
+import Video
+
+/// What the values of a stored recipe may be: those that a pipeline can state, and that calibration can find.
+extension ExtractionRecipe {
+    /// Networks whose features stand side by side.
+    private static let networks = 2...16
+
+    /// - Throws: `InvalidValue` that names the key.
+    func validate() throws(InvalidValue) {
+        try InvalidValue.check(imageSize, "image_size", in: 1...Backbone.largestImageSize)
+        try InvalidValue.check(grid, "grid", in: Backbone.grids)
+        try sampling.validate("sampling")
+        guard input.isPossible else {
+            throw InvalidValue("input", "is not a mean and a deviation other than 0 of three channels")
+        }
+        try calibration?.validate("calibration")
+        guard let joined else { return }
+        guard Self.networks.contains(joined.count) else {
+            throw InvalidValue("joined", "lists \(joined.count) recipes, not \(Self.networks.words)")
+        }
+        for (place, recipe) in joined.enumerated() {
+            guard recipe.joined == nil else { throw InvalidValue("joined.\(place)", "joins recipes itself") }
+            do { try recipe.validate() } catch { throw InvalidValue("joined.\(place).\(error.key)", error.problem) }
+        }
+    }
+
+    /// - Throws: `RecipeError` if the network cannot be built as the recipe says.
+    func validate(for network: Backbone) throws {
+        guard network.accepts(imageSize: imageSize) else {
+            throw RecipeError.invalid(InvalidValue("image_size", "is \(imageSize), which \(backbone) does not accept"))
+        }
+        guard network.numerics.contains(numerics) else {
+            throw RecipeError.invalid(
+                InvalidValue("numerics", "is \(numerics.rawValue), which \(backbone) does not know"))
+        }
+        try Self.checkWindows(network, sampling)
+    }
+}
+
+extension ExtractionRecord {
+    /// The recipe, whose network gives features of the shape that is stored.
+    ///
+    /// - Throws: `RecipeError`.
+    package func checkedRecipe() throws -> ExtractionRecipe {
+        let recipe = try ExtractionRecipe(json: self.recipe)
+        let shapes = try (recipe.joined ?? [recipe]).map { try $0.graph().featureShape(of: $0.tap) }
+        let shape = shapes.count == 1 ? shapes[0] : [shapes.compactMap { $0.checkedProduct() }.reduce(0, +)]
+        guard shape == featureShape else {
+            throw RecipeError.otherShape(recipe: name, network: shape, stored: featureShape)
+        }
+        return recipe
+    }
+}
+
+extension Calibration {
+    /// Largest absolute values of activations.
+    private static let range: ClosedRange<Float> = 0...Float.greatestFiniteMagnitude
+
+    fileprivate func validate(_ key: String) throws(InvalidValue) {
+        for (name, value) in ranges.sorted(by: { $0.key < $1.key }) where !Self.range.contains(value) {
+            throw InvalidValue("\(key).ranges.\(name)", "is \(value), not a finite number of at least 0")
+        }
+    }
+}

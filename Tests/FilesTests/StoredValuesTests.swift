@@ -1,0 +1,56 @@
+import Foundation
+import Testing
+
+@testable import Files
+
+@Suite struct StoredValuesTests {
+    @Test("products of sizes are computed up to a limit, and never overflow") func products() {
+        #expect([2, 3, 4].checkedProduct() == 24)
+        #expect([Int]().checkedProduct() == 1)
+        #expect([5, 0].checkedProduct() == 0)
+        #expect([2, 3].checkedProduct(atMost: 6) == 6)
+        #expect([2, 3].checkedProduct(atMost: 5) == nil)
+        for sizes in [[-1], [1, .min], [.max, 2], [0, 1 << 62, 1 << 62], [1 << 62, 1 << 62, 0]] {
+            #expect(sizes.checkedProduct() == nil, "\(sizes)")
+        }
+    }
+
+    @Test("ranges hold finite numbers and say which") func ranges() {
+        let wanted: [(NumberRange, inside: [Double], outside: [Double], String)] = [
+            (.positive, [.leastNonzeroMagnitude, 1e308], [0, -1], "above 0"),
+            (.nonNegative, [0, 7], [-.leastNonzeroMagnitude], "of at least 0"),
+            (.share, [0, 0.99], [1, -0.1], "from 0 to below 1"), (.factor, [0.5], [0, 1], "between 0 and 1"),
+            (.probability, [0, 1], [1.1, -0.1], "from 0 to 1"),
+            (.positive(atMost: 9), [1, 9], [0, 9.5], "above 0, at most 9"),
+        ]
+        for (range, inside, outside, words) in wanted {
+            #expect(inside.allSatisfy(range.contains), "\(range)")
+            #expect(!(outside + [.nan, .infinity, -.infinity]).contains(where: range.contains), "\(range)")
+            #expect("\(range)" == words)
+        }
+        #expect((1...9).words == "from 1 to 9" && (0...Int.max).words == "of at least 0")
+    }
+
+    @Test("what is wrong with a document names its key") func invalidValues() throws {
+        struct Document: Decodable {
+            struct Part: Decodable { let sizes: [Int] }
+            let part: Part
+        }
+        func words(_ json: String) -> String {
+            do {
+                _ = try JSONDecoder().decode(Document.self, from: Data(json.utf8))
+                return ""
+            } catch {
+                return InvalidValue(error).words
+            }
+        }
+        #expect(words("{\"part\":{\"sizes\":[1,\"a\"]}}") == "`part.sizes.1` has a value of another type")
+        #expect(words("{\"part\":{}}") == "`part.sizes` is missing")
+        #expect(words("{\"part\":null}") == "`part` has no value")
+        #expect(words("{") == "it is no valid JSON")
+        let error = #expect(throws: InvalidValue.self) { try InvalidValue.check(0, "every", in: 1...9) }
+        #expect(error?.words == "`every` is 0, not from 1 to 9")
+        #expect(throws: InvalidValue.self) { try InvalidValue.check(Double.nan, "rate", in: .positive) }
+        try InvalidValue.check(nil as Int?, "every", in: 1...9)
+    }
+}
