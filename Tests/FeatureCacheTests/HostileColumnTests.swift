@@ -89,8 +89,11 @@ import Testing
         }
         #expect(!columns.isEmpty)
         var refused = 0
+        var generator = SeededGenerator(seed: faultSeed)
         for column in columns {
-            for value in [nil] + Self.values.map(Optional.some) {
+            // All values in `make faults`; a few in `make test`.
+            let values = ([nil] + Self.values.map(Optional.some)).shuffled(using: &generator)
+            for value in values.prefix(faultRounds > 10 ? values.count : 2) {
                 let path = scratch.path + "/hostile.sqlite"
                 for ending in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + ending) }
                 try FileManager.default.copyItem(atPath: whole, toPath: path)
@@ -99,7 +102,7 @@ import Testing
                 refused += CacheReaders.readEverything(cache, in: scratch.path)
             }
         }
-        #expect(refused > 0 || ["phrase", "failure"].contains(table))
+        #expect(refused > 0 || faultRounds <= 10 || ["phrase", "failure"].contains(table))
     }
 
     @Test("a recipe whose sizes do not fit its shape, or overflow, is an error that says so")

@@ -16,30 +16,44 @@ final class FuzzReaders {
 
     init(_ place: FuzzWorkplace) { self.place = place }
 
+    /// Tables are read in every case; of what computes with features one thing, for that takes a hundred times longer.
+    ///
+    /// - Parameter choice: which.
     /// - Throws: `FuzzTarget.Violation`.
-    static func readCache(_ place: FuzzWorkplace) throws {
+    static func readCache(_ place: FuzzWorkplace, choice: Int) throws {
         let readers = FuzzReaders(place)
         guard let cache = readers.read("open", { try CacheFile(path: place.cachePath, create: false) }) else {
             return try readers.finish()
         }
         readers.readTables(cache)
-        readers.readFeatures(cache)
-        for name in FuzzWorkplace.runs { readers.evaluate(name) }
-        readers.predict("vectors")
-        readers.change(cache)
+        switch choice % 12 {
+        case 0...4: readers.readFeatures(cache, choice: choice % 12)
+        case 5...8: readers.evaluate(FuzzWorkplace.runs[choice / 12 % 3], choice: choice % 12 - 5)
+        case 9: readers.predict("vectors", choice: choice / 12)
+        case 10: readers.change(cache)
+        default:
+            readers.train(cache, choice / 12 % 2 == 0 ? "new" : FuzzWorkplace.runs[0], resumes: choice / 12 % 2 == 1)
+        }
         try readers.finish()
     }
 
+    /// All runs are loaded in every case; one thing is done with each.
+    ///
+    /// - Parameter choice: which.
     /// - Throws: `FuzzTarget.Violation`.
-    static func readRun(_ place: FuzzWorkplace) throws {
+    static func readRun(_ place: FuzzWorkplace, choice: Int) throws {
         let readers = FuzzReaders(place)
         for name in FuzzWorkplace.runs {
             guard readers.load(name) else { continue }
-            readers.evaluate(name)
-            readers.predict(name)
-        }
-        if let cache = readers.read("open", { try CacheFile(path: place.cachePath, create: false) }) {
-            for name in FuzzWorkplace.runs { readers.train(cache, name, resumes: true) }
+            switch choice % 3 {
+            case 0: readers.evaluate(name, choice: choice / 3 % 4)
+            case 1: readers.predict(name, choice: choice / 3)
+            default:
+                guard let cache = readers.read("open", { try CacheFile(path: place.cachePath, create: false) }) else {
+                    continue
+                }
+                readers.train(cache, name, resumes: true)
+            }
         }
         try readers.finish()
     }
@@ -87,35 +101,45 @@ final class FuzzReaders {
         }
     }
 
-    private func readFeatures(_ cache: CacheFile) {
+    private func readFeatures(_ cache: CacheFile, choice: Int) {
         guard let selection = read("selection", { try CacheSelection(cache, recipe: nil, dataset: nil) }) else {
             return
         }
         let extraction = selection.extraction
-        for frames in [false, true] {
+        switch choice {
+        case 0, 1:
             read("explore") {
                 var exploring = try Exploring(cache, selection, root: place.clips)
-                (exploring.strips, exploring.workers, exploring.showsFrames) = (1, 1, frames)
+                (exploring.strips, exploring.workers, exploring.showsFrames) = (1, 1, choice == 1)
                 return try exploring.findings(run: nil, memory: .max) { _, _, _ in }.report.html(drawn: [])
             }
+        case 2: readSimilar(cache, selection)
+        case 3: readSearch(cache, selection)
+        default:
+            read("mapped search") { try MappedFrames.make(cache, extraction: extraction, in: place.folder + "/mapped") }
+            read("text") { try TextModel(extraction.record, weights: nil, vocabulary: nil).calibration }
+            let all = read("recipes") { try cache.extractions() } ?? []
+            read("join") { try FeatureJoin(all + all, in: cache).run(name: "joined", version: "fuzz") }
         }
+    }
+
+    private func readSimilar(_ cache: CacheFile, _ selection: CacheSelection) {
         read("similar") {
             let search = try SimilarClips(
-                cache, dataset: selection.dataset, extraction: extraction, weights: nil, memory: .max)
+                cache, dataset: selection.dataset, extraction: selection.extraction, weights: nil, memory: .max)
             let query = try search.query(place.clip)
             return try (search.clips(like: query, count: 3), search.moments(like: query, count: 3))
         }
+    }
+
+    private func readSearch(_ cache: CacheFile, _ selection: CacheSelection) {
+        let extraction = selection.extraction
         read("search") {
             let search = PhraseSearch(cache, dataset: selection.dataset, extraction: extraction, calibration: nil)
             let wanted = try PictureEncoder(extraction.record, weights: nil).encode(place.clip)
-            return try (
-                search.moments(Question(wanted: [wanted]), count: 3), search.clips(Question(wanted: [wanted]), count: 3)
-            )
+            let question = Question(wanted: [wanted])
+            return try (search.moments(question, count: 3), search.clips(question, count: 3))
         }
-        read("mapped search") { try MappedFrames.make(cache, extraction: extraction, in: place.folder + "/mapped") }
-        read("text") { try TextModel(extraction.record, weights: nil, vocabulary: nil).calibration }
-        let all = read("recipes") { try cache.extractions() } ?? []
-        read("join") { try FeatureJoin(all + all, in: cache).run(name: "joined", version: "fuzz") }
     }
 
     /// What writes to the cache.
@@ -125,8 +149,6 @@ final class FuzzReaders {
             for ending in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + ending) }
             return try CacheMerge(output: path, inputs: [cache.path]).run()
         }
-        train(cache, "new", resumes: false)
-        train(cache, FuzzWorkplace.runs[0], resumes: true)
         read("prune") {
             var pruning = CachePruning()
             pruning.isUnused = true
@@ -165,31 +187,37 @@ final class FuzzReaders {
         return loaded != nil
     }
 
-    private func evaluate(_ name: String) {
+    private func evaluate(_ name: String, choice: Int) {
         let directory = place.run(name)
-        for role in [nil, ClipRole.validation, .train] {
+        switch choice {
+        case 0, 1:
             read("evaluate \(name)") {
-                let evaluation = try RunEvaluation(directory, role: role)
+                let evaluation = try RunEvaluation(directory, role: choice == 0 ? nil : .train)
                 _ = evaluation.scores
                 var options = ContinuousEvaluation.Options()
                 (options.sequences, options.clips) = (2, 3)
                 _ = try evaluation.continuous(directory, options)
             }
+        case 2: read("report \(name)") { try RunReport(directory).html(drawn: []) }
+        default:
+            read("compare \(name)") { try Comparison([directory, place.run(FuzzWorkplace.runs[0])], role: .train) }
         }
-        read("report \(name)") { try RunReport(directory).html(drawn: []) }
-        read("compare \(name)") { try Comparison([directory, place.run(FuzzWorkplace.runs[0])], role: .train) }
     }
 
-    private func predict(_ name: String) {
+    private func predict(_ name: String, choice: Int) {
         let directory = place.run(name)
-        read("predict \(name)") { try Predictor(directory, isEnsemble: name == "folds").predict(place.clip) }
-        read("windows \(name)") {
-            let found = try WindowPredictor(directory).predict(place.clip)
-            return (found.timeline.segmentTable, found.timeline.csv(video: "v", includesHeader: true))
-        }
-        read("cam \(name)") { try ClassActivationMapper(directory).map(place.clip).spread(2) }
-        read("export \(name)") {
-            try ModelExport(directory).write(to: place.folder + "/model.onnx", .init(version: "fuzz"))
+        switch choice % 4 {
+        case 0: read("predict \(name)") { try Predictor(directory, isEnsemble: name == "folds").predict(place.clip) }
+        case 1:
+            read("windows \(name)") {
+                let found = try WindowPredictor(directory).predict(place.clip)
+                return (found.timeline.segmentTable, found.timeline.csv(video: "v", includesHeader: true))
+            }
+        case 2: read("cam \(name)") { try ClassActivationMapper(directory).map(place.clip).spread(2) }
+        default:
+            read("export \(name)") {
+                try ModelExport(directory).write(to: place.folder + "/model.onnx", .init(version: "fuzz"))
+            }
         }
     }
 }

@@ -47,10 +47,11 @@ public struct FuzzRun {
                 what = seeds[index].name
             }
             try Data("\(target.rawValue), seed \(seed): \(what)\n".utf8).write(to: URL(fileURLWithPath: notePath))
+            let choice = Int(mutator.next() % 1024)
             do {
                 switch (target, workplace) {
-                case (.cache, let place?): try FuzzReaders.readCache(place)
-                case (.run, let place?): try FuzzReaders.readRun(place)
+                case (.cache, let place?): try FuzzReaders.readCache(place, choice: choice)
+                case (.run, let place?): try FuzzReaders.readRun(place, choice: choice)
                 default: try target.run(casePath, in: folder)
                 }
             } catch let violation as FuzzTarget.Violation {
