@@ -97,11 +97,15 @@ faults: build ## Kills, full disks, damaged caches and a soak of 5,000 videos, m
 	ZOETROPE_FAULTS=$(ROUNDS) ZOETROPE_SEED=$(SEED) ZOETROPE_PROGRAM="$$PWD/$(ZOETROPE)" swift test --skip-build $(FLAGS) --filter 'KillTests|DiskFullTests|EnduranceTests|damagedAnywhere|HostileColumnTests'
 
 CASES ?= 20000
+# Of caches and runs, whose readers are whole commands.
+SLOW_CASES ?= $(CASES)
 SEED ?= 1
 VIDEOS ?=
+# A release build takes longer and runs many cases sooner.
+FUZZ_CONFIGURATION ?= release
 fuzz: setup ## Damaged files, caches and runs for every reader, under AddressSanitizer: make fuzz CASES=20000 VIDEOS='more/*.mp4'
-	@swift build -c release --sanitize=address --product Fuzz --scratch-path .build/asan $(HOMEBREW) >&2
-	@set -e; export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 ZOETROPE_TUNING=off; fuzz=.build/asan/release/Fuzz; \
+	@swift build -c $(FUZZ_CONFIGURATION) --sanitize=address --product Fuzz --scratch-path .build/asan $(HOMEBREW) >&2
+	@set -e; export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 ZOETROPE_TUNING=off; fuzz=.build/asan/$(FUZZ_CONFIGURATION)/Fuzz; \
 	$$fuzz safetensors $(CASES) $(SEED) Tests/BackbonesTests/Fixtures/timm.bin; \
 	$$fuzz pickle $(CASES) $(SEED) Tests/NeuralNetworkTests/Fixtures/weights/*.bin; \
 	$$fuzz hdf5 $(CASES) $(SEED) Tests/*/Fixtures/*.h5; \
@@ -110,14 +114,15 @@ fuzz: setup ## Damaged files, caches and runs for every reader, under AddressSan
 	$$fuzz splits $(CASES) $(SEED) Tests/Fuzzing/Seeds/*; \
 	$$fuzz message $(CASES) $(SEED) Tests/ONNXTests/Fixtures/*.onnx; \
 	$$fuzz tokenizer $(CASES) $(SEED) Tests/LanguageTests/Fixtures/*.model Tests/LanguageTests/Fixtures/*.txt; \
-	$$fuzz cache $(CASES) $(SEED); \
-	$$fuzz run $(CASES) $(SEED); \
+	$$fuzz cache $(SLOW_CASES) $(SEED); \
+	$$fuzz run $(SLOW_CASES) $(SEED); \
 	$$fuzz video $(CASES) $(SEED) $(filter-out %.json,$(wildcard Tests/VideoTests/Fixtures/matrix/*)) $(VIDEOS)
 
 races: setup ## Tests of extraction and cache under ThreadSanitizer
-	swift test --sanitize=thread --scratch-path .build/tsan $(HOMEBREW) --filter 'ExtractionTests|FeatureCacheTests'
+	ZOETROPE_TEST_TARGETS='ExtractionTests FeatureCacheTests' swift test --sanitize=thread --scratch-path .build/tsan $(HOMEBREW)
 
-check: lint test ## What continuous integration runs: formatting, then all tests
+check: setup ## What continuous integration runs: formatting, all tests with the program in release, short fuzz and races
+	@FLAGS='$(FLAGS)' PROGRAM='$(ZOETROPE)' Tests/check.sh
 
 docs: setup ## The reference of all modules, in .build/docs
 	@rm -rf .build/docs; mkdir -p .build/docs; set -e; for module in $(MODULES); do \

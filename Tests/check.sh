@@ -48,15 +48,13 @@ tests() {
   return $unexpected
 }
 
-races() {
-  ZOETROPE_TEST_TARGETS="ExtractionTests FeatureCacheTests" \
-    swift test --sanitize=thread --scratch-path .build/tsan $FLAGS 2>&1 | tail -n 3
-}
+# Only what failed, and the last line.
+races() { make --no-print-directory races >"$log" 2>&1 || { tail -n 50 "$log"; return 1; }; tail -n 1 "$log"; }
 
 stage "formatting" make --no-print-directory lint
 stage "building the tests" swift build --build-tests --explicit-target-dependency-import-check error $FLAGS
 stage "building the program" make --no-print-directory build
 stage "tests" tests
-stage "damaged files under AddressSanitizer" make --no-print-directory fuzz CASES="${CASES:-100}"
+stage "damaged files under AddressSanitizer" make --no-print-directory fuzz FUZZ_CONFIGURATION=debug CASES=300 SLOW_CASES=30
 stage "races under ThreadSanitizer" races
 printf '\n%s' "$summary"
