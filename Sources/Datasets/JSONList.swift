@@ -32,7 +32,6 @@ struct JSONList {
             guard let entries = Self.entries(object) else { throw refuse(Self.description(object)) }
             values = entries
         default:
-            // `[jump] a.mp4,jump` is no JSON.
             let lines = start.byteLines().filter { !$0.allSatisfy(\.isWhitespace) }
             let objects = lines.map { Self.parsed(String($0)) as? [String: Any] }
             if (objects.first ?? nil) == nil {
