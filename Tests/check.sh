@@ -23,6 +23,7 @@ is_expected() {
     *"needs gnuplot"*) ! command -v gnuplot >/dev/null ;;
     *"needs Chromium"*) ! command -v chromium >/dev/null ;;
     *"needs python3 with NumPy"*) ! python3 -c 'import numpy' 2>/dev/null ;;
+    *"needs onnxruntime, PyAV"*) ! "${ZOETROPE_PYTHON:-python3}" -c 'import onnxruntime, av, PIL' 2>/dev/null ;;
     *"needs sqlite-vec"*) ! python3 -c 'import sqlite_vec' 2>/dev/null ;;
     *"needs clang and LD_PRELOAD"*) ! command -v clang >/dev/null || [ "$(uname)" = Darwin ] ;;
     *"needs root and mount"*) [ "$(id -u)" != 0 ] || ! (d=$(mktemp -d) && mount -t tmpfs tmpfs "$d" 2>/dev/null && umount "$d") ;;

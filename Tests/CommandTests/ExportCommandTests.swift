@@ -106,7 +106,7 @@ import Testing
     @Test(
         "the guide's program names the action in a file, as predict does",
         .enabled(
-            if: python != nil, "onnxruntime, PyAV and Pillow are not installed; name a Python with ZOETROPE_PYTHON"),
+            if: python != nil, "needs onnxruntime, PyAV and Pillow; name a Python with ZOETROPE_PYTHON"),
         arguments: [
             ("gru", "antialias"), ("transformer", "antialias"), ("attention", "antialias"), ("gru", "bicubic"),
             ("gru", "bilinear"),
