@@ -121,7 +121,7 @@ fuzz: setup ## Damaged files, caches and runs for every reader, under AddressSan
 races: setup ## Tests of extraction and cache under ThreadSanitizer
 	ZOETROPE_TEST_TARGETS='ExtractionTests FeatureCacheTests' swift test --sanitize=thread --scratch-path .build/tsan $(HOMEBREW)
 
-check: setup ## What continuous integration runs: formatting, all tests with the program in release, short fuzz and races
+check: setup ## What continuous integration runs: formatting, all tests with the program in release, short fuzzing
 	@FLAGS='$(FLAGS)' PROGRAM='$(ZOETROPE)' Tests/check.sh
 
 docs: setup ## The reference of all modules, in .build/docs

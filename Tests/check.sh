@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What `make check` and continuous integration run: formatting, all tests with the commands in release, damaged files under
-# AddressSanitizer, and extraction and cache under ThreadSanitizer. Prints the seconds of each stage.
+# What `make check` and continuous integration run: formatting, all tests with the commands in release, and damaged files
+# under AddressSanitizer. Prints the seconds of each stage.
 #
 #   FLAGS     of swift build and swift test     PROGRAM   where `make build` puts the program
 set -uo pipefail
@@ -49,13 +49,9 @@ tests() {
   return $unexpected
 }
 
-# Only what failed, and the last line.
-races() { make --no-print-directory races >"$log" 2>&1 || { tail -n 50 "$log"; return 1; }; tail -n 1 "$log"; }
-
 stage "formatting" make --no-print-directory lint
 stage "building the tests" swift build --build-tests --explicit-target-dependency-import-check error $FLAGS
 stage "building the program" make --no-print-directory build
 stage "tests" tests
 stage "damaged files under AddressSanitizer" make --no-print-directory fuzz FUZZ_CONFIGURATION=debug CASES=300 SLOW_CASES=30
-stage "races under ThreadSanitizer" races
 printf '\n%s' "$summary"
