@@ -247,7 +247,7 @@ struct ExpectedTensors: Sendable {
     ]
 }
 
-/// Opens a weight file of any known format by its content.
+/// Opens a weight file of any known format, which is detected from the content.
 ///
 /// - Throws: `WeightsError`.
 public func openWeights(path: String) throws -> any Checkpoint { try ResolvedWeights(path: path).checkpoint }

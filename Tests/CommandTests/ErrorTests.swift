@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test(
-        "`sequence` says how to set a test part aside where there is none, with a share that every class has a clip of")
+        "without a test part, `sequence` says how to make one, with a share that gives every class a clip")
     func noTestPart() throws {
         let place = try Workplace()
         #expect(try place.run("extract", "p.yaml").status == 0)

@@ -7,7 +7,7 @@ import Pipelines
 import Reports
 import SequenceModels
 
-/// What the commands do with a cache or a run's folder, one after the other, each of which may be refused in words.
+/// What the commands do with a cache or a run's folder, one after the other. Each may throw an error.
 final class FuzzReaders {
     private let place: FuzzWorkplace
     private var violation: FuzzTarget.Violation?
