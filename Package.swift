@@ -135,7 +135,9 @@ let package = Package(
                 "bench.py", "device.py", "growth.py", "heads.py", "models.py", "peers.py", "training.py", "windows.py",
                 "RESULTS.md",
             ]),
-        .target(name: "TestSupport", dependencies: ["NeuralNetwork"], path: "Tests/TestSupport"),
+        .target(name: "CThreadSanitizer", path: "Tests/CThreadSanitizer"),
+        .target(
+            name: "TestSupport", dependencies: ["NeuralNetwork", "CThreadSanitizer"], path: "Tests/TestSupport"),
         .target(
             name: "Fuzzing",
             dependencies: [

@@ -1,6 +1,7 @@
 import CSQLiteGuard
 import Escaping
 import Files
+import Foundation
 import GRDB
 
 /// Connections to caches, which may come from strangers: SQLite is defensive, runs no trigger, and what the schema itself
@@ -69,9 +70,24 @@ enum CacheConnection {
         }
     }
 
+    /// Opens a file. Where neither it nor its folder can be written, SQLite could not make the two files that readers and writers
+    /// share: there it is read as a file that does not change, unless a writer's log lies beside it.
+    static func open(_ path: String, _ configuration: Configuration) throws -> DatabaseQueue {
+        let folder = OutputPath.parent(of: path)
+        let isFixed =
+            access(path, R_OK) == 0 && access(path, W_OK) != 0 && access(folder.isEmpty ? "." : folder, W_OK) != 0
+            && access(path + "-wal", F_OK) != 0
+        guard isFixed else { return try DatabaseQueue(path: path, configuration: configuration) }
+        var configuration = configuration
+        configuration.readonly = true
+        let escaped = path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
+        let address = (path.hasBytePrefix("/") ? "file://" : "file:") + escaped + "?immutable=1"
+        return try DatabaseQueue(path: address, configuration: configuration)
+    }
+
     /// A connection for SQL that a user wrote: it reads, computes, and can do nothing else.
     static func restricted(path: String) throws -> DatabaseQueue {
-        let queue = try DatabaseQueue(path: path, configuration: configuration(readonly: true))
+        let queue = try open(path, configuration(readonly: true))
         try queue.inDatabase { database in
             guard let connection = database.sqliteConnection else { return }
             // A function such as `printf` makes texts of any size.

@@ -30,7 +30,7 @@ public final class CacheFile: Sendable {
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
         self.path = path
         database = try CacheError.translating(path) {
-            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            let queue = try CacheConnection.open(path, configuration)
             try Self.prepare(queue, path: path)
             return queue
         }

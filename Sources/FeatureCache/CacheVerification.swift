@@ -80,7 +80,7 @@ extension CacheFile {
         try CacheConnection.requireRegular(path)
         var configuration = CacheConnection.configuration(readonly: true)
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA mmap_size = \(1 << 40)") }
-        return try DatabaseQueue(path: path, configuration: configuration)
+        return try CacheConnection.open(path, configuration)
     }
 
     /// Rows of `sequence` that are checked in one go.

@@ -14,7 +14,7 @@ public final class FrameStore: Sendable {
         try CacheConnection.requireRegular(path)
         let configuration = CacheConnection.configuration()
         database = try CacheError.translating(path) {
-            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            let queue = try CacheConnection.open(path, configuration)
             if try queue.read({ try $0.tableExists("clip") }) { try queue.read { try Self.check($0, path: path) } }
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
             try queue.write { database in

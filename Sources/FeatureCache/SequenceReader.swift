@@ -15,7 +15,7 @@ public final class SequenceReader: Sendable {
         self.extraction = extraction
         self.check = check
         (database, type) = try CacheError.translating(path) {
-            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            let queue = try CacheConnection.open(path, configuration)
             let type = try queue.read {
                 try String.fetchOne(
                     $0, sql: "SELECT element_type FROM extraction WHERE id = ?", arguments: [extraction])

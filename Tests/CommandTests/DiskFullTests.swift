@@ -2,30 +2,6 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A small disk that can be filled: a tmpfs, which only root can mount.
-private final class SmallDisk {
-    let path: String
-    private let scratch: ScratchFolder
-
-    static let isPossible: Bool = (try? SmallDisk(kilobytes: 64)) != nil
-
-    init(kilobytes: Int) throws {
-        scratch = try ScratchFolder()
-        path = scratch.path + "/disk"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        try Self.run("mount", ["-t", "tmpfs", "-o", "size=\(kilobytes)k", "tmpfs", path])
-    }
-
-    /// Gives it more room; what is on it stays.
-    func grow() throws { try Self.run("mount", ["-o", "remount,size=64m", path]) }
-
-    deinit { try? Self.run("umount", ["-l", path]) }
-
-    private static func run(_ program: String, _ arguments: [String]) throws {
-        guard try ChildProcess.run(program, arguments).status == 0 else { throw CocoaError(.fileWriteUnknown) }
-    }
-}
-
 @Suite(.serialized, .enabled(if: SmallDisk.isPossible, "needs root and mount"))
 struct DiskFullTests {
     /// Runs a command on disks of growing size until it succeeds; after each failure there is more room, and what

@@ -16,7 +16,8 @@ final class FuzzReaders {
 
     init(_ place: FuzzWorkplace) { self.place = place }
 
-    /// Tables are read in every case; of what computes with features one thing, for that takes a hundred times longer.
+    /// The cache is checked and listed in every case, and a quarter of the tables and formats are exported; of what computes
+    /// with features one thing is done, for that takes a hundred times longer.
     ///
     /// - Parameter choice: which.
     /// - Throws: `FuzzTarget.Violation`.
@@ -25,7 +26,7 @@ final class FuzzReaders {
         guard let cache = readers.read("open", { try CacheFile(path: place.cachePath, create: false) }) else {
             return try readers.finish()
         }
-        readers.readTables(cache)
+        readers.readTables(cache, part: choice / 24 % 4)
         switch choice % 12 {
         case 0...4: readers.readFeatures(cache, choice: choice % 12)
         case 5...8: readers.evaluate(FuzzWorkplace.runs[choice / 12 % 3], choice: choice % 12 - 5)
@@ -73,23 +74,24 @@ final class FuzzReaders {
 
     // MARK: - Caches
 
-    private func readTables(_ cache: CacheFile) {
+    private func readTables(_ cache: CacheFile, part: Int) {
         read("verify") { try cache.verify(workers: 1) }
         read("info") { try cache.summary() }
         read("runs") { try cache.runs() }
         read("damaged") { try cache.damagedSequences() }
         read("files") { try cache.knownFiles() }
-        for table in [
+        let tables = [
             "video", "sample", "extraction", "sequence", "failure", "run", "epoch", "prediction", "membership", "fold",
             "twin_pair", "phrase", "frame_feature", "coverage", "confusion", "class_accuracy", "twin",
-        ] {
+        ]
+        for (index, table) in tables.enumerated() where index % 4 == part {
             read("export \(table)") { try cache.exportTable(table, to: place.folder + "/table.csv") }
         }
         for dataset in read("datasets", { try cache.datasets() }) ?? [] {
             read("twins") { try cache.twins(dataset: dataset) }
             for found in read("recipes", { try cache.extractions() }) ?? [] {
                 let extraction = found.id
-                for format in CacheExport.Format.allCases {
+                for (index, format) in CacheExport.Format.allCases.enumerated() where index % 4 == part {
                     read("export \(format)") {
                         try CacheExport(extraction: extraction, dataset: dataset).write(
                             format, from: cache, to: place.folder + "/features.bin")
