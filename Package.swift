@@ -99,7 +99,7 @@ let package = Package(
         .target(
             name: "Exploration",
             dependencies: [
-                "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
+                "CElementwise", "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
                 "SequenceModels", "Escaping", "Files",
             ]),
         .target(

@@ -23,7 +23,7 @@ extension Backbone {
         let inner = graph.outputs.filter { !names.contains($0.key) }
             .sorted { ($0.value.index, $0.key) < ($1.value.index, $1.key) }.map(\.key)
         var backbone = Backbone(
-            name: importedName, source: (network.path as NSString).lastPathComponent, nativeImageSize: size,
+            name: importedName, source: network.path.fileName, nativeImageSize: size,
             minimumImageSize: network.imageSize ?? 16, numerics: [.onnx], taps: outputs + inner,
             framesAtOnce: isTransformer ? 4 : 16,
             // Sizes are tried before they are used.

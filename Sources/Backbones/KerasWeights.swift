@@ -17,13 +17,18 @@ public struct KerasWeights: Checkpoint {
     /// What the network expects, where it normalises inside (EfficientNet).
     public let inputConvention: InputConvention?
 
+    /// Layers with variables that the network has no part in.
+    let unused: [String]
+
     private let file: KerasFile
     private let variables: [String: KerasFile.Variable]
 
     /// - Throws: `WeightsError`, also for networks that are not known.
     public init(path: String) throws {
         let file = try KerasFile(path: path)
-        guard let modules = KerasNames.modules(of: Array(file.layers.keys)) else {
+        guard let modules = KerasNames.modules(of: Array(file.layers.keys)),
+            KerasNames.unknown(in: Array(file.layers.keys), modules).isEmpty
+        else {
             throw WeightsError.malformed(
                 file: path,
                 reason:
@@ -32,7 +37,7 @@ public struct KerasWeights: Checkpoint {
         }
         var variables: [String: KerasFile.Variable] = [:]
         for (layer, module) in modules {
-            let groups = Set((file.layers[layer] ?? []).map { ($0.dataset as NSString).deletingLastPathComponent })
+            let groups = Set((file.layers[layer] ?? []).map { OutputPath.parent(of: $0.dataset) })
             guard groups.count <= 1 else {
                 throw WeightsError.malformed(
                     file: path,
@@ -45,6 +50,9 @@ public struct KerasWeights: Checkpoint {
         }
         self.file = file
         self.variables = variables
+        unused = file.layers.keys.filter {
+            modules[$0] == nil && !$0.hasBytePrefix("normalization") && !$0.hasBytePrefix("optimizer")
+        }.sorted()
         shapes = variables.mapValues { Self.order($0.shape).map(\.length) }
         inputConvention = try Self.convention(file)
     }
@@ -126,6 +134,13 @@ enum KerasNames {
         result.merge(zip(normalizations, names.map { $0 + ".bn" })) { first, _ in first }
         if layers.contains("predictions") { result["predictions"] = "fc" }
         return result
+    }
+
+    /// Layers beside those of the network that are named as they are but for their numbers: of a deeper relative, such as VGG19.
+    static func unknown(in layers: [String], _ modules: [String: String]) -> [String] {
+        func form(_ layer: String) -> String { layer.replacing(/\d+[a-z]?/, with: "#") }
+        let forms = Set(modules.keys.map(form))
+        return layers.filter { modules[$0] == nil && $0.contains(where: \.isNumber) && forms.contains(form($0)) }
     }
 
     private static func efficientNetV2(_ layers: [String]) -> [String: String] {

@@ -1,5 +1,6 @@
 import Digests
 import Escaping
+import Files
 import Foundation
 
 extension PublishedWeights {
@@ -8,7 +9,7 @@ extension PublishedWeights {
     ///
     /// - Parameter sha256: of the file, hex.
     package static func difference(path: String, sha256: String) -> String? {
-        let name = (path as NSString).lastPathComponent
+        let name = path.fileName
         let published = all.first { $0.file == name }?.checksum
         let recorded = WeightsFetcher.recorded(path)
         for (checksum, owner) in [(published, "the published \(name)"), (recorded, "the file that was fetched")] {

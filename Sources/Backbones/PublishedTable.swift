@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// The published files that are known, and where each publisher keeps them.
@@ -165,7 +166,7 @@ extension PublishedWeights {
         megabytes: Double, top1: Double, licence: String, digest: String? = nil, vocabularyDigest: String? = nil
     ) -> PublishedWeights {
         let folder = name + "/resolve/main/"
-        let ending = (file as NSString).pathExtension
+        let ending = file.fileExtension
         var weights = PublishedWeights(
             backbone: backbone, file: "\(name).\(ending)", path: folder + file, publisher: publisher,
             megabytes: megabytes, checksum: digest.map { .sha256(prefix: $0) } ?? .stated, top1: top1,

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A weight file as its publisher offers it.
@@ -70,7 +71,7 @@ public struct PublishedWeights: Sendable, Equatable {
     /// The vocabulary as a file to be fetched, named after the weights it belongs to.
     public var companion: PublishedWeights? {
         guard let vocabulary, let name = vocabulary.split(separator: "/").last else { return nil }
-        let stem = (file as NSString).deletingPathExtension
+        let stem = file.droppingFileExtension
         return PublishedWeights(
             backbone: backbone, file: "\(stem).\(name)", path: vocabulary, publisher: publisher, megabytes: 0,
             checksum: vocabularyChecksum, top1: 0, licence: licence)

@@ -17,6 +17,8 @@ public struct ResolvedWeights: Sendable {
     public let others: [String]
     /// Side of the grid that a transformer's positions were learned on, if it is not the backbone's.
     public let grid: Int?
+    /// Modules of the file that the network has no part in, such as another classifier.
+    public let unused: [String]
 
     /// - Parameters:
     ///   - backbone: the network; nil for any that is known.
@@ -24,6 +26,7 @@ public struct ResolvedWeights: Sendable {
     /// - Throws: `WeightsError`.
     public init(path: String, for backbone: Backbone? = nil, part: String? = nil) throws {
         if let network = try Self.single(path) {
+            if let backbone { try Self.checkNothingLeft(network, backbone) }
             if let part { throw WeightsError.unknownPart(file: path, part: part, known: []) }
             self.init(checkpoint: network, part: nil, others: [], grid: nil)
             return
@@ -38,6 +41,20 @@ public struct ResolvedWeights: Sendable {
 
     private init(checkpoint: any Checkpoint, part: String?, others: [String], grid: Int?) {
         (self.checkpoint, self.part, self.others, self.grid) = (checkpoint, part, others, grid)
+        unused = (checkpoint as? KerasWeights)?.unused ?? []
+    }
+
+    private static func checkNothingLeft(_ file: any Checkpoint, _ backbone: Backbone) throws {
+        let network = ExpectedTensors(backbone)
+        let leftOver = network.fits(file.shapes) ? network.leftOver(file.shapes) : []
+        if !leftOver.isEmpty { throw Self.leftOver(leftOver, file.shapes, file.path, backbone) }
+    }
+
+    private static func leftOver(
+        _ names: [String], _ shapes: [String: [Int]], _ path: String, _ backbone: Backbone
+    ) -> WeightsError {
+        let hint = Backbone.looking(like: shapes).map { "this looks like \($0.name)" }
+        return .leftOver(file: path, network: backbone.name, names: names.sorted(), hint: hint)
     }
 
     /// The network of a file of a kind that holds one; nil for other kinds.
@@ -71,6 +88,7 @@ public struct ResolvedWeights: Sendable {
             self.part = all.count > 1 ? place.name : nil
             others = all.map(\.name).filter { $0 != place.name }
             grid = place.network.grid(of: place.named.shapes)
+            unused = Self.unused(file, place, all)
             return
         }
         if let part {
@@ -78,12 +96,10 @@ public struct ResolvedWeights: Sendable {
                 file: file.path, part: part, known: Self.places(file, networks, nil).map(\.name).filter { !$0.isEmpty })
         }
         if let backbone, let place = places.min(by: { $0.leftOver.count < $1.leftOver.count }) {
-            let hint = Backbone.looking(like: place.named.shapes).map { "This looks like \($0.name)." }
-            throw WeightsError.leftOver(
-                file: file.path, network: backbone.name, names: place.leftOver.sorted(), hint: hint)
+            throw Self.leftOver(place.leftOver, place.named.shapes, file.path, backbone)
         }
         checkpoint = Self.nearest(file, networks) ?? Self.unwrapped(file)
-        (self.part, others, grid) = (nil, [], nil)
+        (self.part, others, grid, unused) = (nil, [], nil, [])
     }
 
     /// Every place where one of the networks is found. Of several networks at one place, the one with the most parameters.
@@ -148,103 +164,43 @@ public struct ResolvedWeights: Sendable {
     /// Which of several networks in a file is evaluated, the lowest first: averages before what they are averages of, as timm
     /// takes them; DINO's teacher; MoCo's query encoder, not the key encoder that follows it.
     private static func rank(_ prefix: String) -> Int {
-        let words = Set(
-            prefix.splitBytes { [UInt8(ascii: "."), UInt8(ascii: "_")].contains($0) }.map { $0.lowercased() })
+        // MMEngine swaps them before it saves: the averages are in `state_dict`.
+        if prefix.hasBytePrefix("ema_state_dict.") { return 4 }
+        let words = words(of: prefix)
         if !words.isDisjoint(with: ["ema", "averaged", "swa", "teacher"]) { return 0 }
         if words.contains("online") { return 1 }
         if words.contains("target") { return 2 }
-        return words.isDisjoint(with: ["student", "momentum", "k", "key", "optimizer"]) ? 3 : 4
-    }
-}
-
-extension Backbone {
-    /// Sides of the grids of patches that positions may have been learned on.
-    package static let grids = 1...256
-}
-
-/// The tensors that a backbone needs, as far as `pooled`, and all that it can have.
-struct ExpectedTensors: Sendable {
-    let pooled: [Graph.Parameter]
-    let all: [String: [Int]]
-    /// The name of its first parameter.
-    let anchor: String
-
-    static let all: [ExpectedTensors] = Backbone.all.map(ExpectedTensors.init)
-
-    init(_ backbone: Backbone) {
-        let graph = backbone.graph(imageSize: backbone.nativeImageSize)
-        pooled = graph.parameters(for: "pooled")
-        all = Dictionary(graph.parameters.map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first })
-        anchor = pooled.first?.name ?? ""
+        return words.isDisjoint(with: ["student", "momentum", "k", "key"]) && !isTrainingState(words) ? 3 : 4
     }
 
-    /// Whether tensors of these shapes can fill the network; its positions may have been learned on another grid.
-    func fits(_ shapes: [String: [Int]]) -> Bool { !pooled.isEmpty && pooled.allSatisfy { isFound($0, shapes) } }
-
-    /// How many of the tensors there are.
-    func score(_ shapes: [String: [Int]]) -> Int { pooled.count { isFound($0, shapes) } }
-
-    private func isFound(_ parameter: Graph.Parameter, _ shapes: [String: [Int]]) -> Bool {
-        shapes[parameter.name] == parameter.shape || parameter.name == Self.positions && grid(of: shapes) != nil
+    private static func words(of name: String) -> Set<String> {
+        Set(name.splitBytes { [UInt8(ascii: "."), UInt8(ascii: "_")].contains($0) }.map { $0.lowercased() })
     }
 
-    private static let positions = "pos_embed"
-
-    /// Side of the square grid that the positions were learned on; nil if it is the network's own, or there is none.
-    func grid(of shapes: [String: [Int]]) -> Int? {
-        guard let own = all[Self.positions], let found = shapes[Self.positions], own.count == 3, found.count == 3,
-            own[0] == found[0], own[2] == found[2], own[1] != found[1]
-        else { return nil }
-        // A class token may have a position in front of the grid.
-        let front = own[1] - Self.side(own[1]) * Self.side(own[1])
-        let side = Self.side(found[1] - front)
-        return Backbone.grids.contains(side) && side * side == found[1] - front ? side : nil
-    }
-
-    private static func side(_ places: Int) -> Int { places < 1 ? 0 : Int(Double(places).squareRoot()) }
-
-    /// Tensors that lie in one of the network's modules, or beside some that are numbered, and that it does not know: of a
-    /// deeper relative, or of blocks with something more in them. Classifiers and other heads lie beside its modules.
-    func leftOver(_ shapes: [String: [Int]]) -> [String] {
-        var modules: Set<String> = []
-        var numbered: Set<String> = []
-        for parameter in pooled {
-            var parts = parameter.name.split(separator: ".")
-            while parts.count > 1 {
-                let last = parts.removeLast()
-                let module = parts.joined(separator: ".")
-                modules.insert(module)
-                if Int(last) != nil { numbered.insert(module) }
-            }
+    /// Modules of a file that belong to no network that was found in it, and are no state of an optimiser: heads, and whatever
+    /// else the network is not.
+    private static func unused(_ file: any Checkpoint, _ place: Place, _ all: [Place]) -> [String] {
+        let others = all.map(\.prefix).filter { $0 != place.prefix && !$0.isEmpty }
+        let known = place.prefix.splitBytes(".").map(String.init)
+        let inside = place.network.unknownModules(place.named.shapes).map { place.prefix + $0 }
+        let outside = file.shapes.keys.filter { !$0.hasBytePrefix(place.prefix) }.map { name in
+            let parts = name.splitBytes(".").map(String.init)
+            let common = zip(parts, known).prefix { $0 == $1 }.count
+            return parts.prefix(common + 1).joined(separator: ".")
         }
-        return shapes.filter { name, shape in
-            guard all[name] == nil, shape.reduce(1, *) > 1 else { return false }
-            var parts = name.split(separator: ".").map(String.init)
-            guard let leaf = parts.popLast(), !Self.buffers.contains(leaf) else { return false }
-            // The innermost module that the network knows.
-            var next = leaf
-            while !parts.isEmpty, !modules.contains(parts.joined(separator: ".")) { next = parts.removeLast() }
-            if parts.isEmpty { return false }
-            let module = parts.joined(separator: ".")
-            return numbered.contains(module) ? Int(next) != nil : Self.isInside(module, numbered)
-        }.map(\.key)
+        return Set(inside + outside).filter { module in
+            !others.contains { (module + ".").hasBytePrefix($0) || $0.hasBytePrefix(module + ".") }
+                && !isTrainingState(words(of: module))
+        }.sorted()
     }
 
-    /// Whether a module is one of several numbered ones, or part of one.
-    private static func isInside(_ module: String, _ numbered: Set<String>) -> Bool {
-        var parts = module.split(separator: ".")
-        while parts.count > 1 {
-            let last = parts.removeLast()
-            if Int(last) != nil, numbered.contains(parts.joined(separator: ".")) { return true }
-        }
-        return false
+    /// Whether tensors of such a name have the shapes of parameters and are none, such as gradients.
+    private static func isTrainingState(_ words: Set<String>) -> Bool {
+        !words.isDisjoint(with: [
+            "optimizer", "optimizers", "optim", "scheduler", "schedulers", "scaler", "grad", "grads", "gradients", "exp",
+            "state",
+        ]) && !words.isSuperset(of: ["state", "dict"])
     }
-
-    /// Buffers that are computed from the configuration, not learned.
-    private static let buffers: Set<String> = [
-        "position_ids", "relative_position_index", "attn_mask", "causal_mask", "mask", "inv_freq", "total_ops",
-        "total_params",
-    ]
 }
 
 /// Opens a weight file of any known format, which is detected from the content.

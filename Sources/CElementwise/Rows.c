@@ -147,3 +147,18 @@ EVERY_PROCESSOR void elementwise_group_normalization(
     }
   }
 }
+
+void elementwise_paired_sums(
+    long rows, long columns, long stride, const float *first, const float *second, float *restrict sums) {
+#pragma clang fp contract(off)
+  for (long row = 0; row < rows; row++)
+    for (long column = 0; column < columns; column += LANES)
+      for (long lane = 0; lane < LANES; lane++) {
+        float a = first[row * stride + column + lane], b = second[row * stride + column + lane];
+        sums[lane] += a;
+        sums[LANES + lane] += b;
+        sums[2 * LANES + lane] += a * a;
+        sums[3 * LANES + lane] += b * b;
+        sums[4 * LANES + lane] += a * b;
+      }
+}

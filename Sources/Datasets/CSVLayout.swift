@@ -1,13 +1,13 @@
 import Escaping
 import Foundation
+import Video
 
 /// Clips that a table lists: CSV with a header row, or separated by tabs, semicolons or spaces, with or without one, or JSON
 /// (`ListTable`). A row has a path (`path`, `video_name`, `filename`, …) and a label (`label`, `tag`, `class`, …), perhaps `split` and
 /// `group` (`ListColumns`). Kinetics' columns `label`, `youtube_id`, `time_start`, `time_end`, `split` name files
 /// `<youtube_id>_<start>_<end>.mp4`, six digits each.
 ///
-/// `splits` is one file, or a folder with `train.csv`, `validation.csv` (or `val.csv`) and `test.csv`, or files of other names that
-/// speak of one part; that is the split of rows without one. Where a file is looked for: `ClipSearch`.
+/// `splits` is one file, or a folder with one for each part (`ListFolder`), which is the split of rows without one. Where a file is looked for: `ClipSearch`.
 struct CSVLayout {
     let root: String
     let splits: String?
@@ -26,17 +26,15 @@ struct CSVLayout {
 
     func listing() throws -> DatasetListing {
         guard let splits else { throw DatasetError.needsSplits(layout: "csv", example: "train.csv") }
-        let files = FolderLayout.isFolder(splits) ? try Self.lists(in: splits) : [(path: splits, split: nil)]
-        var notes: [String] = []
-        var entries: [Entry] = []
-        for file in files {
-            do {
-                entries += try self.entries(in: file.path, split: file.split, notes: &notes)
-            } catch DatasetError.emptyList where files.count > 1 {
-                notes.append("\(file.path) has no clips")
-            }
-        }
+        let folder = FolderLayout.isFolder(splits) ? try ListFolder(splits) : nil
+        var notes = folder?.notes ?? []
+        let entries = try self.entries(folder?.lists.map { ($0.path, $0.split) } ?? [(splits, nil)], notes: &notes)
         guard !entries.isEmpty else { throw DatasetError.emptyList(splits, "its lists have no rows") }
+        let name = URL(fileURLWithPath: splits).deletingPathExtension().lastPathComponent
+        if folder == nil, SplitNames.split(in: name) ?? .train != .train, entries.allSatisfy({ $0.split == nil }) {
+            notes.append(
+                "\(splits): all clips count as train: set `dataset.splits` to a folder that has a list of each part")
+        }
         var search = ClipSearch(root: root, names: entries.map(\.name))
         // By bytes: paths in different Unicode forms are different files.
         var clips: [[UInt8]: Clip] = [:]
@@ -56,24 +54,25 @@ struct CSVLayout {
         return listing
     }
 
-    /// The lists of a folder: `train.csv` and so on, else files whose names speak of one part each.
-    private static func lists(in folder: String) throws -> [(path: String, split: Split?)] {
-        let names = try FolderLayout.names(in: folder)
-        let exact = names.filter { $0.lowercased().hasByteSuffix(".csv") }.compactMap { name in
-            SplitNames.split(named: String(name.dropLast(4))).map { (path: "\(folder)/\(name)", split: Optional($0)) }
+    /// The rows of all lists; those of a part without rows or labels are left out with a note.
+    private func entries(_ files: [(path: String, split: Split?)], notes: inout [String]) throws -> [Entry] {
+        var entries: [Entry] = []
+        var first: DatasetError?
+        for file in files {
+            do {
+                entries += try self.entries(in: file.path, split: file.split, notes: &notes)
+            } catch DatasetError.emptyList where files.count > 1 {
+                notes.append("\(file.path) has no clips")
+            } catch let error as DatasetError
+                where error.isAboutMissingLabels && files.count > 1 && file.split != .train
+            {
+                first = first ?? error
+                notes.append(
+                    "\(file.path) is not read: it has no labels, so there is no \(file.split?.rawValue ?? "such") part")
+            }
         }
-        if !exact.isEmpty { return exact }
-        let others = names.compactMap { name -> (path: String, split: Split?)? in
-            let url = URL(fileURLWithPath: name)
-            guard ["csv", "tsv", "txt", "json", "jsonl"].contains(url.pathExtension.lowercased()) else { return nil }
-            return SplitNames.split(in: url.deletingPathExtension().lastPathComponent).map { ("\(folder)/\(name)", $0) }
-        }
-        guard !others.isEmpty else { throw DatasetError.missingList("\(folder)/train.csv") }
-        for (split, files) in Dictionary(grouping: others, by: \.split) where files.count > 1 {
-            throw DatasetError.severalLists(
-                folder: folder, split?.rawValue ?? "", files.map { URL(fileURLWithPath: $0.path).lastPathComponent })
-        }
-        return others
+        if entries.isEmpty, let first { throw first }
+        return entries
     }
 
     private func entries(in file: String, split: Split?, notes: inout [String]) throws -> [Entry] {
@@ -81,17 +80,25 @@ struct CSVLayout {
         if let guess = decoded.guess { notes.append("\(file) \(guess)") }
         var search = ClipSearch(root: root, names: [])
         let listed = ListedPath(root: root, list: file)
-        let table = try ListTable(decoded.text, file: file) { name in
+        let isClip = { (name: String) in
             search.exists(ClipSearch.Name(name, candidates: listed.candidates(name)), split: split)
         }
-        let columns =
-            try table.order.map { try ListColumns($0, group: groupColumn, file: file) }
-            ?? ListColumns(table.header, file: file, group: groupColumn)
+        let table = try ListTable(decoded.text, file: file, isClip: isClip)
+        let columns = try self.columns(of: table, file: file, split: split, notes: &notes)
         if let row = table.rows.first(where: { row in columns.times.contains { row.cell($0) != nil } }) {
             let names = columns.times.map { table.header[$0].trimmingCharacters(in: .whitespaces) }
             throw DatasetError.timeRange(file: file, row: row.number, columns: names)
         }
+        guard split == nil || table.rows.contains(where: { Self.label($0, columns) != nil }) else {
+            let hasName = table.header.indices.contains(columns.label)
+            throw DatasetError.noLabels(
+                file: file, column: hasName ? table.header[columns.label] : "\(columns.label + 1)")
+        }
+        let check = LineBreakCheck(file: file, columns: columns, isJSON: table.isJSON) {
+            VideoReader.isVideo($0) || isClip($0)
+        }
         return try table.rows.map { row in
+            try check.check(row)
             guard let label = Self.label(row, columns) else {
                 throw DatasetError.malformedRow(file: file, row: row.number, reason: "the label is empty")
             }
@@ -99,6 +106,33 @@ struct CSVLayout {
                 file: file, row: row.number, name: try name(row, columns, listed, file), label: label,
                 split: try Self.split(row, columns, file) ?? split, group: row.cell(columns.group))
         }
+    }
+
+    /// The columns of a list, and notes of those that may be meant otherwise than they are read.
+    private func columns(
+        of table: ListTable, file: String, split: Split?, notes: inout [String]
+    ) throws -> ListColumns {
+        if let order = table.order { return try ListColumns(order, group: groupColumn, file: file) }
+        var columns = try ListColumns(table.header, file: file, group: groupColumn)
+        if columns.split == nil {
+            let found = try SplitColumn(
+                table.header, table.rows, except: columns.used, file: file, hasPart: split != nil)
+            columns.split = found.index
+            notes += found.notes
+        }
+        let without = columns.split == nil ? 0 : table.rows.count { $0.cell(columns.split) == nil }
+        if without > 0 {
+            notes.append(
+                "\(file): \(without == 1 ? "1 row has" : "\(without) rows have") no split, and "
+                    + "\(without == 1 ? "counts" : "count") as \((split ?? .train).rawValue)")
+        }
+        let width = table.header.count
+        if let row = table.rows.first(where: { !ListTable.isBlank(Array($0.cells.dropFirst(width))) }) {
+            notes.append(
+                "\(file), row \(row.number): it has \(row.cells.count) fields, and the header row \(width): what is beyond is not read; "
+                    + "quote fields that contain the separator")
+        }
+        return columns
     }
 
     /// What the row calls the clip: a path, or Kinetics' identifier and times.
@@ -124,7 +158,7 @@ struct CSVLayout {
     /// The split that the row names; nil if it names none.
     private static func split(_ row: ListTable.Row, _ columns: ListColumns, _ file: String) throws -> Split? {
         guard let text = row.cell(columns.split) else { return nil }
-        guard let known = SplitNames.split(named: text) else {
+        guard let known = SplitNames.split(value: text) else {
             throw DatasetError.malformedRow(
                 file: file, row: row.number, reason: "the split \(text) is none of train, validation, test")
         }

@@ -3,8 +3,8 @@
 package struct CSVTable {
     /// A field that begins with a quote has no closing one.
     package struct Unterminated: Error {
-        /// Of the record that the field is in, from 1.
-        let row: Int
+        /// On which the field begins, from 1.
+        let line: Int
     }
 
     /// Names of the columns; empty if the text is.
@@ -21,15 +21,39 @@ package struct CSVTable {
         rows = Array(records.dropFirst())
     }
 
+    /// A record, and where it is in the text.
+    struct Record {
+        /// On which it begins, from 1.
+        let line: Int
+        let fields: [String]
+    }
+
+    /// What lists have beside RFC 4180: comments, spaces before a quoted field, and no text after one of several lines.
+    struct ListRules {
+        /// The number of the text's first line.
+        var firstLine = 1
+        /// Whether a line that begins with `#` is a comment; the first line is none.
+        let isComment: (String) -> Bool
+    }
+
     /// All records of a text with an ASCII separator, the header among them.
     ///
     /// - Parameter limit: the most records that are read.
     /// - Throws: `Unterminated`.
     static func records(_ text: String, separator: UInt8, limit: Int = .max) throws(Unterminated) -> [[String]] {
-        var reader = Reader(Array(text.utf8), separator: separator)
-        var records: [[String]] = []
+        try records(text, separator: separator, limit: limit, rules: nil).map(\.fields)
+    }
+
+    /// The same with the lines on which the records begin, without comments if `rules` tell them.
+    ///
+    /// - Throws: `Unterminated`.
+    static func records(
+        _ text: String, separator: UInt8, limit: Int = .max, rules: ListRules?
+    ) throws(Unterminated) -> [Record] {
+        var reader = Reader(Array(text.utf8), separator: separator, rules: rules)
+        var records: [Record] = []
         while records.count < limit, let record = reader.record() {
-            if reader.isUnterminated { throw Unterminated(row: records.count + 1) }
+            if let line = reader.unterminated { throw Unterminated(line: line) }
             records.append(record)
         }
         return records
@@ -39,32 +63,72 @@ package struct CSVTable {
         private static let quote = UInt8(ascii: "\"")
         private let separator: UInt8
         private let bytes: [UInt8]
+        private let rules: ListRules?
         private var place: Int
-        private(set) var isUnterminated = false
+        private var line: Int
+        /// The line of a quote that is not closed as it should be.
+        private(set) var unterminated: Int?
 
-        init(_ bytes: [UInt8], separator: UInt8) {
-            (self.bytes, self.separator) = (bytes, separator)
+        init(_ bytes: [UInt8], separator: UInt8, rules: ListRules?) {
+            (self.bytes, self.separator, self.rules) = (bytes, separator, rules)
+            line = rules?.firstLine ?? 1
             place = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
         }
 
         /// The next record, or nil at the end.
-        mutating func record() -> [String]? {
+        mutating func record() -> Record? {
+            skipComments()
             guard place < bytes.count else { return nil }
+            let first = line
             var fields = [field()]
             while place < bytes.count, bytes[place] == separator {
                 place += 1
                 fields.append(field())
             }
-            // One line break of one or two bytes.
-            if place < bytes.count {
-                let isPair = bytes[place] == 0x0D && place + 1 < bytes.count && bytes[place + 1] == 0x0A
-                place += isPair ? 2 : 1
+            endLine()
+            return Record(line: first, fields: fields)
+        }
+
+        private mutating func skipComments() {
+            guard let rules else { return }
+            while line > rules.firstLine, place < bytes.count {
+                let start = place
+                skipSpaces()
+                guard place < bytes.count, bytes[place] == UInt8(ascii: "#") else {
+                    place = start
+                    return
+                }
+                while place < bytes.count, !isLineBreak(bytes[place]) { place += 1 }
+                guard rules.isComment(String(decoding: bytes[start..<place], as: UTF8.self)) else {
+                    place = start
+                    return
+                }
+                endLine()
             }
-            return fields
+        }
+
+        private mutating func skipSpaces() {
+            while place < bytes.count, bytes[place] == 0x20 || (bytes[place] == 0x09 && separator != 0x09) {
+                place += 1
+            }
+        }
+
+        private func isLineBreak(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }
+
+        /// Goes past a line break of one or two bytes.
+        private mutating func endLine() {
+            guard place < bytes.count else { return }
+            let isPair = bytes[place] == 0x0D && place + 1 < bytes.count && bytes[place + 1] == 0x0A
+            place += isPair ? 2 : 1
+            line += 1
         }
 
         private mutating func field() -> String {
-            place < bytes.count && bytes[place] == Self.quote ? quoted() : plain()
+            let start = place
+            if rules != nil, separator != 0x20 { skipSpaces() }
+            if place < bytes.count && bytes[place] == Self.quote { return quoted() }
+            place = start
+            return plain()
         }
 
         private mutating func plain() -> String {
@@ -75,6 +139,7 @@ package struct CSVTable {
 
         private mutating func quoted() -> String {
             var content: [UInt8] = []
+            let first = line
             place += 1
             while place < bytes.count {
                 let byte = bytes[place]
@@ -82,13 +147,19 @@ package struct CSVTable {
                 if byte == Self.quote {
                     guard place < bytes.count, bytes[place] == Self.quote else {
                         // What stands between the closing quote and the separator belongs to the field.
-                        return String(decoding: content, as: UTF8.self) + plain()
+                        let rest = plain()
+                        // In a list, that is the quote of another field, which an unbalanced one ends at.
+                        if rules != nil, line > first, rest.utf8.contains(where: { $0 != 0x20 && $0 != 0x09 }) {
+                            unterminated = unterminated ?? first
+                        }
+                        return String(decoding: content, as: UTF8.self) + rest
                     }
                     place += 1
                 }
+                if byte == 0x0A || (byte == 0x0D && !(place < bytes.count && bytes[place] == 0x0A)) { line += 1 }
                 content.append(byte)
             }
-            isUnterminated = true
+            unterminated = unterminated ?? first
             return String(decoding: content, as: UTF8.self)
         }
     }

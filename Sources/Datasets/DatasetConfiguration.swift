@@ -127,9 +127,10 @@ public struct DatasetConfiguration: Sendable, Equatable {
         let leftOut = found.leftOut.filter { file in
             !excluded.contains(file.path) && (classes == .all || file.label.map(labels.contains) ?? true)
         }
+        let clips = all.filter { labels.contains($0.label) }.sorted { $0.path < $1.path }
         return DatasetListing(
-            clips: all.filter { labels.contains($0.label) }.sorted { $0.path < $1.path },
-            leftOut: leftOut.sorted { $0.path < $1.path }, notes: found.notes)
+            clips: clips, leftOut: leftOut.sorted { $0.path < $1.path },
+            notes: found.notes + DoubtfulLabels(clips.map(\.label)).notes)
     }
 
     /// Paths that are left out.

@@ -17,6 +17,14 @@ public enum DatasetError: LocalizedError, Equatable {
     /// Why it has no clips; official lists have no header row.
     case emptyList(String, String, isOfficial: Bool = false)
     case severalLists(folder: String, String, [String])
+    /// A folder without a list whose name speaks of one part, its lists, and the layout that reads them.
+    case noLists(folder: String, found: [String], layout: DatasetConfiguration.Layout?)
+    /// Columns of a list that name parts of the data set, and differ.
+    case severalSplitColumns(file: String, [String])
+    /// A quoted field of several lines where none can be.
+    case openQuote(file: String, line: Int, what: String?)
+    /// A list whose column of labels is empty.
+    case noLabels(file: String, column: String)
     case outsideRoot(file: String, row: Int, path: String, root: String)
     /// A list of parts of videos, with the columns of their start and end.
     case timeRange(file: String, row: Int, columns: [String])
@@ -46,9 +54,11 @@ public enum DatasetError: LocalizedError, Equatable {
         case .missingColumn(let file, let column, let header) where header.isEmpty:
             "\(file) has no header row, and so no column \(column). Write a first line such as path,label,\(column)."
         case .missingColumn(let file, let column, let header):
-            "\(file) has no column \(column). Its header row is: \(header.joined(separator: ", ")). Name the columns path, label, split and group there."
+            "\(file) has no column \(column). \(Self.isJSON(file) ? "Its objects have the keys" : "Its header row is"): "
+                + "\(header.joined(separator: ", ")). Name the \(Self.isJSON(file) ? "keys" : "columns") path, label, split and group there."
         case .noHeader(let file, 1, let first):
-            "\(file) has no header row, and no labels: \(first). Write a label after each path, such as run/1.mp4,run."
+            "\(file) has no header row, and no labels: \(first). Write a label after each path, such as run/1.mp4,run"
+                + "\(Self.hint(PublishedLists.found(in: [URL(fileURLWithPath: file).lastPathComponent]).layout))."
         case .noHeader(let file, let columns, let first):
             "\(file) has no header row that says what its \(columns) columns are: \(first). Write a first line with a name for each, such as "
                 + "path, label and split; columns of other names are not read."
@@ -60,8 +70,23 @@ public enum DatasetError: LocalizedError, Equatable {
                     ? "Take the lists as published."
                     : "Write a line for each clip, below a header row such as path,label.")
         case .severalLists(let folder, let split, let names):
-            "\(folder) has several lists of the \(split) part: \(names.joined(separator: ", ")). Put one of each part into a folder of its own, as train.csv, "
+            "\(folder) has several lists of the \(split) part: \(Self.named(names)). Put one of each part into a folder of its own, as train.csv, "
                 + "validation.csv and test.csv, and correct `dataset.splits`."
+        case .noLists(let folder, let found, let layout?):
+            "\(folder) has official lists: \(Self.named(found)). Set `dataset.layout: \(layout.rawValue)`, which reads them."
+        case .noLists(let folder, let found, nil):
+            "\(folder) has no list whose name says of which part it is: "
+                + (found.isEmpty
+                    ? "no file in it ends in .csv, .tsv, .txt, .json or .jsonl" : "it has \(Self.named(found))")
+                + ". Name one list of each part train.csv, validation.csv and test.csv, or set `dataset.splits` to one list."
+        case .severalSplitColumns(let file, let columns):
+            "\(file) has several columns that name parts of the data set, and they differ: \(columns.joined(separator: ", ")). "
+                + "Rename the one that is meant to split."
+        case .openQuote(let file, let line, let what):
+            "\(file), row \(line): a quoted field does not end on the line where it begins\(what.map { ", " + $0 } ?? ""). "
+                + "Write the closing quotation mark on that line. Double quotation marks that belong to the text, inside a quoted field."
+        case .noLabels(let file, let column):
+            "\(file) has no labels: the column \(column) is empty in every row. Write the class of each clip there."
         case .outsideRoot(let file, let row, let path, let root):
             "\(file), row \(row): \(path) leads out of the root folder \(root). Write paths relative to that folder, or set `dataset.root` to a folder that "
                 + "contains all clips."
@@ -85,5 +110,26 @@ public enum DatasetError: LocalizedError, Equatable {
             "`dataset.classes` names \"\(name)\", which the dataset does not have. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."
         }
+    }
+
+    /// Whether a list has no labels at all.
+    var isAboutMissingLabels: Bool {
+        switch self {
+        case .noLabels, .noHeader(_, columns: 1, _): true
+        case .missingColumn(_, let column, let header): column == ListColumns.labelNames && !header.isEmpty
+        default: false
+        }
+    }
+
+    private static func named(_ names: [String]) -> String {
+        names.prefix(8).joined(separator: ", ") + (names.count > 8 ? " and \(names.count - 8) more" : "")
+    }
+
+    private static func isJSON(_ file: String) -> Bool {
+        ["json", "jsonl"].contains(URL(fileURLWithPath: file).pathExtension.lowercased())
+    }
+
+    private static func hint(_ layout: DatasetConfiguration.Layout?) -> String {
+        layout.map { ", or set `dataset.layout: \($0.rawValue)`, which reads official lists" } ?? ""
     }
 }

@@ -1,13 +1,31 @@
+import Escaping
 import Foundation
 
 /// Paths that a data set is used without: CSV with a column `path`, or a path a line.
 enum ExclusionList {
     /// - Throws: `DatasetError.missingList`.
     static func paths(in file: String) throws -> Set<String> {
-        let lines = try SplitList.lines(of: file).map(\.text)
-        if let table = try? CSVTable(SplitList.text(of: file)), let column = table.header.firstIndex(of: "path") {
-            return Set(table.rows.compactMap { column < $0.count && !$0[column].isEmpty ? $0[column] : nil })
+        let lines = try SplitList.lines(of: file)
+        guard let first = lines.first else { return [] }
+        let text = try SplitList.text(of: file)
+        for separator in [",", ";", "\t", "|"].map({ UInt8(ascii: $0) }) {
+            guard let header = (try? CSVTable.records(first.text, separator: separator, limit: 1))?.first,
+                let column = header.firstIndex(where: { ListColumns.plain($0) == "path" })
+            else { continue }
+            let rules = CSVTable.ListRules(firstLine: first.number) {
+                $0.trimmingCharacters(in: .whitespaces).hasBytePrefix("# ")
+            }
+            let rest = text.byteLines().dropFirst(first.number - 1).first.map { text[$0.startIndex...] } ?? ""
+            do throws(CSVTable.Unterminated) {
+                let records = try CSVTable.records(String(rest), separator: separator, rules: rules)
+                let cells = records.dropFirst().compactMap {
+                    $0.fields.indices.contains(column) ? $0.fields[column] : nil
+                }
+                return Set(cells.filter { !$0.isEmpty })
+            } catch {
+                throw DatasetError.openQuote(file: file, line: error.line, what: nil)
+            }
         }
-        return Set(lines)
+        return Set(lines.map(\.text))
     }
 }

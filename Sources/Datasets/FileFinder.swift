@@ -100,7 +100,7 @@ struct FileFinder {
 
     /// The name without the ending of a video.
     private func key(ofClip name: String) -> String {
-        let stem = VideoReader.isVideo(name) ? (name as NSString).deletingPathExtension : name
+        let stem = VideoReader.isVideo(name) ? name.droppingFileExtension : name
         let words = isLenient ? stem.lowercased().split { !($0.isLetter || $0.isNumber) } : []
         return words.isEmpty ? stem : words.joined(separator: "_")
     }

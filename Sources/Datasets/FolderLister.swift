@@ -114,9 +114,9 @@ struct FolderLister {
     }
 
     private func content(of path: String) -> FileContent {
-        let ending = (path as NSString).pathExtension.lowercased()
+        let ending = path.fileExtension.lowercased()
         // PNG and WebP may be animated; of other images, the ending is enough.
-        if ending != "png", ending != "webp", ImageFolder.isImage((path as NSString).lastPathComponent) {
+        if ending != "png", ending != "webp", ImageFolder.isImage(path.fileName) {
             return .image
         }
         return (try? FileContent.of(full(path))) ?? .unknown

@@ -15,7 +15,7 @@ struct JSONList {
     ///
     /// - Throws: `DatasetError.notAList` if it is no list of clips.
     init?(_ text: String, file: String) throws {
-        let start = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        let start = Self.withoutComments(text).trimmingCharacters(in: .whitespacesAndNewlines)
         guard start.hasBytePrefix("[") || start.hasBytePrefix("{") else { return nil }
         func refuse(_ what: String) -> DatasetError {
             .notAList(file, "JSON, \(what)", remedy: "write it as CSV with the columns path and label")
@@ -50,6 +50,16 @@ struct JSONList {
         }
     }
 
+    /// The text without lines that begin with `# `, which no string of JSON can contain.
+    private static func withoutComments(_ text: String) -> String {
+        guard text.utf8.contains(UInt8(ascii: "#")) else { return text }
+        let lines = text.byteLines().map { line in
+            let start = line.drop { $0 == " " || $0 == "\t" }
+            return start == "#" || start.hasBytePrefix("# ") ? "" : line
+        }
+        return lines.joined(separator: "\n")
+    }
+
     private static func parsed(_ text: String) -> Any? { try? JSONSerialization.jsonObject(with: Data(text.utf8)) }
 
     /// One object for each clip, with the columns of a CSV list; nil if it is no list of clips.
@@ -65,7 +75,7 @@ struct JSONList {
             else { return nil }
             return [
                 "youtube_id": key, "label": label, "time_start": times[0], "time_end": times[1],
-                "split": value["subset"] ?? "",
+                "subset": value["subset"] ?? value["split"] ?? "",
             ]
         }
         let found = clips.compactMap { $0 }

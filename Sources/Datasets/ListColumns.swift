@@ -8,7 +8,7 @@ struct ListColumns {
     let path: Int?
     /// YouTube's identifier, start and end, in seconds.
     let kinetics: [Int]
-    let split: Int?
+    var split: Int?
     let group: Int?
     /// Something-Something's sentence without its objects, which is the class there.
     var template: Int?
@@ -21,6 +21,8 @@ struct ListColumns {
         "video_path", "clip_path", "file_path", "filepath", "frame_dir", "video", "clip", "file", "file_name",
         "clip_name", "video_id", "clip_id", "id",
     ]
+    /// What an error calls the column of labels.
+    static let labelNames = "label, tag or class"
     private static let labels = ["label", "tag", "class"]
     private static let otherLabels = [
         "class_name", "classname", "label_name", "category", "action", "action_label", "target", "label_id", "class_id",
@@ -28,7 +30,7 @@ struct ListColumns {
     private static let kinetics = ["youtube_id", "time_start", "time_end"]
 
     /// Names are compared in lower case, with `_` for spaces and hyphens.
-    private static func plain(_ name: String) -> String {
+    static func plain(_ name: String) -> String {
         name.trimmingCharacters(in: .whitespaces).lowercased().replacingBytes(" ", with: "_").replacingBytes(
             "-", with: "_")
     }
@@ -51,7 +53,7 @@ struct ListColumns {
             names.lazy.compactMap { exact[$0] }.first ?? (names + others).lazy.compactMap { plain[$0] }.first
         }
         guard let label = column(Self.labels, or: Self.otherLabels) else {
-            throw DatasetError.missingColumn(file: file, "label, tag or class", header: header)
+            throw DatasetError.missingColumn(file: file, Self.labelNames, header: header)
         }
         self.label = label
         let times = Self.kinetics.compactMap { column([$0]) }
@@ -81,16 +83,23 @@ struct ListColumns {
         }
     }
 
-    /// Whether a column is named like the start or end of a part of a video: `start`, `t_end`, `start_frame`, `Stop (s)`.
-    private static func isTime(_ name: String) -> Bool {
-        // `startTime` is two words.
+    /// The words of a name in lower case: `startTime` and `start_time` are two.
+    static func words(_ name: String) -> [String] {
         let spaced = name.reduce(into: "") { text, letter in
             if letter.isUppercase, text.last?.isLowercase == true { text.append("_") }
             text.append(letter)
         }
-        let words = spaced.lowercased().split { !$0.isLetter }
-        let ends: Set<Substring> = ["start", "begin", "onset", "end", "stop", "offset", "finish", "starts", "ends"]
-        let others: Set<Substring> = [
+        return spaced.lowercased().split { !$0.isLetter }.map(String.init)
+    }
+
+    /// All columns that are read.
+    var used: Set<Int> { Set([label, path, split, group, template].compactMap { $0 } + kinetics + times) }
+
+    /// Whether a column is named like the start or end of a part of a video: `start`, `t_end`, `start_frame`, `Stop (s)`.
+    private static func isTime(_ name: String) -> Bool {
+        let words = words(name)
+        let ends: Set<String> = ["start", "begin", "onset", "end", "stop", "offset", "finish", "starts", "ends"]
+        let others: Set<String> = [
             "t", "time", "times", "sec", "secs", "second", "seconds", "s", "ms", "frame", "frames", "timestamp",
             "index",
             "idx", "clip", "segment", "action", "trim", "video", "msec", "id", "num", "in", "of",
@@ -98,21 +107,5 @@ struct ListColumns {
         return words.contains(where: ends.contains) && words.allSatisfy { ends.contains($0) || others.contains($0) }
             || ["starttime", "endtime", "startframe", "endframe", "tstart", "tend", "startsec", "endsec"].contains(
                 words.joined())
-    }
-}
-
-/// Names of the parts of a data set, in lists and of folders.
-enum SplitNames {
-    private static let known: [String: Split] = [
-        "train": .train, "training": .train, "validation": .validation, "val": .validation, "validate": .validation,
-        "valid": .validation, "dev": .validation, "test": .test, "testing": .test,
-    ]
-
-    static func split(named name: String) -> Split? { known[name.lowercased()] }
-
-    /// The part that a name with other words speaks of, such as `kinetics400_val_list_videos`; nil if it speaks of none or of several.
-    static func split(in name: String) -> Split? {
-        let found = Set(name.lowercased().split { !$0.isLetter }.compactMap { known[String($0)] })
-        return found.count == 1 ? found.first : nil
     }
 }

@@ -4,7 +4,7 @@ import Video
 
 /// The rows of a list of clips, whatever separates their fields, with the names of the columns.
 struct ListTable {
-    /// A row with its number in the file, from 1; of JSON, the number of the entry.
+    /// A row with the line on which it begins, from 1; of JSON, the number of the entry.
     struct Row {
         let number: Int
         let cells: [String]
@@ -14,7 +14,8 @@ struct ListTable {
     let header: [String]
     /// Columns of a list without a header row.
     let order: ColumnOrder?
-    /// Rows that are not blank.
+    let isJSON: Bool
+    /// Rows that are neither blank nor comments, nor the header row again.
     let rows: [Row]
 
     /// Where path, label and split are in a list without a header row.
@@ -26,30 +27,19 @@ struct ListTable {
     /// - Throws: `DatasetError`.
     init(_ text: String, file: String, isClip: @escaping (String) -> Bool) throws {
         if let table = try JSONList(text, file: file) {
-            (header, rows, order) = (table.header, table.rows, nil)
+            (header, rows, order, isJSON) = (table.header, table.rows, nil, true)
             return
         }
+        isJSON = false
         let detection = SeparatorDetection(text, isClip: isClip)
         guard let first = detection.first else { throw DatasetError.emptyList(file, detection.emptiness) }
-        let records: [Row]
-        switch detection.separator {
-        case .character(let byte):
-            do throws(CSVTable.Unterminated) {
-                let all = try CSVTable.records(text, separator: byte)
-                records = all.enumerated().map { Row(number: $0 + 1, cells: $1) }
-            } catch {
-                throw DatasetError.malformedRow(file: file, row: error.row, reason: "a quoted field does not end")
-            }
-        case .spaces(let columns):
-            records = text.byteLines().enumerated().map {
-                Row(number: $0 + 1, cells: SpacedLine($1, isClip: isClip).fields(columns: columns))
-            }
-        }
-        let listed = records.drop { $0.number < first.number }
+        let listed = try Self.records(text, first.number, detection.separator, file: file, isClip: isClip)
         let hasHeader = detection.hasHeader
         header = hasHeader ? Self.named(listed.first?.cells ?? []) : []
+        // Joined lists have their header rows.
+        let repeated = hasHeader ? Self.trimmed(header) : []
         rows = listed.dropFirst(hasHeader ? 1 : 0).filter {
-            !Self.isBlank($0.cells) && !Self.isComment($0.cells, isClip)
+            !Self.isBlank($0.cells) && (!hasHeader || Self.trimmed($0.cells) != repeated)
         }
         if case .spaces(let columns?) = detection.separator, let row = rows.first(where: { $0.cells.count != columns })
         {
@@ -64,17 +54,53 @@ struct ListTable {
         order = hasHeader ? nil : try Self.order(rows, file: file, isClip: isClip)
     }
 
+    /// The records from the first one on, without comments.
+    private static func records(
+        _ text: String, _ first: Int, _ separator: SeparatorDetection.Separator, file: String,
+        isClip: @escaping (String) -> Bool
+    ) throws -> [Row] {
+        let lines = text.byteLines()
+        switch separator {
+        case .character(let byte):
+            let rest = lines.indices.contains(first - 1) ? text[lines[first - 1].startIndex...] : ""
+            let rules = CSVTable.ListRules(firstLine: first) { line in
+                let cells = (try? CSVTable.records(line, separator: byte, limit: 1))?.first
+                return isComment(cells ?? [line], isClip)
+            }
+            do throws(CSVTable.Unterminated) {
+                return try CSVTable.records(String(rest), separator: byte, rules: rules)
+                    .map { Row(number: $0.line, cells: $0.fields) }
+            } catch {
+                throw DatasetError.openQuote(file: file, line: error.line, what: nil)
+            }
+        case .spaces(let columns):
+            return try lines.enumerated().dropFirst(first - 1).compactMap { index, text in
+                let line = SpacedLine(text, isClip: isClip)
+                let cells = line.fields(columns: columns)
+                if index >= first, line.isMarked, isComment(cells, isClip) { return nil }
+                if line.isUnterminated, cells.contains(where: { $0.hasBytePrefix("\"") }) {
+                    throw DatasetError.openQuote(file: file, line: index + 1, what: nil)
+                }
+                return Row(number: index + 1, cells: cells)
+            }
+        }
+    }
+
+    private static func trimmed(_ cells: [String]) -> [String] {
+        cells.map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+
     static func isBlank(_ cells: [String]) -> Bool {
         cells.allSatisfy { $0.trimmingCharacters(in: .whitespaces).isEmpty }
     }
 
-    /// Whether a row is a comment: it begins with `#` and names no clip.
+    /// Whether the fields of a line that begins with `#` are a comment: `#` and a space, or one field, unless a clip has that name.
     static func isComment(_ cells: [String], _ isClip: (String) -> Bool) -> Bool {
-        guard let first = cells.first?.trimmingCharacters(in: .whitespaces), first.hasBytePrefix("#") else {
-            return false
-        }
-        return (cells.count == 1 || first.hasBytePrefix("# ") || first.utf8.count == 1)
-            && !VideoReader.isVideo(first) && !isClip(first)
+        guard let first = cells.first?.trimmingCharacters(in: .whitespaces), first.hasBytePrefix("#"), !isClip(first)
+        else { return false }
+        let next = first.utf8.first { $0 != UInt8(ascii: "#") }
+        if next == nil || next == 0x20 || next == 0x09 { return true }
+        return cells.count == 1 && !VideoReader.isVideo(first)
     }
 
     /// A header row may be commented out.
@@ -85,7 +111,7 @@ struct ListTable {
 
     /// What the columns are if no header row says it.
     private static func order(_ rows: [Row], file: String, isClip: (String) -> Bool) throws -> ColumnOrder {
-        let sample = rows.prefix(1000).map { $0.cells.map { $0.trimmingCharacters(in: .whitespaces) } }
+        let sample = rows.prefix(1000).map { trimmed($0.cells) }
         let columns = sample.map(\.count).max() ?? 0
         func all(_ column: Int, _ condition: (String) -> Bool) -> Bool {
             sample.allSatisfy { $0.indices.contains(column) && condition($0[column]) }
@@ -97,7 +123,7 @@ struct ListTable {
         if columns == 3, all(1, isNumber), all(2, isNumber), all(0, { !VideoReader.isVideo($0) }) {
             return .pathCountLabel
         }
-        if columns == 3, all(2, { SplitNames.split(named: $0) != nil }) { return .pathLabelSplit }
+        if columns == 3, all(2, { SplitNames.split(value: $0) != nil }) { return .pathLabelSplit }
         throw DatasetError.noHeader(file: file, columns: columns, first: sample.first?.joined(separator: " ") ?? "")
     }
 }

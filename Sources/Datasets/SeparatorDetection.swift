@@ -28,7 +28,7 @@ struct SeparatorDetection {
         for (number, line) in lines where !line.isEmpty {
             if found == nil, let byte = Self.statedSeparator(line) {
                 stated = byte
-            } else if !Self.isComment(line, isClip) || Self.namesColumns(line) {
+            } else if Self.namesColumns(line) || !Self.isComment(line, isClip) {
                 found = (number, line)
                 break
             } else {
@@ -64,7 +64,11 @@ struct SeparatorDetection {
     }
 
     private static func fields(_ line: String, _ byte: UInt8) -> [String] {
-        (try? CSVTable.records(line, separator: byte, limit: 1))?.first ?? []
+        let rules = CSVTable.ListRules { _ in false }
+        // A quoted field may go on in the next line; then the other fields tell the separator.
+        let records = try? CSVTable.records(line, separator: byte, limit: 1, rules: rules)
+        return records.map { $0.first?.fields ?? [] }
+            ?? line.splitBytes(omittingEmptySubsequences: false) { $0 == byte }.map(String.init)
     }
 
     private mutating func detect(_ line: String, _ stated: UInt8?, _ isClip: @escaping (String) -> Bool) {

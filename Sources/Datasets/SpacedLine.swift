@@ -9,12 +9,19 @@ struct SpacedLine {
     private let isClip: (String) -> Bool
     /// What spaces and tabs separate; quoted fields are one.
     let words: [String]
+    /// Whether a quoted field has no closing quote.
+    let isUnterminated: Bool
+
+    /// Whether the line begins with `#`, not with a quote.
+    var isMarked: Bool { text.hasBytePrefix("#") }
 
     init(_ text: some StringProtocol, isClip: @escaping (String) -> Bool) {
         self.text = text.trimmingCharacters(in: .whitespaces)
         self.isClip = isClip
         let plain = self.text.replacingBytes("\t", with: " ")
-        let fields = (try? CSVTable.records(plain, separator: UInt8(ascii: " "), limit: 1))?.first
+        let records = try? CSVTable.records(plain, separator: UInt8(ascii: " "), limit: 1)
+        isUnterminated = records == nil
+        let fields = records?.first
         words = (fields ?? plain.splitBytes(" ").map(String.init)).filter { !$0.isEmpty }
     }
 

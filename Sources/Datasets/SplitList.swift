@@ -4,13 +4,13 @@ import Foundation
 
 /// Text files of one clip a line.
 enum SplitList {
-    /// Lines that are not blank, trimmed, with their numbers from 1.
+    /// Lines that are neither blank nor comments (`# `), trimmed, with their numbers from 1.
     ///
     /// - Throws: `DatasetError.missingList`, `.unreadableList`, `.notAList`.
     static func lines(of file: String) throws -> [(number: Int, text: String)] {
         try text(of: file).byteLines().enumerated()
             .map { ($0 + 1, $1.trimmingCharacters(in: .whitespaces)) }
-            .filter { !$0.1.isEmpty }
+            .filter { !$0.1.isEmpty && !$0.1.hasBytePrefix("# ") && $0.1 != "#" }
     }
 
     /// Lines, and bytes, that a list has at most: Kinetics-700 has 650,000 rows in 40 MB.

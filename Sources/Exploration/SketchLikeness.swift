@@ -1,3 +1,5 @@
+import CElementwise
+
 /// Rows of images that are compared.
 enum SketchRegion: CaseIterable, Sendable {
     case all
@@ -167,31 +169,25 @@ struct SketchLikeness: Sendable, Equatable {
         let side = SketchFrames.side
         let inner = side - 2 * shift
         let lines = rows.lowerBound + shift..<rows.upperBound - shift
-        var sums = (
-            a: SIMD16<Float>(), b: SIMD16<Float>(), aa: SIMD16<Float>(), bb: SIMD16<Float>(), ab: SIMD16<Float>()
-        )
-        first.withUnsafeBytes { first in
-            second.withUnsafeBytes { second in
-                for row in lines {
-                    for column in stride(from: shift, to: shift + inner, by: 16) {
-                        let one = first.loadUnaligned(fromByteOffset: 4 * (row * side + column), as: SIMD16<Float>.self)
-                        let two = second.loadUnaligned(
-                            fromByteOffset: 4 * ((row + y) * side + column + x), as: SIMD16<Float>.self)
-                        sums.a += one
-                        sums.b += two
-                        sums.aa += one * one
-                        sums.bb += two * two
-                        sums.ab += one * two
-                    }
+        let lanes = [Float](unsafeUninitializedCapacity: 5 * 16) { sums, initialized in
+            sums.initialize(repeating: 0)
+            initialized = sums.count
+            first.withUnsafeBufferPointer { first in
+                second.withUnsafeBufferPointer { second in
+                    guard let one = first.baseAddress, let two = second.baseAddress, !lines.isEmpty else { return }
+                    elementwise_paired_sums(
+                        lines.count, inner, side, one + lines.lowerBound * side + shift,
+                        two + (lines.lowerBound + y) * side + shift + x, sums.baseAddress)
                 }
             }
         }
-        let (a, b, count) = (sums.a.sum(), sums.b.sum(), Float(inner * lines.count))
-        let (varianceA, varianceB) = (sums.aa.sum() - a * a / count, sums.bb.sum() - b * b / count)
+        let sums = stride(from: 0, to: lanes.count, by: 16).map { lanes[$0..<$0 + 16].reduce(0, +) }
+        let (a, b, count) = (sums[0], sums[1], Float(inner * lines.count))
+        let (varianceA, varianceB) = (sums[2] - a * a / count, sums[3] - b * b / count)
         // Two even images are alike; an even one and another are not.
         let least = 6 * count
         if varianceA < least && varianceB < least { return abs(a - b) / count < 13 ? 1 : 0 }
         if varianceA < least || varianceB < least { return 0 }
-        return (sums.ab.sum() - a * b / count) / (varianceA * varianceB).squareRoot()
+        return (sums[4] - a * b / count) / (varianceA * varianceB).squareRoot()
     }
 }

@@ -1,6 +1,7 @@
 import Backbones
 import Digests
 import FeatureCache
+import Files
 import Foundation
 import Inference
 import NeuralNetwork
@@ -22,6 +23,8 @@ public struct LoadedWeights: Sendable {
     let otherParts: [String]
     /// What was left out of the file.
     let skipped: [String]
+    /// Modules of the file that the network has no part in.
+    let unused: [String]
     private let file: (any Checkpoint)?
 
     /// Parameters as their file, or the generator, has them.
@@ -47,10 +50,10 @@ public struct LoadedWeights: Sendable {
         case .random:
             packed = PackedWeights(RandomParameters(), identity: "random")
             (digest, traits, file, part, grid) = (nil, .unknown, nil, nil, nil)
-            (otherParts, skipped) = ([], [])
+            (otherParts, skipped, unused) = ([], [], [])
         case .file(let path, let wanted):
             guard FileManager.default.fileExists(atPath: path) else {
-                let name = (path as NSString).lastPathComponent
+                let name = path.fileName
                 throw WeightsError.missing(file: path, published: PublishedWeights.named(name)?.file)
             }
             let resolved = try ResolvedWeights(
@@ -58,6 +61,7 @@ public struct LoadedWeights: Sendable {
             let checkpoint = resolved.checkpoint
             (part, grid) = (resolved.part, resolved.grid)
             (otherParts, skipped) = (wanted == nil ? resolved.others : [], checkpoint.notes)
+            unused = resolved.unused
             let own = try Self.digest(of: checkpoint.files)
             digest = own
             if let network = checkpoint as? ImportedNetwork { ImportedNetworks.remember(network, digest: own) }
@@ -87,7 +91,9 @@ public struct LoadedWeights: Sendable {
         do {
             try file.validate(for: parameters)
         } catch WeightsError.mismatch(let path, var mismatch) {
-            mismatch.hint = WeightsHint.text(expected: parameters, found: file.shapes)
+            let hints = [WeightsHint.text(expected: parameters, found: file.shapes)].compactMap { $0 }
+            mismatch.hint = (hints + file.notes.map { "Note that \($0)." }).joined(separator: " ")
+            if mismatch.hint == "" { mismatch.hint = nil }
             throw WeightsError.mismatch(file: path, mismatch)
         }
     }

@@ -59,6 +59,11 @@ extension ExtractionConfiguration {
         guard case .file(let file, _) = self.weights else { return [] }
         let convention = WeightsConvention(backbone, weights.traits, numerics: numerics, input: input)
         var notes = weights.skipped.map { "\(file): \($0)" }
+        if !weights.unused.isEmpty {
+            let names = weights.unused.prefix(6).joined(separator: ", ")
+            notes.append(
+                "\(backbone.name) does not use these modules of \(file): \(names)\(weights.unused.count > 6 ? ", …" : "")")
+        }
         if let part = weights.part, !weights.otherParts.isEmpty {
             func name(_ part: String) -> String { part.isEmpty ? "the one at the top level" : "`\(part)`" }
             let others = weights.otherParts.prefix(4).map(name).joined(separator: ", ")

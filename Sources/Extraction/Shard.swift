@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// One of several equal parts of a dataset, for machines that share the work. Which part a clip is in depends on its
@@ -70,7 +71,7 @@ public struct Shard: Sendable, Equatable {
 
     /// Where this part's features go: `features.shard-2-of-8.sqlite` for `features.sqlite`.
     public func cachePath(_ path: String) -> String {
-        let ending = (path as NSString).pathExtension
+        let ending = path.fileExtension
         let stem = ending.isEmpty ? path : String(path.dropLast(ending.count + 1))
         let digits = String(count).count
         let padded = String(repeating: "0", count: max(0, digits - String(number).count)) + "\(number)"

@@ -1,6 +1,7 @@
 import Backbones
 import Digests
 import FeatureCache
+import Files
 import Foundation
 import Inference
 
@@ -51,7 +52,7 @@ extension ExtractionConfiguration {
     private func withoutFile(
         _ path: String, _ candidates: [(id: Int64, record: ExtractionRecord)]
     ) throws -> (id: Int64, record: ExtractionRecord)? {
-        func name(_ path: String) -> String { (path as NSString).lastPathComponent }
+        func name(_ path: String) -> String { path.fileName }
         guard let first = candidates.first else { return nil }
         let digests = Set(candidates.map(\.record.weightsDigest))
         if digests.count == 1, candidates.contains(where: { name($0.record.weights) == name(path) }) { return first }

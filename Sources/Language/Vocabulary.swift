@@ -16,7 +16,7 @@ public enum Vocabulary {
         let names = isCausal ? bytePairs : sentencePieces
         let folder = OutputPath.parent(of: weights)
         // As `weights fetch` names it, so that vocabularies of several models lie in one folder; then as publishers do.
-        let stem = ((weights as NSString).lastPathComponent as NSString).deletingPathExtension
+        let stem = weights.fileName.droppingFileExtension
         let candidates = (names.map { stem + "." + $0 } + names).map { folder.isEmpty ? $0 : folder + "/" + $0 }
         guard let path = file ?? candidates.first(where: FileManager.default.fileExists) else {
             throw TokenizerError.notFound(beside: weights, wanted: names)

@@ -16,7 +16,7 @@ public enum UserCache {
     /// Writes a file of the cache whole or not at all, in a folder that only the user may enter. Without effect if that is
     /// impossible: what it holds is then found again.
     public static func write(_ data: Data, to path: String) {
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = OutputPath.parent(of: path)
         try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         chmod(folder, 0o700)
         try? data.write(to: URL(fileURLWithPath: path), options: .atomic)

@@ -14,7 +14,7 @@ final class ExternalData {
 
     init(path: String) throws {
         self.path = path
-        name = (path as NSString).lastPathComponent
+        name = path.fileName
         temporaryPath = NewFile.partialPath(of: path)
         do throws(FileError) {
             handle = try NewFile.create(temporaryPath)

@@ -50,7 +50,7 @@ public struct RuntimeLibrary: Sendable {
         }
         // Each needs those before it.
         for name in ["cudart", "nvrtc", "cublasLt", "cublas", "curand", "cufft", "cudnn"] {
-            let library = files.first { ($0 as NSString).lastPathComponent.hasPrefix("lib\(name).so.") }
+            let library = files.first { ($0.split(separator: "/").last ?? "").hasPrefix("lib\(name).so.") }
             if let library { _ = onnxruntime_preload(library) }
         }
     }

@@ -73,8 +73,11 @@ public final class Classifier {
             configuration.imageSize = grid * backbone.patch
         }
         let recipe = try ExtractionRecipe(configuration, weights)
-        try weights.validate(for: recipe.graph().parameters(for: "logits"))
         let count = shape.reduce(1, *)
+        try weights.validate(for: recipe.graph().parameters(for: "pooled"))
+        do { try weights.validate(for: recipe.graph().parameters(for: "logits")) } catch WeightsError.mismatch {
+            throw ClassifierError.otherClassifier(file: path, backbone: backbone.name, classes: count)
+        }
         if let labels, labels.count != count { throw ClassifierError.otherCount(labels: labels.count, classes: count) }
         self.labels = labels ?? (ClassLabels.published(count: count) ?? (0..<count).map { "class \($0)" })
         extractor = try FeatureExtractor(
@@ -119,6 +122,8 @@ public final class Classifier {
 /// Why a network cannot name classes.
 enum ClassifierError: LocalizedError, Equatable {
     case noClassifier(String)
+    /// A weight file whose classifier is another than the published one, or is missing.
+    case otherClassifier(file: String, backbone: String, classes: Int)
     case otherCount(labels: Int, classes: Int)
     case notFinite(String)
 
@@ -128,6 +133,9 @@ enum ClassifierError: LocalizedError, Equatable {
         case .noClassifier(let backbone):
             "\(backbone) is published without a classifier: it names no classes. Train a head on its features "
                 + "(`zoetrope sequence`)."
+        case .otherClassifier(let file, let backbone, let classes):
+            "\(file) has no classifier of \(classes) classes, which the published \(backbone) has. Name a published weight file "
+                + "(`zoetrope weights list`), or train a head on the file's features (`zoetrope sequence`)."
         case .notFinite(let video):
             "The network gives NaN or infinity for \(video): its weights are damaged or are not those of this network. Check them with "
                 + "`zoetrope weights inspect`."

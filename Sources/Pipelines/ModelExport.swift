@@ -1,5 +1,6 @@
 import Backbones
 import Extraction
+import Files
 import Foundation
 import NeuralNetwork
 import ONNX
@@ -96,7 +97,7 @@ public struct ModelExport {
         if options.part != .head {
             metadata["backbone"] = recipe.backbone
             metadata["image_size"] = String(recipe.imageSize)
-            metadata["weights"] = (configuration.weights as NSString).lastPathComponent
+            metadata["weights"] = configuration.weights.fileName
             metadata["weights_digest"] = recipe.weights
             metadata["weights_licence"] =
                 PublishedWeights.holding(digest: recipe.weights, file: configuration.weights)?.licence

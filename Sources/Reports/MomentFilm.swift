@@ -1,4 +1,5 @@
 import Datasets
+import Files
 import Foundation
 import Video
 
@@ -73,7 +74,7 @@ public struct MomentFilm {
             let tick = begin + Int(((frame.time - start) * Self.frameRate).rounded())
             guard tick >= next else { return }
             let drawn = Caption.drawn(
-                on: Self.framed(RGBImage(frame)), label: (moment.path as NSString).lastPathComponent,
+                on: Self.framed(RGBImage(frame)), label: moment.path.fileName,
                 probability: Double(moment.probability ?? max(0, moment.score)),
                 figure: moment.probability == nil ? decimal(Double(moment.score), 3) : nil, lettering)
             try writer.append(drawn.pixels, at: tick)

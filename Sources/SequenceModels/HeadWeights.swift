@@ -40,7 +40,7 @@ struct KerasHeadWeights: ParameterSource {
         file = try KerasFile(path: path)
         var groups: [String: Group] = [:]
         for variable in file.layers.values.joined() {
-            let parent = (variable.dataset as NSString).deletingLastPathComponent
+            let parent = OutputPath.parent(of: variable.dataset)
             groups[parent, default: Group(path: parent, variables: [])].variables.append(variable)
         }
         let ordered = groups.values

@@ -81,6 +81,6 @@ extension FileContent {
             "m3u", "m3u8", "pls", "mpd", "ffconcat", "xspf", "asx", "wpl", "sdp", "ism",
         ]
 
-        private static func ending(_ path: String) -> String { (path as NSString).pathExtension.lowercased() }
+        private static func ending(_ path: String) -> String { path.fileExtension.lowercased() }
     }
 }

@@ -85,7 +85,7 @@ public enum FileContent: Sendable, Equatable {
         let isFile = names.contains("image2") || names.contains("mov")
         let isSequence = names.contains { $0 == "mjpeg" || $0.hasSuffix("_pipe") }
         guard isFile || isSequence else { return nil }
-        let isNamed = ImageFolder.isImage((path as NSString).lastPathComponent)
+        let isNamed = ImageFolder.isImage(path.fileName)
         return isSequence && !isNamed && container.holds(packets: 2) ? .video : .image
     }
 }

@@ -7,7 +7,7 @@ extension ImageFolder {
 
     /// Whether the name has an ending of images.
     public static func isImage(_ name: String) -> Bool {
-        !name.hasBytePrefix(".") && endings.contains((name as NSString).pathExtension.lowercased())
+        !name.hasBytePrefix(".") && endings.contains(name.fileExtension.lowercased())
     }
 }
 
@@ -19,7 +19,7 @@ extension VideoReader {
 
     /// Whether the name has a well-known ending of videos, so that the file is taken for one without a look at its content.
     public static func isVideo(_ name: String) -> Bool {
-        endings.contains((name as NSString).pathExtension.lowercased())
+        endings.contains(name.fileExtension.lowercased())
     }
 }
 

@@ -1,4 +1,5 @@
 import CFFmpeg
+import Files
 import Foundation
 
 /// Why a clip cannot be used. Each case names the file and what to do.
@@ -48,7 +49,7 @@ public enum VideoError: LocalizedError, Equatable {
             "\(path) has no keyframe: it begins and ends in the middle of a group of pictures, so no frame can be decoded. Cut it "
                 + "from its source again, beginning with a keyframe."
         case .shorterThanWindow(let path, 1, let sampling)
-        where ImageFolder.isImage((path as NSString).lastPathComponent):
+        where ImageFolder.isImage(path.fileName):
             "\(path) is a single image, and a window takes \(sampling.length) frames. Name a video, or a folder of images."
         case .shorterThanWindow(let path, let frames, let sampling):
             "\(path) does not fill half a window: \(frames) \(frames == 1 ? "frame" : "frames")"

@@ -40,7 +40,7 @@ extension Cache {
         @Option(help: "Table or view for .csv, such as coverage, frame_feature, prediction, class_accuracy.")
         var table: String?
 
-        private var ending: String { (output as NSString).pathExtension.lowercased() }
+        private var ending: String { output.fileExtension.lowercased() }
 
         func validate() throws {
             guard ending == "csv" || CacheExport.Format(rawValue: ending) != nil else {

@@ -136,7 +136,9 @@ struct Dataset: ParsableCommand {
             leaks.map(paths))
         let copies = check.duplicates.filter { Set($0.map(\.split)).count == 1 }
         parts += list(copies.count == 1 ? "duplicate within a split" : "duplicates within a split", copies.map(paths))
-        if check.isClean && use.problems.isEmpty { parts.append("No problems found.") }
+        if check.isClean && use.problems.isEmpty {
+            parts.append(check.notes.isEmpty ? "No problems found." : "No problems found besides the notes.")
+        }
         return TerminalText(joining: parts, separator: "\n\n")
     }
 

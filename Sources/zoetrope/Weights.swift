@@ -140,6 +140,7 @@ struct Weights: ParsableCommand {
                     Console.print("This looks like \(backbone.name)\(place).")
                     try tell(backbone)
                 } else {
+                    for note in checkpoint.notes { Console.message("note: \(file): \(note)") }
                     Console.print("It fits none of the backbones that `zoetrope describe` lists.")
                 }
             }
@@ -183,6 +184,7 @@ struct Weights: ParsableCommand {
             try Console.perform {
                 try OutputPath.requireFile(output, "The file to write")
                 let checkpoint = try ResolvedWeights(path: file, part: part).checkpoint
+                for note in checkpoint.notes { Console.message("note: \(file): \(note)") }
                 try SafeTensorsWriter.convert(
                     checkpoint, metadata: LoadedWeights(.file(file, part: part), for: nil).traits.metadata, to: output)
                 Console.print("\(output): \(grouped(checkpoint.shapes.count)) tensors from \(checkpoint.format)")

@@ -46,6 +46,20 @@ import Testing
         #expect(KerasNames.modules(of: Array(layers.dropLast(2))) == nil)
     }
 
+    @Test("layers of a deeper relative are not passed over: VGG19 is not taken for VGG16, whatever head it has")
+    func deeper() throws {
+        let vgg16 = [2, 2, 3, 3, 3].enumerated().flatMap { block, count in
+            (1...count).map { "block\(block + 1)_conv\($0)" }
+        }
+        for (layers, unknown) in [
+            (vgg16 + ["dense", "dense_1", "predictions"], []),
+            (vgg16 + ["block3_conv4", "block4_conv4", "fc1"], ["block3_conv4", "block4_conv4"]),
+        ] {
+            let modules = try #require(KerasNames.modules(of: layers))
+            #expect(KerasNames.unknown(in: layers, modules) == unknown)
+        }
+    }
+
     @Test("two models with layers of the same names are not mixed")
     func two() throws {
         let path = try Self.fixture("two")

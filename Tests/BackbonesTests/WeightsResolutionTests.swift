@@ -60,6 +60,9 @@ import Testing
             (["state_dict.module.encoder_k.", "state_dict.module.encoder_q."], "state_dict.module.encoder_q"),
             (["online_network.", "target_network."], "online_network"),
             (["encoder.", "target_encoder."], "target_encoder"),
+            // MMEngine's hook swaps the two before it saves.
+            (["state_dict.backbone.", "ema_state_dict.module.backbone."], "state_dict.backbone"),
+            (["grads.", "weights."], "weights"), (["momentum_buffer.", "net."], "net"),
             (["", "ema."], "ema"), (["base_encoder.", "momentum_encoder."], "base_encoder"), (["a.", "b."], "a"),
         ])
     func several(prefixes: [String], chosen: String) throws {
@@ -100,8 +103,40 @@ import Testing
             try Self.resolved([Self.prefixed("model.", shapes)], for: wanted)
         }
         let text = error?.localizedDescription ?? ""
-        #expect(text.contains("tensors that \(wanted) has no layers for"), "\(text)")
-        #expect(given.contains(" ") || text.contains("This looks like \(given)."), "\(text)")
+        #expect(text.contains("inside the modules of \(wanted) than"), "\(text)")
+        #expect(given.contains(" ") || text.contains("this looks like \(given)."), "\(text)")
+    }
+
+    @Test(
+        "a variant with more inside the network's modules is rejected with what to do: scales of quantised weights, adapters, blocks",
+        arguments: [
+            ("conv1.weight_scale", [64], "save them dequantised"), ("layer1.0.conv2.scale_weight", [], "save them dequantised"),
+            ("bn1.zero_point", [1], "save them dequantised"), ("conv1.bias", [64], "backbone: onnx"),
+            ("layer1.0.se.fc1.weight", [4, 64, 1, 1], "backbone: onnx"),
+            ("layer2.1.conv1.lora_A.default.weight", [4, 64], "merge_and_unload"),
+        ])
+    func variants(name: String, shape: [Int], remedy: String) throws {
+        for prefix in ["", "model.backbone."] {
+            let error = #expect(throws: WeightsError.self) {
+                try Self.resolved([Self.prefixed(prefix, Self.resnet18.merging([name: shape]) { $1 })])
+            }
+            let text = error?.localizedDescription ?? ""
+            #expect(text.contains(name) && text.contains(remedy) && !text.contains("this looks like"), "\(text)")
+        }
+    }
+
+    @Test("modules that the network has no part in are listed, wherever they are; optimiser states and other networks are not")
+    func unused() throws {
+        let beside: [String: [Int]] = [
+            "model.head.fc.weight": [9, 512], "model.backbone.layer5.0.conv1.weight": [3, 3],
+            "model.backbone.prompt": [4], "adapter.conv.weight": [3, 3], "optimizer.state.0.exp_avg": [3],
+            "model.backbone.bn1.num_batches_tracked": [], "grads.head": [3],
+        ]
+        let found = try Self.resolved([
+            Self.prefixed("model.backbone."), Self.prefixed("teacher.backbone."), beside,
+        ], part: "model.backbone")
+        #expect(found.unused == ["adapter", "model.backbone.layer5", "model.backbone.prompt", "model.head"])
+        #expect(try Self.resolved([Self.resnet18]).unused == [], "the published classifier is the network's own")
     }
 
     @Test(

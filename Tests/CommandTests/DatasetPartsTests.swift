@@ -77,4 +77,35 @@ import Testing
             #expect(text.contains("2 clips have other names than in the list, such as"), "\(text)")
         }
     }
+
+    @Test("doubtful labels and columns that are not read are listed by `dataset`, and nothing is called clean")
+    func doubtfulLists() throws {
+        let place = try Workplace(clips: 8)
+        let rows = ["train/run's/1.mp4,Jump,1", "train/jump up/0,jump,0", "train/jump up/2,jump|run,1"]
+        try place.add(
+            "l.csv", Data(("path,label,is_train\n# old.mp4,x,1\n" + rows.joined(separator: "\n") + "\n").utf8))
+        let output = try place.run("dataset", "p.yaml", "--set", "dataset={layout: csv, root: clips, splits: l.csv}")
+        for words in [
+            "column `is_train` is not read: name a column `split`", "differ only in case", "`Jump` and `jump`",
+            "several labels", "`jump|run`",
+        ] {
+            #expect(output.out.contains(words), "\(output.out)\(output.error)")
+        }
+        #expect(!output.out.contains("old.mp4") && !output.out.contains("No problems found."), "\(output.out)")
+    }
+
+    @Test("a folder of lists says what it does not read, and an open quote stops `dataset` at its line")
+    func listFolders() throws {
+        let place = try Workplace(clips: 8)
+        for (name, clip) in [("train.csv", "1.mp4"), ("train_old.csv", "3.mp4")] {
+            try place.add("lists/\(name)", Data("train/run's/\(clip),x\n".utf8))
+        }
+        let options = ["--set", "dataset={layout: csv, root: clips, splits: lists}"]
+        let found = try Program.run(["dataset", "p.yaml"] + options, in: place.path)
+        #expect(
+            found.out.contains("train_old.csv is not read: train.csv is the list of the train part"), "\(found.out)")
+        try place.add("lists/train.csv", Data("path,label\na.mp4,\"x\nb.mp4,y\"\n".utf8))
+        let refused = try Program.run(["dataset", "p.yaml"] + options, in: place.path)
+        #expect(refused.status == 1 && refused.error.contains("train.csv, row 2: a quoted field"), "\(refused.error)")
+    }
 }

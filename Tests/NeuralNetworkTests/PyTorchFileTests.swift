@@ -129,6 +129,20 @@ import Testing
         #expect(!note.contains("Registry"), "a dictionary of a class of its own is read")
     }
 
+    @Test("sparse, quantised and meta tensors are named in notes with what to save instead; alone they are an error")
+    func special() throws {
+        let file = try openCheckpoint(path: Self.fixture("special"))
+        #expect(Array(file.shapes.keys) == ["plain"])
+        #expect(
+            file.notes == [
+                "its 1 meta tensor (empty) is not read. It has a shape, but no values: load the model's weights before saving it",
+                "its 1 quantised tensor (int8) is not read. Save it dequantised: `tensor.dequantize()`",
+                "its 2 sparse tensors (csr, sparse) are not read. Save them dense: `tensor.to_dense()`",
+            ])
+        let error = #expect(throws: WeightsError.self) { try openCheckpoint(path: Self.fixture("meta")) }
+        #expect(error?.localizedDescription.contains("2 meta tensors") == true, "\(error?.localizedDescription ?? "")")
+    }
+
     @Test(
         "a pickled module and a TorchScript archive are named, with the line of Python that makes a usable file",
         arguments: [

@@ -55,6 +55,11 @@ def write_kinds():
                "best": numpy.float32(3), "array": numpy.arange(3), "module": torch.nn.Linear(2, 2)}
     torch.save(objects, TARGET / "objects.bin")
     torch.save({"model": torch.nn.Linear(2, 2), "epoch": 3}, TARGET / "module.bin")
+    special = {"plain": torch.ones(2, 2), "sparse": torch.eye(3).to_sparse(), "csr": torch.eye(3).to_sparse_csr(),
+               "int8": torch.quantize_per_tensor(torch.ones(2, 2), 0.1, 0, torch.qint8),
+               "empty": torch.empty(2, 2, device="meta")}
+    torch.save(special, TARGET / "special.bin")
+    torch.save({"w": special["empty"], "b": torch.empty(2, device="meta")}, TARGET / "meta.bin")
     torch.jit.script(torch.nn.Linear(2, 2)).save(str(TARGET / "script.bin"))
     flat = torch.arange(24.0)
     torch.save({"a": flat[:6].view(2, 3), "b": flat[6:].view(3, 6), "c": flat[::2], "d": flat[20:]}, TARGET / "views.bin")

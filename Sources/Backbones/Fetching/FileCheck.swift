@@ -69,7 +69,7 @@ struct FileCheck {
 extension String {
     /// The final name of a partial file, for messages.
     fileprivate var withoutPartial: String {
-        (self as NSString).pathExtension == "partial" ? (self as NSString).deletingPathExtension : self
+        self.fileExtension == "partial" ? self.droppingFileExtension : self
     }
 }
 

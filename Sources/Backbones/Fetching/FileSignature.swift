@@ -16,7 +16,7 @@ enum FileSignature: String {
     static let longestHeader: UInt64 = 100_000_000
 
     /// The format of a file of that name; nil if no published file has its ending.
-    init?(file: String) { self.init(rawValue: (file as NSString).pathExtension.lowercased()) }
+    init?(file: String) { self.init(rawValue: file.fileExtension.lowercased()) }
 
     /// The format in words.
     var name: String {

@@ -12,6 +12,8 @@ struct PickledStateDictionary {
     /// Places in `objects` that were walked through: shared dictionaries are named once.
     private var seen: Set<Int> = []
     private var complex: [String] = []
+    /// Tensors without plain elements: names, by the function that PyTorch builds them with.
+    private var special: [SpecialTensor: [String]] = [:]
     private var modules: [(path: [String], kind: String)] = []
 
     /// - Throws: `WeightsError.foreign` for a pickled module, `.malformed` if there are no tensors with names.
@@ -27,6 +29,11 @@ struct PickledStateDictionary {
                     "torch.save(torch.load(\(WeightsError.quoted(path)), map_location=\"cpu\", weights_only=False)"
                         + "\(keys).state_dict(), \"state.pth\")")
                     + " It runs code of the file: do it only if you trust whoever wrote it")
+        }
+        if tensors.isEmpty, let (kind, names) = special.first {
+            throw WeightsError.foreign(
+                file: path, found: "a checkpoint of \(kind.counted(names.count)), which cannot be read",
+                remedy: kind.remedy(names.count))
         }
         guard !tensors.isEmpty else {
             throw WeightsError.malformed(
@@ -52,6 +59,10 @@ struct PickledStateDictionary {
             throw WeightsError.malformed(
                 file: path, reason: "it holds more than \(Self.maximumTensors) tensors with names")
         }
+        if let kind = SpecialTensor(function: object.kind) {
+            special[kind, default: []].append(names.joined(separator: "."))
+            return
+        }
         if isModule(object) { return modules.append((names, object.kind)) }
         for pair in object.pairs {
             if case .text(let key) = pair.key { try walk(pair.value, names + [key], path) }
@@ -72,6 +83,7 @@ struct PickledStateDictionary {
         let plain = ["dict", "list", "tuple", "set", "_codecs.encode"]
         let isPlain = { (kind: String) in
             plain.contains(kind) || ["collections.", "builtins.", "__builtin__."].contains { kind.hasPrefix($0) }
+                || SpecialTensor(function: kind) != nil
                 || kind.hasPrefix("torch.") && !kind.hasPrefix("torch._utils._rebuild") && !kind.hasPrefix("torch.nn.")
         }
         // Of a dictionary of some class of its own, which was walked through, nothing is missing.
@@ -81,10 +93,43 @@ struct PickledStateDictionary {
             notes.append(
                 "it also holds objects of \(Self.first(kinds)), which are skipped: only tensors are read")
         }
+        for (kind, names) in special.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            notes.append(
+                "its \(kind.counted(names.count)) (\(Self.first(names.sorted()))) \(names.count == 1 ? "is" : "are") not read. "
+                    + kind.remedy(names.count))
+        }
         if !complex.isEmpty { notes.append("its complex tensors (\(Self.first(complex.sorted()))) are skipped") }
     }
 
     private static func first(_ names: [String]) -> String {
         names.prefix(3).joined(separator: ", ") + (names.count > 3 ? ", …" : "")
+    }
+}
+
+/// Kinds of tensors that PyTorch saves without plain elements.
+private enum SpecialTensor: String {
+    case sparse, quantised, meta, nested
+
+    init?(function: String) {
+        switch function {
+        case "torch._utils._rebuild_sparse_tensor", "torch._utils._rebuild_sparse_csr_tensor": self = .sparse
+        case "torch._utils._rebuild_qtensor": self = .quantised
+        case "torch._utils._rebuild_meta_tensor_no_storage": self = .meta
+        case "torch._utils._rebuild_nested_tensor": self = .nested
+        default: return nil
+        }
+    }
+
+    func counted(_ count: Int) -> String { "\(count) \(rawValue) \(count == 1 ? "tensor" : "tensors")" }
+
+    func remedy(_ count: Int) -> String {
+        let them = count == 1 ? "it" : "them"
+        return switch self {
+        case .sparse: "Save \(them) dense: `tensor.to_dense()`"
+        case .quantised: "Save \(them) dequantised: `tensor.dequantize()`"
+        case .meta:
+            "\(count == 1 ? "It has a shape" : "They have shapes"), but no values: load the model's weights before saving it"
+        case .nested: "Save \(them) as separate tensors: `tensor.unbind()`"
+        }
     }
 }

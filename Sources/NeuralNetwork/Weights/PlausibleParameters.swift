@@ -6,13 +6,26 @@ public struct PlausibleParameters: ParameterSource {
     /// Of a file that was opened.
     public init(_ file: any Checkpoint) { self.file = file }
 
-    /// - Throws: `WeightsError.mismatch` as the file does, `.malformed` if the tensor holds NaN, infinity or values above 1e18.
+    /// - Throws: `WeightsError.mismatch` as the file does, `.malformed` if the tensor holds NaN, infinity or values above 1e18,
+    ///   is a negative variance, or a quantised weight.
     public func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         let tensor = try file.tensor(for: parameter)
-        if let reason = tensor.implausible {
+        if let reason = tensor.implausible ?? Self.unusable(tensor, parameter.name) {
             throw WeightsError.malformed(file: file.path, reason: "\(parameter.name) \(reason)")
         }
         return tensor
+    }
+
+    /// Why a finite tensor is no parameter of a layer.
+    private static func unusable(_ tensor: Tensor, _ name: String) -> String? {
+        if name.hasSuffix("running_var"), let least = tensor.values.min(), least < 0 {
+            return "holds negative variances, down to \(least)"
+        }
+        guard tensor.shape.count > 1, tensor.values.count >= 64, tensor.values.largestMagnitude > 2,
+            tensor.values.allSatisfy({ $0 == $0.rounded() })
+        else { return nil }
+        return "holds only integers, up to \(Int(tensor.values.largestMagnitude)), as quantised weights do without their scales; "
+            + "save it dequantised"
     }
 }
 

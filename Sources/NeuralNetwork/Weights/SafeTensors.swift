@@ -48,7 +48,10 @@ public struct SafeTensorsFile: Checkpoint {
         guard file.count >= 8 else { throw malformed("it has \(file.count) bytes") }
         let length = try file.read(0..<8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * $1.offset) }
         guard length <= Self.maximumHeader, Int(length) <= file.count - 8 else {
-            throw malformed("its header claims \(length) bytes in a file of \(file.count)")
+            let next = file.count > 8 ? try file.read(8..<9).first : nil
+            throw next == UInt8(ascii: "{")
+                ? malformed("its header claims \(length) bytes in a file of \(file.count)")
+                : malformed("it is no safetensors, PyTorch, HDF5 or ONNX file")
         }
         let body = 8 + Int(length)
         let header = try file.read(8..<body)

@@ -30,12 +30,11 @@ struct ShardedWeights: Checkpoint {
     /// - Throws: `WeightsError.malformed` for a part without its index.
     static func index(for path: String) throws -> String? {
         if path.hasByteSuffix(".index.json") { return path }
-        let name = (path as NSString).lastPathComponent
+        let name = path.fileName
         guard let match = name.wholeMatch(of: /(.+)-\d{5}-of-(\d{5})\.safetensors/), match.2 != "00001" else {
             return nil
         }
-        let index = (OutputPath.parent(of: path) as NSString)
-            .appendingPathComponent("\(match.1).safetensors.index.json")
+        let index = "\(OutputPath.parent(of: path))/\(match.1).safetensors.index.json"
         guard FileManager.default.fileExists(atPath: index) else {
             throw WeightsError.malformed(
                 file: path,

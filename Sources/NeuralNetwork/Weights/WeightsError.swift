@@ -27,10 +27,9 @@ public enum WeightsError: LocalizedError, Equatable {
             "\(file) is not a usable weight file: \(reason). Fetch or write it again."
         case .foreign(let file, let found, let remedy): "\(file) is \(found). \(remedy). Then name the new file."
         case .leftOver(let file, let network, let names, let hint):
-            "\(file) has \(names.count) tensors that \(network) has no layers for (\(names.prefix(3).joined(separator: ", "))"
-                + "\(names.count > 3 ? ", …" : "")): its features would not be those of the file's own network. "
-                + "\(hint.map { $0 + " " } ?? "")Name the backbone that the weights are of: `zoetrope weights inspect` says what "
-                + "they are."
+            "\(file) has more inside the modules of \(network) than \(network) has, without which its features would be wrong: "
+                + "\(names.count == 1 ? "1 tensor" : "\(names.count) tensors") (\(names.prefix(3).joined(separator: ", "))"
+                + "\(names.count > 3 ? ", …" : "")). Use another file or backbone: \(hint ?? Self.remedy(leftOver: names))."
         case .unknownPart(let file, let part, let known):
             "\(file) has no part `\(part)` that fits the network. "
                 + (known.isEmpty
@@ -46,6 +45,18 @@ public enum WeightsError: LocalizedError, Equatable {
 }
 
 extension WeightsError {
+    /// What to do about a network with more in its modules than any backbone has.
+    private static func remedy(leftOver names: [String]) -> String {
+        let leaves = names.map { $0.lowercased() }
+        if leaves.contains(where: { $0.contains("lora") }) {
+            return "if adapters are to be merged into the weights, save `model.merge_and_unload()` of peft"
+        }
+        if leaves.contains(where: { $0.contains("scale") || $0.contains("zero_point") }) {
+            return "if its weights are quantised, save them dequantised, as float32"
+        }
+        return "export the variant to ONNX, and use `backbone: onnx`"
+    }
+
     /// A remedy in one line of Python, to be typed into a shell.
     package static func python(_ statement: String) -> String {
         "Make a usable file with: python3 -c 'import torch; \(statement)'"
@@ -62,7 +73,7 @@ extension WeightsError {
 public struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
     /// Names the network needs and the file lacks.
     public let missing: [String]
-    /// Names the file has and the network lacks, sorted.
+    /// Names the file has and the network lacks, those in modules with missing tensors first.
     public let unexpected: [String]
     /// `name: [found] instead of [expected]`.
     let wronglyShaped: [String]
@@ -74,7 +85,15 @@ public struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
     public init(expected: [Graph.Parameter], found: [String: [Int]]) {
         let names = Set(expected.map(\.name))
         missing = expected.map(\.name).filter { found[$0] == nil }
-        unexpected = found.keys.filter { !names.contains($0) }.sorted()
+        // Those beside what is missing first: they say why.
+        let places = Set(expected.filter { found[$0.name] == nil }.map { Self.module(of: $0.name) })
+        let isBesideMissing = { (name: String) in
+            var module = Self.module(of: name)
+            while !module.isEmpty, !places.contains(module) { module = Self.module(of: module) }
+            return !module.isEmpty
+        }
+        let others = found.keys.filter { !names.contains($0) && !$0.hasSuffix("num_batches_tracked") }.sorted()
+        unexpected = others.filter(isBesideMissing) + others.filter { !isBesideMissing($0) }
         wronglyShaped = expected.compactMap { parameter in
             guard let shape = found[parameter.name], shape != parameter.shape else { return nil }
             return "\(parameter.name): \(shape) instead of \(parameter.shape)"
@@ -91,6 +110,8 @@ public struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
             .map { "\($0.1.count) \($0.0) (\(Self.first(of: $0.1)))" }
             .joined(separator: "; ") + "." + (hint.map { " " + $0 } ?? "")
     }
+
+    private static func module(of name: String) -> String { name.split(separator: ".").dropLast().joined(separator: ".") }
 
     private static func first(of names: [String]) -> String {
         names.prefix(4).joined(separator: ", ") + (names.count > 4 ? ", …" : "")

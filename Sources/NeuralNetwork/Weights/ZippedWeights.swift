@@ -32,6 +32,13 @@ public struct ZippedWeights: Checkpoint {
     ) throws -> Result {
         let archive = try ZipArchive(path: path)
         let files = archive.names.filter { name in endings.contains(where: name.hasByteSuffix) }
+        if files.isEmpty, !archive.names.isEmpty, archive.names.allSatisfy({ $0.hasByteSuffix(".npy") }) {
+            let arrays = "numpy.load(\(WeightsError.quoted(path)))"
+            throw WeightsError.foreign(
+                file: path, found: "an archive of NumPy arrays (.npz)",
+                remedy: WeightsError.python(
+                    "import numpy; torch.save({k: torch.from_numpy(v) for k, v in \(arrays).items()}, \"state.pth\")"))
+        }
         guard files.count == 1 else {
             let what =
                 files.isEmpty

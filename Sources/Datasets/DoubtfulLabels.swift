@@ -1,0 +1,107 @@
+import Escaping
+import Foundation
+
+/// Classes that may be one class, several, or none: what to tell the user of them. They stay as they are.
+struct DoubtfulLabels {
+    /// One note for each kind.
+    let notes: [String]
+
+    /// A label with its bytes: Swift holds labels in different Unicode forms equal.
+    private struct Label: Hashable {
+        let text: String
+        private let bytes: [UInt8]
+
+        init(_ text: String) { (self.text, bytes) = (text, Array(text.utf8)) }
+
+        static func == (one: Self, other: Self) -> Bool { one.bytes == other.bytes }
+        func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+    }
+
+    init(_ labels: some Sequence<String>) {
+        let all = Set(labels.map(Label.init)).map(\.text).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let numbers = all.filter { Self.number($0) != nil }
+        let words = all.filter { Self.number($0) == nil }
+        var notes: [String] = []
+        func add(_ groups: [[String]], _ text: String) {
+            guard !groups.isEmpty else { return }
+            let shown = groups.prefix(5).map { Self.shown($0).map { "`\($0)`" }.joined(separator: " and ") }
+            notes.append(
+                "\(text): \(shown.joined(separator: ", "))\(groups.count > 5 ? " and \(groups.count - 5) more" : "")")
+        }
+        add(
+            Self.groups(words, by: Self.folded),
+            "different classes whose names differ only in case, white space, punctuation or Unicode form")
+        add(Self.groups(numbers) { Self.number($0) ?? $0 }, "different classes whose names are the same number")
+        add(
+            numbers.filter { Self.number($0)?.utf8.contains(UInt8(ascii: ".")) == true }.map { [$0] },
+            "classes that are named by a decimal fraction, or by two numbers")
+        add(
+            Self.combinations(all).map { [$0] },
+            "classes whose names look like several labels, which make a class of their own")
+        add(words.filter(Self.isMissing).map { [$0] }, "classes whose names stand for a missing value")
+        add(
+            Set(all.compactMap(SplitNames.split(named:))).count > 1
+                ? [all.filter { SplitNames.split(named: $0) != nil }] : [],
+            "classes that are named like parts of a data set; a column named `split` holds them")
+        self.notes = notes
+    }
+
+    /// Labels with the same key, if there are several.
+    private static func groups(_ labels: [String], by key: (String) -> String) -> [[String]] {
+        var groups: [[UInt8]: [String]] = [:]
+        for label in labels { groups[Array(key(label).utf8), default: []].append(label) }
+        return groups.values.filter { $0.count > 1 }.sorted { $0[0].utf8.lexicographicallyPrecedes($1[0].utf8) }
+    }
+
+    /// Labels with `\u{…}` for what is not ASCII if they look the same.
+    private static func shown(_ labels: [String]) -> [String] {
+        let looks = Set(
+            labels.map { visible($0.precomposedStringWithCompatibilityMapping).trimmingCharacters(in: .whitespaces) })
+        return looks.count < labels.count && labels.count > 1 ? labels.map(LeftOut.Reason.spelled) : labels
+    }
+
+    /// The text without what cannot be seen: zero-width characters, and white space other than a space.
+    private static func visible(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { $0.properties.isWhitespace ? " " : $0 }.filter {
+                    $0.properties.generalCategory != .format
+                }))
+    }
+
+    /// A label as it is compared: without case, white space, quotes and punctuation.
+    private static func folded(_ label: String) -> String {
+        let plain = visible(label.precomposedStringWithCompatibilityMapping).replacingBytes("\"", with: " ")
+        return FileFinder.key(ofFolder: plain.trimmingCharacters(in: .whitespaces))
+    }
+
+    /// A number without leading and trailing zeros, `01` and `1,0` as `1`; nil if the label is none.
+    private static func number(_ label: String) -> String? {
+        guard let match = label.wholeMatch(of: /([+-]?)([0-9]+)(?:[.,]([0-9]+))?/) else { return nil }
+        let whole = match.2.drop { $0 == "0" }
+        let fraction = String((match.3 ?? "").reversed().drop { $0 == "0" }.reversed())
+        let digits = (whole.isEmpty ? "0" : whole) + (fraction.isEmpty ? "" : "." + fraction)
+        return (match.1 == "-" && digits != "0" ? "-" : "") + digits
+    }
+
+    /// Labels of which a part is another label: `jump|run` beside `run`.
+    private static func combinations(_ labels: [String]) -> [String] {
+        let keys = Set(labels.map(folded))
+        return labels.filter { label in
+            guard number(label) == nil else { return false }
+            func parts(_ isSeparator: (Character) -> Bool) -> [String] {
+                let parts = label.split(omittingEmptySubsequences: false, whereSeparator: isSeparator)
+                return parts.count > 1 ? parts.map { folded(String($0)) } : []
+            }
+            // A comma and a space are usual in the name of one class.
+            let strong =
+                label.utf8.contains(UInt8(ascii: " ")) ? parts { "|;".contains($0) } : parts { "|;,".contains($0) }
+            let weak = parts { "|;,+&/".contains($0) }
+            return strong.contains(where: keys.contains) || !weak.isEmpty && weak.allSatisfy(keys.contains)
+        }
+    }
+
+    private static func isMissing(_ label: String) -> Bool {
+        ["nan", "null", "n/a", "<na>", "#n/a", "undefined"].contains(label.lowercased())
+    }
+}

@@ -1,0 +1,111 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Datasets
+
+/// Quotes, line breaks and comments in lists.
+@Suite struct ListTextTests {
+    let scratch: ScratchFolder
+
+    init() throws {
+        scratch = try ScratchFolder()
+        for file in ["a.mp4", "b.mp4", "c.mp4", "# d.mp4"] { try scratch.file("root/\(file)") }
+    }
+
+    private func pairs(_ list: String) throws -> [String] {
+        let file = try scratch.file("list.txt", list)
+        let dataset = DatasetConfiguration(layout: .csv, root: scratch.path + "/root", splits: file)
+        return try dataset.clips().map { "\($0.path) = \($0.label)" }
+    }
+
+    private func message(_ list: String) -> String {
+        do {
+            return "no error: \(try pairs(list))"
+        } catch {
+            return error.localizedDescription
+        }
+    }
+
+    @Test(
+        "a quote without its counterpart is an error at the line where it opens",
+        arguments: [
+            ("path,label\na.mp4,\"jump\nb.mp4,run\nc.mp4,jump\"\n", 2),
+            ("path,label\r\na.mp4,x\r\nb.mp4,\"run\r\nc.mp4,jump\"\r\n", 3), ("a.mp4,\"jump\nb.mp4,run\n", 1),
+            ("path,label\n\"a.mp4,jump\nb.mp4,run\n\"c.mp4,jump\n", 2), ("# x\n\npath;label\na.mp4;\"jump\n", 4),
+            ("path,label,text\na.mp4,x,\"one\nb.mp4,y,two\nc.mp4,z,three\"\n", 2),
+            ("path,label,text\na.mp4,x,\"one\nb.mp4,y,two\nc.mp4,z,\"three\"\n", 2),
+            ("path,label,text\na.mp4,x,\"two\nlines\"\nb.mp4,\"y,two\nc.mp4,z\",three\n", 4),
+            ("path,text,label\na.mp4,\"two\nlines\",\"y\nb.mp4,x,z\"\n", 3), ("a.mp4 \"jump\nb.mp4 run\n", 1),
+            ("path,label\na.mp4,x\n# \"comment\nb.mp4, \"jump\nc.mp4,x\n", 4),
+        ])
+    func openQuotes(list: String, line: Int) {
+        let text = message(list)
+        #expect(text.contains("list.txt, row \(line): a quoted field does not end"), "\(text)")
+        #expect(text.hasSuffix("."))
+    }
+
+    @Test("line breaks in labels and paths of JSON are errors")
+    func jsonLineBreaks() {
+        #expect(message(#"[{"path":"a.mp4","label":"x\ny"}]"#).contains("row 1: the label contains a line break"))
+        #expect(message(#"[{"path":"a\nb.mp4","label":"x"}]"#).contains("row 1: the path contains a line break"))
+        #expect(message("path,label\na.mp4,x\u{2028}y\n").contains("row 2: the label contains a line break"))
+    }
+
+    @Test("a text of several lines in a column that is not read is no error, and rows keep their line numbers")
+    func captions() throws {
+        let list = "path,label,caption\na.mp4,x,\"first line,\nsecond, third\"\nb.mp4,y,\"\"\"quoted\"\"\"\n"
+        #expect(try pairs(list) == ["a.mp4 = x", "b.mp4 = y"])
+        #expect(message(list + "c.mp4,,\n").contains("row 5: the label is empty"))
+    }
+
+    @Test("quotes inside a field belong to it, and spaces before a quoted field do not")
+    func innerQuotes() throws {
+        #expect(try pairs("path,label\na.mp4,5\" drop\nb.mp4,x\n") == ["a.mp4 = 5\" drop", "b.mp4 = x"])
+        #expect(try pairs("path,label\na.mp4, \"jump, high\"\n") == ["a.mp4 = jump, high"])
+        #expect(
+            try pairs("path\tlabel\na.mp4\t\nb.mp4\tx\n".replacing("\t\n", with: "\ty\n")) == [
+                "a.mp4 = y", "b.mp4 = x",
+            ])
+    }
+
+    @Test(
+        "lines that begin with # and a space are comments wherever they are",
+        arguments: [
+            "# list\npath,label\na.mp4,x\n# c.mp4,z\n  # c.mp4,z\n#\nb.mp4,y\n",
+            "# path label\na.mp4 x\n# c.mp4 z\n## c.mp4 z\nb.mp4 y\n", "a.mp4 x\n# c.mp4 z\n#second\nb.mp4 y\n",
+            "# c.mp4;z\npath;label\n# it's \"open\na.mp4;x\nb.mp4;y\n# c.mp4;z",
+            "path\tlabel\na.mp4\tx\n#\tc.mp4\tz\nb.mp4\ty\n", "# c.mp4 z\na.mp4,x\n# c.mp4,\"z\nb.mp4,y\n",
+            "# JSON\n{\"path\":\"a.mp4\",\"label\":\"x\"}\n# {\"path\":\"c.mp4\"}\n{\"path\":\"b.mp4\",\"label\":\"y\"}\n",
+            "path,label\na.mp4,x\n# path,label\npath,label\nb.mp4,y\n",
+        ])
+    func comments(list: String) throws {
+        #expect(try pairs(list) == ["a.mp4 = x", "b.mp4 = y"])
+    }
+
+    @Test("a quoted cell, and the name of a file that is there, are data though they begin with # and a space")
+    func marks() throws {
+        #expect(try pairs("path,label\n\"# c.mp4\",x\n") == ["# c.mp4 = x"])
+        #expect(try pairs("path,label\n# d.mp4,x\n# c.mp4,x\n") == ["# d.mp4 = x"])
+        #expect(try pairs("path,label\na.mp4,# fast\n") == ["a.mp4 = # fast"])
+        #expect(try pairs("path,label\n#c.mp4,x\n") == ["#c.mp4 = x"])
+    }
+
+    @Test("official lists and lists of exclusions have comments too")
+    func otherLists() throws {
+        let folder = scratch.path + "/lists"
+        try scratch.file("lists/trainlist01.txt", "# run/0.avi 1\nrun/1.avi 1\n")
+        try scratch.file("lists/testlist01.txt", "run/2.avi\n# run/3.avi\n")
+        let ucf = DatasetConfiguration(layout: .ucf101, root: scratch.path + "/root", splits: folder)
+        #expect(try ucf.clips().map(\.path) == ["run/1.avi", "run/2.avi"])
+        var dataset = DatasetConfiguration(layout: .folders, root: scratch.path + "/root")
+        for list in ["# old\npath;why\na.mp4;\"dark; short\"\n", "Path\na.mp4\n", "# b.mp4\na.mp4\n"] {
+            dataset.exclude = try scratch.file("exclude.csv", list)
+            #expect(try dataset.excludedPaths() == ["a.mp4"])
+        }
+        dataset.exclude = try scratch.file("exclude.csv", "path,why\na.mp4,\"dark\nb.mp4,short\n")
+        #expect(throws: DatasetError.openQuote(file: scratch.path + "/exclude.csv", line: 2, what: nil)) {
+            try dataset.excludedPaths()
+        }
+    }
+}
