@@ -99,7 +99,8 @@ let package = Package(
         .target(
             name: "Exploration",
             dependencies: [
-                "CElementwise", "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
+                "CElementwise", "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache",
+                "Extraction",
                 "SequenceModels", "Escaping", "Files",
             ]),
         .target(

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What `make check` and continuous integration run: formatting, all tests with the commands in release, and damaged files
-# under AddressSanitizer. Prints the seconds of each stage.
+# What `make check` and continuous integration run: formatting, all tests with the commands in release, threads under
+# ThreadSanitizer, and damaged files under AddressSanitizer. Prints the seconds of each stage.
 #
 #   FLAGS     of swift build and swift test     PROGRAM   where `make build` puts the program
 set -uo pipefail
@@ -53,5 +53,6 @@ stage "formatting" make --no-print-directory lint
 stage "building the tests" swift build --build-tests --explicit-target-dependency-import-check error $FLAGS
 stage "building the program" make --no-print-directory build
 stage "tests" tests
+stage "threads under ThreadSanitizer" make --no-print-directory races
 stage "damaged files under AddressSanitizer" make --no-print-directory fuzz FUZZ_CONFIGURATION=debug CASES=300 SLOW_CASES=30
 printf '\n%s' "$summary"

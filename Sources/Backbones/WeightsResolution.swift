@@ -197,7 +197,8 @@ public struct ResolvedWeights: Sendable {
     /// Whether tensors of such a name have the shapes of parameters and are none, such as gradients.
     private static func isTrainingState(_ words: Set<String>) -> Bool {
         !words.isDisjoint(with: [
-            "optimizer", "optimizers", "optim", "scheduler", "schedulers", "scaler", "grad", "grads", "gradients", "exp",
+            "optimizer", "optimizers", "optim", "scheduler", "schedulers", "scaler", "grad", "grads", "gradients",
+            "exp",
             "state",
         ]) && !words.isSuperset(of: ["state", "dict"])
     }

@@ -62,7 +62,8 @@ extension ExtractionConfiguration {
         if !weights.unused.isEmpty {
             let names = weights.unused.prefix(6).joined(separator: ", ")
             notes.append(
-                "\(backbone.name) does not use these modules of \(file): \(names)\(weights.unused.count > 6 ? ", …" : "")")
+                "\(backbone.name) does not use these modules of \(file): \(names)\(weights.unused.count > 6 ? ", …" : "")"
+            )
         }
         if let part = weights.part, !weights.otherParts.isEmpty {
             func name(_ part: String) -> String { part.isEmpty ? "the one at the top level" : "`\(part)`" }

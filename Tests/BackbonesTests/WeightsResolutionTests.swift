@@ -110,7 +110,8 @@ import Testing
     @Test(
         "a variant with more inside the network's modules is rejected with what to do: scales of quantised weights, adapters, blocks",
         arguments: [
-            ("conv1.weight_scale", [64], "save them dequantised"), ("layer1.0.conv2.scale_weight", [], "save them dequantised"),
+            ("conv1.weight_scale", [64], "save them dequantised"),
+            ("layer1.0.conv2.scale_weight", [], "save them dequantised"),
             ("bn1.zero_point", [1], "save them dequantised"), ("conv1.bias", [64], "backbone: onnx"),
             ("layer1.0.se.fc1.weight", [4, 64, 1, 1], "backbone: onnx"),
             ("layer2.1.conv1.lora_A.default.weight", [4, 64], "merge_and_unload"),
@@ -125,16 +126,19 @@ import Testing
         }
     }
 
-    @Test("modules that the network has no part in are listed, wherever they are; optimiser states and other networks are not")
+    @Test(
+        "modules that the network has no part in are listed, wherever they are; optimiser states and other networks are not"
+    )
     func unused() throws {
         let beside: [String: [Int]] = [
             "model.head.fc.weight": [9, 512], "model.backbone.layer5.0.conv1.weight": [3, 3],
             "model.backbone.prompt": [4], "adapter.conv.weight": [3, 3], "optimizer.state.0.exp_avg": [3],
             "model.backbone.bn1.num_batches_tracked": [], "grads.head": [3],
         ]
-        let found = try Self.resolved([
-            Self.prefixed("model.backbone."), Self.prefixed("teacher.backbone."), beside,
-        ], part: "model.backbone")
+        let found = try Self.resolved(
+            [
+                Self.prefixed("model.backbone."), Self.prefixed("teacher.backbone."), beside,
+            ], part: "model.backbone")
         #expect(found.unused == ["adapter", "model.backbone.layer5", "model.backbone.prompt", "model.head"])
         #expect(try Self.resolved([Self.resnet18]).unused == [], "the published classifier is the network's own")
     }

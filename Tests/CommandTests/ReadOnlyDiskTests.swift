@@ -24,7 +24,8 @@ struct ReadOnlyDiskTests {
         }
         for command in [["extract", "p.yaml"], ["sequence", "p.yaml", "--name", "other"]] {
             let found = try Program.run(command + ["--cache", cache], in: place.path)
-            #expect(found.status == 1 && found.error.lowercased().contains("read-only"), "\(command[0]): \(found.error)")
+            #expect(
+                found.status == 1 && found.error.lowercased().contains("read-only"), "\(command[0]): \(found.error)")
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: disk.path).count == 1)
     }

@@ -37,7 +37,9 @@ import Testing
             let part: Part
         }
         func words(_ json: String) -> String {
-            let error = #expect(throws: (any Error).self) { try JSONDecoder().decode(Document.self, from: Data(json.utf8)) }
+            let error = #expect(throws: (any Error).self) {
+                try JSONDecoder().decode(Document.self, from: Data(json.utf8))
+            }
             return error.map { InvalidValue($0).words } ?? ""
         }
         #expect(words("{\"part\":{\"sizes\":[1,\"a\"]}}") == "`part.sizes.1` has a value of another type")

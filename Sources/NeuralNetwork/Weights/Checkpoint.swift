@@ -60,7 +60,8 @@ public func openCheckpoint(path: String) throws -> any Checkpoint {
     if start.count > 3, start[0] == 0x80, start[2] == 0x8A { return try PyTorchLegacyFile(path: path) }
     if start.count > 1, start[0] == 0x80, (2...5).contains(start[1]) {
         throw WeightsError.malformed(
-            file: path, reason: "it is a pickle that torch.save did not write; save a dictionary of tensors with torch.save")
+            file: path,
+            reason: "it is a pickle that torch.save did not write; save a dictionary of tensors with torch.save")
     }
     return try SafeTensorsFile(path: path)
 }

@@ -24,7 +24,8 @@ public struct PlausibleParameters: ParameterSource {
         guard tensor.shape.count > 1, tensor.values.count >= 64, tensor.values.largestMagnitude > 2,
             tensor.values.allSatisfy({ $0 == $0.rounded() })
         else { return nil }
-        return "holds only integers, up to \(Int(tensor.values.largestMagnitude)), as quantised weights do without their scales; "
+        return
+            "holds only integers, up to \(Int(tensor.values.largestMagnitude)), as quantised weights do without their scales; "
             + "save it dequantised"
     }
 }

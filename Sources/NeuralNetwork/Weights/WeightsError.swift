@@ -111,7 +111,9 @@ public struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
             .joined(separator: "; ") + "." + (hint.map { " " + $0 } ?? "")
     }
 
-    private static func module(of name: String) -> String { name.split(separator: ".").dropLast().joined(separator: ".") }
+    private static func module(of name: String) -> String {
+        name.split(separator: ".").dropLast().joined(separator: ".")
+    }
 
     private static func first(of names: [String]) -> String {
         names.prefix(4).joined(separator: ", ") + (names.count > 4 ? ", …" : "")
