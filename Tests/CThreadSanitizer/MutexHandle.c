@@ -1,21 +1,36 @@
-// Swift's `Mutex` on Linux waits inside a library that is not instrumented: ThreadSanitizer sees the thread that unlocks,
-// not the one that waited, and reports a race in everything behind a contended lock. This tells it of the other half.
+// Swift's `Mutex` on Linux waits, and wakes who waits, inside a library that is not instrumented: ThreadSanitizer would not see
+// that one thread comes after the other, and report a race in everything behind a contended lock. This tells it.
 #if __has_feature(thread_sanitizer) && defined(__linux__)
   #define _GNU_SOURCE
   #include <dlfcn.h>
   #include <stdint.h>
   #include <stdlib.h>
 
-typedef __attribute__((swiftcall)) void wait_for_lock(uint32_t thread, __attribute__((swift_context)) void *handle);
+  #define HANDLE __attribute__((swift_context)) void *handle
+  #define LOCK "$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF"
+  #define UNLOCK "$s15Synchronization12_MutexHandleV11_unlockSlowyyF"
+
+typedef __attribute__((swiftcall)) void lock_function(uint32_t thread, HANDLE);
+typedef __attribute__((swiftcall)) void unlock_function(HANDLE);
 
 void __tsan_acquire(void *address);
+void __tsan_release(void *address);
 
-extern wait_for_lock wait_and_tell __asm__("$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF");
+static void *library(const char *name) {
+  void *found = dlsym(RTLD_NEXT, name);
+  if (!found) abort();
+  return found;
+}
 
-__attribute__((swiftcall)) void wait_and_tell(uint32_t thread, __attribute__((swift_context)) void *handle) {
-  wait_for_lock *const library = (wait_for_lock *)dlsym(RTLD_NEXT, "$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF");
-  if (!library) abort();
-  library(thread, handle);
+extern lock_function told_lock __asm__(LOCK);
+__attribute__((swiftcall)) void told_lock(uint32_t thread, HANDLE) {
+  ((lock_function *)library(LOCK))(thread, handle);
   __tsan_acquire(handle);
+}
+
+extern unlock_function told_unlock __asm__(UNLOCK);
+__attribute__((swiftcall)) void told_unlock(HANDLE) {
+  __tsan_release(handle);
+  ((unlock_function *)library(UNLOCK))(handle);
 }
 #endif
