@@ -1,9 +1,9 @@
 # Zoetrope: each stage as a target. `make` alone lists them.
 #
 #   CACHE    the SQLite file (features.sqlite)     RUNS    folder of the runs (runs)
-#   ARGS     more options for the command          ONEDNN  prefix of another oneDNN to build against
+#   ARGS     more options for the command          ONEDNN  prefix of another oneDNN to build with
 #
-# Paths with spaces are fine: variables reach the shell as they are.
+# Paths may contain spaces: variables are passed to the shell through the environment.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ ONNX ?=
 SQL ?=
 ARGS ?=
 export CACHE RUNS PIPELINE RUN VIDEO REPORT ONNX SQL
-# Python leaves nothing among the sources.
+# Python writes no bytecode into the source folders.
 export PYTHONDONTWRITEBYTECODE := 1
 
 MODULES := Escaping Files NeuralNetwork Inference Training ONNX Backbones Datasets Video FeatureCache Extraction SequenceModels FineTuning \
@@ -27,7 +27,7 @@ MODULES := Escaping Files NeuralNetwork Inference Training ONNX Backbones Datase
 PACKAGES := libdnnl-dev libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libzip-dev libhdf5-dev libssl-dev libsqlite3-dev pkg-config sqlite3 curl gnuplot-nox
 FORMULAE := onednn ffmpeg libzip hdf5 openssl@3 pkg-config gnuplot
 
-# Another oneDNN than the system's gets a build folder of its own.
+# A oneDNN other than the system's uses a separate build folder.
 ifdef ONEDNN
   export ONEDNN
   FLAGS := --scratch-path .build/onednn
@@ -42,12 +42,12 @@ FLAGS += $(HOMEBREW)
 ZOETROPE := $(BUILT)/zoetrope
 
 FIRST := demo|extract|sequence|evaluate|predict
-help: ## This list
+help: ## List the targets
 	@list() { grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16; }; \
-	echo 'First:'; list | grep -E '^($(FIRST)) ' | sed 's/^/  /'; \
-	echo; echo 'All else:'; list | grep -vE '^($(FIRST)) ' | sed 's/^/  /'
+	echo 'Main targets:'; list | grep -E '^($(FIRST)) ' | sed 's/^/  /'; \
+	echo; echo 'Other targets:'; list | grep -vE '^($(FIRST)) ' | sed 's/^/  /'
 
-setup: ## Install the libraries that are missing (uses sudo when not root)
+setup: ## Install missing libraries (with sudo if not root)
 	@if ! command -v swift >/dev/null; then \
 	  echo "Swift 6 is needed: https://www.swift.org/install" >&2; exit 1; fi
 	@if [ "$$(uname)" = Darwin ]; then \
@@ -63,15 +63,15 @@ setup: ## Install the libraries that are missing (uses sudo when not root)
 	else \
 	  echo "Install what your system calls these Debian packages: $(PACKAGES)"; fi
 
-build: setup ## The program, in .build/release
+build: setup ## Build the program, in .build/release
 	@if [ -x $(ZOETROPE) ]; then quiet=--quiet; else echo 'Building; the first time takes some minutes.' >&2; fi; \
 	swift build -c release --product zoetrope -debug-info-format none $$quiet $(FLAGS) >&2
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
-# Swift's own libraries go into the program, so that it runs where no Swift is installed.
-install: setup ## The program, its completions and the published pipelines: make install PREFIX=…
+# Swift's libraries are linked statically, so the program runs without Swift.
+install: setup ## Install the program, completions and published pipelines: make install PREFIX=…
 	@swift build -c release --product zoetrope -debug-info-format none --static-swift-stdlib --scratch-path .build/install $(HOMEBREW) >&2
 	@set -e; root="$$DESTDIR$$PREFIX"; program=.build/install/release/zoetrope; share="$$root/share"; \
 	install -d "$$root/bin" "$$share/zoetrope" "$$share/bash-completion/completions" "$$share/zsh/site-functions" \
@@ -83,27 +83,27 @@ install: setup ## The program, its completions and the published pipelines: make
 	"$$program" --generate-completion-script fish > "$$share/fish/vendor_completions.d/zoetrope.fish"; \
 	echo "Installed $$root/bin/zoetrope; pipelines are in $$share/zoetrope/pipelines"
 
-uninstall: ## What install put under PREFIX
+uninstall: ## Remove what `make install` wrote under PREFIX
 	@root="$$DESTDIR$$PREFIX"; rm -rf "$$root/bin/zoetrope" "$$root/share/zoetrope" \
 	  "$$root/share/bash-completion/completions/zoetrope" "$$root/share/zsh/site-functions/_zoetrope" \
 	  "$$root/share/fish/vendor_completions.d/zoetrope.fish"
 
-test: setup ## All tests
+test: setup ## Run all tests
 	swift test --explicit-target-dependency-import-check error $(FLAGS)
 
 ROUNDS ?= 50
-faults: build ## Kills, full disks, damaged caches and a soak of 5,000 videos, many times over (ten minutes)
+faults: build ## Repeated tests of kills, full disks, damaged caches and 5,000 videos (ten minutes)
 	@swift build --build-tests $(FLAGS) >&2
 	ZOETROPE_FAULTS=$(ROUNDS) ZOETROPE_SEED=$(SEED) ZOETROPE_PROGRAM="$$PWD/$(ZOETROPE)" swift test --skip-build $(FLAGS) --filter 'KillTests|DiskFullTests|EnduranceTests|damagedAnywhere|HostileColumnTests'
 
 CASES ?= 20000
-# Of caches and runs, whose readers are whole commands.
+# For caches and runs, whose readers are whole commands.
 SLOW_CASES ?= $(CASES)
 SEED ?= 1
 VIDEOS ?=
-# A release build takes longer and runs many cases sooner.
+# A release build compiles longer, but runs cases faster.
 FUZZ_CONFIGURATION ?= release
-fuzz: setup ## Damaged files, caches and runs for every reader, under AddressSanitizer: make fuzz CASES=20000 VIDEOS='more/*.mp4'
+fuzz: setup ## Fuzz all readers of files, caches and runs under AddressSanitizer: make fuzz CASES=20000 VIDEOS='more/*.mp4'
 	@swift build -c $(FUZZ_CONFIGURATION) --sanitize=address --product Fuzz --scratch-path .build/asan $(HOMEBREW) >&2
 	@set -e; export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 ZOETROPE_TUNING=off; fuzz=.build/asan/$(FUZZ_CONFIGURATION)/Fuzz; \
 	$$fuzz safetensors $(CASES) $(SEED) Tests/BackbonesTests/Fixtures/timm.bin; \
@@ -118,33 +118,33 @@ fuzz: setup ## Damaged files, caches and runs for every reader, under AddressSan
 	$$fuzz run $(SLOW_CASES) $(SEED); \
 	$$fuzz video $(CASES) $(SEED) $(filter-out %.json,$(wildcard Tests/VideoTests/Fixtures/matrix/*)) $(VIDEOS)
 
-races: setup ## Tests of extraction and cache under ThreadSanitizer, but for those of damaged files, which use one thread
+races: setup ## Tests of extraction and cache under ThreadSanitizer, without those that use one thread
 	ZOETROPE_TEST_TARGETS='ExtractionTests FeatureCacheTests' swift test --sanitize=thread --scratch-path .build/tsan $(HOMEBREW) \
-	  --skip 'HostileColumnTests|HostileMergeTests|HostileCacheTests|DamagedCacheTests|SQLConditionTests'
+	  --skip 'HostileColumnTests|HostileMergeTests|HostileCacheTests|DamagedCacheTests|SQLConditionTests|CacheCareTests|RealListsTests|DemoDatasetTests'
 
-check: setup ## What continuous integration runs: formatting, all tests with the program in release, short fuzzing, races
+check: setup ## Run the checks of continuous integration: formatting, all tests with the program in release, short fuzzing, races
 	@FLAGS='$(FLAGS)' PROGRAM='$(ZOETROPE)' Tests/check.sh
 
-docs: setup ## The reference of all modules, in .build/docs
+docs: setup ## Build the reference of all modules, in .build/docs
 	@rm -rf .build/docs; mkdir -p .build/docs; set -e; for module in $(MODULES); do \
 	  ZOETROPE_DOCS=1 swift package --scratch-path .build/reference --allow-writing-to-directory .build/docs/$$module \
-	    generate-documentation --target $$module --output-path .build/docs/$$module --warnings-as-errors >.build/docs.log 2>&1 \
+	    generate-documentation --target $$module --output-path .build/docs/$$module --symbol-graph-minimum-access-level package --warnings-as-errors >.build/docs.log 2>&1 \
 	    || { cat .build/docs.log >&2; exit 1; }; \
 	  echo ".build/docs/$$module"; done
 
-lint: ## Formatting
+lint: ## Check the formatting
 	swift format lint --strict --recursive Sources Tests Package.swift
 
-demo: build ## Generated clips to trained classifiers, in demo/
+demo: build ## Generate clips and train two classifiers, in demo/
 	@$(ZOETROPE) demo $(ARGS)
 
-extract: build ## Stage 1: make extract PIPELINE=pipelines/….yaml
+extract: build ## Stage 1, extract features: make extract PIPELINE=pipelines/….yaml
 	@$(ZOETROPE) extract "$${PIPELINE:?name a file: make extract PIPELINE=pipelines/….yaml}" --cache "$$CACHE" $(ARGS)
 
-finetune: build ## Train a network too: make finetune PIPELINE=pipelines/….yaml
+finetune: build ## Train a backbone and a head: make finetune PIPELINE=pipelines/….yaml
 	@$(ZOETROPE) finetune "$${PIPELINE:?name a file: make finetune PIPELINE=pipelines/….yaml}" --cache "$$CACHE" --runs "$$RUNS" $(ARGS)
 
-tuned: build ## finetune, extract with it, sequence, compare: make tuned PIPELINE=pipelines/….yaml
+tuned: build ## finetune, extract, sequence, compare: make tuned PIPELINE=pipelines/….yaml
 	@set -e; name=$$(basename "$${PIPELINE:?name a file: make tuned PIPELINE=pipelines/….yaml}" .yaml)-tuned; \
 	weights="extract.weights=$$RUNS/$$name/backbone/model.safetensors"; \
 	$(ZOETROPE) finetune "$$PIPELINE" --cache "$$CACHE" --runs "$$RUNS" --name "$$name" $(ARGS); \
@@ -152,71 +152,71 @@ tuned: build ## finetune, extract with it, sequence, compare: make tuned PIPELIN
 	$(ZOETROPE) sequence "$$PIPELINE" --cache "$$CACHE" --runs "$$RUNS" --name "$$name-head" --set "$$weights"; \
 	$(ZOETROPE) compare "$$RUNS/$$name" "$$RUNS/$$name-head"
 
-sequence: build ## Stage 2: make sequence PIPELINE=pipelines/….yaml
+sequence: build ## Stage 2, train a head: make sequence PIPELINE=pipelines/….yaml
 	@$(ZOETROPE) sequence "$${PIPELINE:?name a file: make sequence PIPELINE=pipelines/….yaml}" --cache "$$CACHE" --runs "$$RUNS" $(ARGS)
 
-sweep: build ## Many settings: make sweep PIPELINE=pipelines/recurrence.yaml
+sweep: build ## Hyper-parameter sweep: make sweep PIPELINE=pipelines/recurrence.yaml
 	@$(ZOETROPE) sweep "$${PIPELINE:?name a file: make sweep PIPELINE=pipelines/….yaml}" --cache "$$CACHE" --runs "$$RUNS" $(ARGS)
 
-compare: build ## Runs side by side: make compare RUN='runs/a runs/b'
+compare: build ## Compare runs: make compare RUN='runs/a runs/b'
 	@$(ZOETROPE) compare $${RUN:?name runs: make compare RUN='runs/a runs/b'} $(ARGS)
 
-explore: build ## A collection as one page: map, twins, doubtful labels, odd clips
+explore: build ## Page about a collection: map, near-duplicates, suspected label errors, outliers
 	@$(ZOETROPE) explore "$$CACHE" $(ARGS)
 
-runs: build ## The runs of a cache
+runs: build ## List the runs of a cache
 	@$(ZOETROPE) runs --cache "$$CACHE" $(ARGS)
 
-evaluate: build ## A run closely: make evaluate RUN=runs/…
+evaluate: build ## Evaluate a run: make evaluate RUN=runs/…
 	@$(ZOETROPE) evaluate "$${RUN:?name a run: make evaluate RUN=runs/…}" $(ARGS)
 
-report: build ## A run as one HTML page, by default in its folder: make report RUN=runs/…
+report: build ## HTML report of a run, by default in its folder: make report RUN=runs/…
 	@$(ZOETROPE) evaluate "$${RUN:?name a run: make report RUN=runs/…}" --report "$${REPORT:-$$RUN/report.html}" $(ARGS) >/dev/null
 
-cam: build ## Where a run looks: make cam RUN=runs/… VIDEO=….mp4
+cam: build ## Class-activation maps (Grad-CAM): make cam RUN=runs/… VIDEO=….mp4
 	@$(ZOETROPE) cam "$${RUN:?name a run: make cam RUN=runs/… VIDEO=….mp4}" "$${VIDEO:?name a video: VIDEO=….mp4}" $(ARGS)
 
-predict: build ## A new video: make predict RUN=runs/… VIDEO=….mp4
+predict: build ## Predict the class of a video: make predict RUN=runs/… VIDEO=….mp4
 	@$(ZOETROPE) predict "$${RUN:?name a run: make predict RUN=runs/… VIDEO=….mp4}" "$${VIDEO:?name a video: VIDEO=….mp4}" $(ARGS)
 
-export: build ## A run as an ONNX file: make export RUN=runs/… ONNX=model.onnx
+export: build ## Export a run as an ONNX file: make export RUN=runs/… ONNX=model.onnx
 	@$(ZOETROPE) export "$${RUN:?name a run: make export RUN=runs/… ONNX=model.onnx}" "$${ONNX:?name a file: ONNX=model.onnx}" $(ARGS)
 
-query: setup ## Ask the cache: make query SQL='SELECT …'
+query: setup ## Query the cache: make query SQL='SELECT …'
 	@test -f "$$CACHE" || { echo "There is no cache at $$CACHE; name it with CACHE=…" >&2; exit 1; }
 	@sqlite3 -readonly -safe -box "$$CACHE" "$${SQL:?write a query: make query SQL='SELECT …'}"
 
 PEERS ?= $(HOME)/.cache/zoetrope/peers
 KERAS ?= $(PEERS)-keras
-pictures: build ## The images of README and guides, and the outputs that they quote (needs ffmpeg, Chromium)
+pictures: build ## Images and quoted outputs of README and guides (needs ffmpeg, Chromium)
 	@docs/pictures.sh "$$PWD/$(ZOETROPE)" .build/pictures
 
-bench: setup peers ## Stage 1 beside OpenVINO, ONNX Runtime, PyTorch and Keras; writes Tests/Benchmarks/RESULTS.md
+bench: setup peers ## Benchmark stage 1 against OpenVINO, ONNX Runtime, PyTorch and Keras; writes Tests/Benchmarks/RESULTS.md
 	@command -v ffmpeg >/dev/null || { echo "ffmpeg is needed to generate the clips: apt install ffmpeg" >&2; exit 1; }
 	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Benchmarks/bench.py --binary $(BUILT) --keras $(KERAS)/bin/python $(ARGS)
 
-bench-training: setup peers ## Training networks beside PyTorch
+bench-training: setup peers ## Benchmark fine-tuning against PyTorch
 	@swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Benchmarks/training.py --binary $(BUILT)/Benchmarks $(ARGS)
 
-bench-heads: setup peers ## Heads beside PyTorch and Keras
+bench-heads: setup peers ## Benchmark heads against PyTorch and Keras
 	@swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Benchmarks/heads.py --binary $(BUILT)/Benchmarks --keras $(KERAS)/bin/python $(ARGS)
 
-bench-onnx: setup peers ## Networks from ONNX files beside ONNX Runtime and OpenVINO
+bench-onnx: setup peers ## Benchmark imported ONNX files against ONNX Runtime and OpenVINO
 	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Parity/onnx_import.py --binary $(BUILT) --speed $(ARGS)
 
-bench-windows: setup peers ## Networks of several frames beside PyTorch and OpenVINO
+bench-windows: setup peers ## Benchmark video encoders against PyTorch and OpenVINO
 	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Benchmarks/windows.py --binary $(BUILT) $(ARGS)
 
-bench-device: setup peers ## A GPU beside PyTorch on it: make bench-device ARGS='--clips FOLDER'
+bench-device: setup peers ## Benchmark a GPU against PyTorch: make bench-device ARGS='--clips FOLDER'
 	@swift build -c release --product zoetrope $(FLAGS) >&2 && swift build -c release --product Benchmarks $(FLAGS) >&2
 	@$(PEERS)/bin/python Tests/Benchmarks/device.py --binary $(BUILT) $(ARGS)
 
-bench-growth: build ## What 1,000 to 100,000 clips cost
+bench-growth: build ## Benchmark 1,000 to 100,000 clips
 	@python3 Tests/Benchmarks/growth.py --binary $(BUILT) $(ARGS)
 
 peers:
@@ -225,5 +225,5 @@ peers:
 	@test -x $(KERAS)/bin/python || { python3 -m venv $(KERAS) && \
 	  $(KERAS)/bin/pip install --quiet tensorflow-cpu opencv-python-headless; }
 
-clean: ## Remove what was built
+clean: ## Remove build products
 	rm -rf .build

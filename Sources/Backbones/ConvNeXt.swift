@@ -1,17 +1,17 @@
 import NeuralNetwork
 
-/// A ConvNet for the 2020s, Liu et al. 2022 (arXiv:2201.03545), and ConvNeXt V2, Woo et al. 2023 (arXiv:2301.00808), which
-/// has global response normalisation where the first has layer scale.
+/// A ConvNet for the 2020s, Liu et al. 2022 (arXiv:2201.03545), and ConvNeXt V2, Woo et al. 2023 (arXiv:2301.00808),
+/// which replaces layer scale with global response normalisation.
 ///
-/// Parameter names are timm's. `pooled` is what the classifier reads: the mean over the maps, normalised.
+/// Parameter names are timm's. `pooled` is the classifier's input: the normalised mean over the feature map.
 struct ConvNeXt: Sendable {
     /// Blocks in each of the four stages, and their channels.
-    public enum Size: String, CaseIterable, Sendable {
+    package enum Size: String, CaseIterable, Sendable {
         case tiny, small, base, large
 
         var blocks: [Int] { self == .tiny ? [3, 3, 9, 3] : [3, 3, 27, 3] }
 
-        /// Channels of the first stage; each later one has twice as many.
+        /// Channels of the first stage; each later stage doubles them.
         var channels: Int {
             switch self {
             case .tiny, .small: 96
@@ -21,13 +21,11 @@ struct ConvNeXt: Sendable {
         }
     }
 
-    /// Which of the four.
     let size: Size
     /// 1 or 2.
     let version: Int
     private static let epsilon: Float = 1e-6
 
-    /// A network of the first or the second version.
     init(_ size: Size, version: Int) {
         self.size = size
         self.version = version
@@ -65,7 +63,7 @@ struct ConvNeXt: Sendable {
         return builder.add(name + ".add", x, input)
     }
 
-    /// A convolution whose windows do not overlap.
+    /// A convolution with non-overlapping windows.
     private func patches(
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, channels: Int, side: Int
     ) -> Graph.NodeID {

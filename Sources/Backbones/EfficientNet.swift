@@ -1,17 +1,16 @@
 import NeuralNetwork
 
-/// EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, Tan and Le 2019
-/// (arXiv:1905.11946).
+/// EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, Tan and Le 2019 (arXiv:1905.11946).
 ///
-/// torchvision pads symmetrically, Keras puts the odd pixel after the picture (TensorFlow's "same"); the
-/// epsilon of batch normalisation differs: 1e-3 in Keras, 1e-5 in timm, and in torchvision one or the other
-/// by size. Parameter names are torchvision's.
-public struct EfficientNet: Sendable {
-    /// Width, depth and picture size grow together from B0 to B7.
-    public enum Size: Int, CaseIterable, Sendable {
+/// torchvision pads symmetrically; Keras puts the odd pixel at the end (TensorFlow's "same" padding). The epsilon of
+/// batch normalisation is 1e-3 in Keras, 1e-5 in timm, and either in torchvision, depending on the size. Parameter
+/// names are torchvision's.
+package struct EfficientNet: Sendable {
+    /// Compound scaling: width, depth and image size grow together from B0 to B7.
+    package enum Size: Int, CaseIterable, Sendable {
         case b0, b1, b2, b3, b4, b5, b6, b7
 
-        /// Factors on channels and repeats, and the side of the picture in pixels.
+        /// Width and depth multipliers, and the side of the image in pixels.
         var scaling: (width: Double, depth: Double, imageSize: Int) {
             switch self {
             case .b0: (1.0, 1.0, 224)
@@ -26,18 +25,15 @@ public struct EfficientNet: Sendable {
         }
     }
 
-    /// Which of the eight.
-    public let size: Size
-    /// Whose arithmetic.
-    public let numerics: Numerics
+    package let size: Size
+    package let numerics: Numerics
 
-    /// A network with the arithmetic of one of its publishers.
-    public init(_ size: Size, _ numerics: Numerics) {
+    package init(_ size: Size, _ numerics: Numerics) {
         self.size = size
         self.numerics = numerics
     }
 
-    /// A stage of B0: expansion, channels, repeats, stride, kernel.
+    /// The stages of B0: expansion, channels, repeats, stride, kernel.
     private static let stages = [
         (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5), (6, 192, 4, 2, 5),
         (6, 320, 1, 1, 3),
@@ -52,7 +48,7 @@ public struct EfficientNet: Sendable {
     }
 
     /// Outputs `spatial` (the last convolution), `pooled` `[1280 … 2560]`, `logits`.
-    public func graph(imageSize: Int) -> Graph {
+    package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
         x = unit(&builder, "features.0", x, channels(32), kernel: 3, stride: 2)
@@ -86,13 +82,14 @@ public struct EfficientNet: Sendable {
         x = unit(&builder, next(), x, expanded, kernel: kernel, stride: stride, groups: expanded)
         x = excite(&builder, next(), x, squeezed: max(1, inChannels / 4))
         let isResidual = stride == 1 && inChannels == width
-        // Untrained excitation halves its input: what follows makes up for it, less so in residual branches.
+        // An untrained squeeze-and-excitation halves its input; the initial scale compensates, less so in residual
+        // branches.
         x = unit(&builder, next(), x, width, kernel: 1, activation: nil, scale: isResidual ? 0.2 : 1.5)
         return isResidual ? builder.add(name + ".add", x, input) : x
     }
 
-    /// Squeeze-and-Excitation, Hu et al. 2018 (arXiv:1709.01507). Random weights start mild, so that gates
-    /// neither shut nor open wide.
+    /// Squeeze-and-Excitation, Hu et al. 2018 (arXiv:1709.01507). Random weights are small, so that gates do not
+    /// saturate.
     private func excite(
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, squeezed: Int
     ) -> Graph.NodeID {
@@ -125,7 +122,7 @@ public struct EfficientNet: Sendable {
 
     private func window(_ kernel: Int, _ stride: Int, size: Int) -> Window {
         let half = kernel / 2
-        // Keras takes one pixel off the leading padding of even pictures where it strides.
+        // Keras removes one pixel of the leading padding for even image sizes if the stride is above 1.
         let leading = numerics == .keras && stride > 1 && size % 2 == 0 ? half - 1 : half
         return Window(
             kernel: Extent(kernel), stride: Extent(stride), padding: Extent(leading), trailing: Extent(half))

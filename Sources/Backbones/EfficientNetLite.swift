@@ -1,16 +1,17 @@
 import NeuralNetwork
 
-/// EfficientNet-Lite (Google, 2020; tensorflow/tpu, `models/official/efficientnet/lite`): EfficientNet (Tan and Le 2019,
-/// arXiv:1905.11946) for processors without much: ReLU6, no squeeze-excitation, a stem and a head of fixed size.
+/// EfficientNet-Lite (Google, 2020; tensorflow/tpu, `models/official/efficientnet/lite`): EfficientNet (Tan and Le
+/// 2019, arXiv:1905.11946) for mobile processors, with ReLU6, no squeeze-and-excitation, and a stem and head of fixed
+/// size.
 ///
-/// timm's own `efficientnet_lite0` pads symmetrically (epsilon 1e-5); its `tf_` networks and the original one pad as
+/// timm's own `efficientnet_lite0` pads symmetrically (epsilon 1e-5); its `tf_` networks and the original pad as
 /// TensorFlow does (epsilon 1e-3). Parameter names are timm's.
-public struct EfficientNetLite: Sendable {
-    /// Width, depth and picture size grow together from Lite0 to Lite4.
-    public enum Size: Int, CaseIterable, Sendable {
+package struct EfficientNetLite: Sendable {
+    /// Compound scaling: width, depth and image size grow together from Lite0 to Lite4.
+    package enum Size: Int, CaseIterable, Sendable {
         case lite0, lite1, lite2, lite3, lite4
 
-        /// Factors on channels and repeats, and the side of the picture in pixels.
+        /// Width and depth multipliers, and the side of the image in pixels.
         var scaling: (width: Double, depth: Double, imageSize: Int) {
             switch self {
             case .lite0: (1.0, 1.0, 224)
@@ -22,24 +23,22 @@ public struct EfficientNetLite: Sendable {
         }
     }
 
-    /// Which of the five.
-    public let size: Size
+    package let size: Size
     /// `timm`, or `keras` for TensorFlow's.
-    public let numerics: Numerics
+    package let numerics: Numerics
 
-    /// A network with the arithmetic of one of its publishers.
-    public init(_ size: Size, _ numerics: Numerics) {
+    package init(_ size: Size, _ numerics: Numerics) {
         self.size = size
         self.numerics = numerics
     }
 
-    /// Channels, repeats, stride, kernel of each stage; the first does not expand, the others sixfold.
+    /// Channels, repeats, stride and kernel of each stage. The expansion is 1 in the first stage and 6 in the others.
     private static let stages = [
         (16, 1, 1, 3), (24, 2, 2, 3), (40, 2, 2, 5), (80, 3, 2, 3), (112, 3, 1, 5), (192, 4, 2, 5), (320, 1, 1, 3),
     ]
 
     /// Outputs `spatial` (the last convolution), `pooled` `[1280]`, `logits`.
-    public func graph(imageSize: Int) -> Graph {
+    package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         let isKeras = numerics == .keras
         let blocks = InvertedResiduals(
@@ -47,7 +46,7 @@ public struct EfficientNetLite: Sendable {
         var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
         x = blocks.unit(&builder, "conv_stem", "bn1", x, 32, kernel: 3, stride: 2, activation: .relu6)
         let stages = Self.stages.enumerated().map { number, stage in
-            // The first and the last stage keep their depth.
+            // The depth of the first and the last stage is not scaled.
             let isEnd = number == 0 || number == Self.stages.count - 1
             return InvertedResiduals.Stage(
                 kind: number == 0 ? .separable : .inverted,

@@ -2,20 +2,20 @@ import NeuralNetwork
 
 /// EfficientNetV2: Smaller Models and Faster Training, Tan and Le 2021 (arXiv:2104.00298).
 ///
-/// torchvision and timm's own pad symmetrically, Keras and timm's `tf_` networks as TensorFlow does. The epsilon of batch
-/// normalisation is 1e-3, but 1e-5 in timm's own. Parameter names are timm's.
+/// torchvision and timm's own networks pad symmetrically, Keras and timm's `tf_` networks as TensorFlow does. The
+/// epsilon of batch normalisation is 1e-3, but 1e-5 in timm's own. Parameter names are timm's.
 struct EfficientNetV2: Sendable {
-    /// Small, medium, large.
-    public enum Size: String, CaseIterable, Sendable {
+    package enum Size: String, CaseIterable, Sendable {
         case s, m, l
 
-        /// Side of the picture, in pixels.
+        /// Side of the image, in pixels.
         var imageSize: Int { self == .s ? 384 : 480 }
 
         /// Channels of the stem.
         var stem: Int { self == .l ? 32 : 24 }
 
-        /// Expansion, channels, repeats, stride; the first three stages are fused, the others are excited.
+        /// Expansion, channels, repeats and stride. The first three stages are Fused-MBConv, the others MBConv with
+        /// squeeze-and-excitation.
         var stages: [(expansion: Int, channels: Int, repeats: Int, stride: Int)] {
             switch self {
             case .s: [(1, 24, 2, 1), (4, 48, 4, 2), (4, 64, 4, 2), (4, 128, 6, 2), (6, 160, 9, 1), (6, 256, 15, 2)]
@@ -33,12 +33,9 @@ struct EfficientNetV2: Sendable {
         }
     }
 
-    /// Which of the three.
     let size: Size
-    /// Whose arithmetic.
     let numerics: Numerics
 
-    /// A network with the arithmetic of one of its publishers.
     init(_ size: Size, _ numerics: Numerics) {
         self.size = size
         self.numerics = numerics

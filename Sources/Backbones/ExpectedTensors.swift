@@ -1,15 +1,15 @@
 import NeuralNetwork
 
 extension Backbone {
-    /// Sides of the grids of patches that positions may have been learned on.
+    /// Sides of patch grids that position embeddings may have.
     package static let grids = 1...256
 }
 
-/// The tensors that a backbone needs, as far as `pooled`, and all that it can have.
+/// The tensors that a backbone needs up to `pooled`, and all that it can have.
 struct ExpectedTensors: Sendable {
     let pooled: [Graph.Parameter]
     let all: [String: [Int]]
-    /// The name of its first parameter.
+    /// The name of the backbone's first parameter.
     let anchor: String
 
     static let all: [ExpectedTensors] = Backbone.all.map(ExpectedTensors.init)
@@ -21,10 +21,10 @@ struct ExpectedTensors: Sendable {
         anchor = pooled.first?.name ?? ""
     }
 
-    /// Whether tensors of these shapes can fill the network; its positions may have been learned on another grid.
+    /// Whether tensors of these shapes include all required parameters; position embeddings may have another grid.
     func fits(_ shapes: [String: [Int]]) -> Bool { !pooled.isEmpty && pooled.allSatisfy { isFound($0, shapes) } }
 
-    /// How many of the tensors there are.
+    /// The number of required tensors that were found.
     func score(_ shapes: [String: [Int]]) -> Int { pooled.count { isFound($0, shapes) } }
 
     private func isFound(_ parameter: Graph.Parameter, _ shapes: [String: [Int]]) -> Bool {
@@ -33,12 +33,12 @@ struct ExpectedTensors: Sendable {
 
     private static let positions = "pos_embed"
 
-    /// Side of the square grid that the positions were learned on; nil if it is the network's own, or there is none.
+    /// Side of the square grid of the position embeddings; nil if it is the network's own, or if there are none.
     func grid(of shapes: [String: [Int]]) -> Int? {
         guard let own = all[Self.positions], let found = shapes[Self.positions], own.count == 3, found.count == 3,
             own[0] == found[0], own[2] == found[2], own[1] != found[1]
         else { return nil }
-        // A class token may have a position in front of the grid.
+        // A class token may have a position before the grid's.
         let front = own[1] - Self.side(own[1]) * Self.side(own[1])
         let side = Self.side(found[1] - front)
         return Backbone.grids.contains(side) && side * side == found[1] - front ? side : nil
@@ -46,13 +46,13 @@ struct ExpectedTensors: Sendable {
 
     private static func side(_ places: Int) -> Int { places < 1 ? 0 : Int(Double(places).squareRoot()) }
 
-    /// Tensors that lie in one of the network's modules, or beside some that are numbered, and that it does not know: of a
-    /// deeper relative, of blocks with something more in them, or scales of quantised weights. Classifiers and other heads
-    /// lie beside its modules.
+    /// Tensors inside the network's modules, or beside numbered ones, that the network lacks: layers of a deeper
+    /// variant, additional layers of blocks, or scales of quantised weights. Classifiers and other heads are outside
+    /// its modules.
     func leftOver(_ shapes: [String: [Int]]) -> [String] {
         var modules: Set<String> = []
         var numbered: Set<String> = []
-        // Those with parameters of their own, such as a convolution.
+        // Modules with parameters, such as a convolution.
         let layers = Set(pooled.compactMap { $0.name.split(separator: ".").dropLast().joined(separator: ".") })
         for parameter in pooled {
             var parts = parameter.name.split(separator: ".")
@@ -69,7 +69,7 @@ struct ExpectedTensors: Sendable {
             guard let leaf = parts.popLast(), !Self.buffers.contains(leaf) else { return false }
             if !parts.isEmpty, layers.contains(parts.joined(separator: ".")) { return true }
             guard shape.reduce(1, *) > 1 else { return false }
-            // The innermost module that the network knows.
+            // The innermost module that the network has.
             var next = leaf
             while !parts.isEmpty, !modules.contains(parts.joined(separator: ".")) { next = parts.removeLast() }
             if parts.isEmpty { return false }
@@ -78,7 +78,7 @@ struct ExpectedTensors: Sendable {
         }.map(\.key)
     }
 
-    /// The outermost modules, or tensors, that the network does not know at all.
+    /// The outermost modules or tensors that the network does not have.
     func unknownModules(_ shapes: [String: [Int]]) -> Set<String> {
         let modules = Set(
             all.keys.flatMap { name in
@@ -96,7 +96,7 @@ struct ExpectedTensors: Sendable {
             })
     }
 
-    /// Whether a module is one of several numbered ones, or part of one.
+    /// Whether a module is one of several numbered ones, or inside one.
     private static func isInside(_ module: String, _ numbered: Set<String>) -> Bool {
         var parts = module.split(separator: ".")
         while parts.count > 1 {
@@ -106,7 +106,7 @@ struct ExpectedTensors: Sendable {
         return false
     }
 
-    /// Buffers that are computed from the configuration, not learned.
+    /// Buffers that are computed from the configuration rather than trained.
     private static let buffers: Set<String> = [
         "position_ids", "relative_position_index", "attn_mask", "causal_mask", "mask", "inv_freq", "total_ops",
         "total_params", "num_batches_tracked",

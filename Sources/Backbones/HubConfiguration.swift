@@ -2,18 +2,17 @@ import Escaping
 import Files
 import Foundation
 
-/// What a hub's folder says of the weight file in it: `config.json`, `open_clip_config.json` and
-/// `preprocessor_config.json` beside a file of the name that hubs use. timm's `config.json` names the architecture, and the
-/// input under `pretrained_cfg`.
+/// A hub's configuration of the weight file beside it: `config.json`, `open_clip_config.json` and
+/// `preprocessor_config.json`. timm's `config.json` names the architecture, and the input under `pretrained_cfg`.
 struct HubConfiguration {
-    /// The arithmetics with the activation that the configuration names; nil where it names none.
+    /// The implementations with the configured activation; nil if none is configured.
     private(set) var numerics: Set<Numerics>?
-    /// What the network is fed.
+    /// The configured input normalisation.
     private(set) var input: InputConvention?
-    /// The filter that images are resized with; nil if the configuration names none that `extract.resize` knows.
+    /// The configured resize filter; nil if there is none that `extract.resize` supports.
     private(set) var interpolation: Backbone.Interpolation?
 
-    /// Whether nothing speaks against an arithmetic.
+    /// Whether the configuration is compatible with an implementation.
     func allows(_ own: Numerics) -> Bool { numerics?.contains(own) ?? true }
 
     private static let names = [
@@ -30,7 +29,7 @@ struct HubConfiguration {
         }
         let configuration = object("config.json")
         let vision = configuration["vision_config"] as? [String: Any] ?? configuration
-        // transformers leaves out what is the default of the model.
+        // transformers omits values that are the model's defaults.
         let kind = vision["model_type"] as? String ?? configuration["model_type"] as? String ?? ""
         let standard =
             kind.hasBytePrefix("clip") ? "quick_gelu" : kind.hasBytePrefix("siglip") ? "gelu_pytorch_tanh" : nil
@@ -56,15 +55,15 @@ struct HubConfiguration {
                 ?? Self.convention(transform["mean"], transform["std"])
                 ?? Self.convention(pretrained["mean"], pretrained["std"])
         }
-        // PIL's numbers of its filters.
+        // PIL's filter codes.
         let filter =
             (preprocessor["resample"] as? Int).map { [2: "bilinear", 3: "bicubic"][$0] }
             ?? transform["interpolation"] as? String ?? pretrained["interpolation"] as? String
         interpolation = filter == "bilinear" ? .bilinear : filter == "bicubic" ? .bicubic : nil
     }
 
-    /// What timm's weights of that name were trained with. Some CLIP weights are for the quick GELU whatever the network of
-    /// that name computes; timm's own fine-tuning of them (`openai_ft_in1k`) was with the exact one.
+    /// The implementation that a timm model was trained with. Some CLIP weights need the quick GELU although the model
+    /// of that name has the exact one; timm's own fine-tuned versions (`openai_ft_in1k`) use the exact one.
     private static func numerics(timm architecture: String, _ pretrained: [String: Any]) -> Set<Numerics> {
         if architecture.hasBytePrefix("tf_") { return [.keras] }
         guard architecture.containsBytes("_clip_") else { return [.timm] }

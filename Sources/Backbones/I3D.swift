@@ -1,16 +1,15 @@
 import NeuralNetwork
 
 /// Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, Carreira and Zisserman 2017 (arXiv:1705.07750):
-/// the stream that sees RGB.
+/// the RGB stream.
 ///
-/// Inception V1 inflated to neighbouring frames. Padding is TensorFlow's `SAME`; parameter names are those of the PyTorch
-/// conversion (`Mixed_3b.b1b.conv3d.weight`).
+/// Inception V1 inflated to 3-D. Padding is TensorFlow's `SAME`; parameter names are those of the PyTorch conversion
+/// (`Mixed_3b.b1b.conv3d.weight`).
 struct I3D: Sendable {
-    /// Outputs of the classifier.
     var classes = 400
     private static let epsilon: Float = 1e-3
 
-    /// The network with the 400 classes of Kinetics.
+    /// With the 400 classes of Kinetics.
     init() {}
 
     private enum Step {
@@ -28,8 +27,8 @@ struct I3D: Sendable {
         ("Mixed_5b", .mixed(.m5b)), ("Mixed_5c", .mixed(.m5c)),
     ]
 
-    /// Outputs `spatial` `[1024, 1, size / 32, size / 32]`, the mean over frames, `pooled` `[1024]`, the mean over time
-    /// of the published features, `logits`, the mean over time of the published scores.
+    /// Outputs `spatial` `[1024, 1, size / 32, size / 32]`, the mean over frames; `pooled` `[1024]`, the temporal mean
+    /// of the published features; `logits`, the temporal mean of the published scores.
     func graph(imageSize: Int, frames: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(
@@ -76,14 +75,15 @@ struct I3D: Sendable {
         return builder.activation(.relu, builder.batchNormalization(name + ".bn", x, epsilon: Self.epsilon))
     }
 
-    /// What is padded is 0 as published, and no number is below that.
+    /// Zero padding, as published, is equivalent because no activation is negative.
     private func pooling(
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, kernel: (Int, Int), stride: (Int, Int)
     ) -> Graph.NodeID {
         builder.maxPooling(name, input, same(builder.shape(of: input), kernel: kernel, stride: stride))
     }
 
-    /// A window, sizes being (frames, pixels), with as much padding as gives input / stride, more of it behind.
+    /// A window with sizes (frames, pixels), padded so that the output is input / stride, with the larger part of the
+    /// padding at the end.
     private func same(_ shape: Graph.Shape, kernel: (Int, Int), stride: (Int, Int)) -> Window {
         guard case .clip(_, let frames, let height, let width) = shape else { return Window(kernel: Extent(kernel.1)) }
         func padding(_ size: Int, _ kernel: Int, _ stride: Int) -> (before: Int, after: Int) {

@@ -1,20 +1,18 @@
 import NeuralNetwork
 
-/// Rethinking the Inception Architecture for Computer Vision, Szegedy, Vanhoucke, Ioffe, Shlens, Wojna
-/// 2015 (arXiv:1512.00567), without the auxiliary classifier.
+/// Rethinking the Inception Architecture for Computer Vision, Szegedy, Vanhoucke, Ioffe, Shlens, Wojna 2015
+/// (arXiv:1512.00567), without the auxiliary classifier.
 ///
-/// torchvision and Keras share the topology. Keras' batch normalisation has no scale, and its average
-/// pooling does not count the padding; torchvision's do. Parameter names are torchvision's.
-public struct InceptionV3: Sendable {
-    /// Whose arithmetic.
-    public let numerics: Numerics
+/// torchvision and Keras have the same topology. Keras' batch normalisation has no scale, and its average pooling
+/// excludes the padding; torchvision's differ in both. Parameter names are torchvision's.
+package struct InceptionV3: Sendable {
+    package let numerics: Numerics
     private static let epsilon: Float = 1e-3
 
-    /// The network with the arithmetic of one of its publishers.
-    public init(_ numerics: Numerics) { self.numerics = numerics }
+    package init(_ numerics: Numerics) { self.numerics = numerics }
 
     /// Outputs `spatial` `[2048, 8, 8]` at 299 pixels, `pooled` `[2048]`, `logits`.
-    public func graph(imageSize: Int) -> Graph {
+    package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
         x = unit(&builder, "Conv2d_1a_3x3", x, 32, 3, stride: 2, padding: Extent(0))
@@ -38,7 +36,7 @@ public struct InceptionV3: Sendable {
         return builder.build(outputs: ["spatial": x, "pooled": pooled, "logits": logits])
     }
 
-    // MARK: - Blocks, in the order in which both publishers join their branches
+    // MARK: - Blocks, with branches in the order in which both implementations concatenate them
 
     private func blockA(
         _ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, pooled: Int
@@ -108,7 +106,7 @@ public struct InceptionV3: Sendable {
 
     // MARK: - Units
 
-    /// The pooling that halves the picture: 3×3, stride 2, no padding.
+    /// The pooling that halves the image: 3×3, stride 2, no padding.
     private static let reduction = Window(kernel: Extent(3), stride: Extent(2))
 
     private func pooledBranch(
@@ -126,7 +124,7 @@ public struct InceptionV3: Sendable {
         unit(&builder, name, x, channels, Extent(kernel), stride: stride, padding: padding)
     }
 
-    /// Convolution, batch normalisation, ReLU; "same" padding unless said otherwise.
+    /// Convolution, batch normalisation and ReLU; "same" padding unless specified.
     private func unit(
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, _ channels: Int, _ kernel: Extent,
         stride: Int = 1, padding: Extent? = nil

@@ -1,28 +1,27 @@
 import NeuralNetwork
 
-/// The blocks that EfficientNet's relatives are made of, under timm's names: tables of stages, expanded here.
+/// The blocks of EfficientNet and related networks under timm's names, built from tables of stages.
 struct InvertedResiduals {
-    /// What a block is.
     enum Kind {
         /// One convolution (timm's `cn`).
         case convolution
         /// Depthwise, then 1×1 (`ds`).
         case separable
-        /// 1×1 that widens, depthwise, 1×1 that narrows (`ir`): MBConv.
+        /// MBConv (`ir`): 1×1 expansion, depthwise, 1×1 projection.
         case inverted
-        /// A convolution that widens, 1×1 that narrows (`er`): Fused-MBConv.
+        /// Fused-MBConv (`er`): convolution with expansion, 1×1 projection.
         case fused
     }
 
-    /// How many channels squeeze-excitation goes through.
+    /// Reduced channels of squeeze-and-excitation.
     enum Excitation {
         case none
         case quarterOfInput
-        /// Rounded as all numbers of channels are.
+        /// Rounded like all channel counts.
         case quarterOfInner
     }
 
-    /// Equal blocks in a row; the first one strides and changes the channels.
+    /// Repeated blocks; the first one has the stride and changes the number of channels.
     struct Stage {
         let kind: Kind
         let channels: Int
@@ -30,20 +29,20 @@ struct InvertedResiduals {
         var stride = 1
         var kernel = 3
         var expansion = 1
-        /// Channels inside, where they are no multiple of those outside.
+        /// Expanded channels, if they are not a multiple of the input channels.
         var inner: Int?
         var excitation = Excitation.none
         var activation: Activation?
     }
 
-    /// Whether the odd pixel of padding stands behind the picture (TensorFlow's "same").
+    /// Whether padding is TensorFlow's "same", with the odd pixel at the end.
     let padsLikeTensorFlow: Bool
     let epsilon: Float
     let activation: Activation
-    /// Functions inside the excitation, and of its gate.
+    /// Activations inside the squeeze-and-excitation, and of its gate.
     var gate: (inner: Activation, outer: Activation) = (.silu, .sigmoid)
 
-    /// Blocks of all stages as `blocks.stage.block`.
+    /// Builds all stages, with blocks named `blocks.stage.block`.
     func stages(_ builder: inout GraphBuilder, _ stages: [Stage], _ input: Graph.NodeID) -> Graph.NodeID {
         var x = input
         for (number, stage) in stages.enumerated() {
@@ -62,7 +61,8 @@ struct InvertedResiduals {
         let inner = stage.inner ?? channels * stage.expansion
         let isResidual = stride == 1 && channels == stage.channels
         let own = stage.activation ?? activation
-        // Untrained excitation halves its input: what follows makes up for it, less so in residual branches.
+        // An untrained squeeze-and-excitation halves its input; the initial scale compensates, less so in residual
+        // branches.
         let scale: Float = isResidual ? 0.2 : stage.excitation == .none ? 1 : 1.5
         var x = input
         func unit(
@@ -112,14 +112,14 @@ struct InvertedResiduals {
         return builder.scaleChannels(name, input, by: builder.activation(gate.outer, s))
     }
 
-    /// Convolution, batch normalisation, perhaps an activation.
+    /// Convolution, batch normalisation, and optionally an activation.
     func unit(
         _ builder: inout GraphBuilder, _ convolution: String, _ normalization: String, _ input: Graph.NodeID,
         _ channels: Int, kernel: Int, stride: Int = 1, groups: Int = 1, activation: Activation?, scale: Float = 1
     ) -> Graph.NodeID {
         guard case .image(_, let height, _) = builder.shape(of: input) else { return input }
         let half = kernel / 2
-        // TensorFlow takes one pixel off the leading padding of even pictures where it strides.
+        // TensorFlow removes one pixel of the leading padding for even image sizes if the stride is above 1.
         let leading = padsLikeTensorFlow && stride > 1 && height % 2 == 0 ? half - 1 : half
         let window = Window(
             kernel: Extent(kernel), stride: Extent(stride), padding: Extent(leading), trailing: Extent(half))
@@ -129,7 +129,7 @@ struct InvertedResiduals {
         return activation.map { builder.activation($0, x) } ?? x
     }
 
-    /// A number of channels scaled, then rounded to a multiple of 8 that is never below 90 % of what was asked for.
+    /// Scales a channel count and rounds it to a multiple of 8, but not below 90 % of the scaled value.
     static func rounded(_ count: Int, _ factor: Double = 1) -> Int {
         let wanted = Double(count) * factor
         let rounded = max(8, Int(wanted + 4) / 8 * 8)

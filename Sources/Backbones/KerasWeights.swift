@@ -3,28 +3,25 @@ import Files
 import Foundation
 import NeuralNetwork
 
-/// The weights of a network of `keras.applications`, under torchvision's names and in its shapes.
+/// The weights of a `keras.applications` network, with torchvision's names and shapes.
 ///
-/// Kernels `[height, width, in, out]` become `[out, in, height, width]`, depthwise ones
-/// `[height, width, channels, 1]` become `[channels, 1, height, width]`.
-public struct KerasWeights: Checkpoint {
-    /// The path it was read from.
-    public var path: String { file.path }
-    /// How the file is written.
-    public let format = "Keras (HDF5)"
-    /// Shape of every tensor, by name.
-    public let shapes: [String: [Int]]
-    /// What the network expects, where it normalises inside (EfficientNet).
-    public let inputConvention: InputConvention?
+/// Kernels `[height, width, in, out]` become `[out, in, height, width]`, depthwise ones `[height, width, channels, 1]`
+/// become `[channels, 1, height, width]`.
+package struct KerasWeights: Checkpoint {
+    package var path: String { file.path }
+    package let format = "Keras (HDF5)"
+    package let shapes: [String: [Int]]
+    /// The input normalisation of networks that contain it (EfficientNet).
+    package let inputConvention: InputConvention?
 
-    /// Layers with variables that the network has no part in.
+    /// Layers with variables that the network does not use.
     let unused: [String]
 
     private let file: KerasFile
     private let variables: [String: KerasFile.Variable]
 
-    /// - Throws: `WeightsError`, also for networks that are not known.
-    public init(path: String) throws {
+    /// - Throws: `WeightsError`, also for unknown networks.
+    package init(path: String) throws {
         let file = try KerasFile(path: path)
         guard let modules = KerasNames.modules(of: Array(file.layers.keys)),
             KerasNames.unknown(in: Array(file.layers.keys), modules).isEmpty
@@ -41,7 +38,7 @@ public struct KerasWeights: Checkpoint {
             guard groups.count <= 1 else {
                 throw WeightsError.malformed(
                     file: path,
-                    reason: "it holds several models with a layer \(layer) each: save the one that is meant, "
+                    reason: "it holds several models that each have a layer \(layer): save only the one to use, "
                         + "model.get_layer(NAME).save_weights(\"x.weights.h5\")")
             }
             for (leaf, variable) in Self.roles(of: file.layers[layer] ?? []) {
@@ -57,8 +54,7 @@ public struct KerasWeights: Checkpoint {
         inputConvention = try Self.convention(file)
     }
 
-    /// The tensor called `name` as `Float`, or nil.
-    public func tensor(named name: String) throws -> Tensor? {
+    package func tensor(named name: String) throws -> Tensor? {
         guard let variable = variables[name] else { return nil }
         let values = try file.values(of: variable)
         let axes = Self.order(variable.shape)
@@ -79,7 +75,7 @@ public struct KerasWeights: Checkpoint {
         return Tensor(shape: shape, values: result)
     }
 
-    /// torchvision's axes of a tensor of Keras: length, and stride in Keras' order.
+    /// torchvision's axes of a Keras tensor: length, and stride in Keras' layout.
     private static func order(_ shape: [Int]) -> [(length: Int, stride: Int)] {
         let axes = shape.indices.map { (length: shape[$0], stride: shape[($0 + 1)...].reduce(1, *)) }
         switch shape.count {
@@ -90,7 +86,7 @@ public struct KerasWeights: Checkpoint {
         }
     }
 
-    /// What each variable of a layer is called by torchvision.
+    /// torchvision's names of a layer's variables.
     private static func roles(of variables: [KerasFile.Variable]) -> [(leaf: String, variable: KerasFile.Variable)] {
         let names = [
             "gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var",
@@ -99,29 +95,30 @@ public struct KerasWeights: Checkpoint {
             return variables.map { ($0.shape.count > 1 ? "weight" : "bias", $0) }
         }
         if variables.allSatisfy({ names[$0.name] != nil }) { return variables.map { (names[$0.name] ?? "", $0) } }
-        // Keras 3 numbers them: gamma where there is one, beta, mean, variance.
+        // Keras 3 numbers the variables: gamma if present, beta, mean, variance.
         let leaves = ["weight", "bias", "running_mean", "running_var"].suffix(variables.count)
         let numbered = variables.sorted { (Int($0.name) ?? 0) < (Int($1.name) ?? 0) }
         return Array(zip(leaves, numbered)).map { ($0.0, $0.1) }
     }
 
-    /// EfficientNet normalises inside the network. The published files hold the deviation where the variance
-    /// belongs, and the published network divides by its root once more: by the deviation, in the end.
+    /// EfficientNet normalises inside the network. The published files hold the standard deviation in place of the
+    /// variance, and the published network divides by its square root a second time, so that it divides by the standard
+    /// deviation in total.
     private static func convention(_ file: KerasFile) throws -> InputConvention? {
         let layer = file.layers.first { $0.key == "normalization" || $0.key.hasBytePrefix("normalization_") }
         guard let variables = layer?.value.filter({ $0.shape == [3] }).sorted(by: { $0.name < $1.name }),
             variables.count == 2
         else { return nil }
-        // `mean` before `variance`, and 0 before 1.
+        // `mean` comes before `variance`, and 0 before 1.
         let (mean, variance) = (try file.values(of: variables[0]), try file.values(of: variables[1]))
         let isPublished = zip(variance, InputConvention.imageNet.deviation).allSatisfy { abs($0 - $1) < 1e-3 }
         return InputConvention(mean: mean, deviation: isPublished ? variance : variance.map { $0.squareRoot() })
     }
 }
 
-/// Which module of torchvision's network a layer of Keras' is.
+/// Maps Keras layers to torchvision modules.
 enum KerasNames {
-    /// Layer → module, for the layers of a known network; nil for others.
+    /// Layer → module for the layers of a known network; nil for others.
     static func modules(of layers: [String]) -> [String: String]? {
         if layers.contains("block1a_dwconv") { return efficientNet(layers) }
         if layers.contains("block1a_project_conv") { return efficientNetV2(layers) }
@@ -136,7 +133,8 @@ enum KerasNames {
         return result
     }
 
-    /// Layers beside those of the network that are named as they are but for their numbers: of a deeper relative, such as VGG19.
+    /// Layers that the network lacks but whose names differ from its layers only in their numbers: those of a deeper
+    /// variant, such as VGG19.
     static func unknown(in layers: [String], _ modules: [String: String]) -> [String] {
         func form(_ layer: String) -> String { layer.replacing(/\d+[a-z]?/, with: "#") }
         let forms = Set(modules.keys.map(form))
@@ -171,7 +169,7 @@ enum KerasNames {
         return result.filter { known.contains($0.key) }
     }
 
-    /// `conv2d`, `conv2d_1`, … in the order in which Keras made them; the count may begin anywhere.
+    /// `conv2d`, `conv2d_1`, … in order of creation; the first number is arbitrary.
     private static func numbered(_ layers: [String], _ kind: String) -> [String] {
         layers.compactMap { layer -> (String, Int)? in
             if layer == kind { return (layer, 0) }
@@ -181,7 +179,7 @@ enum KerasNames {
         .sorted { $0.1 < $1.1 }.map(\.0)
     }
 
-    /// Convolutions in the order in which both publishers build them: that of the graph.
+    /// Convolutions in the order in which both implementations create them: the graph's order.
     private static let inceptionV3: [String] = InceptionV3(.keras).graph(imageSize: 299).parameters.map(\.name)
         .filter { $0.hasSuffix(".conv.weight") }.map { String($0.dropLast(".conv.weight".count)) }
 
@@ -206,7 +204,7 @@ enum KerasNames {
             guard let match = layer.wholeMatch(of: /block(\d)([a-z])_(.+)/), let stage = Int(match.1),
                 let letter = match.2.first?.asciiValue
             else { continue }
-            // Blocks of the first stage do not expand, so their parts are counted from the depthwise one.
+            // Blocks of the first stage have no expansion, so their parts are counted from the depthwise convolution.
             let first = stage == 1 ? 0 : 1
             let parts = [
                 "expand_conv": "0.0", "expand_bn": "0.1", "dwconv": "\(first).0", "bn": "\(first).1",

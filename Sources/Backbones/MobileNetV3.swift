@@ -5,13 +5,12 @@ import NeuralNetwork
 /// torchvision's epsilon of batch normalisation is 1e-3, timm's 1e-5; timm's `tf_` network (`keras` here) has 1e-3 and
 /// TensorFlow's padding. Parameter names are timm's.
 struct MobileNetV3: Sendable {
-    /// Whose arithmetic.
     let numerics: Numerics
 
-    /// A network with the arithmetic of one of its publishers.
     init(_ numerics: Numerics) { self.numerics = numerics }
 
-    /// Blocks of the seven stages: kernel, inner channels, channels, excited, hard-swish (else ReLU), stride.
+    /// Blocks of the seven stages: kernel, expanded channels, channels, squeeze-and-excitation, hard-swish (otherwise
+    /// ReLU), stride.
     private static let blocks: [[(Int, Int, Int, Bool, Bool, Int)]] = [
         [(3, 16, 16, false, false, 1)], [(3, 64, 24, false, false, 2), (3, 72, 24, false, false, 1)],
         [(5, 72, 40, true, false, 2), (5, 120, 40, true, false, 1), (5, 120, 40, true, false, 1)],

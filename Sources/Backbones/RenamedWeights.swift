@@ -1,61 +1,57 @@
 import NeuralNetwork
 
-/// A weight file with the names of one publisher under those that the graphs here use.
-public struct RenamedWeights: Checkpoint {
-    /// The path it was read from.
-    public var path: String { file.path }
-    /// The files that all tensors come from.
-    public var files: [String] { file.files }
-    /// How the file is written.
-    public var format: String { file.format + ", names of " + publisher }
-    /// What was left out.
-    public var notes: [String] { file.notes }
+/// A weight file with a publisher's tensor names, renamed to those of the graphs here.
+package struct RenamedWeights: Checkpoint {
+    package var path: String { file.path }
+    package var files: [String] { file.files }
+    package var format: String { file.format + ", names of " + publisher }
+    package var notes: [String] { file.notes }
     /// Shape of every tensor, by the graph's name.
-    public let shapes: [String: [Int]]
-    /// The arithmetics that the weights may be for, the most likely first.
+    package let shapes: [String: [Int]]
+    /// The implementations that the weights may be for, the most likely first.
     let numerics: [Numerics]
-    /// What the network is fed, where the names tell.
+    /// The input normalisation, if the names determine it.
     let input: InputConvention?
-    /// Whose names they are, if files of several kinds have them.
+    /// The origin of the names, if they leave the variant open.
     let names: TensorNames
 
     let file: any Checkpoint
     private let publisher: String
     private let sources: [String: Source]
 
-    /// What a tensor is made from.
+    /// How a tensor is made from the file's tensors.
     enum Source: Sendable {
         case tensor(String)
-        /// The same numbers in another shape.
+        /// The same elements in another shape.
         case reshaped(String, [Int])
         case transposed(String)
-        /// One after the other along the first dimension.
+        /// Concatenated along the first dimension.
         case joined([String])
-        /// Rows of a tensor seen as `[rows, columns]`, in the shape given.
+        /// Some rows of a tensor viewed as `[rows, columns]`, in the given shape.
         case rows(String, Range<Int>, [Int])
-        /// Two tensors added up, the second one's first row only.
+        /// The sum of a tensor and the first row of another.
         case sumWithFirstRow(String, String)
     }
 
-    /// How a publisher names tensors.
+    /// The naming scheme of a publisher.
     struct Scheme {
         let publisher: String
-        /// Names that tensors of the network, or of its wrapper, end in, one of which every such file has.
+        /// Suffixes of tensor names, one of which every file of the scheme contains.
         let anchors: [String]
         var numerics: [Numerics] = []
         var input: InputConvention?
         var names = TensorNames.settled
-        /// The graph's names and what they are made from; nil where the names are not this publisher's.
+        /// Maps the graph's names to their sources; nil if the file's names do not follow the scheme.
         let sources: ([String: [Int]]) -> [String: Source]?
     }
 
-    /// Whether these are the names of CLIP, whose activation they do not tell: SigLIP has no class token, and OpenAI's own
-    /// archives hold the size of their input.
+    /// Whether the names are CLIP's without information about the activation: SigLIP has no class token, and OpenAI's
+    /// own archives hold their input size.
     private static func leavesActivation(_ found: [String: [Int]]) -> Bool {
         found["input_resolution"] == nil && found.keys.contains { $0.hasSuffix("class_embedding") }
     }
 
-    /// Nil where no known publisher names tensors so.
+    /// Nil if the names follow no known scheme.
     init?(_ file: any Checkpoint) {
         let found = file.shapes
         for scheme in Self.schemes {
@@ -72,7 +68,7 @@ public struct RenamedWeights: Checkpoint {
         return nil
     }
 
-    /// The name in the file; of a tensor made of several, the first one's.
+    /// The name in the file; for a tensor made from several, the first one's.
     func original(of name: String) -> String? {
         switch sources[name] {
         case .tensor(let name), .reshaped(let name, _), .transposed(let name), .rows(let name, _, _),
@@ -99,8 +95,8 @@ public struct RenamedWeights: Checkpoint {
         }
     }
 
-    /// The tensor that the graph calls `name`, or nil.
-    public func tensor(named name: String) throws -> Tensor? {
+    /// The tensor under the graph's name, or nil.
+    package func tensor(named name: String) throws -> Tensor? {
         guard let source = sources[name], let shape = shapes[name] else { return nil }
         switch source {
         case .tensor(let original): return try file.tensor(named: original)
@@ -126,7 +122,6 @@ public struct RenamedWeights: Checkpoint {
 }
 
 extension Tensor {
-    /// Rows and columns changed over.
     fileprivate var transposed: Tensor? {
         guard shape.count == 2 else { return nil }
         let (rows, columns) = (shape[0], shape[1])
@@ -139,13 +134,13 @@ extension Tensor {
 }
 
 extension RenamedWeights {
-    /// Every scheme, the more particular ones first.
+    /// All schemes, the most specific first.
     static var schemes: [Scheme] { transformerSchemes + convolutionalSchemes }
 
     /// The anchors of all schemes, and of timm's EfficientNet.
     static let anchors = schemes.flatMap(\.anchors) + ["conv_stem.weight"]
 
-    /// The same tensors under other names; what `rename` does not know keeps its name.
+    /// Renames tensors; names for which `rename` returns nil are kept.
     static func renamed(
         _ found: [String: [Int]], _ rename: (String) -> String?
     ) -> [String: Source] {

@@ -2,11 +2,11 @@ import NeuralNetwork
 
 /// Deep Residual Learning for Image Recognition, He, Zhang, Ren, Sun 2015 (arXiv:1512.03385).
 ///
-/// The variant is torchvision's "v1.5": in a bottleneck the stride sits on the 3×3 convolution, where
-/// the paper has it on the first 1×1. Parameter names are torchvision's.
-public struct ResNet: Sendable {
+/// The variant is torchvision's "v1.5": the stride of a bottleneck is in the 3×3 convolution, in the paper in the first
+/// 1×1. Parameter names are torchvision's.
+package struct ResNet: Sendable {
     /// Blocks in each of the four stages, and whether they are bottlenecks.
-    public enum Depth: Int, CaseIterable, Sendable {
+    package enum Depth: Int, CaseIterable, Sendable {
         case resnet18 = 18
         case resnet34 = 34
         case resnet50 = 50
@@ -24,21 +24,20 @@ public struct ResNet: Sendable {
 
         var isBottleneck: Bool { rawValue >= 50 }
 
-        /// Output channels of a block for each channel inside it.
+        /// Ratio of a block's output channels to its inner channels.
         var expansion: Int { isBottleneck ? 4 : 1 }
     }
 
-    /// Which of the five networks.
-    public let depth: Depth
+    package let depth: Depth
     /// Outputs of `fc`.
-    public var classes = 1000
+    package var classes = 1000
     private static let epsilon: Float = 1e-5
 
-    /// The network of that depth, with the 1,000 classes of ImageNet.
-    public init(_ depth: Depth) { self.depth = depth }
+    /// With the 1,000 classes of ImageNet.
+    package init(_ depth: Depth) { self.depth = depth }
 
     /// Outputs `spatial` `[512 or 2048, size / 32, size / 32]`, `pooled` `[512 or 2048]`, `logits`.
-    public func graph(imageSize: Int) -> Graph {
+    package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
         x = unit(&builder, "conv1", "bn1", x, channels: 64, kernel: 7, stride: 2)

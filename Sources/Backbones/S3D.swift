@@ -1,24 +1,23 @@
 import NeuralNetwork
 
-/// Rethinking Spatiotemporal Feature Learning, Xie, Sun, Huang, Tu, Murphy 2018 (arXiv:1712.04851), without gates.
+/// Rethinking Spatiotemporal Feature Learning, Xie, Sun, Huang, Tu, Murphy 2018 (arXiv:1712.04851), without gating.
 ///
-/// Inception V1 over neighbouring frames, each convolution split into space and time, as torchvision has it; parameter
+/// Inception V1 with each 3-D convolution factorised into a spatial and a temporal one, as in torchvision; parameter
 /// names are torchvision's.
 struct S3D: Sendable {
-    /// Outputs of the classifier.
     var classes = 400
     private static let epsilon: Float = 1e-3
 
-    /// The network with the 400 classes of Kinetics.
+    /// With the 400 classes of Kinetics.
     init() {}
 
-    /// A step of `features`, by its place there.
+    /// A module of `features`, by its index.
     private enum Step {
         case pooling(kernel: (Int, Int), stride: (Int, Int), padding: (Int, Int))
         case mixed(InceptionChannels)
     }
 
-    /// From `features.4` on.
+    /// From `features.4`.
     private static let steps: [Step] = [
         .pooling(kernel: (1, 3), stride: (1, 2), padding: (0, 1)),
         .mixed(.m3b), .mixed(.m3c),
@@ -70,7 +69,7 @@ struct S3D: Sendable {
         return builder.concatenation(name, [first, second, third, fourth])
     }
 
-    /// Space, then time.
+    /// A spatial convolution, then a temporal one.
     private func separable(
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, channels: Int, kernel: Int, stride: Int
     ) -> Graph.NodeID {
@@ -99,15 +98,14 @@ struct S3D: Sendable {
     }
 }
 
-/// Channels of the four branches of a block of Inception V1 (Szegedy et al. 2014, arXiv:1409.4842, table 1).
+/// Channels of the four branches of an Inception V1 block (Szegedy et al. 2014, arXiv:1409.4842, table 1).
 struct InceptionChannels {
-    /// Of the 1×1 alone.
+    /// Of the 1×1 branch.
     let single: Int
-    /// Before and of the 3×3.
+    /// Of the 3×3 branch: reduction, then output.
     let reduced, wide: Int
-    /// Before and of the second 3×3, the paper's 5×5.
+    /// Of the second 3×3 branch, the paper's 5×5: reduction, then output.
     let reducedSmall, small: Int
-    /// Behind the pooling.
     let pooled: Int
 
     private init(_ single: Int, _ reduced: Int, _ wide: Int, _ reducedSmall: Int, _ small: Int, _ pooled: Int) {

@@ -1,13 +1,12 @@
 import NeuralNetwork
 
-/// The small CNN of the published ten-class UCF101 recipe, made to be trained from scratch: four
-/// convolutions without bias, each with batch normalisation and ReLU.
-public struct SmallCNN: Sendable {
-    /// The network.
-    public init() {}
+/// The small CNN of the published ten-class UCF101 recipe, for training from scratch: four convolutions without bias,
+/// each with batch normalisation and ReLU.
+package struct SmallCNN: Sendable {
+    package init() {}
 
     /// Outputs `spatial` `[512, size / 32, size / 32]` and `pooled` `[512]`.
-    public func graph(imageSize: Int) -> Graph {
+    package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
         for (index, channels) in [64, 128, 256, 512].enumerated() {

@@ -1,27 +1,28 @@
 import NeuralNetwork
 
-/// Whose names the tensors of a weight file have, as far as that leaves open what the weights are for.
-public enum TensorNames: String, Sendable {
-    /// Every published file with these names is for one arithmetic and one input, or the file says which.
+/// The origin of a file's tensor names, as far as it leaves the variant of the weights open.
+package enum TensorNames: String, Sendable {
+    /// All published files with these names are for one implementation and one input normalisation, or the file states
+    /// them.
     case settled
     /// The graph's own names: torchvision's or timm's, depending on the backbone.
     case own
     /// timm's EfficientNet, whose graph has torchvision's names.
     case timm
-    /// CLIP as OpenAI, open_clip and transformers name it.
+    /// CLIP's names in OpenAI's, open_clip's and transformers' files.
     case clip
 }
 
-/// What one kind of published weight files is for.
+/// The implementation and input of one kind of published weight files.
 struct PublishedVariant: Sendable, Equatable {
     let numerics: Numerics
     let input: InputConvention
-    /// Which files, as a note names them.
+    /// Description of the files, for a note.
     let files: String
 }
 
 extension Backbone {
-    /// All kinds of published files that fit the backbone under the same tensor names; empty if there is only one kind.
+    /// All kinds of published files that fit the backbone with the same tensor names; empty if there is only one kind.
     ///
     /// Facts from timm 1.0, torchvision 0.29 and open_clip 3; `Tests/Parity/timm_conventions.py` lists timm's.
     func variants(_ names: TensorNames) -> [PublishedVariant] {
@@ -53,7 +54,7 @@ extension Backbone {
         case _ where name.hasPrefix("efficientnetv2_"):
             [
                 .init(numerics: .keras, input: .symmetric, files: "timm's tf_efficientnetv2 files"),
-                .init(numerics: .timm, input: .imageNet, files: "networks trained as timm's efficientnetv2"),
+                .init(numerics: .timm, input: .imageNet, files: "weights trained with timm's efficientnetv2"),
             ]
         case _ where name.hasPrefix("efficientnet_lite"):
             [
@@ -107,17 +108,17 @@ extension InputConvention {
     /// Values from 0 to 1: value / 255.
     static let unit = InputConvention(mean: [0, 0, 0], deviation: [1, 1, 1])
 
-    /// Of torchvision's VGG-16 for SSD: 255 times the value less the mean, red first.
+    /// Of torchvision's VGG-16 for SSD: 255 · (value − mean), RGB.
     static let ssdVGG = InputConvention(
         mean: [0.48235, 0.45882, 0.40784], deviation: [Float](repeating: 1 / 255, count: 3))
 
-    /// The conventions that `extract.input` knows by name.
-    public static let named: [String: InputConvention] = [
+    /// The named conventions of `extract.input`.
+    package static let named: [String: InputConvention] = [
         "imagenet": .imageNet, "symmetric": .symmetric, "clip": .clip, "caffe": .caffe, "kinetics": .kinetics,
     ]
 
-    /// As `extract.input` writes it: a name, or mean and standard deviation.
-    public var text: String {
+    /// As written in `extract.input`: a name, or mean and standard deviation.
+    package var text: String {
         if let name = Self.named.first(where: { $0.value == self })?.key { return name }
         func list(_ values: [Float]) -> String { "[" + values.map(Self.decimal).joined(separator: ", ") + "]" }
         return "{mean: \(list(mean)), deviation: \(list(deviation))\(isBlueFirst ? ", blue_first: true" : "")"

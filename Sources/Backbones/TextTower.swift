@@ -1,28 +1,28 @@
 import NeuralNetwork
 
-/// The text towers of CLIP (Radford et al. 2021, arXiv:2103.00020) and of SigLIP (Zhai et al. 2023, arXiv:2303.15343; the
-/// second: Tschannen et al. 2025, arXiv:2502.14786): transformers whose last token stands for the text, projected into the
-/// space of the image tower.
+/// The text towers of CLIP (Radford et al. 2021, arXiv:2103.00020), SigLIP (Zhai et al. 2023, arXiv:2303.15343) and
+/// SigLIP 2 (Tschannen et al. 2025, arXiv:2502.14786): transformers whose last token is projected into the joint
+/// embedding space.
 ///
-/// Parameter names are those of the image towers, with `text.` in front.
-public struct TextTower: Sendable, Equatable {
-    /// Numbers of a token, blocks, heads.
-    public let width, blocks, heads: Int
-    /// Numbers of the space that texts and pictures share.
-    public let projection: Int
-    /// Tokens of the longest text.
-    public let contextLength: Int
-    /// Between the two layers behind each attention.
-    public let activation: Activation
-    /// Whether a token looks at itself and those before it only: CLIP's, whose texts end where their last token is. SigLIP's
-    /// are padded to `contextLength`, and the padding is looked at too.
-    public let isCausal: Bool
+/// Parameter names are those of the image towers, prefixed with `text.`.
+package struct TextTower: Sendable, Equatable {
+    /// Elements per token, blocks, attention heads.
+    package let width, blocks, heads: Int
+    /// Elements of the joint embedding.
+    package let projection: Int
+    /// Maximum tokens of a text.
+    package let contextLength: Int
+    /// Activation of the MLPs.
+    package let activation: Activation
+    /// Whether a token attends only to itself and earlier tokens. CLIP is causal; its texts end at their last token.
+    /// SigLIP is not: texts are padded to `contextLength`, and padding takes part in attention.
+    package let isCausal: Bool
     /// Whether the projection has a bias.
-    public let hasBias: Bool
+    package let hasBias: Bool
     private var epsilon: Float { isCausal ? 1e-5 : 1e-6 }
 
-    /// The tower that belongs to an image tower; nil where there is none.
-    public init?(of backbone: String, _ numerics: Numerics) {
+    /// The text tower of an image tower; nil if there is none.
+    package init?(of backbone: String, _ numerics: Numerics) {
         switch backbone {
         case "clip_vitb32", "clip_vitb16", "clip_vitl14":
             let isLarge = backbone == "clip_vitl14"
@@ -37,22 +37,22 @@ public struct TextTower: Sendable, Equatable {
         }
     }
 
-    /// Embeddings of tokens, `[vocabulary, width]`.
-    public func embedding(vocabulary: Int) -> Graph.Parameter {
+    /// Token embeddings, `[vocabulary, width]`.
+    package func embedding(vocabulary: Int) -> Graph.Parameter {
         Graph.Parameter(
             name: "text.token_embedding.weight", shape: [vocabulary, width], initializer: .init(spread: 0.1),
             isTrainable: true)
     }
 
-    /// Embeddings of places, `[1, contextLength, width]`.
-    public var positions: Graph.Parameter {
+    /// Position embeddings, `[1, contextLength, width]`.
+    package var positions: Graph.Parameter {
         Graph.Parameter(
             name: "text.pos_embed", shape: [1, contextLength, width], initializer: .init(spread: 0.1), isTrainable: true
         )
     }
 
-    /// From embedded tokens `[count, width]` to `projected` `[projection]`, which the last of them becomes.
-    public func graph(tokens count: Int) -> Graph {
+    /// From embedded tokens `[count, width]` to `projected` `[projection]`, computed from the last token.
+    package func graph(tokens count: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(.tokens(count: count, size: width), name: "text")
         for block in 0..<blocks { x = self.block(&builder, "text.blocks.\(block)", x) }

@@ -1,26 +1,22 @@
 import NeuralNetwork
 
-/// An EfficientNet (B0 to B7) with the tensor names of timm, under torchvision's. timm's ResNet, InceptionV3 and VGG16 have
-/// torchvision's names already; the graphs of all later networks have timm's.
-public struct TimmWeights: Checkpoint {
-    /// The path it was read from.
-    public var path: String { file.path }
-    /// The files that all tensors come from.
-    public var files: [String] { file.files }
-    /// How the file is written.
-    public var format: String { file.format + ", names of timm" }
-    /// What was left out.
-    public var notes: [String] { file.notes }
+/// A timm EfficientNet (B0 to B7) with torchvision's tensor names. timm's ResNet, InceptionV3 and VGG16 have
+/// torchvision's names already; the graphs of all later networks use timm's.
+package struct TimmWeights: Checkpoint {
+    package var path: String { file.path }
+    package var files: [String] { file.files }
+    package var format: String { file.format + ", names of timm" }
+    package var notes: [String] { file.notes }
     /// Shape of every tensor, by torchvision's name.
-    public let shapes: [String: [Int]]
+    package let shapes: [String: [Int]]
 
     let file: any Checkpoint
     private let originals: [String: String]
 
-    /// Nil where the names are not those of timm's EfficientNet.
+    /// Nil if the names are not those of timm's EfficientNet.
     init?(_ file: any Checkpoint) {
         let found = file.shapes
-        // Its relatives without excitation in the first block are known by timm's names.
+        // Related networks without squeeze-and-excitation in the first block use timm's names in the graph.
         guard found["conv_stem.weight"] != nil, found["blocks.0.0.se.conv_reduce.weight"] != nil else { return nil }
         var shapes: [String: [Int]] = [:]
         var originals: [String: String] = [:]
@@ -37,12 +33,12 @@ public struct TimmWeights: Checkpoint {
     /// The name in the file.
     func original(of name: String) -> String? { originals[name] }
 
-    /// The tensor that torchvision calls `name`, or nil.
-    public func tensor(named name: String) throws -> Tensor? {
+    /// The tensor under torchvision's name, or nil.
+    package func tensor(named name: String) throws -> Tensor? {
         try originals[name].flatMap { try file.tensor(named: $0) }
     }
 
-    /// torchvision's name of a tensor; nil where it has none.
+    /// torchvision's name of a tensor; nil if it has none.
     static func translated(_ name: String) -> String? {
         guard let dot = name.lastIndex(of: ".") else { return nil }
         let (module, leaf) = (String(name[..<dot]), name[dot...])

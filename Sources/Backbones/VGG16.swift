@@ -1,14 +1,13 @@
 import NeuralNetwork
 
-/// Very Deep Convolutional Networks for Large-Scale Image Recognition, Simonyan and Zisserman 2014
-/// (arXiv:1409.1556), configuration D: thirteen 3×3 convolutions with bias, no batch normalisation.
+/// Very Deep Convolutional Networks for Large-Scale Image Recognition, Simonyan and Zisserman 2014 (arXiv:1409.1556),
+/// configuration D: thirteen 3×3 convolutions with bias, no batch normalisation.
 ///
-/// torchvision and Keras compute the same; parameter names are torchvision's (`features.N`).
+/// torchvision's and Keras' implementations are equivalent; parameter names are torchvision's (`features.N`).
 struct VGG16: Sendable {
-    /// The network.
     init() {}
 
-    /// Channels of each convolution, and the poolings between them.
+    /// Channels of each convolution; nil is a pooling.
     private static let layers: [Int?] = [
         64, 64, nil, 128, 128, nil, 256, 256, 256, nil, 512, 512, 512, nil, 512, 512, 512, nil,
     ]

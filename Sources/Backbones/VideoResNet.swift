@@ -2,29 +2,28 @@ import NeuralNetwork
 
 /// A Closer Look at Spatiotemporal Convolutions for Action Recognition, Tran et al. 2018 (arXiv:1711.11248).
 ///
-/// ResNet-18 over neighbouring frames, as torchvision has it; parameter names are torchvision's.
+/// 3-D ResNet-18 as in torchvision; parameter names are torchvision's.
 struct VideoResNet: Sendable {
-    /// What the networks of the paper convolve over time with.
+    /// The temporal convolutions of the paper's networks.
     enum Variant: String, CaseIterable, Sendable {
         /// 3×3×3 everywhere.
         case r3d = "r3d_18"
-        /// 3×3×3 in the first stage, pictures alone behind it.
+        /// 3×3×3 in the first stage, 2-D in later stages.
         case mc3 = "mc3_18"
         /// 1×3×3, then 3×1×1, with as many parameters as 3×3×3.
         case r2plus1d = "r2plus1d_18"
 
-        /// Whether a stage's convolutions reach over frames, from 0.
+        /// Whether a stage has temporal convolutions; stages count from 0.
         func reachesOverFrames(stage: Int) -> Bool { self != .mc3 || stage == 0 }
     }
 
-    /// Which of the three.
     let variant: Variant
     /// Outputs of `fc`.
     var classes = 400
     private static let epsilon: Float = 1e-5
     private static let blocks = 2
 
-    /// The network with the 400 classes of Kinetics.
+    /// With the 400 classes of Kinetics.
     init(_ variant: Variant) { self.variant = variant }
 
     /// Outputs `spatial` `[512, 1, size / 16, size / 16]`, the mean over frames, `pooled` `[512]`, `logits`.
@@ -64,7 +63,8 @@ struct VideoResNet: Sendable {
         let channels = 64 << stage
         let stride = stage > 0 && isFirst ? 2 : 1
         let inChannels = isFirst && stage > 0 ? channels / 2 : channels
-        // Both convolutions of a block have the middle of the first, which makes their parameters as many.
+        // Both convolutions of a block use the intermediate channels of the first, which match the parameter count of a
+        // 3-D convolution.
         let middle = 27 * inChannels * channels / (9 * inChannels + 3 * channels)
         var x = convolution(&builder, "\(name).conv1", input, channels, middle: middle, stage: stage, stride: stride)
         x = builder.activation(.relu, x)
@@ -80,7 +80,7 @@ struct VideoResNet: Sendable {
         return builder.activation(.relu, builder.add("\(name).add", x, identity))
     }
 
-    /// Convolution over space, and over time where the stage has that, and batch normalisation.
+    /// Spatial convolution, a temporal one if the stage has it, and batch normalisation.
     private func convolution(
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, _ channels: Int, middle: Int,
         stage: Int, stride: Int, scale: Float = 1
@@ -108,19 +108,19 @@ struct VideoResNet: Sendable {
 }
 
 extension Window {
-    /// 3×1×1: neighbouring frames, pixel by pixel.
+    /// A temporal 3×1×1 window.
     static func overTime(kernel: Int = 3, stride: Int = 1) -> Window {
         Window(kernel: Extent(1)).reaching(TimeWindow(kernel: kernel, stride: stride, padding: kernel / 2))
     }
 
-    /// The same window over each picture, reaching over frames so.
+    /// The window extended over time.
     func reaching(_ time: TimeWindow) -> Window {
         Window(kernel: kernel, stride: stride, padding: leading, trailing: trailing, dilation: dilation, time: time)
     }
 }
 
 extension GraphBuilder {
-    /// One map: the mean of those of all frames.
+    /// The mean over all frames.
     mutating func meanOverFrames(_ input: NodeID) -> NodeID {
         guard case .clip(_, let frames, _, _) = shape(of: input) else { return input }
         let all = Window(kernel: Extent(1)).reaching(TimeWindow(kernel: frames, stride: frames))

@@ -1,15 +1,15 @@
 import NeuralNetwork
 
-/// An Image is Worth 16x16 Words, Dosovitskiy et al. 2020 (arXiv:2010.11929), and what became of it: DINOv2 (Oquab et al.
-/// 2023, arXiv:2304.07193), with registers (Darcet et al. 2023, arXiv:2309.16588), the image towers of CLIP (Radford et al.
-/// 2021, arXiv:2103.00020) and of SigLIP (Zhai et al. 2023, arXiv:2303.15343; the second: Tschannen et al. 2025,
-/// arXiv:2502.14786).
+/// An Image is Worth 16x16 Words, Dosovitskiy et al. 2020 (arXiv:2010.11929), and networks based on it: DINOv2 (Oquab
+/// et al. 2023, arXiv:2304.07193), with registers (Darcet et al. 2023, arXiv:2309.16588), and the image towers of CLIP
+/// (Radford et al. 2021, arXiv:2103.00020), SigLIP (Zhai et al. 2023, arXiv:2303.15343) and SigLIP 2 (Tschannen et al.
+/// 2025, arXiv:2502.14786).
 ///
-/// Parameter names are timm's. Blocks normalise before they compute. Position embeddings of other picture sizes are
-/// interpolated as timm does.
+/// Parameter names are timm's. Blocks are pre-norm. Position embeddings are interpolated to other image sizes as in
+/// timm.
 struct VisionTransformer: Sendable {
-    /// Numbers of a token, blocks, heads.
-    public enum Size: String, CaseIterable, Sendable {
+    /// Elements per token, blocks, attention heads.
+    package enum Size: String, CaseIterable, Sendable {
         case tiny, small, base, large
 
         var width: Int {
@@ -24,30 +24,28 @@ struct VisionTransformer: Sendable {
         var heads: Int { width / 64 }
     }
 
-    /// What differs between the families.
-    public enum Family: Sendable, Equatable {
+    /// The differences between the families.
+    package enum Family: Sendable, Equatable {
         /// Class token and classifier.
         case supervised
-        /// Layer scale; so many register tokens.
+        /// Layer scale and `registers` register tokens.
         case dino(registers: Int)
-        /// Normalisation before the blocks, no bias of the patches; class token projected to so many numbers.
+        /// Normalisation before the blocks, patch embedding without bias, class token projected to `projection`
+        /// elements.
         case clip(projection: Int)
-        /// No class token; a learned query attends to all tokens.
+        /// No class token; attention pooling with a learned query.
         case siglip
     }
 
-    /// Width and depth.
     let size: Size
-    /// Which relative.
     let family: Family
     /// Side of a patch, in pixels.
     let patch: Int
-    /// Side of the grid of patches that positions were learned on.
+    /// Side of the patch grid on which position embeddings were learned.
     let grid: Int
-    /// Between the two layers behind each attention.
+    /// Activation of the MLPs.
     let activation: Activation
 
-    /// All parts, as they are.
     init(_ size: Size, _ family: Family, patch: Int, grid: Int, activation: Activation = .gelu) {
         self.size = size
         self.family = family
@@ -68,8 +66,9 @@ struct VisionTransformer: Sendable {
 
     private var epsilon: Float { isCLIP ? 1e-5 : 1e-6 }
 
-    /// Outputs `tokens` (patches after the last normalisation) `[width, side, side]`, their `mean` and `pooled` `[width]`, of
-    /// supervised networks `logits`, of CLIP and SigLIP `projected`; `activations` is what the last block attends to.
+    /// Outputs `tokens` (patches after the last normalisation) `[width, side, side]`, their `mean` and `pooled`
+    /// `[width]`, of supervised networks `logits`, of CLIP and SigLIP `projected`; `activations` is the input of the
+    /// last block's attention.
     func graph(imageSize: Int) -> Graph {
         precondition(imageSize % patch == 0, "\(imageSize) pixels in patches of \(patch)")
         let side = imageSize / patch
@@ -102,7 +101,7 @@ struct VisionTransformer: Sendable {
         return builder.build(outputs: outputs)
     }
 
-    /// - Returns: the block's output, and what its attention reads.
+    /// - Returns: the block's output, and the input of its attention.
     private func block(
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID
     ) -> (output: Graph.NodeID, attended: Graph.NodeID) {
@@ -125,7 +124,6 @@ struct VisionTransformer: Sendable {
         return builder.linear(name + ".fc2", x, out: size.width)
     }
 
-    /// SigLIP's head.
     private func attentionPooled(_ builder: inout GraphBuilder, _ input: Graph.NodeID) -> Graph.NodeID {
         var x = builder.linear("attn_pool.kv", input, out: 2 * size.width)
         x = builder.latentAttention("attn_pool", x, heads: size.heads)

@@ -1,30 +1,27 @@
 import NeuralNetwork
 
-/// Whose arithmetic a backbone follows with a weight file and what it is fed, by the user's word, by what the file says,
-/// or else by the backbone's default; and what the file leaves open.
-public struct WeightsConvention: Sendable, Equatable {
-    /// Whose arithmetic the network follows.
-    public let numerics: Numerics
-    /// How pixels become the network's input.
-    public let input: InputConvention
-    /// Kinds of published files with the same tensor names that are for something else.
+/// The implementation and input normalisation to use with a weight file, from the user's options, the file, or the
+/// backbone's defaults in this order, with the alternatives that remain possible.
+package struct WeightsConvention: Sendable, Equatable {
+    package let numerics: Numerics
+    package let input: InputConvention
+    /// Other kinds of published files with the same tensor names.
     let alternatives: [Alternative]
     private let chosen: String?
     private let backbone: String
 
-    /// Other weights that the file may hold.
     struct Alternative: Sendable, Equatable {
         let files: String
-        /// What to ask for; nil if it is what is used anyway.
+        /// The implementation to request; nil if it is the one in use.
         let numerics: Numerics?
         let input: InputConvention?
     }
 
     /// - Parameters:
-    ///   - traits: what the file says.
-    ///   - numerics: the arithmetic that the user asks for; nil follows the file.
-    ///   - input: the input that the user asks for; nil follows the file.
-    public init(
+    ///   - traits: what the file states.
+    ///   - numerics: the user's choice of implementation; nil follows the file.
+    ///   - input: the user's choice of input; nil follows the file.
+    package init(
         _ backbone: Backbone, _ traits: WeightsTraits, numerics wanted: Numerics? = nil,
         input wantedInput: InputConvention? = nil
     ) {
@@ -43,7 +40,7 @@ public struct WeightsConvention: Sendable, Equatable {
             let implied = traits.input ?? backbone.inputConvention(variant.numerics)
             let otherInput = isInputKnown || variant.input == (others == nil ? input : implied) ? nil : variant.input
             guard others != nil || otherInput != nil else { continue }
-            // Only the first of several kinds that the same keys ask for.
+            // Several kinds may need the same options; only the first is listed.
             if found.contains(where: { $0.numerics == others && $0.input == otherInput }) { continue }
             found.append(Alternative(files: variant.files, numerics: others, input: otherInput))
         }
@@ -51,13 +48,13 @@ public struct WeightsConvention: Sendable, Equatable {
         chosen = variants.first { $0.numerics == numerics && (isInputKnown || $0.input == input) }?.files
     }
 
-    /// Says what is used and how to ask for something else; nil if the file, or the user, determines it.
+    /// States what is used and how to choose an alternative; nil if the file or the user determines it.
     ///
     /// - Parameters:
     ///   - file: the weight file's name.
-    ///   - isDifference: whether the user asks for differences of frames, which the key for the input must say too.
-    ///   - option: how the user writes a key and its value, such as `extract.input: imagenet`.
-    public func note(
+    ///   - isDifference: whether the user asked for frame differences, which the input option must then contain too.
+    ///   - option: formats a key and its value, such as `extract.input: imagenet`.
+    package func note(
         file: String, isDifference: Bool = false, option: (_ key: String, _ value: String) -> String
     ) -> String? {
         guard !alternatives.isEmpty else { return nil }
@@ -74,11 +71,11 @@ public struct WeightsConvention: Sendable, Equatable {
         let opensInput = alternatives.contains { $0.input != nil }
         let used = keys(opensNumerics ? numerics : nil, opensInput ? input : nil)
         let others = alternatives.map { "for \($0.files) write \(keys($0.numerics, $0.input))" }
-        return "\(file) does not say \(opensNumerics ? "whose arithmetic its weights are for" : "")"
+        return "\(file) does not state \(opensNumerics ? "which numerics its weights use" : "")"
             + (opensNumerics && opensInput ? " and " : "")
             + (opensInput ? "which mean and standard deviation its input has" : "")
             + ", and published files with these tensor names differ. \(backbone) uses \(used)"
             + (chosen.map { ", as for \($0)" } ?? "") + "; " + others.joined(separator: "; ")
-            + ". To silence this note, write what is used."
+            + ". To silence this note, write the key with the value used."
     }
 }

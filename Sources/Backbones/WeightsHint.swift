@@ -1,13 +1,13 @@
 import NeuralNetwork
 
-/// What a file that does not fit a network seems to be.
-public enum WeightsHint {
-    /// A sentence, or nil where nothing can be told.
+/// Guesses which network a mismatched file belongs to.
+package enum WeightsHint {
+    /// A hint as a sentence, or nil.
     ///
     /// - Parameters:
-    ///   - expected: what the network asks for.
+    ///   - expected: the network's parameters.
     ///   - found: the file's tensors.
-    public static func text(expected: [Graph.Parameter], found: [String: [Int]]) -> String? {
+    package static func text(expected: [Graph.Parameter], found: [String: [Int]]) -> String? {
         let reach = overFrames(expected, found).map { " " + $0 } ?? ""
         if let backbone = Backbone.looking(like: found) { return "This looks like \(backbone.name).\(reach)" }
         if !reach.isEmpty { return String(reach.dropFirst()) }
@@ -18,12 +18,12 @@ public enum WeightsHint {
         return nil
     }
 
-    /// Where a network of windows is given weights of one that sees pictures, or the other way round.
+    /// Detects image-encoder weights for a video encoder, and the reverse.
     private static func overFrames(_ expected: [Graph.Parameter], _ found: [String: [Int]]) -> String? {
         let wanted = expected.contains { $0.shape.count == 5 }
         guard wanted != found.values.contains(where: { $0.count == 5 }), !found.isEmpty else { return nil }
         return wanted
-            ? "It is of a network that sees one picture at a time; this one sees several frames."
-            : "It is of a network that sees several frames; this one sees one picture at a time."
+            ? "It belongs to an image encoder; this backbone is a video encoder."
+            : "It belongs to a video encoder; this backbone is an image encoder."
     }
 }

@@ -3,41 +3,42 @@ import Foundation
 import NeuralNetwork
 import ONNX
 
-/// What a weight file says of the network it is for, beyond the tensors.
-public struct WeightsTraits: Sendable, Equatable {
-    /// The arithmetics that the weights may be for, the most likely first; empty where the file does not say.
-    public let numerics: [Numerics]
-    /// What the network is fed; nil where the file does not say.
-    public let input: InputConvention?
-    /// Whose names the tensors have.
-    public internal(set) var names = TensorNames.settled
-    /// Whether the file, or what lies beside it, names the one arithmetic; otherwise the first of `numerics` is a guess.
-    public internal(set) var statesNumerics = false
-    /// Whether the file, or what lies beside it, gives the input; otherwise `input` is what such files usually are for.
-    public internal(set) var statesInput = false
-    /// The filter that a hub's configuration beside the file says images were resized with.
-    public internal(set) var interpolation: Backbone.Interpolation?
+/// What a weight file reveals about its network besides the tensors.
+package struct WeightsTraits: Sendable, Equatable {
+    /// The implementations that the weights may be for, the most likely first; empty if unknown.
+    package let numerics: [Numerics]
+    /// The input normalisation; nil if unknown.
+    package let input: InputConvention?
+    /// The origin of the tensor names.
+    package internal(set) var names = TensorNames.settled
+    /// Whether the file, or a configuration beside it, states the implementation; otherwise the first of `numerics` is
+    /// a guess.
+    package internal(set) var statesNumerics = false
+    /// Whether the file, or a configuration beside it, states the input; otherwise `input` is the usual one for such
+    /// files.
+    package internal(set) var statesInput = false
+    /// The resize filter of a hub configuration beside the file.
+    package internal(set) var interpolation: Backbone.Interpolation?
 
-    /// Nothing is known.
-    public static let unknown = WeightsTraits(numerics: [], input: nil)
+    package static let unknown = WeightsTraits(numerics: [], input: nil)
 
     /// - Parameters:
-    ///   - numerics: the arithmetics that the weights may be for; one alone counts as stated.
-    ///   - input: what the network is fed, if that is stated.
-    public init(numerics: [Numerics], input: InputConvention?) {
+    ///   - numerics: the implementations that the weights may be for; a single one counts as stated.
+    ///   - input: the input normalisation, if it is stated.
+    package init(numerics: [Numerics], input: InputConvention?) {
         (self.numerics, self.input) = (numerics, input)
         (statesNumerics, statesInput) = (numerics.count == 1, input != nil)
     }
 
-    /// What names tell, as a guess.
+    /// Guesses from tensor names.
     private init(guess numerics: [Numerics], input: InputConvention?, names: TensorNames) {
         (self.numerics, self.input, self.names) = (numerics, input, names)
         statesNumerics = names == .settled
         statesInput = names == .settled && input != nil
     }
 
-    /// What can be told from the file's format, names and notes, and from what lies beside it in a hub's folder.
-    public init(of checkpoint: any Checkpoint) {
+    /// Derived from the file's format, names and notes, and from a hub configuration beside it.
+    package init(of checkpoint: any Checkpoint) {
         switch checkpoint {
         case let keras as KerasWeights: self.init(numerics: [.keras], input: keras.inputConvention)
         case let network as ImportedNetwork:
@@ -60,10 +61,9 @@ public struct WeightsTraits: Sendable, Equatable {
         }
     }
 
-    /// What names tell.
     private init(names checkpoint: any Checkpoint) {
         switch checkpoint {
-        // timm's `tf_efficientnet` files have the same names and need Keras' arithmetic.
+        // timm's `tf_efficientnet` files have the same names but need Keras' implementation.
         case is TimmWeights: self.init(guess: [.timm, .keras], input: nil, names: .timm)
         case let renamed as RenamedWeights:
             self.init(guess: renamed.numerics, input: renamed.input, names: renamed.names)
@@ -71,10 +71,10 @@ public struct WeightsTraits: Sendable, Equatable {
         }
     }
 
-    /// What the names of the graphs here tell, which are torchvision's or timm's. Of the relatives of EfficientNet, timm's
-    /// `tf_` networks have the same names and need TensorFlow's arithmetic; of the second version only such were published.
+    /// Derived from the graph's own names, which are torchvision's or timm's. timm's `tf_` networks have the same names
+    /// but need TensorFlow's implementation; of EfficientNetV2 only such weights were published.
     private init(own shapes: [String: [Int]]) {
-        // torchvision's InceptionV3 is the only one with an auxiliary classifier.
+        // Only torchvision's InceptionV3 has an auxiliary classifier.
         let names: TensorNames = shapes["AuxLogits.fc.weight"] == nil ? .own : .settled
         if shapes["patch_embed.proj.weight"] != nil, shapes["decoder_embed.weight"] != nil {
             // A masked autoencoder with its decoder.
@@ -105,8 +105,8 @@ public struct WeightsTraits: Sendable, Equatable {
         statesInput = isUsable && !open.contains("input")
     }
 
-    /// The traits of a published file: the table knows what its names leave open.
-    public func settled(by published: PublishedWeights?) -> WeightsTraits {
+    /// Completed with the table's facts about a published file.
+    package func settled(by published: PublishedWeights?) -> WeightsTraits {
         guard let published, let backbone = Backbone.named(published.backbone) else { return self }
         var traits = self
         let convention = WeightsConvention(backbone, self)
@@ -117,10 +117,10 @@ public struct WeightsTraits: Sendable, Equatable {
         return traits
     }
 
-    /// What `weights convert` notes in the new file, so that nothing is lost.
-    public var metadata: [String: String] {
+    /// Metadata that `weights convert` writes so that this information is preserved.
+    package var metadata: [String: String] {
         var result: [String: String] = [:]
-        // Where the old file left a choice, the new one leaves it too, under the graph's names, which alone may not tell.
+        // An undetermined choice must stay open in the new file, which the graph's names alone may not express.
         let open = [statesNumerics ? nil : "numerics", statesInput ? nil : "input"].compactMap(\.self)
         if !numerics.isEmpty {
             result["numerics"] = (statesNumerics ? Array(numerics.prefix(1)) : numerics).map(\.rawValue)

@@ -1,7 +1,7 @@
-// Scaled dot-product attention in whole numbers: what stands around its two products.
+// Scaled dot-product attention in int8: quantisation, softmax and scaling around its two products.
 #include "Vectors.h"
 
-// The nearest whole number, or the even one: adding half of 2²⁴ rounds.
+// Rounds to the nearest integer, ties to even: adding 1.5·2²³ rounds.
 INLINE int nearest(float x) { return (int)((x + 12582912.f) - 12582912.f); }
 
 // The largest |x − middle| of a row.
@@ -20,7 +20,7 @@ INLINE float largest_distance(long size, const float *x, const float *middle) {
   return largest_lane(largest);
 }
 
-// Returns what one step is worth.
+// Returns the row's scale.
 INLINE float byte_row(long size, int zero, const float *x, const float *middle, unsigned char *bytes) {
   const float *restrict source = x, *restrict centre = middle;
   unsigned char *restrict target = bytes;
@@ -75,7 +75,7 @@ EVERY_PROCESSOR void elementwise_byte_softmax(
   for (long row = 0; row < count; row++) {
     int *restrict x = scores + row * stride;
     unsigned char *restrict weight = weights + row * stride;
-    // Those behind the last may not be the largest, and are taken out again.
+    // Scores after the last one must not change the maximum; they are excluded from the sum.
     for (long j = size; j < stride; j++) x[j] = x[0];
     float largest[LANES];
     for (int i = 0; i < LANES; i++) largest[i] = -__builtin_inff();
@@ -91,7 +91,7 @@ EVERY_PROCESSOR void elementwise_byte_softmax(
         weight[start + i] = (unsigned char)(int)(255 * exponential(row_steps[row] * value) + 0.5f);
       }
     for (long j = size; j < stride; j++) weight[j] = 0;
-    // In a loop of its own, since sums beside so much else would stand in memory.
+    // In a loop of its own, because with more live values the sums would be spilled to memory.
     int sum = 0;
     for (long j = 0; j < stride; j++) sum += weight[j];
     shares[row] = 1 / (float)sum;

@@ -1,4 +1,4 @@
-// From numbers to bytes, and the ranges to do it with.
+// Quantisation to int8, and the histograms for calibration.
 #include "Vectors.h"
 
 EVERY_PROCESSOR float elementwise_largest(long count, const float *x) {
@@ -21,7 +21,8 @@ void elementwise_count_magnitudes(long count, const float *x, unsigned *counts) 
   const uint32_t *bits = (const uint32_t *)x;
   // Exponent and seven bits of fraction: 2⁻⁴⁰ has the exponent 87.
   const int least = 87 << 7;
-  // One of three by chance: of every third, layers of a multiple of three channels would show the same channels always.
+  // One of three values is sampled at random: every third one would always select the same channels if their number is
+  // a multiple of three.
   uint32_t chance = 1;
   for (long i = 0; i + 2 < count; i += 3) {
     chance = chance * 1664525 + 1013904223;
@@ -38,7 +39,7 @@ EVERY_PROCESSOR void elementwise_quantize(long count, float scale, const float *
     float value = source[i] / scale;
     value = __builtin_fabsf(value) < __builtin_inff() ? value : 0;
     value = value > 127 ? 127 : value < -127 ? -127 : value;
-    // Adding half of 2²⁴ rounds to the nearest whole number, or the even one.
+    // Adding 1.5·2²³ rounds to the nearest integer, ties to even.
     target[i] = (signed char)(int)((value + 12582912.f) - 12582912.f);
   }
 }

@@ -8,7 +8,7 @@ typedef float numbers __attribute__((vector_size(64)));
 typedef float loose_numbers __attribute__((vector_size(64), aligned(1)));
 typedef _Float16 loose_halves __attribute__((vector_size(32), aligned(1)));
 
-// These are only ever inlined: nothing is passed in vectors.
+// All functions are inlined, so that no vectors are passed as arguments.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 INLINE numbers load(const number *x, long i) { return *(const loose_numbers *)(x + i); }
@@ -16,7 +16,7 @@ INLINE numbers widened(const half *x, long i) {
   return __builtin_convertvector(*(const loose_halves *)(x + i), numbers);
 }
 
-// Four vectors of sums hide how long an addition takes.
+// Four accumulators hide the latency of additions.
 #define PRODUCT(name, type, vector) \
   INLINE float name(const type *a, const number *b, long count) { \
     numbers sums[4] = {{0}, {0}, {0}, {0}}; \
@@ -52,7 +52,7 @@ INLINE float half_square(const half *a, long count) {
   return sum;
 }
 
-EVERY_PROCESSOR void elementwise_shares(long count, long size, int are_halves, const void *rows, float *shares) {
+EVERY_PROCESSOR void elementwise_inverse_row_norms(long count, long size, int are_halves, const void *rows, float *shares) {
   for (long row = 0; row < count; row++) {
     float square = are_halves ? half_square((const half *)rows + row * size, size)
                               : product((const number *)rows + row * size, (const number *)rows + row * size, size);
@@ -65,7 +65,7 @@ EVERY_PROCESSOR void elementwise_cosines(
     float *cosines) {
   long bytes = size * (are_halves ? 2 : 4);
   for (long row = 0; row < count; row++) {
-    // A page ahead: the processor by itself stops at its end.
+    // Prefetches the next page, because the hardware prefetcher stops at page boundaries.
     for (long ahead = 4096; ahead < 4096 + bytes; ahead += 256) __builtin_prefetch((const char *)rows + row * bytes + ahead);
     for (long q = 0; q < queries; q++) {
       float sum = are_halves ? half_product((const half *)rows + row * size, query + q * size, size)

@@ -1,9 +1,9 @@
-// Numbers made, moved and counted.
+// Generating, moving and counting values.
 #include "Vectors.h"
 
 typedef float eight __attribute__((vector_size(32), aligned(4)));
 
-// Eight rows to eight columns: neighbours change places, then pairs, then fours.
+// Transposes 8 × 8: exchanges neighbours, then pairs, then groups of four.
 INLINE void transpose_eight(const float *x, long from, float *y, long to) {
   eight r[8], s[8];
   for (int i = 0; i < 8; i++) r[i] = *(const eight *)(x + i * from);
@@ -48,7 +48,7 @@ EVERY_PROCESSOR void elementwise_widen(long count, const void *halves, float *nu
 EVERY_PROCESSOR void elementwise_pixels(
     long count, const unsigned char *pixels, const float *scale, const float *offset, float *numbers) {
 #pragma clang fp contract(off)
-  enum { PERIOD = 48 };  // sixteen pixels: the three channels' factors repeat
+  enum { PERIOD = 48 };  // sixteen pixels: the factors of the three channels repeat
   float factors[PERIOD], summands[PERIOD];
   for (int i = 0; i < PERIOD; i++) factors[i] = scale[i % 3], summands[i] = offset[i % 3];
   long whole = count / PERIOD * PERIOD;

@@ -20,7 +20,7 @@ EVERY_PROCESSOR void elementwise_softmax(long count, long size, long stride, flo
     float sum = 0;
     for (int i = 0; i < LANES; i++) sum += sums[i];
     if (whole < size) {
-      // What is left at once, too.
+      // The remainder is vectorised too.
       float rest[LANES];
       for (int i = 0; i < LANES; i++) rest[i] = whole + i < size ? x[whole + i] : most;
       for (int i = 0; i < LANES; i++) rest[i] = exponential(factor * (rest[i] - most));
@@ -53,7 +53,7 @@ EVERY_PROCESSOR void elementwise_response_normalization(
   }
 }
 
-// 2Φ(x) − 1 as x · P(x²) / Q(x²), fitted to 3e-8 where |x| ≤ 5.6; beyond, float32 knows 1 only.
+// 2Φ(x) − 1 as x · P(x²) / Q(x²), fitted to 3e-8 for |x| ≤ 5.6; beyond that, the float32 result is ±1.
 INLINE float normal_spread(float x) {
   float z = x < -5.6f ? -5.6f : x;
   z = z > 5.6f ? 5.6f : z;

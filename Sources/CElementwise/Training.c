@@ -1,4 +1,4 @@
-// What training does to gates, states and parameters.
+// Element-wise training operations on gates, states and parameters.
 #include "Vectors.h"
 
 INLINE float sigmoid(float x) { return 1 / (1 + exponential(-x)); }

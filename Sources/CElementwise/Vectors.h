@@ -1,4 +1,4 @@
-// What the loops of this target share.
+// Definitions shared by the loops of this target.
 #ifndef ZOETROPE_CELEMENTWISE_VECTORS_H
 #define ZOETROPE_CELEMENTWISE_VECTORS_H
 
@@ -9,7 +9,7 @@
 #ifndef __has_feature
 #define __has_feature(feature) 0
 #endif
-// ThreadSanitizer is not there yet when the processor picks.
+// ThreadSanitizer is not initialised yet when ifunc resolvers run.
 #if defined(__x86_64__) && defined(__linux__) && !__has_feature(thread_sanitizer)
 #define EVERY_PROCESSOR __attribute__((target_clones("avx512f", "arch=haswell", "default")))
 #else
@@ -17,7 +17,7 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
-// Of a loop that adds in parts; the compiler makes vectors of them.
+// Accumulators of a reduction; the compiler turns them into vectors.
 enum { LANES = 16 };
 
 INLINE float largest_lane(float *lanes) {

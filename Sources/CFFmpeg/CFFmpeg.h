@@ -1,4 +1,4 @@
-// The parts of FFmpeg's libraries that `Video` uses, and what Swift cannot import of them: macros.
+// FFmpeg's headers for `Video`, and functions for macros that Swift cannot import.
 #ifndef ZOETROPE_CFFMPEG_H
 #define ZOETROPE_CFFMPEG_H
 
@@ -21,7 +21,7 @@
 #include <malloc.h>
 #endif
 
-/// Makes all threads take memory from one place, where the C library would give each its own.
+/// Makes all threads allocate from one arena instead of one each.
 static inline void zt_share_memory(void) {
 #ifdef __GLIBC__
   mallopt(M_ARENA_MAX, 1);
@@ -52,7 +52,7 @@ static inline bool zt_stream_matrix(const AVStream *stream, int32_t matrix[9]) {
   return true;
 }
 
-/// Copies the display matrix that a decoder found inside a picture: EXIF orientation of a JPEG, SEI of H.264 and HEVC.
+/// Copies the display matrix of a decoded frame: EXIF orientation of a JPEG, SEI of H.264 and HEVC.
 static inline bool zt_frame_matrix(const AVFrame *frame, int32_t matrix[9]) {
   const AVFrameSideData *side = av_frame_get_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX);
   if (!side || side->size < 9 * sizeof *matrix) return false;
@@ -60,7 +60,7 @@ static inline bool zt_frame_matrix(const AVFrame *frame, int32_t matrix[9]) {
   return true;
 }
 
-/// Whether a packet changes the decoder's state besides its own picture: a palette, other parameters.
+/// Whether a packet changes the decoder's state: a palette, or new parameters.
 static inline bool zt_changes_decoder(const AVPacket *packet) {
   for (int i = 0; i < packet->side_data_elems; i++) {
     const enum AVPacketSideDataType type = packet->side_data[i].type;

@@ -13,7 +13,7 @@
 
 enum { MOST_OBJECTS = 100000, MOST_DEPTH = 12, MOST_RANK = 8, MOST_FILTERS = 32, TEXT = 512, PATH = 8192 };
 
-// Sanitizers reserve terabytes of addresses, which a limit of the address space would forbid.
+// Sanitizers reserve terabytes of address space, which a limit would forbid.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HAS_SANITIZER 1
 #elif defined(__has_feature)
@@ -32,7 +32,7 @@ typedef struct {
   unsigned objects;
 } scan;
 
-/// The text attribute `name` of a group; empty where it has none.
+/// The text attribute `name` of a group; empty if there is none.
 static void group_name(hid_t file, const char *group, char *text) {
   memset(text, 0, TEXT);
   if (H5Aexists_by_name(file, group, "name", H5P_DEFAULT) <= 0) return;
@@ -56,7 +56,7 @@ static void group_name(hid_t file, const char *group, char *text) {
 
 static int write_record(
     scan *scan, hid_t set, const char *path, const char *name, int rank, const uint64_t *sizes, uint64_t count) {
-  // At least one number, so that an empty dataset has a place too.
+  // At least one element, so that an empty dataset has a non-null buffer.
   float *numbers = calloc(count ? count : 1, sizeof(float));
   if (!numbers) return ZT_H5_TOO_LARGE;
   int status = ZT_H5_OK;
@@ -74,14 +74,14 @@ static int write_record(
   return status;
 }
 
-/// Whether the numbers are in the file itself, and packed by nothing but libhdf5's own filters.
+/// Whether the elements are in the file itself, and compressed only by libhdf5's own filters.
 static int check_storage(hid_t set) {
   hid_t properties = H5Dget_create_plist(set);
   if (properties < 0) return ZT_H5_DAMAGED;
   int status = ZT_H5_OK, filters = H5Pget_nfilters(properties);
   H5D_layout_t layout = H5Pget_layout(properties);
   if (layout < 0 || filters < 0 || filters > MOST_FILTERS) status = ZT_H5_DAMAGED;
-  // Virtual datasets and numbers in external files would open any path that the file names.
+  // Virtual datasets and external storage would open any path that the file names.
   if (layout == H5D_VIRTUAL || H5Pget_external_count(properties) != 0) status = ZT_H5_OUTSIDE;
   for (int i = 0; i < filters && status == ZT_H5_OK; i++) {
     unsigned flags, configuration;
@@ -131,7 +131,8 @@ static int visit(scan *scan, const char *group, int depth) {
             scan->file, group, H5_INDEX_NAME, H5_ITER_INC, index, name, TEXT - 1, H5P_DEFAULT) < 0 ||
         H5Lget_info_by_idx(scan->file, group, H5_INDEX_NAME, H5_ITER_INC, index, &link, H5P_DEFAULT) < 0)
       return ZT_H5_DAMAGED;
-    // Soft links lead to what has a hard link as well. Names are parts of paths below, so none may be a path.
+    // The target of a soft link also has a hard link. Names become components of paths, so they must not contain a
+    // slash.
     if (link.type == H5L_TYPE_SOFT) continue;
     if (link.type != H5L_TYPE_HARD) return ZT_H5_OUTSIDE;
     if (strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..")) return ZT_H5_DAMAGED;
@@ -149,14 +150,14 @@ static int visit(scan *scan, const char *group, int depth) {
 
 static int extract(int input, int output, uint64_t most_bytes) {
   char path[64];
-  // The file that was checked, whatever its name leads to by now.
+  // Opens the file that was checked, even if its path has been replaced.
 #ifdef __linux__
   snprintf(path, sizeof path, "/proc/self/fd/%d", input);
 #else
   snprintf(path, sizeof path, "/dev/fd/%d", input);
 #endif
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  // Whatever the environment says: code from elsewhere is not loaded, and links out of the file lead nowhere.
+  // Overrides environment variables: plugins are not loaded, and external links are not followed.
   H5PLset_loading_state(0);
   H5Lunregister(H5L_TYPE_EXTERNAL);
   scan scan = {H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), fdopen(output, "w"), most_bytes, 0};
@@ -166,7 +167,7 @@ static int extract(int input, int output, uint64_t most_bytes) {
   return fflush(scan.output) == 0 ? status : ZT_H5_SYSTEM;
 }
 
-/// Bytes of addresses that the process has; 0 if unknown.
+/// Size of the process's address space in bytes; 0 if unknown.
 static uint64_t address_space(void) {
   char text[64] = {0};
   int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
@@ -184,20 +185,20 @@ static void limit(int resource, uint64_t most) {
   setrlimit(resource, &limit);
 }
 
-/// On some damaged files libhdf5 walks in circles, or takes all memory.
+/// libhdf5 loops or exhausts the memory on some damaged files.
 static void limit_resources(uint64_t most_bytes, uint64_t memory, unsigned seconds) {
   limit(RLIMIT_CPU, seconds);
-  // Records have names beside their numbers. A signal ends the process that writes more.
+  // Records contain names besides their elements. A process that exceeds the limit is ended by a signal.
   limit(RLIMIT_FSIZE, most_bytes + ((uint64_t)64 << 20));
   limit(RLIMIT_CORE, 0);
   uint64_t now = HAS_SANITIZER ? 0 : address_space();
-  // Whole datasets are converted in memory; libhdf5 unpacks them in chunks beside.
+  // Whole datasets are converted in memory; libhdf5 decompresses their chunks besides.
   uint64_t own = most_bytes < memory ? most_bytes : memory;
   if (now > 0) limit(RLIMIT_AS, now + own + ((uint64_t)256 << 20));
 }
 
-/// The child may use nothing that another thread of the parent may have been in the middle of: libhdf5, which only
-/// children use, and the C library, which takes care of that itself.
+/// After fork, the child may only use what other threads of the parent cannot have locked: libhdf5, which only children
+/// use, and the C library, which handles fork itself.
 int zt_h5_extract(int input, int output, uint64_t most_bytes, uint64_t memory, unsigned seconds) {
   pid_t child = fork();
   if (child < 0) return ZT_H5_SYSTEM;

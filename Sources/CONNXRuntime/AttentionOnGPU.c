@@ -5,7 +5,7 @@
 #include <math.h>
 #include <pthread.h>
 
-/// The fastest plan of a layer, for all that are alike.
+/// The fastest plan for a layer's shapes.
 typedef struct known {
   struct known *next;
   attention like;
@@ -16,7 +16,7 @@ static known *plans;
 
 enum { NAME_QUERY = 1, NAME_KEY, NAME_VALUE, NAME_RESULT, NAME_SCALE, MOST_PLANS = 3 };
 
-/// One number that is given with each run rather than by its place in memory.
+/// A scalar that is passed by value to each run.
 static void *value(cudnn_builder *it, int64_t name) {
   void *made = cudnn_part(it, TENSOR);
   const int64_t ones[4] = {1, 1, 1, 1};
@@ -52,7 +52,7 @@ static void build(cudnn_builder *it, const attention *attention) {
 
 static char *run(const cudnn_plan *plan, const attention *it, void *stream) {
   const int64_t names[5] = {NAME_QUERY, NAME_KEY, NAME_VALUE, NAME_RESULT, NAME_SCALE};
-  // Both kinds of half precision take two bytes.
+  // Both half-precision types have two bytes.
   size_t part = (size_t)(it->layer.heads * it->layer.width) * 2;
   float scale = 1 / sqrtf((float)it->layer.width);
   const char *x = it->x;

@@ -41,7 +41,7 @@ bool onnxruntime_preload(const char *path) { return dlopen(path, RTLD_LAZY | RTL
 
 const char *onnxruntime_version(void) { return onnxruntime_library.version ? onnxruntime_library.version : ""; }
 
-/// Adds the GPU to what a session may use.
+/// Adds the CUDA provider to the session options.
 static char *use_cuda(void *options, const char *const *keys, const char *const *values, size_t count) {
   void *cuda = NULL;
   char *failure = onnxruntime_outcome(CALL(CREATE_CUDA_OPTIONS, void *(*)(void **))(&cuda));
@@ -59,7 +59,7 @@ char *onnxruntime_open(
   onnxruntime_session **session) {
   void *options = NULL;
   onnxruntime_session own = {NULL, NULL, cuda};
-  begin_turn(false);
+  acquire_capture_lock(false);
   char *failure = onnxruntime_outcome(CALL(CREATE_OPTIONS, void *(*)(void **))(&options));
   if (!failure) failure = onnxruntime_outcome(CALL(SET_INTRA_THREADS, void *(*)(void *, int))(options, threads));
   if (!failure && cuda) failure = use_cuda(options, keys, values, count);
@@ -75,7 +75,7 @@ char *onnxruntime_open(
     failure = onnxruntime_outcome(CALL(CREATE_CPU_MEMORY, void *(*)(int, int, void **))(ARENA, DEFAULT_MEMORY, &own.memory));
   }
   onnxruntime_release(RELEASE_OPTIONS, options);
-  end_turn(false);
+  release_capture_lock(false);
   *session = NULL;
   if (!failure && (*session = malloc(sizeof own))) {
     **session = own;
@@ -88,9 +88,9 @@ char *onnxruntime_open(
 
 void onnxruntime_close(onnxruntime_session *session) {
   if (!session) return;
-  begin_turn(false);
+  acquire_capture_lock(false);
   onnxruntime_release(RELEASE_MEMORY, session->memory);
   onnxruntime_release(RELEASE_SESSION, session->session);
-  end_turn(false);
+  release_capture_lock(false);
   free(session);
 }

@@ -66,7 +66,7 @@ void *cudnn_tensor(
 
 // MARK: - Plans
 
-/// False where cuDNN cannot do it after all, or not in the memory that is given.
+/// Returns false if cuDNN does not support the configuration, or not with the given workspace.
 static bool make_plan(void *configuration, cudnn_plan *made) {
   *made = (cudnn_plan){NULL, configuration, 0};
   int64_t bytes = 0, given = 0;

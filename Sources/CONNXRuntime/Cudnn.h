@@ -3,9 +3,9 @@
 
 #include "Product.h"
 
-// Graphs of NVIDIA's cuDNN from version 8.9, by its backend's interface.
+// Graphs of NVIDIA's cuDNN from version 8.9, through its backend API.
 
-/// Numbers of cuDNN's interface.
+/// Constants of cuDNN's API.
 enum {
   // Types of attributes.
   OF_HANDLE = 0, OF_DATA_TYPE = 1, OF_BOOLEAN = 2, OF_INTEGER = 3, OF_NUMBER = 4, OF_WIDE_NUMBER = 5, OF_POINTER = 6,
@@ -42,10 +42,10 @@ extern struct cudnn_library {
   int (*execute)(void *, void *, void *);
 } cudnn;
 
-/// Whether cuDNN is there; under the lock of whoever makes plans.
+/// Whether cuDNN is available; call with the planning lock held.
 bool cudnn_is_there(void);
 
-/// What a graph is made of, until it is planned. The first failure stays.
+/// A graph under construction. The first failure is kept.
 typedef struct {
   void *parts[MOST_PARTS];
   int count, code;
@@ -58,30 +58,30 @@ void *cudnn_part(cudnn_builder *it, int kind);
 void cudnn_set(cudnn_builder *it, void *descriptor, int attribute, int type, int64_t count, const void *value);
 void cudnn_finish(cudnn_builder *it, void *descriptor);
 
-/// A finished operation becomes part of the graph.
+/// Finalises an operation and adds it to the graph.
 void cudnn_add(cudnn_builder *it, void *operation);
 
-/// How numbers of a tensor lie, and what it is called.
+/// A tensor descriptor with strides and identifier.
 void *cudnn_tensor(
   cudnn_builder *it, int64_t name, int type, bool is_virtual, int64_t rank, const int64_t *shape,
   const int64_t *strides);
 
-/// cuDNN's number of a type.
+/// cuDNN's code of a type.
 int cudnn_type(int64_t type);
 
 void cudnn_take_apart(cudnn_builder *it);
 
-/// A plan, and what it was made of.
+/// A plan with its descriptors.
 typedef struct {
   void *plan, *configuration;
   size_t bytes;
 } cudnn_plan;
 
-/// At most so many plans for the graph that was built, the most promising first.
+/// At most `most` plans for the graph, in the order of cuDNN's heuristic.
 size_t cudnn_search(cudnn_builder *it, size_t most, cudnn_plan *plans);
 void cudnn_forget(cudnn_plan plan);
 
-/// Tells the stream to run a plan.
+/// Enqueues a plan on the stream.
 char *cudnn_run(
   const cudnn_plan *plan, int64_t count, const int64_t *names, const void *const *pointers, void *workspace,
   void *stream);

@@ -1,12 +1,12 @@
 #include "GPU.h"
 #include "Internal.h"
 
-/// Memory for an input or an output.
+/// Memory of an input or an output.
 typedef struct {
   size_t bytes;
-  /// What the program reads and writes; where the GPU reads and writes it is another.
+  /// Host memory of the program, and device memory of the GPU.
   void *host, *device;
-  /// The library's view of it.
+  /// The library's tensor for the memory.
   void *value;
 } region;
 
@@ -14,16 +14,16 @@ struct onnxruntime_exchange {
   const onnxruntime_session *session;
   char *input_name, *output_name;
   region input, output;
-  /// On a GPU: what gives memory that copies need not pass through another's, and the GPU's own.
+  /// On a GPU: the allocators of pinned host memory and of device memory.
   void *pinned, *device;
-  /// Which memory the model reads and writes: the same at each run, so that the GPU can repeat one.
+  /// Binds the model's inputs and outputs to fixed addresses, which CUDA graph capture requires.
   void *binding;
-  /// What the program's own operators compute in.
+  /// Workspace of the program's own operators.
   gpu_workspace workspace;
   bool has_run;
 };
 
-/// What gives memory of a kind to a session on the GPU.
+/// Creates an allocator of a kind of memory for a GPU session.
 static char *allocator(const onnxruntime_session *session, const char *name, int kind, void **made) {
   void *memory = NULL;
   char *failure = onnxruntime_outcome(
@@ -52,7 +52,7 @@ static char *place(onnxruntime_exchange *exchange, onnxruntime_value value, size
   for (size_t axis = 0; axis < value.rank; axis++) made->bytes *= (size_t)value.shape[axis];
   char *failure = allocate(exchange->pinned, made->bytes, &made->host);
   if (failure) return failure;
-  // The first run finds the fastest kernels, which are not the same for numbers that are all zero.
+  // The first run benchmarks kernels, whose speed differs for all-zero data.
   memset(made->host, 0, made->bytes);
   for (size_t i = 0; type == UINT8 && i < made->bytes; i++) ((uint8_t *)made->host)[i] = (uint8_t)(i * 2654435761u >> 24);
   if (exchange->device && (failure = allocate(exchange->device, made->bytes, &made->device))) return failure;
@@ -84,7 +84,7 @@ char *onnxruntime_exchange_make(
   exchange->input_name = strdup(input.name);
   exchange->output_name = strdup(output.name);
   char *failure = NULL;
-  begin_turn(false);
+  acquire_capture_lock(false);
   if (session->is_cuda) {
     failure = gpu_enter();
     if (!failure) failure = allocator(session, "CudaPinned", OUTPUT_MEMORY, &exchange->pinned);
@@ -93,7 +93,7 @@ char *onnxruntime_exchange_make(
   if (!failure) failure = place(exchange, input, 1, UINT8, &exchange->input);
   if (!failure) failure = place(exchange, output, sizeof(float), FLOAT32, &exchange->output);
   if (!failure) failure = bind(exchange);
-  end_turn(false);
+  release_capture_lock(false);
   if (failure) {
     onnxruntime_exchange_destroy(exchange);
     return failure;
@@ -128,16 +128,16 @@ static char *run(onnxruntime_exchange *exchange) {
 char *onnxruntime_exchange_run(onnxruntime_exchange *exchange) {
   if (!exchange->device) return run(exchange);
   bool alone = !exchange->has_run;
-  begin_turn(alone);
+  acquire_capture_lock(alone);
   char *failure = run(exchange);
   exchange->has_run = true;
-  end_turn(alone);
+  release_capture_lock(alone);
   return failure;
 }
 
 void onnxruntime_exchange_destroy(onnxruntime_exchange *exchange) {
   if (!exchange) return;
-  begin_turn(false);
+  acquire_capture_lock(false);
   onnxruntime_release(RELEASE_BINDING, exchange->binding);
   region *regions[] = {&exchange->input, &exchange->output};
   for (int i = 0; i < 2; i++) {
@@ -148,7 +148,7 @@ void onnxruntime_exchange_destroy(onnxruntime_exchange *exchange) {
   gpu_release(&exchange->workspace);
   onnxruntime_release(RELEASE_ALLOCATOR, exchange->pinned);
   onnxruntime_release(RELEASE_ALLOCATOR, exchange->device);
-  end_turn(false);
+  release_capture_lock(false);
   free(exchange->input_name);
   free(exchange->output_name);
   free(exchange);

@@ -124,7 +124,7 @@ void gpu_release(gpu_workspace *workspace) {
 char *gpu_reserve(size_t bytes, void **memory) {
   if (!used) return strdup("no run has begun");
   if (used->bytes < bytes) {
-    // Waits for what still computes in it.
+    // Waits until no kernel uses the memory.
     gpu_release(used);
     unsigned long long made = 0;
     int code = nvidia.allocate(&made, bytes);
@@ -137,7 +137,7 @@ char *gpu_reserve(size_t bytes, void **memory) {
 
 // MARK: - Own kernels
 
-/// What the compiler says.
+/// The compiler's log.
 static char *compiler_log(void *program) {
   size_t size = 0;
   char *text = nvidia.log_size(program, &size) == 0 ? calloc(1, size + 1) : NULL;

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/// Places in the library's table of functions, which only ever grows at its end: a library from 1.12 on has all of them
-/// here, and no header of it is needed.
+/// Indices into the library's function table, which only grows at its end: valid for every version from 1.12, without
+/// its headers.
 enum {
   GET_ERROR_MESSAGE = 2,
   CREATE_ENVIRONMENT = 3,
@@ -52,15 +52,15 @@ enum {
   RELEASE_CUDA_OPTIONS = 208,
 };
 
-/// Numbers of the library's interface.
+/// Constants of the library's API.
 enum {
-  /// The interface's version that the places belong to.
+  /// API version of these indices.
   INTERFACE = 12,
-  /// Of what the library prints by itself; failures are returned anyway.
+  /// Log level; errors are returned anyway.
   FATAL = 4,
   ARENA = 1,
   DEFAULT_MEMORY = 0,
-  /// What a processor writes for a GPU, and the other way round.
+  /// Memory that the CPU writes and the GPU reads, or the reverse.
   OUTPUT_MEMORY = -1,
   FLOAT32 = 1,
   UINT8 = 2,
@@ -78,47 +78,47 @@ extern struct onnxruntime_library {
 
 struct onnxruntime_session {
   void *session;
-  /// Where inputs and outputs lie: this processor's, or the GPU's.
+  /// Location of inputs and outputs: host or device memory.
   void *memory;
   bool is_cuda;
 };
 
-/// The text of a failure, or NULL where there was none.
+/// The message of a failure, or NULL.
 char *onnxruntime_outcome(void *status);
 
 void onnxruntime_release(int place, void *object);
 
-/// Begins what asks something of the GPU: together with others, or alone, where the library records it.
-void begin_turn(bool alone);
-void end_turn(bool alone);
+/// Acquires the lock around GPU calls: shared, or exclusively (`alone`) for a run that captures a CUDA graph.
+void acquire_capture_lock(bool alone);
+void release_capture_lock(bool alone);
 
-/// Gives a session the program's own operators.
+/// Registers the program's own operators with a session.
 char *onnxruntime_add_operators(void *options, bool cuda);
 
-/// What an own operator said went wrong in this thread, or NULL; the caller frees it.
+/// The error of an own operator in this thread, or NULL; the caller frees it.
 char *onnxruntime_operator_failure(void);
 
 // MARK: - Own kernels
 
-/// One pass over memory: what it reads and writes, and how.
+/// The arguments of one pass over memory.
 typedef struct {
   enum { PASS_EPILOGUE, PASS_NORMALIZE, PASS_PIXELS, PASS_SCALE } kind;
-  /// Of the numbers, as the library counts types.
+  /// Element type, as the library's code.
   int type;
   const void *x, *first, *second, *third, *residual;
   void *y, *sum;
-  /// Rows, numbers in each, and rows that a factor is for.
+  /// Rows, elements per row, and rows that share a factor.
   size_t rows, channels, alike;
   int activation;
   float epsilon;
-  /// Of pixels: channels of the output, and whether blue comes first.
+  /// For pixels: output channels, and whether the order is BGR.
   int width, reversed;
 } pass;
 
-/// Runs it on the GPU, behind what the stream holds; NULL, or what went wrong.
+/// Enqueues it on the stream; returns NULL or an error message.
 char *pass_on_gpu(const pass *pass, void *stream);
 
-/// Runs it here; numbers in `f32` only.
+/// Runs on the CPU, in `f32` only.
 void pass_on_cpu(const pass *pass);
 
 #endif

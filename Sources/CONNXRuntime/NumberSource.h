@@ -1,6 +1,5 @@
-// What all kernels begin with, in CUDA's C++, compiled on the machine for its GPU. TYPE is that of the numbers, WIDTH how
-// many of them are moved at once. Tests, which run kernels without a GPU, have what only a GPU understands in a form of
-// their own.
+// Common preamble of all kernels in CUDA C++, compiled at run time for the GPU. TYPE is the element type, WIDTH the
+// number of elements per load. Tests, which run kernels without a GPU, replace GPU-specific definitions.
 #define NUMBER_SOURCE \
   "#if TYPE == 1\n" \
   "typedef float element;\n" \

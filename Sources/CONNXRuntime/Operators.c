@@ -18,7 +18,7 @@
 //
 // Their names end with the type of their numbers, for the library cannot infer it.
 
-/// As the library's interface of version 12 has it.
+/// The library's custom operator interface of version 12.
 typedef struct operator_interface {
   uint32_t version;
   void *(*create)(const struct operator_interface *, const void *api, const void *info);
@@ -34,7 +34,7 @@ typedef struct operator_interface {
   int (*output_kind)(const struct operator_interface *, size_t index);
 } operator_interface;
 
-/// Operators that are no passes.
+/// Operators other than passes.
 enum { PRODUCT = PASS_SCALE + 1, POOL, ATTENTION };
 
 typedef struct {
@@ -46,7 +46,7 @@ typedef struct {
 
 enum { REQUIRED, OPTIONAL };
 
-/// Attributes that are whole numbers; operators without one leave it zero.
+/// Integer attributes; operators without one leave it zero.
 enum { ACTIVATION, CHANNELS, REVERSED, GROUPS, KERNEL, STRIDE = KERNEL + 2, DILATION = STRIDE + 2,
        LEADING = DILATION + 2, TRAILING = LEADING + 2, IS_MEAN = TRAILING + 2, COUNTS_PADDING, HEADS, INTEGERS };
 
@@ -75,7 +75,7 @@ char *onnxruntime_operator_failure(void) {
   return failure;
 }
 
-// MARK: - What an operator looks like
+// MARK: - Signatures
 
 static const operator *own(const operator_interface *interface) { return (const operator *)interface; }
 
@@ -117,7 +117,7 @@ static int output_kind(const operator_interface *interface, size_t index) {
   return index > 0 ? OPTIONAL : REQUIRED;
 }
 
-// MARK: - What it does
+// MARK: - Execution
 
 static void *create(const operator_interface *interface, const void *api, const void *info) {
   (void)api;
@@ -208,7 +208,7 @@ static void compute_pass(const kernel *it, void *context, int64_t *shape, size_t
   if (!last_failure) fail(pass_on_gpu(&own, stream));
 }
 
-/// How many places a window has.
+/// Number of window positions along an axis.
 static int64_t places(const kernel *it, int axis, int64_t size, int64_t kernel, int64_t dilation) {
   int64_t reach = dilation * (kernel - 1) + 1, whole = size + it->integers[LEADING + axis] + it->integers[TRAILING + axis];
   int64_t stride = it->integers[STRIDE + axis];
@@ -293,7 +293,7 @@ static void compute(void *opaque, void *context) {
   }
 }
 
-// MARK: - Which there are
+// MARK: - Registration
 
 #define OPERATOR(text, what, numbers, cuda) \
   {{INTERFACE, create, name_of, provider_of, input_type, count_inputs, output_type, count_outputs, compute, free, \
@@ -332,7 +332,7 @@ static operator cpu_operators[] = {
   OPERATOR("Attention_float32", ATTENTION, FLOAT32, false),
 };
 
-/// A domain with all operators of one kind; NULL and why if it cannot be made.
+/// A domain with all operators of one device; NULL and an error message on failure.
 static void *make_domain(bool cuda, char **failure) {
   operator *operators = cuda ? gpu_operators : cpu_operators;
   size_t count = (cuda ? sizeof gpu_operators : sizeof cpu_operators) / sizeof *operators;
@@ -345,7 +345,7 @@ static void *make_domain(bool cuda, char **failure) {
 }
 
 char *onnxruntime_add_operators(void *options, bool cuda) {
-  // The library refers to them as long as sessions live. Sessions may be made by several threads.
+  // The library refers to them while sessions exist. Sessions may be created by several threads.
   static void *domains[2];
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   char *failure = NULL;

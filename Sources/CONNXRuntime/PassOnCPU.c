@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-// The passes as they are meant, without any haste: what the GPU's are compared with.
+// Simple reference implementations, to which the GPU's results are compared.
 
 static float activated(int activation, float x) {
   switch (activation) {

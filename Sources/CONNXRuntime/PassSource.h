@@ -27,12 +27,12 @@ static const char pass_source[] =
   "  for (int k = lanes / 2; k > 0; k /= 2) x += __shfl_xor_sync(0xffffffff, x, k);\n"
   "  return x;\n"
   "}\n"
-  // So many lanes of a warp for each row, whose numbers stay in their registers.
+  // A fixed number of lanes of a warp per row, whose elements stay in registers.
   "template <int most, int lanes> __device__ void scale(\n"
   "  const several *x, const several *bias, const several *weight, const several *shift, const several *residual,\n"
   "  several *y, several *sums, unsigned rows, unsigned columns, float epsilon) {\n"
   "  unsigned row = (blockIdx.x * blockDim.x + threadIdx.x) / lanes, lane = threadIdx.x % lanes;\n"
-  // Lanes without a row must stay, for others sum with them.
+  // Lanes without a row must not exit, because others shuffle with them.
   "  bool is_idle = row >= rows;\n"
   "  if (is_idle) row = 0;\n"
   "  x += (size_t)row * columns; y += (size_t)row * columns;\n"

@@ -3,16 +3,16 @@
 
 #include "Internal.h"
 
-/// A convolution, or a linear layer as one of images of one pixel, with what is done to its output:
-/// y = activation(x ∗ weight + bias + residual), channels last.
+/// A convolution, or a linear layer as a 1 × 1 convolution, with a fused epilogue: y = activation(x ∗ weight + bias +
+/// residual), channels last.
 typedef struct {
-  /// What a plan is made for.
+  /// The key of a plan.
   struct {
-    /// Of the numbers, as the library counts types.
+    /// Element type, as the library's code.
     int64_t type;
-    /// Of x: images and their height and width. A linear layer's rows are images.
+    /// Of x: images with their height and width. The rows of a linear layer are images.
     int64_t images, size[2], channels;
-    /// Weights lie [filter, row, column, channel of the group].
+    /// Weights are [filter, row, column, channel of the group].
     int64_t filters, kernel[2], groups;
     int64_t stride[2], dilation[2], leading[2], trailing[2];
     /// Height and width of y.
@@ -26,41 +26,41 @@ typedef struct {
 enum { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_RELU6, ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_GELU_TANH,
        ACTIVATION_QUICK_GELU, ACTIVATION_SIGMOID, ACTIVATION_HARD_SWISH, ACTIVATION_HARD_SIGMOID, ACTIVATION_TANH };
 
-/// A way to compute a product.
-typedef struct way {
-  /// Tells the stream to; `workspace` holds `bytes`.
-  char *(*run)(const struct way *, const product *, void *workspace, void *stream);
-  void (*destroy)(struct way *);
+/// An algorithm to compute a product.
+typedef struct algorithm {
+  /// Enqueues the product; `workspace` has `bytes` bytes.
+  char *(*run)(const struct algorithm *, const product *, void *workspace, void *stream);
+  void (*destroy)(struct algorithm *);
   size_t bytes;
-} way;
+} algorithm;
 
-enum { MOST_WAYS = 12 };
+enum { MOST_ALGORITHMS = 12 };
 
-/// Most memory that a way may compute in.
+/// Maximum workspace of an algorithm.
 enum { MOST_WORKSPACE = 64 << 20 };
 
-/// The ways of NVIDIA's libraries, and the program's own where channels do not mix; each adds some, most promising first, and
-/// gives how many there are then.
-size_t cublas_ways(const product *product, way **ways, size_t count);
-size_t cudnn_ways(const product *product, way **ways, size_t count);
-size_t own_ways(const product *product, way **ways, size_t count);
+/// Algorithms of NVIDIA's libraries, and the program's own for depthwise convolutions. Each function appends some, the
+/// most promising first, and returns the new count.
+size_t cublas_algorithms(const product *product, algorithm **algorithms, size_t count);
+size_t cudnn_algorithms(const product *product, algorithm **algorithms, size_t count);
+size_t own_algorithms(const product *product, algorithm **algorithms, size_t count);
 
-/// What stands behind a way that only multiplies: bias, residual and activation in one pass over y.
+/// The epilogue of an algorithm that only multiplies: bias, residual and activation in one pass over y.
 char *finish_on_gpu(const product *product, void *stream);
 
-/// Whether each pixel is multiplied by itself.
+/// Whether it is a 1 × 1 convolution.
 bool is_pointwise(const product *product);
 
-/// Whether no channel is mixed with others: weights lie [row, column, channel] then.
+/// Whether it is a depthwise convolution; weights are then [row, column, channel].
 bool is_depthwise(const product *product);
 
-/// Runs it on the GPU in the fastest of the ways, which are tried when such a layer is first seen.
+/// Runs on the GPU with the fastest algorithm, which is determined when the layer is first used.
 char *product_on_gpu(const product *product, void *stream);
 
-/// Runs it here; numbers in `f32` only.
+/// Runs on the CPU, in `f32` only.
 void product_on_cpu(const product *product);
 
-/// A window that slides over images, of one number a channel.
+/// A sliding window over images, per channel.
 typedef struct {
   int type;
   bool is_mean, counts_padding;

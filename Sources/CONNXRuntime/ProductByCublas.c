@@ -4,7 +4,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 
-// Products of matrices by NVIDIA's cuBLASLt. A row-major y [rows, filters] is its column-major [filters, rows].
+// Matrix products by NVIDIA's cuBLASLt. A row-major y [rows, filters] is its column-major [filters, rows].
 
 enum {
   LT_COMPUTE_32F = 68,
@@ -21,7 +21,7 @@ enum {
   LT_ALGORITHMS = 4,
 };
 
-/// An algorithm with what it needs, as cuBLASLt lays it out.
+/// An algorithm with its requirements, in cuBLASLt's layout.
 typedef struct {
   uint64_t algorithm[8];
   size_t workspace;
@@ -48,13 +48,13 @@ static struct {
 } lt;
 
 typedef struct {
-  way way;
+  algorithm algorithm;
   void *description, *weight, *x, *y;
   lt_choice choice;
   bool has_epilogue;
-} lt_way;
+} lt_algorithm;
 
-/// Once, under the lock of whoever makes plans.
+/// Loads the library once; call with the planning lock held.
 static bool is_there(void) {
   if (lt.handle) return true;
   void *library = NULL;
@@ -73,8 +73,8 @@ static bool is_there(void) {
          && gpu_find(library, (void **)&lt.multiply, "cublasLtMatmul") && lt.create(&lt.handle) == 0;
 }
 
-static void destroy(way *it) {
-  lt_way *own = (lt_way *)it;
+static void destroy(algorithm *it) {
+  lt_algorithm *own = (lt_algorithm *)it;
   if (own->description) lt.describe_destroy(own->description);
   void *layouts[] = {own->weight, own->x, own->y};
   for (int i = 0; i < 3; i++) {
@@ -83,8 +83,8 @@ static void destroy(way *it) {
   free(own);
 }
 
-static char *run(const way *it, const product *product, void *workspace, void *stream) {
-  const lt_way *own = (const lt_way *)it;
+static char *run(const algorithm *it, const product *product, void *workspace, void *stream) {
+  const lt_algorithm *own = (const lt_algorithm *)it;
   int code = 0;
   if (own->has_epilogue)
     code = lt.describe_set(own->description, LT_BIAS, &product->bias, sizeof product->bias);
@@ -100,14 +100,14 @@ static char *run(const way *it, const product *product, void *workspace, void *s
   return own->has_epilogue ? NULL : finish_on_gpu(product, stream);
 }
 
-/// cuBLASLt's number of a type.
+/// cuBLASLt's code of a type.
 static int type_of(int64_t type) { return type == FLOAT16 ? 2 : type == BFLOAT16 ? 14 : 0; }
 
-static lt_way *make(const product *product, int epilogue) {
-  lt_way *own = calloc(1, sizeof *own);
+static lt_algorithm *make(const product *product, int epilogue) {
+  lt_algorithm *own = calloc(1, sizeof *own);
   if (!own) return NULL;
-  own->way.run = run;
-  own->way.destroy = destroy;
+  own->algorithm.run = run;
+  own->algorithm.destroy = destroy;
   own->has_epilogue = epilogue != LT_EPILOGUE_NONE;
   int type = type_of(product->layer.type), turned = LT_TRANSPOSED;
   uint64_t rows = (uint64_t)(product->layer.images * product->layer.size[0] * product->layer.size[1]);
@@ -123,11 +123,11 @@ static lt_way *make(const product *product, int epilogue) {
               && lt.describe_set(own->description, LT_BIAS_TYPE, &type, sizeof type) == 0;
   }
   if (is_made) return own;
-  destroy(&own->way);
+  destroy(&own->algorithm);
   return NULL;
 }
 
-size_t cublas_ways(const product *product, way **ways, size_t count) {
+size_t cublas_algorithms(const product *product, algorithm **algorithms, size_t count) {
   if (!is_pointwise(product) || !is_there()) return count;
   int epilogue = LT_EPILOGUE_NONE;
   switch (product->layer.activation) {
@@ -139,7 +139,7 @@ size_t cublas_ways(const product *product, way **ways, size_t count) {
   size_t most = MOST_WORKSPACE;
   lt_choice choices[LT_ALGORITHMS];
   int found = 0;
-  lt_way *first = make(product, epilogue);
+  lt_algorithm *first = make(product, epilogue);
   if (first && lt.preference(&preference) == 0
       && lt.preference_set(preference, LT_WORKSPACE, &most, sizeof most) == 0
       && lt.choose(
@@ -147,15 +147,15 @@ size_t cublas_ways(const product *product, way **ways, size_t count) {
            choices, &found)
            != 0)
     found = 0;
-  for (int i = 0; i < found && count < MOST_WAYS; i++) {
+  for (int i = 0; i < found && count < MOST_ALGORITHMS; i++) {
     if (choices[i].state != 0) continue;
-    lt_way *own = make(product, epilogue);
+    lt_algorithm *own = make(product, epilogue);
     if (!own) break;
     own->choice = choices[i];
-    own->way.bytes = choices[i].workspace;
-    ways[count++] = &own->way;
+    own->algorithm.bytes = choices[i].workspace;
+    algorithms[count++] = &own->algorithm;
   }
   if (preference) lt.preference_destroy(preference);
-  if (first) destroy(&first->way);
+  if (first) destroy(&first->algorithm);
   return count;
 }

@@ -1,9 +1,9 @@
 #include "Cudnn.h"
 #include "GPU.h"
 
-// Convolutions, and products of matrices, with what stands behind them.
+// Convolutions and matrix products with fused epilogues.
 
-/// Names of a graph's tensors.
+/// Identifiers of a graph's tensors.
 enum { NAME_X = 1, NAME_WEIGHT, NAME_BIAS, NAME_RESIDUAL, NAME_Y, NAME_BETWEEN };
 
 static void *tensor(
@@ -66,7 +66,7 @@ static void multiply(cudnn_builder *it, void *x, void *weight, void *y) {
   cudnn_add(it, operation);
 }
 
-/// How cuDNN calls an activation; false where it has none such.
+/// cuDNN's activation mode; false if it has none.
 static bool mode_of(int64_t activation, int *mode, double *beta, double *upper) {
   *beta = *upper = 0;
   switch (activation) {
@@ -82,7 +82,7 @@ static bool mode_of(int64_t activation, int *mode, double *beta, double *upper) 
   }
 }
 
-/// Shapes and strides of a layer's tensors, as cuDNN orders axes.
+/// Shapes and strides of a layer's tensors in cuDNN's order.
 typedef struct {
   int64_t rank, x[4], x_strides[4], weight[4], weight_strides[4], y[4], y_strides[4], bias[4], bias_strides[4];
 } geometry;
@@ -108,7 +108,7 @@ static geometry shapes(const product *product) {
     {filters, 1, filters, filters}};
 }
 
-/// The graph of a layer; with `is_whole` also what stands behind the product.
+/// The graph of a layer, with the epilogue if `is_whole`.
 static void build(cudnn_builder *it, const product *product, bool is_whole) {
   geometry at = shapes(product);
   int type = cudnn_type(product->layer.type), mode = 0;
@@ -117,7 +117,7 @@ static void build(cudnn_builder *it, const product *product, bool is_whole) {
   void *x = tensor(it, NAME_X, type, at.rank, at.x, at.x_strides);
   void *weight = tensor(it, NAME_WEIGHT, type, at.rank, at.weight, at.weight_strides);
   int steps = is_whole ? 1 + (product->layer.has_residual != 0) + has_mode : 0;
-  // The last of the steps gives y, those before something in between.
+  // The last operation writes y, earlier ones virtual tensors.
   int64_t between = NAME_BETWEEN;
   void *y = tensor(it, steps ? between++ : NAME_Y, type, at.rank, at.y, at.y_strides);
   if (at.rank == 3) multiply(it, x, weight, y);
@@ -133,21 +133,21 @@ static void build(cudnn_builder *it, const product *product, bool is_whole) {
   }
 }
 
-// MARK: - Ways
+// MARK: - Algorithms
 
 typedef struct {
-  way way;
+  algorithm algorithm;
   cudnn_plan plan;
   bool is_whole;
-} cudnn_way;
+} cudnn_algorithm;
 
-static void destroy(way *it) {
-  cudnn_forget(((cudnn_way *)it)->plan);
+static void destroy(algorithm *it) {
+  cudnn_forget(((cudnn_algorithm *)it)->plan);
   free(it);
 }
 
-static char *run(const way *it, const product *product, void *workspace, void *stream) {
-  const cudnn_way *own = (const cudnn_way *)it;
+static char *run(const algorithm *it, const product *product, void *workspace, void *stream) {
+  const cudnn_algorithm *own = (const cudnn_algorithm *)it;
   const int64_t names[5] = {NAME_X, NAME_WEIGHT, NAME_Y, NAME_BIAS, NAME_RESIDUAL};
   const void *pointers[5] = {product->x, product->weight, product->y, product->bias, product->residual};
   int64_t count = own->is_whole ? 4 + (product->layer.has_residual != 0) : 3;
@@ -158,31 +158,31 @@ static char *run(const way *it, const product *product, void *workspace, void *s
 /// The third is rarely better, and each takes a tenth of a second to compile.
 enum { MOST_PLANS = 2 };
 
-static size_t add(const product *product, bool is_whole, size_t most, way **ways, size_t count) {
+static size_t add(const product *product, bool is_whole, size_t most, algorithm **algorithms, size_t count) {
   cudnn_builder graph = {0};
   cudnn_plan plans[MOST_PLANS];
   build(&graph, product, is_whole);
   size_t made = cudnn_search(&graph, most, plans);
   cudnn_take_apart(&graph);
   for (size_t i = 0; i < made; i++) {
-    cudnn_way *own = count < MOST_WAYS ? calloc(1, sizeof *own) : NULL;
+    cudnn_algorithm *own = count < MOST_ALGORITHMS ? calloc(1, sizeof *own) : NULL;
     if (!own) {
       cudnn_forget(plans[i]);
       continue;
     }
-    *own = (cudnn_way){{run, destroy, plans[i].bytes}, plans[i], is_whole};
-    ways[count++] = &own->way;
+    *own = (cudnn_algorithm){{run, destroy, plans[i].bytes}, plans[i], is_whole};
+    algorithms[count++] = &own->algorithm;
   }
   return count;
 }
 
-size_t cudnn_ways(const product *product, way **ways, size_t count) {
+size_t cudnn_algorithms(const product *product, algorithm **algorithms, size_t count) {
   if (!cudnn_is_there()) return count;
   int mode;
   double beta, upper;
   bool has_mode = product->layer.activation == ACTIVATION_NONE
                   || mode_of(product->layer.activation, &mode, &beta, &upper);
-  if (has_mode) count = add(product, true, MOST_PLANS, ways, count);
-  // What stands behind the product as a pass of its own is slower wherever there is a choice.
-  return count > 0 ? count : add(product, false, MOST_PLANS, ways, count);
+  if (has_mode) count = add(product, true, MOST_PLANS, algorithms, count);
+  // A separate pass for the epilogue is always slower than a fused one.
+  return count > 0 ? count : add(product, false, MOST_PLANS, algorithms, count);
 }

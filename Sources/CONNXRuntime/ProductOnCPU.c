@@ -2,9 +2,9 @@
 
 #include <math.h>
 
-// Products and windows as they are meant, without any haste: what the GPU's are compared with.
+// Simple reference implementations, to which the GPU's results are compared.
 
-/// The place of row and column `at` of a window in the input; -1 outside of it.
+/// The input coordinate of a window position's tap; -1 outside the input.
 static int64_t place(int64_t result, int64_t stride, int64_t leading, int64_t tap, int64_t dilation, int64_t size) {
   int64_t at = result * stride - leading + tap * dilation;
   return at >= 0 && at < size ? at : -1;

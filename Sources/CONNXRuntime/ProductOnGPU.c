@@ -1,11 +1,11 @@
 #include "GPU.h"
 #include "Product.h"
 
-/// The fastest way of a layer, for all that are alike.
+/// The fastest algorithm for a layer's shapes.
 typedef struct plan {
   struct plan *next;
   product like;
-  way *way;
+  algorithm *algorithm;
 } plan;
 
 static plan *plans;
@@ -21,17 +21,17 @@ char *finish_on_gpu(const product *it, void *stream) {
 // MARK: - Plans
 
 typedef struct {
-  const way *way;
+  const algorithm *algorithm;
   const product *product;
   void *workspace, *stream;
 } attempt;
 
 static char *try_once(void *argument) {
   const attempt *it = argument;
-  return it->way->run(it->way, it->product, it->workspace, it->stream);
+  return it->algorithm->run(it->algorithm, it->product, it->workspace, it->stream);
 }
 
-/// Multiplications that take a GPU a microsecond or so.
+/// Multiply-adds that a GPU computes within about a microsecond.
 enum { FEW_OPERATIONS = 500 * 1000 * 1000 };
 
 static double operations(const product *it) {
@@ -39,28 +39,28 @@ static double operations(const product *it) {
          * (double)(it->layer.kernel[0] * it->layer.kernel[1] * it->layer.channels / it->layer.groups);
 }
 
-/// The fastest of all ways that work.
-static char *choose(const product *it, void *stream, way **chosen) {
-  way *ways[MOST_WAYS];
-  size_t count = cublas_ways(it, ways, 0);
-  count = own_ways(it, ways, count);
-  // Its kernels are compiled one by one, which pays for large layers only, and none reads the weights of channels that do
-  // not mix as they lie.
-  if (!is_depthwise(it) && (count == 0 || operations(it) > FEW_OPERATIONS)) count = cudnn_ways(it, ways, count);
+/// Benchmarks all algorithms and selects the fastest.
+static char *choose(const product *it, void *stream, algorithm **chosen) {
+  algorithm *algorithms[MOST_ALGORITHMS];
+  size_t count = cublas_algorithms(it, algorithms, 0);
+  count = own_algorithms(it, algorithms, count);
+  // cuDNN compiles each kernel separately, which pays off for large layers only, and none supports the layout of
+  // depthwise weights.
+  if (!is_depthwise(it) && (count == 0 || operations(it) > FEW_OPERATIONS)) count = cudnn_algorithms(it, algorithms, count);
   char *failure = NULL;
   float least = 0;
   *chosen = NULL;
   for (size_t i = 0; i < count; i++) {
-    attempt own = {ways[i], it, NULL, stream};
+    attempt own = {algorithms[i], it, NULL, stream};
     float milliseconds = 0;
-    char *trouble = gpu_reserve(ways[i]->bytes, &own.workspace);
+    char *trouble = gpu_reserve(algorithms[i]->bytes, &own.workspace);
     if (!trouble) trouble = gpu_time(try_once, &own, stream, &milliseconds);
     if (!trouble && (!*chosen || milliseconds < least)) {
       if (*chosen) (*chosen)->destroy(*chosen);
-      *chosen = ways[i];
+      *chosen = algorithms[i];
       least = milliseconds;
     } else {
-      ways[i]->destroy(ways[i]);
+      algorithms[i]->destroy(algorithms[i]);
     }
     if (trouble && !failure) failure = trouble;
     else free(trouble);
@@ -72,10 +72,10 @@ static char *choose(const product *it, void *stream, way **chosen) {
   return failure ? failure : strdup("NVIDIA's libraries have no kernel for a layer");
 }
 
-static char *plan_for(const product *it, void *stream, way **chosen) {
+static char *plan_for(const product *it, void *stream, algorithm **chosen) {
   for (plan *known = plans; known; known = known->next) {
     if (memcmp(&known->like.layer, &it->layer, sizeof it->layer) == 0) {
-      *chosen = known->way;
+      *chosen = known->algorithm;
       return NULL;
     }
   }
@@ -90,11 +90,11 @@ static char *plan_for(const product *it, void *stream, way **chosen) {
 
 char *product_on_gpu(const product *it, void *stream) {
   pthread_mutex_lock(&gpu_planning);
-  way *way = NULL;
+  algorithm *algorithm = NULL;
   void *workspace = NULL;
-  char *failure = plan_for(it, stream, &way);
-  if (!failure) failure = gpu_reserve(way->bytes, &workspace);
-  if (!failure) failure = way->run(way, it, workspace, stream);
+  char *failure = plan_for(it, stream, &algorithm);
+  if (!failure) failure = gpu_reserve(algorithm->bytes, &workspace);
+  if (!failure) failure = algorithm->run(algorithm, it, workspace, stream);
   pthread_mutex_unlock(&gpu_planning);
   return failure;
 }

@@ -4,11 +4,11 @@
 
 #include <stdio.h>
 
-// Windows that slide over images where channels do not mix, by the program's own kernels.
+// Depthwise windows with the program's own kernels.
 
 static const gpu_source windows = {"windows.cu", window_source};
 
-/// What the kernels of windows are given.
+/// The kernels' arguments.
 typedef struct {
   int height, width, columns, result_height, result_width, top, left, tiles;
   unsigned count;
@@ -16,7 +16,7 @@ typedef struct {
 
 enum { TILE = 8, PART = 4 };
 
-static char *run_depthwise(const way *it, const product *product, void *workspace, void *stream) {
+static char *run_depthwise(const algorithm *it, const product *product, void *workspace, void *stream) {
   (void)it;
   (void)workspace;
   char name[40];
@@ -38,19 +38,19 @@ static char *run_depthwise(const way *it, const product *product, void *workspac
   return gpu_launch(kernel, (count + GPU_BLOCK - 1) / GPU_BLOCK, stream, arguments);
 }
 
-static void destroy(way *it) { free(it); }
+static void destroy(algorithm *it) { free(it); }
 
-size_t own_ways(const product *it, way **ways, size_t count) {
+size_t own_algorithms(const product *it, algorithm **algorithms, size_t count) {
   int64_t size = it->layer.kernel[0], stride = it->layer.stride[0];
   bool is_own = is_depthwise(it) && it->layer.channels % PART == 0 && it->layer.kernel[1] == size
                 && it->layer.stride[1] == stride && (size == 3 || size == 5 || size == 7) && (stride == 1 || stride == 2)
                 && it->layer.dilation[0] == 1 && it->layer.dilation[1] == 1;
-  if (!is_own || count == MOST_WAYS) return count;
-  way *own = calloc(1, sizeof *own);
+  if (!is_own || count == MOST_ALGORITHMS) return count;
+  algorithm *own = calloc(1, sizeof *own);
   if (!own) return count;
   own->run = run_depthwise;
   own->destroy = destroy;
-  ways[count++] = own;
+  algorithms[count++] = own;
   return count;
 }
 

@@ -1,6 +1,6 @@
 #include "NumberSource.h"
 
-// Windows that slide over images where channels do not mix.
+// Depthwise convolution and pooling windows.
 static const char window_source[] =
   NUMBER_SOURCE
   "struct window { int height, width, columns, result_height, result_width, top, left, tiles; unsigned count; };\n"
@@ -29,7 +29,7 @@ static const char window_source[] =
   "      several w = weight[(r * size + s) * at.columns + column];\n"
   "      spread(w, taps[s]);\n"
   "    }\n"
-  // All of a row is asked for before any of it is used.
+  // All loads of a row are issued before any is used.
   "    several a[span];\n"
   "    #pragma unroll\n"
   "    for (int j = 0; j < span; j++) {\n"
@@ -87,7 +87,7 @@ static const char window_source[] =
   "  #pragma unroll\n"
   "  for (int r = 0; r < height; r++) {\n"
   "    int from = row * stride_y - at.top + r;\n"
-  // All of a row is asked for before any of it is used.
+  // All loads of a row are issued before any is used.
   "    several a[columns ? columns : 1];\n"
   "    bool is_inside[columns ? columns : 1];\n"
   "    for (int s = 0; s < width; s += columns ? columns : 1) {\n"

@@ -57,7 +57,7 @@ static dnnl_status_t add_argument(
   return dnnl_success;
 }
 
-/// Scales and zero points lie beside the primitive, the scratchpad is the caller's.
+/// Scales and zero points are stored with the primitive, the scratchpad belongs to the caller.
 static dnnl_status_t add_kept_and_scratchpad(onednn_operation *operation, void *scratchpad) {
   dnnl_status_t status = dnnl_success;
 #if API3
@@ -139,12 +139,12 @@ int onednn_operation_bind_arguments(
   int status = dnnl_success;
   onednn_layout *numbers = NULL;
   release_arguments(operation);
-  // oneDNN 2.6 does not say how a normalisation wants the gradients of scale and shift: one number a channel.
+  // oneDNN 2.6 does not report the layout of the gradients of scale and shift: one element per channel.
   if (operation->channels > 0)
     CHECK(onednn_layout_create(&numbers, ONEDNN_F32, 1, &operation->channels, ONEDNN_PLAIN));
   for (int i = 0; i < count; i++) {
 #if API3
-    // Version 2.6 counts the shift among what the gradient reads.
+    // Version 2.6 lists the shift among the inputs of the gradient.
     if (arguments[i] == ONEDNN_SHIFT && operation->is_backward) continue;
 #endif
     bool is_number = arguments[i] >= ONEDNN_MEAN && arguments[i] <= ONEDNN_DIFF_SHIFT;

@@ -29,7 +29,7 @@ const char *onednn_instruction_set(void) {
   }
 }
 
-// The values of instruction sets are bits: each contains those it builds on.
+// Instruction sets are bit masks: each contains those it builds on.
 #define HAS(set) (((int)dnnl_get_effective_cpu_isa() & (int)(set)) == (int)(set))
 
 bool onednn_has_arithmetic(onednn_element element) {
@@ -71,7 +71,7 @@ dnnl_status_t onednn_describe(
 
 typedef void (*set_threads_function)(int);
 
-// Looked up rather than linked: oneDNN brings its own OpenMP (libgomp, libomp), or none at all.
+// Looked up at run time, because oneDNN is built with different OpenMP libraries (libgomp, libomp), or with none.
 static set_threads_function find_set_threads(void) {
   static _Atomic(set_threads_function) found;
   static atomic_bool looked_up;
@@ -95,7 +95,7 @@ uint64_t onednn_prepare_thread(void) {
 uint64_t onednn_flush_denormals(void) {
 #if defined(__SSE2__)
   uint64_t control = _mm_getcsr();
-  onednn_restore_denormals(control | 0x8040);  // flush to zero, denormals are zero
+  onednn_restore_denormals(control | 0x8040);  // FTZ and DAZ: flush to zero, denormals are zero
   return control;
 #elif defined(__aarch64__)
   uint64_t control;

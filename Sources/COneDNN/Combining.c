@@ -1,6 +1,6 @@
 #include "Internal.h"
 
-// MARK: - Two values, several, and rows of one
+// MARK: - Binary operations, concatenation, normalisation
 
 int onednn_binary_create(
     onednn_context *context, onednn_binary_kind kind, const onednn_layout *first,

@@ -1,4 +1,4 @@
-// What the files of this target share.
+// Declarations shared by the files of this target.
 #ifndef ZOETROPE_CONEDNN_INTERNAL_H
 #define ZOETROPE_CONEDNN_INTERNAL_H
 
@@ -40,7 +40,7 @@ struct onednn_layout {
 
 enum { MAXIMUM_SOURCES = 8, KEPT_ARGUMENTS = 5, MAXIMUM_ARGUMENTS = MAXIMUM_SOURCES + 5 };
 
-/// Scales and zero points that oneDNN 3 takes as arguments when it executes.
+/// Scales and zero points, which oneDNN 3 takes as arguments of the execution.
 typedef struct {
   int argument;
   onednn_element element;
@@ -61,7 +61,7 @@ struct onednn_operation {
   bool is_backward; // of a normalisation
 };
 
-/// Sizes of a sliding window as oneDNN wants them, frames first where there are any.
+/// Sizes of a sliding window in oneDNN's order, with frames first if there are any.
 typedef struct {
   int rank; // of source and destination
   int64_t source[5], destination[5], weights[6];
@@ -72,11 +72,11 @@ typedef struct {
 onednn_window onednn_convolution_window(const onednn_convolution_options *options);
 onednn_window onednn_pooling_window(const onednn_pooling_options *options);
 
-/// How long the innermost dimension is.
+/// Length of the innermost dimension.
 int64_t onednn_layout_last_dimension(const onednn_layout *layout);
-/// A layout of its own; null where there is none to copy.
+/// Copies a layout; null if there is none.
 onednn_layout *onednn_copy_descriptor(borrowed_descriptor source);
-/// Wraps a primitive description, which it takes over.
+/// Creates a primitive from its description and takes ownership of the latter.
 int onednn_finish(
     onednn_context *context, dnnl_primitive_desc_t description, onednn_operation **operation);
 /// Attributes of a primitive whose scratchpad the caller owns.

@@ -34,8 +34,8 @@ static float eltwise_beta(onednn_activation activation) {
   }
 }
 
-/// Attributes of a primitive whose scratchpad the caller owns, so that it may run in any thread and a plan
-/// shares one buffer.
+/// Attributes of a primitive whose scratchpad the caller owns, so that any thread may run it and a plan shares one
+/// buffer.
 dnnl_status_t onednn_make_attributes(dnnl_primitive_attr_t *attributes) {
   dnnl_status_t status = dnnl_success;
   *attributes = NULL;
@@ -76,7 +76,7 @@ static dnnl_status_t append_eltwise(
       eltwise_beta(activation), scale);
 }
 
-/// 0 needs none.
+/// A zero point of 0 needs no attribute.
 static dnnl_status_t set_zero_point(dnnl_primitive_attr_t attributes, int argument, int32_t value) {
   if (value == 0) return dnnl_success;
 #if API3
@@ -86,8 +86,7 @@ static dnnl_status_t set_zero_point(dnnl_primitive_attr_t attributes, int argume
 #endif
 }
 
-/// What follows the sum over weights: times scales, plus what is there, activation, divided by the
-/// destination's scale.
+/// The epilogue: scales, accumulation, activation, and division by the destination's scale.
 static dnnl_status_t convolution_attributes(
     dnnl_primitive_attr_t *attributes, const onednn_convolution_options *o) {
   dnnl_status_t status = dnnl_success;
@@ -106,8 +105,8 @@ static dnnl_status_t convolution_attributes(
     CHECK(dnnl_primitive_attr_set_scales_mask(*attributes, DNNL_ARG_WEIGHTS, o->groups > 1 ? 3 : 1));
     CHECK(dnnl_primitive_attr_set_scales_mask(*attributes, DNNL_ARG_DST, 0));
 #else
-    // API v2 divides by the destination's scale at the end only with the activation's own factor; a ReLU and
-    // nothing at all commute with the division.
+    // API v2 can divide by the destination's scale after the activation only through the activation's own factor; ReLU
+    // and the identity commute with the division.
     bool commutes = o->activation == ONEDNN_IDENTITY || o->activation == ONEDNN_RELU;
     float *scales = malloc(o->out_channels * sizeof *scales);
     if (!scales) return dnnl_out_of_memory;
@@ -164,7 +163,7 @@ int onednn_finish(
 }
 
 #if API3
-/// What is an argument of the execution, kept beside the primitive; elements of four bytes.
+/// Stores an argument of the execution with the primitive; elements have four bytes.
 static dnnl_status_t keep(
     onednn_operation *operation, int argument, onednn_element element, int64_t count,
     const void *values) {

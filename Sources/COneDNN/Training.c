@@ -1,9 +1,9 @@
 #include "Internal.h"
 
-// Primitives that train: forward passes that keep what is needed, and their gradients. All tensors of pictures are
-// float32, channels last but for Winograd's.
+// Training primitives: forward passes that keep intermediate results, and gradients. Image tensors are float32,
+// channels last except for Winograd convolution.
 
-/// Makes the forward primitive or the backward one, and takes its description over.
+/// Creates the forward or backward primitive and takes ownership of its description.
 static int finish(
     onednn_context *context, onednn_direction direction, dnnl_primitive_desc_t *forward,
     dnnl_primitive_desc_t *backward, onednn_operation **out) {
@@ -23,7 +23,7 @@ int onednn_convolution_training_create(
   int64_t bias_dims[] = {o->out_channels};
   onednn_window w = onednn_convolution_window(o);
   dnnl_alg_kind_t algorithm = o->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
-  // Winograd's kernels know blocked pictures only.
+  // Winograd kernels support only the blocked layout.
   onednn_format format = o->winograd ? ONEDNN_BLOCKED : ONEDNN_CHANNELS_LAST;
 
   CHECK(onednn_layout_create(&source, ONEDNN_F32, w.rank, w.source, format));

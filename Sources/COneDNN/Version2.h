@@ -1,16 +1,15 @@
-// What oneDNN 2 calls otherwise: the functions of oneDNN 3 that make descriptions of primitives, made of oneDNN 2's two steps.
-// The files of this target are written against oneDNN 3; this table, and what is marked `#if API3` because it is no mere
-// name, is all that differs.
+// Compatibility with oneDNN 2: implements the functions of oneDNN 3 that create primitive descriptions through oneDNN
+// 2's two steps. The files of this target are written for oneDNN 3; all differences are here or marked with `#if API3`.
 #ifndef ZOETROPE_CONEDNN_VERSION2_H
 #define ZOETROPE_CONEDNN_VERSION2_H
 
-/// `dnnl_primitive_desc_create`, one thread at a time: until version 2.7 oneDNN plans convolutions with a static variable, and
-/// two threads that plan other elements at once get kernels that compute something else.
+/// `dnnl_primitive_desc_create`, serialised: until version 2.7 oneDNN uses a static variable when it plans
+/// convolutions, and two threads that plan different element types at once get wrong kernels.
 dnnl_status_t onednn_describe(
     dnnl_primitive_desc_t *out, const_dnnl_op_desc_t request, const_dnnl_primitive_attr_t attributes,
     dnnl_engine_t engine, const_dnnl_primitive_desc_t hint);
 
-/// A description of what `request` holds; `hint` is the forward primitive of a backward one.
+/// Creates the description of `request`; `hint` is the forward primitive of a backward one.
 #define DESCRIBE(init, hint)                                                                       \
   do {                                                                                             \
     dnnl_status_t init_status = (init);                                                            \
@@ -55,7 +54,7 @@ static inline dnnl_status_t dnnl_convolution_backward_weights_primitive_desc_cre
       forward);
 }
 
-// oneDNN 2's pooling without dilation; no network here has one.
+// oneDNN 2's pooling without dilation, which no network here uses.
 static inline dnnl_status_t dnnl_pooling_forward_primitive_desc_create(
     dnnl_primitive_desc_t *out, dnnl_engine_t engine, dnnl_prop_kind_t kind, dnnl_alg_kind_t algorithm,
     borrowed_descriptor source, borrowed_descriptor destination, const dnnl_dims_t strides,

@@ -1,6 +1,6 @@
 #include "Internal.h"
 
-// A window's sizes, written once for pictures and for frames.
+// Sizes of a window, for images and for videos.
 
 static void put_sizes(
     onednn_window *window, const onednn_frames *frames, int64_t batch, int64_t in_channels,

@@ -17,8 +17,8 @@ int sqlite_guard(void *database) {
   return SQLITE_OK;
 }
 
-// SQLite's scalar, aggregate, window, date, mathematical and JSON functions. Left out: load_extension, fts3_tokenizer,
-// functions about the connection, and those that make blobs of any size.
+// SQLite's scalar, aggregate, window, date, mathematical and JSON functions. Excluded are load_extension,
+// fts3_tokenizer, functions that reveal connection state, and those that create blobs of any size.
 static const char *const functions[] = {
     "abs", "char", "coalesce", "concat", "concat_ws", "format", "glob", "hex", "ifnull", "if", "iif", "instr", "length",
     "like", "likelihood", "likely", "lower", "ltrim", "max", "min", "nullif", "octet_length", "printf", "quote", "random",
@@ -56,7 +56,7 @@ static int64_t milliseconds_now(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-// The deadline itself travels as the pointer, so that nothing has to be freed.
+// The deadline itself is passed as the pointer, so that nothing has to be freed.
 static int is_late(void *deadline) { return milliseconds_now() > (int64_t)(intptr_t)deadline; }
 
 void sqlite_limit_time(void *database, int milliseconds) {

@@ -2,19 +2,20 @@ import Escaping
 import Foundation
 import Video
 
-/// Clips that a table lists: CSV with a header row, or separated by tabs, semicolons or spaces, with or without one, or JSON
-/// (`ListTable`). A row has a path (`path`, `video_name`, `filename`, …) and a label (`label`, `tag`, `class`, …), perhaps `split` and
-/// `group` (`ListColumns`). Kinetics' columns `label`, `youtube_id`, `time_start`, `time_end`, `split` name files
-/// `<youtube_id>_<start>_<end>.mp4`, six digits each.
+/// Clips listed in a table: CSV with a header row, or separated by tabs, semicolons or spaces, with or without a header
+/// row, or JSON (`ListTable`). A row has a path (`path`, `video_name`, `filename`, …) and a label (`label`, `tag`,
+/// `class`, …), optionally `split` and `group` (`ListColumns`). Kinetics' columns `label`, `youtube_id`, `time_start`,
+/// `time_end`, `split` name files `<youtube_id>_<start>_<end>.mp4`, six digits each.
 ///
-/// `splits` is one file, or a folder with one for each part (`ListFolder`), which is the split of rows without one. Where a file is looked for: `ClipSearch`.
+/// `splits` is one file, or a folder with one file per split (`ListFolder`), which is the split of rows without one.
+/// Files are searched for by `ClipSearch`.
 struct CSVLayout {
     let root: String
     let splits: String?
-    /// Column that names the source of a clip; nil is `group`, where it stands.
+    /// Column with the source of a clip; nil is `group`, if it exists.
     var groupColumn: String?
 
-    /// A row of a list, before its file is looked for.
+    /// A row of a list before its file is searched for.
     private struct Entry {
         let file: String
         let row: Int
@@ -36,7 +37,7 @@ struct CSVLayout {
                 "\(splits): all clips count as train: set `dataset.splits` to a folder that has a list of each part")
         }
         var search = ClipSearch(root: root, names: entries.map(\.name))
-        // By bytes: paths in different Unicode forms are different files.
+        // Compared by bytes: paths in different Unicode forms are different files.
         var clips: [[UInt8]: Clip] = [:]
         for entry in entries {
             let path = search.place(of: entry.name, label: entry.label, split: entry.split)
@@ -54,7 +55,7 @@ struct CSVLayout {
         return listing
     }
 
-    /// The rows of all lists; those of a part without rows or labels are left out with a note.
+    /// The rows of all lists; lists of a split without rows or labels are omitted with a note.
     private func entries(_ files: [(path: String, split: Split?)], notes: inout [String]) throws -> [Entry] {
         var entries: [Entry] = []
         var first: DatasetError?
@@ -68,7 +69,8 @@ struct CSVLayout {
             {
                 first = first ?? error
                 notes.append(
-                    "\(file.path) is not read: it has no labels, so there is no \(file.split?.rawValue ?? "such") part")
+                    "\(file.path) is not read because it has no labels, so there are no \(file.split?.rawValue ?? "such") clips"
+                )
             }
         }
         if entries.isEmpty, let first { throw first }
@@ -108,7 +110,7 @@ struct CSVLayout {
         }
     }
 
-    /// The columns of a list, and notes of those that may be meant otherwise than they are read.
+    /// The columns of a list, and notes about ambiguous ones.
     private func columns(
         of table: ListTable, file: String, split: Split?, notes: inout [String]
     ) throws -> ListColumns {
@@ -129,13 +131,13 @@ struct CSVLayout {
         let width = table.header.count
         if let row = table.rows.first(where: { !ListTable.isBlank(Array($0.cells.dropFirst(width))) }) {
             notes.append(
-                "\(file), row \(row.number): it has \(row.cells.count) fields, and the header row \(width): what is beyond is not read; "
+                "\(file), row \(row.number): it has \(row.cells.count) fields, but the header row has \(width); the additional fields are ignored; "
                     + "quote fields that contain the separator")
         }
         return columns
     }
 
-    /// What the row calls the clip: a path, or Kinetics' identifier and times.
+    /// The row's clip name: a path, or Kinetics' identifier and times.
     private func name(
         _ row: ListTable.Row, _ columns: ListColumns, _ listed: ListedPath, _ file: String
     ) throws -> ClipSearch.Name {
@@ -155,12 +157,12 @@ struct CSVLayout {
         return name
     }
 
-    /// The split that the row names; nil if it names none.
+    /// The row's split; nil if it has none.
     private static func split(_ row: ListTable.Row, _ columns: ListColumns, _ file: String) throws -> Split? {
         guard let text = row.cell(columns.split) else { return nil }
         guard let known = SplitNames.split(value: text) else {
             throw DatasetError.malformedRow(
-                file: file, row: row.number, reason: "the split \(text) is none of train, validation, test")
+                file: file, row: row.number, reason: "the split \(text) is not train, validation or test")
         }
         return known
     }
@@ -173,7 +175,7 @@ struct CSVLayout {
 }
 
 extension ListTable.Row {
-    /// The trimmed text of a column; nil if it is empty or not there.
+    /// The trimmed text of a column; nil if it is empty or missing.
     func cell(_ column: Int?) -> String? {
         guard let column, cells.indices.contains(column) else { return nil }
         let text = cells[column].trimmingCharacters(in: .whitespacesAndNewlines)

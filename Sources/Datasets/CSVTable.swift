@@ -1,18 +1,18 @@
-/// Comma-separated values (RFC 4180) with a header row, or with another separator, read byte by byte: a comma after U+0600 parts
-/// two fields, though Swift counts both as one character.
+/// Comma-separated values (RFC 4180) with a header row, or with another separator, parsed by bytes: Swift would combine
+/// a comma after U+0600 with it into one character.
 package struct CSVTable {
-    /// A field that begins with a quote has no closing one.
+    /// A quoted field without a closing quote.
     package struct Unterminated: Error {
-        /// On which the field begins, from 1.
+        /// Line on which the field begins, from 1.
         let line: Int
     }
 
-    /// Names of the columns; empty if the text is.
+    /// Column names; empty if the text is empty.
     package let header: [String]
     /// Fields of every record after the header; a blank line is one empty field.
     package let rows: [[String]]
 
-    /// Reads a text, with or without a byte-order mark; records end with a line feed, a carriage return or both.
+    /// Parses a text, with or without a byte-order mark; records end with a line feed, a carriage return or both.
     ///
     /// - Throws: `Unterminated`.
     package init(_ text: String) throws(Unterminated) {
@@ -21,30 +21,30 @@ package struct CSVTable {
         rows = Array(records.dropFirst())
     }
 
-    /// A record, and where it is in the text.
+    /// A record with its line number.
     struct Record {
-        /// On which it begins, from 1.
+        /// Line on which it begins, from 1.
         let line: Int
         let fields: [String]
     }
 
-    /// What lists have beside RFC 4180: comments, spaces before a quoted field, and no text after one of several lines.
+    /// Extensions of RFC 4180 in lists: comments, spaces before a quoted field, and no text after a multi-line field.
     struct ListRules {
-        /// The number of the text's first line.
+        /// Line number of the text's first line.
         var firstLine = 1
-        /// Whether a line that begins with `#` is a comment; the first line is none.
+        /// Whether a line that begins with `#` is a comment; the first line never is.
         let isComment: (String) -> Bool
     }
 
-    /// All records of a text with an ASCII separator, the header among them.
+    /// All records of a text with an ASCII separator, including the header.
     ///
-    /// - Parameter limit: the most records that are read.
+    /// - Parameter limit: maximum number of records.
     /// - Throws: `Unterminated`.
     static func records(_ text: String, separator: UInt8, limit: Int = .max) throws(Unterminated) -> [[String]] {
         try records(text, separator: separator, limit: limit, rules: nil).map(\.fields)
     }
 
-    /// The same with the lines on which the records begin, without comments if `rules` tell them.
+    /// With the lines on which the records begin, without comments as defined by `rules`.
     ///
     /// - Throws: `Unterminated`.
     static func records(
@@ -66,7 +66,7 @@ package struct CSVTable {
         private let rules: ListRules?
         private var place: Int
         private var line: Int
-        /// The line of a quote that is not closed as it should be.
+        /// Line of an unterminated quote.
         private(set) var unterminated: Int?
 
         init(_ bytes: [UInt8], separator: UInt8, rules: ListRules?) {
@@ -115,7 +115,7 @@ package struct CSVTable {
 
         private func isLineBreak(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }
 
-        /// Goes past a line break of one or two bytes.
+        /// Skips a line break of one or two bytes.
         private mutating func endLine() {
             guard place < bytes.count else { return }
             let isPair = bytes[place] == 0x0D && place + 1 < bytes.count && bytes[place + 1] == 0x0A
@@ -146,9 +146,9 @@ package struct CSVTable {
                 place += 1
                 if byte == Self.quote {
                     guard place < bytes.count, bytes[place] == Self.quote else {
-                        // What stands between the closing quote and the separator belongs to the field.
+                        // Text between the closing quote and the separator belongs to the field.
                         let rest = plain()
-                        // In a list, that is the quote of another field, which an unbalanced one ends at.
+                        // In a list, this is the quote of another field, at which an unbalanced one ends.
                         if rules != nil, line > first, rest.utf8.contains(where: { $0 != 0x20 && $0 != 0x09 }) {
                             unterminated = unterminated ?? first
                         }

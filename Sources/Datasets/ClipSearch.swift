@@ -1,17 +1,17 @@
 import Escaping
 import Foundation
 
-/// Finds the files of a list: below the root, in the root's folder of their split, of their label, and of their label in that of their
-/// split. If none is there by the name in the list, a file with another ending, a folder of images, or a folder with another spelling
-/// counts, if it is the only one.
+/// Finds the files of a list: below the root, or in folders of their split, of their label, or both. If a name is not
+/// found exactly, a file with another extension, a folder of images, or a folder with another spelling is accepted if
+/// it is the only match.
 struct ClipSearch {
-    /// What a list calls a clip.
+    /// The name of a clip in a list.
     struct Name {
-        /// As it is written in the list.
+        /// As written in the list.
         let text: String
-        /// Paths that it can mean, the most literal first.
+        /// Paths that it may mean, the most literal first.
         let candidates: [String]
-        /// By which the file may be called if no other clip has the same.
+        /// Alternative file name, if it is unique among the clips.
         var identifier: String?
 
         init(_ text: String, candidates: [String]) { (self.text, self.candidates) = (text, candidates) }
@@ -24,11 +24,11 @@ struct ClipSearch {
     }
 
     private var finder: FileFinder
-    /// How many clips have an identifier.
+    /// Number of clips of each identifier.
     private let identifiers: [String: Int]
-    /// Folders of a split, once looked up.
+    /// Cache of the folders of each split.
     private var splitFolders: [Split: [String]] = [:]
-    /// Clips that are called otherwise than in the list, and one of them.
+    /// Number of clips whose file name differs from the list, and an example.
     private var renamed = 0, example = ""
 
     init(root: String, names: [Name]) {
@@ -38,14 +38,14 @@ struct ClipSearch {
         }
     }
 
-    /// What to tell the user of the files that were found.
+    /// Notes about the files that were found.
     var notes: [String] {
         [renamed > 0 ? RenamedClips.note(renamed, example: example) : nil, finder.note].compactMap { $0 }
     }
 
-    /// Where the clip is below the root; as named if it is nowhere, so that it is reported as missing.
+    /// Path of the clip below the root, or the listed name if it is missing.
     mutating func place(of name: Name, label: String, split: Split?) -> String {
-        // As older versions found it.
+        // The search order of older versions comes first.
         for path in name.candidates {
             let places = [path] + (split.map { ["\($0.rawValue)/\(path)"] } ?? []) + ["\(label)/\(path)"]
             if let found = places.first(where: { Clip.staysInside($0) && finder.exists($0) }) { return found }
@@ -58,7 +58,7 @@ struct ClipSearch {
         return name.candidates.first ?? name.text
     }
 
-    /// Whether a clip of that name is there.
+    /// Whether a clip of that name exists.
     mutating func exists(_ name: Name, split: Split?) -> Bool {
         guard !name.candidates.isEmpty else { return false }
         if name.candidates.contains(where: finder.isClip) { return true }
@@ -72,7 +72,7 @@ struct ClipSearch {
         let places =
             [""] + folder.map { $0 + "/" } + (["\(label)/"] + folder.map { "\($0)/\(label)/" }).filter(Clip.staysInside)
         var candidates = name.candidates
-        // Without times, a name is that of the only clip of the video.
+        // A name without times is unambiguous if the video has only one clip.
         if let identifier = name.identifier, identifiers[identifier] == 1 { candidates.append(identifier) }
         for candidate in candidates {
             for place in places where finder.isListed(place + candidate) { return (place + candidate, false) }
@@ -85,7 +85,7 @@ struct ClipSearch {
         return nil
     }
 
-    /// Folders in the root that speak of one split, such as `val` or `videos_val`.
+    /// Folders in the root whose names mean one split, such as `val` or `videos_val`.
     private mutating func folders(of split: Split) -> [String] {
         if let known = splitFolders[split] { return known }
         let folders = finder.rootFolders().filter { SplitNames.split(in: $0) == split }

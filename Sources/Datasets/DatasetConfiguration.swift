@@ -1,61 +1,56 @@
 import Foundation
 
-/// The `dataset` part of a pipeline.
-public struct DatasetConfiguration: Sendable, Equatable {
-    /// How the files lie on disk.
-    public enum Layout: String, Sendable, CaseIterable {
+/// The `dataset` section of a pipeline.
+package struct DatasetConfiguration: Sendable, Equatable {
+    /// The layout of the files.
+    package enum Layout: String, Sendable, CaseIterable {
         /// `<root>/<label>/<video>`, or the same under `train`, `validation` and `test`.
         case folders
-        /// UCF101 as it unpacks, with its official lists.
+        /// UCF101 as unpacked, with its official split lists.
         case ucf101
-        /// HMDB51 as it unpacks, with its official lists.
+        /// HMDB51 as unpacked, with its official split lists.
         case hmdb51
         /// GTEA61 as folders of frames.
         case gtea61
-        /// Clips that tables list: CSV, `path label` a line, JSON; Kinetics' lists among them.
+        /// Clips in tables: CSV, lines of `path label`, JSON, and Kinetics' lists.
         case csv
 
         /// Whether the data set has numbered official splits.
-        public var hasNumberedSplits: Bool { self == .ucf101 || self == .hmdb51 }
-        /// Whether `splits` names lists.
-        public var hasLists: Bool { hasNumberedSplits || self == .csv }
+        package var hasNumberedSplits: Bool { self == .ucf101 || self == .hmdb51 }
+        /// Whether `splits` refers to lists.
+        package var hasLists: Bool { hasNumberedSplits || self == .csv }
     }
 
-    /// Which classes are used.
-    public enum Classes: Sendable, Equatable {
+    package enum Classes: Sendable, Equatable {
         case all
         case named([String])
-        /// The classes with most clips in the training part.
+        /// The classes with the most training clips.
         case top(Int)
     }
 
-    /// How the files lie on disk.
-    public var layout: Layout
-    /// Folder of the videos.
-    public var root: String
+    package var layout: Layout
+    package var root: String
     /// Folder of the split lists, or one list, if the layout has them.
-    public var splits: String?
-    /// Which official split, from 1; where there are all, the first.
-    public var split: Int
-    /// Whether all official splits are meant, one after the other, as papers report them.
-    public var allSplits: Bool
-    /// Share of train that `sequence` sets aside where the dataset has no validation part, from 0 to below 1.
-    public var validation: Double
-    /// Share of all clips that is set aside as a test part where the dataset has none, from 0 to below 1.
-    public var test: Double
-    /// Of that choice.
-    public var testSeed: Int
-    /// What names the source of a clip: for `csv` a column, else a regular expression that is looked for in the path
-    /// (what its parentheses hold, or all it matches). Nil is as the layout knows it.
-    public var group: String?
-    /// A list of paths that are left out: CSV with a column `path`, or a path a line. Nil leaves none out.
-    public var exclude: String?
-    /// Which classes are used.
-    public var classes: Classes
+    package var splits: String?
+    /// Number of the official split, from 1; if all are used, the first.
+    package var split: Int
+    /// Whether all official splits are evaluated one after the other, as in papers.
+    package var allSplits: Bool
+    /// Fraction of the training set that `sequence` uses for validation if the data set has no validation split, from 0
+    /// to below 1.
+    package var validation: Double
+    /// Fraction of all clips used as a test set if the data set has none, from 0 to below 1.
+    package var test: Double
+    package var testSeed: Int
+    /// Definition of a clip's source: for `csv` a column, otherwise a regular expression that is searched for in the
+    /// path (its capture group, or the whole match). Nil uses the layout's own definition.
+    package var group: String?
+    /// A list of excluded paths: CSV with a column `path`, or one path per line. Nil excludes none.
+    package var exclude: String?
+    package var classes: Classes
     private let givenName: String?
 
-    /// A dataset; what is left out has the default of a pipeline file.
-    public init(
+    package init(
         layout: Layout, root: String, splits: String? = nil, split: Int = 1, allSplits: Bool = false,
         validation: Double = 0.2, test: Double = 0, testSeed: Int = 0, group: String? = nil, exclude: String? = nil,
         classes: Classes = .all, name: String? = nil
@@ -74,15 +69,15 @@ public struct DatasetConfiguration: Sendable, Equatable {
         givenName = name
     }
 
-    /// What `sample.dataset` holds: the root folder's name, with `/splitN` where the layout numbers them.
-    public var name: String {
+    /// The value of `sample.dataset`: the root folder's name, with `/splitN` for layouts with numbered splits.
+    package var name: String {
         if let givenName { return allSplits ? "\(givenName)/split\(split)" : givenName }
         let folder = URL(fileURLWithPath: root).standardizedFileURL.lastPathComponent
         return layout.hasNumberedSplits ? "\(folder)/split\(split)" : folder
     }
 
-    /// The same videos under each official split, where all are meant; else this alone.
-    public var parts: [DatasetConfiguration] {
+    /// One configuration per official split if all are used; otherwise this one alone.
+    package var parts: [DatasetConfiguration] {
         guard allSplits else { return [self] }
         return (1...3).map { number in
             var part = self
@@ -91,16 +86,16 @@ public struct DatasetConfiguration: Sendable, Equatable {
         }
     }
 
-    /// The clips of the chosen classes, ordered by path; of all official splits together where all are meant, each clip
-    /// then as the first split that lists it has it.
+    /// The clips of the selected classes, ordered by path; of all official splits together if all are used, each clip
+    /// then as in the first split that lists it.
     ///
     /// - Throws: `DatasetError`.
-    public func clips() throws -> [Clip] { try listing().clips }
+    package func clips() throws -> [Clip] { try listing().clips }
 
-    /// The same clips, and what under the root is no clip.
+    /// The clips, and the files below the root that are not clips.
     ///
     /// - Throws: `DatasetError`.
-    public func listing() throws -> DatasetListing {
+    package func listing() throws -> DatasetListing {
         guard allSplits else { return try ownListing() }
         let listings = try parts.map { try $0.ownListing() }
         var seen: Set<[UInt8]> = []
@@ -115,7 +110,7 @@ public struct DatasetConfiguration: Sendable, Equatable {
     /// The clips of this split, ordered by path.
     ///
     /// - Throws: `DatasetError`.
-    public func ownClips() throws -> [Clip] { try ownListing().clips }
+    package func ownClips() throws -> [Clip] { try ownListing().clips }
 
     private func ownListing() throws -> DatasetListing {
         let excluded = try excludedPaths()
@@ -133,17 +128,17 @@ public struct DatasetConfiguration: Sendable, Equatable {
             notes: found.notes + DoubtfulLabels(clips.map(\.label)).notes)
     }
 
-    /// Paths that are left out.
+    /// The excluded paths.
     ///
     /// - Throws: `DatasetError.missingList`.
-    public func excludedPaths() throws -> Set<String> {
+    package func excludedPaths() throws -> Set<String> {
         guard let exclude else { return [] }
         return try ExclusionList.paths(in: exclude)
     }
 
     func listedClips() throws -> [Clip] { try listing(of: layout).clips }
 
-    /// All that the folder or the lists have.
+    /// All clips of the folder or the lists.
     private func listing(of layout: Layout) throws -> DatasetListing {
         var listing =
             switch layout {
@@ -158,7 +153,7 @@ public struct DatasetConfiguration: Sendable, Equatable {
         return listing
     }
 
-    /// Clips with the group that the pattern finds in their paths; a clip in which it finds nothing has none.
+    /// Clips with the group that the pattern matches in their paths, or none.
     private func grouped(_ clips: [Clip]) throws -> [Clip] {
         guard let group else { return clips }
         let pattern: Regex<AnyRegexOutput>
@@ -171,15 +166,15 @@ public struct DatasetConfiguration: Sendable, Equatable {
             return Clip(path: clip.path, label: clip.label, split: clip.split, group: found)
         }
         if let first = clips.first, grouped.allSatisfy({ $0.group == nil }) {
-            throw DatasetError.malformedPattern(group, "it is found in no path, such as \(first.path)")
+            throw DatasetError.malformedPattern(group, "it matches no path, such as \(first.path)")
         }
         return grouped
     }
 
-    /// The labels that `classes` picks among those of a dataset.
+    /// The labels that `classes` selects from those of a data set.
     ///
-    /// - Throws: `DatasetError.unknownClass` for a named class that is not there.
-    public func chosenLabels(from samples: [(label: String, split: Split)]) throws -> Set<String> {
+    /// - Throws: `DatasetError.unknownClass` if a named class does not exist.
+    package func chosenLabels(from samples: [(label: String, split: Split)]) throws -> Set<String> {
         let labels = Set(samples.map(\.label))
         switch classes {
         case .all: return labels

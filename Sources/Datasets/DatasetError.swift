@@ -1,7 +1,6 @@
 import Foundation
 
-/// Why a dataset cannot be read.
-public enum DatasetError: LocalizedError, Equatable {
+package enum DatasetError: LocalizedError, Equatable {
     case missingFolder(String)
     /// The root, and what was found there in parentheses.
     case noVideos(String, leftOut: String = "")
@@ -12,21 +11,21 @@ public enum DatasetError: LocalizedError, Equatable {
     case missingColumn(file: String, String, header: [String])
     /// A list without a header row whose columns are unknown, with its first row.
     case noHeader(file: String, columns: Int, first: String)
-    /// What the file is, and what the user can do.
+    /// The kind of file, with a remedy.
     case notAList(String, String, remedy: String)
-    /// Why it has no clips; official lists have no header row.
+    /// Why a list has no clips; official lists have no header row.
     case emptyList(String, String, isOfficial: Bool = false)
     case severalLists(folder: String, String, [String])
-    /// A folder without a list whose name speaks of one part, its lists, and the layout that reads them.
+    /// A folder without a list whose name means a split, its lists, and the layout that reads them.
     case noLists(folder: String, found: [String], layout: DatasetConfiguration.Layout?)
-    /// Columns of a list that name parts of the data set, and differ.
+    /// Several columns with different splits.
     case severalSplitColumns(file: String, [String])
-    /// A quoted field of several lines where none can be.
+    /// A quoted field of several lines where none is possible.
     case openQuote(file: String, line: Int, what: String?)
-    /// A list whose column of labels is empty.
+    /// A list with an empty label column.
     case noLabels(file: String, column: String)
     case outsideRoot(file: String, row: Int, path: String, root: String)
-    /// A list of parts of videos, with the columns of their start and end.
+    /// A list of segments of videos, with the columns of start and end.
     case timeRange(file: String, row: Int, columns: [String])
     case needsSplits(layout: String, example: String)
     case outside(root: String, path: String)
@@ -36,8 +35,7 @@ public enum DatasetError: LocalizedError, Equatable {
     case storedTest(String, clips: Int)
     case emptyTest(TestShareProblem)
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .missingFolder(let path):
             "The dataset folder \(path) does not exist or is not a folder. Correct `dataset.root`."
@@ -49,7 +47,7 @@ public enum DatasetError: LocalizedError, Equatable {
         case .missingList(let path):
             "The split list \(path) cannot be read. Correct `dataset.splits` or `dataset.split`."
         case .malformedList(let file, let line, let text):
-            "\(file), line \(line): \"\(text)\" is not of the form of the official lists. Correct the line, or take the list as published."
+            "\(file), line \(line): \"\(text)\" does not have the format of the official lists. Correct the line, or use the list as published."
         case .malformedRow(let file, let row, let reason): "\(file), row \(row): \(reason). Correct the row."
         case .missingColumn(let file, let column, let header) where header.isEmpty:
             "\(file) has no header row, and so no column \(column). Write a first line such as path,label,\(column)."
@@ -60,28 +58,28 @@ public enum DatasetError: LocalizedError, Equatable {
             "\(file) has no header row, and no labels: \(first). Write a label after each path, such as run/1.mp4,run"
                 + "\(Self.hint(PublishedLists.found(in: [URL(fileURLWithPath: file).lastPathComponent]).layout))."
         case .noHeader(let file, let columns, let first):
-            "\(file) has no header row that says what its \(columns) columns are: \(first). Write a first line with a name for each, such as "
-                + "path, label and split; columns of other names are not read."
+            "\(file) has no header row that names its \(columns) columns: \(first). Write a first line with a name for each, such as "
+                + "path, label and split; columns with other names are ignored."
         case .notAList(let path, let what, let remedy):
             "\(path) is not a list of clips: it is \(what). Name a text file with a path and a label on every line: \(remedy)."
         case .emptyList(let path, let reason, let isOfficial):
             "The list \(path) has no clips: \(reason). "
                 + (isOfficial
-                    ? "Take the lists as published."
+                    ? "Use the lists as published."
                     : "Write a line for each clip, below a header row such as path,label.")
         case .severalLists(let folder, let split, let names):
-            "\(folder) has several lists of the \(split) part: \(Self.named(names)). Put one of each part into a folder of its own, as train.csv, "
+            "\(folder) has several lists of the \(split) part: \(Self.named(names)). Put one list per split into a separate folder, as train.csv, "
                 + "validation.csv and test.csv, and correct `dataset.splits`."
         case .noLists(let folder, let found, let layout?):
             "\(folder) has official lists: \(Self.named(found)). Set `dataset.layout: \(layout.rawValue)`, which reads them."
         case .noLists(let folder, let found, nil):
-            "\(folder) has no list whose name says of which part it is: "
+            "\(folder) has no list whose name contains a split: "
                 + (found.isEmpty
                     ? "no file in it ends in .csv, .tsv, .txt, .json or .jsonl" : "it has \(Self.named(found))")
                 + ". Name one list of each part train.csv, validation.csv and test.csv, or set `dataset.splits` to one list."
         case .severalSplitColumns(let file, let columns):
-            "\(file) has several columns that name parts of the data set, and they differ: \(columns.joined(separator: ", ")). "
-                + "Rename the one that is meant to split."
+            "\(file) has several columns with splits, and they differ: \(columns.joined(separator: ", ")). "
+                + "Rename the correct one to split."
         case .openQuote(let file, let line, let what):
             "\(file), row \(line): a quoted field does not end on the line where it begins\(what.map { ", " + $0 } ?? ""). "
                 + "Write the closing quotation mark on that line. Double quotation marks that belong to the text, inside a quoted field."
@@ -95,17 +93,17 @@ public enum DatasetError: LocalizedError, Equatable {
                 + "`extract` reads whole videos. Cut the parts out with ffmpeg -ss START -to END and list those files, or remove the "
                 + "column\(columns.count == 1 ? "" : "s") if the files are cut already."
         case .needsSplits(let layout, let example):
-            "The layout \(layout) needs the official lists. Set `dataset.splits`: where \(example) and its kin are."
+            "The layout \(layout) needs the official lists. Set `dataset.splits` to the folder that holds \(example) and the other lists."
         case .outside(let root, let path): "A list names \(path), which leads out of \(root). Correct the list."
         case .malformedPattern(let pattern, let reason):
             "`dataset.group` is the pattern \(pattern), but \(reason). Correct it."
         case .hasTest(let name):
-            "`dataset.test` sets a test part aside, but \(name) has one of its own. Leave `test` out."
+            "`dataset.test` selects a test part, but \(name) already has one. Leave `test` out."
         case .emptyTest(let problem): problem.text
         case .storedTest(let name, let clips):
-            "The cache has \(clips) test clips of the data set \(name), and `dataset.test` sets others aside: either the data set has "
+            "The cache has \(clips) test clips of the data set \(name), and `dataset.test` selects others: either the data set has "
                 + "a test part of its own, or an older version stored another share. Run `zoetrope extract` with this pipeline, which "
-                + "decodes nothing again, or leave `test` out."
+                + "does not decode any video again, or leave `test` out."
         case .unknownClass(let name, let available):
             "`dataset.classes` names \"\(name)\", which the dataset does not have. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."

@@ -1,6 +1,6 @@
-/// The demo data set: eight actions in four pairs that are each other's time reversal, so that no frame
-/// and no average of frames tells a pair apart, only the order does.
-public enum DemoAction: String, CaseIterable, Sendable {
+/// The demo data set: eight actions in four pairs that are each other's time reversal. Neither single frames nor their
+/// average distinguish a pair, only the temporal order does.
+package enum DemoAction: String, CaseIterable, Sendable {
     case grow, shrink
     case brighten, darken
     case multiply
@@ -8,8 +8,8 @@ public enum DemoAction: String, CaseIterable, Sendable {
     case warmToCool = "warm-to-cool"
     case coolToWarm = "cool-to-warm"
 
-    /// The same action run backwards.
-    public var reversed: DemoAction {
+    /// The time-reversed action.
+    package var reversed: DemoAction {
         switch self {
         case .grow: .shrink
         case .shrink: .grow
@@ -25,16 +25,15 @@ public enum DemoAction: String, CaseIterable, Sendable {
     fileprivate var isBackwards: Bool { [.shrink, .darken, .thinOut, .coolToWarm].contains(self) }
 }
 
-/// One generated clip: plain dark ground, bright objects near the centre, mild noise.
-public struct DemoScene: Sendable {
-    /// Pixels in a row.
-    public static let width = 160
-    /// Rows.
-    public static let height = 120
-    /// Frames a second.
-    public static let frameRate = 25
-    /// Frames in a clip: two seconds.
-    public static let frameCount = 50
+/// A generated clip: plain dark background, bright objects near the centre, mild noise.
+package struct DemoScene: Sendable {
+    /// Pixels per row.
+    package static let width = 160
+    package static let height = 120
+    /// Frames per second.
+    package static let frameRate = 25
+    /// Frames per clip: two seconds.
+    package static let frameCount = 50
 
     private let action: DemoAction
     private let ground: [Float]
@@ -44,9 +43,9 @@ public struct DemoScene: Sendable {
     private let dots: [(x: Float, y: Float)]
     private let noiseSeed: UInt64
 
-    /// - `seed`: each gives another clip, the same one every time.
-    public init(_ action: DemoAction, seed: UInt64) {
-        // The two actions of a pair draw from one distribution; only the direction of time differs.
+    /// - `seed`: determines the clip completely.
+    package init(_ action: DemoAction, seed: UInt64) {
+        // Both actions of a pair sample from one distribution; only the direction of time differs.
         var generator = SplitMix64(seed: seed)
         self.action = action
         let shade = generator.next(10...30)
@@ -60,7 +59,7 @@ public struct DemoScene: Sendable {
     }
 
     /// `[height, width, 3]` pixels of frame `index`, from 0 to `frameCount - 1`.
-    public func frame(_ index: Int) -> [UInt8] {
+    package func frame(_ index: Int) -> [UInt8] {
         let step = Float(index) / Float(Self.frameCount - 1)
         let progress = action.isBackwards ? 1 - step : step
         var noise = SplitMix64(seed: noiseSeed &+ UInt64(index) &* 0x9E37_79B9)
@@ -82,7 +81,7 @@ public struct DemoScene: Sendable {
         return pixels
     }
 
-    /// How much of the pixel the object covers, and the object's colour.
+    /// Coverage of the pixel by the object, and the object's colour.
     private func object(_ x: Float, _ y: Float, _ progress: Float) -> (coverage: Float, shade: SIMD3<Float>) {
         let own = SIMD3(color[0], color[1], color[2])
         switch action {
@@ -99,7 +98,7 @@ public struct DemoScene: Sendable {
         }
     }
 
-    /// 1 inside, 0 outside, a soft edge one pixel wide.
+    /// 1 inside, 0 outside, with a soft edge of one pixel.
     private func disc(_ x: Float, _ y: Float, _ centre: (x: Float, y: Float), _ radius: Float) -> Float {
         let (dx, dy) = (x - centre.x, y - centre.y)
         let squared = dx * dx + dy * dy

@@ -1,12 +1,13 @@
 import Escaping
 import Foundation
 
-/// Classes that may be one class, several, or none: what to tell the user of them. They stay as they are.
+/// Finds suspicious class names: several names that may be one class, several classes in one name, or no class. The
+/// user is notified; labels are not changed.
 struct DoubtfulLabels {
     /// One note for each kind.
     let notes: [String]
 
-    /// A label with its bytes: Swift holds labels in different Unicode forms equal.
+    /// A label compared by its bytes, because Swift considers different Unicode forms equal.
     private struct Label: Hashable {
         let text: String
         private let bytes: [UInt8]
@@ -34,33 +35,33 @@ struct DoubtfulLabels {
         add(Self.groups(numbers) { Self.number($0) ?? $0 }, "different classes whose names are the same number")
         add(
             numbers.filter { Self.number($0)?.utf8.contains(UInt8(ascii: ".")) == true }.map { [$0] },
-            "classes that are named by a decimal fraction, or by two numbers")
+            "classes whose name is a decimal fraction or two numbers")
         add(
             Self.combinations(all).map { [$0] },
-            "classes whose names look like several labels, which make a class of their own")
-        add(words.filter(Self.isMissing).map { [$0] }, "classes whose names stand for a missing value")
+            "classes whose names look like several labels; each is treated as one class")
+        add(words.filter(Self.isMissing).map { [$0] }, "classes whose names denote a missing value")
         add(
             Set(all.compactMap(SplitNames.split(named:))).count > 1
                 ? [all.filter { SplitNames.split(named: $0) != nil }] : [],
-            "classes that are named like parts of a data set; a column named `split` holds them")
+            "classes named like splits of a data set; put splits into a column named `split`")
         self.notes = notes
     }
 
-    /// Labels with the same key, if there are several.
+    /// Groups of several labels with the same key.
     private static func groups(_ labels: [String], by key: (String) -> String) -> [[String]] {
         var groups: [[UInt8]: [String]] = [:]
         for label in labels { groups[Array(key(label).utf8), default: []].append(label) }
         return groups.values.filter { $0.count > 1 }.sorted { $0[0].utf8.lexicographicallyPrecedes($1[0].utf8) }
     }
 
-    /// Labels with `\u{…}` for what is not ASCII if they look the same.
+    /// Labels with non-ASCII characters as `\u{…}` if they look the same.
     private static func shown(_ labels: [String]) -> [String] {
         let looks = Set(
             labels.map { visible($0.precomposedStringWithCompatibilityMapping).trimmingCharacters(in: .whitespaces) })
         return looks.count < labels.count && labels.count > 1 ? labels.map(LeftOut.Reason.spelled) : labels
     }
 
-    /// The text without what cannot be seen: zero-width characters, and white space other than a space.
+    /// The text without zero-width characters and without whitespace other than spaces.
     private static func visible(_ text: String) -> String {
         String(
             String.UnicodeScalarView(
@@ -69,13 +70,13 @@ struct DoubtfulLabels {
                 }))
     }
 
-    /// A label as it is compared: without case, white space, quotes and punctuation.
+    /// A label without case, whitespace, quotes and punctuation, for comparison.
     private static func folded(_ label: String) -> String {
         let plain = visible(label.precomposedStringWithCompatibilityMapping).replacingBytes("\"", with: " ")
         return FileFinder.key(ofFolder: plain.trimmingCharacters(in: .whitespaces))
     }
 
-    /// A number without leading and trailing zeros, `01` and `1,0` as `1`; nil if the label is none.
+    /// A number without leading and trailing zeros, `01` and `1,0` as `1`; nil if the label is not a number.
     private static func number(_ label: String) -> String? {
         guard let match = label.wholeMatch(of: /([+-]?)([0-9]+)(?:[.,]([0-9]+))?/) else { return nil }
         let whole = match.2.drop { $0 == "0" }
@@ -84,7 +85,7 @@ struct DoubtfulLabels {
         return (match.1 == "-" && digits != "0" ? "-" : "") + digits
     }
 
-    /// Labels of which a part is another label: `jump|run` beside `run`.
+    /// Labels that contain another label as a part: `jump|run` beside `run`.
     private static func combinations(_ labels: [String]) -> [String] {
         let keys = Set(labels.map(folded))
         return labels.filter { label in
@@ -93,7 +94,7 @@ struct DoubtfulLabels {
                 let parts = label.split(omittingEmptySubsequences: false, whereSeparator: isSeparator)
                 return parts.count > 1 ? parts.map { folded(String($0)) } : []
             }
-            // A comma and a space are usual in the name of one class.
+            // A comma with a space is common inside the name of one class.
             let strong =
                 label.utf8.contains(UInt8(ascii: " ")) ? parts { "|;".contains($0) } : parts { "|;,".contains($0) }
             let weak = parts { "|;,+&/".contains($0) }

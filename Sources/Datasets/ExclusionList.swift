@@ -1,7 +1,7 @@
 import Escaping
 import Foundation
 
-/// Paths that a data set is used without: CSV with a column `path`, or a path a line.
+/// A list of excluded paths: CSV with a column `path`, or one path per line.
 enum ExclusionList {
     /// - Throws: `DatasetError.missingList`.
     static func paths(in file: String) throws -> Set<String> {

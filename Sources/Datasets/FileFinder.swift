@@ -3,19 +3,19 @@ import Files
 import Foundation
 import Video
 
-/// Finds the clips that a list names below the root, also if folders are spelled otherwise there, or files have another ending.
+/// Finds the clips of a list below the root, also if folders have another spelling or files another extension.
 struct FileFinder {
     let root: String
-    /// Whether file names are the same that differ only in case and in characters that are neither letters nor digits. Identifiers of
-    /// YouTube are not.
+    /// Whether file names match that differ only in case and in characters other than letters and digits. False for
+    /// YouTube identifiers.
     private let isLenient: Bool
-    /// Paths that could be several files, and one of them with these.
+    /// Paths that match several files, and one of them with its matches.
     private(set) var ambiguous: Set<String> = []
     private(set) var example = ""
-    /// Contents of folders that were looked into.
+    /// Cache of folder contents.
     private var folders: [String: Folder] = [:]
 
-    /// What is in a folder, by bytes and by what a name is compared by.
+    /// The content of a folder, by bytes and by comparison key.
     private struct Folder {
         var names: Set<[UInt8]> = []
         var folders: [String: [String]] = [:]
@@ -24,31 +24,31 @@ struct FileFinder {
 
     init(root: String, isLenient: Bool = false) { (self.root, self.isLenient) = (root, isLenient) }
 
-    /// Whether a file or folder is there.
+    /// Whether a file or folder exists.
     func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: "\(root)/\(path)") }
 
-    /// Whether a file or a folder of images is there.
+    /// Whether a file or a folder of images exists.
     func isClip(_ path: String) -> Bool {
         guard exists(path) else { return false }
         guard FolderLayout.isFolder("\(root)/\(path)") else { return true }
         return (try? FolderEntry.entries(of: "\(root)/\(path)"))?.contains { ImageFolder.isImage($0.name) } ?? false
     }
 
-    /// The names of the folders in the root.
+    /// Names of the folders in the root.
     mutating func rootFolders() -> [String] { contents(of: "").folders.values.joined().sorted() }
 
-    /// The same as `exists`, from folders that are read once; without hidden files.
+    /// As `exists`, from cached folder contents, without hidden files.
     mutating func isListed(_ path: String) -> Bool {
         let parts = path.splitBytes("/")
         guard let name = parts.last else { return false }
         return contents(of: parts.dropLast().joined(separator: "/")).names.contains(Array(name.utf8))
     }
 
-    /// The only file or folder of images that the path can mean; nil if there is none, or there are several.
+    /// The only file or folder of images that the path can mean; nil if there is none, or if there are several.
     mutating func only(like path: String) -> String? {
         var parts = path.splitBytes("/").map(String.init)
         guard let name = parts.popLast() else { return nil }
-        // As spelled in the list first.
+        // The spelling in the list comes first.
         var places = [""]
         for part in parts {
             places = places.flatMap { place in
@@ -91,24 +91,25 @@ struct FileFinder {
         return contents
     }
 
-    /// `HandstandPushups` and `HandStandPushups`, `brush hair` and `brush_hair`, `pumping (gas)` and `pumping_gas` are the same. Digits
-    /// stay apart, for `1_11` is not `11_1`, and so do other signs: `c++` is not `c`.
+    /// Comparison key: `HandstandPushups` and `HandStandPushups`, `brush hair` and `brush_hair`, `pumping (gas)` and
+    /// `pumping_gas` are equal. Digit groups stay separate, so that `1_11` is not `11_1`, and so do other signs: `c++`
+    /// is not `c`.
     static func key(ofFolder name: String) -> String {
         let words = name.lowercased().split { " _-()',.".contains($0) }
         return words.isEmpty ? name : words.joined(separator: name.contains(where: \.isNumber) ? "_" : "")
     }
 
-    /// The name without the ending of a video.
+    /// Comparison key of the name without a video extension.
     private func key(ofClip name: String) -> String {
         let stem = VideoReader.isVideo(name) ? name.droppingFileExtension : name
         let words = isLenient ? stem.lowercased().split { !($0.isLetter || $0.isNumber) } : []
         return words.isEmpty ? stem : words.joined(separator: "_")
     }
 
-    /// What to tell the user of paths that could be several files; nil if there is none.
+    /// A note about ambiguous paths; nil if there are none.
     var note: String? {
         ambiguous.isEmpty
             ? nil
-            : "\(ambiguous.count == 1 ? "1 path" : "\(ambiguous.count) paths") of the list could be several files, none of which is used, such as \(example)"
+            : "\(ambiguous.count == 1 ? "1 path" : "\(ambiguous.count) paths") of the list match several files and are left out, such as \(example)"
     }
 }

@@ -1,8 +1,8 @@
 import Escaping
 import Foundation
 
-/// `<root>/<label>/<video>` or `<root>/<train|validation|val|test>/<label>/<video>`. A folder that directly holds images is
-/// one clip.
+/// `<root>/<label>/<video>` or `<root>/<train|validation|val|test>/<label>/<video>`. A folder that directly contains
+/// images is one clip.
 struct FolderLayout {
     let root: String
 
@@ -14,7 +14,7 @@ struct FolderLayout {
         do {
             return try listing { Self.splitNames[$0.lowercased()] }
         } catch DatasetError.noVideos(let root, let leftOut) {
-            // Names of splits that could be classes too, if there are no videos in them.
+            // Names of splits may also be classes, if this interpretation gives no videos.
             do { return try listing(SplitNames.split(named:)) } catch DatasetError.noVideos {
                 throw DatasetError.noVideos(root, leftOut: leftOut)
             }

@@ -3,16 +3,17 @@ import Files
 import Foundation
 import Video
 
-/// Collects the clips of class folders, and what lies beside them. Folders and regular files are all that it opens.
+/// Collects the clips of class folders and the other files beside them. Opens only folders and regular files.
 struct FolderLister {
     let root: String
     private(set) var listing = DatasetListing(clips: [])
-    /// Entries below clips that are still looked at: a wrong root must not make us read a whole disk.
+    /// Maximum number of entries below clips that are inspected, so that a wrong root does not cause a whole disk to be
+    /// read.
     private var budget = 20_000
 
     init(root: String) { self.root = root }
 
-    /// What was found, or an error if that is no clip.
+    /// The result, or an error if there are no clips.
     ///
     /// - Throws: `DatasetError.noVideos`.
     func result() throws -> DatasetListing {
@@ -31,9 +32,9 @@ struct FolderLister {
         }
     }
 
-    /// Visible files and folders of the folder `path`, below the root. What can be neither is left out.
+    /// Visible files and folders of the folder `path` below the root. Other entries are recorded as excluded.
     ///
-    /// - Parameter holdsClips: whether they are clips or classes, so that their names must differ for Swift.
+    /// - Parameter holdsClips: whether they are clips or classes, whose names must be distinct Swift strings.
     mutating func entries(of path: String, label: String?, holdsClips: Bool = true) -> [FolderEntry] {
         do throws(FileError) {
             let entries = try FolderEntry.entries(of: full(path))
@@ -44,12 +45,12 @@ struct FolderLister {
         }
     }
 
-    /// Notes that something is no clip.
+    /// Records that an entry is not a clip.
     mutating func leaveOut(_ path: String, _ label: String?, _ reason: LeftOut.Reason) {
         listing.leftOut.append(LeftOut(path: path, label: label, reason: reason))
     }
 
-    /// Each folder among the entries of `folder` is a class; files are left out.
+    /// Adds each folder among the entries of `folder` as a class; files are excluded.
     mutating func addClasses(_ entries: [FolderEntry], in folder: String, as split: Split) {
         for entry in entries {
             let path = Self.joined(folder, entry.name)
@@ -65,14 +66,14 @@ struct FolderLister {
         }
     }
 
-    /// Leaves the files among the entries of `folder` out, for they lie in no class.
+    /// Excludes the files among the entries of `folder`, because they are in no class folder.
     mutating func leaveOutFiles(_ entries: [FolderEntry], in folder: String) {
         for entry in entries where entry.kind != .folder {
             leaveOutFile(Self.joined(folder, entry.name), nil, .noClass)
         }
     }
 
-    /// A clip that is there, with what lies beside its images if it is a folder.
+    /// Adds a clip; of a folder, other files beside its images are excluded.
     mutating func add(_ clip: Clip, folder contents: ImageFolderContents?) {
         listing.clips.append(clip)
         for other in contents?.others ?? [] { leaveOutBelow(other, in: clip.path, clip.label) }
@@ -94,20 +95,20 @@ struct FolderLister {
         if listing.leftOut.count == before { leaveOut(path, label, .emptyFolder) }
     }
 
-    /// Leaves out what lies below `folder`, which is a clip or lies as deep as one.
+    /// Excludes what is below `folder`, which is a clip or as deep as one.
     private mutating func leaveOutBelow(_ entry: FolderEntry, in folder: String, _ label: String?) {
         let path = Self.joined(folder, entry.name)
         guard entry.kind == .folder else { return leaveOutFile(path, label, .tooDeep) }
-        // Links further down could lead anywhere, and round in circles.
+        // Links are not followed: they could lead anywhere, or form a loop.
         guard !entry.isLink, budget > 0 else { return leaveOut(path, label, .tooDeep) }
         let entries = entries(of: path, label: label, holdsClips: false)
         budget -= entries.count
-        // The frames of a clip are one clip.
+        // The frames of a clip count as one entry.
         if entries.contains(where: { ImageFolder.isImage($0.name) }) { leaveOut(path, label, .tooDeep) }
         for entry in entries where !ImageFolder.isImage(entry.name) { leaveOutBelow(entry, in: path, label) }
     }
 
-    /// Leaves a file out for its place if it is a video, else for its content.
+    /// Excludes a file because of its position if it is a video, otherwise because of its content.
     private mutating func leaveOutFile(_ path: String, _ label: String?, _ place: LeftOut.Reason) {
         let content = VideoReader.isVideo(path) ? .video : content(of: path)
         leaveOut(path, label, content == .video ? place : .noVideo(content))
@@ -115,23 +116,23 @@ struct FolderLister {
 
     private func content(of path: String) -> FileContent {
         let ending = path.fileExtension.lowercased()
-        // PNG and WebP may be animated; of other images, the ending is enough.
+        // PNG and WebP may be animated; for other images the extension is sufficient.
         if ending != "png", ending != "webp", ImageFolder.isImage(path.fileName) {
             return .image
         }
         return (try? FileContent.of(full(path))) ?? .unknown
     }
 
-    /// Entries without those that can be no clip, which are left out; sorted by the bytes of their names if they hold clips.
+    /// Entries that can be clips, sorted by the bytes of their names if they are clips; others are excluded.
     private mutating func usable(
         _ entries: [FolderEntry], in folder: String, label: String?, holdsClips: Bool = true
     ) -> [FolderEntry] {
         let ordered =
             holdsClips ? entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) } : entries
-        // Swift's `==` of strings is canonical equivalence, and so is that of all sets and dictionaries of paths.
+        // Swift compares strings, and thus sets and dictionaries of paths, by canonical equivalence.
         var names: [String: String] = [:]
         return ordered.filter { entry in
-            // What is named like a video stays a clip, which fails with its reason.
+            // A file with a video extension stays a clip, which then fails with its reason.
             let isNamed = holdsClips && VideoReader.isVideo(entry.name)
             let reason: LeftOut.Reason? =
                 switch entry.kind {
@@ -147,7 +148,7 @@ struct FolderLister {
         }
     }
 
-    /// Whether it is a link to a folder above.
+    /// Whether it is a link to an enclosing folder.
     private func isLoop(_ entry: FolderEntry, in folder: String) -> Bool {
         guard entry.isLink, let target = Self.resolved(full(Self.joined(folder, entry.name))),
             let own = Self.resolved(full(folder))

@@ -1,19 +1,17 @@
 import Foundation
 
-/// Cuts examples into parts of nearly the same classes, groups never torn apart: the contract of scikit-learn's
-/// `StratifiedGroupKFold`.
-public enum Folds {
+/// Divides examples into stratified folds without dividing groups, as scikit-learn's `StratifiedGroupKFold`.
+package enum Folds {
     /// The fold of each example, from 0.
     ///
-    /// Groups are dealt out largest first, in a seeded order among those of the same size; each goes where its classes
-    /// are rarest so far, and where fewer examples are if that is the same. An example without a group is a group of
-    /// its own.
+    /// Groups are assigned largest first, in a seeded order among equal sizes; each goes to the fold in which its
+    /// classes are rarest so far, or else to the smallest. An example without a group is a group of its own.
     ///
     /// - `count`: at least 2.
-    /// - `examples`: label, group and something that names the example, such as its path; the outcome depends on
-    ///   these and the seed, not on the order.
-    /// - Throws: `FoldError` where a class has fewer sources than there are folds: some model would not know it.
-    public static func assign(
+    /// - `examples`: label, group and a unique name such as the path; the result depends on these and the seed, not on
+    ///   the order.
+    /// - Throws: `FoldError` if a class has fewer sources than there are folds, so that some model would lack it.
+    package static func assign(
         _ count: Int, examples: [(label: String, group: String?, name: String)], seed: UInt64
     ) throws -> [Int] {
         var members: [String: [Int]] = [:]
@@ -29,7 +27,7 @@ public enum Folds {
         var folds = Array(repeating: 0, count: examples.count)
         for (_, _, indices) in order {
             let own = indices.reduce(into: [String: Double]()) { $0[examples[$1].label, default: 0] += 1 }
-            // What the sum of squares of all classes' shares grows by.
+            // Growth of the sum of squares of all classes' shares.
             let growth = placed.map { fold in
                 own.sorted { $0.key < $1.key }.reduce(0.0) { sum, entry in
                     let total = totals[entry.key] ?? 1
@@ -59,20 +57,18 @@ public enum Folds {
     }
 }
 
-/// Why examples cannot be cut into folds.
-public enum FoldError: LocalizedError, Equatable {
+package enum FoldError: LocalizedError, Equatable {
     case tooFew(label: String, sources: Int, isGrouped: Bool, folds: Int)
     case lost(labels: [String])
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .lost(let labels):
-            "A model would be trained without the class \"\(labels.joined(separator: "\", \""))\": the other folds and the "
-                + "validation part have all its clips. Use fewer folds or a smaller `dataset.validation`."
+            "A fold model would be trained without the class \"\(labels.joined(separator: "\", \""))\": all its clips are in the held-out fold and the "
+                + "validation part. Use fewer folds or a smaller `dataset.validation`."
         case .tooFew(let label, let sources, let isGrouped, let folds):
             "The class \"\(label)\" has \(sources) \(isGrouped ? "sources (groups)" : "clips"), fewer than the \(folds) "
-                + "folds, so that some fold would be trained without it. "
+                + "folds, so some fold model would be trained without it. "
                 + (sources > 1 ? "Use \(sources) folds or fewer, or leave" : "Leave")
                 + " the class out with `dataset.classes`."
         }

@@ -1,11 +1,10 @@
 import Foundation
 import Video
 
-/// A file in place of a list that is no list: what it is, and how to make a list of it.
+/// Identifies a file that is not a list, with a way to convert it.
 struct ForeignFile {
-    /// A noun phrase.
     let description: String
-    /// What the user can do, such as `unpack it`.
+    /// A remedy such as `unpack it`.
     let remedy: String
 
     private static let asCSV = "save it as CSV with the columns path and label"
@@ -45,13 +44,13 @@ struct ForeignFile {
         }
     }
 
-    /// Whether there are bytes that no text has: control characters, and zeros that are no half of UTF-16.
+    /// Whether there are bytes that no text contains: control characters, and zeros that are not part of UTF-16.
     private static func isBinary(_ start: Data) -> Bool {
         let odd = start.enumerated().count { $0.offset % 2 == 1 && $0.element == 0 }
         let even = start.count { $0 == 0 } - odd
         let isWide = max(odd, even) * 4 > start.count && min(odd, even) * 20 < start.count
         if isWide { return false }
-        // A single zero or control character may be damage, which the row that it is in reports.
+        // A single zero or control character may be damage, which is reported with its row.
         let control = start.count { $0 < 0x20 && ![0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x1A, 0x1B].contains($0) }
         return control > 0 && control * 50 > start.count
     }

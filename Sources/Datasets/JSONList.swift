@@ -2,18 +2,18 @@ import Escaping
 import Files
 import Foundation
 
-/// A list of clips as JSON: objects in a list (Something-Something), an object a line, objects by file name, and Kinetics' objects by
-/// YouTube's identifier.
+/// A list of clips as JSON: a list of objects (Something-Something), JSON lines, objects by file name, or Kinetics'
+/// objects by YouTube identifier.
 struct JSONList {
     let header: [String]
     let rows: [ListTable.Row]
 
-    /// The most values that are parsed; Kinetics-700 has 5 million.
+    /// Maximum number of parsed values; Kinetics-700 has 5 million.
     private static let mostValues = 10_000_000
 
     /// Nil if the text is not JSON.
     ///
-    /// - Throws: `DatasetError.notAList` if it is no list of clips.
+    /// - Throws: `DatasetError.notAList` if it is not a list of clips.
     init?(_ text: String, file: String) throws {
         let start = Self.withoutComments(text).trimmingCharacters(in: .whitespacesAndNewlines)
         guard start.hasBytePrefix("[") || start.hasBytePrefix("{") else { return nil }
@@ -26,7 +26,7 @@ struct JSONList {
         case let list as [Any]:
             values = list.compactMap { $0 as? [String: Any] }
             if values.count < list.count {
-                throw refuse("a list whose entries are no objects such as {\"path\": …, \"label\": …}")
+                throw refuse("a list whose entries are not objects such as {\"path\": …, \"label\": …}")
             }
         case let object as [String: Any]:
             guard let entries = Self.entries(object) else { throw refuse(Self.description(object)) }
@@ -35,11 +35,13 @@ struct JSONList {
             let lines = start.byteLines().filter { !$0.allSatisfy(\.isWhitespace) }
             let objects = lines.map { Self.parsed(String($0)) as? [String: Any] }
             if (objects.first ?? nil) == nil {
-                // `[jump] a.mp4,jump` is no JSON.
+                // `[jump] a.mp4,jump` is not JSON.
                 guard start.hasBytePrefix("{\"") || start.hasBytePrefix("[{") else { return nil }
                 throw refuse("but it is damaged or cut off")
             }
-            if let line = objects.firstIndex(where: { $0 == nil }) { throw refuse("but line \(line + 1) is no object") }
+            if let line = objects.firstIndex(where: { $0 == nil }) {
+                throw refuse("but line \(line + 1) is not an object")
+            }
             values = objects.compactMap { $0 }
         }
         if values.isEmpty { throw DatasetError.emptyList(file, "it is an empty JSON list") }
@@ -50,7 +52,7 @@ struct JSONList {
         }
     }
 
-    /// The text without lines that begin with `# `, which no string of JSON can contain.
+    /// The text without lines that begin with `# `, which no JSON string can contain.
     private static func withoutComments(_ text: String) -> String {
         guard text.utf8.contains(UInt8(ascii: "#")) else { return text }
         let lines = text.byteLines().map { line in
@@ -62,7 +64,7 @@ struct JSONList {
 
     private static func parsed(_ text: String) -> Any? { try? JSONSerialization.jsonObject(with: Data(text.utf8)) }
 
-    /// One object for each clip, with the columns of a CSV list; nil if it is no list of clips.
+    /// One object per clip with the columns of a CSV list; nil if it is not a list of clips.
     private static func entries(_ object: [String: Any]) -> [[String: Any]]? {
         if object.keys.contains("label"), object.values.contains(where: { $0 is String }) { return [object] }
         let clips = object.sorted { $0.key < $1.key }.map { key, value -> [String: Any]? in
@@ -84,7 +86,7 @@ struct JSONList {
 
     private static func description(_ object: [String: Any]) -> String {
         if object["database"] != nil {
-            return "as ActivityNet and HACS write it: segments of videos, which are not read"
+            return "in the format of ActivityNet or HACS: segments of videos, which are not supported"
         }
         let keys = object.keys.sorted()
         return

@@ -1,11 +1,11 @@
 import Foundation
 
-/// A trimmed video of YouTube, as Kinetics' lists name it.
+/// A trimmed YouTube video, as named in Kinetics' lists.
 struct KineticsClip {
     private let id: String?
     private let start: Int?
     private let end: Int?
-    /// Why no file can be named; nil if one can.
+    /// Why no file name can be formed, or nil.
     let problem: String?
 
     /// - Parameter cells: identifier, start and end in seconds, such as `1`, `1.0` or `000001`.
@@ -16,7 +16,7 @@ struct KineticsClip {
         }
         (id, start, end) = (cell(0), seconds(1), seconds(2))
         func problem(_ name: String, _ index: Int) -> String {
-            cell(index).map { "\(name) is \($0), not a whole number of seconds" } ?? "\(name) is empty"
+            cell(index).map { "\(name) is \($0), not an integer number of seconds" } ?? "\(name) is empty"
         }
         self.problem =
             id == nil
@@ -24,10 +24,10 @@ struct KineticsClip {
             : start == nil ? problem("time_start", 1) : end == nil ? problem("time_end", 2) : nil
     }
 
-    /// The identifier, by which the video is called if its times are not in the name.
+    /// The file name of videos without times in their names.
     var identifier: String { id ?? "" }
 
-    /// Names of the file, the published one first.
+    /// Possible file names, the published one first.
     var names: [String] {
         guard let id, let start, let end else { return [] }
         return [

@@ -1,12 +1,12 @@
 import Escaping
 import Foundation
 
-/// Refuses rows with line breaks in what is read of them, and quoted fields that contain other rows: a quote without its counterpart
-/// makes one field of several rows.
+/// Rejects rows with line breaks in used fields, and quoted fields that contain other rows: an unbalanced quote
+/// combines several rows into one field.
 struct LineBreakCheck {
     let file: String
     let columns: ListColumns
-    /// Of JSON, rows are numbered by entries, and no field contains rows.
+    /// For JSON, rows are numbered by entries, and no field contains rows.
     let isJSON: Bool
     let isClip: (String) -> Bool
 
@@ -22,11 +22,11 @@ struct LineBreakCheck {
                         file: file, row: row.number, reason: "the \(name(column)) contains a line break")
                 }
                 throw DatasetError.openQuote(
-                    file: file, line: line, what: "and the \(name(column)) would contain the lines that follow")
+                    file: file, line: line, what: "and the \(name(column)) would contain the following lines")
             }
             if !isJSON, cell.byteLines().dropFirst().contains(where: isRow) {
                 throw DatasetError.openQuote(
-                    file: file, line: line, what: "and it would contain the rows that follow")
+                    file: file, line: line, what: "and it would contain the following rows")
             }
             line += cell.byteLines().count - 1
         }

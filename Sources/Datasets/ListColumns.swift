@@ -1,27 +1,27 @@
 import Escaping
 import Foundation
 
-/// The columns of a list that say something of a clip, found by their names.
+/// The columns of a list that describe a clip, identified by name.
 struct ListColumns {
     let label: Int
     /// Nil if Kinetics' columns name the file.
     let path: Int?
-    /// YouTube's identifier, start and end, in seconds.
+    /// YouTube identifier, start and end in seconds.
     let kinetics: [Int]
     var split: Int?
     let group: Int?
-    /// Something-Something's sentence without its objects, which is the class there.
+    /// Something-Something's template, which is the class there.
     var template: Int?
-    /// Start or end of a part of the video.
+    /// Start or end of a segment of the video.
     let times: [Int]
 
     private static let paths = ["path", "video_name", "filename"]
-    /// Names that older versions did not know, which must not take the place of those.
+    /// Names that older versions did not know; the older names take precedence.
     private static let otherPaths = [
         "video_path", "clip_path", "file_path", "filepath", "frame_dir", "video", "clip", "file", "file_name",
         "clip_name", "video_id", "clip_id", "id",
     ]
-    /// What an error calls the column of labels.
+    /// The name of the label column in errors.
     static let labelNames = "label, tag or class"
     private static let labels = ["label", "tag", "class"]
     private static let otherLabels = [
@@ -29,19 +29,19 @@ struct ListColumns {
     ]
     private static let kinetics = ["youtube_id", "time_start", "time_end"]
 
-    /// Names are compared in lower case, with `_` for spaces and hyphens.
+    /// Lower case with `_` for spaces and hyphens.
     static func plain(_ name: String) -> String {
         name.trimmingCharacters(in: .whitespaces).lowercased().replacingBytes(" ", with: "_").replacingBytes(
             "-", with: "_")
     }
 
-    /// How many names of columns are among the fields.
+    /// Number of known column names among the fields.
     static func known(in fields: [String]) -> Int {
         let names = Set(paths + otherPaths + labels + otherLabels + kinetics + ["split", "group"])
         return fields.count { names.contains(plain($0)) }
     }
 
-    /// - Parameter group: name of the column of sources; nil is `group`, if there is one.
+    /// - Parameter group: name of the source column; nil is `group`, if it exists.
     /// - Throws: `DatasetError.missingColumn`.
     init(_ header: [String], file: String, group groupName: String?) throws {
         let exact = Dictionary(
@@ -66,7 +66,7 @@ struct ListColumns {
         group = column([groupName?.lowercased() ?? "group"])
         if let groupName, group == nil { throw DatasetError.missingColumn(file: file, groupName, header: header) }
         template = column(["id"]) == nil ? nil : column(["template"])
-        // Kinetics' files are cut already.
+        // Kinetics' files are already trimmed.
         let cut = column(["youtube_id"]) == nil ? [] : times
         self.times = header.indices.filter { Self.isTime(header[$0]) && !cut.contains($0) }
     }
@@ -83,7 +83,7 @@ struct ListColumns {
         }
     }
 
-    /// The words of a name in lower case: `startTime` and `start_time` are two.
+    /// The words of a name in lower case: `startTime` and `start_time` have two.
     static func words(_ name: String) -> [String] {
         let spaced = name.reduce(into: "") { text, letter in
             if letter.isUppercase, text.last?.isLowercase == true { text.append("_") }
@@ -92,10 +92,10 @@ struct ListColumns {
         return spaced.lowercased().split { !$0.isLetter }.map(String.init)
     }
 
-    /// All columns that are read.
+    /// All used columns.
     var used: Set<Int> { Set([label, path, split, group, template].compactMap { $0 } + kinetics + times) }
 
-    /// Whether a column is named like the start or end of a part of a video: `start`, `t_end`, `start_frame`, `Stop (s)`.
+    /// Whether a column is named like the start or end of a segment: `start`, `t_end`, `start_frame`, `Stop (s)`.
     private static func isTime(_ name: String) -> Bool {
         let words = words(name)
         let ends: Set<String> = ["start", "begin", "onset", "end", "stop", "offset", "finish", "starts", "ends"]

@@ -2,29 +2,28 @@ import Escaping
 import Foundation
 import Video
 
-/// The lists in a folder, at most one for each part: `train.csv` and so on, else files whose names speak of one part.
+/// The lists in a folder, at most one per split: `train.csv` and so on, otherwise files whose names mean one split.
 struct ListFolder {
-    /// A list, and the part that it is of.
+    /// A list with its split.
     struct List {
         let path: String
         let split: Split
     }
 
     let lists: [List]
-    /// What is not read, and what is guessed from parts of words.
+    /// Ignored files, and assumptions from parts of words.
     private(set) var notes: [String] = []
 
     private static let endings: Set<String> = ["csv", "tsv", "txt", "json", "jsonl"]
 
-    /// A list that may be that of a part.
+    /// A list that may be that of a split.
     private struct Candidate {
         let name: String
         let split: Split
-        /// The lowest is read.
         let rank: Int
         let isInsideWord: Bool
 
-        /// Nil if the name speaks of no part, or of several.
+        /// Nil if the name means no split, or several.
         init?(_ name: String) {
             let url = URL(fileURLWithPath: name)
             let stem = url.deletingPathExtension().lastPathComponent
@@ -72,7 +71,7 @@ struct ListFolder {
                     "\(folder): \(Self.named(others)) not read: \(list.name) is the list of the \(split.rawValue) part")
             }
         }
-        // The order of names, in which the rows were read before.
+        // Ordered by name, as in earlier versions.
         lists = chosen.sorted { $0.name < $1.name }.map { List(path: "\(folder)/\($0.name)", split: $0.split) }
         for list in chosen where list.isInsideWord {
             notes.append("\(folder): \(list.name) is read as the \(list.split.rawValue) part because of its name")
@@ -96,7 +95,7 @@ struct ListFolder {
 
     private static func ending(_ name: String) -> String { URL(fileURLWithPath: name).pathExtension.lowercased() }
 
-    /// Whether a file is named like a list of a part, with another ending: `test.xlsx`, `val.list`.
+    /// Whether a file is named like a list of a split, with another extension: `test.xlsx`, `val.list`.
     private static func isForeign(_ name: String) -> Bool {
         guard !endings.contains(ending(name)), !VideoReader.isVideo(name), !ImageFolder.isImage(name) else {
             return false
@@ -110,13 +109,13 @@ struct ListFolder {
     }
 }
 
-/// Names of lists that are published with data sets.
+/// File names of published lists.
 enum PublishedLists {
-    /// The files that are official lists, and the layout that reads the first.
+    /// The official lists among the files, and the layout that reads the first one.
     static func found(in names: [String]) -> (names: [String], layout: DatasetConfiguration.Layout?) {
         let ucf = names.filter { $0.wholeMatch(of: /(train|test)list0[1-3]\.txt/) != nil }
         let hmdb = names.filter { $0.wholeMatch(of: /.+_test_split[1-3]\.txt/) != nil }
-        // HMDB51 has one for each class; `my_test_split1.txt` alone is none.
+        // HMDB51 has one per class; `my_test_split1.txt` alone is not official.
         let isHMDB = Set(hmdb.map { $0.utf8.dropLast("1.txt".utf8.count).map { $0 } }).count > 1
         return (ucf + (isHMDB ? hmdb : []), ucf.isEmpty ? isHMDB ? .hmdb51 : nil : .ucf101)
     }

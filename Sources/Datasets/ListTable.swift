@@ -2,28 +2,28 @@ import Escaping
 import Foundation
 import Video
 
-/// The rows of a list of clips, whatever separates their fields, with the names of the columns.
+/// The rows of a list of clips with any separator, with column names.
 struct ListTable {
-    /// A row with the line on which it begins, from 1; of JSON, the number of the entry.
+    /// A row with the line on which it begins, from 1; for JSON, the number of the entry.
     struct Row {
         let number: Int
         let cells: [String]
     }
 
-    /// Names of the columns as they are in the file; empty if it has no header row.
+    /// Column names in the file; empty without a header row.
     let header: [String]
     /// Columns of a list without a header row.
     let order: ColumnOrder?
     let isJSON: Bool
-    /// Rows that are neither blank nor comments, nor the header row again.
+    /// Rows without blank lines, comments and repeated header rows.
     let rows: [Row]
 
-    /// Where path, label and split are in a list without a header row.
+    /// The order of columns in a list without a header row.
     enum ColumnOrder { case pathLabel, labelPath, pathCountLabel, pathLabelSplit }
 
-    /// Reads a text.
+    /// Parses a text.
     ///
-    /// - Parameter isClip: whether a clip of this name lies below the root.
+    /// - Parameter isClip: whether a clip of this name exists below the root.
     /// - Throws: `DatasetError`.
     init(_ text: String, file: String, isClip: @escaping (String) -> Bool) throws {
         if let table = try JSONList(text, file: file) {
@@ -36,7 +36,7 @@ struct ListTable {
         let listed = try Self.records(text, first.number, detection.separator, file: file, isClip: isClip)
         let hasHeader = detection.hasHeader
         header = hasHeader ? Self.named(listed.first?.cells ?? []) : []
-        // Joined lists have their header rows.
+        // Concatenated lists repeat their header rows.
         let repeated = hasHeader ? Self.trimmed(header) : []
         rows = listed.dropFirst(hasHeader ? 1 : 0).filter {
             !Self.isBlank($0.cells) && (!hasHeader || Self.trimmed($0.cells) != repeated)
@@ -46,7 +46,8 @@ struct ListTable {
             throw DatasetError.malformedRow(
                 file: file, row: row.number,
                 reason:
-                    "it has \(row.cells.count) fields, and the header row \(columns): quote fields that contain spaces")
+                    "it has \(row.cells.count) fields, but the header row has \(columns): quote fields that contain spaces"
+            )
         }
         if rows.isEmpty {
             throw DatasetError.emptyList(file, hasHeader ? "it has a header row only" : detection.emptiness)
@@ -54,7 +55,7 @@ struct ListTable {
         order = hasHeader ? nil : try Self.order(rows, file: file, isClip: isClip)
     }
 
-    /// The records from the first one on, without comments.
+    /// The records from the first one, without comments.
     private static func records(
         _ text: String, _ first: Int, _ separator: SeparatorDetection.Separator, file: String,
         isClip: @escaping (String) -> Bool
@@ -94,7 +95,7 @@ struct ListTable {
         cells.allSatisfy { $0.trimmingCharacters(in: .whitespaces).isEmpty }
     }
 
-    /// Whether the fields of a line that begins with `#` are a comment: `#` and a space, or one field, unless a clip has that name.
+    /// Whether a line that begins with `#` is a comment: `#` and a space, or one field, unless a clip has that name.
     static func isComment(_ cells: [String], _ isClip: (String) -> Bool) -> Bool {
         guard let first = cells.first?.trimmingCharacters(in: .whitespaces), first.hasBytePrefix("#"), !isClip(first)
         else { return false }
@@ -109,7 +110,7 @@ struct ListTable {
         return [String(first.drop { $0 == "#" || $0 == " " })] + header.dropFirst()
     }
 
-    /// What the columns are if no header row says it.
+    /// Detects the columns if there is no header row.
     private static func order(_ rows: [Row], file: String, isClip: (String) -> Bool) throws -> ColumnOrder {
         let sample = rows.prefix(1000).map { trimmed($0.cells) }
         let columns = sample.map(\.count).max() ?? 0
@@ -119,7 +120,7 @@ struct ListTable {
         let isNumber = { (text: String) in Int(text) != nil }
         func isPath(_ text: String) -> Bool { VideoReader.isVideo(text) || isClip(text) }
         if columns == 2 { return all(1, isPath) && !all(0, isPath) ? .labelPath : .pathLabel }
-        // Of videos, two numbers may also be two labels.
+        // For videos, two numbers may also be two labels.
         if columns == 3, all(1, isNumber), all(2, isNumber), all(0, { !VideoReader.isVideo($0) }) {
             return .pathCountLabel
         }

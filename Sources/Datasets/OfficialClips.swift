@@ -1,21 +1,21 @@
-/// Clips of official lists, each at the place where it is below the root.
+/// Clips of official lists with their paths below the root.
 struct OfficialClips {
     private var finder: FileFinder
     private var clips: [Clip] = []
-    /// The first spelling of each class, by the class in lower case.
+    /// The first spelling of each class, by its lower case.
     private var labels: [String: String] = [:]
     private var renamed = 0, example = ""
 
     init(root: String) { finder = FileFinder(root: root, isLenient: true) }
 
-    /// The spelling of a class that was seen first.
+    /// The first spelling of a class.
     mutating func label(_ label: String) -> String {
         let known = labels[label.lowercased()] ?? label
         labels[label.lowercased()] = known
         return known
     }
 
-    /// Adds the clip that a list names; if it is nowhere, it is reported as missing by the name in the list.
+    /// Adds a listed clip; if it is not found, it is reported as missing under its listed name.
     mutating func add(_ name: String, folder: String, label: String, split: Split, group: String?) {
         let listed = "\(folder)/\(name)"
         let path = finder.isListed(listed) ? listed : finder.only(like: listed) ?? listed
@@ -28,10 +28,10 @@ struct OfficialClips {
 
     /// All clips.
     ///
-    /// - Throws: `DatasetError.emptyList` if there is none.
+    /// - Throws: `DatasetError.emptyList` if there are none.
     func listing(of list: String) throws -> DatasetListing {
         if clips.isEmpty {
-            throw DatasetError.emptyList(list, "all lines are blank or of unused clips", isOfficial: true)
+            throw DatasetError.emptyList(list, "all lines are blank or list unused clips", isOfficial: true)
         }
         var listing = DatasetListing(clips: clips)
         listing.notes = [renamed > 0 ? RenamedClips.note(renamed, example: example) : nil, finder.note]
@@ -40,7 +40,7 @@ struct OfficialClips {
     }
 }
 
-/// Clips whose files are called otherwise than in the list.
+/// Notes about clips whose file names differ from the list.
 enum RenamedClips {
     static func note(_ count: Int, example: String) -> String {
         count == 1

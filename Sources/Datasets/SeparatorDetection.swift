@@ -2,22 +2,21 @@ import Escaping
 import Foundation
 import Video
 
-/// What separates the fields of a list, and whether its first row names the columns, found from that row.
+/// Detects the separator of a list and whether its first row is a header.
 struct SeparatorDetection {
     enum Separator: Equatable {
-        /// An ASCII byte between fields that may be quoted.
+        /// An ASCII byte between optionally quoted fields.
         case character(UInt8)
-        /// Spaces, and how many columns the header row names; nil without one.
+        /// Spaces, and the number of columns in the header row; nil without one.
         case spaces(columns: Int?)
     }
 
     /// The first line that is neither blank nor a comment; nil if there is none.
     let first: (number: Int, text: String)?
-    /// What separates its fields.
     private(set) var separator = Separator.character(UInt8(ascii: ","))
-    /// Whether it names the columns.
+    /// Whether that line is a header row.
     private(set) var hasHeader = true
-    /// Why there is no clip, if there is none.
+    /// Why there are no clips, if there are none.
     let emptiness: String
 
     private static let characters: [UInt8] = [",", "\t", ";", "|"].map { UInt8(ascii: $0) }
@@ -47,7 +46,7 @@ struct SeparatorDetection {
         return bytes.count == 5 && bytes.starts(with: Array("sep=".utf8)) ? bytes.last : nil
     }
 
-    /// Whether a line is a comment, whatever separates its fields.
+    /// Whether a line is a comment for any separator.
     private static func isComment(_ line: String, _ isClip: @escaping (String) -> Bool) -> Bool {
         guard line.hasBytePrefix("#") else { return false }
         return ListTable.isComment(SpacedLine(line, isClip: isClip).fields(columns: nil), isClip)
@@ -65,7 +64,7 @@ struct SeparatorDetection {
 
     private static func fields(_ line: String, _ byte: UInt8) -> [String] {
         let rules = CSVTable.ListRules { _ in false }
-        // A quoted field may go on in the next line; then the other fields tell the separator.
+        // A quoted field may continue on the next line; the other fields then determine the separator.
         let records = try? CSVTable.records(line, separator: byte, limit: 1, rules: rules)
         return records.map { $0.first?.fields ?? [] }
             ?? line.splitBytes(omittingEmptySubsequences: false) { $0 == byte }.map(String.init)
@@ -89,7 +88,7 @@ struct SeparatorDetection {
             separator = .spaces(columns: spaced.words.count)
             return
         }
-        // The first field is surely a path, or looks like one, or another field is a number.
+        // The first field is certainly a path, or looks like one, or another field is a number.
         let tests: [(String) -> Bool] = [
             { VideoReader.isVideo($0) || isClip($0) }, { Self.isPath($0, isClip) }, { _ in true },
         ]
@@ -107,7 +106,7 @@ struct SeparatorDetection {
                 return
             }
         }
-        // No header row that is known: a path alone, or other columns.
+        // An unknown header row: a path alone, or other columns.
         hasHeader = !isData([line])
         if hasHeader, let best { separator = .character(best.byte) }
     }

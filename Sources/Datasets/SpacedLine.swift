@@ -2,17 +2,17 @@ import Escaping
 import Foundation
 import Video
 
-/// A line of fields that spaces separate, as SlowFast and MMAction2 write lists: `run/1.mp4 3`, `run/frames 120 3`. Paths and labels
-/// may contain spaces too.
+/// A line of fields separated by spaces, as in lists of SlowFast and MMAction2: `run/1.mp4 3`, `run/frames 120 3`.
+/// Paths and labels may contain spaces too.
 struct SpacedLine {
     private let text: String
     private let isClip: (String) -> Bool
-    /// What spaces and tabs separate; quoted fields are one.
+    /// Separated by spaces and tabs; a quoted field is one word.
     let words: [String]
     /// Whether a quoted field has no closing quote.
     let isUnterminated: Bool
 
-    /// Whether the line begins with `#`, not with a quote.
+    /// Whether the line begins with an unquoted `#`.
     var isMarked: Bool { text.hasBytePrefix("#") }
 
     init(_ text: some StringProtocol, isClip: @escaping (String) -> Bool) {
@@ -25,11 +25,11 @@ struct SpacedLine {
         words = (fields ?? plain.splitBytes(" ").map(String.init)).filter { !$0.isEmpty }
     }
 
-    /// Path and label, or path, number of frames and label; every word if a header row names more columns than two.
+    /// Path and label, or path, number of frames and label; every word if a header row has more than two columns.
     func fields(columns: Int?) -> [String] {
         guard columns ?? 2 == 2, words.count > 2, !text.hasBytePrefix("\"") else { return words }
         let ends = (1..<words.count).map { Array(words.prefix($0)) }
-        // A path ends in its first word with the ending of a video.
+        // A path ends at its first word with a video extension.
         if let path = ends.first(where: { VideoReader.isVideo($0.last ?? "") }) { return split(after: path.count) }
         let numbers = words.reversed().prefix { Int($0) != nil }.count
         let counts = numbers > 1 ? [words.count - 1, words.count - 2] : Array((1..<words.count).reversed())
@@ -42,7 +42,7 @@ struct SpacedLine {
         return split(after: numbers > 1 ? words.count - 2 : numbers == 1 ? words.count - 1 : 1)
     }
 
-    /// The first words are the path, the others numbers, or one label.
+    /// The first `count` words are the path, the others numbers or one label.
     private func split(after count: Int) -> [String] {
         let path = words.prefix(count).joined(separator: " ")
         let others = Array(words.dropFirst(count))

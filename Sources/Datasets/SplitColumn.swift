@@ -1,13 +1,12 @@
 import Escaping
 
-/// The column of a list that says which part a clip belongs to, whatever its name, and what to tell the user of columns that may be
-/// meant as such.
+/// Detects the column with the split of a clip, whatever its name, with notes about ambiguous columns.
 struct SplitColumn {
-    /// Nil if no column names parts.
+    /// Nil if no column has splits.
     let index: Int?
     let notes: [String]
 
-    /// Names that need no note if all values name parts.
+    /// Names that need no note if all values are splits.
     private static let usual: Set<String> = [
         "splits", "subset", "set", "partition", "phase", "data_split", "dataset_split", "split_name", "subset_name",
         "data_subset", "fold_name",
@@ -15,17 +14,17 @@ struct SplitColumn {
     private static let advice =
         "name a column `split`, with the values train, validation and test, if the list has parts"
 
-    /// What the values of a column are.
+    /// Statistics of a column's values.
     private struct Values {
         var parts: Set<Split> = []
-        /// The first value that names no part, and its row.
+        /// The first value that is not a split, and its row.
         var foreign: (row: Int, text: String)?
     }
 
     /// - Parameters:
-    ///   - used: columns that say something else of a clip.
-    ///   - hasPart: whether the list is that of one part.
-    /// - Throws: `DatasetError` if several columns name parts, or one names parts in some rows only.
+    ///   - used: columns with another meaning.
+    ///   - hasPart: whether the list belongs to one split.
+    /// - Throws: `DatasetError` if several columns have splits, or one has splits in some rows only.
     init(_ header: [String], _ rows: [ListTable.Row], except used: Set<Int>, file: String, hasPart: Bool) throws {
         let free = header.indices.filter { !used.contains($0) }
         var full: [Int] = [], doubtful: [Int] = []
@@ -37,10 +36,10 @@ struct SplitColumn {
                 throw DatasetError.malformedRow(
                     file: file, row: foreign.row,
                     reason:
-                        "the column \(header[column]) names parts of the data set, but \(foreign.text) is none of train, "
-                        + "validation, test; a column named `split` is read instead of it, if there is one")
+                        "the column \(header[column]) names splits of the data set, but \(foreign.text) is not train, "
+                        + "validation or test; add a column named `split`, which takes precedence")
             }
-            // One value only, such as `valid`, may be about something else.
+            // A single value, such as `valid`, may have another meaning.
             if isUsual || values.parts.count > 1 || values.parts == [.train] {
                 full.append(column)
             } else {
@@ -57,14 +56,14 @@ struct SplitColumn {
             let isNamed = best.isEmpty
             notes =
                 isNamed
-                ? ["\(file): the column `\(header[first])` is read as the split, since all its values name parts"] : []
+                ? ["\(file): the column `\(header[first])` is read as the split, since all its values name splits"] : []
             return
         }
         let others = free.filter { doubtful.contains($0) || !hasPart && Self.isAboutParts(header[$0], $0, rows) }
         notes = others.map { "\(file): the column `\(header[$0])` is not read: \(Self.advice)" }
     }
 
-    /// Nil if no value among the first names a part.
+    /// Nil if none of the first values is a split.
     private static func values(of column: Int, _ rows: [ListTable.Row]) -> Values? {
         guard rows.prefix(1000).contains(where: { $0.cell(column).flatMap(SplitNames.split(value:)) != nil }) else {
             return nil
@@ -88,7 +87,7 @@ struct SplitColumn {
         }
     }
 
-    /// Whether a column is named like folds or parts, such as `fold` or `is_train`.
+    /// Whether a column is named like folds or splits, such as `fold` or `is_train`.
     private static func isAboutParts(_ name: String, _ column: Int, _ rows: [ListTable.Row]) -> Bool {
         let words = ListColumns.words(name)
         if words.contains(where: {

@@ -2,7 +2,7 @@ import Escaping
 import Files
 import Foundation
 
-/// Text files of one clip a line.
+/// Text files with one clip per line.
 enum SplitList {
     /// Lines that are neither blank nor comments (`# `), trimmed, with their numbers from 1.
     ///
@@ -13,15 +13,15 @@ enum SplitList {
             .filter { !$0.1.isEmpty && !$0.1.hasBytePrefix("# ") && $0.1 != "#" }
     }
 
-    /// Lines, and bytes, that a list has at most: Kinetics-700 has 650,000 rows in 40 MB.
+    /// Maximum lines and bytes of a list: Kinetics-700 has 650,000 rows in 40 MB.
     static let (mostLines, mostBytes) = (2_000_000, 256 << 20)
 
-    /// The whole text of a list, without a byte-order mark.
+    /// The text of a list without a byte-order mark.
     ///
     /// - Throws: `DatasetError.missingList`, `.unreadableList`, `.notAList`.
     static func text(of file: String) throws -> String { try decoded(file).text }
 
-    /// The whole text of a list, and what its encoding is if that is a guess.
+    /// The text of a list, with a note if its encoding is a guess.
     ///
     /// - Throws: `DatasetError.missingList`, `.unreadableList`, `.notAList`.
     static func decoded(_ file: String) throws -> TextDecoding {
@@ -44,7 +44,7 @@ enum SplitList {
         let lines = decoded.text.utf8.count { $0 == UInt8(ascii: "\n") }
         guard lines <= mostLines else {
             throw DatasetError.unreadableList(
-                file, reason: "it has \(lines) lines, the most that is read is \(mostLines)")
+                file, reason: "it has \(lines) lines; the limit is \(mostLines)")
         }
         return decoded
     }

@@ -1,24 +1,23 @@
-/// SplitMix64 (Steele, Lea, Flood 2014): the same numbers on every machine.
-public struct SplitMix64: RandomNumberGenerator, Sendable {
-    /// Where the stream stands; a generator made with it goes on there.
-    public private(set) var state: UInt64
+/// The SplitMix64 generator (Steele, Lea, Flood 2014), identical on every machine.
+package struct SplitMix64: RandomNumberGenerator, Sendable {
+    /// The generator's state, from which it can be restored.
+    package private(set) var state: UInt64
 
-    /// Every seed gives another stream.
-    public init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
     /// The next 64 bits.
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= Self.increment
         return Self.mix(state)
     }
 
-    /// A number in the range, in steps of 2⁻²⁴ of its width.
+    /// A value in the range, in steps of 2⁻²⁴ of its width.
     mutating func next(_ range: ClosedRange<Float>) -> Float {
         range.lowerBound + (range.upperBound - range.lowerBound) * (Float(next() >> 40) * 0x1p-24)
     }
 
-    /// A number that depends on the text and the seed alone: FNV-1a, stirred.
-    public static func hash(_ text: String, seed: UInt64) -> UInt64 {
+    /// A hash of the text and the seed: FNV-1a with finalisation.
+    package static func hash(_ text: String, seed: UInt64) -> UInt64 {
         let hash = text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         return mix(hash ^ (seed &+ 1) &* increment)
     }

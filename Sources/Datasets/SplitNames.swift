@@ -1,16 +1,16 @@
 import Escaping
 
-/// Names of the parts of a data set, in lists and of folders.
+/// Names of splits in lists and of folders.
 enum SplitNames {
-    // `eval` is the test part, as in the speech corpora: a model must not be selected on what may be the test part.
+    // `eval` means test, as in speech corpora: a possible test set must not be used for model selection.
     private static let known: [String: Split] = [
         "train": .train, "training": .train, "validation": .validation, "val": .validation, "validate": .validation,
         "valid": .validation, "dev": .validation, "development": .validation, "test": .test, "testing": .test,
         "eval": .test, "evaluation": .test,
     ]
-    /// Words beside the name of a part, as in `training set`.
+    /// Words beside the name of a split, as in `training set`.
     private static let fillers: Set<Substring> = ["set", "split", "data", "part", "subset"]
-    /// What a part of a word may be, such as `mytrain` and `testlist`.
+    /// Prefixes and suffixes of words, as in `mytrain` and `testlist`.
     private static let parts = ["train", "training", "validation", "valid", "test", "testing"]
     private static let otherWords: Set<Substring> = [
         "latest", "contest", "fastest", "greatest", "protest", "invalid", "strain", "constrain", "restrain",
@@ -18,7 +18,7 @@ enum SplitNames {
 
     static func split(named name: String) -> Split? { known[name.lowercased()] }
 
-    /// The part that a cell of a list means: `test`, `Training`, `val set`; nil if it means none.
+    /// The split in a list's cell: `test`, `Training`, `val set`; nil if it is none.
     static func split(value: String) -> Split? {
         if let split = split(named: value) { return split }
         let name = value.lowercased()
@@ -28,13 +28,15 @@ enum SplitNames {
         return words.count > 1 && others.count == 1 ? others.first.flatMap { known[String($0)] } : nil
     }
 
-    /// The part that a name with other words speaks of, such as `kinetics400_val_list_videos`; nil if it speaks of none or of several.
+    /// The split in a name with other words, such as `kinetics400_val_list_videos`; nil if there is none, or if there
+    /// are several.
     static func split(in name: String) -> Split? {
         let found = Set(words(name).compactMap { known[String($0)] })
         return found.count == 1 ? found.first : nil
     }
 
-    /// The part whose name begins or ends a word, such as `mytrain` or `testlist`; nil if there is none or several.
+    /// The split that is a prefix or suffix of a word, such as `mytrain` or `testlist`; nil if there is none, or if
+    /// there are several.
     static func split(insideWordsOf name: String) -> Split? {
         let found = words(name).filter { !otherWords.contains($0) }.flatMap { word in
             parts.filter { word.hasBytePrefix($0) || word.hasByteSuffix($0) }.compactMap { known[$0] }

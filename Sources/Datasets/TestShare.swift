@@ -1,12 +1,12 @@
 extension DatasetConfiguration {
-    /// What each clip of a cache is for: as the data set itself says, with the share that `test` sets aside.
+    /// Assigns splits to the clips of a cache: the data set's own, with the fraction for `test`.
     ///
-    /// Caches of older versions stored that share as if the data set had said so. The data set's folder or lists tell, if they
-    /// are there; without them, a stored test part must be the one that `test` chooses.
+    /// Caches of older versions stored that fraction as if it were the data set's own split. The data set's folder or
+    /// lists decide if they exist; otherwise a stored test set must equal the one that `test` selects.
     ///
-    /// - Parameter clips: all clips of the dataset but those that `exclude` names, with the splits that the cache has.
+    /// - Parameter clips: all clips of the data set except the excluded ones, with the splits stored in the cache.
     /// - Throws: `DatasetError.storedTest`.
-    public func placed(_ clips: [Clip]) throws -> [Clip] {
+    package func placed(_ clips: [Clip]) throws -> [Clip] {
         let own = clips.contains { $0.split == .test } ? ownSplits(clips) : clips
         guard test > 0 else { return own }
         let stored = own.filter { $0.split == .test }
@@ -18,14 +18,14 @@ extension DatasetConfiguration {
         return chosen
     }
 
-    /// Clips that are stored as test clips, and which the data set's folder or lists have in train, in train.
+    /// Clips stored as test clips that are in train in the data set's folder or lists are moved to train.
     private func ownSplits(_ clips: [Clip]) -> [Clip] {
         guard let listed = try? listedClips() else { return clips }
         let training = Set(listed.filter { $0.split == .train }.map(\.path))
         return clips.map { $0.split == .test && training.contains($0.path) ? $0.inTraining : $0 }
     }
 
-    /// As `sequence` sets validation aside, but by a choice of its own: neither seed says anything of the other.
+    /// As for validation in `sequence`, but with an independent seed.
     ///
     /// - Throws: `DatasetError.hasTest`.
     func settingTestAside(_ clips: [Clip]) throws -> [Clip] {
@@ -39,30 +39,29 @@ extension DatasetConfiguration {
     }
 }
 
-/// What `dataset.test` set aside, if that is not what its user wants, and which share does it.
-public struct TestShareProblem: Equatable, Sendable {
-    /// The share.
-    public let share: Double
-    /// Classes without a test clip; all of them if there is no test part.
-    public let classes: [String]
-    /// Whether no clip was set aside.
-    public let isEmpty: Bool
+/// A problem with the test set selected by `dataset.test`, and a fraction that avoids it.
+package struct TestShareProblem: Equatable, Sendable {
+    package let share: Double
+    /// Classes without a test clip; all of them if the test set is empty.
+    package let classes: [String]
+    /// Whether the test set is empty.
+    package let isEmpty: Bool
     /// Whether clips are grouped by source.
-    public let isGrouped: Bool
-    /// The smallest share that gives every class a test clip that can have one; nil if none does.
-    public let smallest: Double?
-    /// Folds that every class can be cut into; nil if some class has a single source.
-    public let folds: Int?
+    package let isGrouped: Bool
+    /// The smallest fraction that gives every class a test clip if it can have one; nil if none does.
+    package let smallest: Double?
+    /// Maximum number of folds for every class; nil if some class has a single source.
+    package let folds: Int?
 
-    /// What happened, and what helps, as two sentences.
-    public var text: String {
+    /// The problem and a remedy, as two sentences.
+    package var text: String {
         let names = classes.prefix(8).joined(separator: ", ") + (classes.count > 8 ? ", …" : "")
         let what =
             isEmpty
-            ? "`dataset.test: \(share)` sets no clip aside: it is less than half a \(isGrouped ? "source" : "clip") of every class. "
+            ? "`dataset.test: \(share)` selects no clip: it is less than half a \(isGrouped ? "source" : "clip") of every class. "
             : "`dataset.test: \(share)` gives \(classes.count == 1 ? "the class" : "\(classes.count) classes") no test clip: \(names). "
         let larger = smallest.flatMap { $0 > share ? "\($0)" : nil }
-        let without = folds.map { "remove `test` and hold out every clip in turn with --folds \($0)" }
+        let without = folds.map { "remove `test` and cross-validate with --folds \($0)" }
         switch (larger, without) {
         case (let larger?, let without?): return what + "Set it to \(larger) or more, or \(without)."
         case (let larger?, nil): return what + "Set it to \(larger) or more."
@@ -77,10 +76,10 @@ public struct TestShareProblem: Equatable, Sendable {
 }
 
 extension DatasetConfiguration {
-    /// What is wrong with the test part that `test` sets aside of these clips; nil if nothing is, or there is no share.
+    /// A problem with the test set that `test` selects from these clips; nil if there is none, or without `test`.
     ///
-    /// - Parameter clips: as `clips()` returns them.
-    public func testShareProblem(_ clips: [Clip]) -> TestShareProblem? {
+    /// - Parameter clips: as returned by `clips()`.
+    package func testShareProblem(_ clips: [Clip]) -> TestShareProblem? {
         guard test > 0, !clips.isEmpty else { return nil }
         let tested = Set(clips.filter { $0.split == .test }.map(\.label))
         let untested = Set(clips.map(\.label)).subtracting(tested)
@@ -91,14 +90,14 @@ extension DatasetConfiguration {
             folds: Self.mostFolds(clips))
     }
 
-    /// The smallest share that gives every class of these clips a test clip that can have one.
-    public func smallestTest(_ clips: [Clip]) -> Double? {
+    /// The smallest fraction that gives every class of these clips a test clip if it can have one.
+    package func smallestTest(_ clips: [Clip]) -> Double? {
         let seed = SplitMix64.hash("test", seed: UInt64(bitPattern: Int64(testSeed)))
         return ValidationSplit.smallestFraction(examples: Self.pool(clips), seed: seed)
     }
 
-    /// The most folds, up to five, into which all classes of these clips can be cut.
-    public static func mostFolds(_ clips: [Clip]) -> Int? { ValidationSplit.mostFolds(examples: pool(clips)) }
+    /// Maximum number of folds, up to five, for all classes of these clips.
+    package static func mostFolds(_ clips: [Clip]) -> Int? { ValidationSplit.mostFolds(examples: pool(clips)) }
 
     private static func pool(_ clips: [Clip]) -> [(label: String, group: String?, name: String)] {
         clips.filter { $0.ownSplit == .train }.map { ($0.label, $0.group, $0.path) }

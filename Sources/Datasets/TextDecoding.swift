@@ -1,14 +1,14 @@
 import Foundation
 
-/// A text of unknown encoding: UTF-8 or UTF-16 with or without a byte-order mark, else Windows-1252, which contains all letters
-/// of Latin-1.
+/// Decodes a text of unknown encoding: UTF-8 or UTF-16 with or without a byte-order mark, otherwise Windows-1252, which
+/// contains all letters of Latin-1.
 struct TextDecoding {
-    /// The text, without a byte-order mark.
+    /// The text without a byte-order mark.
     let text: String
-    /// What to tell the user if the encoding is a guess; nil if it is certain.
+    /// A note if the encoding is a guess; nil if it is certain.
     let guess: String?
 
-    /// Some letters are UTF-8 and others are not, so that no encoding fits.
+    /// Some characters are UTF-8 and others are not, so that no encoding is valid.
     struct Mixed: Error {
         let line: Int
         var description: String {
@@ -42,7 +42,8 @@ struct TextDecoding {
         var mark: [UInt8] { isLittleEndian ? [0xFF, 0xFE] : [0xFE, 0xFF] }
     }
 
-    /// Nil if the bytes are not UTF-16: without a mark, one byte of most pairs is 0 in text of Latin letters, always the same.
+    /// Nil if the bytes are not UTF-16: without a mark, either the first or the second byte of most pairs is 0 in Latin
+    /// text.
     private static func utf16(_ bytes: [UInt8]) -> ByteOrder? {
         for isLittleEndian in [true, false] where bytes.starts(with: ByteOrder(isLittleEndian: isLittleEndian).mark) {
             return ByteOrder(isLittleEndian: isLittleEndian)
@@ -72,7 +73,7 @@ struct TextDecoding {
         return String(decoding: units, as: UTF16.self)
     }
 
-    /// The first line that is not UTF-8, if there are letters in UTF-8 too.
+    /// The first line that is not UTF-8, if there are UTF-8 characters too.
     private static func lineOfMixture(_ bytes: [UInt8]) -> Int? {
         var (first, hasLetters) = (Int?.none, false)
         for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
@@ -85,7 +86,7 @@ struct TextDecoding {
         return hasLetters ? first : nil
     }
 
-    /// The characters of 0x80 to 0x9F, which Latin-1 has no letters for.
+    /// The characters of 0x80 to 0x9F, which are control characters in Latin-1.
     private static let windowsLetters: [UInt16] = [
         0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,
         0x017D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A,

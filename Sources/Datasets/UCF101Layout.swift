@@ -1,11 +1,11 @@
 import Escaping
 import Foundation
 
-/// UCF101 (Soomro, Zamir, Shah 2012) as it unpacks: `<root>/<Class>/v_<Class>_g<group>_c<clip>.avi`, and
-/// the official lists `trainlist0N.txt` (`Class/v_….avi 1`) and `testlist0N.txt` (`Class/v_….avi`).
+/// UCF101 (Soomro, Zamir, Shah 2012) as unpacked: `<root>/<Class>/v_<Class>_g<group>_c<clip>.avi`, and the official
+/// lists `trainlist0N.txt` (`Class/v_….avi 1`) and `testlist0N.txt` (`Class/v_….avi`).
 ///
-/// The videos may have another ending or be folders of frames, and a class another spelling: the lists have HandstandPushups, the
-/// files HandStandPushups.
+/// Videos may have another extension or be folders of frames, and classes another spelling: the lists have
+/// HandstandPushups, the files HandStandPushups.
 struct UCF101Layout {
     let root: String
     let splits: String?
@@ -23,7 +23,7 @@ struct UCF101Layout {
 
     private static func add(_ file: String, _ split: Split, to clips: inout OfficialClips) throws {
         for (number, line) in try SplitList.lines(of: file) {
-            // Lists of frames have the number of frames before the class.
+            // Lists of frame folders have the number of frames before the class.
             guard
                 let match = line.replacingBytes("\\", with: "/").wholeMatch(
                     of: /(?:.*\/)?([^\/]+)\/([^\/]+?)(?:\s+\d+){0,2}/)

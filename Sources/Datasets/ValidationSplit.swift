@@ -1,22 +1,22 @@
-/// Sets part of a training set aside: seeded, stratified by label, groups never torn apart.
-public enum ValidationSplit {
-    /// Which of the examples go to validation.
+/// A seeded validation split, stratified by label and grouped by source.
+package enum ValidationSplit {
+    /// Whether each example belongs to validation.
     ///
-    /// Groups are visited in a seeded order; each is set aside where that brings the labels' counts
-    /// nearer to `fraction` of each. An example without a group is a group of its own.
+    /// Groups are visited in a seeded order; each is selected if that brings the labels' counts nearer to `fraction` of
+    /// each. An example without a group is a group of its own.
     ///
     /// - `fraction`: from 0 to below 1.
-    /// - `examples`: label, group and something that names the example, such as its path; the outcome
-    ///   depends on these and the seed, not on the order.
-    public static func choose(
+    /// - `examples`: label, group and a unique name such as the path; the result depends on these and the seed, not on
+    ///   the order.
+    package static func choose(
         fraction: Double, examples: [(label: String, group: String?, name: String)], seed: UInt64
     ) -> [Bool] {
         Sources(examples, seed: seed).chosen(fraction: fraction)
     }
 
-    /// The smallest share, in hundredths, with which every class has clips on both sides; classes with a single source, which
-    /// cannot, are not counted. Nil if no share up to one half does it.
-    public static func smallestFraction(
+    /// The smallest fraction, in hundredths, with which every class has clips in both splits; classes with a single
+    /// source, which cannot, are ignored. Nil if no fraction up to one half suffices.
+    package static func smallestFraction(
         examples: [(label: String, group: String?, name: String)], seed: UInt64
     ) -> Double? {
         let sources = Sources(examples, seed: seed)
@@ -30,14 +30,14 @@ public enum ValidationSplit {
         }
     }
 
-    /// The most folds, up to five, into which every class can be cut; nil if some class has a single source.
-    public static func mostFolds(examples: [(label: String, group: String?, name: String)]) -> Int? {
+    /// Maximum number of folds, up to five, for every class; nil if some class has a single source.
+    package static func mostFolds(examples: [(label: String, group: String?, name: String)]) -> Int? {
         let fewest = Sources(examples, seed: 0).counts.values.min() ?? 0
         return fewest > 1 ? min(5, fewest) : nil
     }
 }
 
-/// Examples by their source, in a seeded order.
+/// Examples by source, in a seeded order.
 private struct Sources {
     private let labels: [String]
     private let order: [[Int]]
@@ -52,7 +52,7 @@ private struct Sources {
             .sorted { ($0.hash, $0.name) < ($1.hash, $1.name) }.map(\.indices)
     }
 
-    /// How many sources each class has.
+    /// Number of sources of each class.
     var counts: [String: Int] {
         order.reduce(into: [:]) { counts, indices in
             for label in Set(indices.map { labels[$0] }) { counts[label, default: 0] += 1 }

@@ -2,25 +2,24 @@ import CLibcrypto
 import Files
 import Foundation
 
-/// What a checksum is computed with.
-public enum DigestAlgorithm: Sendable {
+package enum DigestAlgorithm: Sendable {
     case sha256
-    /// Only for publishers that state nothing else.
+    /// For publishers that state only an MD5.
     case md5
 }
 
-/// Bytes that are being hashed, piece by piece, by OpenSSL's libcrypto with whatever instructions the processor has.
-public struct Digest: ~Copyable {
+/// An incremental hash by OpenSSL's libcrypto, which uses the processor's instructions.
+package struct Digest: ~Copyable {
     private let context: OpaquePointer
 
-    /// Nothing hashed yet, for SHA-256.
-    public init() {
+    /// For SHA-256.
+    package init() {
         guard let own = Digest(.sha256) else { fatalError("libcrypto has no memory for a SHA-256") }
         self = own
     }
 
-    /// Nil where a policy of the system forbids the algorithm.
-    public init?(_ algorithm: DigestAlgorithm) {
+    /// Nil if a system policy forbids the algorithm.
+    package init?(_ algorithm: DigestAlgorithm) {
         guard let created = EVP_MD_CTX_new() else { return nil }
         guard EVP_DigestInit_ex(created, algorithm == .sha256 ? EVP_sha256() : EVP_md5(), nil) == 1 else {
             EVP_MD_CTX_free(created)
@@ -31,8 +30,7 @@ public struct Digest: ~Copyable {
 
     deinit { EVP_MD_CTX_free(context) }
 
-    /// Hashes these bytes too.
-    public mutating func update(_ bytes: some DataProtocol) {
+    package mutating func update(_ bytes: some DataProtocol) {
         for region in bytes.regions { region.withUnsafeBytes { update($0) } }
     }
 
@@ -40,8 +38,8 @@ public struct Digest: ~Copyable {
         if let start = bytes.baseAddress { EVP_DigestUpdate(context, start, bytes.count) }
     }
 
-    /// What all bytes come to: 32 for SHA-256, 16 for MD5.
-    public consuming func bytes() -> [UInt8] {
+    /// The digest: 32 bytes for SHA-256, 16 for MD5.
+    package consuming func bytes() -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: Int(EVP_MAX_MD_SIZE)) { bytes, written in
             var count: UInt32 = 0
             EVP_DigestFinal_ex(context, bytes.baseAddress, &count)
@@ -49,13 +47,13 @@ public struct Digest: ~Copyable {
         }
     }
 
-    /// The same as lower-case hexadecimal.
-    public consuming func hex() -> String { hexText(bytes()) }
+    /// The digest as lower-case hexadecimal.
+    package consuming func hex() -> String { hexText(bytes()) }
 
-    /// Of a file's bytes, as lower-case hexadecimal.
+    /// The digest of a file as lower-case hexadecimal.
     ///
     /// - Throws: `DigestError`.
-    public static func file(_ path: String, _ algorithm: DigestAlgorithm = .sha256) throws(DigestError) -> String {
+    package static func file(_ path: String, _ algorithm: DigestAlgorithm = .sha256) throws(DigestError) -> String {
         let file: Int32
         do throws(FileError) {
             file = try RegularFile.open(path).descriptor
@@ -63,7 +61,7 @@ public struct Digest: ~Copyable {
             throw DigestError(error)
         }
         defer { close(file) }
-        // What fits into the second cache is hashed before it leaves it.
+        // Pieces that fit into the L2 cache.
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
         defer { piece.deallocate() }
         guard var digest = Digest(algorithm) else { throw DigestError(path: path, code: ENOTSUP) }
@@ -80,16 +78,15 @@ public struct Digest: ~Copyable {
 }
 
 /// Why a file cannot be hashed.
-public struct DigestError: LocalizedError, Equatable {
-    /// The file.
-    public let path: String
-    /// The system's number; `ENOTSUP` where a policy of the system forbids the algorithm.
-    public let code: Int32
-    /// What is wrong with the file, such as `it is a named pipe, not a regular file`.
-    public let reason: String
+package struct DigestError: LocalizedError, Equatable {
+    package let path: String
+    /// The system's error number; `ENOTSUP` if a system policy forbids the algorithm.
+    package let code: Int32
+    /// The problem, such as `it is a named pipe, not a regular file`.
+    package let reason: String
 
-    /// An error of the system.
-    public init(path: String, code: Int32) {
+    /// A system error.
+    package init(path: String, code: Int32) {
         (self.path, self.code, reason) = (path, code, String(cString: strerror(code)))
     }
 
@@ -105,14 +102,13 @@ public struct DigestError: LocalizedError, Equatable {
         }
     }
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
-        "\(path) cannot be read: \(reason). Check that it is there and may be read."
+    package var errorDescription: String? {
+        "\(path) cannot be read: \(reason). Check that it exists and is readable."
     }
 }
 
 /// SHA-256 as lower-case hexadecimal.
-public func hexDigest(_ bytes: some DataProtocol) -> String {
+package func hexDigest(_ bytes: some DataProtocol) -> String {
     var digest = Digest()
     digest.update(bytes)
     return digest.hex()

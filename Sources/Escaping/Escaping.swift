@@ -1,13 +1,14 @@
-/// Escapes text for the places it is written to.
+/// Escapes text for its output format.
 ///
-/// Every function works on Unicode scalars or bytes, never on `Character`: a grapheme cluster such as U+0600 followed by
-/// an apostrophe, or `<` followed by U+0301, is not equal to the ASCII character it contains and would pass unescaped.
-public enum Escaping {
+/// Every function works on Unicode scalars or bytes, never on `Character`: a grapheme cluster such as U+0600 followed
+/// by an apostrophe, or `<` followed by U+0301, is not equal to the ASCII character it contains and would not be
+/// escaped.
+package enum Escaping {
     /// Text for a terminal or a log: C0, C1 and bidirectional controls and line separators are shown as `\u{…}`, so that
     /// a name can neither move the cursor nor start a line of its own.
     ///
     /// - Parameter keepingLines: if true, newlines stay, for text of several lines whose parts were escaped before.
-    public static func visible(_ text: String, keepingLines: Bool = false) -> String {
+    package static func visible(_ text: String, keepingLines: Bool = false) -> String {
         guard text.unicodeScalars.contains(where: { isControl($0) && !(keepingLines && $0 == "\n") }) else {
             return text
         }
@@ -17,7 +18,7 @@ public enum Escaping {
     }
 
     /// Text for an HTML or SVG element or a quoted attribute. Controls other than tab and newline become visible.
-    public static func html(_ text: String) -> String {
+    package static func html(_ text: String) -> String {
         replacing(text) { scalar in
             switch scalar {
             case "&": "&amp;"
@@ -36,7 +37,7 @@ public enum Escaping {
     /// newline is written as `\uXXXX`, which JSON readers turn back into the same text.
     ///
     /// - Parameter text: valid JSON; outside of its strings these characters do not occur.
-    public static func json(_ text: String) -> String {
+    package static func json(_ text: String) -> String {
         replacing(text) { scalar in
             switch scalar {
             case "<", ">", "&": unicodeEscape(scalar)
@@ -47,7 +48,7 @@ public enum Escaping {
     }
 
     /// One field of comma-separated values (RFC 4180), quoted if it contains a comma, a quote or a line break.
-    public static func csv(_ field: String) -> String {
+    package static func csv(_ field: String) -> String {
         let special = [UInt8(ascii: ","), UInt8(ascii: "\""), UInt8(ascii: "\n"), UInt8(ascii: "\r")]
         guard field.utf8.contains(where: special.contains) else { return field }
         return "\"" + replacing(field) { $0 == "\"" ? "\"\"" : nil } + "\""
@@ -59,7 +60,7 @@ public enum Escaping {
     /// Control, format and backquote characters become U+FFFD before they are encoded: no chart needs them.
     ///
     /// - Parameter isFormat: if true, `%` is doubled, for texts such as tics that gnuplot takes for a number format.
-    public static func gnuplot(_ text: String, isFormat: Bool = false) -> String {
+    package static func gnuplot(_ text: String, isFormat: Bool = false) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {
             let isDrawn = !isControl(scalar) && scalar.properties.generalCategory != .format && scalar != "`"
@@ -79,7 +80,7 @@ public enum Escaping {
 
     /// Whether a terminal, a browser or a log may act on the scalar instead of showing it: C0, DEL, C1, bidirectional
     /// controls (UAX #9) and the line and paragraph separators.
-    public static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    package static func isControl(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0...0x1F, 0x7F...0x9F, 0x061C, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true
         default: false
@@ -88,18 +89,18 @@ public enum Escaping {
 
     /// Whether text may name a file or folder that this program makes: one component, not hidden, at most 200 bytes, without
     /// controls.
-    public static func canNameFile(_ text: String) -> Bool {
+    package static func canNameFile(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 200 && !text.utf8.contains(UInt8(ascii: "/")) && !text.hasBytePrefix(".")
             && !hasControls(text)
     }
 
     /// Whether text has a scalar for which `isControl` is true.
-    public static func hasControls(_ text: String) -> Bool { text.unicodeScalars.contains(where: isControl) }
+    package static func hasControls(_ text: String) -> Bool { text.unicodeScalars.contains(where: isControl) }
 
     private static func shown(_ scalar: Unicode.Scalar) -> String { "\\u{" + String(scalar.value, radix: 16) + "}" }
 
     private static func unicodeEscape(_ scalar: Unicode.Scalar) -> String {
-        // Of the characters that are escaped none is outside the basic plane.
+        // All escaped characters are in the basic multilingual plane.
         let digits = String(scalar.value, radix: 16)
         return "\\u" + String(repeating: "0", count: max(0, 4 - digits.utf8.count)) + digits
     }

@@ -1,21 +1,20 @@
 import Escaping
 import FeatureCache
 
-/// Which of a cache's recipes and data sets is meant.
-public struct CacheSelection: Sendable {
-    /// The recipe with its row.
-    public let extraction: (id: Int64, record: ExtractionRecord)
-    /// Name of the data set.
-    public let dataset: String
+/// Selects a recipe and a data set of a cache.
+package struct CacheSelection: Sendable {
+    /// The recipe with its row ID.
+    package let extraction: (id: Int64, record: ExtractionRecord)
+    package let dataset: String
 
-    /// - `recipe`: its name, its backbone's, or the beginning of its digest; nil if there is but one with features.
-    /// - `dataset`: its name; nil where there is but one.
+    /// - `recipe`: its name, its backbone's, or a prefix of its digest; nil if only one has features.
+    /// - `dataset`: its name; nil if there is only one.
     /// - Throws: `ExplorationError`, `CacheError`.
-    public init(_ cache: CacheFile, recipe: String?, dataset: String?) throws {
+    package init(_ cache: CacheFile, recipe: String?, dataset: String?) throws {
         let stored = try cache.extractions()
         let names = Set(stored.map(\.record.name)).sorted()
         let called = recipe.map { recipe in stored.filter { Self.isMeant($0.record, by: recipe) } } ?? stored
-        // A recipe that fine-tuning registered, or whose extraction failed, has no features.
+        // Recipes that fine-tuning registered, or whose extraction failed, have no features.
         let counts = try cache.sequenceCounts()
         let filled = called.filter { counts[$0.id] ?? 0 > 0 }
         let meant = filled.isEmpty ? called : filled
@@ -37,11 +36,11 @@ public struct CacheSelection: Sendable {
             || recipe.utf8.count >= 6 && record.digest.hasBytePrefix(recipe)
     }
 
-    /// Folder of the data set's videos, as far as the cache knows where files lay; nil where it does not.
+    /// Folder of the data set's videos, inferred from the absolute paths in the cache; nil if unknown.
     ///
     /// - Throws: `CacheError`.
-    public func root(_ cache: CacheFile) throws -> String? {
-        // Absolute paths of files that were hashed end with the path below the root.
+    package func root(_ cache: CacheFile) throws -> String? {
+        // Absolute paths of hashed files end with the path relative to the root.
         let known = try cache.knownFiles().keys
         let videos = try cache.videos(dataset: dataset).prefix(20).map(\.path)
         return videos.lazy.compactMap { path in

@@ -1,21 +1,21 @@
 import Datasets
 import Foundation
 
-/// Clips laid out on a plane so that those which are alike lie together: UMAP (McInnes, Healy, Melville 2018,
-/// arXiv:1802.03426) on cosine distances, begun from the principal components. The same clips give the same map.
-public struct ClipMap: Sendable {
-    /// One for each clip, in the order of the clips.
-    public let places: [(x: Float, y: Float)]
+/// A two-dimensional map of clips: UMAP (McInnes, Healy, Melville 2018, arXiv:1802.03426) on cosine distances,
+/// initialised with the principal components. Deterministic.
+package struct ClipMap: Sendable {
+    /// One per clip, in the order of the clips.
+    package let places: [(x: Float, y: Float)]
 
-    /// As umap-learn: neighbours that are looked at, the clip itself being one of its fifteen.
-    public static let neighbors = 14
-    /// The curve that umap-learn fits for points at least 0.1 apart.
+    /// umap-learn's default of 15 neighbours, which includes the clip itself.
+    package static let neighbors = 14
+    /// umap-learn's curve for `min_dist` = 0.1.
     private static let a: Float = 1.576_943_5, b: Float = 0.895_060_9
-    /// Points that each step pushes away.
+    /// Negative samples per step.
     private static let pushes = 5
 
-    /// - `nearest`: of each clip, at least `neighbors` where there are as many.
-    public init(_ vectors: ClipVectors, nearest: [[Neighbor]]) {
+    /// - `nearest`: of each clip, at least `neighbors` if there are as many.
+    package init(_ vectors: ClipVectors, nearest: [[Neighbor]]) {
         let start = PrincipalComponents.plane(vectors.rows, size: vectors.size)
         guard start.count > 3 else {
             places = start
@@ -30,7 +30,7 @@ public struct ClipMap: Sendable {
         let weight: Float
     }
 
-    /// How surely two clips belong together, from both sides.
+    /// Symmetrised membership strengths of neighbouring clips.
     private static func edges(_ nearest: [[Neighbor]]) -> [Edge] {
         var weights: [[Int]: Float] = [:]
         for (index, neighbors) in nearest.enumerated() {
@@ -48,7 +48,7 @@ public struct ClipMap: Sendable {
             .sorted { ($0.first, $0.second) < ($1.first, $1.second) }
     }
 
-    /// The width at which the neighbours' weights come to the logarithm of their number.
+    /// The bandwidth at which the neighbours' weights sum to the logarithm of their number.
     private static func width(_ distances: [Float], _ closest: Float) -> Float {
         let wanted = log2(Float(distances.count + 1))
         var (lower, upper, width): (Float, Float, Float) = (0, .infinity, 1)
@@ -62,7 +62,7 @@ public struct ClipMap: Sendable {
         return max(width, 1e-3 * mean, 1e-12)
     }
 
-    /// Pulls pairs together as often as their weight says, and pushes others away.
+    /// Stochastic gradient descent with attraction along edges and negative sampling.
     private static func layout(
         _ start: [(x: Float, y: Float)], _ edges: [Edge]
     ) -> [(x: Float, y: Float)] {
@@ -77,7 +77,7 @@ public struct ClipMap: Sendable {
             let rate = 1 - Float(round) / Float(rounds)
             for (place, edge) in used.enumerated() where due[place] <= Float(round + 1) {
                 due[place] += steps[place]
-                // Either end moves in turn with the other, as both directions of the graph are walked.
+                // Both ends move, as both directions of the graph are processed.
                 for (one, two) in [(edge.first, edge.second), (edge.second, edge.first)] {
                     pull(&x, &y, one, two, rate)
                     for _ in 0..<pushes {

@@ -1,13 +1,12 @@
 import Video
 
-/// A clip as a few small grey images: enough to say whether two files show the same, not what they show.
+/// Small grey images of a clip, enough to detect near-duplicates.
 struct ClipSketch: Sendable {
-    /// Images, spread evenly over the clip.
+    /// Number of images, evenly spaced over the clip.
     static let count = 12
 
-    /// Whole frames.
     let whole: SketchFrames
-    /// Frames without the bars around them; nil if there are none.
+    /// Frames without the bars around them; nil if there are no bars.
     let trimmed: SketchFrames?
 
     /// - Throws: `VideoError`.
@@ -21,7 +20,7 @@ struct ClipSketch: Sendable {
 
     /// - Parameters:
     ///   - frames: of `SketchFrames.side` pixels.
-    ///   - large: the same of `SketchBars.side` pixels, in which bars are looked for.
+    ///   - large: the same frames of `SketchBars.side` pixels, in which bars are detected.
     init(frames: [VideoFrame], large: [VideoFrame]) {
         whole = SketchFrames(frames.map { $0.pixels.map(Float.init) })
         trimmed = SketchBars(large.map(\.pixels)).map { bars in
@@ -29,25 +28,25 @@ struct ClipSketch: Sendable {
         }
     }
 
-    /// What is inside of bars, or the whole.
+    /// The frames without bars, if there are any, otherwise the whole frames.
     var inner: SketchFrames { trimmed ?? whole }
 }
 
-/// Images of a clip that are compared. They lose their aspect ratio, which scaling changes anyway.
+/// The images of a clip for comparison. Their aspect ratio is not preserved, since copies may have another one.
 struct SketchFrames: Sendable {
-    /// Pixels of a side.
+    /// Side in pixels.
     static let side = 36
 
     /// `[frame][pixel]`, grey, from 0 to 255.
     let frames: [[Float]]
-    /// Mean red, green and blue of each row of each image.
+    /// Mean RGB of each row of each image.
     let rowColours: [[SIMD3<Float>]]
 
     private init(frames: [[Float]], rowColours: [[SIMD3<Float>]]) {
         (self.frames, self.rowColours) = (frames, rowColours)
     }
 
-    /// - Parameter images: red, green, blue of each pixel, from 0 to 255.
+    /// - Parameter images: RGB of each pixel, from 0 to 255.
     init(_ images: [[Float]]) {
         frames = images.map { image in
             (0..<image.count / 3).map { 0.299 * image[3 * $0] + 0.587 * image[3 * $0 + 1] + 0.114 * image[3 * $0 + 2] }
@@ -63,7 +62,6 @@ struct SketchFrames: Sendable {
         }
     }
 
-    /// Left and right swapped.
     var mirrored: SketchFrames {
         let side = Self.side
         return SketchFrames(
@@ -72,20 +70,20 @@ struct SketchFrames: Sendable {
             }, rowColours: rowColours)
     }
 
-    /// Mean red, green and blue of some rows of an image.
+    /// Mean RGB of some rows of an image.
     func colour(_ frame: Int, rows: Range<Int>) -> SIMD3<Float> {
         rowColours[frame][rows].reduce(SIMD3<Float>(), +) / Float(rows.count)
     }
 
-    /// What changes: each image less the mean of all.
+    /// The temporal changes: each image centred on the mean image.
     var motion: [[Float]] {
         guard let first = frames.first else { return [] }
         let mean = first.indices.map { pixel in frames.reduce(0) { $0 + $1[pixel] } / Float(frames.count) }
         return frames.map { frame in zip(frame, mean).map { $0 - $1 } }
     }
 
-    /// Numbers that a copy has nearly the same of, also one that is mirrored, or has subtitles: mean brightness and how
-    /// much it changes, on a coarse grid of the upper three quarters whose left and right halves are added up.
+    /// A descriptor that is nearly the same for copies, also if they are mirrored or subtitled: mean and variation of
+    /// brightness on a coarse grid of the upper three quarters, with the left and right halves summed.
     var descriptor: [Float] {
         let (side, cells) = (Self.side, (rows: 4, columns: 3))
         let (height, width) = (side * 3 / 4 / cells.rows, side / 2 / cells.columns)

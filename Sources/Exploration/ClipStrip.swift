@@ -1,18 +1,18 @@
 import Foundation
 import Video
 
-/// A few frames of a clip side by side, for looking at.
-public struct ClipStrip: Sendable {
-    /// JPEG.
-    public let jpeg: Data
+/// A few frames of a clip side by side, as a thumbnail.
+package struct ClipStrip: Sendable {
+    /// The image as JPEG.
+    package let jpeg: Data
     /// Mean over the frames, from 0 to 255.
-    public let brightness: Float
+    package let brightness: Float
 
-    /// Side of a frame, in pixels, and frames.
-    public static let side = 72, count = 5
+    /// Side of a frame in pixels, and number of frames.
+    package static let side = 72, count = 5
 
     /// - Throws: `VideoError`.
-    public init(path: String) throws {
+    package init(path: String) throws {
         let frames = try Self.frames(path: path)
         let row = Self.side * 3
         var pixels: [UInt8] = []
@@ -24,7 +24,7 @@ public struct ClipStrip: Sendable {
             .encoded(as: .jpeg(quality: 7))
     }
 
-    /// - Throws: `VideoError`, also where there is no frame.
+    /// - Throws: `VideoError`, also if there is no frame.
     static func frames(path: String) throws -> [VideoFrame] {
         let request = SampleRequest(.uniform(frames: count), framing: .centerSquare(size: side), aspect: .display)
         let frames = try openClip(path: path).sample([request])[0].frames

@@ -2,20 +2,19 @@ import FeatureCache
 import NeuralNetwork
 import SequenceModels
 
-/// One vector a clip: the mean of its frames' features less that of all clips, of length 1, so that products are cosines.
-/// What all clips have in common says nothing of how alike two are.
-public struct ClipVectors: Sendable {
+/// One unit vector per clip: its mean feature, centred on the mean of all clips, so that dot products are cosine
+/// similarities. Centring removes what all clips have in common.
+package struct ClipVectors: Sendable {
     /// In the order of the features.
-    public let examples: [FeatureSet.Example]
-    /// Of the mean of all clips.
-    public let centre: [Float]
+    package let examples: [FeatureSet.Example]
+    /// The mean of all clips.
+    package let centre: [Float]
     /// `[clip, feature]`.
-    public let rows: [Float]
-    /// Numbers in a vector.
-    public let size: Int
+    package let rows: [Float]
+    package let size: Int
 
-    /// - Throws: `CacheError`, where rows are streamed.
-    public init(_ features: FeatureSet) throws {
+    /// - Throws: `CacheError`, if rows are streamed; `SequenceError.notFinite`.
+    package init(_ features: FeatureSet) throws {
         let size = features.featureSize
         examples = features.examples
         self.size = size
@@ -24,16 +23,22 @@ public struct ClipVectors: Sendable {
             let count = Float(rows.count / size)
             for (place, value) in rows.enumerated() { means[index * size + place % size] += value / count }
         }
+        if let place = means.firstIndex(where: { !$0.isFinite }) {
+            throw SequenceError.notFinite(video: examples[place / size].path)
+        }
         var centre = [Double](repeating: 0, count: size)
         for (place, value) in means.enumerated() { centre[place % size] += Double(value) }
         self.centre = centre.map { Float($0 / Double(max(1, features.examples.count))) }
         rows = Self.directions(of: means, from: self.centre)
+        if !rows.areFinite, let place = means.indices.max(by: { abs(means[$0]) < abs(means[$1]) }) {
+            throw SequenceError.notFinite(video: examples[place / size].path)
+        }
     }
 
-    /// Vectors of other sequences, as those of the clips.
+    /// Centred unit vectors of other sequences.
     ///
     /// - Parameter means: mean features `[clip, feature]`.
-    public func directions(of means: [Float]) -> [Float] { Self.directions(of: means, from: centre) }
+    package func directions(of means: [Float]) -> [Float] { Self.directions(of: means, from: centre) }
 
     private static func directions(of means: [Float], from centre: [Float]) -> [Float] {
         let size = centre.count
@@ -44,7 +49,7 @@ public struct ClipVectors: Sendable {
                 rows[first + place] -= centre[place]
                 square += rows[first + place] * rows[first + place]
             }
-            let scale = square > 0 ? 1 / square.squareRoot() : 0
+            let scale = square > 0 ? (square.isFinite ? 1 / square.squareRoot() : .nan) : 0
             for place in 0..<size { rows[first + place] *= scale }
         }
         return rows

@@ -1,33 +1,31 @@
 import FeatureCache
 
-/// A clip whose label neither a model that never saw it nor its neighbours believe.
-public struct DoubtfulLabel: Sendable, Equatable {
-    /// Among the clips.
-    public let index: Int
-    /// What both say instead, or the model where they differ.
-    public let suggested: String
-    /// Probability of the label, by models that never saw the clip.
-    public let probability: Double
-    /// Of `suggested`.
+/// A suspected label error: neither a model that was not trained on the clip nor its neighbours support its label.
+package struct DoubtfulLabel: Sendable, Equatable {
+    package let index: Int
+    /// The label that both suggest, or the model's if they differ.
+    package let suggested: String
+    /// Out-of-fold probability of the clip's label.
+    package let probability: Double
+    /// Out-of-fold probability of `suggested`.
     let suggestedProbability: Double
-    /// Of the clip's neighbours, those that have its label.
-    public let neighborShare: Double
-    /// From 0 to 1, most doubtful first.
-    public let score: Double
+    /// Share of the clip's neighbours with its label.
+    package let neighborShare: Double
+    /// From 0 to 1; higher is more suspicious.
+    package let score: Double
 }
 
-/// Confident learning (Northcutt, Jiang, Chuang 2021, arXiv:1911.00068), with two witnesses: a clip is doubtful where another
-/// class is more probable than its own, at least half as probable as that class is for clips that have it on average, and
-/// where fewer than half of its neighbours have its label. The published threshold is the whole average, which alone misses
-/// more than half of what is planted.
-public enum DoubtfulLabels {
-    /// Neighbours that are asked.
-    public static let neighbors = 10
+/// Finds suspected label errors by confident learning (Northcutt, Jiang, Chuang 2021, arXiv:1911.00068) confirmed by
+/// neighbours: another class is more probable than the clip's own, and at least half as probable as it is on average
+/// for clips with that label, and fewer than half of the clip's neighbours have its label. The published threshold is
+/// the whole average, which misses more than half of artificially corrupted labels.
+package enum DoubtfulLabels {
+    package static let neighbors = 10
 
-    /// - `predictions`: of models that never saw the clip, by row of `video`.
+    /// - `predictions`: out-of-fold, by row ID of `video`.
     /// - `labels`: in the order of the probabilities.
-    /// - Returns: most doubtful first.
-    public static func find(
+    /// - Returns: most suspicious first.
+    package static func find(
         _ vectors: ClipVectors, nearest: [[Neighbor]], predictions: [Int64: PredictionRecord], labels: [String]
     ) -> [DoubtfulLabel] {
         let thresholds = thresholds(predictions.values, labels)
@@ -53,7 +51,7 @@ public enum DoubtfulLabels {
         .sorted { ($1.score, vectors.examples[$0.index].path) < ($0.score, vectors.examples[$1.index].path) }
     }
 
-    /// Mean probability of each class over the clips that have it.
+    /// Mean probability of each class over the clips with that label.
     private static func thresholds(
         _ predictions: some Collection<PredictionRecord>, _ labels: [String]
     ) -> [Double] {

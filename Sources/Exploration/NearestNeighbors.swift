@@ -3,22 +3,21 @@ import Foundation
 import Synchronization
 import Training
 
-/// A clip and how alike it is.
-public struct Neighbor: Sendable, Equatable {
-    /// Among the clips.
-    public let index: Int
+/// A clip and its cosine similarity.
+package struct Neighbor: Sendable, Equatable {
+    package let index: Int
     /// From −1 to 1.
-    public let cosine: Float
+    package let cosine: Float
 }
 
-/// The most alike clips of each, exactly, on all cores.
-public enum NearestNeighbors {
-    /// Queries at a time: their products with all clips stay in a core's cache.
+/// Exact nearest neighbours of all clips, on all cores.
+package enum NearestNeighbors {
+    /// Queries per block, small enough that their products with all clips stay in the CPU cache.
     private static let block = 64
 
-    /// - `count`: of neighbours, the clip itself not among them.
-    /// - Returns: for each clip, the most alike first; clips as alike in the order of the clips.
-    public static func all(_ vectors: ClipVectors, count: Int) -> [[Neighbor]] {
+    /// - `count`: number of neighbours, without the clip itself.
+    /// - Returns: for each clip, the most similar first; ties in the order of the clips.
+    package static func all(_ vectors: ClipVectors, count: Int) -> [[Neighbor]] {
         let products = RowProducts(vectors.rows, size: vectors.size)
         let blocks = (products.count + block - 1) / block
         let found = Mutex<[Int: [[Neighbor]]]>([:])
@@ -36,7 +35,7 @@ public enum NearestNeighbors {
 
     fileprivate static func nearest(_ cosines: ArraySlice<Float>, count: Int, without own: Int?) -> [Neighbor] {
         var best: [Neighbor] = []
-        // A cosine that is no number is near to nothing.
+        // Clips with a non-finite cosine are never neighbours.
         for (index, cosine) in cosines.enumerated() where index != own && cosine.isFinite {
             if best.count == count, cosine <= best[count - 1].cosine { continue }
             let place = best.firstIndex { $0.cosine < cosine } ?? best.count
@@ -47,17 +46,16 @@ public enum NearestNeighbors {
     }
 }
 
-/// Clips to be searched again and again.
-public struct NeighborSearch: Sendable {
+/// A nearest-neighbour search with precomputed vectors.
+package struct NeighborSearch: Sendable {
     private let rows: RowProducts
 
-    /// All clips.
-    public init(_ vectors: ClipVectors) { rows = RowProducts(vectors.rows, size: vectors.size) }
+    package init(_ vectors: ClipVectors) { rows = RowProducts(vectors.rows, size: vectors.size) }
 
-    /// The most alike clips: one pass over the rows, a part of them a core.
+    /// The most similar clips. The rows are divided among the cores.
     ///
-    /// - `query`: of length 1.
-    public func nearest(to query: [Float], count: Int) -> [Neighbor] {
+    /// - `query`: a unit vector.
+    package func nearest(to query: [Float], count: Int) -> [Neighbor] {
         let parts = max(1, min(rows.count / 256, ProcessInfo.processInfo.activeProcessorCount))
         let found = Mutex<[Neighbor]>([])
         DispatchQueue.concurrentPerform(iterations: parts) { part in

@@ -1,25 +1,23 @@
 import FeatureCache
 
-/// A clip that is unlike the others, and why.
-public struct OddClip: Sendable, Equatable {
-    /// Among the clips.
-    public let index: Int
-    /// In a few words.
-    public let reason: String
-    /// How much so; comparable among clips of the same reason.
-    public let score: Double
+/// An outlier clip with the reason.
+package struct OddClip: Sendable, Equatable {
+    package let index: Int
+    package let reason: String
+    /// The degree; comparable only for the same reason.
+    package let score: Double
 }
 
-/// Clips that stand apart, hold one frame, do not move, or show nothing.
-public enum OddClips {
-    /// Share of clips that may be called outliers.
+/// Finds clips that are outliers, have one frame, are frozen, or are blank.
+package enum OddClips {
+    /// Maximum share of clips that are reported as outliers.
     private static let outliers = 0.02
 
     /// - `nearest`: at least five neighbours of each clip.
-    /// - `brightness`: mean of each clip's frames, from 0 to 255, where it was decoded.
-    /// - `rowsAreFrames`: false where they are windows, of which a short clip has but one.
-    /// - Throws: `CacheError`, where rows are streamed.
-    public static func find(
+    /// - `brightness`: mean of each decoded clip's frames, from 0 to 255.
+    /// - `rowsAreFrames`: false if they are windows, of which a short clip has only one.
+    /// - Throws: `CacheError`, if rows are streamed.
+    package static func find(
         _ vectors: ClipVectors, _ features: FeatureSet, nearest: [[Neighbor]], brightness: [Int: Float],
         rowsAreFrames: Bool = true
     ) throws -> [OddClip] {
@@ -32,7 +30,7 @@ public enum OddClips {
             odd.append(OddClip(index: index, reason: "black", score: Double(1 - value / 12)))
         }
         odd += try frozen(features)
-        // How far the fifth neighbour is, against what is usual.
+        // Distance of the fifth neighbour, relative to the usual distance.
         let distances = nearest.map { 1 - Double(($0.dropFirst(4).first ?? $0.last)?.cosine ?? 1) }
         let sorted = distances.sorted()
         guard sorted.count >= 20 else { return odd }
@@ -44,7 +42,7 @@ public enum OddClips {
         return odd
     }
 
-    /// Clips whose frames hardly differ to the network, by less than a hundredth of what frames of different clips do.
+    /// Clips whose frames' features differ by less than a hundredth of the differences between clips.
     private static func frozen(_ features: FeatureSet) throws -> [OddClip] {
         let size = features.featureSize
         var within: [Double] = []
@@ -64,12 +62,12 @@ public enum OddClips {
         guard means.count > 1 else { return [] }
         var centre = [Float](repeating: 0, count: size)
         for mean in means { for place in 0..<size { centre[place] += mean[place] / Float(means.count) } }
-        // The median: one clip far away would make all others look still.
+        // The median is robust against a single distant clip.
         let distances = means.map { mean in
             zip(mean, centre).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
         }
         let between = distances.sorted()[distances.count / 2]
         return within.indices.filter { within[$0] < 1e-4 * between }
-            .map { OddClip(index: $0, reason: "does not move", score: 1 - within[$0] / max(between, 1e-30)) }
+            .map { OddClip(index: $0, reason: "no motion", score: 1 - within[$0] / max(between, 1e-30)) }
     }
 }

@@ -1,10 +1,10 @@
 import Datasets
 
-/// The directions in which clips differ most, by subspace iteration: enough digits for a picture.
+/// Principal components by subspace iteration, with a precision sufficient for plots.
 enum PrincipalComponents {
-    /// Places of the rows on the first two directions `[row, 2]`, the largest deviation being 1.
+    /// Projection of the rows on the first two components `[row, 2]`, scaled to a largest standard deviation of 1.
     ///
-    /// - Parameter rows: `[row, size]`, their mean being taken off.
+    /// - Parameter rows: `[row, size]`, centred.
     static func plane(_ rows: [Float], size: Int) -> [(x: Float, y: Float)] {
         let count = rows.count / max(1, size)
         guard count > 1 else { return Array(repeating: (0, 0), count: count) }
@@ -28,7 +28,7 @@ enum PrincipalComponents {
         return (0..<count).map { (places[0][$0] / largest, places[1][$0] / largest) }
     }
 
-    /// Makes an axis upright on those before it, and of length 1.
+    /// Gram-Schmidt: makes an axis orthogonal to the previous ones and normalises it.
     private static func orthogonalize(_ axes: inout [[Float]], _ axis: Int) {
         for other in 0..<axis {
             let product = zip(axes[axis], axes[other]).reduce(0) { $0 + $1.0 * $1.1 }

@@ -5,18 +5,17 @@ import Foundation
 import SequenceModels
 import Training
 
-/// The clips of a cache that are most like a video, or the moments that are.
-public struct SimilarClips: Sendable {
+/// Searches a cache for the clips, or moments, that are most similar to a video.
+package struct SimilarClips: Sendable {
     /// A clip, or a frame of one.
-    public struct Match: Sendable, Encodable {
-        /// Relative to the dataset's root.
-        public let path: String
-        /// Class.
-        public let label: String
-        /// Seconds; nil for a whole clip.
-        public let time: Double?
-        /// From −1 to 1, of the features less what all clips have in common.
-        public let cosine: Double
+    package struct Match: Sendable, Encodable {
+        /// Relative to the data set's root.
+        package let path: String
+        package let label: String
+        /// In seconds; nil for a whole clip.
+        package let time: Double?
+        /// Cosine similarity of the centred features, from −1 to 1.
+        package let cosine: Double
     }
 
     private let vectors: ClipVectors
@@ -27,9 +26,10 @@ public struct SimilarClips: Sendable {
     private let cache: CacheFile
     private let weights: LoadedWeights
 
-    /// - `weights`: the backbone's weight file, where it is not where the recipe names it.
-    /// - Throws: `SequenceError`, `CacheError`, `WeightsError`; `ExplorationError` where the weights are others.
-    public init(
+    /// - `weights`: the backbone's weight file, if it is not at the recipe's path.
+    /// - Throws: `SequenceError`, `CacheError`, `WeightsError`; `ExplorationError` if the weights differ from the
+    ///   recipe's.
+    package init(
         _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord), weights path: String?,
         memory: Int
     ) throws {
@@ -47,15 +47,14 @@ public struct SimilarClips: Sendable {
         (self.cache, self.extraction) = (cache, extraction.id)
     }
 
-    /// Clips that are searched.
-    public var count: Int { features.examples.count }
-    /// Frames that are searched for moments.
-    public var frameCount: Int { features.examples.reduce(0) { $0 + $1.length } }
+    package var count: Int { features.examples.count }
+    /// Number of frames that are searched for moments.
+    package var frameCount: Int { features.examples.reduce(0) { $0 + $1.length } }
 
-    /// The vector of a video, of length 1.
+    /// The centred unit vector of a video.
     ///
     /// - Throws: `VideoError`.
-    public func query(_ video: String) throws -> [Float] {
+    package func query(_ video: String) throws -> [Float] {
         let extractor = try FeatureExtractor(
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
         let digest = try extractor.digest(of: video)
@@ -68,18 +67,18 @@ public struct SimilarClips: Sendable {
         return vectors.directions(of: mean)
     }
 
-    /// The most alike clips.
-    public func clips(like query: [Float], count: Int) -> [Match] {
+    /// The most similar clips.
+    package func clips(like query: [Float], count: Int) -> [Match] {
         search.nearest(to: query, count: count).map { neighbor in
             let example = features.examples[neighbor.index]
             return Match(path: example.path, label: example.label, time: nil, cosine: Double(neighbor.cosine))
         }
     }
 
-    /// The most alike frames, one of each clip at most.
+    /// The most similar frames, at most one per clip.
     ///
     /// - Throws: `CacheError`.
-    public func moments(like query: [Float], count: Int) throws -> [Match] {
+    package func moments(like query: [Float], count: Int) throws -> [Match] {
         var best: [(index: Int, row: Int, cosine: Float)] = []
         try features.forEachSequence(features.examples.map { $0.views[0] }) { index, rows in
             let directions = vectors.directions(of: Array(rows))
@@ -100,26 +99,25 @@ public struct SimilarClips: Sendable {
 }
 
 /// Why a cache cannot be explored.
-public enum ExplorationError: LocalizedError, Equatable {
+package enum ExplorationError: LocalizedError, Equatable {
     case otherWeights(file: String, recipe: String)
     case unknownRecipe(String, available: [String])
     case severalRecipes([String])
     case severalDatasets([String])
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .otherWeights(let file, let recipe):
             "\(file) does not hold the weights that the recipe \(recipe) was extracted with. Name the right file with "
                 + "--weights."
         case .unknownRecipe(let name, let available):
             available.isEmpty
-                ? "The cache holds no features yet. Run `zoetrope extract` first."
+                ? "The cache holds no features. Run `zoetrope extract` first."
                 : "The cache holds no recipe called \"\(name)\". It holds \(available.joined(separator: ", "))."
         case .severalRecipes(let names):
-            "The cache holds several recipes: \(names.joined(separator: ", ")). Say which with --recipe, by name or by the beginning of the digest."
+            "The cache holds several recipes: \(names.joined(separator: ", ")). Choose one with --recipe, by name or by the first digits of its digest."
         case .severalDatasets(let names):
-            "The cache holds several data sets: \(names.joined(separator: ", ")). Say which with --dataset."
+            "The cache holds several data sets: \(names.joined(separator: ", ")). Choose one with --dataset."
         }
     }
 }

@@ -2,17 +2,16 @@ import Datasets
 import Foundation
 import Video
 
-/// The clips that were found, below each other, as one picture.
-public struct SimilarStrip {
-    /// The picture.
-    public let image: RGBImage
+/// Thumbnails of the results below each other, as one image.
+package struct SimilarStrip {
+    package let image: RGBImage
     /// Clips that could not be decoded.
-    public let missing: [String]
+    package let missing: [String]
 
-    /// - `video`: the question, which stands first.
-    /// - `paths`: of what was found, relative to `root`.
-    /// - Throws: `VideoError` where the question cannot be decoded.
-    public init(_ video: String, _ paths: [String], root: String) throws {
+    /// - `video`: the query, which comes first.
+    /// - `paths`: of the results, relative to `root`.
+    /// - Throws: `VideoError` if the query cannot be decoded.
+    package init(_ video: String, _ paths: [String], root: String) throws {
         var (pictures, missing) = ([try Self.row(video)], [String]())
         for path in paths {
             if Clip.staysInside(path), let row = try? Self.row(root + "/" + path) {
@@ -27,7 +26,7 @@ public struct SimilarStrip {
         self.missing = missing
     }
 
-    /// Frames side by side, with a line of white below; clips of few frames are filled up with white.
+    /// Frames side by side above a white line, padded with white if the clip has few frames.
     private static func row(_ path: String) throws -> [UInt8] {
         let frames = try ClipStrip.frames(path: path)
         let row = ClipStrip.side * 3

@@ -1,22 +1,22 @@
-/// Bars of one colour around the frames of a clip, such as letterboxing adds them: black or of any other colour, and with
-/// subtitles in them.
+/// Detects bars of one colour around a clip's frames, as from letterboxing. They may have any colour and contain
+/// subtitles.
 struct SketchBars: Equatable {
-    /// Pixels of a side of the images that bars are looked for in.
+    /// Side in pixels of the images in which bars are detected.
     static let side = 144
 
-    /// What is inside, in pixels.
+    /// The region between the bars, in pixels.
     let rows, columns: Range<Int>
 
-    /// How far a channel of a bar's pixel may be from the bar's colour: an encoder's noise.
+    /// Maximum difference of a channel from the bar's colour, which allows for compression noise.
     private static let tolerance = 14
-    /// Bars that are thinner change nothing that the comparison would not bear.
+    /// Minimum thickness; thinner bars do not affect the comparison.
     private static let thinnest = 3
-    /// The least that is inside, along each side: an upright video in a wide frame has 45 pixels.
+    /// Minimum extent of the inner region: an upright video in a wide frame has 45 pixels.
     private static let least = 36
 
     /// Nil if there are no bars.
     ///
-    /// - Parameter images: red, green, blue of `side` × `side` pixels, at several times.
+    /// - Parameter images: RGB of `side` × `side` pixels, at several times.
     init?(_ images: [[UInt8]]) {
         let vertical = Self.inside(images, transposed: false)
         let horizontal = Self.inside(images, transposed: true)
@@ -25,13 +25,13 @@ struct SketchBars: Equatable {
         (rows, columns) = (vertical ?? all, horizontal ?? all)
     }
 
-    /// Lines between bars; nil if there are none at either end.
+    /// Lines between the bars; nil if there are none at either end.
     private static func inside(_ images: [[UInt8]], transposed: Bool) -> Range<Int>? {
         func bar(reversed: Bool, beside other: Bar?) -> Bar? {
             Self.bar(images, transposed, reversed: reversed, beside: other)
         }
         var (first, last) = (bar(reversed: false, beside: nil), bar(reversed: true, beside: nil))
-        // Subtitles may be in the bar at the other end, which is as thick.
+        // The bar at the other end has the same thickness and may contain subtitles.
         if first == nil { first = bar(reversed: false, beside: last) }
         if last == nil { last = bar(reversed: true, beside: first) }
         let begin = first?.lines ?? 0
@@ -46,7 +46,7 @@ struct SketchBars: Equatable {
 
     /// The bar at one end; nil if there is none.
     ///
-    /// - `beside`: the bar at the other end; then this one may be as thick and hold subtitles.
+    /// - `beside`: the bar at the other end; this one may then have its thickness and contain subtitles.
     private static func bar(_ images: [[UInt8]], _ transposed: Bool, reversed: Bool, beside: Bar?) -> Bar? {
         func pixel(_ image: [UInt8], _ line: Int, _ place: Int) -> SIMD3<Int> {
             let line = reversed ? side - 1 - line : line
@@ -58,7 +58,7 @@ struct SketchBars: Equatable {
             let distance = pixel(image, line, place) &- colour
             return max(abs(distance.x), abs(distance.y), abs(distance.z)) > tolerance
         }
-        // Frames of nothing but that colour, such as of a fade, tell nothing.
+        // Frames of one colour, as in a fade, are ignored.
         let telling = images.filter { image in
             stride(from: 0, to: side, by: 4).contains { line in
                 stride(from: 0, to: side, by: 4).count { differs(image, line, $0) } > side / 16
@@ -73,8 +73,8 @@ struct SketchBars: Equatable {
             lines += 1
         }
         guard lines >= thinnest, lines < side - least else { return nil }
-        // A bar ends along the whole line. What ends here and there is an object before an even background. The line after
-        // its end is left out too, which may hold some of its colour.
+        // A bar ends along the whole line; otherwise it is an object on an even background. The line after its end is
+        // excluded too, since it may contain some of its colour.
         let end = (lines - (beside == nil ? 0 : 2)..<lines + 4).first { line in
             3 * (0..<side).count { place in 4 * telling.count { differs($0, line, place) } >= telling.count } >= side
         }
@@ -86,11 +86,11 @@ struct SketchBars: Equatable {
         return SIMD3(middle(colours.map(\.x)), middle(colours.map(\.y)), middle(colours.map(\.z)))
     }
 
-    /// What is inside, resized with linear weights over every pixel covered.
+    /// The inner region, resized with antialiasing.
     ///
     /// - Parameters:
-    ///   - pixels: red, green, blue of `Self.side` × `Self.side` pixels.
-    ///   - side: of the image that is returned.
+    ///   - pixels: RGB of `Self.side` × `Self.side` pixels.
+    ///   - side: of the returned image.
     func trimmed(_ pixels: [UInt8], side: Int) -> [Float] {
         let (down, across) = (Self.weights(rows, to: side), Self.weights(columns, to: side))
         var narrow = [Float](repeating: 0, count: Self.side * side * 3)
@@ -115,7 +115,7 @@ struct SketchBars: Equatable {
         return result
     }
 
-    /// Which pixels of `range` each of `count` new ones is made of.
+    /// Weights of the pixels of `range` for each of `count` output pixels.
     private static func weights(_ range: Range<Int>, to count: Int) -> [[(index: Int, weight: Float)]] {
         let scale = Float(range.count) / Float(count)
         let reach = max(1, scale)

@@ -1,6 +1,6 @@
 import CElementwise
 
-/// Rows of images that are compared.
+/// The rows of images that are compared.
 enum SketchRegion: CaseIterable, Sendable {
     case all
     /// Without the bottom quarter, where subtitles are.
@@ -17,7 +17,7 @@ enum SketchRegion: CaseIterable, Sendable {
         }
     }
 
-    /// The rows that are left out.
+    /// The rows that are excluded.
     var rest: Range<Int> {
         switch self {
         case .all: 0..<0
@@ -27,23 +27,23 @@ enum SketchRegion: CaseIterable, Sendable {
     }
 }
 
-/// How alike two clips' images are.
+/// Similarity of two clips' images.
 struct SketchLikeness: Sendable, Equatable {
-    /// Median over images of the correlation with the other clip's at the same time.
+    /// Median over images of the correlation with the other clip's image at the same time.
     let pictures: Float
-    /// The same of what changes in them; nil if hardly anything does.
+    /// The same for the temporal changes; nil if there are hardly any.
     let motion: Float?
-    /// Median of how far red, green or blue are from the other clip's, from 0 to 255.
+    /// Median difference of red, green or blue from the other clip's, from 0 to 255.
     let colour: Float
 
-    /// Pixels that one clip's image may lie beside the other's: a crop moves it.
+    /// Maximum offset in pixels between the clips' images, as from cropping.
     private static let shift = 2
-    /// Images that one clip may begin before the other.
+    /// Maximum offset in images between the clips' starts.
     private static let delay = 4
-    /// Least standard deviation of what changes in an image: noise of an encoder is no motion.
+    /// Minimum standard deviation of the changes in an image; less is compression noise.
     private static let moves: Float = 4
 
-    /// Looks from both sides and keeps the less alike.
+    /// Compares in both directions and keeps the lower similarity.
     init(_ first: SketchFrames, _ second: SketchFrames, _ region: SketchRegion = .all) {
         let (one, two) = (Self.oneSided(first, second, region), Self.oneSided(second, first, region))
         pictures = min(one.pictures, two.pictures)
@@ -51,14 +51,14 @@ struct SketchLikeness: Sendable, Equatable {
         colour = max(one.colour, two.colour)
     }
 
-    /// The best image of the second clip for one of the first.
+    /// The best matching image of the second clip for one of the first.
     private struct Match {
         var correlation: Float
         var place, x, y: Int
     }
 
-    /// With the delay that makes most images alike; an image may be one earlier or later. Played backwards, a clip is
-    /// another.
+    /// Uses the offset with the most matching images; each image may match one step earlier or later. A reversed clip
+    /// does not match.
     private static func oneSided(_ first: SketchFrames, _ second: SketchFrames, _ region: SketchRegion) -> (
         pictures: Float, motion: Float?, colour: Float
     ) {
@@ -94,7 +94,7 @@ struct SketchLikeness: Sendable, Equatable {
         )
     }
 
-    /// Whether a full comparison is worth its time: a few images, as they lie, at every delay.
+    /// A quick test with a few images, without spatial offset, at every temporal offset.
     static func isPossible(_ first: SketchFrames, _ second: SketchFrames, _ region: SketchRegion) -> Bool {
         (-delay...delay).contains { delay in
             let values = stride(from: 1, to: first.frames.count, by: 2).compactMap { index -> Float? in
@@ -105,8 +105,8 @@ struct SketchLikeness: Sendable, Equatable {
         }
     }
 
-    /// Median share of an image's pixels at which brightness changes: small if a few shapes lie on an even ground, as
-    /// which many other clips look.
+    /// Median share of an image's pixels with brightness gradients: small for a few shapes on an even background, which
+    /// resemble many other clips.
     static func detail(_ clip: SketchFrames) -> Float {
         let side = SketchFrames.side
         let shares = clip.frames.map { frame -> Float in
@@ -123,7 +123,7 @@ struct SketchLikeness: Sendable, Equatable {
         return median(shares)
     }
 
-    /// Median of the mean distance of images as they lie, from 0 to 255, at the delay that makes it smallest.
+    /// Median of the mean difference of images without spatial offset, from 0 to 255, at the best temporal offset.
     static func distance(_ first: SketchFrames, _ second: SketchFrames) -> Float {
         (-delay...delay).compactMap { delay -> Float? in
             let values = first.frames.indices.compactMap { index -> Float? in
@@ -135,7 +135,7 @@ struct SketchLikeness: Sendable, Equatable {
         }.min() ?? 255
     }
 
-    /// Whether something changes in some rows.
+    /// Whether some rows contain changes.
     static func moves(_ clip: SketchFrames, _ rows: Range<Int>) -> Bool {
         let motion = clip.motion
         return 3 * motion.count { deviation($0, rows) > moves } > motion.count
@@ -162,7 +162,7 @@ struct SketchLikeness: Sendable, Equatable {
         return (part.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(part.count)).squareRoot()
     }
 
-    /// Pearson's, of the middle of the first image with the second where that lies beside it.
+    /// Pearson correlation of the central part of the first image with the second at an offset.
     private static func correlation(
         _ first: [Float], _ second: [Float], _ x: Int, _ y: Int, _ rows: Range<Int>
     ) -> Float {
@@ -184,7 +184,7 @@ struct SketchLikeness: Sendable, Equatable {
         let sums = stride(from: 0, to: lanes.count, by: 16).map { lanes[$0..<$0 + 16].reduce(0, +) }
         let (a, b, count) = (sums[0], sums[1], Float(inner * lines.count))
         let (varianceA, varianceB) = (sums[2] - a * a / count, sums[3] - b * b / count)
-        // Two even images are alike; an even one and another are not.
+        // Two even images match; an even one and another do not.
         let least = 6 * count
         if varianceA < least && varianceB < least { return abs(a - b) / count < 13 ? 1 : 0 }
         if varianceA < least || varianceB < least { return 0 }

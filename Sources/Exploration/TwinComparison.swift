@@ -1,13 +1,13 @@
-/// How the copy that a near-duplicate is was changed, as far as that was undone to compare it.
+/// How a near-duplicate was changed, as far as the comparison undid it.
 struct TwinChange: Sendable, Equatable {
-    /// Left and right are swapped.
+    /// Flipped horizontally.
     var isMirrored = false
-    /// Bars were added or taken off.
+    /// Bars were added or removed.
     var hasBars = false
-    /// What is compared; the rest may hold subtitles.
+    /// The compared region; the remainder may contain subtitles.
     var region = SketchRegion.all
 
-    /// For people, such as `mirrored, bars`; empty if nothing was undone.
+    /// For display, such as `mirrored, bars`; empty if nothing was undone.
     var text: String {
         let parts = [
             isMirrored ? "mirrored" : nil, hasBars ? "bars" : nil,
@@ -17,17 +17,17 @@ struct TwinChange: Sendable, Equatable {
     }
 }
 
-/// Whether two clips show the same, also if one of them was mirrored, letterboxed or subtitled.
+/// Compares two clips, also after undoing mirroring, letterboxing and subtitles.
 enum TwinComparison {
-    /// Least share of pixels at which brightness changes: photographed scenes have 0.5 and more, a shape on an even ground
-    /// has 0.1. Clips with less are compared as they are only, and must be nearly equal.
+    /// Minimum share of pixels with gradients: photographed scenes have 0.5 and more, a shape on an even background has
+    /// 0.1. Clips with less are compared only unchanged, and must be nearly equal.
     private static let detail: Float = 0.35
-    /// Largest mean distance of the images of clips with less detail, from 0 to 255.
+    /// Maximum mean difference of the images of clips with less detail, from 0 to 255.
     private static let distance: Float = 2
 
-    /// The likeness and what had to be undone; nil if they do not show the same.
+    /// The similarity and the undone change; nil if they are not near-duplicates.
     static func match(_ first: ClipSketch, _ second: ClipSketch) -> (likeness: SketchLikeness, change: TwinChange)? {
-        // Of two clips with bars, the bars would be most of what is alike.
+        // If both clips had bars, the bars would dominate the similarity.
         let bothHaveBars = first.trimmed != nil && second.trimmed != nil
         let hasBars = first.trimmed != nil || second.trimmed != nil
         var pairs: [(SketchFrames, SketchFrames, hasBars: Bool)] = []
@@ -39,7 +39,7 @@ enum TwinComparison {
                 let other = isMirrored ? two.mirrored : two
                 for region in SketchRegion.allCases {
                     let change = TwinChange(isMirrored: isMirrored, hasBars: hasBars, region: region)
-                    // As they are, clips are compared in any case.
+                    // Unchanged clips are compared in any case.
                     let isPlain = change == TwinChange()
                     guard isPlain || hasDetail && SketchLikeness.isPossible(one, other, region) else { continue }
                     let likeness = SketchLikeness(one, other, region)
@@ -58,7 +58,7 @@ enum TwinComparison {
         guard likeness.pictures >= (likeness.motion == nil ? TwinSearch.stills : least.0),
             likeness.motion ?? 1 >= least.1, likeness.colour <= TwinSearch.colour
         else { return false }
-        // A scene in which something moves in the rest only may be the scene of another action.
+        // If only the excluded region moves, it may be another action in the same scene.
         return likeness.motion != nil
             || !SketchLikeness.moves(first, region.rest) && !SketchLikeness.moves(second, region.rest)
     }

@@ -4,51 +4,52 @@ import FeatureCache
 import Foundation
 import Video
 
-/// Two clips that show the same, whatever their files' bytes.
-public struct Twin: Sendable, Equatable {
-    /// Among the clips, the lower first.
-    public let first, second: Int
-    /// Of their features.
-    public let cosine: Double
-    /// Of their images, from −1 to 1: the less of stills and of what moves.
-    public let likeness: Double
+/// A pair of near-duplicate clips.
+package struct Twin: Sendable, Equatable {
+    /// Indices of the clips, the lower first.
+    package let first, second: Int
+    package let cosine: Double
+    /// Similarity of their images, from −1 to 1: the lower of stills and of changes.
+    package let likeness: Double
     /// How one differs from the other, such as `mirrored, bars`; empty if only in encoding, size or a small crop.
-    public let change: String
+    package let change: String
 }
 
-/// Near-duplicates: alike in their features or in a coarse description of their images, and alike when their images are
-/// compared, also mirrored, without bars around them, and without the quarter that subtitles may cover.
-public struct TwinSearch: Sendable {
-    /// Neighbours whose images are compared, by features and by coarse images.
-    public static let neighbors = 10
-    /// Least cosine of the features.
-    public static let cosine: Float = 0.4
-    /// Least likeness of the images if something moves, and of what moves in them.
-    public static let pictures: Float = 0.9, motion: Float = 0.75
-    /// The same if only three quarters of the images are compared: less is alike by chance where more is looked at.
+/// Searches for near-duplicates: candidates are similar in their features or in a coarse descriptor of their images,
+/// and are confirmed by comparing images, also mirrored, without bars, and without the quarter that subtitles may
+/// cover.
+package struct TwinSearch: Sendable {
+    /// Candidates per clip, by features and by descriptors.
+    package static let neighbors = 10
+    /// Minimum cosine similarity of the features.
+    package static let cosine: Float = 0.4
+    /// Minimum similarity of the images if something moves, and of the changes.
+    package static let pictures: Float = 0.9, motion: Float = 0.75
+    /// Thresholds if only three quarters of the images are compared: higher, since more comparisons give more chance
+    /// matches.
     static let parts: (pictures: Float, motion: Float) = (0.95, 0.8)
-    /// Largest distance of the mean red, green or blue, from 0 to 255.
-    public static let colour: Float = 10
-    /// Least likeness of images in which nothing moves.
-    public static let stills: Float = 0.97
+    /// Maximum difference of the mean red, green or blue, from 0 to 255.
+    package static let colour: Float = 10
+    /// Minimum similarity of images without motion.
+    package static let stills: Float = 0.97
 
-    /// What is not searched for, as a sentence.
-    public static let limits =
+    /// What is not detected, as a sentence.
+    package static let limits =
         "Not searched for: copies that are reversed, rotated, flipped upside down, cropped by more than a twentieth, recoloured, "
-        + "played at another speed, cut to less than two thirds, or shown inside another video; nor changed copies of clips "
-        + "with little detail, such as a shape on an even ground."
+        + "played at another speed, cut to less than two thirds, or shown inside another video; nor modified copies of clips "
+        + "with little detail, such as a shape on a uniform background."
 
-    /// Most alike first.
-    public let twins: [Twin]
-    /// Pairs whose images were compared.
-    public let candidates: Int
+    /// Most similar first.
+    package let twins: [Twin]
+    /// Number of pairs whose images were compared.
+    package let candidates: Int
     /// Clips that could not be decoded, with the reason.
-    public let unreadable: [(path: String, reason: String)]
+    package let unreadable: [(path: String, reason: String)]
 
     /// - `root`: folder of the data set's videos.
     /// - `report`: called in the calling thread as clips are decoded.
-    /// - Throws: nothing of its own: what cannot be decoded is in `unreadable`.
-    public init(
+    /// - Throws: no error for a clip that cannot be decoded; such clips are in `unreadable`.
+    package init(
         _ vectors: ClipVectors, nearest: [[Neighbor]], root: String, workers: Int,
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
@@ -75,7 +76,7 @@ public struct TwinSearch: Sendable {
         self.twins = twins.sorted { ($1.likeness, $0.first, $0.second) < ($0.likeness, $1.first, $1.second) }
     }
 
-    /// The clips' images, by place; clips that cannot be decoded are listed.
+    /// The clips' images by index; clips that cannot be decoded are listed.
     private static func sketches(
         of examples: [FeatureSet.Example], _ root: String, _ workers: Int, _ report: (Int, Int) -> Void
     ) throws -> (sketches: [Int: ClipSketch], unreadable: [(path: String, reason: String)]) {
@@ -83,7 +84,7 @@ public struct TwinSearch: Sendable {
         var unreadable: [(path: String, reason: String)] = []
         try runJobs(count: examples.count, workers: workers) {
             { place in
-                // The path comes from a cache that anybody may have written.
+                // The path comes from a cache, which may be untrusted.
                 let path = examples[place].path
                 guard Clip.staysInside(path) else { return .failure(VideoError.missing(path: path)) }
                 return Result { try ClipSketch(path: root + "/" + path) }
@@ -108,7 +109,7 @@ public struct TwinSearch: Sendable {
         return pairs
     }
 
-    /// Pairs whose coarse images are nearest: features of a network need not see a mirrored or letterboxed copy as near.
+    /// Pairs with the most similar descriptors: features of mirrored or letterboxed copies need not be similar.
     private static func similarImages(_ sketches: [Int: ClipSketch]) throws -> Set<[Int]> {
         let places = sketches.keys.sorted()
         let rows = places.flatMap { sketches[$0]?.inner.descriptor ?? [] }
@@ -124,7 +125,6 @@ public struct TwinSearch: Sendable {
 }
 
 extension ClipVectors {
-    /// Of two clips' features.
     fileprivate func cosine(_ first: Int, _ second: Int) -> Double {
         let (one, two) = (rows[first * size..<(first + 1) * size], rows[second * size..<(second + 1) * size])
         return Double(zip(one, two).reduce(0) { $0 + $1.0 * $1.1 })
@@ -132,8 +132,8 @@ extension ClipVectors {
 }
 
 extension Twin {
-    /// As the cache keeps it.
-    public func record(_ examples: [FeatureSet.Example]) -> TwinRecord {
+    /// The database record.
+    package func record(_ examples: [FeatureSet.Example]) -> TwinRecord {
         TwinRecord(
             first: examples[first].videoID, second: examples[second].videoID, cosine: cosine, likeness: likeness)
     }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Clips with non-square pixels, of which `extract` says that they are sampled as stored.
+/// Clips with non-square pixels that are sampled as stored, which `extract` reports.
 struct AnamorphicClips {
     private var count = 0
     private var first: (path: String, pixelAspect: Double)?
@@ -11,7 +11,7 @@ struct AnamorphicClips {
         first = first ?? (path, pixelAspect)
     }
 
-    /// Nil if there are none.
+    /// Nil if there are no such clips.
     var note: String? {
         guard let first else { return nil }
         let ratio = ((first.pixelAspect * 1000).rounded() / 1000).formatted()
@@ -21,6 +21,6 @@ struct AnamorphicClips {
             : "\(count) clips have non-square pixels, such as \(first.path), whose pixels are \(ratio) times as wide as high; "
                 + "they were sampled"
         return
-            "\(subject) as stored. Write `extract.aspect: display` to sample frames with the shape that players show."
+            "\(subject) as stored. Write `extract.aspect: display` to sample frames with the display aspect ratio."
     }
 }

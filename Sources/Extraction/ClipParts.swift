@@ -1,10 +1,9 @@
 import Video
 
-/// How clips are shared between workers, and what came back.
+/// Divides clips between workers and collects the results.
 ///
-/// With fewer clips than workers each is cut into parts, none smaller than what a network sees at once.
+/// With fewer clips than workers, each clip is split into parts, none smaller than one batch.
 struct ClipParts {
-    /// Parts of each clip.
     let count: Int
     private var finished: [Int: [Int: FeatureExtractor.Result]] = [:]
     private var broken: Set<Int> = []
@@ -13,12 +12,12 @@ struct ClipParts {
         count = clips == 0 ? 1 : max(1, min(batches, (workers + clips - 1) / clips))
     }
 
-    /// The clip and the part that a piece of work stands for.
+    /// The clip and the part of a job.
     static func place(_ index: Int, of count: Int) -> (clip: Int, part: SampleRequest.Part) {
         (index / count, SampleRequest.Part(index: index % count, count: count))
     }
 
-    /// All parts of the clip in order, where this was the last one.
+    /// Stores a part's result. Returns all parts of the clip in order if this was the last one.
     mutating func finish(_ index: Int, _ result: FeatureExtractor.Result) -> [FeatureExtractor.Result]? {
         let (clip, part) = Self.place(index, of: count)
         finished[clip, default: [:]][part.index] = result
@@ -26,7 +25,7 @@ struct ClipParts {
         return finished.removeValue(forKey: clip)?.sorted { $0.key < $1.key }.map(\.value)
     }
 
-    /// Whether this is the first part of the clip that failed.
+    /// Records a failure. Returns whether it is the clip's first.
     mutating func fail(_ index: Int) -> Bool {
         let clip = Self.place(index, of: count).clip
         finished[clip] = nil

@@ -2,31 +2,31 @@ import Datasets
 import Foundation
 import Video
 
-/// What a data set holds and what is wrong with it, found before hours of extraction.
-public struct DatasetCheck: Sendable {
+/// An inventory of a data set and its problems, before extraction.
+package struct DatasetCheck: Sendable {
     /// Clips of each class in each split.
-    public let counts: [String: [Split: Int]]
-    /// Paths that are missing or cannot be read, with the reason.
-    public let unreadable: [(path: String, reason: String)]
-    /// The clips that can be read, each content once, as `extract` uses them.
-    public let usable: [Clip]
-    /// What was guessed of the lists.
-    public let notes: [String]
-    /// Files under the root that are no clip.
-    public let leftOut: [LeftOut]
-    /// Class folders in which no clip was found.
-    public let emptyClasses: [LeftOut]
-    /// Classes that train or test lacks, where the data set has both.
-    public let onlyInOneSplit: [(label: String, missing: Split)]
-    /// Clips of the same bytes, two or more each, ordered by path.
-    public let duplicates: [[Clip]]
+    package let counts: [String: [Split: Int]]
+    /// Paths that are missing or unreadable, with the reason.
+    package let unreadable: [(path: String, reason: String)]
+    /// The readable clips without duplicates, as `extract` uses them.
+    package let usable: [Clip]
+    /// Assumptions made when reading the lists.
+    package let notes: [String]
+    /// Files below the root that are not clips.
+    package let leftOut: [LeftOut]
+    /// Class folders without clips.
+    package let emptyClasses: [LeftOut]
+    /// Classes that are missing from train or test, if the data set has both.
+    package let onlyInOneSplit: [(label: String, missing: Split)]
+    /// Groups of clips with identical bytes, sorted by path.
+    package let duplicates: [[Clip]]
 
-    /// Duplicates that stand in different splits: what is tested was trained on.
-    public var leaks: [[Clip]] { duplicates.filter { Set($0.map(\.split)).count > 1 } }
-    /// Digests of the clips that could be read.
-    public let digests: DigestList
-    /// Whether nothing was found.
-    public var isClean: Bool {
+    /// Duplicates in different splits, which leak training data into the test set.
+    package var leaks: [[Clip]] { duplicates.filter { Set($0.map(\.split)).count > 1 } }
+    /// Digests of the readable clips.
+    package let digests: DigestList
+    /// Whether no problem was found.
+    package var isClean: Bool {
         unreadable.isEmpty && leftOut.isEmpty && emptyClasses.isEmpty && onlyInOneSplit.isEmpty && duplicates.isEmpty
     }
 
@@ -35,7 +35,7 @@ public struct DatasetCheck: Sendable {
     /// - `known`: digests of clips that need not be read.
     /// - `report`: called as clips are read.
     /// - Throws: `DatasetError`.
-    public init(
+    package init(
         _ dataset: DatasetConfiguration, workers: Int, known: DigestList = DigestList(),
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {

@@ -3,17 +3,17 @@ import Foundation
 import Video
 
 /// Writes the demo data set as MP4 files: `<root>/<train|test>/<action>/<action>-NN.mp4`.
-public enum DemoDataset {
-    /// Training clips of each action.
-    public static let trainClips = 32
-    /// Test clips of each action, of other seeds.
-    public static let testClips = 12
+package enum DemoDataset {
+    /// Training clips per action.
+    package static let trainClips = 32
+    /// Test clips per action, with other seeds than the training clips.
+    package static let testClips = 12
 
-    /// Makes the clips that are missing, on `workers` threads. The same files on every machine.
+    /// Creates the missing clips on `workers` threads. Files are identical on every machine.
     ///
-    /// - Returns: how many were made now.
+    /// - Returns: the number of clips created.
     /// - Throws: `VideoError.writing`.
-    public static func write(
+    package static func write(
         to root: String, trainClips: Int = trainClips, testClips: Int = testClips, workers: Int,
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws -> Int {

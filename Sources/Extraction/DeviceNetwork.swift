@@ -5,55 +5,56 @@ import NeuralNetwork
 import ONNX
 import ONNXRuntime
 
-/// A recipe's network on a GPU: one for all threads that decode, whose frames are joined into batches of one size.
+/// A recipe's network on a GPU, shared by all decoding threads, whose frames are collected into batches of one size.
 final class DeviceNetwork: FrameNetwork, Sendable {
-    /// Frames, or windows, that the GPU sees at once.
+    /// Frames, or windows, per GPU batch.
     let batch: Int
-    /// Bytes of one frame, or window, as the network is shown it.
+    /// Bytes of one frame or window as the network's input.
     let pictureBytes: Int
-    private let queue: FrameQueue
+    private let queue: DeviceBatcher
 
-    /// Batches that are on their way at the same time: while one is computed, the next are copied.
+    /// Concurrent batches: while one is computed, the next are copied.
     private static let runs = 3
 
-    /// Hands the network over to the GPU, in smaller batches where its memory is too small, and in a slower form where the
-    /// libraries do not take it in a faster one.
+    /// Loads the network onto the GPU, with smaller batches if memory runs out, and with a slower variant if the
+    /// libraries reject a faster one.
     ///
     /// - Parameters:
     ///   - provider: nil for the GPU.
-    ///   - wanted: frames at once; nil for what the network's size suggests.
-    ///   - forms: nil for what suits the precision.
+    ///   - wanted: batch size; nil derives it from the network's size.
+    ///   - variants: nil selects those for the precision.
     /// - Throws: `RuntimeError`, `WeightsError`, `ExportError`.
     init(
         _ recipe: ExtractionRecipe, _ source: any ParameterSource, on provider: RuntimeSession.Provider? = nil,
-        batch wanted: Int? = nil, forms: [Form]? = nil
+        batch wanted: Int? = nil, variants: [DeviceGraphVariant]? = nil
     ) throws {
         let graph = try recipe.graph()
-        var forms = forms ?? Form.all(graph, recipe.precision, on: provider)
+        var variants = variants ?? DeviceGraphVariant.all(graph, recipe.precision, on: provider)
         var batch = wanted ?? Self.batch(graph)
         while true {
             do {
-                let form = forms[0]
-                let provider = provider ?? .cuda(recipe.precision.options(isRecorded: form.isRecorded))
-                (queue, pictureBytes) = try Self.start(recipe, source, form, provider, batch: batch)
+                let variant = variants[0]
+                let provider = provider ?? .cuda(recipe.precision.options(isRecorded: variant.isRecorded))
+                (queue, pictureBytes) = try Self.start(recipe, source, variant, provider, batch: batch)
                 self.batch = batch
                 return
             } catch RuntimeError.outOfMemory where batch > 1 {
                 batch = (batch + 1) / 2
-            } catch let error as RuntimeError where forms.count > 1 && error.mayBeOfForm {
-                forms.removeFirst()
+            } catch let error as RuntimeError where variants.count > 1 && error.mayDependOnVariant {
+                variants.removeFirst()
             }
         }
     }
 
-    /// Starts the threads that compute, and waits until they can.
+    /// Starts the computing threads and waits until they are ready.
     private static func start(
-        _ recipe: ExtractionRecipe, _ source: any ParameterSource, _ form: Form, _ provider: RuntimeSession.Provider,
+        _ recipe: ExtractionRecipe, _ source: any ParameterSource, _ variant: DeviceGraphVariant,
+        _ provider: RuntimeSession.Provider,
         batch: Int
-    ) throws -> (queue: FrameQueue, pictureBytes: Int) {
-        let model = try DeviceModel(recipe, source, batch: batch, form.operators)
+    ) throws -> (queue: DeviceBatcher, pictureBytes: Int) {
+        let model = try DeviceModel(recipe, source, batch: batch, variant.operators)
         defer { model.remove() }
-        let queue = FrameQueue(batch: batch, pictureBytes: model.input.count / batch)
+        let queue = DeviceBatcher(batch: batch, pictureBytes: model.input.count / batch)
         for _ in 0..<runs { run(model, provider, queue) }
         do {
             try queue.waitUntilReady(runs)
@@ -64,8 +65,8 @@ final class DeviceNetwork: FrameNetwork, Sendable {
         return (queue, queue.pictureBytes)
     }
 
-    /// Starts a thread with a session of its own.
-    private static func run(_ model: DeviceModel, _ provider: RuntimeSession.Provider, _ queue: FrameQueue) {
+    /// Starts a thread with its own session.
+    private static func run(_ model: DeviceModel, _ provider: RuntimeSession.Provider, _ queue: DeviceBatcher) {
         queue.begin()
         let thread = Thread {
             do {
@@ -73,7 +74,7 @@ final class DeviceNetwork: FrameNetwork, Sendable {
                 queue.addReady()
                 while let pieces = queue.take() {
                     var place = 0
-                    // What stands in the rest of an unfilled batch changes nothing of the frames beside it.
+                    // Stale data in the rest of a partly filled batch does not affect other frames.
                     for piece in pieces {
                         piece.copy(of: queue.pictureBytes, to: exchange, at: place)
                         place += piece.count
@@ -92,19 +93,19 @@ final class DeviceNetwork: FrameNetwork, Sendable {
         thread.start()
     }
 
-    /// As many as keep a GPU busy: about 2.3 million million multiplications, from 16 to 128.
+    /// A batch size that saturates a GPU: about 2.3e12 multiply-adds, from 16 to 128 frames.
     private static func batch(_ graph: Graph) -> Int {
         max(16, min(128, 2_300_000_000_000 / max(1, graph.multiplyAdds) / 16 * 16))
     }
 
-    /// Features of frames, computed together with those that other threads ask for at the same time.
+    /// Computes features of frames in a batch with those of other threads.
     func features(of pictures: [[UInt8]]) throws -> [Float] { try queue.features(of: pictures) }
 
-    /// Gives the GPU's memory back; the process must not end before.
+    /// Releases the GPU memory; must be called before the process exits.
     func close() { queue.stop() }
 }
 
-/// The network as a file that ONNX Runtime reads.
+/// The network as an ONNX file.
 private struct DeviceModel: Sendable {
     let input: RuntimeSession.Value
     let output: RuntimeSession.Value
@@ -141,7 +142,7 @@ private struct DeviceModel: Sendable {
 
     func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
-    /// A session, after a first run, which allocates what later ones need.
+    /// Creates a session and runs it once, so that its memory is allocated.
     func exchange(on provider: RuntimeSession.Provider) throws -> RuntimeExchange {
         let exchange = try RuntimeExchange(
             RuntimeSession(model: path, on: provider), input: input, output: output)
@@ -151,7 +152,7 @@ private struct DeviceModel: Sendable {
 }
 
 extension Precision {
-    /// What a model's numbers are.
+    /// The element type of an exported model.
     fileprivate var element: ModelWriter.Element {
         switch self {
         case .f32, .tf32, .int8: .float32
@@ -161,7 +162,7 @@ extension Precision {
     }
 
     fileprivate func options(isRecorded: Bool) -> RuntimeSession.CUDAOptions {
-        // There are no kernels for `bf16` images with channels last.
+        // There are no `bf16` kernels for channels-last images.
         RuntimeSession.CUDAOptions(
             allowsTF32: self == .tf32, channelsLast: self != .bf16, recordsRuns: isRecorded)
     }

@@ -4,18 +4,18 @@ import Files
 import Foundation
 import Video
 
-/// Digests of a dataset's clips in a text file, so that many machines need not read every clip to learn which are
-/// theirs. A line is digest, bytes, time in nanoseconds, path; a clip of another size or time is read anew.
-public struct DigestList: Sendable {
+/// Digests of a data set's clips in a text file, so that machines which share the work need not read every clip to
+/// select theirs. Each line is digest, bytes, modification time in nanoseconds and path. A clip with another size or
+/// time is read again.
+package struct DigestList: Sendable {
     private var entries: [String: (digest: String, stamp: FileStamp)] = [:]
 
-    /// Knows nothing.
-    public init() {}
+    package init() {}
 
-    /// Where the file is missing, the list is empty.
+    /// A missing file gives an empty list.
     ///
     /// - Throws: `DigestListError`.
-    public init(path: String) throws {
+    package init(path: String) throws {
         let text: String
         do throws(FileError) {
             text = try RegularFile.text(path)
@@ -32,18 +32,18 @@ public struct DigestList: Sendable {
         }
     }
 
-    /// The digest of a clip that is still as it was.
+    /// The digest of a clip, if size and time are unchanged.
     func digest(of path: String, _ stamp: FileStamp) -> String? {
         entries[path].flatMap { $0.stamp.agrees(with: stamp) ? $0.digest : nil }
     }
 
-    /// - Parameter path: relative to the dataset's root.
+    /// - Parameter path: relative to the data set's root.
     mutating func add(_ path: String, _ clip: HashedClip) { entries[path] = (clip.digest, clip.stamp) }
 
-    /// Replaces the file in one step; lines are sorted by path.
+    /// Replaces the file atomically; lines are sorted by path.
     ///
     /// - Throws: `DigestListError`.
-    public func write(to path: String) throws {
+    package func write(to path: String) throws {
         let lines = entries.filter { !$0.key.utf8.contains(0x0A) }.sorted { $0.key < $1.key }.map { path, entry in
             "\(entry.digest) \(entry.stamp.bytes) \(entry.stamp.modified) \(path)\n"
         }
@@ -53,21 +53,20 @@ public struct DigestList: Sendable {
     }
 }
 
-/// What a clip holds, and what its files looked like when it was read.
-public struct HashedClip: Sendable, Equatable {
+/// A clip's digest, and the stamp of its files when it was read.
+package struct HashedClip: Sendable, Equatable {
     /// SHA-256, hex.
-    public let digest: String
-    /// Before it was read.
-    public let stamp: FileStamp
+    package let digest: String
+    package let stamp: FileStamp
 
     init(digest: String, stamp: FileStamp) { (self.digest, self.stamp) = (digest, stamp) }
 
-    /// Reads the clip, unless the list knows it.
+    /// Reads the clip, unless its digest is in the list.
     ///
     /// - `path`: relative to `root`.
     /// - `known`: digests of clips that need not be read.
-    /// - Throws: `VideoError`; `.changed` where somebody writes to it meanwhile.
-    public init(_ path: String, in root: String, known: DigestList = DigestList()) throws {
+    /// - Throws: `VideoError`; `.changed` if the file is modified meanwhile.
+    package init(_ path: String, in root: String, known: DigestList = DigestList()) throws {
         let full = root + "/" + path
         stamp = try FileStamp(path: full)
         if let digest = known.digest(of: path, stamp) {
@@ -79,19 +78,17 @@ public struct HashedClip: Sendable, Equatable {
     }
 }
 
-/// Why a list of digests cannot be used.
-public enum DigestListError: LocalizedError, Equatable {
+package enum DigestListError: LocalizedError, Equatable {
     case unreadable(path: String)
     case malformed(path: String, line: Int)
     case unwritable(path: String, reason: String)
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .unreadable(let path):
             "The list of digests \(path) cannot be read. Write it with `zoetrope dataset PIPELINE --digests`."
         case .malformed(let path, let line):
-            "\(path), line \(line): not a digest, bytes, a time and a path. Delete the file and write it again with "
+            "\(path), line \(line): expected a digest, a size, a time and a path. Delete the file and write it again with "
                 + "`zoetrope dataset PIPELINE --digests`."
         case .unwritable(let path, let reason): "Cannot write \(path): \(reason). Name another file with --digests."
         }

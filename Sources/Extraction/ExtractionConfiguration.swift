@@ -3,17 +3,17 @@ import FeatureCache
 import Inference
 import Video
 
-/// The `extract` part of a pipeline.
-public struct ExtractionConfiguration: Sendable {
-    /// Where the parameters come from.
-    public enum Weights: Sendable, Equatable {
-        /// Untrained, the same on every machine; named so wherever the features go.
+/// The `extract` section of a pipeline.
+package struct ExtractionConfiguration: Sendable {
+    package enum Weights: Sendable, Equatable {
+        /// Untrained weights, identical on every machine; `random` is recorded with the features.
         case random
-        /// - `part`: which of several networks in the file, by its name there; nil takes the one that publishers evaluate.
+        /// - `part`: selects one of several networks in the file by its name there; nil selects the one that publishers
+        ///   evaluate.
         case file(String, part: String? = nil)
 
-        /// As the pipeline names it.
-        public var name: String {
+        /// As written in the pipeline.
+        package var name: String {
             switch self {
             case .random: "random"
             case .file(let path, _): path
@@ -21,43 +21,41 @@ public struct ExtractionConfiguration: Sendable {
         }
     }
 
-    /// The network that sees the frames.
-    public var backbone: Backbone
-    /// Its parameters.
-    public var weights: Weights
-    /// Whose arithmetic the network follows; nil follows the weights.
-    public var numerics: Numerics?
-    /// How pixels become the network's input; nil follows the weights.
-    public var input: InputConvention?
-    /// Whether the network is shown how each frame differs from the one before it, instead of the frame.
-    public var showsDifference = false
+    package var backbone: Backbone
+    package var weights: Weights
+    /// The implementation that the network follows; nil follows the weights.
+    package var numerics: Numerics?
+    /// The input normalisation; nil follows the weights.
+    package var input: InputConvention?
+    /// Whether the network's input is the difference of each frame from the previous one.
+    package var showsDifference = false
     /// One of the backbone's taps.
-    public var tap: String
-    /// Side of the square picture the network sees, in pixels.
-    public var imageSize: Int
-    /// Which frames are looked at.
-    public var sampling: Sampling
-    /// Whether non-square pixels are shown as such.
-    public var aspect = Aspect.stored
-    /// The resize filter that the user asks for; nil follows the backbone.
-    public var wantedResize: ResizeFilter?
-    /// What the network computes with; `f32` instead where the processor has no instructions for it.
-    public var precision: Precision
-    /// Whether `precision` is to be the fastest here that keeps features and heads as they are; decided once for a cache.
-    public var choosesPrecision = false
-    /// How the cache keeps features.
-    public var store: StoredType
-    /// How many views of each video: the plain one, and others randomly begun, cropped and mirrored.
-    public var views: Int
+    package var tap: String
+    /// Side of the square input image, in pixels.
+    package var imageSize: Int
+    /// Which frames are sampled.
+    package var sampling: Sampling
+    /// Whether the pixel aspect ratio is corrected.
+    package var aspect = Aspect.stored
+    /// The user's resize filter; nil follows the backbone.
+    package var wantedResize: ResizeFilter?
+    /// Precision of the network; `f32` instead if the processor lacks instructions for it.
+    package var precision: Precision
+    /// Whether `precision` is replaced with the fastest one on this machine that preserves features and accuracy;
+    /// decided once per cache.
+    package var choosesPrecision = false
+    /// Element type of the stored features.
+    package var store: StoredType
+    /// Number of augmented views of each video: the original, and others with random start, crop and horizontal flip.
+    package var views: Int
 
-    /// How frames become images of `imageSize`.
-    public var resize: ResizeFilter {
+    /// The resize filter in effect.
+    package var resize: ResizeFilter {
         get { wantedResize ?? backbone.resize }
         set { wantedResize = newValue }
     }
 
-    /// A configuration; `imageSize` in pixels, `tap` one of the backbone's.
-    public init(
+    package init(
         backbone: Backbone, weights: Weights, tap: String, imageSize: Int, sampling: Sampling,
         numerics: Numerics? = nil, input: InputConvention? = nil, resize: ResizeFilter? = nil,
         precision: Precision = .f32, store: StoredType = .float32, views: Int = 1
@@ -75,9 +73,10 @@ public struct ExtractionConfiguration: Sendable {
         self.sampling = sampling
     }
 
-    /// The newest stored recipe with these settings, whatever its weights are: for caches that one process made. Features in
-    /// `f32` stand in if none are in the precision wanted, as `extract` makes them on processors without it.
-    public func stored(in extractions: [(id: Int64, record: ExtractionRecord)]) -> (
+    /// The most recent stored recipe with these settings, with any weights: for caches that one process created.
+    /// Features in `f32` are accepted if there are none in the requested precision, as `extract` creates them on
+    /// processors without it.
+    package func stored(in extractions: [(id: Int64, record: ExtractionRecord)]) -> (
         id: Int64, record: ExtractionRecord
     )? {
         for precision in choosesPrecision ? Precision.allCases : [precision, .f32] {

@@ -5,18 +5,18 @@ import Foundation
 import Inference
 import Video
 
-/// What the values of a stored recipe may be: those that a pipeline can state, and that calibration can find.
+/// Valid values of a stored recipe: those that a pipeline can state or calibration can produce.
 extension ExtractionRecipe {
-    /// Networks whose features stand side by side.
+    /// Number of networks whose features may be concatenated.
     private static let networks = 2...16
 
-    /// - Throws: `InvalidValue` that names the key.
+    /// - Throws: `InvalidValue` with the key.
     func validate() throws(InvalidValue) {
         try InvalidValue.check(imageSize, "image_size", in: 1...Backbone.largestImageSize)
         try InvalidValue.check(grid, "grid", in: Backbone.grids)
         try sampling.validate("sampling")
         guard input.isPossible else {
-            throw InvalidValue("input", "is not a mean and a deviation other than 0 of three channels")
+            throw InvalidValue("input", "is not a mean and a nonzero standard deviation of three channels")
         }
         try calibration?.validate("calibration")
         guard let joined else { return }
@@ -24,26 +24,28 @@ extension ExtractionRecipe {
             throw InvalidValue("joined", "lists \(joined.count) recipes, not \(Self.networks.words)")
         }
         for (place, recipe) in joined.enumerated() {
-            guard recipe.joined == nil else { throw InvalidValue("joined.\(place)", "joins recipes itself") }
+            guard recipe.joined == nil else {
+                throw InvalidValue("joined.\(place)", "is itself a concatenation of recipes")
+            }
             do { try recipe.validate() } catch { throw InvalidValue("joined.\(place).\(error.key)", error.problem) }
         }
     }
 
-    /// - Throws: `RecipeError` if the network cannot be built as the recipe says.
+    /// - Throws: `RecipeError` if the recipe's network cannot be built.
     func validate(for network: Backbone) throws {
         guard network.accepts(imageSize: imageSize) else {
             throw RecipeError.invalid(InvalidValue("image_size", "is \(imageSize), which \(backbone) does not accept"))
         }
         guard network.numerics.contains(numerics) else {
             throw RecipeError.invalid(
-                InvalidValue("numerics", "is \(numerics.rawValue), which \(backbone) does not know"))
+                InvalidValue("numerics", "is \(numerics.rawValue), which \(backbone) does not support"))
         }
         try Self.checkWindows(network, sampling)
     }
 }
 
 extension ExtractionRecord {
-    /// The recipe, whose network gives features of the shape that is stored.
+    /// Returns the recipe if its network's output has the stored feature shape.
     ///
     /// - Throws: `RecipeError`.
     package func checkedRecipe() throws -> ExtractionRecipe {
@@ -58,7 +60,7 @@ extension ExtractionRecord {
 }
 
 extension Calibration {
-    /// Largest absolute values of activations.
+    /// Valid activation ranges.
     private static let range: ClosedRange<Float> = 0...Float.greatestFiniteMagnitude
 
     fileprivate func validate(_ key: String) throws(InvalidValue) {

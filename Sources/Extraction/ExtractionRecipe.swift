@@ -8,47 +8,43 @@ import Inference
 import NeuralNetwork
 import Video
 
-/// Everything that changes a feature. Two extractions with equal recipes share their features; a change
-/// of anything here never mixes with what was stored before.
-public struct ExtractionRecipe: Sendable, Equatable, Codable {
-    /// Raised when the program computes other numbers from the same recipe.
+/// Everything that determines a feature. Extractions with equal recipes share features; any difference gives a separate
+/// set of features.
+package struct ExtractionRecipe: Sendable, Equatable, Codable {
+    /// Incremented when the program computes different features from the same recipe.
     static let currentFeatureVersion = 2
 
-    /// Name of the network.
-    public var backbone: String
-    /// Whose arithmetic the network follows.
-    public var numerics: Numerics
+    package var backbone: String
+    /// The implementation that the network follows.
+    package var numerics: Numerics
     /// SHA-256 of the weight file, hex, or `random`.
-    public var weights: String
-    /// Which of several networks in the weight file; nil if it holds one.
-    public private(set) var part: String?
-    /// Side of the grid that a transformer's positions were learned on; nil if it is the backbone's.
+    package var weights: String
+    /// Which of several networks in the weight file; nil if it contains one.
+    package private(set) var part: String?
+    /// Side of the grid of a transformer's position embeddings; nil if it is the backbone's.
     private(set) var grid: Int?
-    /// Where features are taken.
-    public var tap: String
-    /// Side of the square picture, in pixels.
-    public var imageSize: Int
-    /// Which frames are looked at.
-    public var sampling: Sampling
-    /// What is cut out of a frame.
-    public var crop = "center_square"
-    /// Whether non-square pixels are shown as such; nil for `stored`, which recipes meant before there was a choice.
+    package var tap: String
+    /// Side of the square input image, in pixels.
+    package var imageSize: Int
+    /// Which frames are sampled.
+    package var sampling: Sampling
+    /// Which part of a frame is used.
+    package var crop = "center_square"
+    /// Whether the pixel aspect ratio is corrected; nil means `stored`, as in recipes from before this option existed.
     var aspect: Aspect?
-    /// Filter of the resize.
-    public var resize: ResizeFilter
-    /// How pixels become the input of the network.
-    public var input: InputConvention
-    /// Arithmetic of the network.
-    public var precision: Precision
-    /// `fastest` where the precision was chosen by trying; nil where it was asked for.
+    package var resize: ResizeFilter
+    /// The input normalisation.
+    package var input: InputConvention
+    package var precision: Precision
+    /// `fastest` if the precision was selected automatically; nil if the user chose it.
     var precisionAsked: String?
-    /// What eight bits stand for, where the arithmetic is `int8`.
-    public var calibration: Calibration?
-    /// How features are stored; nil for `float32`.
-    public var store: StoredType?
-    /// Of features of several networks side by side, their recipes in order; nil for those of one.
-    public var joined: [ExtractionRecipe]?
-    /// `currentFeatureVersion` when the features were made.
+    /// Activation ranges, if the precision is `int8`.
+    package var calibration: Calibration?
+    /// Element type of the stored features; nil means `float32`.
+    package var store: StoredType?
+    /// For concatenated features of several networks, their recipes in order; otherwise nil.
+    package var joined: [ExtractionRecipe]?
+    /// `currentFeatureVersion` at extraction.
     var featureVersion = currentFeatureVersion
 
     enum CodingKeys: String, CodingKey {
@@ -60,21 +56,21 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         case featureVersion = "feature_version"
     }
 
-    /// JSON with sorted keys: what the cache stores and hashes.
-    public var json: String {
+    /// JSON with sorted keys, which is stored and hashed.
+    package var json: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // Strings and finite numbers always encode.
+        // Strings and finite numbers can always be encoded.
         return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
     /// SHA-256 of `json`, hex.
-    public var digest: String { hexDigest(Data(json.utf8)) }
+    package var digest: String { hexDigest(Data(json.utf8)) }
 
-    /// The recipe stored as JSON.
+    /// Parses a stored recipe.
     ///
-    /// - Throws: `RecipeError.invalid` if it is damaged, or states what no pipeline can.
-    public init(json: String) throws {
+    /// - Throws: `RecipeError.invalid` if it is damaged, or has values that no pipeline can state.
+    package init(json: String) throws {
         do {
             let data = Data(json.utf8)
             if let problem = JSONLimits.problem(data) { throw InvalidValue("", "cannot be read: \(problem)") }
@@ -85,10 +81,10 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         }
     }
 
-    /// The network that the recipe names, with its taps as outputs.
+    /// The recipe's network, with its taps as outputs.
     ///
     /// - Throws: `RecipeError.unknownBackbone`.
-    public func graph() throws -> Graph {
+    package func graph() throws -> Graph {
         if joined != nil { throw RecipeError.severalNetworks(backbone) }
         if backbone == Backbone.importedName {
             guard let network = ImportedNetworks.network(digest: weights) else {
@@ -104,17 +100,17 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         return grid.map { graph.learned(onGrid: $0) } ?? graph
     }
 
-    /// The same with weights of another place in their file, or learned on another grid.
+    /// The recipe with weights of another part of their file, or with another position grid.
     func with(part: String?, grid: Int?) -> ExtractionRecipe {
         var recipe = self
         (recipe.part, recipe.grid) = (part, grid)
         return recipe
     }
 
-    /// What the configuration comes to with these weights.
+    /// The recipe of a configuration with these weights.
     ///
-    /// - Throws: `RecipeError.otherNumerics` where the weights are for another arithmetic than asked for.
-    public init(_ configuration: ExtractionConfiguration, _ weights: LoadedWeights) throws {
+    /// - Throws: `RecipeError.otherNumerics` if the weights are for another implementation than the configured one.
+    package init(_ configuration: ExtractionConfiguration, _ weights: LoadedWeights) throws {
         let backbone = configuration.backbone
         try Self.checkWindows(backbone, configuration.sampling)
         let possible = weights.traits.numerics
@@ -128,10 +124,10 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         (part, grid) = (weights.part, weights.grid)
     }
 
-    /// That a network of windows is given windows that it can see, and no other network is.
+    /// Checks that a video encoder has windows of a supported length, and that an image encoder has none.
     ///
     /// - Throws: `RecipeError`.
-    public static func checkWindows(_ backbone: Backbone, _ sampling: Sampling) throws {
+    package static func checkWindows(_ backbone: Backbone, _ sampling: Sampling) throws {
         switch (backbone.clip, sampling.windowed) {
         case (nil, nil): return
         case (nil, _?): throw RecipeError.seesOneFrame(backbone.name)
@@ -159,11 +155,10 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         store = configuration.store == .float32 ? nil : configuration.store
     }
 
-    /// How features are stored.
-    public var storedType: StoredType { store ?? .float32 }
+    package var storedType: StoredType { store ?? .float32 }
 
-    /// What the network computes with on this machine: `f32` where the processor lacks the recipe's precision.
-    public var arithmetic: Arithmetic {
+    /// The arithmetic on this machine: `f32` if the processor lacks the recipe's precision.
+    package var arithmetic: Arithmetic {
         guard precision.isNative else { return .f32 }
         return switch precision {
         case .f32, .f16, .tf32: .f32
@@ -172,29 +167,29 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
         }
     }
 
-    /// The recipe without what was found out from pictures.
+    /// The recipe without calibration.
     var uncalibrated: ExtractionRecipe {
         var recipe = self
         recipe.calibration = nil
         return recipe
     }
 
-    /// The same, whoever chose the precision.
+    /// The recipe without the note that the precision was selected automatically.
     var undecided: ExtractionRecipe {
         var recipe = uncalibrated
         recipe.precisionAsked = nil
         return recipe
     }
 
-    /// What the recipe wants of a clip.
+    /// The frames that the recipe samples from a clip.
     ///
-    /// Views after the plain one begin at random, show a square of seven eighths of the shorter side at a random
-    /// place (a crop of 224 from a picture whose shorter side is 256), and every other one is mirrored.
+    /// Views after the first start at a random offset and take a random square crop of seven eighths of the shorter
+    /// side (as a crop of 224 from 256 pixels); every other one is flipped horizontally.
     ///
     /// - Parameters:
-    ///   - digest: of the clip, hex; with the view it decides what is random.
-    ///   - view: 0 is the plain view.
-    public func request(digest: String, view: Int = 0) -> SampleRequest {
+    ///   - digest: of the clip, hex; with the view it seeds the random choices.
+    ///   - view: 0 is the unaugmented view.
+    package func request(digest: String, view: Int = 0) -> SampleRequest {
         let own = UInt64(digest.prefix(16), radix: 16) ?? 0
         if view == 0 {
             return SampleRequest(sampling, seed: own, framing: preprocessing.framing, aspect: preprocessing.aspect)
@@ -209,8 +204,7 @@ public struct ExtractionRecipe: Sendable, Equatable, Codable {
     }
 }
 
-/// Why a recipe cannot be followed.
-public enum RecipeError: LocalizedError, Equatable {
+package enum RecipeError: LocalizedError, Equatable {
     case unknownBackbone(String)
     case invalid(InvalidValue)
     case otherShape(recipe: String, network: [Int], stored: [Int])
@@ -221,30 +215,29 @@ public enum RecipeError: LocalizedError, Equatable {
     case seesWindows(String, length: Int)
     case shortWindow(String, length: Int, least: Int)
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .unknownBackbone(let name): "The backbone \(name) is unknown to this version. Update Zoetrope."
         case .invalid(let value):
-            "The recipe of the features cannot be followed: in it, \(value.words). The cache or the run was changed: run `zoetrope extract` "
+            "The recipe of the features is invalid: \(value.words). The cache or the run was changed: run `zoetrope extract` "
                 + "again into a new cache, and train again."
         case .otherShape(let recipe, let network, let stored):
-            "The network of the recipe \(recipe) gives features of shape \(network), but the cache states \(stored): it was changed. Run "
+            "The backbone of the recipe \(recipe) computes features of shape \(network), but the cache states \(stored), so it was changed. Run "
                 + "`zoetrope extract` again into a new cache."
         case .missingModel(let digest):
-            "The features come from the ONNX model with the digest \(digest.prefix(12))…, which was not read. Name its file "
+            "The features come from the ONNX model with the digest \(digest.prefix(12))…, which is not loaded. Name its file "
                 + "with --weights."
         case .otherNumerics(let weights, let own, let wanted):
-            "\(weights) holds weights for the arithmetic of \(own.rawValue), but `extract.numerics` says "
+            "\(weights) has weights for the numerics \(own.rawValue), but `extract.numerics` is "
                 + "\(wanted.rawValue). Leave the key out: it follows the weights."
         case .severalNetworks(let backbones):
-            "The features are those of several networks side by side (\(backbones)). Training, `evaluate`, reports and `predict` "
-                + "know them; what looks into one network, or slides over videos, does not. Use a run on one of them for that."
+            "The features are the concatenation of several backbones (\(backbones)). Only training, `evaluate`, reports and `predict` "
+                + "support them. Use a run on one backbone instead."
         case .seesOneFrame(let backbone):
-            "\(backbone) sees one frame at a time: `policy: windows` is for networks of several frames, such as r3d_18. Use "
+            "\(backbone) is an image encoder: `policy: windows` is for video encoders such as r3d_18. Use "
                 + "another policy, such as `uniform`."
         case .seesWindows(let backbone, let length):
-            "\(backbone) sees several frames at once. Write `sampling: {policy: windows, length: \(length), stride: "
+            "\(backbone) is a video encoder. Write `sampling: {policy: windows, length: \(length), stride: "
                 + "\(max(1, length / 2)), frames_per_second: 15, windows: 20}`."
         case .shortWindow(let backbone, let length, let least):
             "\(backbone) needs windows of at least \(least) frames; `sampling.length` is \(length). Raise it."

@@ -6,37 +6,35 @@ import NeuralNetwork
 import Synchronization
 import Video
 
-/// Stage 1: every clip of a dataset, once, into the cache.
-public struct Extractor: Sendable {
-    /// The pipeline's name, kept with a new recipe; with the backbone's where there are several.
-    public var name: String
-    /// The clips.
-    public var dataset: DatasetConfiguration
-    /// What is done with them; each clip is decoded once for all.
-    public var configurations: [ExtractionConfiguration]
-    /// Threads, each with its own plan and video.
-    public var workers: Int
-    /// What computes features; where it is a GPU, the workers decode for it.
-    public var device = InferenceDevice.cpu
-    /// Frames that a GPU sees at once; nil for what suits the network.
-    public var deviceBatch: Int?
-    /// What is known of kernels; nil leaves them to the library, so that the last bit is always the same.
-    public var tuning = KernelTuning.standard
+/// Extracts features of every clip of a data set into the cache, once.
+package struct Extractor: Sendable {
+    /// The pipeline's name, stored with a new recipe; followed by the backbone's if there are several.
+    package var name: String
+    package var dataset: DatasetConfiguration
+    /// What to extract; each clip is decoded once for all configurations.
+    package var configurations: [ExtractionConfiguration]
+    /// Number of threads, each with its own plan and decoder.
+    package var workers: Int
+    /// Where features are computed; for a GPU, the workers decode.
+    package var device = InferenceDevice.cpu
+    /// GPU batch size; nil derives it from the network.
+    package var deviceBatch: Int?
+    /// The tuning cache; nil leaves kernels to oneDNN, so that results are reproducible bit for bit.
+    package var tuning = KernelTuning.standard
     /// Whether clips that failed before are tried again.
-    public var retriesFailed = false
-    /// Version of the program, kept with a new recipe.
-    public var version: String
-    /// A part of the clips instead of all.
-    public var sample: ClipSample?
-    /// The part of the clips that is this machine's; nil for all.
-    public var shard: Shard?
-    /// Whether clips are read again that look as they did when they were read last.
-    public var rehashes = false
-    /// Digests of clips that need not be read to learn what they hold.
-    public var knownDigests = DigestList()
+    package var retriesFailed = false
+    /// The program's version, stored with a new recipe.
+    package var version: String
+    /// A sample of the clips instead of all.
+    package var sample: ClipSample?
+    /// This machine's shard of the clips; nil for all.
+    package var shard: Shard?
+    /// Whether unchanged clips are hashed again.
+    package var rehashes = false
+    /// Digests of clips that need not be hashed.
+    package var knownDigests = DigestList()
 
-    /// An extraction of one dataset.
-    public init(
+    package init(
         name: String, dataset: DatasetConfiguration, configurations: [ExtractionConfiguration], workers: Int,
         version: String
     ) {
@@ -47,38 +45,35 @@ public struct Extractor: Sendable {
         self.version = version
     }
 
-    /// What is going on, for whoever shows it.
-    public enum Event: Sendable {
+    /// Progress of an extraction.
+    package enum Event: Sendable {
         case hashing(done: Int, total: Int)
-        /// The work that is left: `skipped` videos need nothing.
+        /// The remaining work; `skipped` videos are complete.
         case planned(remaining: Int, skipped: Int)
-        /// `unit` says what was counted, `frames` or `windows`.
+        /// `unit` is what was counted, `frames` or `windows`.
         case extracted(done: Int, total: Int, frames: Int, unit: String)
         case failed(path: String, error: String)
         case note(String)
     }
 
-    /// What was done, and what was not.
-    public struct Summary: Sendable, Equatable {
-        /// Videos extracted now.
-        public var extracted = 0
-        /// Frames, or windows of frames, that a network saw.
-        public var frames = 0
-        /// What they are: `frames`, unless all are `windows`.
-        public var unit = "frames"
-        /// Videos that had all their features already.
-        public var skipped = 0
-        /// Clips that could not be used, now or before.
-        public var failed = 0
-        /// Damaged stretches skipped inside videos.
-        public var decodeErrors = 0
-        /// Whether it was stopped before the end.
-        public var wasCancelled = false
-        /// Seconds of extraction, without hashing and planning.
-        public var seconds = 0.0
+    package struct Summary: Sendable, Equatable {
+        package var extracted = 0
+        /// Frames, or windows, that were processed.
+        package var frames = 0
+        /// `frames`, unless all are `windows`.
+        package var unit = "frames"
+        /// Videos that already had all features.
+        package var skipped = 0
+        /// Clips that could not be used, in this run or before.
+        package var failed = 0
+        /// Damaged parts of videos that were skipped.
+        package var decodeErrors = 0
+        package var wasCancelled = false
+        /// Time of extraction, without hashing and planning.
+        package var seconds = 0.0
     }
 
-    /// One run: where it works, whom it tells, and what it has done. Used by the calling thread alone.
+    /// State of one run: the cache, the progress callback, and the summary so far. Used only by the calling thread.
     final class Session {
         let cache: CacheFile
         let isCancelled: @Sendable () -> Bool
@@ -96,11 +91,10 @@ public struct Extractor: Sendable {
     struct Job: Sendable {
         let clip: Clip
         let content: HashedClip
-        /// Whose features are missing.
         let views: [FeatureExtractor.View]
     }
 
-    /// A recipe with its row in the cache.
+    /// A recipe with its row ID in the cache.
     struct Target: Sendable {
         let recipe: ExtractionRecipe
         let weights: LoadedWeights
@@ -109,12 +103,12 @@ public struct Extractor: Sendable {
         let views: Int
     }
 
-    /// Extracts what is missing. What was stored stays stored, whatever happens.
+    /// Extracts missing features. Stored features are kept whatever happens.
     ///
-    /// - `isCancelled`: asked between videos and between batches of frames.
+    /// - `isCancelled`: polled between videos and between batches of frames.
     /// - `report`: called in the calling thread.
-    /// - Throws: `DatasetError`, `WeightsError`, `CacheError`; a broken video is no error but a failure.
-    public func run(
+    /// - Throws: `DatasetError`, `WeightsError`, `CacheError`; a broken video is recorded as a failure, not thrown.
+    package func run(
         into cache: CacheFile, isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void
     ) throws -> Summary {
         try withoutActuallyEscaping(report) { report in
@@ -127,7 +121,7 @@ public struct Extractor: Sendable {
     private func run(_ session: Session) throws {
         let listing = try dataset.listing()
         let all = listing.clips
-        // Trials with a part of the clips come before or instead of the extraction that says it.
+        // A run on a sample precedes the full extraction, which reports the listing.
         if sample == nil, let summary = listing.summary {
             session.report(
                 .note("\(summary). `zoetrope dataset PIPELINE` lists \(listing.leftOut.count == 1 ? "it" : "them")."))
@@ -165,7 +159,7 @@ public struct Extractor: Sendable {
         session.summary.seconds = (ContinuousClock.now - begin) / .seconds(1)
     }
 
-    /// The recipes' networks on the GPU, which all workers share; nil where this processor computes.
+    /// The recipes' networks on the GPU, shared by all workers; nil on the CPU.
     private func deviceNetworks(_ session: Session) throws -> [DeviceNetwork]? {
         guard try device.isGPU() else { return nil }
         var networks: [DeviceNetwork] = []
@@ -174,12 +168,12 @@ public struct Extractor: Sendable {
                 if target.recipe.precision == .f16 {
                     session.report(
                         .note(
-                            "\(target.recipe.backbone) goes to the GPU; the first time on a machine its kernels are compiled, "
+                            "\(target.recipe.backbone) is loaded on the GPU; on first use on a machine its kernels are compiled, "
                                 + "which takes up to half a minute"))
                 }
                 networks.append(try DeviceNetwork(target.recipe, target.weights.source, batch: deviceBatch))
                 session.report(
-                    .note("\(target.recipe.backbone) is on the GPU, in batches of \(networks.last?.batch ?? 0)"))
+                    .note("\(target.recipe.backbone) runs on the GPU with batches of \(networks.last?.batch ?? 0)"))
             }
         } catch {
             networks.forEach { $0.close() }

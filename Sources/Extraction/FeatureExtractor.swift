@@ -4,31 +4,28 @@ import Foundation
 import Inference
 import Video
 
-/// Turns one clip after the other into features of one or several recipes: sample, decode, crop, resize,
-/// infer. A clip is decoded once, and resized once for each size. Belongs to the thread that made it.
-public final class FeatureExtractor {
+/// Computes features of clips for one or several recipes: samples, decodes, crops, resizes and runs the networks. A
+/// clip is decoded once, and resized once per size. Belongs to the thread that created it.
+package final class FeatureExtractor {
     private let networks: [Network]
 
-    /// One recipe and what computes it.
+    /// A recipe with its network.
     private struct Network {
         let recipe: ExtractionRecipe
         let network: any FrameNetwork
     }
 
-    /// Stands for "stop": thrown when `isCancelled` says so.
-    public struct Cancelled: Error {
-        /// The error.
-        public init() {}
+    /// Thrown when `isCancelled` returns true.
+    package struct Cancelled: Error {
+        package init() {}
     }
 
-    /// What a clip gave.
-    public struct Result: Sendable {
-        /// What probing found.
-        public let details: VideoRecord.Details
-        /// Width of a pixel divided by its height.
+    package struct Result: Sendable {
+        package let details: VideoRecord.Details
+        /// Pixel aspect ratio: width divided by height.
         let pixelAspect: Double
-        /// Features of the sampled frames, one sequence for each view asked for.
-        public let sequences: [SequenceRecord]
+        /// Features of the sampled frames, one sequence per requested view.
+        package let sequences: [SequenceRecord]
 
         init(_ information: VideoInformation, _ sequences: [SequenceRecord]) {
             details = VideoRecord.Details(information)
@@ -38,17 +35,17 @@ public final class FeatureExtractor {
 
     /// - Parameters:
     ///   - recipes: each with its weights, which other extractors may share.
-    ///   - threads: used inside the networks; 1 where every core has its own extractor.
-    ///   - frames: how many all extractors like this will see, about; finding the fastest kernels must pay.
-    ///   - tuning: what is known of kernels; nil leaves them to the library, so that the last bit is always the same.
+    ///   - threads: used inside the networks; 1 if every core has its own extractor.
+    ///   - frames: expected number for all such extractors, against which tuning must pay off.
+    ///   - tuning: the tuning cache; nil leaves kernels to oneDNN, so that results are reproducible bit for bit.
     /// - Throws: `PlanError`, `WeightsError`.
-    public init(
+    package init(
         _ recipes: [(recipe: ExtractionRecipe, weights: PackedWeights)], threads: Int, frames: Int? = nil,
         tuning: KernelTuning? = .standard
     ) throws {
         ArithmeticLibrary.setThreadsOfCallingThread(threads)
         networks = try recipes.map { recipe, weights in
-            // What was measured is true for one thread.
+            // Kernels were measured with one thread.
             let plan = try InferencePlan(
                 graph: recipe.graph(), output: recipe.tap, batch: recipe.batch, weights: weights,
                 arithmetic: recipe.arithmetic, tuning: threads == 1 ? tuning : nil,
@@ -58,17 +55,17 @@ public final class FeatureExtractor {
         }
     }
 
-    /// An extractor whose networks run elsewhere; other extractors may share them.
+    /// With networks that run elsewhere and may be shared.
     init(_ networks: [(recipe: ExtractionRecipe, network: any FrameNetwork)]) {
         self.networks = networks.map { Network(recipe: $0.recipe, network: $0.network) }
     }
 
-    /// How fast the network of a recipe is on one core of this machine, without decoding.
+    /// Throughput of a recipe's network on one core, without decoding.
     ///
-    /// - `seconds`: about how long to measure.
-    /// - `frames`: how many there are to see, about; finding the fastest kernels must pay.
+    /// - `seconds`: approximate duration of the measurement.
+    /// - `frames`: expected number, against which tuning must pay off.
     /// - Throws: as `init`.
-    public static func framesPerSecond(
+    package static func framesPerSecond(
         _ recipe: ExtractionRecipe, _ weights: PackedWeights, seconds: Double = 2, frames: Int? = nil
     ) throws -> Double {
         let network = try FeatureExtractor([(recipe, weights)], threads: 1, frames: frames).networks[0]
@@ -94,27 +91,26 @@ public final class FeatureExtractor {
     /// SHA-256 of the clip's content, hex.
     ///
     /// - Throws: `VideoError`.
-    public func digest(of path: String) throws -> String { try FileDigest.clip(path: path) }
+    package func digest(of path: String) throws -> String { try FileDigest.clip(path: path) }
 
     /// One view of a clip under one recipe.
-    public struct View: Sendable, Equatable {
-        /// Place among the extractor's recipes.
-        public let recipe: Int
-        /// 0 is the plain view.
-        public let view: Int
+    package struct View: Sendable, Equatable {
+        /// Index of the extractor's recipe.
+        package let recipe: Int
+        /// 0 is the unaugmented view.
+        package let view: Int
 
-        /// All parts, as they are.
-        public init(recipe: Int, view: Int) {
+        package init(recipe: Int, view: Int) {
             self.recipe = recipe
             self.view = view
         }
     }
 
-    /// - `digest`: of the clip; decides what is random.
-    /// - `views`: what is wanted of this clip; nil for the plain view of all recipes.
+    /// - `digest`: of the clip; seeds random choices.
+    /// - `views`: the requested views; nil for the unaugmented view of all recipes.
     /// - `part`: which part of the sampled frames; a part of a short clip may be empty.
     /// - Throws: `VideoError`, or `Cancelled`.
-    public func extract(
+    package func extract(
         path: String, digest: String, views: [View]? = nil, part: SampleRequest.Part = .init(),
         isCancelled: () -> Bool = { false }
     ) throws -> Result {
@@ -149,13 +145,13 @@ public final class FeatureExtractor {
             decodeErrors: decodeErrors, features: try features(of: pictures, network, isCancelled))
     }
 
-    /// Features of pictures as the first recipe's network is shown them `[frame, feature]`, rounded as the cache would store
-    /// them.
+    /// Features of images as the input of the first recipe's network `[frame, feature]`, rounded as the cache would
+    /// store them.
     func features(shown frames: [VideoFrame]) throws -> [Float] {
         try features(of: frames.map(\.pixels))
     }
 
-    /// Features of pictures under the first recipe.
+    /// Features of images under the first recipe.
     func features(of pictures: [[UInt8]]) throws -> [Float] { try features(of: pictures, networks[0]) { false } }
 
     private func features(
@@ -188,15 +184,15 @@ extension VideoRecord.Details {
 }
 
 extension ExtractionRecipe {
-    /// What the network is shown of neighbouring pictures.
-    public func shown(_ pictures: [[UInt8]]) -> [[UInt8]] {
+    /// The network's input for consecutive images.
+    package func shown(_ pictures: [[UInt8]]) -> [[UInt8]] {
         preprocessing.shown(pictures)
     }
 
-    /// Frames that a network sees at once: equal parts of at most 16, or what the network is best with, large enough to
-    /// reuse each weight while it is in the processor's cache; fewer where pictures are so large that their activations would fill the memory.
-    public var batch: Int {
-        // A window is several frames already.
+    /// Batch size: equal parts of at most 16 frames, or the network's own preference, large enough to reuse each weight
+    /// while it is in the CPU cache; smaller for images so large that activations would exhaust the memory.
+    package var batch: Int {
+        // A window contains several frames already.
         if sampling.windowed != nil { return 1 }
         let best = Backbone.named(backbone)?.framesAtOnce ?? 16
         let most = max(2, min(best, 1_000_000 / (imageSize * imageSize)))

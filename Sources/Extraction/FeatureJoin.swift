@@ -1,28 +1,28 @@
 import FeatureCache
 import Foundation
 
-/// Features of several networks side by side, so that one head sees appearance and motion.
+/// Concatenates features of several networks, so that one head sees, for example, appearance and motion.
 ///
-/// The clock of the network that looks less often, by the rows of most videos, is kept. A row of another network belongs to
-/// the kept moment that it is nearest to; where several do, their mean stands beside it, and where none does, the nearest row.
-/// Rows farther from it than kept moments are from each other are left out.
-public struct FeatureJoin {
+/// The time stamps of the network with the fewest rows, as most videos have them, are kept. A row of another network
+/// belongs to the nearest kept time stamp. Several rows at one time stamp are averaged; if there is none, the nearest
+/// row is used. Rows farther from it than the kept time stamps are from each other are omitted.
+package struct FeatureJoin {
     private let cache: CacheFile
     private let parts: [(id: Int64, record: ExtractionRecord)]
 
-    /// - `parts`: two recipes or more, whose features are vectors.
+    /// - `parts`: at least two recipes whose features are vectors.
     /// - Throws: `JoinError.notVectors`.
-    public init(_ parts: [(id: Int64, record: ExtractionRecord)], in cache: CacheFile) throws {
+    package init(_ parts: [(id: Int64, record: ExtractionRecord)], in cache: CacheFile) throws {
         for (_, record) in parts where record.featureShape.count != 1 {
             throw JoinError.notVectors(backbone: record.backbone, tap: record.tap)
         }
         (self.parts, self.cache) = (parts, cache)
     }
 
-    /// Joins what is not joined yet, under a recipe of its own.
+    /// Joins clips that are not joined yet, under a recipe of its own.
     ///
     /// - Throws: `JoinError`, `CacheError`.
-    public func run(
+    package func run(
         name: String, version: String, isCancelled: () -> Bool = { false },
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws -> (id: Int64, record: ExtractionRecord) {
@@ -56,11 +56,11 @@ public struct FeatureJoin {
         return (id, record)
     }
 
-    /// Whose clock is kept: the recipe of the fewest rows.
+    /// Index of the recipe with the fewest rows, whose time stamps are kept.
     private var slowest: Int { Self.slowest(parts.map(\.record.maxFrames)) }
 
-    /// The place of the fewest rows: whose clock is kept.
-    public static func slowest(_ rows: [Int]) -> Int { rows.indices.min { (rows[$0], $0) < (rows[$1], $1) } ?? 0 }
+    /// Index of the smallest count of rows.
+    package static func slowest(_ rows: [Int]) -> Int { rows.indices.min { (rows[$0], $0) < (rows[$1], $1) } ?? 0 }
 
     private func joinedRecord(name: String, version: String) throws -> ExtractionRecord {
         let recipe = ExtractionRecipe(joining: try parts.map { try ExtractionRecipe(json: $0.record.recipe) })
@@ -75,16 +75,16 @@ public struct FeatureJoin {
             precision: own.precision, recipe: recipe.json, version: version)
     }
 
-    /// Between the weight files of a joined recipe.
-    public static let separator = " + "
+    /// Separates the weight files of a joined recipe.
+    package static let separator = " + "
 
-    /// One sequence of several, in their order.
+    /// Joins one video's sequences in order.
     ///
-    /// - `sizes`: numbers in a row of each.
-    /// - `slowest`: whose clock is kept.
-    /// - `stored`: how the features will be, or would be, stored.
-    /// - `apart`: the error where they have no moment in common.
-    public static func joined(
+    /// - `sizes`: elements per row of each.
+    /// - `slowest`: whose time stamps are kept.
+    /// - `stored`: element type for storage.
+    /// - `apart`: the error if the sequences do not overlap in time.
+    package static func joined(
         _ sequences: [SequenceRecord], sizes: [Int], slowest: Int, as stored: StoredType = .float32,
         apart: () -> any Error
     ) throws -> SequenceRecord {
@@ -92,7 +92,7 @@ public struct FeatureJoin {
         let times = kept.frameTimes
         var columns: [[Float]] = []
         for (place, sequence) in sequences.enumerated() {
-            // Whoever stops before the other begins shows something else.
+            // Sequences that do not overlap in time show different content.
             let reach = (times.last ?? 0) - (times.first ?? 0) + 1
             guard let first = sequence.frameTimes.first, let last = sequence.frameTimes.last,
                 first <= (times.last ?? 0) + reach, last >= (times.first ?? 0) - reach
@@ -118,7 +118,7 @@ public struct FeatureJoin {
             counts[moment] += 1
             for index in 0..<size { sums[moment * size + index] += sequence.features[row * size + index] }
         }
-        // Rows far before the first moment or after the last say nothing about it.
+        // Rows far before the first time stamp or after the last are not representative.
         let reach = zip(times, times.dropFirst()).map { $1 - $0 }.max() ?? .infinity
         for (row, time) in sequence.frameTimes.enumerated() {
             let moment = nearest(time, times)
@@ -135,7 +135,7 @@ public struct FeatureJoin {
 }
 
 extension ExtractionRecipe {
-    /// Of features side by side: all recipes, with the clock of the one that looks least often.
+    /// The recipe of concatenated features, with the sampling of the recipe with the fewest rows.
     init(joining recipes: [ExtractionRecipe]) {
         self = recipes[FeatureJoin.slowest(recipes.map(\.sampling.frames))]
         backbone = recipes.map(\.backbone).joined(separator: "+")
@@ -149,22 +149,20 @@ extension ExtractionRecipe {
     }
 }
 
-/// Why features cannot stand side by side.
-public enum JoinError: LocalizedError, Equatable {
+package enum JoinError: LocalizedError, Equatable {
     case notVectors(backbone: String, tap: String)
     case noCommonTime(path: String)
     case nothingInCommon([String])
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .notVectors(let backbone, let tap):
-            "`sequence.join` puts vectors side by side, but \(backbone) was extracted at \(tap). Use `extract.tap: pooled`."
+            "`sequence.join` concatenates vectors, but \(backbone) was extracted at \(tap). Use `extract.tap: pooled`."
         case .noCommonTime(let path):
-            "The clocks of the joined features do not meet in \(path): one ends before the other begins. Let both sample the "
+            "The joined features of \(path) do not overlap in time: one ends before the other begins. Let both sample the "
                 + "same part of the video."
         case .nothingInCommon(let backbones):
-            "No video has features of all of \(backbones.joined(separator: ", ")). Run `zoetrope extract` with this pipeline."
+            "No video has features of all backbones (\(backbones.joined(separator: ", "))). Run `zoetrope extract` with this pipeline."
         }
     }
 }

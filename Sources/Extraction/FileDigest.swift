@@ -3,12 +3,12 @@ import FeatureCache
 import Foundation
 import Video
 
-/// SHA-256 of what a clip holds, so that renaming or moving it changes nothing.
-public enum FileDigest {
+/// SHA-256 of a clip's content, independent of its name.
+package enum FileDigest {
     /// Of a file's bytes; for a folder of images, of their names and bytes in frame order.
     ///
-    /// - Throws: `VideoError` where it is missing or unreadable.
-    public static func clip(path: String) throws -> String {
+    /// - Throws: `VideoError` if it is missing or unreadable.
+    package static func clip(path: String) throws -> String {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw VideoError.missing(path: path)
@@ -25,7 +25,6 @@ public enum FileDigest {
         return hash.hex()
     }
 
-    /// Of a file's bytes.
     static func sha256(path: String) throws -> String {
         do throws(DigestError) {
             return try Digest.file(path)

@@ -1,19 +1,18 @@
 import Foundation
 import Video
 
-/// Size, time and number of a clip's files: whether it is still the one that was read.
-public struct FileStamp: Sendable, Equatable {
-    /// Of all its files.
-    public var bytes: Int = 0
-    /// Of the file that was changed last, in nanoseconds since 1970.
-    public var modified: Int = 0
-    /// The file system's number for the file or folder; 0 where it is unknown.
-    public var inode: Int = 0
+/// Size, modification time and inode of a clip's files, to detect changes.
+package struct FileStamp: Sendable, Equatable {
+    package var bytes: Int = 0
+    /// Of the most recently modified file, in nanoseconds since 1970.
+    package var modified: Int = 0
+    /// Inode of the file or folder; 0 if unknown.
+    package var inode: Int = 0
 
     /// Of a file, or of the images in a folder.
     ///
     /// - Throws: `VideoError`.
-    public init(path: String) throws {
+    package init(path: String) throws {
         var status = stat()
         guard stat(path, &status) == 0 else {
             throw errno == ENOENT
@@ -28,7 +27,7 @@ public struct FileStamp: Sendable, Equatable {
 
     init(bytes: Int, modified: Int) { (self.bytes, self.modified) = (bytes, modified) }
 
-    /// Whether size and time are the same, as far as a list of digests knows them.
+    /// Whether size and time are equal; a digest list has no inode.
     func agrees(with other: FileStamp) -> Bool { bytes == other.bytes && modified == other.modified }
 
     private mutating func add(_ status: stat) {
@@ -37,7 +36,7 @@ public struct FileStamp: Sendable, Equatable {
         #else
             let time = status.st_mtim
         #endif
-        // Sparse files, and times far from now, may be larger than the sum can hold.
+        // Wrapping addition, since sparse files and extreme times can overflow the sum.
         bytes &+= Int(status.st_size)
         modified = max(modified, Int(time.tv_sec) &* 1_000_000_000 &+ Int(time.tv_nsec))
     }

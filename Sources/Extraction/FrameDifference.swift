@@ -1,10 +1,10 @@
 import Video
 
-/// What moves: pictures of how each frame differs from the one before it, the cheap second stream of Temporal Segment
-/// Networks (Wang et al. 2016, arXiv:1608.00859).
+/// Differences of consecutive frames, the inexpensive second stream of Temporal Segment Networks (Wang et al. 2016,
+/// arXiv:1608.00859).
 ///
-/// A number is middle grey, 128, where nothing changed, and half the difference more or less elsewhere. Frames follow each
-/// other as they were sampled, in a window as the window has them. The first, which has none before it, shows what the second does.
+/// Unchanged values are 128; half of the difference is added. Consecutive means consecutive sampled frames, or frames
+/// of the window. The first frame, which has no predecessor, gets the difference of the second.
 enum FrameDifference {
     /// - Parameter pictures: of one size, in order.
     static func of(_ pictures: [[UInt8]]) -> [[UInt8]] {
@@ -27,12 +27,12 @@ enum FrameDifference {
     }
 }
 
-/// The same while frames come in.
+/// Frame differences of a stream of frames.
 struct ChangingFrames {
     private var last: VideoFrame?
     private var isFirst = true
 
-    /// - Returns: what is known to be shown now.
+    /// - Returns: the differences that are complete now.
     mutating func add(_ frame: VideoFrame) -> [VideoFrame] {
         defer { last = frame }
         guard let last else { return [] }
@@ -41,7 +41,7 @@ struct ChangingFrames {
         return (isFirst ? [last.showing(pictures[0])] : []) + [frame.showing(pictures[1])]
     }
 
-    /// Where there was one frame only.
+    /// For a stream of only one frame.
     mutating func finish() -> [VideoFrame] {
         guard isFirst, let last else { return [] }
         return [last.showing(FrameDifference.of([last.pixels])[0])]
@@ -49,7 +49,7 @@ struct ChangingFrames {
 }
 
 extension VideoFrame {
-    /// The same frame with other pixels.
+    /// The frame with other pixels.
     func showing(_ pixels: [UInt8]) -> VideoFrame {
         var shown = self
         shown.pixels = pixels

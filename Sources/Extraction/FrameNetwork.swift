@@ -1,19 +1,18 @@
 import Inference
 import NeuralNetwork
 
-/// A recipe's network, wherever it runs.
+/// A recipe's network on any device.
 protocol FrameNetwork {
-    /// Frames, or windows of frames, that are best seen together.
+    /// Preferred number of frames, or windows, per call.
     var batch: Int { get }
 
-    /// Features of at most `batch` frames, or windows, one after the other.
+    /// Returns the features of at most `batch` frames or windows, concatenated.
     ///
-    /// - Parameter pictures: each `[height, width, 3]`, or several of these in a row.
+    /// - Parameter pictures: each `[height, width, 3]`, or the frames of windows in order.
     /// - Throws: `PlanError`, `RuntimeError`.
     func features(of pictures: [[UInt8]]) throws -> [Float]
 }
 
-/// On this processor.
 struct PlanNetwork: FrameNetwork {
     let plan: InferencePlan
     let normalization: PixelNormalization

@@ -2,30 +2,25 @@ import Foundation
 import Inference
 import Video
 
-/// Features of the frames of one clip of any length, in order, while it is being decoded: one thread decodes, and as
-/// many workers as wanted run the network. Each frame is decoded and inferred once; no more than a few batches of
-/// pictures are in memory.
-public struct FrameStream: Sendable {
-    /// The clip.
-    public let path: String
-    /// How features are made.
-    public let recipe: ExtractionRecipe
-    /// The network's parameters.
-    public let weights: PackedWeights
+/// Computes features of a clip of any length in order while it is decoded: one thread decodes, and `workers` threads
+/// run the network. Only a few batches of images are in memory.
+package struct FrameStream: Sendable {
+    package let path: String
+    package let recipe: ExtractionRecipe
+    package let weights: PackedWeights
     /// Threads that run the network.
-    public let workers: Int
+    package let workers: Int
 
-    /// All parts, as they are.
-    public init(path: String, recipe: ExtractionRecipe, weights: PackedWeights, workers: Int) {
+    package init(path: String, recipe: ExtractionRecipe, weights: PackedWeights, workers: Int) {
         (self.path, self.recipe, self.weights, self.workers) = (path, recipe, weights, workers)
     }
 
     /// - Parameters:
     ///   - sampling: which frames.
-    ///   - isCancelled: asked between batches.
-    ///   - consume: gets times in seconds and rows `[frame, feature]`, in order, in the calling thread.
-    /// - Throws: `VideoError`, `PlanError`, `WeightsError`, `FeatureExtractor.Cancelled`, or what `consume` throws.
-    public func run(
+    ///   - isCancelled: polled between batches.
+    ///   - consume: receives times in seconds and rows `[frame, feature]`, in order, in the calling thread.
+    /// - Throws: `VideoError`, `PlanError`, `WeightsError`, `FeatureExtractor.Cancelled`, or the error of `consume`.
+    package func run(
         _ sampling: Sampling, isCancelled: @escaping @Sendable () -> Bool = { false },
         consume: (_ times: [Double], _ rows: [Float]) throws -> Void
     ) throws {
@@ -41,7 +36,7 @@ public struct FrameStream: Sendable {
         let feed = FrameFeed(capacity: 2 * workers)
         decode(request, into: feed, isCancelled)
         defer { feed.stop() }
-        // Batches come in the order in which they are ready.
+        // Batches may finish out of order.
         var early: [Int: Batch] = [:]
         var next = 0
         let (recipe, weights) = (recipe, weights)
@@ -77,7 +72,7 @@ public struct FrameStream: Sendable {
         let rows: [Float]
     }
 
-    /// Starts the thread that decodes.
+    /// Starts the decoding thread.
     private func decode(_ request: SampleRequest, into feed: FrameFeed, _ isCancelled: @escaping @Sendable () -> Bool) {
         let (path, size) = (path, recipe.batch)
         let isDifference = recipe.input.isDifference == true && request.sampling.windowed == nil
@@ -116,15 +111,15 @@ public struct FrameStream: Sendable {
     }
 }
 
-/// What a network sees at once.
+/// The input of one network call.
 private enum FramePiece {
     case frames([VideoFrame])
     case window(FrameWindow)
 }
 
-/// A bounded queue between the thread that decodes and those that infer.
+/// A bounded queue between the decoding thread and the inference threads.
 ///
-/// `@unchecked Sendable`: every access to the mutable state is made while holding `condition`.
+/// `@unchecked Sendable`: all mutable state is accessed while holding `condition`.
 private final class FrameFeed: @unchecked Sendable {
     private let condition = NSCondition()
     private let capacity: Int
@@ -135,7 +130,7 @@ private final class FrameFeed: @unchecked Sendable {
 
     init(capacity: Int) { self.capacity = capacity }
 
-    /// False where nobody wants frames any more.
+    /// Returns false if no more frames are needed.
     func put(_ piece: FramePiece) -> Bool {
         condition.withLock {
             while waiting.count >= capacity && !isFinished { condition.wait() }
@@ -147,7 +142,7 @@ private final class FrameFeed: @unchecked Sendable {
         }
     }
 
-    /// The next batch and its number; nil at the end.
+    /// The next batch and its index; nil at the end.
     func take() throws -> (index: Int, piece: FramePiece)? {
         try condition.withLock {
             while waiting.isEmpty && !isFinished { condition.wait() }
@@ -164,7 +159,6 @@ private final class FrameFeed: @unchecked Sendable {
         }
     }
 
-    /// Lets the decoder go.
     func stop() {
         condition.withLock {
             (waiting, isFinished) = ([], true)

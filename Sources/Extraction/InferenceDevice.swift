@@ -3,19 +3,18 @@ import Inference
 import ONNX
 import ONNXRuntime
 
-/// What computes features.
-public enum InferenceDevice: String, Sendable, CaseIterable {
-    /// This processor, a network a core.
+package enum InferenceDevice: String, Sendable, CaseIterable {
+    /// The CPU, with one network per core.
     case cpu
-    /// The first NVIDIA GPU, through ONNX Runtime; this processor's cores decode for it.
+    /// The first NVIDIA GPU, through ONNX Runtime; the CPU decodes.
     case cuda
-    /// The GPU where there is one that can be used, else this processor.
+    /// The GPU if one is usable, otherwise the CPU.
     case auto
 
-    /// Whether it is the GPU on this machine, which is tried with a very small network.
+    /// Whether the device is a GPU, tested with a very small network.
     ///
-    /// - Throws: `RuntimeError` where the GPU is asked for and cannot be used.
-    public func isGPU() throws -> Bool {
+    /// - Throws: `RuntimeError` if the GPU is requested and unusable.
+    package func isGPU() throws -> Bool {
         switch self {
         case .cpu: return false
         case .cuda:
@@ -35,31 +34,31 @@ public enum InferenceDevice: String, Sendable, CaseIterable {
 }
 
 extension Precision {
-    /// Whether a device computes with such numbers.
-    public func isNative(onGPU: Bool) -> Bool { onGPU ? self != .int8 : isNative }
+    /// Whether a device supports the precision.
+    package func isNative(onGPU: Bool) -> Bool { onGPU ? self != .int8 : isNative }
 }
 
 extension Extractor {
-    /// Whether the device computes a recipe's network: an older GPU has no `bf16`, and says so when it is given one.
+    /// Whether the device can run a recipe's network: an older GPU has no `bf16` and rejects it.
     ///
-    /// - Throws: `WeightsError`, `RuntimeError` where something else is amiss.
-    public func takes(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> Bool {
+    /// - Throws: `WeightsError`, `RuntimeError` for other problems.
+    package func takes(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> Bool {
         guard try device.isGPU() else { return recipe.precision.isNative }
         guard recipe.precision.isNative(onGPU: true) else { return false }
         do {
             try DeviceNetwork(recipe, weights.source, batch: deviceBatch).close()
             return true
-        } catch let error as RuntimeError where error.mayBeOfForm {
+        } catch let error as RuntimeError where error.mayDependOnVariant {
             return false
         }
     }
 
-    /// How fast a recipe's network is, without decoding: on one core of this processor, or on the GPU.
+    /// Throughput of a recipe's network without decoding, on one core of the CPU or on the GPU.
     ///
-    /// - `seconds`: about how long to measure.
-    /// - `frames`: how many there are to see, about; finding the fastest kernels must pay.
+    /// - `seconds`: approximate duration of the measurement.
+    /// - `frames`: expected number, against which tuning must pay off.
     /// - Throws: `PlanError`, `WeightsError`, `RuntimeError`.
-    public func framesPerSecond(
+    package func framesPerSecond(
         _ recipe: ExtractionRecipe, _ weights: LoadedWeights, seconds: Double = 2, frames: Int? = nil
     ) throws -> Double {
         guard try device.isGPU() else {
@@ -70,7 +69,7 @@ extension Extractor {
         let pictures = [(0..<network.pictureBytes * network.batch).map { UInt8(truncatingIfNeeded: $0 / 64 &* 37) }]
         func time(batches: Int) throws -> Double {
             let begin = ContinuousClock.now
-            // As in an extraction, somebody always waits for the GPU.
+            // As in an extraction, some threads always wait for the GPU.
             try runJobs(count: batches, workers: 4) {
                 { _ in try network.features(of: pictures).count }
             } consume: { (_: Int, _: Int) in

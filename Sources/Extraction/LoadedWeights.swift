@@ -7,30 +7,30 @@ import Inference
 import NeuralNetwork
 import ONNX
 
-/// A backbone's weights, hashed once, ready to be shared by all workers.
-public struct LoadedWeights: Sendable {
-    /// Parameters as plans take them.
-    public let packed: PackedWeights
+/// A backbone's weights, hashed once, shared by all workers.
+package struct LoadedWeights: Sendable {
+    /// The weights as plans need them.
+    package let packed: PackedWeights
     /// SHA-256 of the file, hex; nil for random weights.
-    public let digest: String?
-    /// What the file says of the network it is for.
-    public let traits: WeightsTraits
-    /// Which of several networks in the file; nil if it holds one.
-    public let part: String?
-    /// Side of the grid that a transformer's positions were learned on; nil if it is the backbone's.
-    public let grid: Int?
-    /// The file's other networks that fit, by their names in it.
+    package let digest: String?
+    /// What the file reveals about its network.
+    package let traits: WeightsTraits
+    /// Which of several networks in the file; nil if it contains one.
+    package let part: String?
+    /// Side of the grid of a transformer's position embeddings; nil if it is the backbone's.
+    package let grid: Int?
+    /// Names of the file's other matching networks.
     let otherParts: [String]
-    /// What was left out of the file.
+    /// Content of the file that was ignored.
     let skipped: [String]
-    /// Modules of the file that the network has no part in.
+    /// Modules of the file that the network does not use.
     let unused: [String]
     private let file: (any Checkpoint)?
 
-    /// Parameters as their file, or the generator, has them.
-    public var source: any ParameterSource { file.map(Self.checked) ?? RandomParameters() }
+    /// The parameters from the file or the random generator.
+    package var source: any ParameterSource { file.map(Self.checked) ?? RandomParameters() }
 
-    /// Constants of an ONNX file may be infinite, such as those of a mask; its layers are looked at by `warning`.
+    /// Constants of an ONNX file may be infinite, such as those of a mask; its layers are checked by `warning`.
     private static func checked(_ file: any Checkpoint) -> any ParameterSource {
         file is ImportedNetwork ? file : PlausibleParameters(file)
     }
@@ -38,14 +38,14 @@ public struct LoadedWeights: Sendable {
     /// The weights of a stored recipe, read from the file `name`.
     ///
     /// - Throws: `WeightsError`.
-    public init(of recipe: ExtractionRecipe, file name: String) throws {
+    package init(of recipe: ExtractionRecipe, file name: String) throws {
         try self.init(
             recipe.weights == "random" ? .random : .file(name, part: recipe.part), for: Backbone.named(recipe.backbone))
     }
 
-    /// - Parameter backbone: the network; nil for any that is known.
-    /// - Throws: `WeightsError` if the file cannot be read, or holds the weights of another network of the same kind.
-    public init(_ weights: ExtractionConfiguration.Weights, for backbone: Backbone?) throws {
+    /// - Parameter backbone: the network; nil for any known one.
+    /// - Throws: `WeightsError` if the file cannot be read, or contains weights of another network.
+    package init(_ weights: ExtractionConfiguration.Weights, for backbone: Backbone?) throws {
         switch weights {
         case .random:
             packed = PackedWeights(RandomParameters(), identity: "random")
@@ -71,9 +71,9 @@ public struct LoadedWeights: Sendable {
         }
     }
 
-    /// Of the file; of several, of their digests in a row.
+    /// Of the file; for several files, of their concatenated digests.
     ///
-    /// - Throws: `WeightsError.malformed` if a published digest says otherwise.
+    /// - Throws: `WeightsError.malformed` if a published digest differs.
     static func digest(of files: [String]) throws -> String {
         let digests = try files.map { file in
             let digest = try FileDigest.sha256(path: file)
@@ -85,8 +85,8 @@ public struct LoadedWeights: Sendable {
         return digests.count == 1 ? digests[0] : hexDigest(Data(digests.joined().utf8))
     }
 
-    /// - Throws: `WeightsError.mismatch`, with a guess of what the file is instead.
-    public func validate(for parameters: [Graph.Parameter]) throws {
+    /// - Throws: `WeightsError.mismatch`, with a guess of the file's network.
+    package func validate(for parameters: [Graph.Parameter]) throws {
         guard let file else { return }
         do {
             try file.validate(for: parameters)
@@ -98,11 +98,11 @@ public struct LoadedWeights: Sendable {
         }
     }
 
-    /// What is wrong with the parameters that plans have read so far, or nil.
-    public func warning(name: String) -> String? {
+    /// A problem with the parameters read so far, or nil.
+    package func warning(name: String) -> String? {
         let layers = packed.nonFiniteLayers
         guard !layers.isEmpty else { return nil }
-        return "\(name) holds numbers that are NaN or infinite (\(layers.prefix(3).joined(separator: ", "))"
-            + "\(layers.count > 3 ? ", …" : "")): features made with it are worth nothing"
+        return "\(name) holds NaN or infinite values (\(layers.prefix(3).joined(separator: ", "))"
+            + "\(layers.count > 3 ? ", …" : "")), so its features are invalid"
     }
 }

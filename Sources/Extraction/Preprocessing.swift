@@ -1,33 +1,32 @@
 import Backbones
 import Video
 
-/// How frames become what a network is fed. The one place that decides it: `extract`, `finetune`, `classify`, and all
-/// commands that follow a stored recipe, derive it from here.
-public struct Preprocessing: Sendable, Equatable {
+/// How frames become a network's input. Defined only here: `extract`, `finetune`, `classify`, and all commands that
+/// follow a stored recipe use it.
+package struct Preprocessing: Sendable, Equatable {
     /// Side of the square image, in pixels.
-    public let imageSize: Int
-    /// Whether non-square pixels are shown as such.
-    public let aspect: Aspect
-    /// Filter of the resize.
-    public let resize: ResizeFilter
-    /// How pixels become the input of the network.
-    public let input: InputConvention
+    package let imageSize: Int
+    /// Whether the pixel aspect ratio is corrected.
+    package let aspect: Aspect
+    package let resize: ResizeFilter
+    /// The input normalisation.
+    package let input: InputConvention
 
-    /// The largest centred square, resized. No margin is cut off beside it, whatever share publishers evaluate with.
-    public var framing: Framing { Self.framing(imageSize: imageSize, resize: resize) }
+    /// The largest centred square, resized. It has no additional margin, unlike the evaluation crop of some publishers.
+    package var framing: Framing { Self.framing(imageSize: imageSize, resize: resize) }
 
     fileprivate static func framing(imageSize: Int, resize: ResizeFilter) -> Framing {
         .centerSquare(size: imageSize, filter: resize)
     }
 
-    /// What a network is shown of neighbouring frames.
-    public func shown(_ frames: [[UInt8]]) -> [[UInt8]] {
+    /// The network's input for consecutive frames.
+    package func shown(_ frames: [[UInt8]]) -> [[UInt8]] {
         input.isDifference == true ? FrameDifference.of(frames) : frames
     }
 }
 
 extension Backbone {
-    /// The filter that images were resized with for most published weights.
+    /// The resize filter of most published weights.
     var resize: ResizeFilter { ResizeFilter(interpolation) }
 }
 
@@ -38,21 +37,20 @@ extension ResizeFilter {
 }
 
 extension ExtractionRecipe {
-    /// How frames become what the network is fed.
-    public var preprocessing: Preprocessing {
+    package var preprocessing: Preprocessing {
         Preprocessing(imageSize: imageSize, aspect: aspect ?? .stored, resize: resize, input: input)
     }
 }
 
 extension ExtractionConfiguration {
-    /// How frames are cropped and resized; unlike the input, this does not depend on the weight file.
-    public var framing: Framing { Preprocessing.framing(imageSize: imageSize, resize: resize) }
+    /// How frames are cropped and resized; unlike the input normalisation, it does not depend on the weight file.
+    package var framing: Framing { Preprocessing.framing(imageSize: imageSize, resize: resize) }
 
-    /// What the weights leave open, what is used for it, and what to write for something else; empty if the user or the
-    /// weight file determines it.
+    /// Choices that the weights leave open, with the value used and the options for others; empty if the user or the
+    /// weight file determines them.
     ///
-    /// - `option`: how the user writes a key of `extract` and its value.
-    public func notes(
+    /// - `option`: formats a key of `extract` and its value.
+    package func notes(
         on weights: LoadedWeights, option: (_ key: String, _ value: String) -> String = { "extract.\($0): \($1)" },
         part partOption: ((_ name: String) -> String)? = nil
     ) -> [String] {
@@ -70,7 +68,7 @@ extension ExtractionConfiguration {
             let others = weights.otherParts.prefix(4).map(name).joined(separator: ", ")
             let example = weights.otherParts.first { !$0.isEmpty } ?? part
             notes.append(
-                "\(file) holds \(weights.otherParts.count + 1) networks that fit \(backbone.name): \(name(part)) is used, not "
+                "\(file) holds \(weights.otherParts.count + 1) models that fit \(backbone.name): \(name(part)) is used, not "
                     + "\(others). To choose, write `\(partOption?(example) ?? option("weights", "{file: \(file), part: \(example)}"))`"
             )
         }
@@ -78,13 +76,13 @@ extension ExtractionConfiguration {
         if let grid = weights.grid, grid * backbone.patch != imageSize {
             notes.append(
                 "\(file) was trained on \(grid)×\(grid) patches, images of \(grid * backbone.patch) pixels; its positions are "
-                    + "interpolated to \(imageSize / backbone.patch)×\(imageSize / backbone.patch). For the size it was trained on "
+                    + "interpolated to \(imageSize / backbone.patch)×\(imageSize / backbone.patch). To use the training size, "
                     + "write `\(option("image_size", "\(grid * backbone.patch)"))`")
         }
         if wantedResize == nil, let stated = weights.traits.interpolation.map(ResizeFilter.init), stated != resize {
             notes.append(
                 "the configuration beside \(file) names another resize filter: \(backbone.name) uses "
-                    + "`\(option("resize", resize.rawValue))`; for the configuration's write "
+                    + "`\(option("resize", resize.rawValue))`; to use the configuration's, write "
                     + "`\(option("resize", stated.rawValue))`")
         }
         return notes

@@ -7,8 +7,8 @@ extension Sampling: Codable {
         case length, windows
     }
 
-    /// As a pipeline file writes it.
-    public func encode(to encoder: any Encoder) throws {
+    /// As in a pipeline file.
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         if let windowed {
             try container.encode("windows", forKey: .policy)
@@ -35,8 +35,8 @@ extension Sampling: Codable {
         }
     }
 
-    /// From what `encode` wrote.
-    public init(from decoder: any Decoder) throws {
+    /// Reads the result of `encode`.
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let policy = try container.decode(String.self, forKey: .policy)
         if policy == "windows" {

@@ -1,28 +1,28 @@
 import Files
 import Foundation
 
-/// One of several equal parts of a dataset, for machines that share the work. Which part a clip is in depends on its
-/// content alone, so that it is in the same one wherever the dataset lies and whatever else it holds.
-public struct Shard: Sendable, Equatable {
+/// One of several equal parts of a data set, for machines that share the work. A clip's shard depends only on its
+/// content, so that it does not change with paths or other clips.
+package struct Shard: Sendable, Equatable {
     /// From 1 to `count`.
-    public let number: Int
-    /// How many parts there are.
-    public let count: Int
+    package let number: Int
+    /// Number of shards.
+    package let count: Int
 
     /// - Throws: `ShardError.outOfRange`.
-    public init(number: Int, count: Int) throws {
+    package init(number: Int, count: Int) throws {
         guard count >= 1, (1...count).contains(number) else {
             throw ShardError.outOfRange(number: number, count: count)
         }
         (self.number, self.count) = (number, count)
     }
 
-    /// `2/8`, or `auto` for what a Slurm array, an indexed job of Kubernetes or an array job of AWS Batch says.
+    /// `2/8`, or `auto` for the variables of a Slurm array, an indexed Kubernetes job or an AWS Batch array job.
     ///
-    /// Kubernetes does not tell a task how many there are: `ZOETROPE_SHARDS` must.
+    /// Kubernetes does not tell a task the number of tasks: `ZOETROPE_SHARDS` must.
     ///
     /// - Throws: `ShardError`.
-    public init(_ text: String, environment: [String: String] = ProcessInfo.processInfo.environment) throws {
+    package init(_ text: String, environment: [String: String] = ProcessInfo.processInfo.environment) throws {
         if text == "auto" {
             self = try Self.scheduled(environment)
             return
@@ -46,7 +46,7 @@ public struct Shard: Sendable, Equatable {
         if let task = try number("SLURM_ARRAY_TASK_ID") {
             let (first, last) = (try required("SLURM_ARRAY_TASK_MIN"), try required("SLURM_ARRAY_TASK_MAX"))
             let (count, step) = (try required("SLURM_ARRAY_TASK_COUNT"), try number("SLURM_ARRAY_TASK_STEP") ?? 1)
-            // A part of an array that is submitted again must not be taken for a whole one.
+            // A partly resubmitted array must not be mistaken for a complete one.
             guard step > 0, (last - first) / step + 1 == count, stated == nil || stated == count else {
                 throw ShardError.holes(tasks: count)
             }
@@ -62,15 +62,15 @@ public struct Shard: Sendable, Equatable {
         throw ShardError.noScheduler
     }
 
-    /// Whether a clip is in this part.
+    /// Whether a clip belongs to this shard.
     ///
     /// - Parameter digest: SHA-256, hex.
-    public func contains(digest: String) -> Bool {
+    package func contains(digest: String) -> Bool {
         UInt64(digest.prefix(16), radix: 16).map { Int($0 % UInt64(count)) == number - 1 } ?? false
     }
 
-    /// Where this part's features go: `features.shard-2-of-8.sqlite` for `features.sqlite`.
-    public func cachePath(_ path: String) -> String {
+    /// The shard's cache: `features.shard-2-of-8.sqlite` for `features.sqlite`.
+    package func cachePath(_ path: String) -> String {
         let ending = path.fileExtension
         let stem = ending.isEmpty ? path : String(path.dropLast(ending.count + 1))
         let digits = String(count).count
@@ -79,8 +79,7 @@ public struct Shard: Sendable, Equatable {
     }
 }
 
-/// Why it is not clear which part is meant.
-public enum ShardError: LocalizedError, Equatable {
+package enum ShardError: LocalizedError, Equatable {
     case malformed(String)
     case outOfRange(number: Int, count: Int)
     case missing(variable: String)
@@ -88,18 +87,18 @@ public enum ShardError: LocalizedError, Equatable {
     case holes(tasks: Int)
     case noScheduler
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .malformed(let text): "Write --shard as K/N, such as 2/8, or auto; not '\(text)'."
         case .outOfRange(let number, let count):
             "There is no shard \(number) of \(count); they are numbered from 1. Give --shard K/N with a K from 1 to N."
-        case .missing(let variable): "--shard auto needs the variable \(variable), which is not set. Give --shard K/N."
+        case .missing(let variable):
+            "--shard auto needs the environment variable \(variable), which is not set. Give --shard K/N."
         case .notNumber(let variable, let text):
-            "The variable \(variable) is '\(text)', not a number. Give --shard K/N."
+            "The environment variable \(variable) is '\(text)', not a number. Give --shard K/N."
         case .holes(let tasks):
-            "This Slurm array has \(tasks) tasks with gaps between them, or ZOETROPE_SHARDS says another number: which part "
-                + "of the data set is meant? Give --shard K/N with the N of the first submission."
+            "This Slurm array has \(tasks) tasks with gaps between their numbers, or ZOETROPE_SHARDS differs from their "
+                + "number, so the shard is ambiguous. Give --shard K/N with the N of the first submission."
         case .noScheduler:
             "--shard auto found no Slurm array, no indexed job of Kubernetes and no array job of AWS Batch. "
                 + "Give --shard K/N."

@@ -6,15 +6,15 @@ import Foundation
 import Inference
 
 extension ExtractionConfiguration {
-    /// The stored recipe that this configuration describes: every part that it names is the same. The weights are those of the
-    /// file, by its SHA-256; if the file does not exist, the only ones stored under its name.
+    /// Finds the stored recipe with the same settings as this configuration. Weights are compared by the file's
+    /// SHA-256; if the file does not exist, by its name, which must be unambiguous.
     ///
     /// - Returns: nil if no recipe has these settings.
-    /// - Throws: `StoredRecipeError` if features are stored, and those of other weights; `CacheError`; `WeightsError` if the file
-    ///   cannot be read.
-    public func stored(in cache: CacheFile) throws -> (id: Int64, record: ExtractionRecord)? {
+    /// - Throws: `StoredRecipeError` if there are only features of other weights; `CacheError`; `WeightsError` if the
+    ///   file cannot be read.
+    package func stored(in cache: CacheFile) throws -> (id: Int64, record: ExtractionRecord)? {
         let all = try cache.extractions()
-        // `extract` computes in f32 if the processor has no instructions for the precision wanted.
+        // `extract` falls back to f32 if the processor has no instructions for the configured precision.
         let precisions =
             choosesPrecision ? Precision.allCases : precision.isNative(onGPU: false) ? [precision] : [precision, .f32]
         let matching = precisions.lazy.map { precision in
@@ -35,7 +35,7 @@ extension ExtractionConfiguration {
         let digest = try WeightsDigest.of(path, in: cache)
         let same = newestFirst.filter { $0.record.weightsDigest == digest }
         if !same.isEmpty {
-            // ONNX files hold one network.
+            // An ONNX file contains one network.
             let part =
                 backbone.name == Backbone.importedName
                 ? nil : try ResolvedWeights(path: path, for: backbone, part: wanted).part
@@ -48,7 +48,7 @@ extension ExtractionConfiguration {
             file: path, digest: digest, cache: cache.path, stored: newestFirst.map { .init($0.record) })
     }
 
-    /// The recipe of weights that cannot be read any more.
+    /// The recipe of weights whose file is missing.
     private func withoutFile(
         _ path: String, _ candidates: [(id: Int64, record: ExtractionRecord)]
     ) throws -> (id: Int64, record: ExtractionRecord)? {
@@ -60,7 +60,7 @@ extension ExtractionConfiguration {
     }
 }
 
-/// SHA-256 of weight files, which are read once for each state that they have.
+/// SHA-256 of weight files, each read once until it changes.
 enum WeightsDigest {
     /// - Throws: `WeightsError`, `CacheError`.
     static func of(_ path: String, in cache: CacheFile) throws -> String {
@@ -73,26 +73,26 @@ enum WeightsDigest {
         }
         let files = try openWeights(path: path).files
         let digest = try LoadedWeights.digest(of: files)
-        // A file that was changed just now may change again within what its clock tells apart.
+        // A file changed less than two seconds ago may change again within its clock's resolution.
         let latest = Int((Date.now.timeIntervalSince1970 - 2) * 1e9)
         if files.count == 1, let stamp, stamp.modified < latest {
             let file = KnownFile(
                 digest: digest, bytes: stamp.bytes, modified: stamp.modified, inode: stamp.inode)
-            // Nothing depends on it: the cache may be read-only.
+            // Optional, because the cache may be read-only.
             try? cache.remember([(absolute, file)])
         }
         return digest
     }
 }
 
-/// Why stored features are not those of a pipeline's weights.
-public enum StoredRecipeError: LocalizedError, Equatable {
-    /// Weights that features are stored of.
-    public struct Weights: Sendable, Hashable {
-        /// As the pipeline named the file.
-        public let name: String
+/// Why stored features do not belong to a pipeline's weights.
+package enum StoredRecipeError: LocalizedError, Equatable {
+    /// Weights for which features are stored.
+    package struct Weights: Sendable, Hashable {
+        /// The file name in the pipeline.
+        package let name: String
         /// SHA-256, hex.
-        public let digest: String
+        package let digest: String
 
         init(_ record: ExtractionRecord) {
             (name, digest) = (record.weights, record.weightsDigest ?? record.digest)
@@ -104,15 +104,14 @@ public enum StoredRecipeError: LocalizedError, Equatable {
     case otherWeights(file: String, digest: String, cache: String, stored: [Weights])
     case missingWeights(file: String, stored: [Weights])
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .otherWeights(let file, let digest, let cache, let stored):
-            "\(cache) has no features of \(file) (SHA-256 \(digest.prefix(12))…). Its features with these settings are those of "
+            "\(cache) has no features of \(file) (SHA-256 \(digest.prefix(12))…). It has features with these settings of "
                 + "\(Self.list(stored)). Run `zoetrope extract` with this pipeline, or name one of those files in `extract.weights`."
         case .missingWeights(let file, let stored):
-            "\(file) does not exist, so it cannot be told which features are meant. Stored with these settings are those of "
-                + "\(Self.list(stored)). Put the file back, name another in `extract.weights`, or remove recipes that are not wanted with "
+            "\(file) does not exist, so its features cannot be identified. Features stored with these settings are those of "
+                + "\(Self.list(stored)). Restore the file, name another in `extract.weights`, or remove other recipes with "
                 + "`zoetrope cache prune`."
         }
     }

@@ -2,17 +2,17 @@ import Datasets
 import FeatureCache
 import Foundation
 
-/// Videos that a cache has of a dataset and the dataset has no longer. One that was renamed has not vanished.
-public struct VanishedVideos: Sendable {
-    /// Rows of `video`.
-    public let videos: Set<Int64>
-    /// Where they were, sorted.
-    public let paths: [String]
+/// Videos in a cache that are no longer in the data set. Renamed videos are not included.
+package struct VanishedVideos: Sendable {
+    /// Row IDs in `video`.
+    package let videos: Set<Int64>
+    /// Their stored paths, sorted.
+    package let paths: [String]
 
-    /// Reads only files that the cache does not know by name.
+    /// Reads only files whose names are not in the cache.
     ///
-    /// - Throws: `DatasetError` where the dataset cannot be read, `VanishedError` where nothing of it is left.
-    public init(_ dataset: DatasetConfiguration, in cache: CacheFile, workers: Int) throws {
+    /// - Throws: `DatasetError` if the data set cannot be read, `VanishedError` if none of its videos is left.
+    package init(_ dataset: DatasetConfiguration, in cache: CacheFile, workers: Int) throws {
         let known = try cache.videos(dataset: dataset.name)
         let root = dataset.root
         let present = try dataset.clips().map(\.path).filter {
@@ -37,15 +37,13 @@ public struct VanishedVideos: Sendable {
     }
 }
 
-/// Why nothing is taken for vanished.
-public enum VanishedError: LocalizedError, Equatable {
+package enum VanishedError: LocalizedError, Equatable {
     case everything(dataset: String, root: String)
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .everything(let dataset, let root):
-            "No video that the cache has of \(dataset) is under \(root). Check that the disk is mounted and `dataset.root` right. "
+            "No video that the cache has of \(dataset) is under \(root). Check that the disk is mounted and that `dataset.root` is correct. "
                 + "Nothing was removed."
         }
     }

@@ -1,16 +1,15 @@
 import Foundation
 import Synchronization
 
-/// Runs `count` jobs on `workers` threads of their own and hands the results, in the order in which
-/// they come, to the calling thread.
+/// Runs `count` jobs on `workers` threads and passes the results, in order of completion, to the calling thread.
 ///
-/// Threads rather than tasks: oneDNN's thread count belongs to the thread that makes a plan. At most
-/// two finished results per worker wait, so a slow consumer does not fill the memory.
+/// Threads rather than tasks, because oneDNN's thread count is a property of the thread that creates a plan. At most
+/// two finished results per worker wait, so that a slow consumer does not fill the memory.
 ///
-/// - `makeWorker`: called once in each thread; gives the function that does one job.
-/// - `consume`: gets each result in the calling thread; an error it throws stops the workers.
-/// - Throws: the first error that a worker or `consume` threw; the jobs under way are finished first.
-public func runJobs<Output: Sendable>(
+/// - `makeWorker`: called once in each thread; returns the function that runs one job.
+/// - `consume`: receives each result in the calling thread; an error stops the workers.
+/// - Throws: the first error of a worker or of `consume`, after the running jobs have finished.
+package func runJobs<Output: Sendable>(
     count: Int, workers: Int, makeWorker: @escaping @Sendable () throws -> (Int) throws -> Output,
     consume: (Int, Output) throws -> Void
 ) throws {
@@ -19,8 +18,8 @@ public func runJobs<Output: Sendable>(
     }
 }
 
-/// The same, with results that wait already handed on together, at most `most` of them, never none.
-public func runJobs<Output: Sendable>(
+/// As above; results that are already waiting are passed on together, at least one and at most `most`.
+package func runJobs<Output: Sendable>(
     count: Int, workers: Int, most: Int, makeWorker: @escaping @Sendable () throws -> (Int) throws -> Output,
     consume: ([(Int, Output)]) throws -> Void
 ) throws {
@@ -57,7 +56,7 @@ private final class NextIndex: Sendable {
 
 /// A bounded queue between workers and one consumer.
 ///
-/// `@unchecked Sendable`: every access to the mutable state is made while holding `condition`.
+/// `@unchecked Sendable`: all mutable state is accessed while holding `condition`.
 private final class Results<Output: Sendable>: @unchecked Sendable {
     private let condition = NSCondition()
     private let capacity: Int
@@ -71,7 +70,7 @@ private final class Results<Output: Sendable>: @unchecked Sendable {
         self.capacity = capacity
     }
 
-    /// False where nobody wants results any more.
+    /// Returns false if no more results are needed.
     func put(_ index: Int, _ output: Output) -> Bool {
         condition.withLock {
             while waiting.count >= capacity && !isStopped { condition.wait() }
@@ -82,7 +81,6 @@ private final class Results<Output: Sendable>: @unchecked Sendable {
         }
     }
 
-    /// A worker ended.
     func finish(_ error: (any Error)?) {
         condition.withLock {
             producers -= 1
@@ -94,7 +92,7 @@ private final class Results<Output: Sendable>: @unchecked Sendable {
         }
     }
 
-    /// The next results, one at least; nil when all workers ended.
+    /// The next results, at least one; nil when all workers have finished.
     func take(most: Int) throws -> [(Int, Output)]? {
         try condition.withLock {
             while waiting.isEmpty && producers > 0 { condition.wait() }
@@ -109,7 +107,7 @@ private final class Results<Output: Sendable>: @unchecked Sendable {
         }
     }
 
-    /// Ends the workers after their current job and waits for them.
+    /// Stops the workers after their current job and waits for them.
     func stop() {
         condition.withLock {
             isStopped = true

@@ -4,13 +4,13 @@ import Files
 import Foundation
 import GRDB
 
-/// Connections to caches, which may come from strangers: SQLite is defensive, runs no trigger, and what the schema itself
-/// names is not trusted.
+/// Connections to caches, which may be untrusted: SQLite runs in defensive mode without triggers, and functions in the
+/// schema are not trusted.
 enum CacheConnection {
-    /// Milliseconds that a statement which somebody wrote, or a view, may take until its next row.
+    /// Time limit in milliseconds for each row of a user's statement or of a view.
     static let timeLimit = 60_000
 
-    /// How every connection of this module is opened.
+    /// The configuration of every connection of this module.
     static func configuration(readonly: Bool = false) -> Configuration {
         var configuration = Configuration()
         configuration.readonly = readonly
@@ -23,9 +23,9 @@ enum CacheConnection {
         return configuration
     }
 
-    /// Lets a view call functions that SQLite 3.40 calls unsafe in a schema that is not trusted, such as JSON's.
+    /// Allows a view to call functions that SQLite 3.40 considers unsafe in an untrusted schema, such as JSON's.
     ///
-    /// - Parameter isOwn: whether it is a view of this program's; else nothing changes.
+    /// - Parameter isOwn: whether it is a view of this program; otherwise nothing changes.
     static func trusting<Result>(_ database: Database, isOwn: Bool, _ body: () throws -> Result) throws -> Result {
         guard isOwn else { return try body() }
         try database.execute(sql: "PRAGMA trusted_schema = ON")
@@ -33,10 +33,10 @@ enum CacheConnection {
         return try body()
     }
 
-    /// Bytes of a value of a table or view that this program did not make.
+    /// Maximum bytes of a value in a table or view that this program did not create.
     static let foreignValueLimit = 64 << 20
 
-    /// Limits the size of values while something that this program did not make is read.
+    /// Limits the size of values while `body` reads a table or view that this program did not create.
     static func limitingValues<Result>(_ database: Database, isOwn: Bool, _ body: () throws -> Result) rethrows
         -> Result
     {
@@ -48,8 +48,8 @@ enum CacheConnection {
         return try body()
     }
 
-    /// Throws unless nothing or a regular file is at `path`: SQLite would wait for a pipe's other end. So do names that SQLite
-    /// takes for something else than a file, such as `:memory:`, where whatever is stored is gone with the connection.
+    /// Checks that `path` is a regular file or does not exist, because SQLite would block on a pipe. Rejects names that
+    /// SQLite does not treat as files, such as `:memory:`, whose content is lost when the connection closes.
     ///
     /// - Throws: `CacheError.notFileName`, `CacheError.notSQLite`.
     static func requireRegular(_ path: String) throws(CacheError) {
@@ -60,7 +60,7 @@ enum CacheConnection {
         } catch {
             throw CacheError.notSQLite(path: path)
         }
-        // SQLite opens these too.
+        // SQLite opens these files too.
         for ending in ["-journal", "-wal", "-shm"] {
             do throws(FileError) {
                 try RegularFile.checkUnopened(path + ending)
@@ -70,8 +70,8 @@ enum CacheConnection {
         }
     }
 
-    /// Opens a file. Where neither it nor its folder can be written, SQLite could not make the two files that readers and writers
-    /// share: there it is read as a file that does not change, unless a writer's log lies beside it.
+    /// Opens a file. If neither it nor its folder is writable, SQLite cannot create the `-wal` and `-shm` files; the
+    /// cache is then opened as immutable, unless there is a write-ahead log.
     static func open(_ path: String, _ configuration: Configuration) throws -> DatabaseQueue {
         let folder = OutputPath.parent(of: path)
         let isFixed =
@@ -85,12 +85,12 @@ enum CacheConnection {
         return try DatabaseQueue(path: address, configuration: configuration)
     }
 
-    /// A connection for SQL that a user wrote: it reads, computes, and can do nothing else.
+    /// A read-only connection for a user's SQL.
     static func restricted(path: String) throws -> DatabaseQueue {
         let queue = try open(path, configuration(readonly: true))
         try queue.inDatabase { database in
             guard let connection = database.sqliteConnection else { return }
-            // A function such as `printf` makes texts of any size.
+            // Functions such as `printf` create texts of any size.
             sqlite_limit_length(UnsafeMutableRawPointer(connection), Int32(foreignValueLimit))
             let status = sqlite_restrict(UnsafeMutableRawPointer(connection))
             if status != 0 { throw DatabaseError(resultCode: ResultCode(rawValue: status)) }
@@ -98,7 +98,7 @@ enum CacheConnection {
         return queue
     }
 
-    /// Runs statements that may never end, each until the limit after the last call of the closure it is given.
+    /// Runs statements with a time limit that restarts at each call of the closure passed to `body`.
     ///
     /// - Throws: `DatabaseError` with `SQLITE_INTERRUPT` after the limit.
     static func limited<Result>(

@@ -2,12 +2,11 @@ import Files
 import Foundation
 import GRDB
 
-/// Writes features for other programs: all sequences of a recipe, padded as they are stored, in the order of their
-/// paths.
-public struct CacheExport: Sendable {
-    /// How the file is written.
-    public enum Format: String, Sendable, CaseIterable {
-        /// The features alone, `[video, frame, feature…]`.
+/// Exports features: all sequences of a recipe, padded as stored, ordered by path.
+package struct CacheExport: Sendable {
+    /// The file format.
+    package enum Format: String, Sendable, CaseIterable {
+        /// Only the features, `[video, frame, feature…]`.
         case npy
         /// `features`, `mask`, `lengths`, `labels`, `classes`, `paths`, `splits`, `groups`, `times`, `indices`.
         case npz
@@ -15,28 +14,27 @@ public struct CacheExport: Sendable {
         case safetensors
     }
 
-    /// Row of `extraction`.
-    public var extraction: Int64
-    /// Name of the dataset.
-    public var dataset: String
-    /// One of its splits; nil for all.
-    public var split: String?
-    /// Row of `run` whose roles are the splits; nil takes those of the dataset.
-    public var run: Int64?
+    /// Row ID in `extraction`.
+    package var extraction: Int64
+    package var dataset: String
+    /// Exports one split; nil exports all.
+    package var split: String?
+    /// Row ID in `run` whose roles are exported as splits; nil exports the data set's.
+    package var run: Int64?
 
     /// - Parameters:
-    ///   - extraction: row of `extraction`.
+    ///   - extraction: row ID in `extraction`.
     ///   - dataset: its name.
     ///   - split: one of its splits; nil for all.
-    public init(extraction: Int64, dataset: String, split: String? = nil) {
+    package init(extraction: Int64, dataset: String, split: String? = nil) {
         (self.extraction, self.dataset, self.split) = (extraction, dataset, split)
     }
 
-    /// Writes a file that is there whole or not at all.
+    /// Writes a file atomically.
     ///
-    /// - Returns: how many videos it holds.
+    /// - Returns: the number of videos.
     /// - Throws: `CacheError`, `ExportError`.
-    public func write(_ format: Format, from cache: CacheFile, to path: String) throws -> Int {
+    package func write(_ format: Format, from cache: CacheFile, to path: String) throws -> Int {
         let table = try ExportTable(self, cache)
         guard !table.rows.isEmpty else { throw ExportError.nothing(dataset: dataset, split: split) }
         let partial = NewFile.partialPath(of: path)
@@ -51,13 +49,12 @@ public struct CacheExport: Sendable {
     }
 }
 
-/// Why nothing was exported.
-public enum ExportError: LocalizedError, Equatable {
+package enum ExportError: LocalizedError, Equatable {
     case nothing(dataset: String, split: String?)
     case writing(path: String, reason: String)
     case unknownTable(String, known: [String])
     case noColumn(String, table: String)
-    /// A table or view whose rows or values have no end.
+    /// A table or view with unlimited rows or values.
     case boundless(table: String, reason: String)
     case severalRecipes([String])
     case severalDatasets([String])
@@ -68,27 +65,26 @@ public enum ExportError: LocalizedError, Equatable {
         .writing(path: path, reason: String(cString: strerror(errno)))
     }
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .nothing(let dataset, let split):
             "There are no features of \(dataset)" + (split.map { ", split \($0)," } ?? "")
-                + " under that recipe. `zoetrope cache info` shows what there is."
-        case .writing(let path, let reason): "Cannot write \(path): \(reason). Name another file, or make room."
+                + " under that recipe. `zoetrope cache info` lists the recipes and data sets."
+        case .writing(let path, let reason): "Cannot write \(path): \(reason). Name another file, or free disk space."
         case .unknownTable(let name, let known):
             "The cache has no table or view called \(name). Name one of \(known.joined(separator: ", "))."
         case .boundless(let table, let reason):
-            "\(table) cannot be exported: \(reason). If Zoetrope did not make it, it may have no end. Nothing was written. Name "
-                + "another table, or look at it with `sqlite3`."
+            "\(table) cannot be exported: \(reason). A view that Zoetrope did not create may be endless. Nothing was written. Name "
+                + "another table, or query it with `sqlite3`."
         case .severalRecipes(let names): "Name one recipe with --recipe. The cache has \(Self.list(names))."
         case .severalDatasets(let names): "Name one data set with --dataset. The cache has \(Self.list(names))."
         case .noColumn(let column, let table):
-            "\(table) has no column \(column) to choose by. Leave the option out, or use `make query`."
+            "\(table) has no column \(column) to filter by. Leave the option out, or use `make query`."
         }
     }
 }
 
-/// What is exported, without the features themselves.
+/// The exported rows without their features.
 struct ExportTable {
     struct Row {
         let path, label, split: String
@@ -99,7 +95,7 @@ struct ExportTable {
     }
 
     let rows: [Row]
-    /// Sorted, as runs number them.
+    /// Sorted; labels are indices into them, as in runs.
     let classes: [String]
     let type: StoredType
     let maxFrames: Int
@@ -146,7 +142,7 @@ struct ExportTable {
                     else { throw CacheError.damagedSequence(path: cache.path, video: clip) }
                     return numbers
                 }
-                // Masks and padding are made of it before the features are read.
+                // Validated before masks and padding are allocated.
                 guard (0...recipe.maxFrames).contains(length) else {
                     throw CacheError.damagedSequence(path: cache.path, video: clip)
                 }
@@ -159,7 +155,7 @@ struct ExportTable {
         classes = Set(rows.map(\.label)).sorted()
     }
 
-    /// `header`, then the features of all rows as they are stored.
+    /// Writes `header`, then the features of all rows as stored, then `trailer`.
     func writeFeatures(to path: String, _ header: Data, trailer: Data = Data()) throws {
         cache.check.begin()
         defer { cache.check.remember() }
@@ -186,7 +182,7 @@ struct ExportTable {
         }
     }
 
-    /// The format of huggingface/safetensors.
+    /// Writes the format of huggingface/safetensors.
     func writeSafeTensors(to path: String) throws {
         let count = rows.count
         let featureBytes = count * maxFrames * recipe.featureSize * type.bytes
@@ -223,12 +219,12 @@ struct ExportTable {
     }
 }
 
-/// A file that is written from its beginning to its end.
+/// A file that is written sequentially.
 struct FileOutput {
     private let handle: FileHandle
     private let path: String
 
-    /// - Throws: `ExportError.writing`, also if something is there already.
+    /// - Throws: `ExportError.writing`, also if the file exists.
     static func write(to path: String, _ body: (FileOutput) throws -> Void) throws {
         let handle: FileHandle
         do throws(FileError) {

@@ -2,22 +2,21 @@ import Foundation
 import GRDB
 import NeuralNetwork
 
-/// The SQLite file that holds features, runs and predictions.
+/// The SQLite file with features, runs and predictions.
 ///
-/// Safe to use from several threads: writes are serialised, each is one transaction.
-public final class CacheFile: Sendable {
-    /// As it was opened.
-    public let path: String
+/// Thread-safe: writes are serialised, and each is one transaction.
+package final class CacheFile: Sendable {
+    package let path: String
     let database: DatabaseQueue
-    /// Which sequences are known to fit their checksums.
+    /// Sequences whose checksums were verified.
     let check: RowCheck
 
-    /// Opens a cache, or makes one if there is no file; its folder must exist.
+    /// Opens a cache, or creates it if the file does not exist; its folder must exist.
     ///
-    /// - `create`: whether a missing file is made; otherwise it is an error.
-    /// - `checks`: folder where it is remembered which sequences fit their checksums.
-    /// - Throws: `CacheError`; a file that is no cache is left as it is.
-    public init(path: String, create: Bool = true, checks: String = UserCache.folder + "/checked") throws {
+    /// - `create`: if false, a missing file is an error.
+    /// - `checks`: folder for the record of verified checksums.
+    /// - Throws: `CacheError`; a file that is not a cache is not changed.
+    package init(path: String, create: Bool = true, checks: String = UserCache.folder + "/checked") throws {
         try CacheConnection.requireRegular(path)
         let exists = FileManager.default.fileExists(atPath: path)
         if !exists && !create { throw CacheError.missing(path: path) }
@@ -38,7 +37,7 @@ public final class CacheFile: Sendable {
     }
 
     deinit {
-        // The last connection writes the log back into the file.
+        // Closing the last connection checkpoints the write-ahead log.
         check.writing { try? database.close() }
         check.remember()
     }
@@ -48,7 +47,7 @@ public final class CacheFile: Sendable {
         if identity.isEmpty {
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
             try queue.write { database in
-                // Somebody else may have made the tables since we looked.
+                // Another process may have created the tables meanwhile.
                 guard try CacheIdentity(database).isEmpty else { return }
                 for part in [Schema.tables, Schema.indexes, Schema.windows, Schema.membership, Schema.views] {
                     try database.execute(sql: part)
@@ -61,7 +60,7 @@ public final class CacheFile: Sendable {
         try identity.check(path: path, oldest: 1)
         try queue.read { try SchemaCheck.check($0, path: path, version: identity.version) }
         if identity.version < Schema.version { try migrate(queue, from: identity.version, path: path) }
-        // A merge that was killed leaves another journal behind.
+        // A killed merge leaves the cache with another journal mode.
         if identity.journal != "wal", !ExtractionLock.isHeld(cache: path) {
             try? queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
         }
@@ -75,20 +74,20 @@ public final class CacheFile: Sendable {
         try CacheError.translating(path) { try check.writing { try database.write(body) } }
     }
 
-    /// Writes the journal back into the file, so that it can be copied alone.
-    public func checkpoint() throws {
+    /// Writes the write-ahead log back into the file, so that the file can be copied alone.
+    package func checkpoint() throws {
         try CacheError.translating(path) {
             _ = try check.writing { try database.writeWithoutTransaction { try $0.checkpoint(.truncate) } }
         }
     }
 
-    /// Now, as the cache writes times: ISO 8601 in UTC with milliseconds.
-    public static func now() -> String { Date.now.formatted(timeStyle) }
+    /// The current time in the cache's format: ISO 8601 in UTC with milliseconds.
+    package static func now() -> String { Date.now.formatted(timeStyle) }
 
     static let timeStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
 }
 
-/// What an SQLite file says that it is.
+/// The header fields that identify an SQLite file as a cache.
 struct CacheIdentity {
     let version: Int
     let application: Int
@@ -104,7 +103,7 @@ struct CacheIdentity {
 
     var isEmpty: Bool { tables == 0 && version == 0 }
 
-    /// - Throws: `CacheError` unless it is a cache of a version from `oldest` to this program's.
+    /// - Throws: `CacheError` unless it is a cache with a version from `oldest` to the current one.
     func check(path: String, oldest: Int = Schema.version) throws {
         guard application == Schema.applicationID else { throw CacheError.notCache(path: path) }
         guard (oldest...Schema.version).contains(version) else {
@@ -113,13 +112,13 @@ struct CacheIdentity {
     }
 }
 
-/// Held while an extraction writes to a cache. Released by the system when the process dies.
-public final class ExtractionLock {
+/// A file lock held while an extraction writes to a cache. The system releases it when the process ends.
+package final class ExtractionLock {
     private let descriptor: Int32
     private let lockPath: String
 
-    /// - Throws: `CacheError.beingExtracted` where another process holds it.
-    public init(cache path: String) throws {
+    /// - Throws: `CacheError.beingExtracted` if another process holds it.
+    package init(cache path: String) throws {
         lockPath = path + ".lock"
         while true {
             let opened = open(lockPath, O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
@@ -130,7 +129,7 @@ public final class ExtractionLock {
                 close(opened)
                 throw CacheError.beingExtracted(path: path)
             }
-            // The file may have been removed by its last holder between our open and our lock.
+            // The previous holder may have removed the file between opening and locking it.
             var (ours, theirs) = (stat(), stat())
             if fstat(opened, &ours) == 0, stat(lockPath, &theirs) == 0, ours.st_ino == theirs.st_ino {
                 descriptor = opened
@@ -140,8 +139,8 @@ public final class ExtractionLock {
         }
     }
 
-    /// Whether a process extracts into the cache at this moment.
-    public static func isHeld(cache path: String) -> Bool {
+    /// Whether a process is extracting into the cache.
+    package static func isHeld(cache path: String) -> Bool {
         let opened = open(path + ".lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard opened >= 0 else { return false }
         defer { close(opened) }

@@ -1,57 +1,53 @@
 import Foundation
 import GRDB
 
-/// Joins caches that hold parts of the same or of different extractions.
+/// Merges caches with parts of the same or of different extractions.
 ///
-/// Everything is compared before anything is written: caches that disagree are refused as they are. Then each
-/// transaction takes some hundred sequences with their videos. A merge that was stopped goes on where it was when
-/// it is started again, and one that is done changes nothing.
-public struct CacheMerge: Sendable {
-    /// The cache that receives; made where it is not there.
-    public var output: String
-    /// The caches that are read, and never changed.
-    public var inputs: [String]
+/// All caches are compared before anything is written, and conflicting ones are rejected. Sequences are then copied
+/// with their videos in transactions of bounded size. An interrupted merge can be resumed, and repeating a completed
+/// one changes nothing.
+package struct CacheMerge: Sendable {
+    /// The destination cache, created if it does not exist.
+    package var output: String
+    /// The source caches, which are not changed.
+    package var inputs: [String]
 
     /// - Parameters:
-    ///   - output: the cache that receives; made where it is not there.
-    ///   - inputs: the caches that are read, and never changed.
-    public init(output: String, inputs: [String]) { (self.output, self.inputs) = (output, inputs) }
+    ///   - output: the destination cache, created if it does not exist.
+    ///   - inputs: the source caches, which are not changed.
+    package init(output: String, inputs: [String]) { (self.output, self.inputs) = (output, inputs) }
 
-    /// What is going on.
-    public enum Event: Sendable {
+    package enum Event: Sendable {
         case comparing(path: String)
         /// Bytes of features, those of skipped sequences included.
         case merging(path: String, done: Int, total: Int)
     }
 
-    /// What was taken over.
-    public struct Summary: Sendable, Equatable {
-        /// Sequences that were new.
-        public var sequences = 0
-        /// Sequences that were there already.
-        public var skipped = 0
-        /// Bytes of features of both.
-        public var bytes = 0
-        /// Runs that were new.
-        public var runs = 0
-        /// Clips of the inputs that could not be extracted anywhere.
-        public var failures = 0
-        /// Whether it was stopped before the end.
-        public var wasCancelled = false
+    package struct Summary: Sendable, Equatable {
+        package var sequences = 0
+        /// Sequences that were already present.
+        package var skipped = 0
+        /// Bytes of copied and skipped features.
+        package var bytes = 0
+        package var runs = 0
+        /// Clips that failed in all inputs that contain them.
+        package var failures = 0
+        /// Whether it was cancelled.
+        package var wasCancelled = false
     }
 
-    /// - Throws: `CacheError`, and `CacheConflict` where caches disagree; then nothing was written.
-    public func run(
+    /// - Throws: `CacheError`, and `CacheConflict` if caches disagree; then nothing was written.
+    package func run(
         isCancelled: () -> Bool = { false }, report: (Event) -> Void = { _ in }
     ) throws -> Summary {
         try CacheConnection.requireRegular(output)
         let isNew = !FileManager.default.fileExists(atPath: output)
         if !isNew { try checkOutput() }
         try inputs.forEach(check)
-        // Compared in a scratch cache, so that a refusal makes no file.
+        // Compared in a scratch database, so that a rejected merge creates no file.
         try MergeConflicts.check((isNew ? [] : [output]) + inputs, isCancelled) { report(.comparing(path: $0)) }
         if isCancelled() {
-            // What was not compared must not be copied.
+            // Content added after the comparison must not be copied.
             var summary = Summary()
             summary.wasCancelled = true
             return summary
@@ -71,7 +67,7 @@ public struct CacheMerge: Sendable {
         }
     }
 
-    /// That nothing in the receiving cache runs SQL of somebody else's, before it is compared.
+    /// Checks the destination's schema for foreign SQL before the comparison.
     private func checkOutput() throws {
         try CacheError.translating(output) {
             try CacheFile.reader(path: output).read { database in
@@ -83,7 +79,8 @@ public struct CacheMerge: Sendable {
         }
     }
 
-    /// That an input is a whole cache of this version which nobody is writing to. Features are hashed when they are copied.
+    /// Checks that an input is a complete cache of the current version without a writer. Features are hashed when they
+    /// are copied.
     private func check(_ input: String) throws {
         try CacheConnection.requireRegular(input)
         guard FileManager.default.fileExists(atPath: input) else { throw CacheError.missing(path: input) }
@@ -103,29 +100,28 @@ public struct CacheMerge: Sendable {
     }
 }
 
-/// Why caches cannot be joined.
-public enum CacheConflict: LocalizedError, Equatable {
+/// Why caches cannot be merged.
+package enum CacheConflict: LocalizedError, Equatable {
     case sameFile(path: String)
-    /// Rows that cannot be what an extraction stored; the first in words.
+    /// Rows that no extraction can have stored; the first is described.
     case damaged(path: String, place: String, what: String)
     case features(video: String, recipe: String, first: String, second: String)
     case sample(video: String, dataset: String, first: String, second: String)
     case run(name: String, first: String, second: String)
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
-        case .sameFile(let path): "\(path) is to be merged into itself. Name another file for the result."
+        case .sameFile(let path): "\(path) cannot be merged into itself. Name another file for the result."
         case .damaged(let path, let place, let what):
-            "\(path) is damaged: \(place): \(what). `zoetrope cache verify \(path)` lists everything that is; `zoetrope cache prune "
-                + "\(path) --damaged` takes damaged sequences out. Nothing of them was merged."
+            "\(path) is damaged: \(place): \(what). `zoetrope cache verify \(path)` lists all damage; `zoetrope cache prune "
+                + "\(path) --damaged` removes damaged sequences. Nothing was merged."
         case .features(let video, let recipe, let first, let second):
             "The features of \(video) under \(recipe) differ between \(first) and \(second), although their recipe is "
-                + "the same. `zoetrope cache verify` tells whether one is damaged; else they come from different "
+                + "the same. `zoetrope cache verify` shows whether one is damaged; otherwise they come from different "
                 + "processors: prune the recipe from one of them. Nothing was merged."
         case .sample(let video, let dataset, let first, let second):
             "\(video) of the data set \(dataset) has another label, split or group in \(first) than in \(second). "
-                + "Extract the outdated one again, which decodes nothing. Nothing was merged."
+                + "Extract the outdated one again, which decodes no video. Nothing was merged."
         case .run(let name, let first, let second):
             "\(first) and \(second) have different runs called \(name). "
                 + "Prune one of them: `zoetrope cache prune FILE --run \(name)`. Nothing was merged."
@@ -134,8 +130,8 @@ public enum CacheConflict: LocalizedError, Equatable {
 }
 
 extension CacheFile {
-    /// Work that appends much: without a write-ahead log, which would write everything twice, as far as no other
-    /// program has the file open. A crash rolls back what was not committed.
+    /// Runs `body` without a write-ahead log, which would write large amounts twice, if no other program has the file
+    /// open. Uncommitted changes are rolled back after a crash.
     func exclusively<Result>(_ body: (Database) throws -> Result) throws -> Result {
         try CacheError.translating(path) {
             try database.inDatabase { database in

@@ -1,47 +1,38 @@
 import Foundation
 import GRDB
 
-/// What is to be taken out of a cache, and what that came to.
-public struct CachePruning: Sendable {
-    /// Rows of `extraction`, whose features go with them.
-    public var recipes: Set<Int64> = []
-    /// Rows of `run`, with their epochs and predictions.
-    public var runs: Set<Int64> = []
-    /// Rows of `video` that leave a dataset; their features go where no other dataset has them.
-    public var vanished: (dataset: String, videos: Set<Int64>)?
-    /// Rows of `sequence` that are damaged, so that they can be extracted again.
-    public var damaged: Set<Int64> = []
-    /// Whether features of videos that belong to no dataset go.
-    public var isUnused = false
+/// What to remove from a cache.
+package struct CachePruning: Sendable {
+    /// Row IDs in `extraction`, removed with their features.
+    package var recipes: Set<Int64> = []
+    /// Row IDs in `run`, removed with their epochs and predictions.
+    package var runs: Set<Int64> = []
+    /// Row IDs in `video` to remove from a data set; their features are removed if no other data set contains them.
+    package var vanished: (dataset: String, videos: Set<Int64>)?
+    /// Row IDs in `sequence` of damaged sequences, which can then be extracted again.
+    package var damaged: Set<Int64> = []
+    /// Whether features of videos without a data set are removed.
+    package var isUnused = false
 
-    /// Nothing yet.
-    public init() {}
+    package init() {}
 
-    /// What was removed.
-    public struct Summary: Sendable, Equatable {
-        /// Views of videos.
-        public var sequences = 0
-        /// Recipes.
-        public var recipes = 0
-        /// Runs.
-        public var runs = 0
-        /// Videos of which nothing is left.
-        public var videos = 0
-        /// Size of the file before, in bytes.
-        public var bytesBefore = 0
-        /// Size of the file afterwards, in bytes.
-        public var bytesAfter = 0
+    package struct Summary: Sendable, Equatable {
+        package var sequences = 0
+        package var recipes = 0
+        package var runs = 0
+        /// Videos that were removed completely.
+        package var videos = 0
+        package var bytesBefore = 0
+        package var bytesAfter = 0
     }
 }
 
-/// Why nothing was pruned.
-public enum PruningError: LocalizedError, Equatable {
+package enum PruningError: LocalizedError, Equatable {
     case unknownRecipe(String, known: [String])
     case ambiguousRecipe(String, digests: [String])
     case unknownRun(String)
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .unknownRecipe(let name, let known):
             "No recipe is called \(name). The cache has " + (known.isEmpty ? "none" : known.joined(separator: ", "))
@@ -55,10 +46,10 @@ public enum PruningError: LocalizedError, Equatable {
 }
 
 extension CacheFile {
-    /// The recipe of that name, or whose digest begins so.
+    /// The recipe with this name or digest prefix.
     ///
-    /// - Throws: `PruningError` where none or several are meant.
-    public func extraction(called name: String) throws -> (id: Int64, record: ExtractionRecord) {
+    /// - Throws: `PruningError` if none or several match.
+    package func extraction(called name: String) throws -> (id: Int64, record: ExtractionRecord) {
         let all = try extractions()
         let byName = all.filter { $0.record.name == name }
         let found = byName.isEmpty ? all.filter { name.count >= 6 && $0.record.digest.hasPrefix(name) } : byName
@@ -68,8 +59,7 @@ extension CacheFile {
             : PruningError.ambiguousRecipe(name, digests: found.map(\.record.digest))
     }
 
-    /// Path and digest of every video of a dataset.
-    public func videos(dataset: String) throws -> [(id: Int64, path: String, digest: String)] {
+    package func videos(dataset: String) throws -> [(id: Int64, path: String, digest: String)] {
         try read { database in
             try Row.fetchAll(
                 database,
@@ -81,20 +71,20 @@ extension CacheFile {
         }
     }
 
-    /// Rows of `sequence` that `verify` calls damaged.
-    public func damagedSequences() throws -> Set<Int64> {
+    /// Row IDs in `sequence` that `verify` reports as damaged.
+    package func damagedSequences() throws -> Set<Int64> {
         let chunks = try sequenceChunks()
         return try read { database in
             Set(try chunks.flatMap { try Self.damagedSequences($0, in: database) })
         }
     }
 
-    /// Removes rows in one transaction, then gives the space back. Runs keep their figures when the features that they
-    /// were trained on go, and videos stay as long as a run's predictions refer to them.
+    /// Removes rows in one transaction, then releases the space. Runs keep their metrics if their features are removed,
+    /// and videos are kept while a run's predictions refer to them.
     ///
-    /// - `dryRun`: whether everything is only counted.
-    /// - Throws: `CacheError`; where the disk lacks room for giving back, rows are removed all the same.
-    public func prune(_ pruning: CachePruning, dryRun: Bool = false) throws -> CachePruning.Summary {
+    /// - `dryRun`: whether rows are only counted.
+    /// - Throws: `CacheError`; if the disk has no space for `VACUUM`, the rows are removed nevertheless.
+    package func prune(_ pruning: CachePruning, dryRun: Bool = false) throws -> CachePruning.Summary {
         let lock = try ExtractionLock(cache: path)
         defer { withExtendedLifetime(lock) {} }
         var summary = CachePruning.Summary()
@@ -172,7 +162,7 @@ extension CacheFile {
             try database.execute(
                 sql: "DELETE FROM sequence WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = sequence.video_id)")
         }
-        // What nothing refers to any more.
+        // Rows without references.
         try database.execute(
             sql: """
                 DELETE FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)

@@ -1,75 +1,63 @@
 import Foundation
 import GRDB
 
-/// What a cache holds, at a glance.
-public struct CacheSummary: Sendable, Encodable, Equatable {
-    /// One recipe.
-    public struct Recipe: Sendable, Encodable, Equatable {
-        /// The pipeline's name when it was first used.
-        public let name: String
-        /// SHA-256 of what changes a feature, hex.
-        public let digest: String
-        /// Name of the network.
-        public let backbone: String
-        /// The weight file as the pipeline named it, or `random`.
-        public let weights: String
-        /// Where features are taken.
-        public let tap: String
-        /// Side of the square picture, in pixels.
-        public let imageSize: Int
-        /// Rows of every sequence.
-        public let maxFrames: Int
+/// Summary of a cache's content.
+package struct CacheSummary: Sendable, Encodable, Equatable {
+    package struct Recipe: Sendable, Encodable, Equatable {
+        /// The pipeline's name at the first extraction.
+        package let name: String
+        /// SHA-256 of the recipe, hex.
+        package let digest: String
+        package let backbone: String
+        /// The weight file as named in the pipeline, or `random`.
+        package let weights: String
+        package let tap: String
+        /// Side of the square input image, in pixels.
+        package let imageSize: Int
+        package let maxFrames: Int
         /// JSON, such as `[2048]`.
-        public let featureShape: String
+        package let featureShape: String
         /// `float32` or `float16`.
-        public let elementType: String
+        package let elementType: String
         /// Such as `f32`.
-        public let precision: String
-        /// Videos that have features.
-        public let videos: Int
-        /// Views of all videos.
-        public let sequences: Int
-        /// Of all features.
-        public let bytes: Int
+        package let precision: String
+        package let videos: Int
+        package let sequences: Int
+        package let bytes: Int
         /// Clips that could not be extracted.
-        public let failures: Int
-        /// Runs that were trained on it.
-        public let runs: Int
+        package let failures: Int
+        /// Runs trained on its features.
+        package let runs: Int
     }
 
-    /// How much of a dataset has features of one recipe.
-    public struct Coverage: Sendable, Encodable, Equatable {
-        /// Name of the dataset.
-        public let dataset: String
+    /// Coverage of a data set by the features of each recipe.
+    package struct Coverage: Sendable, Encodable, Equatable {
+        package let dataset: String
         /// `train`, `validation` or `test`.
-        public let split: String
-        /// Classes.
-        public let classes: Int
-        /// Videos.
-        public let videos: Int
-        /// Videos with features, by the digest of the recipe.
-        public let extracted: [String: Int]
+        package let split: String
+        package let classes: Int
+        package let videos: Int
+        /// Number of videos with features, by the recipe's digest.
+        package let extracted: [String: Int]
     }
 
-    /// As it was opened.
-    public let path: String
-    /// Of the file, without its journal.
-    public let bytes: Int
-    /// What `cache prune` would give back without removing anything.
-    public let freeBytes: Int
+    package let path: String
+    /// Size of the file without its write-ahead log.
+    package let bytes: Int
+    /// Bytes that `cache prune` would release without removing anything.
+    package let freeBytes: Int
     /// `PRAGMA user_version`.
-    public let schemaVersion: Int
-    /// In the order in which they were first used.
-    public let recipes: [Recipe]
-    /// Of every dataset and split, sorted.
-    public let coverage: [Coverage]
-    /// Trained heads.
-    public let runs: Int
+    package let schemaVersion: Int
+    /// In order of first use.
+    package let recipes: [Recipe]
+    /// For every data set and split, sorted.
+    package let coverage: [Coverage]
+    package let runs: Int
 }
 
 extension CacheFile {
-    /// What the cache holds. Reads no features.
-    public func summary() throws -> CacheSummary {
+    /// Summarises the cache without reading features.
+    package func summary() throws -> CacheSummary {
         try read { database in
             func number(_ sql: String) throws -> Int { try Int.fetchOne(database, sql: sql) ?? 0 }
             let page = try number("PRAGMA page_size")

@@ -3,36 +3,34 @@ import Foundation
 import GRDB
 import Synchronization
 
-/// What `cache verify` found.
-public struct CacheVerification: Sendable, Encodable {
-    /// Something that is not as it should be.
-    public struct Problem: Sendable, Encodable, Equatable {
-        /// Table, and the row in words.
-        public let place: String
-        /// What is wrong.
-        public let what: String
-        /// Whether something is lost or wrong; else it is only left over.
-        public let isDamage: Bool
+/// The result of `cache verify`.
+package struct CacheVerification: Sendable, Encodable {
+    /// An inconsistency in the cache.
+    package struct Problem: Sendable, Encodable, Equatable {
+        /// Table and description of the row.
+        package let place: String
+        package let what: String
+        /// Whether data is lost or wrong; otherwise rows are merely unused.
+        package let isDamage: Bool
     }
 
-    /// Sequences that were read.
-    public internal(set) var sequences = 0
+    package internal(set) var sequences = 0
     /// Bytes of features that were read.
-    public internal(set) var bytes = 0
-    /// Damage first, each in the order of the tables.
-    public internal(set) var problems: [Problem] = []
+    package internal(set) var bytes = 0
+    /// Damage first, then in the order of the tables.
+    package internal(set) var problems: [Problem] = []
 
-    /// Whether nothing is lost or wrong.
-    public var isWhole: Bool { !problems.contains(where: \.isDamage) }
+    /// Whether no data is lost or wrong.
+    package var isWhole: Bool { !problems.contains(where: \.isDamage) }
 }
 
 extension CacheFile {
-    /// Reads everything and compares it with what it says of itself: SQLite's own structure, references between
-    /// tables, digests of recipes, and of every sequence its checksum, mask, length, padding, indices and times.
+    /// Verifies everything: SQLite's integrity, foreign keys, digests of recipes, and of every sequence its checksum,
+    /// mask, length, padding, indices and times.
     ///
-    /// - `report`: bytes of features read so far, and all; called from several threads, one at a time.
-    /// - Throws: `CacheError` where the file cannot be read at all.
-    public func verify(
+    /// - `report`: bytes of features read so far, and in total; called from several threads, one at a time.
+    /// - Throws: `CacheError` if the file cannot be read at all.
+    package func verify(
         workers: Int = ProcessInfo.processInfo.activeProcessorCount,
         report: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws -> CacheVerification {
@@ -41,7 +39,7 @@ extension CacheFile {
         let found = Mutex((result: CacheVerification(), error: (any Error)?.none))
         let next = Atomic<Int>(0)
         let path = path
-        // The first piece of work is SQLite's own check, which takes longest.
+        // SQLite's integrity check takes longest, so it is started first.
         DispatchQueue.concurrentPerform(iterations: max(1, workers)) { _ in
             do {
                 let reader = try Self.reader(path: path)
@@ -64,7 +62,7 @@ extension CacheFile {
         }
         return try CacheError.translating(path) {
             var (result, error) = found.withLock { ($0.result, $0.error) }
-            // A page so damaged that SQLite gives up is what we are looking for.
+            // A corrupt page that makes SQLite fail is a finding, not an error.
             if let damage = error as? DatabaseError, damage.resultCode == .SQLITE_CORRUPT {
                 result.problems.append(.init(place: path, what: damage.message ?? "damaged", isDamage: true))
                 error = nil
@@ -75,7 +73,7 @@ extension CacheFile {
         }
     }
 
-    /// A connection that only reads, straight from the system's page cache.
+    /// A read-only connection that reads from the system's page cache.
     static func reader(path: String) throws -> DatabaseQueue {
         try CacheConnection.requireRegular(path)
         var configuration = CacheConnection.configuration(readonly: true)
@@ -83,14 +81,14 @@ extension CacheFile {
         return try CacheConnection.open(path, configuration)
     }
 
-    /// Rows of `sequence` that are checked in one go.
+    /// A range of rows of `sequence` that is checked in one step.
     struct SequenceChunk: Sendable {
         let rows: ClosedRange<Int64>
         let count: Int
         let bytes: Int
     }
 
-    /// All sequences in pieces of about 64 MB.
+    /// All sequences in chunks of about 64 MB.
     func sequenceChunks() throws -> [SequenceChunk] {
         try read { database in
             let found = try Row.fetchCursor(
@@ -100,7 +98,7 @@ extension CacheFile {
                     FROM sequence LEFT JOIN extraction ON extraction.id = extraction_id ORDER BY sequence.rowid
                     """)
             var chunks: [SequenceChunk] = []
-            // In a damaged file rows may come in any order, and sizes may be anything.
+            // In a damaged file, rows may be in any order and sizes may have any value.
             var (rows, count, bytes) = (ClosedRange<Int64>?.none, 0, 0)
             while let row = try found.next() {
                 let (row, size): (Int64, Int?) = try (row.get(0), row.get(1))
@@ -116,7 +114,7 @@ extension CacheFile {
         }
     }
 
-    // MARK: - tables
+    // MARK: - Tables
 
     private static func structuralProblems(_ database: Database) throws -> [CacheVerification.Problem] {
         var problems: [CacheVerification.Problem] = []
@@ -128,11 +126,11 @@ extension CacheFile {
         }
         for row in try Row.fetchAll(database, sql: "PRAGMA foreign_key_check") {
             let (table, parent) = try (row.get(0) as String, row.get(2) as String)
-            try add("\(table), row \((row.get(1) as Int64?) ?? 0)", "refers to a row of \(parent) that is not there")
+            try add("\(table), row \((row.get(1) as Int64?) ?? 0)", "refers to a missing row of \(parent)")
         }
         try extractionProblems(database, add)
         for (table, column) in try ColumnCheck.problems(database) {
-            add(table, "its column \(column) holds what it never should")
+            add(table, "its column \(column) holds an invalid value")
         }
         for row in try Row.fetchAll(
             database,
@@ -152,7 +150,7 @@ extension CacheFile {
         for row in try Row.fetchAll(
             database, sql: "SELECT path FROM video WHERE length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*'")
         {
-            try add("video \(row.get("path") ?? "")", "has a digest that is no SHA-256")
+            try add("video \(row.get("path") ?? "")", "has a digest that is not a SHA-256")
         }
         for row in try Row.fetchAll(
             database,
@@ -166,7 +164,7 @@ extension CacheFile {
         return problems
     }
 
-    /// Tells what is wrong with recipes.
+    /// Reports problems with recipes.
     static func extractionProblems(
         _ database: Database, _ add: (_ place: String, _ what: String, _ isDamage: Bool) throws -> Void
     ) throws {
@@ -187,12 +185,14 @@ extension CacheFile {
         let stated: Int = try row.get("feature_size")
         let frames: Int = try row.get("max_frames")
         if !StoredSize.isPossible(frames: frames, numbers: stated) {
-            try add(place, "says \(frames) frames of \(stated) values", true)
+            try add(place, "states \(frames) frames of \(stated) values", true)
         }
-        if size != stated { try add(place, "says feature_size \(stated), but shape \(text)", true) }
+        if size != stated { try add(place, "states feature_size \(stated), but shape \(text)", true) }
         let type: String = try row.get("element_type")
         if StoredType(rawValue: type) == nil { try add(place, "has the unknown element_type \(type)", true) }
         let (recipe, digest): (String, String) = try (row.get("recipe"), row.get("digest"))
-        if hexDigest(Data(recipe.utf8)) != digest { try add(place, "has a recipe that its digest does not fit", true) }
+        if hexDigest(Data(recipe.utf8)) != digest {
+            try add(place, "has a recipe that does not match its digest", true)
+        }
     }
 }

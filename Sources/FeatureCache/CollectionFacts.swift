@@ -1,26 +1,24 @@
 import GRDB
 
-/// What is known of a video without opening it again.
-public struct VideoFacts: Sendable {
-    /// Relative to the dataset's root.
-    public let path: String
-    /// Class.
-    public let label: String
-    /// Part of the dataset.
-    public let split: String
-    /// Pixels; nil where nobody opened it.
-    public let width, height: Int?
-    /// Frames a second.
-    public let frameRate: Double?
-    /// Seconds.
-    public let duration: Double?
-    /// Damaged stretches that were skipped.
-    public let decodeErrors: Int
+/// Stored properties of a video.
+package struct VideoFacts: Sendable {
+    /// Relative to the data set's root.
+    package let path: String
+    package let label: String
+    package let split: String
+    /// In pixels; nil if the video was never opened.
+    package let width, height: Int?
+    /// In frames per second.
+    package let frameRate: Double?
+    /// In seconds.
+    package let duration: Double?
+    /// Damaged parts that were skipped.
+    package let decodeErrors: Int
 }
 
 extension CacheFile {
-    /// Sequences of each recipe that has some, by its row.
-    public func sequenceCounts() throws -> [Int64: Int] {
+    /// Number of sequences by the row ID of their recipe.
+    package func sequenceCounts() throws -> [Int64: Int] {
         try read { database in
             let rows = try Row.fetchAll(
                 database, sql: "SELECT extraction_id, count(*) FROM sequence GROUP BY extraction_id")
@@ -28,8 +26,8 @@ extension CacheFile {
         }
     }
 
-    /// The videos of a dataset with a plain view under a recipe; `length` is the number of its frames.
-    public func extractedClips(
+    /// The videos of a data set with an unaugmented view under a recipe; `length` is the number of its frames.
+    package func extractedClips(
         dataset: String, extraction: Int64
     ) throws -> [(path: String, digest: String, length: Int)] {
         try read { database in
@@ -44,8 +42,8 @@ extension CacheFile {
         }
     }
 
-    /// The videos of a dataset with features under a recipe, ordered by path.
-    public func videoFacts(dataset: String, extraction: Int64) throws -> [VideoFacts] {
+    /// The videos of a data set with features under a recipe, ordered by path.
+    package func videoFacts(dataset: String, extraction: Int64) throws -> [VideoFacts] {
         try read { database in
             try Row.fetchAll(
                 database,

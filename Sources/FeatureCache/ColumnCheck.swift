@@ -1,8 +1,8 @@
 import Escaping
 import GRDB
 
-/// What the columns of our tables may hold. SQLite keeps any type in any column, and a schema that was changed and put back
-/// leaves NULL where it says NOT NULL.
+/// Valid values of the tables' columns. SQLite allows any type in any column, and a manipulated schema can leave NULL
+/// despite NOT NULL.
 enum ColumnCheck {
     private static let text = "typeof(%) = 'text'"
     private static let integer = "typeof(%) = 'integer'"
@@ -14,7 +14,7 @@ enum ColumnCheck {
     private static let role = "(typeof(%) = 'text' AND % IN ('train', 'validation', 'test', 'heldout'))"
     private static func optional(_ rule: String) -> String { "(% IS NULL OR \(rule))" }
 
-    /// SQL that a value meets, by table and column; `%` stands for the column.
+    /// SQL conditions by table and column; `%` is the column.
     private static let rules: [(table: String, columns: [(name: String, rule: String)])] = [
         (
             "video",
@@ -74,7 +74,7 @@ enum ColumnCheck {
         ),
     ]
 
-    /// Tables with a row that holds what this program never stores, each with the first such column.
+    /// Tables with an invalid value, each with the first such column.
     static func problems(_ database: Database) throws -> [(table: String, column: String)] {
         try rules.compactMap { table, columns in
             guard try database.tableExists(table) else { return nil }

@@ -2,17 +2,17 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Copies sequences from the cache into memory, and collects what their checksums say.
+/// Copies sequences from the cache into memory and collects the results of their checksums.
 struct FeatureLoading {
     let path: String
     let extraction: Int64
     let check: RowCheck
-    /// What `RowCheck.begin` returned for this load.
+    /// The result of `RowCheck.begin` for this load.
     let generation: Int
-    /// Whether sequences that nobody compared yet are collected in `unchecked` instead of being hashed while they are copied.
+    /// Whether unverified sequences are collected in `unchecked` instead of being hashed during the copy.
     let defersChecks: Bool
 
-    /// Rows of `sequence` that do not fit their checksums.
+    /// Row IDs in `sequence` whose checksums differ.
     private(set) var damaged: [Int64] = []
     private(set) var unchecked: [UncheckedSequence] = []
 
@@ -21,8 +21,8 @@ struct FeatureLoading {
         (self.generation, self.defersChecks) = (generation, defersChecks)
     }
 
-    /// Copies all views of the videos to where their spans say, by as many connections as there are cores: SQLite and the
-    /// page faults of fresh memory keep one busy.
+    /// Copies all views of the videos to the positions of their spans through one connection per core, because SQLite
+    /// and page faults of fresh memory saturate a core.
     ///
     /// - Parameter buffer: `[row, feature]`.
     /// - Throws: `CacheError`.
@@ -54,11 +54,11 @@ struct FeatureLoading {
         self = copied.withLock(\.self)
     }
 
-    /// Notes what a sequence that was copied says.
+    /// Records the checksum result of a copied sequence.
     ///
     /// - Parameters:
-    ///   - blob: as it is stored.
-    ///   - bytes: those at its beginning that were copied; zeros should follow.
+    ///   - blob: as stored.
+    ///   - bytes: number of leading bytes that were copied; only zeros should follow.
     mutating func note(
         _ span: FeatureSet.Span, row: Int64, _ blob: Data, bytes: Int, as type: StoredType, _ checksum: String?
     ) {
@@ -77,19 +77,18 @@ struct FeatureLoading {
         blob.withUnsafeBytes { bytes in
             let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
             guard let first = rest.baseAddress, rest.count > 0 else { return true }
-            // Every byte is the one before it.
+            // Compares every byte with its predecessor.
             return rest[0] == 0 && memcmp(first, first + 1, rest.count - 1) == 0
         }
     }
 }
 
-/// A sequence in memory that was not compared with its checksum yet.
+/// A sequence in memory whose checksum has not been verified.
 struct UncheckedSequence: Sendable {
-    /// Of the table `sequence`.
+    /// Row ID in `sequence`.
     let row: Int64
-    /// Its rows in memory.
     let span: FeatureSet.Span
-    /// Type of the stored values; those in memory are float32.
+    /// Element type in the cache; in memory it is float32.
     let type: StoredType
     /// Zero bytes that follow the values in the cache.
     let padding: Int

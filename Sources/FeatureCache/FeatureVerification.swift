@@ -3,10 +3,11 @@ import Digests
 import Foundation
 import Synchronization
 
-/// The comparison of features in memory with their checksums, by threads in the background while the features are used.
+/// Verifies the checksums of features in memory in background threads while the features are used.
 ///
-/// What was copied is hashed, not what is in the file by then. The threads stop if nobody holds the verification any more.
-public final class FeatureVerification: Sendable {
+/// The copies in memory are hashed, since the file may have changed. The threads stop when the verification is
+/// released.
+package final class FeatureVerification: Sendable {
     private let work: Work
     private let check: RowCheck
     private let path: String
@@ -15,7 +16,7 @@ public final class FeatureVerification: Sendable {
     private let videos: [FeatureSet.Example]
     private let isRemembered = Atomic<Bool>(false)
 
-    /// Starts the threads, one a core.
+    /// Starts one thread per core.
     ///
     /// - Parameters:
     ///   - rows: `[row, feature]` of all sequences.
@@ -30,10 +31,10 @@ public final class FeatureVerification: Sendable {
 
     deinit { work.stop() }
 
-    /// Returns when all sequences were compared, at once if that is done. May be called from several threads.
+    /// Waits until all sequences are verified. May be called repeatedly and from several threads.
     ///
-    /// - Throws: `CacheError.damagedFeatures` if some do not fit, each time.
-    public func wait() throws {
+    /// - Throws: `CacheError.damagedFeatures` if checksums differ.
+    package func wait() throws {
         work.wait()
         if !isRemembered.exchange(true, ordering: .relaxed) { check.remember() }
         let damaged = work.damaged
@@ -46,7 +47,7 @@ public final class FeatureVerification: Sendable {
     }
 }
 
-/// What the threads share, so that none of them keeps the verification alive.
+/// State shared by the threads, which therefore do not retain the verification.
 private final class Work: Sendable {
     private let rows: [Float]
     private let featureSize: Int
@@ -60,7 +61,7 @@ private final class Work: Sendable {
         (self.rows, self.featureSize, self.sequences, self.check) = (rows, featureSize, sequences, check)
     }
 
-    /// Those compared so far that do not fit.
+    /// Sequences found damaged so far.
     var damaged: [UncheckedSequence] { found.withLock(\.self) }
 
     func start() {
@@ -89,12 +90,12 @@ private final class Work: Sendable {
         }
     }
 
-    /// SHA-256 of the sequence as it is stored, lower-case hexadecimal.
+    /// SHA-256 of the sequence as stored, lower-case hexadecimal.
     private static func digest(_ values: UnsafeBufferPointer<Float>, _ sequence: UncheckedSequence) -> String {
         var digest = Digest()
         switch sequence.type {
         case .float32: digest.update(UnsafeRawBufferPointer(values))
-        // Widening is exact, so narrowing gives the stored bytes back.
+        // Conversion to float32 is exact, so converting back gives the stored bytes.
         case .float16: digest.update(sequence.type.data(values))
         }
         var padding = sequence.padding

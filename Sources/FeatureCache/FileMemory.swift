@@ -1,27 +1,26 @@
 import Foundation
 import GRDB
 
-/// What a file or folder of images held when it was last read, and what it looked like then.
-public struct KnownFile: Sendable, Equatable {
+/// Digest and file attributes of a file or folder of images when it was last read.
+package struct KnownFile: Sendable, Equatable {
     /// SHA-256 of its content, hex.
-    public let digest: String
+    package let digest: String
     /// Size of all its files.
-    public let bytes: Int
-    /// When one of them was last changed, in nanoseconds since 1970.
-    public let modified: Int
-    /// The file system's number for it.
-    public let inode: Int
+    package let bytes: Int
+    /// Latest modification time of its files, in nanoseconds since 1970.
+    package let modified: Int
+    /// Inode.
+    package let inode: Int
 
-    /// All parts, as they are.
-    public init(digest: String, bytes: Int, modified: Int, inode: Int) {
+    package init(digest: String, bytes: Int, modified: Int, inode: Int) {
         (self.digest, self.bytes, self.modified, self.inode) = (digest, bytes, modified, inode)
     }
 }
 
-/// Files that need not be read again to learn what they hold.
+/// Digests of files that need not be read again.
 extension CacheFile {
     /// By absolute path.
-    public func knownFiles() throws -> [String: KnownFile] {
+    package func knownFiles() throws -> [String: KnownFile] {
         try read { database in
             guard try database.tableExists("file") else { return [:] }
             var files: [String: KnownFile] = [:]
@@ -34,8 +33,8 @@ extension CacheFile {
         }
     }
 
-    /// Remembers files by their absolute paths, all in one transaction.
-    public func remember(_ files: [(path: String, file: KnownFile)]) throws {
+    /// Records files by their absolute paths in one transaction.
+    package func remember(_ files: [(path: String, file: KnownFile)]) throws {
         if files.isEmpty { return }
         try write { database in
             try database.execute(sql: Schema.files)

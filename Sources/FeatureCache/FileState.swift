@@ -1,13 +1,13 @@
 import Foundation
 
-/// Size and modification time of a cache and of its write-ahead log: whether somebody wrote to it.
+/// Size and modification time of a cache and of its write-ahead log, to detect writes.
 struct FileState: Codable, Equatable, Sendable {
     private let device, inode: UInt64
     private let bytes, modified: Int
-    /// Of the log; 0 if there is none, or an empty one, which reading makes.
+    /// Of the write-ahead log; 0 if there is none, or an empty one, which reading creates.
     private let logBytes, logModified: Int
 
-    /// - Returns: nil if there is no such file.
+    /// - Returns: nil if the file does not exist.
     init?(path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -17,7 +17,7 @@ struct FileState: Codable, Equatable, Sendable {
         (logBytes, logModified) = hasLog ? (Int(status.st_size), Self.modified(status)) : (0, 0)
     }
 
-    /// Nanoseconds since 1970.
+    /// In nanoseconds since 1970.
     private static func modified(_ status: stat) -> Int {
         #if canImport(Darwin)
             let time = status.st_mtimespec
@@ -28,11 +28,11 @@ struct FileState: Codable, Equatable, Sendable {
     }
 }
 
-/// Rows of a table by their numbers, a bit each.
+/// A set of row IDs as a bit set.
 struct RowSet: Codable, Equatable, Sendable {
     private var words: [UInt64] = []
 
-    /// Rows from this number on are never in the set: a damaged number must not take gigabytes.
+    /// Larger IDs are never in the set, so that a damaged ID does not take gigabytes.
     static let limit: Int64 = 1 << 26
 
     init() {}
@@ -56,7 +56,7 @@ struct RowSet: Codable, Equatable, Sendable {
         for (place, word) in other.words.enumerated() { words[place] |= word }
     }
 
-    /// Little-endian bytes, as base64 in JSON.
+    /// Decodes little-endian bytes in base64.
     init(from decoder: any Decoder) throws {
         let data = try decoder.singleValueContainer().decode(Data.self)
         words = stride(from: 0, to: data.count - data.count % 8, by: 8).map { first in

@@ -1,21 +1,19 @@
 import Foundation
 import GRDB
 
-/// What one model of a cross-validated run says of a clip that was held out from it.
-public struct FoldRecord: Sendable, Equatable {
-    /// Row of `video`.
-    public let videoID: Int64
-    /// Which cut, from 1.
-    public let number: Int
-    /// Which part of it, from 1.
-    public let fold: Int
-    /// Most probable class.
-    public let predicted: String
+/// The prediction of one cross-validation model for a clip that it was not trained on.
+package struct FoldRecord: Sendable, Equatable {
+    /// Row ID in `video`.
+    package let videoID: Int64
+    /// The repetition, from 1.
+    package let number: Int
+    /// The fold, from 1.
+    package let fold: Int
+    package let predicted: String
     /// In the order of the run's labels.
-    public let probabilities: [Double]
+    package let probabilities: [Double]
 
-    /// All parts, as they are.
-    public init(videoID: Int64, number: Int, fold: Int, predicted: String, probabilities: [Double]) {
+    package init(videoID: Int64, number: Int, fold: Int, predicted: String, probabilities: [Double]) {
         self.videoID = videoID
         self.number = number
         self.fold = fold
@@ -24,10 +22,10 @@ public struct FoldRecord: Sendable, Equatable {
     }
 }
 
-/// The table `fold`, which caches without cross-validated runs lack.
+/// The table `fold`, which exists only in caches with cross-validated runs.
 extension CacheFile {
-    /// Stores what the models of a run say of the clips held out, in place of what was there.
-    public func store(_ folds: [FoldRecord], run: Int64) throws {
+    /// Stores a run's out-of-fold predictions, replacing earlier ones.
+    package func store(_ folds: [FoldRecord], run: Int64) throws {
         try write { database in
             try database.execute(sql: Schema.folds)
             try database.execute(sql: "DELETE FROM fold WHERE run_id = ?", arguments: [run])
@@ -40,8 +38,8 @@ extension CacheFile {
         }
     }
 
-    /// The clips held out from each model of a run, by repeat and fold, both from 1.
-    public func heldOutClips(run: Int64) throws -> [(repeat: Int, fold: Int, videoID: Int64)] {
+    /// The held-out clips of each model of a run, by repetition and fold, both from 1.
+    package func heldOutClips(run: Int64) throws -> [(repeat: Int, fold: Int, videoID: Int64)] {
         try read { database in
             guard try database.tableExists("fold") else { return [] }
             return try Row.fetchAll(

@@ -1,15 +1,14 @@
 import Foundation
 import GRDB
 
-/// Decoded frames of clips in an SQLite file, so that training a network decodes each video once: 8-bit RGB at the
-/// network's size, one row a clip. Safe to use from several threads.
-public final class FrameStore: Sendable {
-    /// Where it is.
-    public let path: String
+/// Decoded frames of clips in an SQLite file, so that fine-tuning decodes each video once: 8-bit RGB at the network's
+/// input size, one row per clip. Thread-safe.
+package final class FrameStore: Sendable {
+    package let path: String
     private let database: DatabaseQueue
 
     /// - Throws: `CacheError`.
-    public init(path: String) throws {
+    package init(path: String) throws {
         self.path = path
         try CacheConnection.requireRegular(path)
         let configuration = CacheConnection.configuration()
@@ -29,15 +28,17 @@ public final class FrameStore: Sendable {
         }
     }
 
-    /// Throws unless `clip` is a plain table and nothing else is defined.
+    /// Checks that `clip` is a plain table and that nothing else is defined.
+    ///
+    /// - Throws: `CacheError`.
     private static func check(_ database: Database, path: String) throws {
         let types = try String.fetchAll(
             database, sql: "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
         if types != ["table clip"] { throw CacheError.foreignSchema(path: path, what: types.joined(separator: ", ")) }
     }
 
-    /// Which of these clips are there.
-    public func present(_ keys: [String]) throws -> Set<String> {
+    /// Which of these clips are stored.
+    package func present(_ keys: [String]) throws -> Set<String> {
         try CacheError.translating(path) {
             try database.read { database in
                 let statement = try database.makeStatement(sql: "SELECT key FROM clip WHERE key = ?")
@@ -46,11 +47,11 @@ public final class FrameStore: Sendable {
         }
     }
 
-    /// Keeps a clip.
+    /// Stores a clip.
     ///
     /// - `frames`: `[row, column, 3]` each, all of one size.
-    /// - Throws: `CacheError`; where the disk is full, nothing of the clip is kept.
-    public func store(_ frames: [[UInt8]], key: String) throws {
+    /// - Throws: `CacheError`; if the disk is full, nothing of the clip is stored.
+    package func store(_ frames: [[UInt8]], key: String) throws {
         var pixels = Data()
         for frame in frames { pixels.append(contentsOf: frame) }
         let all = pixels
@@ -62,8 +63,8 @@ public final class FrameStore: Sendable {
         }
     }
 
-    /// How many frames each clip has; clips that are not there are left out.
-    public func counts(_ keys: [String]) throws -> [String: Int] {
+    /// Number of frames of each stored clip.
+    package func counts(_ keys: [String]) throws -> [String: Int] {
         try CacheError.translating(path) {
             try database.read { database in
                 let statement = try database.makeStatement(sql: "SELECT frames FROM clip WHERE key = ?")
@@ -74,8 +75,8 @@ public final class FrameStore: Sendable {
 
     /// The frames of a clip.
     ///
-    /// - Throws: `CacheError.damagedSequence` where it is not there.
-    public func frames(key: String) throws -> [[UInt8]] {
+    /// - Throws: `CacheError.damagedSequence` if it is not stored.
+    package func frames(key: String) throws -> [[UInt8]] {
         try CacheError.translating(path) {
             try database.read { database in
                 let row = try Row.fetchOne(

@@ -1,46 +1,43 @@
 import GRDB
 
-/// The part that a clip plays in a run.
-public enum ClipRole: String, Sendable, CaseIterable, Codable {
-    /// The model was trained on it.
+/// The role of a clip in a run.
+package enum ClipRole: String, Sendable, CaseIterable, Codable {
+    /// Used for training.
     case train
-    /// It decided which epoch was kept, so its accuracy is optimistic.
+    /// Used for model selection, so the accuracy on it is optimistic.
     case validation
-    /// Neither trained on nor used for any choice.
+    /// Used neither for training nor for model selection.
     case test
-    /// Of a cross-validated run: predicted by models that were not trained on it. The model that is kept was.
+    /// In a cross-validated run: predicted by models that were not trained on the clip, unlike the model that is kept.
     case heldout
 }
 
-/// One row of the table `membership`.
-public struct MembershipRecord: Sendable, Hashable {
-    /// Row of `video`.
-    public let videoID: Int64
-    /// The part that it plays.
-    public let role: ClipRole
+/// A row of the table `membership`.
+package struct MembershipRecord: Sendable, Hashable {
+    /// Row ID in `video`.
+    package let videoID: Int64
+    package let role: ClipRole
 
-    /// A clip and one of its roles.
-    public init(videoID: Int64, role: ClipRole) { (self.videoID, self.role) = (videoID, role) }
+    package init(videoID: Int64, role: ClipRole) { (self.videoID, self.role) = (videoID, role) }
 }
 
-/// A clip that a run used, as far as the cache knows.
-public struct MemberClip: Sendable, Equatable {
-    /// Row of `video`.
-    public let videoID: Int64
+/// A clip that a run used, according to the cache.
+package struct MemberClip: Sendable, Equatable {
+    /// Row ID in `video`.
+    package let videoID: Int64
     /// SHA-256 of its content, hex.
-    public let digest: String
-    /// Relative to the dataset's root.
-    public let path: String
-    /// Its class as the run predicted it; nil before it did.
-    public let label: String?
-    /// The part that it plays.
-    public let role: ClipRole
+    package let digest: String
+    /// Relative to the data set's root.
+    package let path: String
+    /// Its class in the run's predictions; nil before the run has predicted.
+    package let label: String?
+    package let role: ClipRole
 }
 
 /// The table `membership`.
 extension CacheFile {
-    /// Records which clips a run uses, replacing what was recorded.
-    public func store(_ members: some Sequence<MembershipRecord>, run: Int64) throws {
+    /// Records the clips of a run, replacing earlier records.
+    package func store(_ members: some Sequence<MembershipRecord>, run: Int64) throws {
         try write { database in
             try database.execute(sql: "DELETE FROM membership WHERE run_id = ?", arguments: [run])
             let statement = try database.makeStatement(
@@ -49,8 +46,8 @@ extension CacheFile {
         }
     }
 
-    /// The clips that a run used, ordered by path; empty if nothing is recorded.
-    public func members(run: Int64) throws -> [MemberClip] {
+    /// The clips that a run used, ordered by path; empty if none are recorded.
+    package func members(run: Int64) throws -> [MemberClip] {
         try read { database in
             try Row.fetchAll(
                 database,
@@ -68,10 +65,10 @@ extension CacheFile {
         }
     }
 
-    /// Recipe and dataset of a run.
+    /// Recipe and data set of a run.
     ///
     /// - Throws: `PruningError.unknownRun`.
-    public func source(ofRun name: String) throws -> (run: Int64, extraction: Int64?, dataset: String?) {
+    package func source(ofRun name: String) throws -> (run: Int64, extraction: Int64?, dataset: String?) {
         let row = try read {
             try Row.fetchOne($0, sql: "SELECT id, extraction_id, dataset FROM run WHERE name = ?", arguments: [name])
         }
@@ -79,17 +76,17 @@ extension CacheFile {
         return try (row.get(0), row.get(1), row.get(2))
     }
 
-    /// Rows of videos by their digests.
-    public func videoIDs() throws -> [String: Int64] {
+    /// Row IDs of videos by digest.
+    package func videoIDs() throws -> [String: Int64] {
         try read { database in
             let rows = try Row.fetchAll(database, sql: "SELECT digest, id FROM video")
             return try Dictionary(rows.map { try ($0.get(0), $0.get(1)) }, uniquingKeysWith: { first, _ in first })
         }
     }
 
-    /// Names of the runs without a record of their clips: older versions recorded them by predictions, which a run that was
-    /// killed has none of.
-    public func runsWithoutMembers() throws -> [String] {
+    /// Names of the runs without recorded clips. Older versions recorded clips only with their predictions, which a
+    /// killed run lacks.
+    package func runsWithoutMembers() throws -> [String] {
         try read { database in
             try String.fetchAll(
                 database,
@@ -99,8 +96,8 @@ extension CacheFile {
         }
     }
 
-    /// Every clip of a dataset, ordered by path.
-    public func placedSamples(dataset: String) throws -> [PlacedSample] {
+    /// Every clip of a data set, ordered by path.
+    package func placedSamples(dataset: String) throws -> [PlacedSample] {
         try read { database in
             try Row.fetchAll(
                 database,
@@ -118,12 +115,11 @@ extension CacheFile {
     }
 }
 
-/// A clip's place in a dataset, with the clip.
-public struct PlacedSample: Sendable, Equatable {
-    /// Row of `video`.
-    public let videoID: Int64
-    /// Relative to the dataset's root.
-    public let path: String
-    /// Label, split and group.
-    public let sample: SampleRecord
+/// A clip with its label, split and group in a data set.
+package struct PlacedSample: Sendable, Equatable {
+    /// Row ID in `video`.
+    package let videoID: Int64
+    /// Relative to the data set's root.
+    package let path: String
+    package let sample: SampleRecord
 }

@@ -1,11 +1,11 @@
 import Foundation
 import GRDB
 
-/// Compares caches in a table of its own, of digests only.
+/// Compares caches in a scratch table of digests.
 struct MergeConflicts {
-    /// - Throws: `CacheConflict` for the first disagreement between two of the caches.
+    /// - Throws: `CacheConflict` for the first conflict between two caches.
     static func check(_ paths: [String], _ isCancelled: () -> Bool, report: (String) -> Void) throws {
-        // The empty name is a file that SQLite deletes when it is closed.
+        // An empty path is a temporary file that SQLite deletes when it is closed.
         let scratch = try DatabaseQueue(path: "", configuration: CacheConnection.configuration())
         try scratch.inDatabase { database in
             try database.execute(

@@ -1,15 +1,15 @@
 import Foundation
 import GRDB
 
-/// One cache on its way into another, whose connection it is attached to.
+/// A source cache of a merge, attached to the destination's connection.
 struct MergeInput {
     let path: String
     let database: Database
 
-    /// Bytes of features in one transaction.
+    /// Bytes of features per transaction.
     private static let transaction = 128 << 20
 
-    /// Throws unless every row can be what this program stored. Reads no features: they are hashed when they are copied.
+    /// Checks that every row is one that this program can have stored. Features are hashed later, when they are copied.
     ///
     /// - Throws: `CacheConflict.damaged`.
     static func check(_ database: Database, path: String) throws {
@@ -18,22 +18,22 @@ struct MergeInput {
         }
         if let wrong = try ColumnCheck.problems(database).first {
             throw CacheConflict.damaged(
-                path: path, place: wrong.table, what: "its column \(wrong.column) holds what it never should")
+                path: path, place: wrong.table, what: "its column \(wrong.column) holds an invalid value")
         }
-        // Databases of different encodings cannot be attached to one another.
+        // SQLite cannot attach a database with another encoding.
         if let encoding = try String.fetchOne(database, sql: "PRAGMA encoding"), encoding != "UTF-8" {
             throw CacheError.unusable(path: path, reason: "its texts are \(encoding), and only UTF-8 can be merged")
         }
         if let orphan = try Row.fetchOne(database, sql: "PRAGMA foreign_key_check") {
             let (table, parent): (String, String) = try (orphan.get(0), orphan.get(2))
             throw CacheConflict.damaged(
-                path: path, place: table, what: "a row refers to a row of \(parent) that is not there")
+                path: path, place: table, what: "a row refers to a missing row of \(parent)")
         }
     }
 
-    /// Copies what is new. Between transactions the receiving cache is whole.
+    /// Copies new content. The destination is consistent between transactions.
     ///
-    /// - Throws: `CacheError`, which names the input if that is what cannot be used; `CacheConflict.damaged`.
+    /// - Throws: `CacheError` that names the input if it is the cause; `CacheConflict.damaged`.
     func copy(
         into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool, report: (_ done: Int, _ total: Int) -> Void
     ) throws {
@@ -61,7 +61,8 @@ struct MergeInput {
             }
             _ = try? database.execute(sql: "DETACH input")
         }
-        // Recipes and videos come with the first sequences, so that a damaged input leaves nothing of itself behind.
+        // Recipes and videos are inserted together with the first sequences, so that a damaged input leaves nothing
+        // behind.
         var parts: [Part] = []
         try database.inTransaction {
             try requireEqualSizes()
@@ -80,7 +81,7 @@ struct MergeInput {
         }
     }
 
-    /// Throws unless recipes that both caches have are of the same sizes: sequences are stored under them.
+    /// Checks that recipes in both caches have the same sizes, because sequences are stored under them.
     ///
     /// - Throws: `CacheConflict.damaged`.
     private func requireEqualSizes() throws {
@@ -130,13 +131,13 @@ struct MergeInput {
                 """)
     }
 
-    /// Some sequences that are copied in one transaction.
+    /// Sequences that are copied in one transaction.
     private struct Part {
         var rows: ClosedRange<Int64>
         var count, bytes: Int
     }
 
-    /// Copies all parts but the first, which came with the recipes.
+    /// Copies all parts except the first, which was copied with the recipes.
     private func copySequences(
         _ parts: [Part], into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool,
         _ report: (Int, Int) -> Void
@@ -165,9 +166,10 @@ struct MergeInput {
         summary.bytes += allBytes
     }
 
-    /// The new sequences in pieces of a transaction each.
+    /// The new sequences divided into transactions.
     private func freshParts() throws -> [Part] {
-        // A list of its own: were the receiving table asked while it grows, everything would pass through a scratch file.
+        // A separate list: querying the destination table while it grows would materialise the result in a temporary
+        // file.
         try database.execute(
             sql: """
                 CREATE TEMP TABLE fresh AS SELECT old.rowid AS place, recipe_map.new AS recipe, video_map.new AS video, bytes
@@ -190,7 +192,7 @@ struct MergeInput {
         return parts
     }
 
-    /// Checks and hashes features, then copies them.
+    /// Verifies checksums of features, then copies them.
     ///
     /// - Throws: `CacheConflict.damaged`.
     private func insertSequences(_ part: Part) throws {
@@ -210,7 +212,7 @@ struct MergeInput {
         }
     }
 
-    /// `rows` number the list of what is new, whose places are rows of the input.
+    /// - Parameter rows: range in the list of new sequences, which refers to rows of the input.
     private func checkSequences(_ rows: ClosedRange<Int64>) throws {
         let ends = try Row.fetchOne(
             database, sql: "SELECT min(place), max(place) FROM temp.fresh WHERE rowid BETWEEN ? AND ?",
@@ -238,7 +240,7 @@ struct MergeInput {
                 """)
     }
 
-    /// Runs by name; those that are there already are the same, for everything was compared before.
+    /// Copies runs by name. Runs that already exist are identical, since the caches were compared before.
     private func copyRuns() throws -> Int {
         let columns = "name, dataset, model, configuration, seed, state, started_at, finished_at"
         let figures = "epoch, learning_rate, train_loss, train_accuracy, validation_loss, validation_accuracy, seconds"

@@ -1,22 +1,22 @@
 import CLibzip
 import Foundation
 
-/// The beginning of NumPy's `.npy` format, version 1.0: magic, length, and a description as a Python literal.
+/// The header of NumPy's `.npy` format, version 1.0: magic, length, and a description as a Python literal.
 enum NumPyHeader {
     static func data(type: StoredType, shape: [Int]) -> Data { data(type == .float16 ? "<f2" : "<f4", shape) }
 
-    /// - Parameter description: NumPy's own, such as `<f4`.
+    /// - Parameter description: NumPy's dtype string, such as `<f4`.
     static func data(_ description: String, _ shape: [Int]) -> Data {
         let sizes = shape.map { "\($0)," }.joined(separator: " ")
         var text = "{'descr': '\(description)', 'fortran_order': False, 'shape': (\(sizes)), }"
-        // The numbers begin at a multiple of 64.
+        // The elements begin at a multiple of 64 bytes.
         text += String(repeating: " ", count: (64 - (text.utf8.count + 11) % 64) % 64) + "\n"
         var header = Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0])
         header += withUnsafeBytes(of: UInt16(text.utf8.count).littleEndian) { Data($0) }
         return header + Data(text.utf8)
     }
 
-    /// Texts as NumPy keeps them: UTF-32, all of one length.
+    /// Strings in NumPy's representation: UTF-32, all of one length.
     static func texts(_ texts: [String]) -> Data {
         let characters = texts.map { $0.unicodeScalars.map { $0.value.littleEndian } }
         let width = max(1, characters.map(\.count).max() ?? 1)
@@ -28,7 +28,7 @@ enum NumPyHeader {
     }
 }
 
-/// NumPy's `.npz`: a zip archive of arrays, not compressed, so that `numpy.load` can take one alone.
+/// NumPy's `.npz`: an uncompressed zip archive of arrays, from which `numpy.load` can read single arrays.
 enum NumPyArchive {
     /// - Throws: `ExportError.writing`.
     static func write(_ table: ExportTable, to path: String) throws {

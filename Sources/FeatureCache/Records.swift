@@ -2,32 +2,28 @@ import CElementwise
 import Digests
 import Foundation
 
-/// One file's content.
-public struct VideoRecord: Sendable, Equatable {
+package struct VideoRecord: Sendable, Equatable {
     /// SHA-256 of the bytes, hex.
-    public let digest: String
-    /// Relative to the dataset's root.
-    public let path: String
-    /// What probing found, where it could.
-    public var details: Details?
+    package let digest: String
+    /// Relative to the data set's root.
+    package let path: String
+    /// Properties from probing, if it succeeded.
+    package var details: Details?
 
-    /// What probing found; unknown for a video that could not be opened.
-    public struct Details: Sendable, Equatable {
-        /// Pixels in a row, as shown.
-        public let width: Int
-        /// Rows, as shown.
-        public let height: Int
-        /// Frames that are really there.
-        public let frameCount: Int
-        /// Frames per second.
-        public let frameRate: Double
-        /// Seconds.
-        public let duration: Double
+    /// Properties from probing; unknown for a video that could not be opened.
+    package struct Details: Sendable, Equatable {
+        /// Pixels per row, as displayed.
+        package let width: Int
+        package let height: Int
+        /// Number of frames that can be decoded.
+        package let frameCount: Int
+        package let frameRate: Double
+        /// In seconds.
+        package let duration: Double
         /// Such as `h264`.
-        public let codec: String
+        package let codec: String
 
-        /// All parts, as they are.
-        public init(width: Int, height: Int, frameCount: Int, frameRate: Double, duration: Double, codec: String) {
+        package init(width: Int, height: Int, frameCount: Int, frameRate: Double, duration: Double, codec: String) {
             self.width = width
             self.height = height
             self.frameCount = frameCount
@@ -37,27 +33,23 @@ public struct VideoRecord: Sendable, Equatable {
         }
     }
 
-    /// All parts, as they are.
-    public init(digest: String, path: String, details: Details? = nil) {
+    package init(digest: String, path: String, details: Details? = nil) {
         self.digest = digest
         self.path = path
         self.details = details
     }
 }
 
-/// A video's place in a dataset.
-public struct SampleRecord: Sendable, Equatable {
-    /// Name of the dataset.
-    public let dataset: String
-    /// Class.
-    public let label: String
-    /// `train`, `validation` or `test`, as the dataset itself says.
-    public let split: String
-    /// Clips of one group come from one source and stay on one side of a split.
-    public let group: String?
+/// A video's label, split and group in a data set.
+package struct SampleRecord: Sendable, Equatable {
+    package let dataset: String
+    package let label: String
+    /// `train`, `validation` or `test`, as the data set defines it.
+    package let split: String
+    /// Clips of one group have a common source and are never divided between splits.
+    package let group: String?
 
-    /// All parts, as they are.
-    public init(dataset: String, label: String, split: String, group: String?) {
+    package init(dataset: String, label: String, split: String, group: String?) {
         self.dataset = dataset
         self.label = label
         self.split = split
@@ -65,17 +57,16 @@ public struct SampleRecord: Sendable, Equatable {
     }
 }
 
-/// How features are stored; they are computed, and read, as `Float`.
-public enum StoredType: String, Sendable, CaseIterable, Codable {
+/// Element type of stored features; they are computed and read as `Float`.
+package enum StoredType: String, Sendable, CaseIterable, Codable {
     case float32
-    /// IEEE 754 binary16: half the bytes, three decimal digits.
+    /// IEEE 754 binary16: half the bytes, about three decimal digits.
     case float16
 
-    /// Of one number.
-    public var bytes: Int { self == .float16 ? 2 : 4 }
+    package var bytes: Int { self == .float16 ? 2 : 4 }
 
-    /// The numbers as they are after having been stored.
-    public func rounding(_ numbers: [Float]) -> [Float] {
+    /// The values after conversion to this type and back.
+    package func rounding(_ numbers: [Float]) -> [Float] {
         guard self == .float16 else { return numbers }
         return [Float](unsafeUninitializedCapacity: numbers.count) { buffer, count in
             data(numbers).withUnsafeBytes { copy($0, to: buffer) }
@@ -83,7 +74,6 @@ public enum StoredType: String, Sendable, CaseIterable, Codable {
         }
     }
 
-    /// Little-endian, without framing.
     func data(_ numbers: [Float]) -> Data { numbers.withUnsafeBufferPointer(data) }
 
     func data(_ numbers: UnsafeBufferPointer<Float>) -> Data {
@@ -96,7 +86,7 @@ public enum StoredType: String, Sendable, CaseIterable, Codable {
         }
     }
 
-    /// Fills `target` from as many stored numbers.
+    /// Converts stored elements to `Float`.
     func copy(_ stored: UnsafeRawBufferPointer, to target: UnsafeMutableBufferPointer<Float>) {
         precondition(stored.count == target.count * bytes)
         guard let source = stored.baseAddress, let first = target.baseAddress else { return }
@@ -107,40 +97,35 @@ public enum StoredType: String, Sendable, CaseIterable, Codable {
     }
 }
 
-/// A recipe: everything that decides a feature.
-public struct ExtractionRecord: Sendable, Equatable {
-    /// SHA-256 of what changes a feature, hex.
-    public let digest: String
+/// A recipe, which determines features completely.
+package struct ExtractionRecord: Sendable, Equatable {
+    /// SHA-256 of the recipe, hex.
+    package let digest: String
     /// The pipeline's name when the recipe was first used.
-    public let name: String
-    /// Name of the network.
-    public let backbone: String
-    /// The weight file as the pipeline names it, or `random`.
-    public let weights: String
+    package let name: String
+    package let backbone: String
+    /// The weight file as named in the pipeline, or `random`.
+    package let weights: String
     /// SHA-256 of the weight file, hex; nil for random weights.
-    public let weightsDigest: String?
+    package let weightsDigest: String?
     /// `pooled` or `spatial`.
-    public let tap: String
-    /// Side of the square picture, in pixels.
-    public let imageSize: Int
-    /// Rows of every sequence.
-    public let maxFrames: Int
+    package let tap: String
+    /// Side of the square input image, in pixels.
+    package let imageSize: Int
+    package let maxFrames: Int
     /// Such as `[2048]`, or `[7, 7, 512]`.
-    public let featureShape: [Int]
-    /// What each number is stored as.
-    public let elementType: StoredType
+    package let featureShape: [Int]
+    /// Element type of the stored features.
+    package let elementType: StoredType
     /// Such as `f32`.
-    public let precision: String
-    /// The whole recipe as JSON.
-    public let recipe: String
-    /// Version of the program.
-    public let version: String
+    package let precision: String
+    /// The complete recipe as JSON.
+    package let recipe: String
+    package let version: String
 
-    /// Numbers in one row.
-    public var featureSize: Int { featureShape.reduce(1, *) }
+    package var featureSize: Int { featureShape.reduce(1, *) }
 
-    /// All parts, as they are.
-    public init(
+    package init(
         digest: String, name: String, backbone: String, weights: String, weightsDigest: String?, tap: String,
         imageSize: Int, maxFrames: Int, featureShape: [Int], elementType: StoredType = .float32, precision: String,
         recipe: String, version: String
@@ -162,25 +147,22 @@ public struct ExtractionRecord: Sendable, Equatable {
 }
 
 /// The features of one video under one recipe.
-public struct SequenceRecord: Sendable, Equatable {
-    /// 0 is the plain view.
-    public let view: Int
-    /// Places of the sampled frames in the clip, ascending; of windows those of their middle frames.
-    public let frameIndices: [Int]
-    /// Seconds.
-    public let frameTimes: [Double]
-    /// First and last frame of each window; nil where rows are single frames.
-    public let windowEnds: [ClosedRange<Int>]?
-    /// Damaged stretches passed over.
-    public let decodeErrors: Int
+package struct SequenceRecord: Sendable, Equatable {
+    /// 0 is the unaugmented view.
+    package let view: Int
+    /// Indices of the sampled frames in the clip, ascending; for windows those of their middle frames.
+    package let frameIndices: [Int]
+    /// In seconds.
+    package let frameTimes: [Double]
+    /// First and last frame of each window; nil if rows are single frames.
+    package let windowEnds: [ClosedRange<Int>]?
+    package let decodeErrors: Int
     /// `[length, feature]`, valid rows only; padding is added when stored.
-    public let features: [Float]
+    package let features: [Float]
 
-    /// Valid rows.
-    public var length: Int { frameIndices.count }
+    package var length: Int { frameIndices.count }
 
-    /// All parts, as they are.
-    public init(
+    package init(
         view: Int = 0, frameIndices: [Int], frameTimes: [Double], windowEnds: [ClosedRange<Int>]? = nil,
         decodeErrors: Int, features: [Float]
     ) {
@@ -192,8 +174,8 @@ public struct SequenceRecord: Sendable, Equatable {
         self.features = features
     }
 
-    /// Parts of one view, in order, at least one. Each counts the damage up to its end.
-    public init(joining parts: [SequenceRecord]) {
+    /// Concatenates at least one part of a view, in order. Each part counts the decode errors up to its end.
+    package init(joining parts: [SequenceRecord]) {
         self.init(
             view: parts[0].view, frameIndices: parts.flatMap(\.frameIndices), frameTimes: parts.flatMap(\.frameTimes),
             windowEnds: parts[0].windowEnds == nil ? nil : parts.flatMap { $0.windowEnds ?? [] },

@@ -3,24 +3,24 @@ import Foundation
 import NeuralNetwork
 import Synchronization
 
-/// Compares sequences with their checksums, each once for a state of the file: which ones fitted is remembered in the
-/// user's cache folder, together with size and modification time of the file.
+/// Verifies checksums of sequences once for each state of the file: results are saved in the user's cache folder with
+/// the file's size and modification time.
 ///
-/// Whatever else writes to the file makes all of it unchecked. What this process writes, such as a run, changes no sequence
-/// that was checked and moves the remembered state on. If nothing can be remembered, rows are compared again next time.
+/// Any other writer invalidates all results. Writes of this process that change no verified sequence, such as runs,
+/// update the saved state. If results cannot be saved, sequences are verified again next time.
 final class RowCheck: Sendable {
     private struct State {
-        /// In which `rows` were compared; nil if unknown.
+        /// The state for which `rows` was verified; nil if unknown.
         var file: FileState?
         var rows = RowSet()
         var hasLooked = false
-        /// Grows whenever `rows` is forgotten.
+        /// Incremented whenever `rows` is invalidated.
         var generation = 0
-        /// Whether the remembered state is older.
+        /// Whether there are results to be saved.
         var isNews = false
         var compared = 0
 
-        /// Whether what a load of that generation read is what `file` holds.
+        /// Whether a load of that generation read the state in `file`.
         func isCurrent(_ generation: Int?) -> Bool { generation == nil || generation == self.generation }
 
         mutating func forget() {
@@ -29,7 +29,7 @@ final class RowCheck: Sendable {
         }
     }
 
-    /// What is remembered of a cache.
+    /// The saved results of a cache.
     private struct Record: Codable {
         var version = 1
         let file: FileState
@@ -39,20 +39,20 @@ final class RowCheck: Sendable {
     private let path: String
     private let recordPath: String
     private let state = Mutex(State())
-    /// Held while this process writes to the file: of two writes at a time, each would take the other for somebody else's.
+    /// Held while this process writes to the file: concurrent writes would each be mistaken for another process's.
     private let writer = NSRecursiveLock()
 
-    /// The most caches that are remembered.
+    /// Maximum number of caches with saved results.
     private static let maximumRecords = 100
 
     private struct Reference: Sendable {
         weak var check: RowCheck?
     }
 
-    /// All connections of this process to a file share what is known of it.
+    /// All connections of this process to a file share its results.
     private static let known = Mutex<[String: Reference]>([:])
 
-    /// - Parameter folder: where records are kept.
+    /// - Parameter folder: where results are saved.
     static func of(_ path: String, folder: String) -> RowCheck {
         let place = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
         let record = folder + "/" + hexDigest(Data(place.utf8)) + ".json"
@@ -67,13 +67,13 @@ final class RowCheck: Sendable {
 
     private init(_ path: String, _ recordPath: String) { (self.path, self.recordPath) = (path, recordPath) }
 
-    /// Sequences that were hashed so far.
+    /// Number of sequences hashed so far.
     var compared: Int { state.withLock(\.compared) }
 
-    /// Call before rows are read: forgets all if somebody else wrote to the file.
+    /// Must be called before rows are read; invalidates results if another process wrote to the file.
     ///
-    /// - Returns: the generation of what is read now. Rows that are compared later than they were read must carry it, for the
-    ///   file may be another by then.
+    /// - Returns: the generation of the rows to be read. Checksums that are verified later must carry it, because the
+    ///   file may have changed by then.
     @discardableResult func begin() -> Int {
         let now = FileState(path: path)
         return state.withLock { state in
@@ -86,20 +86,20 @@ final class RowCheck: Sendable {
         }
     }
 
-    /// Whether the row that a load read is known to fit its checksum.
+    /// Whether a row's checksum has been verified.
     ///
-    /// - Parameter generation: of the load; nil means now.
+    /// - Parameter generation: of the load; nil means the current one.
     func knows(_ row: Int64, generation: Int? = nil) -> Bool {
         state.withLock { $0.isCurrent(generation) && $0.rows.contains(row) }
     }
 
-    /// Whether the features of a row fit their checksum, as far as is known or as they are hashed now.
+    /// Whether a row's features match their checksum, from earlier results or by hashing them now.
     func accepts(_ row: Int64, _ features: Data, _ checksum: String?, generation: Int? = nil) -> Bool {
         knows(row, generation: generation)
             || notes(row, fits: hexDigest(features) == checksum, generation: generation)
     }
 
-    /// Notes that a row was compared, and remembers one that fits unless the file changed after it was read.
+    /// Records a verified row, unless the file changed after the row was read.
     ///
     /// - Returns: `fits`.
     func notes(_ row: Int64, fits: Bool, generation: Int?) -> Bool {
@@ -112,7 +112,7 @@ final class RowCheck: Sendable {
         return fits
     }
 
-    /// Runs something that writes to the file without changing sequences that are there.
+    /// Runs a write that does not change existing sequences.
     func writing<Result>(_ body: () throws -> Result) rethrows -> Result {
         writer.lock()
         defer { writer.unlock() }
@@ -132,12 +132,12 @@ final class RowCheck: Sendable {
         return try body()
     }
 
-    /// Writes what was found out for the next process.
+    /// Saves the results for later processes.
     func remember() {
         let now = FileState(path: path)
         state.withLock { state in
             guard state.isNews, !state.rows.isEmpty, let now, state.file == now else { return }
-            // Another process may have checked other rows.
+            // Another process may have verified other rows.
             if let other = record(), other.file == now { state.rows.formUnion(other.rows) }
             guard let data = try? JSONEncoder().encode(Record(file: now, rows: state.rows)) else { return }
             UserCache.write(data, to: recordPath, keeping: Self.maximumRecords)
@@ -145,7 +145,7 @@ final class RowCheck: Sendable {
         }
     }
 
-    /// Takes over what an earlier process remembered of the file as it is now, the first time.
+    /// Loads an earlier process's results for the current state of the file, the first time it is called.
     private func look(_ state: inout State, _ now: FileState?) {
         if state.hasLooked { return }
         state.hasLooked = true

@@ -1,30 +1,27 @@
 import Foundation
 import GRDB
 
-/// How a run stands.
-public enum RunState: String, Sendable {
+package enum RunState: String, Sendable {
     case running, finished, interrupted, failed, diverged
 }
 
-/// One epoch's figures.
-public struct EpochRecord: Sendable, Equatable, Codable {
+package struct EpochRecord: Sendable, Equatable, Codable {
     /// From 1.
-    public let epoch: Int
-    /// In force during the epoch.
-    public let learningRate: Double
-    /// Mean cross-entropy over the epoch, in nats, dropout included.
-    public let trainLoss: Double
-    /// Share of training clips named rightly while they were trained on.
-    public let trainAccuracy: Double
-    /// Nil where there is no validation part.
-    public let validationLoss: Double?
-    /// Share of validation clips named rightly; nil without validation.
-    public let validationAccuracy: Double?
+    package let epoch: Int
+    /// Learning rate during the epoch.
+    package let learningRate: Double
+    /// Mean cross-entropy over the epoch in nats, with dropout.
+    package let trainLoss: Double
+    /// Accuracy on the training clips during training.
+    package let trainAccuracy: Double
+    /// Nil without a validation set.
+    package let validationLoss: Double?
+    /// Nil without a validation set.
+    package let validationAccuracy: Double?
     /// Wall-clock time of the epoch, validation included.
-    public let seconds: Double
+    package let seconds: Double
 
-    /// All parts, as they are.
-    public init(
+    package init(
         epoch: Int, learningRate: Double, trainLoss: Double, trainAccuracy: Double, validationLoss: Double?,
         validationAccuracy: Double?, seconds: Double
     ) {
@@ -38,23 +35,20 @@ public struct EpochRecord: Sendable, Equatable, Codable {
     }
 }
 
-/// What a head said of one video.
-public struct PredictionRecord: Sendable, Equatable {
-    /// Row of `video`.
-    public let videoID: Int64
-    /// `train`, `validation` or `test`, as the run used it.
-    public let split: String
-    /// True class.
-    public let label: String
-    /// Most probable class; empty if the head gave no numbers.
-    public let predicted: String
-    /// Of the predicted class.
-    public let probability: Double
+/// The prediction of a head for one video.
+package struct PredictionRecord: Sendable, Equatable {
+    /// Row ID in `video`.
+    package let videoID: Int64
+    /// `train`, `validation` or `test`, as used by the run.
+    package let split: String
+    package let label: String
+    /// Most probable class; empty if the head's output was not finite.
+    package let predicted: String
+    package let probability: Double
     /// In the order of the run's labels.
-    public let probabilities: [Double]
+    package let probabilities: [Double]
 
-    /// All parts, as they are.
-    public init(
+    package init(
         videoID: Int64, split: String, label: String, predicted: String, probability: Double, probabilities: [Double]
     ) {
         self.videoID = videoID
@@ -65,22 +59,21 @@ public struct PredictionRecord: Sendable, Equatable {
         self.probabilities = probabilities
     }
 
-    /// A clip for which a head gave NaN or infinity: a wrong answer, stored without a class and without probabilities.
-    public static func unscored(videoID: Int64, split: String, label: String) -> PredictionRecord {
+    /// A clip for which a head returned NaN or infinity: counted as an error, stored without class and probabilities.
+    package static func unscored(videoID: Int64, split: String, label: String) -> PredictionRecord {
         PredictionRecord(
             videoID: videoID, split: split, label: label, predicted: "", probability: .nan, probabilities: [])
     }
 
-    /// Whether the probabilities are numbers.
-    public var isScored: Bool { probability.isFinite && !probabilities.isEmpty }
+    /// Whether the probabilities are finite.
+    package var isScored: Bool { probability.isFinite && !probabilities.isEmpty }
 }
 
-/// Runs, epochs and predictions.
 extension CacheFile {
-    /// Begins a run; one that makes its own features has no extraction yet.
+    /// Creates a run; a fine-tuning run has no extraction yet.
     ///
     /// - Throws: `CacheError.runExists`.
-    public func addRun(
+    package func addRun(
         name: String, extraction: Int64?, dataset: String, model: String, configuration: String, seed: Int
     ) throws -> Int64 {
         try write { database in
@@ -99,10 +92,10 @@ extension CacheFile {
         }
     }
 
-    /// Removes a run with its epochs and predictions, unless it ended well.
+    /// Removes a run with its epochs and predictions, unless it has finished.
     ///
     /// - Throws: `CacheError.runExists` for a finished run.
-    public func removeRun(named name: String) throws {
+    package func removeRun(named name: String) throws {
         try write { database in
             let row = try Row.fetchOne(database, sql: "SELECT id, state FROM run WHERE name = ?", arguments: [name])
             guard let row else { return }
@@ -114,16 +107,16 @@ extension CacheFile {
         }
     }
 
-    /// Says on which features a run's head works.
-    public func setExtraction(_ extraction: Int64, run: Int64) throws {
+    /// Sets the extraction of a run.
+    package func setExtraction(_ extraction: Int64, run: Int64) throws {
         try write { database in
             try database.execute(
                 sql: "UPDATE run SET extraction_id = ? WHERE id = ?", arguments: [extraction, run])
         }
     }
 
-    /// Says that a run goes on.
-    public func resumeRun(_ run: Int64) throws {
+    /// Marks a run as running again.
+    package func resumeRun(_ run: Int64) throws {
         try write { database in
             try database.execute(
                 sql: "UPDATE run SET state = ?, finished_at = NULL WHERE id = ?",
@@ -131,8 +124,8 @@ extension CacheFile {
         }
     }
 
-    /// Stores the figures of an epoch, replacing earlier ones of the same number.
-    public func addEpoch(_ epoch: EpochRecord, run: Int64) throws {
+    /// Stores the metrics of an epoch, replacing earlier ones of the same number.
+    package func addEpoch(_ epoch: EpochRecord, run: Int64) throws {
         try write { database in
             try database.execute(
                 sql: "INSERT OR REPLACE INTO epoch VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -143,8 +136,7 @@ extension CacheFile {
         }
     }
 
-    /// All epochs of a run, in order.
-    public func epochs(run: Int64) throws -> [EpochRecord] {
+    package func epochs(run: Int64) throws -> [EpochRecord] {
         try read { database in
             try Row.fetchAll(database, sql: "SELECT * FROM epoch WHERE run_id = ? ORDER BY epoch", arguments: [run]).map
             {
@@ -157,7 +149,7 @@ extension CacheFile {
     }
 
     /// Stores predictions, replacing earlier ones of the same run, video and split.
-    public func store(_ predictions: [PredictionRecord], run: Int64) throws {
+    package func store(_ predictions: [PredictionRecord], run: Int64) throws {
         try write { database in
             let statement = try database.makeStatement(
                 sql: "INSERT OR REPLACE INTO prediction VALUES (?, ?, ?, ?, ?, ?, ?)")
@@ -171,8 +163,8 @@ extension CacheFile {
         }
     }
 
-    /// Notes how a run ended, and when.
-    public func finishRun(_ run: Int64, state: RunState) throws {
+    /// Records the final state of a run, and its time.
+    package func finishRun(_ run: Int64, state: RunState) throws {
         try write { database in
             try database.execute(
                 sql: "UPDATE run SET state = ?, finished_at = ? WHERE id = ?",
@@ -180,20 +172,20 @@ extension CacheFile {
         }
     }
 
-    /// The id of the run of that name, or nil.
-    public func run(named name: String) throws -> Int64? {
+    /// The row ID of the run with that name, or nil.
+    package func run(named name: String) throws -> Int64? {
         try read { try Int64.fetchOne($0, sql: "SELECT id FROM run WHERE name = ?", arguments: [name]) }
     }
 
     /// Predictions of a run for one split, ordered by video.
-    public func predictions(run: Int64, split: String) throws -> [PredictionRecord] {
+    package func predictions(run: Int64, split: String) throws -> [PredictionRecord] {
         try read { database in
             try Row.fetchAll(
                 database, sql: "SELECT * FROM prediction WHERE run_id = ? AND split = ? ORDER BY video_id",
                 arguments: [run, split]
             ).map { row in
                 let text: String = try row.get("probabilities") ?? ""
-                // Older versions wrote NaN, which JSON does not have.
+                // Older versions wrote NaN, which is not valid JSON.
                 let probabilities = (try? JSONDecoder().decode([Double].self, from: Data(text.utf8))) ?? []
                 let (video, label): (Int64, String) = try (row.get("video_id"), row.get("label"))
                 guard let probability: Double = try row.get("probability"), !probabilities.isEmpty else {

@@ -1,35 +1,31 @@
 import Foundation
 import GRDB
 
-/// A run in one line.
-public struct RunSummary: Sendable, Equatable, Encodable {
-    /// Of the run.
-    public let name: String
-    /// Its head, in one line.
-    public let model: String
-    /// Name of the dataset.
-    public let dataset: String
-    /// The network that made the features.
-    public let backbone: String
-    /// Of initial weights, order, dropout and the validation part.
-    public let seed: Int
+/// A one-line summary of a run.
+package struct RunSummary: Sendable, Equatable, Encodable {
+    package let name: String
+    /// One-line description of its head.
+    package let model: String
+    package let dataset: String
+    /// The backbone of the features.
+    package let backbone: String
+    /// Seed of initial weights, shuffling, dropout and the validation split.
+    package let seed: Int
     /// `running`, `finished`, `interrupted`, `failed` or `diverged`.
-    public let state: String
+    package let state: String
     /// ISO 8601, UTC.
-    public let startedAt: String
-    /// Epochs that were trained.
-    public let epochs: Int
+    package let startedAt: String
+    package let epochs: Int
     /// Wall-clock time of all epochs.
-    public let seconds: Double
-    /// Lowest of all epochs; nil without validation.
-    public let validationLoss: Double?
-    /// Of the weights that were kept; nil without validation.
-    public let validationAccuracy: Double?
-    /// Of the weights that were kept; nil without test clips.
-    public let testAccuracy: Double?
+    package let seconds: Double
+    /// Minimum over all epochs; nil without a validation set.
+    package let validationLoss: Double?
+    /// Of the selected weights; nil without a validation set.
+    package let validationAccuracy: Double?
+    /// Of the selected weights; nil without test clips.
+    package let testAccuracy: Double?
 
-    /// All parts, as they are.
-    public init(
+    package init(
         name: String, model: String, dataset: String, backbone: String, seed: Int, state: String, startedAt: String,
         epochs: Int, seconds: Double, validationLoss: Double?, validationAccuracy: Double?, testAccuracy: Double?
     ) {
@@ -57,8 +53,8 @@ public struct RunSummary: Sendable, Equatable, Encodable {
 }
 
 extension CacheFile {
-    /// Every run, oldest first.
-    public func runs() throws -> [RunSummary] {
+    /// All runs, oldest first.
+    package func runs() throws -> [RunSummary] {
         try read { database in
             try Row.fetchAll(
                 database,
@@ -84,8 +80,8 @@ extension CacheFile {
         }
     }
 
-    /// The source of each video of a dataset that has one, by the video's row.
-    public func groups(dataset: String) throws -> [Int64: String] {
+    /// The source of each video of a data set that has one, by row ID.
+    package func groups(dataset: String) throws -> [Int64: String] {
         try read { database in
             let rows = try Row.fetchAll(
                 database, sql: "SELECT video_id, \"group\" FROM sample WHERE dataset = ? AND \"group\" IS NOT NULL",
@@ -95,23 +91,22 @@ extension CacheFile {
     }
 }
 
-/// A clip as a run used it.
-public struct UsedClip: Sendable, Equatable {
-    /// Row of `video`.
-    public let videoID: Int64
+/// A clip and its split in a run.
+package struct UsedClip: Sendable, Equatable {
+    /// Row ID in `video`.
+    package let videoID: Int64
     /// SHA-256 of its content, hex.
-    public let digest: String
-    /// Relative to the dataset's root.
-    public let path: String
-    /// Class.
-    public let label: String
-    /// `train`, `validation` or `test`, as the run used it.
-    public let split: String
+    package let digest: String
+    /// Relative to the data set's root.
+    package let path: String
+    package let label: String
+    /// `train`, `validation` or `test`, as used by the run.
+    package let split: String
 }
 
 extension CacheFile {
     /// The clips that a run predicted, which are all it used, ordered by path.
-    public func clips(run: Int64) throws -> [UsedClip] {
+    package func clips(run: Int64) throws -> [UsedClip] {
         try read { database in
             try Row.fetchAll(
                 database,
@@ -126,8 +121,8 @@ extension CacheFile {
         }
     }
 
-    /// The rows of one clip's plain view and the times of its frames in seconds, or nil.
-    public func sequence(extraction: Int64, video: Int64) throws -> (rows: [Float], times: [Double])? {
+    /// The rows of one clip's unaugmented view and the times of its frames in seconds, or nil.
+    package func sequence(extraction: Int64, video: Int64) throws -> (rows: [Float], times: [Double])? {
         let found = try read { database in
             try Row.fetchOne(
                 database,

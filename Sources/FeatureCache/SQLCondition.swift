@@ -1,12 +1,12 @@
-/// Conditions that users write, which become a part of a longer statement.
+/// Validation of user-written conditions before they are embedded in a statement.
 enum SQLCondition {
-    /// The most bytes that are read.
+    /// Maximum length in bytes.
     private static let mostBytes = 10_000
 
-    /// Throws if a condition ends its own parentheses or the statement, so that what follows would be another query, or uses
-    /// the statement's parameters.
+    /// Rejects a condition that closes its enclosing parentheses or the statement, so that the remainder would be
+    /// another query, or that uses the statement's parameters.
     ///
-    /// Follows SQLite's tokens: texts in `'`, names in `"`, backquotes or brackets, comments of both kinds.
+    /// Follows SQLite's tokens: strings in `'`, names in `"`, backquotes or brackets, comments of both kinds.
     ///
     /// - Throws: `ScanError.condition`.
     static func check(_ condition: String) throws(ScanError) {
@@ -24,13 +24,13 @@ enum SQLCondition {
                 depth -= 1
                 if depth < 0 { throw .condition(condition, reason: "it closes a parenthesis that it does not open") }
             case UInt8(ascii: "?"), UInt8(ascii: "$"), UInt8(ascii: "@"), UInt8(ascii: ":"), UInt8(ascii: "#"):
-                throw .condition(condition, reason: "it names a parameter, and there is none")
+                throw .condition(condition, reason: "it uses a parameter, which cannot be bound")
             case UInt8(ascii: ";"): throw .condition(condition, reason: "it holds a semicolon")
             case UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"), UInt8(ascii: "["):
                 let end = current == UInt8(ascii: "[") ? UInt8(ascii: "]") : current
                 while let next = byte, next != end { byte = bytes.next() }
                 if byte == nil { throw .condition(condition, reason: "a quotation does not end") }
-                // A doubled quote begins the next quotation, which is the same text to us.
+                // A doubled quote starts another quotation, which is equivalent here.
                 byte = bytes.next()
             case UInt8(ascii: "-") where byte == UInt8(ascii: "-"):
                 while let next = byte, next != UInt8(ascii: "\n") { byte = bytes.next() }

@@ -1,15 +1,13 @@
 import Foundation
 
-/// Why clips cannot be chosen.
-public enum ScanError: LocalizedError, Equatable {
+package enum ScanError: LocalizedError, Equatable {
     case condition(String, reason: String)
     case otherSize(path: String, stored: Int, question: Int)
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .otherSize(let path, let stored, let question):
-            "The features in \(path) have \(stored) values, but what is looked for has \(question): they are of different networks. Name "
+            "The features in \(path) have \(stored) values, but the query has \(question): they are from different backbones. Name "
                 + "the weights that the features were extracted with."
         case .condition(let condition, let reason):
             "--where \"\(condition.prefix(200))\" cannot be used: \(reason). It is SQL over the columns of `video` and `sample`, such as "

@@ -1,7 +1,6 @@
-/// The cache's tables and views, as users query them. A released version is never edited: a change is a
-/// new version with a migration.
+/// The cache's tables and views. A released version is never edited: a change is a new version with a migration.
 enum Schema {
-    /// `PRAGMA user_version` of files this program writes.
+    /// `PRAGMA user_version` of new files.
     static let version = 4
     /// `PRAGMA application_id`: "ZOET".
     static let applicationID = 0x5A4F_4554
@@ -43,15 +42,15 @@ enum Schema {
           label TEXT, predicted TEXT, probability REAL, probabilities TEXT, PRIMARY KEY (run_id, video_id, split));
         """
 
-    /// Without them a query by video walks over all samples.
+    /// Without them, a query by video scans all samples.
     static let indexes = """
         CREATE INDEX sample_video ON sample (video_id);
         CREATE INDEX sequence_video ON sequence (video_id);
         CREATE INDEX prediction_video ON prediction (video_id);
         """
 
-    /// Made by the first extraction that needs it, so that a cache without it is as good and needs no migration. It is
-    /// about one machine's files, and no part of what caches share.
+    /// Created by the first extraction that needs it, so that older caches need no migration. Its content depends on
+    /// the machine and is not merged.
     static let files = """
         CREATE TABLE IF NOT EXISTS file (     -- what a clip or weight file held when it was last read, and its state
           path TEXT PRIMARY KEY,                                    -- absolute
@@ -60,17 +59,17 @@ enum Schema {
         ) WITHOUT ROWID;
         """
 
-    /// What makes version `n + 1` of version `n`.
+    /// SQL that migrates version `n` to version `n + 1`.
     static let migrations: [Int: String] = [
         1: indexes, 2: windows + "DROP VIEW frame_feature;" + frameFeature, 3: membership + recoveredMembership,
     ]
 
-    /// Where the windows of a sequence of windows begin and end; `frame_indices` and `frame_times` are then those of their
-    /// middle frames. A new cache gets it the same way, so that all caches are alike.
+    /// First and last frames of windows; `frame_indices` and `frame_times` are then those of the middle frames. New
+    /// caches get the column through the same statement, so that all schemas are identical.
     static let windows = "ALTER TABLE sequence ADD COLUMN window_ends TEXT;"  // JSON array of [first, last] frame
 
-    /// Which clips a run was trained on, whatever the data set says by now. A clip of a cross-validated run has two rows:
-    /// models of the folds predict it `heldout`, and the model that is kept is trained on it.
+    /// The clips that a run was trained on, independent of later changes to the data set. A clip of a cross-validated
+    /// run has two rows: `heldout` for the fold models, and `train` for the model that is kept.
     static let membership = """
         CREATE TABLE membership (       -- which clip played which part in a run
           run_id INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
@@ -80,8 +79,8 @@ enum Schema {
         CREATE INDEX membership_video ON membership (video_id);
         """
 
-    /// Runs of older versions stored a prediction of every clip that they used, under the part that it played. Those whose
-    /// probabilities are no numbers were counted as right.
+    /// Runs of older versions stored a prediction of every clip that they used, with its split. Predictions with
+    /// non-finite probabilities had been counted as correct.
     private static let recoveredMembership = """
         INSERT OR IGNORE INTO membership (run_id, video_id, role)
           SELECT run_id, video_id,
@@ -95,7 +94,7 @@ enum Schema {
           WHERE probability IS NULL OR probabilities LIKE '%nan%' OR probabilities LIKE '%inf%';
         """
 
-    /// Made when the first cross-validated run is stored.
+    /// Created when the first cross-validated run is stored.
     static let folds = """
         CREATE TABLE IF NOT EXISTS fold (   -- what the models of a cross-validated run say of clips held out from them
           run_id INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
@@ -105,7 +104,7 @@ enum Schema {
           PRIMARY KEY (run_id, repeat, video_id)) WITHOUT ROWID;
         """
 
-    /// Made when clips that show the same are first looked for.
+    /// Created by the first search for near-duplicates.
     static let twins = """
         CREATE TABLE IF NOT EXISTS twin_pair (      -- two videos that show the same, the lower id first
           dataset TEXT NOT NULL, extraction_id INTEGER NOT NULL REFERENCES extraction ON DELETE CASCADE,
@@ -123,7 +122,7 @@ enum Schema {
             JOIN sample AS second ON second.dataset = twin_pair.dataset AND second.video_id = twin_pair.twin_id;
         """
 
-    /// Made by the first search.
+    /// Created by the first search with phrases.
     static let phrases = """
         CREATE TABLE IF NOT EXISTS phrase (         -- words that were asked for, beside the features they are compared with
           extraction_id INTEGER NOT NULL REFERENCES extraction ON DELETE CASCADE,

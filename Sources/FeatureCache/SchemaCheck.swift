@@ -1,11 +1,11 @@
 import Escaping
 import GRDB
 
-/// Compares the schema of a cache with the one that this program makes. SQL in a schema runs whenever a table is used:
-/// triggers, views and virtual tables in place of tables, generated columns, checks, conflict clauses and foreign keys that
-/// delete. So tables of ours must be defined as this program defines them; others may be there and are never used.
+/// Compares the schema of a cache with the expected one. SQL in a schema runs whenever a table is used: triggers, views
+/// and virtual tables in place of tables, generated columns, checks, conflict clauses and cascading foreign keys. This
+/// program's tables must therefore have exactly its own definitions; other tables are allowed but never used.
 enum SchemaCheck {
-    /// One entry of `sqlite_master`, its SQL without comments and space.
+    /// One entry of `sqlite_master`, with comments and whitespace removed from its SQL.
     private struct Entry: Equatable {
         let type, sql: String
     }
@@ -14,10 +14,10 @@ enum SchemaCheck {
         "video", "sample", "extraction", "sequence", "failure", "run", "epoch", "prediction",
     ]
     private static func required(_ version: Int) -> [String] { version >= 4 ? required + ["membership"] : required }
-    /// Made when they are first needed.
+    /// Tables and views that are created on first use.
     private static let optional = ["file", "fold", "twin_pair", "phrase"]
 
-    /// - Parameter version: of the file's schema, an older one too.
+    /// - Parameter version: of the file's schema, which may be an older one.
     /// - Throws: `CacheError.foreignSchema`.
     static func check(_ database: Database, path: String, version: Int = Schema.version) throws {
         let known = try reference(version)
@@ -35,13 +35,13 @@ enum SchemaCheck {
         try checkIndexes(database, path: path)
     }
 
-    /// Whether a table or view is one that this program made: others may have values of any size, and no end.
+    /// Whether this program created a table or view: others may have values of any size and unlimited rows.
     static func isOwn(_ name: String, in database: Database) throws -> Bool {
         let own = try entries(database)[name.lowercased()]
         return try own != nil && own == reference(Schema.version)[name.lowercased()]
     }
 
-    /// An index may hold an expression, which is evaluated for each row that is written.
+    /// An index may contain an expression, which is evaluated for each row that is written.
     private static func checkIndexes(_ database: Database, path: String) throws {
         let indexes = try Row.fetchAll(
             database, sql: "SELECT name, lower(tbl_name) FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
@@ -58,7 +58,7 @@ enum SchemaCheck {
         }
     }
 
-    /// By name in lower case, as SQLite compares names.
+    /// Keys are lower case, because SQLite compares names without case.
     private static func entries(_ database: Database) throws -> [String: Entry] {
         let rows = try Row.fetchAll(
             database, sql: "SELECT lower(name), type, sql FROM sqlite_master WHERE type IN ('table', 'view')")
@@ -68,7 +68,7 @@ enum SchemaCheck {
         }
     }
 
-    /// What this program makes, in a database of its own in memory.
+    /// The expected schema, created in an in-memory database.
     private static func reference(_ version: Int) throws -> [String: Entry] {
         try DatabaseQueue().write { database in
             var parts = [Schema.tables]
@@ -80,9 +80,9 @@ enum SchemaCheck {
         }
     }
 
-    /// SQL without comments, in lower case, with one space where there was any.
+    /// SQL without comments, in lower case, with whitespace collapsed.
     private static func normalized(_ sql: String) -> String {
-        // SQLite ends a comment at a line feed only.
+        // In SQLite only a line feed ends a `--` comment.
         let lines = sql.splitBytes("\n", omittingEmptySubsequences: false).map { line in
             line.firstByteRange(of: "--").map { line[..<$0.lowerBound] } ?? line[...]
         }

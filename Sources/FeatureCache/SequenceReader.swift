@@ -1,7 +1,7 @@
 import GRDB
 
-/// Reads sequences from a cache when they are asked for, through a connection of its own.
-public final class SequenceReader: Sendable {
+/// Reads sequences from a cache on demand through its own connection.
+package final class SequenceReader: Sendable {
     private let path: String
     private let extraction: Int64
     private let type: StoredType
@@ -24,7 +24,7 @@ public final class SequenceReader: Sendable {
         }
     }
 
-    /// The rows of spans one after the other `[row, feature]`, and at which row each begins.
+    /// The concatenated rows of spans `[row, feature]`, and the first row of each.
     ///
     /// - Throws: `CacheError`.
     func read(_ spans: [FeatureSet.Span], featureSize: Int) throws -> (rows: [Float], firstRows: [Int]) {
@@ -58,7 +58,7 @@ public final class SequenceReader: Sendable {
         return (rows, firstRows)
     }
 
-    /// Copies the views of videos to where their spans say, and tells `loading` of each.
+    /// Copies the views of videos to the positions of their spans and reports each to `loading`.
     ///
     /// - Throws: `CacheError`.
     func read(

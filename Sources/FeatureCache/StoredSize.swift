@@ -1,18 +1,19 @@
 import Files
 
-/// What sizes in a cache may be. A damaged file says anything, and nothing may be allocated or multiplied by it.
+/// Valid sizes in a cache. Sizes in a damaged file are arbitrary and must be checked before allocation or
+/// multiplication.
 enum StoredSize {
-    /// Whether a recipe may have so many frames of so many numbers.
+    /// Whether a recipe may have `frames` rows of `numbers` elements.
     static func isPossible(frames: Int, numbers: Int) -> Bool {
         (1...1 << 24).contains(frames) && (1...1 << 32).contains(numbers) && frames * numbers <= 1 << 36
     }
 
-    /// Numbers in a row of that shape; nil if a size is negative or there are too many.
+    /// Number of elements of a shape; nil if a size is negative or the product is too large.
     static func product(_ shape: [Int]) -> Int? {
         shape.checkedProduct(atMost: 1 << 32)
     }
 
-    /// Whether so many rows of so many numbers are in a blob of so many bytes.
+    /// Whether a blob of `bytes` bytes contains that many rows and elements.
     static func fits(_ rows: Int, of numbers: Int, as type: StoredType, in bytes: Int) -> Bool {
         rows >= 0 && isPossible(frames: 1, numbers: numbers) && rows <= bytes / (numbers * type.bytes)
     }

@@ -1,25 +1,22 @@
 import Foundation
 import GRDB
 
-/// Two videos that show the same.
-public struct TwinRecord: Sendable, Equatable {
-    /// Rows of `video`.
-    public let first, second: Int64
-    /// Of their features.
-    public let cosine: Double
-    /// Of their pictures.
-    public let likeness: Double
+/// A pair of near-duplicate videos.
+package struct TwinRecord: Sendable, Equatable {
+    /// Row IDs in `video`.
+    package let first, second: Int64
+    package let cosine: Double
+    package let likeness: Double
 
-    /// All parts, as they are.
-    public init(first: Int64, second: Int64, cosine: Double, likeness: Double) {
+    package init(first: Int64, second: Int64, cosine: Double, likeness: Double) {
         (self.first, self.second, self.cosine, self.likeness) = (first, second, cosine, likeness)
     }
 }
 
-/// The table `twin_pair` and the view `twin`, which caches lack where nobody looked.
+/// The table `twin_pair` and the view `twin`, which exist after the first search for near-duplicates.
 extension CacheFile {
-    /// Stores the twins of a dataset under a recipe, in place of what was there.
-    public func store(_ twins: [TwinRecord], dataset: String, extraction: Int64) throws {
+    /// Stores the near-duplicates of a data set under a recipe, replacing earlier ones.
+    package func store(_ twins: [TwinRecord], dataset: String, extraction: Int64) throws {
         try write { database in
             try database.execute(sql: Schema.twins)
             try database.execute(
@@ -35,8 +32,8 @@ extension CacheFile {
         }
     }
 
-    /// Known pairs of a dataset, under any recipe.
-    public func twins(dataset: String) throws -> [TwinRecord] {
+    /// The stored near-duplicates of a data set, under any recipe.
+    package func twins(dataset: String) throws -> [TwinRecord] {
         try read { database in
             guard try database.tableExists("twin_pair") else { return [] }
             return try Row.fetchAll(

@@ -1,29 +1,26 @@
 import Foundation
 
-/// A visible entry of a folder, as readdir(3) gives it: a name of bytes, which need not be UTF-8.
-public struct FolderEntry: Sendable, Equatable {
-    /// What an entry is; a symbolic link is what it leads to.
-    public enum Kind: Sendable, Equatable {
+/// A visible entry of a folder from readdir(3), whose name is bytes that need not be UTF-8.
+package struct FolderEntry: Sendable, Equatable {
+    /// The type of an entry; symbolic links are followed.
+    package enum Kind: Sendable, Equatable {
         case file, folder
-        /// Such as `a named pipe`.
+        /// A special file such as `a named pipe`.
         case special(String)
-        /// A broken link, or a file that the file system does not find, with the system's reason.
+        /// A broken link, or a file that cannot be accessed, with the system's error.
         case unreachable(String)
     }
 
-    /// The name; bytes that are not UTF-8 are shown as `\xE9`, so that no file can be opened by it.
-    public let name: String
-    /// Whether the name is UTF-8.
-    public let isUTF8: Bool
-    /// What it is.
-    public let kind: Kind
-    /// Whether it is a symbolic link.
-    public let isLink: Bool
+    /// The name; bytes that are not UTF-8 are shown as `\xE9`, so that no file can be opened with it.
+    package let name: String
+    package let isUTF8: Bool
+    package let kind: Kind
+    package let isLink: Bool
 
-    /// The entries of a folder in the order of the file system, without `isIgnored` ones.
+    /// The entries of a folder in file-system order, without `isIgnored` ones.
     ///
     /// - Throws: `FileError`.
-    public static func entries(of path: String) throws(FileError) -> [FolderEntry] {
+    package static func entries(of path: String) throws(FileError) -> [FolderEntry] {
         guard !path.utf8.contains(0), let folder = opendir(path) else {
             let reason: FileError.Problem = path.utf8.contains(0) ? .missing : RegularFile.problem(errno)
             throw FileError(path: path, problem: reason)
@@ -74,7 +71,7 @@ public struct FolderEntry: Sendable, Equatable {
         }
     }
 
-    /// The text with each byte that is not ASCII as `\xE9`.
+    /// The text with non-ASCII bytes as `\xE9`.
     private static func escaped(_ bytes: UnsafeRawBufferPointer) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         return String(
@@ -83,14 +80,14 @@ public struct FolderEntry: Sendable, Equatable {
             }, as: UTF8.self)
     }
 
-    /// Names of what file managers and systems put into folders by themselves.
+    /// Names of files that file managers and systems create.
     private static let ignored: Set<String> = [
         "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "lost+found", "@eadir", "$recycle.bin",
         "system volume information",
     ]
 
-    /// Whether a name is hidden (it begins with a dot), or that of what systems put into folders, such as `Thumbs.db`.
-    public static func isIgnored(_ name: String) -> Bool {
+    /// Whether a name is hidden (begins with a dot), or that of a system file such as `Thumbs.db`.
+    package static func isIgnored(_ name: String) -> Bool {
         name.utf8.first == UInt8(ascii: ".") || ignored.contains(name.lowercased())
     }
 }

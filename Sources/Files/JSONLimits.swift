@@ -1,29 +1,28 @@
 import Foundation
 
-/// Limits of JSON text from files. One pass over the bytes measures the text before a parser recurses into it or builds
+/// Limits on JSON from files. One pass over the bytes measures the text before a parser recurses into it or builds
 /// objects, which take a hundred times the memory of the text.
-public enum JSONLimits {
+package enum JSONLimits {
     /// What a JSON text contains, outside of its strings.
-    public struct Size: Equatable, Sendable {
-        /// The deepest nesting of lists and objects.
-        public fileprivate(set) var depth = 0
-        /// Objects.
-        public fileprivate(set) var objects = 0
-        /// Objects, lists, their elements and keys, at least.
-        public fileprivate(set) var values = 0
-        /// Whether a byte is 0, which no JSON text in UTF-8 contains: it is UTF-16 or no text.
-        public fileprivate(set) var hasZeroBytes = false
+    package struct Size: Equatable, Sendable {
+        /// Maximum nesting of arrays and objects.
+        package fileprivate(set) var depth = 0
+        package fileprivate(set) var objects = 0
+        /// Number of objects, arrays, elements and keys.
+        package fileprivate(set) var values = 0
+        /// Whether there is a zero byte, which JSON in UTF-8 cannot contain: it is UTF-16, or not text.
+        package fileprivate(set) var hasZeroBytes = false
     }
 
-    /// The deepest nesting that is read.
-    public static let depth = 64
-    /// The most values of a configuration file that are read.
-    public static let values = 1_000_000
-    /// The most bytes of a configuration file that are read.
-    public static let fileBytes = 64 << 20
+    /// Maximum nesting that is parsed.
+    package static let depth = 64
+    /// Maximum number of values of a configuration file.
+    package static let values = 1_000_000
+    /// Maximum bytes of a configuration file.
+    package static let fileBytes = 64 << 20
 
-    /// Measures a text in one pass; says nothing about whether it is valid.
-    public static func size(_ data: Data) -> Size {
+    /// Measures a text in one pass without validating it.
+    package static func size(_ data: Data) -> Size {
         var size = Size()
         data.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) in
             var (level, isString, isEscaped) = (0, false, false)
@@ -55,8 +54,8 @@ public enum JSONLimits {
         return size
     }
 
-    /// Why a text must not be given to a parser, such as `its JSON is nested more than 64 levels deep`; nil if it may.
-    public static func problem(_ data: Data, depth: Int = depth, values: Int = values) -> String? {
+    /// Why a text must not be parsed, such as `its JSON is nested more than 64 levels deep`, or nil.
+    package static func problem(_ data: Data, depth: Int = depth, values: Int = values) -> String? {
         let size = size(data)
         if size.hasZeroBytes { return "it is not JSON in UTF-8" }
         if size.depth > depth { return "its JSON is nested more than \(depth) levels deep" }
@@ -65,10 +64,10 @@ public enum JSONLimits {
 }
 
 extension RegularFile {
-    /// The content of a JSON file whose size, depth and number of values are within the limits.
+    /// Reads a JSON file with limits on size, depth and number of values.
     ///
     /// - Throws: `FileError`.
-    public static func json(
+    package static func json(
         _ path: String, limit: Int = JSONLimits.fileBytes, values: Int = JSONLimits.values
     ) throws(FileError) -> Data {
         let data = try contents(path, limit: limit)

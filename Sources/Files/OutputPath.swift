@@ -1,36 +1,35 @@
 import Foundation
 
-/// Why nothing can be written where a user asked for it.
-public enum OutputError: LocalizedError, Equatable {
+/// Why an output path is unusable.
+package enum OutputError: LocalizedError, Equatable {
     case empty(option: String)
     case missingFolder(option: String, path: String, folder: String)
-    /// Such as `a folder` where a file is to be, or `a regular file` where a folder is to be.
+    /// Such as `a folder` in place of a file, or `a regular file` in place of a folder.
     case occupied(option: String, path: String, by: String)
-    /// The system's reason.
+    /// The system's error.
     case notWritable(option: String, path: String, reason: String)
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .empty(let option):
-            "\(option) is empty, as a variable of the shell is that was never set. Name a file or folder, or leave it out."
+            "\(option) is empty; perhaps a shell variable is not set. Name a file or folder, or leave it out."
         case .missingFolder(let option, let path, let folder):
-            "\(option): \(path) cannot be written, for there is no folder \(folder). Make it with `mkdir -p`, or name another place."
+            "\(option): \(path) cannot be written, since the folder \(folder) does not exist. Make it with `mkdir -p`, or name another path."
         case .occupied(let option, let path, let what):
-            "\(option): \(path) cannot be written, for it is \(what). Name another place; this one is untouched."
+            "\(option): \(path) cannot be written, since it is \(what). Name another path; this one was not changed."
         case .notWritable(let option, let path, let reason):
-            "\(option): \(path) cannot be written: \(reason). Name another place, or change who may write there."
+            "\(option): \(path) cannot be written: \(reason). Name another path, or change its permissions."
         }
     }
 }
 
-/// Checks that are made before any work: whether its result can be written where it is to go. Nothing is created.
-public enum OutputPath {
-    /// Throws unless a regular file can be written at `path`; nil is fine. Its folder must be there.
+/// Checks output paths before any work begins. Nothing is created.
+package enum OutputPath {
+    /// Checks that a regular file can be written at `path`, whose folder must exist; nil passes.
     ///
-    /// - Parameter option: what the user typed in front of it, such as `--report`.
+    /// - Parameter option: the option on the command line, such as `--report`.
     /// - Throws: `OutputError`.
-    public static func requireFile(_ path: String?, _ option: String) throws(OutputError) {
+    package static func requireFile(_ path: String?, _ option: String) throws(OutputError) {
         guard let path else { return }
         if path.isEmpty { throw .empty(option: option) }
         if let kind = try kind(of: path, option) {
@@ -46,11 +45,11 @@ public enum OutputPath {
         }
     }
 
-    /// Throws unless files can be written into a folder `path`, which may have to be made first; nil is fine.
+    /// Checks that files can be written into the folder `path`, which may not exist yet; nil passes.
     ///
-    /// - Parameter option: what the user typed in front of it, such as `--runs`.
+    /// - Parameter option: the option on the command line, such as `--runs`.
     /// - Throws: `OutputError`.
-    public static func requireFolder(_ path: String?, _ option: String) throws(OutputError) {
+    package static func requireFolder(_ path: String?, _ option: String) throws(OutputError) {
         guard let path else { return }
         if path.isEmpty { throw .empty(option: option) }
         var folder = path
@@ -69,23 +68,23 @@ public enum OutputPath {
         }
     }
 
-    /// The folder that holds `path`; "." for a bare name. Foundation's `deletingLastPathComponent` ends the program for a name of
-    /// one character.
-    public static func parent(of path: String) -> String {
+    /// The folder of `path`; "." for a bare name. Foundation's `deletingLastPathComponent` traps for a name of one
+    /// character.
+    package static func parent(of path: String) -> String {
         var parts = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
         if !parts.isEmpty { parts.removeLast() }
         let isAbsolute = path.utf8.first == UInt8(ascii: "/")
         return parts.isEmpty ? (isAbsolute ? "/" : ".") : (isAbsolute ? "/" : "") + parts.joined(separator: "/")
     }
 
-    /// The kind of what is at `path`, such as `S_IFREG`; nil if nothing is there.
+    /// The file type at `path`, such as `S_IFREG`; nil if nothing exists.
     private static func kind(of path: String, _ option: String) throws(OutputError) -> mode_t? {
         if path.utf8.contains(0) {
             throw .notWritable(option: option, path: path, reason: "its name holds a zero byte")
         }
         var status = stat()
         if stat(path, &status) == 0 { return status.st_mode & S_IFMT }
-        // A part of the path that is a file is found when that part is looked at.
+        // A path component that is a file is reported when that component is checked.
         guard errno == ENOENT || errno == ENOTDIR else {
             throw .notWritable(option: option, path: path, reason: String(cString: strerror(errno)))
         }

@@ -1,52 +1,47 @@
 import Foundation
 
-/// Why a file was not read.
-public struct FileError: LocalizedError, Equatable {
-    /// What is wrong with it.
-    public enum Problem: Equatable, Sendable {
+package struct FileError: LocalizedError, Equatable {
+    package enum Problem: Equatable, Sendable {
         case missing
         /// Such as `a named pipe` or `a folder`.
         case notRegular(String)
-        /// The system's reason.
+        /// The system's error.
         case unreadable(String)
-        /// Bytes that it has, and the most that it may have.
+        /// Size and maximum size in bytes.
         case tooLarge(Int, limit: Int)
     }
 
-    /// The file.
-    public let path: String
-    /// What is wrong with it.
-    public let problem: Problem
+    package let path: String
+    package let problem: Problem
 
     package init(path: String, problem: Problem) { (self.path, self.problem) = (path, problem) }
 
-    /// What is wrong, without the path, such as `it is a named pipe, not a regular file`.
-    public var reason: String {
+    /// The problem without the path, such as `it is a named pipe, not a regular file`.
+    package var reason: String {
         switch problem {
         case .missing: "it does not exist"
         case .notRegular(let kind): "it is \(kind), not a regular file"
         case .unreadable(let reason): reason
-        case .tooLarge(let bytes, let limit): "it has \(bytes) bytes, the most that is read is \(limit)"
+        case .tooLarge(let bytes, let limit): "it has \(bytes) bytes; the limit is \(limit)"
         }
     }
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? { "\(path) cannot be read: \(reason). Name a regular file that may be read." }
+    package var errorDescription: String? { "\(path) cannot be read: \(reason). Name a readable regular file." }
 }
 
-/// Opens regular files and nothing else. A named pipe, socket or device is an error at once: opening a pipe would wait for
-/// a writer for ever, and reading `/dev/zero` never ends.
-public enum RegularFile {
+/// Opens regular files only. Named pipes, sockets and devices are rejected immediately: opening a pipe would block
+/// until there is a writer, and reading `/dev/zero` never ends.
+package enum RegularFile {
     /// - Returns: a descriptor for reading, which the caller closes.
     /// - Throws: `FileError`.
-    public static func open(_ path: String) throws(FileError) -> (descriptor: Int32, bytes: Int) {
+    package static func open(_ path: String) throws(FileError) -> (descriptor: Int32, bytes: Int) {
         if path.utf8.contains(0) { throw FileError(path: path, problem: .missing) }
-        // O_NONBLOCK: the open itself must not wait for a pipe's writer. Reading a regular file ignores it.
+        // O_NONBLOCK prevents the open from waiting for a pipe's writer; it has no effect on regular files.
         let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         var status = stat()
         guard descriptor >= 0 else {
             let code = errno
-            // A socket cannot be opened at all, and the system's reason does not name it.
+            // A socket cannot be opened, and the system's error does not say that it is one.
             let isSocket = code == ENXIO && stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
             throw FileError(path: path, problem: isSocket ? .notRegular(kind(status.st_mode)) : problem(code))
         }
@@ -62,22 +57,22 @@ public enum RegularFile {
         return (descriptor, Int(status.st_size))
     }
 
-    /// Throws unless `path` is a regular file that can be opened for reading.
+    /// Checks that `path` is a regular file that can be opened for reading.
     ///
     /// - Throws: `FileError`.
-    public static func check(_ path: String) throws(FileError) { close(try open(path).descriptor) }
+    package static func check(_ path: String) throws(FileError) { close(try open(path).descriptor) }
 
-    /// Throws if something other than a regular file is at `path`; nothing at all is fine. Opens nothing: closing a second
-    /// descriptor of a SQLite file would release the locks that this process has on it.
+    /// Checks that `path` is a regular file or does not exist. Does not open it: closing another descriptor of an
+    /// SQLite file would release this process's locks on it.
     ///
     /// - Throws: `FileError`.
-    public static func checkUnopened(_ path: String) throws(FileError) {
+    package static func checkUnopened(_ path: String) throws(FileError) {
         var status = stat()
         guard stat(path, &status) == 0 else { return }
         if status.st_mode & S_IFMT != S_IFREG {
             throw FileError(path: path, problem: .notRegular(kind(status.st_mode)))
         }
-        // Some files of /proc say that they are regular, and a reader of them waits for ever.
+        // Some files of /proc claim to be regular, and reading them blocks.
         var system = stat()
         if stat("/proc", &system) == 0, system.st_dev == status.st_dev, stat("/", &system) == 0,
             system.st_dev != status.st_dev
@@ -86,15 +81,15 @@ public enum RegularFile {
         }
     }
 
-    /// The whole content.
+    /// Reads the whole file.
     ///
-    /// - Parameter limit: the most bytes that are read.
+    /// - Parameter limit: maximum size in bytes.
     /// - Throws: `FileError`.
-    public static func contents(_ path: String, limit: Int = 1 << 30) throws(FileError) -> Data {
+    package static func contents(_ path: String, limit: Int = 1 << 30) throws(FileError) -> Data {
         let (descriptor, bytes) = try open(path)
         defer { close(descriptor) }
         guard bytes <= limit else { throw FileError(path: path, problem: .tooLarge(bytes, limit: limit)) }
-        // Files of /proc and /sys have more bytes than they say, so it is read to the end.
+        // Files of /proc and /sys are larger than their stated size, so they are read to the end.
         var data = Data()
         data.reserveCapacity(bytes)
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
@@ -111,18 +106,18 @@ public enum RegularFile {
         }
     }
 
-    /// The whole content of a file that belongs to this process's user, or to root.
+    /// Reads a file that belongs to this process's user or to root.
     ///
     /// - Throws: `FileError`.
-    public static func owned(_ path: String, limit: Int = 1 << 30) throws(FileError) -> Data {
+    package static func owned(_ path: String, limit: Int = 1 << 30) throws(FileError) -> Data {
         try checkOwner(path)
         return try contents(path, limit: limit)
     }
 
-    /// Throws unless a file belongs to this process's user or to root and nobody else may write to it.
+    /// Checks that a file belongs to this process's user or to root and that nobody else may write to it.
     ///
     /// - Throws: `FileError`.
-    public static func checkOwner(_ path: String) throws(FileError) {
+    package static func checkOwner(_ path: String) throws(FileError) {
         let descriptor = try open(path).descriptor
         defer { close(descriptor) }
         var status = stat()
@@ -135,28 +130,28 @@ public enum RegularFile {
         }
     }
 
-    /// The whole content as UTF-8 text.
+    /// Reads the whole file as UTF-8.
     ///
     /// - Throws: `FileError`.
-    public static func text(_ path: String, limit: Int = 1 << 30) throws(FileError) -> String {
+    package static func text(_ path: String, limit: Int = 1 << 30) throws(FileError) -> String {
         guard let text = String(validating: try contents(path, limit: limit), as: UTF8.self) else {
             throw FileError(path: path, problem: .unreadable("it is not UTF-8 text"))
         }
         return text
     }
 
-    /// The first bytes, at most `count`.
+    /// Reads the first bytes, at most `count`.
     ///
     /// - Throws: `FileError`.
-    public static func start(of path: String, count: Int) throws(FileError) -> Data {
+    package static func start(of path: String, count: Int) throws(FileError) -> Data {
         let handle = FileHandle(fileDescriptor: try open(path).descriptor, closeOnDealloc: true)
         return (try? handle.read(upToCount: count)) ?? Data()
     }
 
-    /// The content mapped into memory, read when it is touched.
+    /// Maps the file into memory.
     ///
     /// - Throws: `FileError`.
-    public static func mapped(_ path: String) throws(FileError) -> Data {
+    package static func mapped(_ path: String) throws(FileError) -> Data {
         let (descriptor, bytes) = try open(path)
         defer { close(descriptor) }
         guard bytes > 0 else { return Data() }

@@ -1,46 +1,44 @@
 import Datasets
 import Foundation
 
-/// Random changes of training pictures; what is not named is left alone. Geometry is one affine map with two by two
-/// nearest pixels, mirrored beyond the border, as Keras' layers do it.
-public struct Augmentation: Sendable, Equatable, Codable {
-    /// Mirrored left to right in half of the cases.
-    public var flipsHorizontally = false
-    /// Mirrored top to bottom in half of the cases.
-    public var flipsVertically = false
-    /// Turned by up to so much of a whole turn to either side.
-    public var rotation = 0.0
-    /// Made larger or smaller by up to this share.
-    public var zoom = 0.0
-    /// Distance from the mean colour times 1 ± so much.
-    public var contrast = 0.0
-    /// Brighter or darker by up to this share of white.
-    public var brightness = 0.0
-    /// The smallest share of the picture's area that a random crop shows, resized to the whole; 1 crops nothing.
-    /// Sides are as 3 to 4 at most (torchvision's `RandomResizedCrop`).
-    public var crop = 1.0
-    /// Whether all frames of a clip are changed alike.
-    public var isSharedByClip = true
+/// Random augmentation of training images; options that are not set change nothing. Geometric changes are combined in
+/// one affine map with bilinear interpolation and reflection at the border, as in Keras' layers.
+package struct Augmentation: Sendable, Equatable, Codable {
+    /// Flips horizontally with probability 1/2.
+    package var flipsHorizontally = false
+    /// Flips vertically with probability 1/2.
+    package var flipsVertically = false
+    /// Maximum rotation in either direction, as a fraction of a full turn.
+    package var rotation = 0.0
+    /// Maximum relative change of size.
+    package var zoom = 0.0
+    /// Maximum relative change of contrast around the mean colour.
+    package var contrast = 0.0
+    /// Maximum change of brightness, as a fraction of white.
+    package var brightness = 0.0
+    /// Minimum area of a random crop, as a fraction of the image, resized to the original size; 1 disables cropping.
+    /// The aspect ratio is between 3:4 and 4:3 (torchvision's `RandomResizedCrop`).
+    package var crop = 1.0
+    /// Whether all frames of a clip are changed in the same way.
+    package var isSharedByClip = true
 
-    /// Changes nothing.
-    public init() {}
+    package init() {}
 
-    /// Whether it does nothing.
-    public var isIdentity: Bool {
+    /// Whether it changes nothing.
+    package var isIdentity: Bool {
         var plain = Augmentation()
         plain.isSharedByClip = isSharedByClip
         return self == plain
     }
 
-    /// One draw of all that is random.
-    public struct Draw: Sendable, Equatable {
-        /// Where the picture's point (x, y), from −1 to 1 each, comes from: `[a, b, tx; c, d, ty]`.
+    /// One sample of all random values.
+    package struct Draw: Sendable, Equatable {
+        /// The affine map from output to input coordinates, each from −1 to 1: `[a, b, tx; c, d, ty]`.
         let matrix: [Float]
         let contrast, brightness: Float
     }
 
-    /// Draws once.
-    public func draw(_ generator: inout SplitMix64) -> Draw {
+    package func draw(_ generator: inout SplitMix64) -> Draw {
         func around(_ spread: Double) -> Double {
             spread > 0 ? Double.random(in: -spread...spread, using: &generator) : 0
         }
@@ -66,7 +64,7 @@ public struct Augmentation: Sendable, Equatable, Codable {
             brightness: Float(255 * around(brightness)))
     }
 
-    /// Changes square pictures, one after the other, alike: the frames of a window.
+    /// Applies the same change to concatenated square images, the frames of a window.
     static func apply(_ draw: Draw, toEach pixels: [UInt8], side: Int) -> [UInt8] {
         let size = side * side * 3
         if pixels.count == size { return apply(draw, to: pixels, side: side) }
@@ -75,8 +73,8 @@ public struct Augmentation: Sendable, Equatable, Codable {
         }
     }
 
-    /// Changes a square picture `[row, column, 3]`.
-    public static func apply(_ draw: Draw, to pixels: [UInt8], side: Int) -> [UInt8] {
+    /// Changes a square image `[row, column, 3]`.
+    package static func apply(_ draw: Draw, to pixels: [UInt8], side: Int) -> [UInt8] {
         var result = moved(pixels, side: side, draw.matrix)
         if draw.contrast != 1 || draw.brightness != 0 {
             for channel in 0..<3 {
@@ -121,7 +119,7 @@ public struct Augmentation: Sendable, Equatable, Codable {
         return result
     }
 
-    /// `d c b a | a b c d | d c b a`.
+    /// Reflection padding: `d c b a | a b c d | d c b a`.
     private static func reflected(_ place: Int, _ side: Int) -> Int {
         let period = 2 * side
         let inside = ((place % period) + period) % period

@@ -10,52 +10,45 @@ import SequenceModels
 import Training
 import Video
 
-/// Trains a network together with a head on decoded frames.
-public struct FineTuner {
-    /// What is trained, and how.
-    public let configuration: FineTuningConfiguration
-    /// Threads that share the work.
-    public var threads = 1
-    /// Bytes that frames, or what the frozen part makes of them, may take in memory.
-    public var memory = Int.max
+/// Trains a backbone together with a head on decoded frames.
+package struct FineTuner {
+    package let configuration: FineTuningConfiguration
+    /// Number of threads.
+    package var threads = 1
+    /// Maximum bytes in memory for frames, or for the frozen part's outputs.
+    package var memory = Int.max
 
-    /// A tuner; it has no state.
-    public init(_ configuration: FineTuningConfiguration) { self.configuration = configuration }
+    package init(_ configuration: FineTuningConfiguration) { self.configuration = configuration }
 
-    /// What is told on the way.
-    public struct Hooks {
-        /// Asked between batches.
-        public var isCancelled: () -> Bool = { false }
-        /// Called after each epoch.
-        public var report: (EpochRecord) throws -> Void = { _ in }
-        /// Called after each batch, with how many there are.
-        public var progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
-        /// Called with what is needed to go on.
-        public var checkpoint: (FineTuningState) throws -> Void = { _ in }
+    /// Callbacks during training.
+    package struct Hooks {
+        /// Polled between batches.
+        package var isCancelled: () -> Bool = { false }
+        package var report: (EpochRecord) throws -> Void = { _ in }
+        /// Called after each batch with the number of batches.
+        package var progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+        /// Called with the training state.
+        package var checkpoint: (FineTuningState) throws -> Void = { _ in }
 
-        /// Nothing is told.
-        public init() {}
+        package init() {}
     }
 
-    /// What training gave.
-    public struct Result {
+    package struct Result {
         /// With the weights of the best epoch.
-        public let head: Head
-        /// Every parameter of the network up to the tap, of the same epoch.
-        public let weights: [String: Tensor]
-        /// Where training stands.
-        public let state: FineTuningState
-        /// Why it ended.
-        public let ending: Trainer.Ending
-        /// By split, of the best epoch's weights.
-        public let evaluations: [Split: Evaluation]
-        /// The clips as they were used.
-        public let features: FeatureSet
+        package let head: Head
+        /// The backbone's parameters up to the tap, of the best epoch.
+        package let weights: [String: Tensor]
+        package let state: FineTuningState
+        package let ending: Trainer.Ending
+        /// By split, with the weights of the best epoch.
+        package let evaluations: [Split: Evaluation]
+        /// The clips with their splits.
+        package let features: FeatureSet
     }
 
-    /// - `earlier`: where to go on; nil begins.
-    /// - Throws: `FineTuningError`, `SequenceError`, `WeightsError`, `CacheError`, `PlanError`, or what a hook throws.
-    public func train(
+    /// - `earlier`: the state to resume from; nil starts anew.
+    /// - Throws: `FineTuningError`, `SequenceError`, `WeightsError`, `CacheError`, `PlanError`, or a callback's error.
+    package func train(
         _ frames: FrameSet, resuming earlier: ((FineTuningState) throws -> FineTuningState)? = nil,
         hooks: Hooks = Hooks()
     ) throws -> Result {
@@ -82,7 +75,7 @@ public struct FineTuner {
             let rate = training.schedule.rate(
                 epoch: state.epoch + 1, of: training.epochs, base: training.optimizer.learningRate, state.schedule)
             guard let (loss, accuracy) = try trainEpoch(task, rate: rate, &next, hooks) else {
-                // The epoch that was interrupted is trained anew.
+                // An interrupted epoch is repeated when training resumes.
                 ending = .cancelled
                 break
             }
@@ -92,7 +85,7 @@ public struct FineTuner {
                 break
             }
             let metrics = try task.evaluate(next.network, next.head, .validation)?.metrics
-            // Scores that are no numbers cannot be right, and must never be the best.
+            // An epoch with non-finite scores must never be selected.
             guard metrics?.isFinite ?? true else {
                 guard state.bestEpoch > 0 else { throw SequenceError.diverged(epoch: state.epoch + 1) }
                 ending = .diverged
@@ -115,7 +108,7 @@ public struct FineTuner {
         return try task.result(state, ending)
     }
 
-    /// - Returns: nil where it was interrupted.
+    /// - Returns: nil if it was interrupted.
     private func trainEpoch(
         _ task: FineTuningTask, rate: Double, _ state: inout FineTuningState, _ hooks: Hooks
     ) throws -> (loss: Double, accuracy: Double)? {
@@ -157,7 +150,7 @@ public struct FineTuner {
         return (loss / Double(samples.count), Double(correct) / Double(samples.count))
     }
 
-    /// What both gradients are multiplied by, as if they were one vector.
+    /// Scale for clipping both gradients by their joint norm.
     private func clip(_ first: ParameterVector, _ second: ParameterVector) -> Float {
         guard let limit = configuration.training.clipNorm else { return 1 }
         let norm = (first.norm * first.norm + second.norm * second.norm).squareRoot()
@@ -165,9 +158,8 @@ public struct FineTuner {
     }
 }
 
-/// Everything that training remembers between two epochs.
-public struct FineTuningState {
-    /// Epochs that were trained.
+/// The complete training state between two epochs.
+package struct FineTuningState {
     var epoch = 0
     /// Epoch of the best weights, from 1; 0 before the first.
     var bestEpoch = 0

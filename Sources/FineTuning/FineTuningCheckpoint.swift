@@ -4,13 +4,12 @@ import NeuralNetwork
 import SequenceModels
 import Training
 
-/// A state on disk: all weights, the best ones, and what optimisers, schedule and order need to go on.
+/// A training state on disk: all weights, the best ones, and the state of optimisers, schedule and random generator.
 struct FineTuningCheckpoint {
-    /// Where it is.
     let path: String
-    /// Tells whether it fits: the configuration as JSON.
+    /// The configuration as JSON, to check that the checkpoint belongs to it.
     let configuration: String
-    /// Of the run, in errors.
+    /// Name of the run, for errors.
     let run: String
 
     private struct Progress: Codable {
@@ -21,10 +20,10 @@ struct FineTuningCheckpoint {
         var networkStep: Int
         var headStep: Int
         var schedule: Schedule.State
-        /// A text, because JSON's numbers have no 64 bits.
+        /// A string, because JSON numbers cannot hold 64 bits.
         var generator: String
 
-        /// Whether training can go on from here: a damaged file says anything.
+        /// Whether the values are valid; a damaged file may hold any.
         var isPossible: Bool {
             TrainingConfiguration.Ranges.epochs.contains(epoch) && (0...epoch).contains(bestEpoch)
                 && [networkStep, headStep].allSatisfy { (0...1 << 48).contains($0) }
@@ -50,7 +49,7 @@ struct FineTuningCheckpoint {
 
     var exists: Bool { FileManager.default.fileExists(atPath: path) }
 
-    /// Replaces the file in one step.
+    /// Replaces the file atomically.
     func save(_ state: FineTuningState) throws {
         var tensors: [String: Tensor] = [:]
         func add(_ prefix: String, _ vector: ParameterVector?) {
@@ -69,7 +68,7 @@ struct FineTuningCheckpoint {
             tensors, metadata: ["progress": text, "configuration": configuration], to: path)
     }
 
-    /// - Parameter state: has the parameters' names and shapes.
+    /// - Parameter state: provides the parameters' names and shapes.
     /// - Throws: `FineTuningError.otherCheckpoint`, `WeightsError`.
     func load(_ state: FineTuningState) throws -> FineTuningState {
         let file = try SafeTensorsFile(path: path)
@@ -77,7 +76,7 @@ struct FineTuningCheckpoint {
             let progress = try? JSONDecoder().decode(Progress.self, from: Data(json.utf8)),
             let generator = UInt64(progress.generator), progress.isPossible
         else { throw FineTuningError.otherCheckpoint(run: run) }
-        /// Nil where the file does not have all of them.
+        /// Nil if the file does not contain all of them.
         func vector(_ prefix: String, like: ParameterVector) throws -> ParameterVector? {
             var values: [Float] = []
             for slot in like.slots {

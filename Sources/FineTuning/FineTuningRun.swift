@@ -6,28 +6,24 @@ import Foundation
 import NeuralNetwork
 import SequenceModels
 
-/// One run of fine-tuning, from frames to a run directory and a weight file: `runs/NAME` is a run as `sequence` leaves one,
-/// and `runs/NAME/backbone/model.safetensors` holds the network for `extract`.
-public struct FineTuningRun: Sendable {
-    /// Of the run, and of its directory.
-    public var name: String
-    /// Where the clips are.
-    public var dataset: DatasetConfiguration
-    /// What is trained.
-    public var configuration: FineTuningConfiguration
-    /// Directory that holds the runs.
-    public var runs: String
-    /// Of the program.
-    public var version: String
-    /// Threads that share the work.
-    public var threads = 1
-    /// Bytes that frames may take in memory.
-    public var memory = Int.max
-    /// Whether a run of this name goes on from its last checkpoint, or begins where it has none.
-    public var resumes = false
+/// One fine-tuning run, from frames to a run directory and a weight file: `runs/NAME` is a run like those of
+/// `sequence`, and `runs/NAME/backbone/model.safetensors` contains the backbone for `extract`.
+package struct FineTuningRun: Sendable {
+    /// Name of the run and of its directory.
+    package var name: String
+    package var dataset: DatasetConfiguration
+    package var configuration: FineTuningConfiguration
+    /// Folder of all runs.
+    package var runs: String
+    package var version: String
+    /// Number of threads.
+    package var threads = 1
+    /// Maximum bytes of frames in memory.
+    package var memory = Int.max
+    /// Whether an existing run of this name is resumed from its last checkpoint, or restarted if it has none.
+    package var resumes = false
 
-    /// All parts, as they are.
-    public init(
+    package init(
         name: String, dataset: DatasetConfiguration, configuration: FineTuningConfiguration, runs: String,
         version: String
     ) {
@@ -35,29 +31,25 @@ public struct FineTuningRun: Sendable {
         (self.runs, self.version) = (runs, version)
     }
 
-    /// Where the run goes.
-    public var directory: RunDirectory { RunDirectory(path: runs + "/" + name) }
-    /// The network's weights, for `extract.weights`.
-    public var weightsPath: String { directory.path + "/backbone/model.safetensors" }
+    package var directory: RunDirectory { RunDirectory(path: runs + "/" + name) }
+    /// The backbone's weights, for `extract.weights`.
+    package var weightsPath: String { directory.path + "/backbone/model.safetensors" }
 
-    /// What training gave.
-    public struct Summary {
-        /// By split, of the best epoch's weights.
-        public let metrics: [Split: Metrics]
-        /// Epoch whose weights are kept, and epochs that were trained.
-        public let bestEpoch, epochs: Int
+    package struct Summary {
+        /// By split, with the weights of the best epoch.
+        package let metrics: [Split: Metrics]
+        /// Epoch of the selected weights, and number of trained epochs.
+        package let bestEpoch, epochs: Int
         /// Wall-clock time.
-        public let seconds: Double
-        /// Why it ended.
-        public let ending: Trainer.Ending
-        /// Whether it was stopped before the end.
-        public var wasCancelled: Bool { ending == .cancelled }
+        package let seconds: Double
+        package let ending: Trainer.Ending
+        package var wasCancelled: Bool { ending == .cancelled }
     }
 
-    /// Trains and writes everything; epochs and predictions also go into the cache.
+    /// Trains and writes all results; epochs and predictions are also stored in the cache.
     ///
     /// - Throws: `FineTuningError`, `SequenceError`, `CacheError`, `WeightsError`.
-    public func train(
+    package func train(
         _ frames: FrameSet, cache: CacheFile, isCancelled: @escaping () -> Bool = { false },
         progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in },
         report: @escaping (EpochRecord) throws -> Void
@@ -65,7 +57,7 @@ public struct FineTuningRun: Sendable {
         let started = ContinuousClock.now
         let checkpoint = FineTuningCheckpoint(
             path: directory.path + "/last.safetensors", configuration: try fingerprint(), run: directory.path)
-        // Killed before the first checkpoint, there is nothing to go on from and nothing to lose.
+        // A run that was killed before its first checkpoint is restarted.
         let goesOn = resumes && directory.exists
         if !resumes, directory.exists { throw CacheError.runExists(name: name) }
         if goesOn, !checkpoint.exists { throw FineTuningError.otherCheckpoint(run: directory.path) }
@@ -131,7 +123,7 @@ public struct FineTuningRun: Sendable {
         let initial = try LoadedWeights(
             configuration.extraction.weights, for: configuration.extraction.backbone)
         let first = try ExtractionRecipe(configuration.extraction, initial)
-        // What the weights are for cannot be read from their names alone.
+        // The weights' names alone do not determine their implementation and input.
         let traits = WeightsTraits(numerics: [first.numerics], input: first.input)
         try SafeTensorsWriter.write(result.weights, metadata: traits.metadata, to: weightsPath)
         var tuned = configuration.extraction
@@ -162,9 +154,9 @@ public struct FineTuningRun: Sendable {
         try cache.finishRun(run, state: RunState(result.ending))
     }
 
-    /// Which clip plays which part, as the task divides them.
+    /// The role of each clip in the task.
     ///
-    /// - Throws: `SequenceError.otherClips` if the run goes on and they played other parts before.
+    /// - Throws: `SequenceError.otherClips` if a resumed run used other roles before.
     private func clips(of frames: FrameSet, goesOn: Bool) throws -> RunClips {
         let training = configuration.training
         let features = frames.features(size: 1)
@@ -178,7 +170,7 @@ public struct FineTuningRun: Sendable {
         return clips
     }
 
-    /// Gives the clips rows in the cache, in the order of the frames' entries.
+    /// Registers the clips in the cache. Returns their row IDs in the order of the frames' entries.
     private func register(_ frames: FrameSet, _ cache: CacheFile) throws -> [Int64] {
         try cache.registerSamples(
             frames.entries.map { entry in
@@ -202,7 +194,7 @@ public struct FineTuningRun: Sendable {
             }, run: run)
     }
 
-    /// Predictions under the clips' rows in the cache.
+    /// Predictions with the clips' row IDs in the cache.
     private func stored(_ result: FineTuner.Result, _ rows: [Int64]) -> [PredictionRecord] {
         result.evaluations.values.flatMap(\.predictions).map { prediction in
             PredictionRecord(
@@ -213,7 +205,7 @@ public struct FineTuningRun: Sendable {
         .sorted { $0.videoID < $1.videoID }
     }
 
-    /// All that decides the weights, as JSON.
+    /// Everything that determines the weights, as JSON.
     private func fingerprint() throws -> String {
         struct Content: Encodable {
             let training: TrainingConfiguration
@@ -223,9 +215,9 @@ public struct FineTuningRun: Sendable {
             let augmentation: Augmentation
         }
         var training = configuration.training
-        // What may change from one start to the next.
+        // May change when training resumes.
         training.checkpoint = 1
-        // Unless the schedule depends on how many there are.
+        // May change unless the schedule depends on the number of epochs.
         if training.schedule.kind != .cosine { training.epochs = 0 }
         let extraction = configuration.extraction
         let content = Content(

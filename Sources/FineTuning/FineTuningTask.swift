@@ -9,12 +9,11 @@ import NeuralNetwork
 import SequenceModels
 import Training
 
-/// What does not change from epoch to epoch: frames, partition, network and head as they begin.
+/// Values that are constant over epochs: frames, partition, and the initial backbone and head.
 final class FineTuningTask {
-    /// What is learned from at once: the frames of a clip, or one frame.
+    /// One training sample: the frames of a clip, or one frame.
     struct Sample {
         let entry: Int
-        /// Among the entry's frames.
         let frames: Range<Int>
         let target: Int
         var count: Int { frames.count }
@@ -33,7 +32,7 @@ final class FineTuningTask {
     private let graph: Graph
     private let source: any ParameterSource
     private let monitor: TrainingConfiguration.Monitor
-    /// All frames, or all values of the frozen part, where they fit into memory.
+    /// All frames, if they fit into memory.
     private var pixels: [[[UInt8]]]?
     private var boundaries: [Float]?
 
@@ -113,7 +112,7 @@ final class FineTuningTask {
         return chosen
     }
 
-    /// Training samples, at most so many frames of a class.
+    /// Training samples, with at most the configured number of frames per class.
     private static func samples(
         _ frames: FrameSet, _ partition: Partition, _ labels: [String], _ configuration: FineTuningConfiguration
     ) -> [Sample] {
@@ -150,7 +149,7 @@ final class FineTuningTask {
         }
     }
 
-    /// What the trained part reads of a batch `[frame, number]`.
+    /// The input of the trained part for a batch `[frame, element]`.
     func boundary(_ batch: [Sample], _ generator: inout SplitMix64) throws -> Tensor {
         if let boundaries {
             let size = network.boundarySize
@@ -181,7 +180,7 @@ final class FineTuningTask {
         let side = recipe.imageSize
         var result = pictures
         result.withUnsafeMutableBufferPointer { buffer in
-            // Safe: each iteration writes its own picture.
+            // Safe: each iteration writes its own image.
             nonisolated(unsafe) let target = buffer
             DispatchQueue.concurrentPerform(iterations: pictures.count) { index in
                 target[index] = Augmentation.apply(draws[index], toEach: pictures[index], side: side)
@@ -200,14 +199,15 @@ final class FineTuningTask {
         }
     }
 
-    /// What network and head say of a split, as `extract` and `sequence` would: running statistics, no dropout.
+    /// Evaluates backbone and head on a split as `extract` and `sequence` would: with running statistics and without
+    /// dropout.
     func evaluate(
         _ network: NetworkParameters, _ parameters: ParameterVector, _ split: Split
     ) throws -> Evaluation? {
         let indices = partition[split]
         guard !indices.isEmpty else { return nil }
         let weights = try weights(network)
-        // Untuned: the weights change with every epoch, and so would have to be checked anew.
+        // Without tuning: weights change in every epoch, so measured algorithms would have to be checked again.
         let plan = try InferencePlan(
             graph: graph, output: recipe.tap, batch: recipe.batch, weights: PackedWeights(NamedTensors(weights)))
         var rows: [Float] = []
@@ -231,7 +231,7 @@ final class FineTuningTask {
         return try Evaluation(head, set, Array(examples.indices), split: split)
     }
 
-    /// Every parameter of the network up to the tap.
+    /// The backbone's parameters up to the tap.
     private func weights(_ network: NetworkParameters) throws -> [String: Tensor] {
         var tensors = network.tensors
         for parameter in graph.parameters(for: recipe.tap) where tensors[parameter.name] == nil {
@@ -244,7 +244,7 @@ final class FineTuningTask {
         var head = head
         head.parameters = state.bestHead
         var evaluations: [Split: Evaluation] = [:]
-        // Who interrupts does not want to wait for figures of weights that are not final.
+        // An interrupted run is not evaluated, because its weights are not final.
         for split in Split.allCases where ending != .cancelled {
             evaluations[split] = try evaluate(state.bestNetwork, state.bestHead, split)
         }
@@ -255,7 +255,7 @@ final class FineTuningTask {
 }
 
 extension Graph {
-    /// Whether a trained normalisation sees pictures of one pixel.
+    /// Whether a trained normalisation has an input of 1 × 1 pixels.
     fileprivate func hasSinglePixelNormalization(_ trained: Set<String>) -> Bool {
         nodes.contains { node in
             guard case .batchNormalization = node.operation, node.shape.size == node.shape.rowSize else { return false }

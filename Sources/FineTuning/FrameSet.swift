@@ -6,37 +6,35 @@ import SequenceModels
 import Video
 
 /// The decoded frames of a data set's clips.
-public struct FrameSet: Sendable {
-    /// One clip.
-    public struct Entry: Sendable, Equatable {
-        /// Its place in the data set.
-        public let clip: Clip
+package struct FrameSet: Sendable {
+    package struct Entry: Sendable, Equatable {
+        /// Its label and split in the data set.
+        package let clip: Clip
         /// SHA-256 of its content, hex.
-        public let digest: String
+        package let digest: String
         /// Of its frames in the store.
         let key: String
-        /// Frames, or windows, that there are.
-        public let frames: Int
+        /// Number of frames, or windows.
+        package let frames: Int
     }
 
-    /// In the order of their paths.
-    public let entries: [Entry]
-    /// Clips that could not be decoded, and why.
-    public let failures: [(path: String, reason: String)]
+    /// Ordered by path.
+    package let entries: [Entry]
+    /// Clips that could not be decoded, with the reason.
+    package let failures: [(path: String, reason: String)]
     let store: FrameStore
     private let root: String
     private let sampling: Sampling
 
-    /// What is going on.
-    public enum Event: Sendable {
+    package enum Event: Sendable {
         case decoded(done: Int, total: Int)
         case failed(path: String, reason: String)
     }
 
-    /// Decodes what the store lacks, one clip a core.
+    /// Decodes clips that the store lacks, one per core at a time.
     ///
     /// - Throws: `DatasetError`, `CacheError`, `FineTuningError`, `FeatureExtractor.Cancelled`.
-    public init(
+    package init(
         _ dataset: DatasetConfiguration, _ configuration: FineTuningConfiguration, store: FrameStore, workers: Int,
         isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void
     ) throws {
@@ -103,7 +101,7 @@ public struct FrameSet: Sendable {
         throw FineTuningError.noRoom(path: path, needed: bytes, free: free)
     }
 
-    /// Sampled frames a second of the extraction, the median of some of the clips; nil where it cannot be told.
+    /// Sampled frames per second of the extraction, the median of some clips; nil if unknown.
     var sampledRate: Double? {
         let step = max(1, entries.count / 32)
         let rates = stride(from: 0, to: entries.count, by: step).compactMap { index -> Double? in
@@ -116,7 +114,7 @@ public struct FrameSet: Sendable {
         return rates.isEmpty ? nil : rates[rates.count / 2]
     }
 
-    /// The examples as stage 2 sees them: rows are numbered as if they lay one after the other.
+    /// The examples for heads, with consecutive row indices.
     func features(size: Int) -> FeatureSet {
         var first = 0
         let examples = entries.enumerated().map { index, entry in
@@ -129,7 +127,7 @@ public struct FrameSet: Sendable {
     }
 }
 
-/// Which frames of a clip, and what they are called in the store.
+/// Creates sampling requests of clips and their keys in the store.
 private struct RequestMaker: Sendable {
     let sampling: Sampling
     let isRandom: Bool
@@ -148,7 +146,7 @@ private struct RequestMaker: Sendable {
         differences = extraction.showsDifference
     }
 
-    /// Bytes of a clip at most.
+    /// Maximum bytes of a clip.
     var bytes: Int { sampling.frames * (sampling.windowed?.length ?? 1) * size * size * 3 }
 
     func request(_ digest: String) -> SampleRequest {

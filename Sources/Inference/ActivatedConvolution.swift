@@ -1,12 +1,12 @@
 import COneDNN
 
-/// A convolution, and its activation as a step of its own where that is faster, or where the kernel cannot end with it.
+/// A convolution, with its activation as a separate step if that is faster or if the kernel cannot fuse it.
 ///
-/// Winograd's kernels know ReLU alone. With another function afterwards, over what lies in the cache or comes from memory
-/// again, they are still twice as fast as direct sums. GELU is faster by itself for as long as memory keeps up.
+/// Winograd kernels can fuse only ReLU. With another activation in a separate pass they are still twice as fast as
+/// direct convolution. GELU is faster as a separate pass unless memory bandwidth limits it.
 struct ActivatedConvolution {
     let convolution: Primitive
-    /// In place, on what the convolution leaves.
+    /// Applied in place to the convolution's output.
     let activation: (any PlanKernel)?
 
     init(
@@ -33,14 +33,14 @@ struct ActivatedConvolution {
 }
 
 extension Primitive {
-    /// A function of every number.
+    /// An element-wise activation.
     convenience init(_ name: String, _ activation: onednn_activation, _ layout: Layout, _ context: Context) throws {
         try self.init(name) { onednn_eltwise_create(context.handle, activation, layout.handle, $0) }
     }
 }
 
 extension onednn_convolution_options {
-    /// Whether the activation may, or must, be a step of its own.
+    /// Whether the activation may, or must, be a separate step.
     func separations(winograd: Bool) -> [Bool] {
         if activation == ONEDNN_IDENTITY || activation == ONEDNN_RELU { return [false] }
         if winograd { return [true] }

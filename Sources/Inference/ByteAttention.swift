@@ -2,25 +2,25 @@ import CElementwise
 import COneDNN
 import NeuralNetwork
 
-/// `TokenAttention` whose products are of whole numbers, as SageAttention's (Zhang et al. 2025, arXiv:2410.02367): a step
-/// for each query, each key and each channel of the values, found anew for each picture, and keys less their mean, which
-/// changes no weight.
+/// `TokenAttention` with int8 products, as in SageAttention (Zhang et al. 2025, arXiv:2410.02367): dynamic scales per
+/// query, per key and per channel of the values, and keys centred on their mean, which leaves the attention weights
+/// unchanged.
 final class ByteAttentionKernel: PlanKernel {
     let name: String
     private let heads: Int
     private let batch: Int
     private let from, to: ImageShape
-    /// What the output's bytes mean; nil where it is numbers.
-    private let quantum: Quantum?
+    /// Quantisation of the output, or nil if it is in `f32`.
+    private let quantum: QuantizationParameters?
     private let places: Places
     private var source = UnsafePointer<Float>(bitPattern: 64)!
     private var destination = UnsafeMutableRawPointer(bitPattern: 64)!
     private var scratch = UnsafeMutableRawPointer(bitPattern: 64)!
 
     /// - Parameters:
-    ///   - from: rows of query, key and value side by side.
+    ///   - from: shape of rows of query, key and value concatenated.
     ///   - to: as many rows as there are queries.
-    init(_ name: String, heads: Int, batch: Int, from: ImageShape, to: ImageShape, _ quantum: Quantum?) {
+    init(_ name: String, heads: Int, batch: Int, from: ImageShape, to: ImageShape, _ quantum: QuantizationParameters?) {
         (self.name, self.heads, self.batch, self.from, self.to) = (name, heads, batch, from, to)
         self.quantum = quantum
         places = Places(width: to.channels / heads, keys: from.pixels, queries: to.pixels)
@@ -29,14 +29,14 @@ final class ByteAttentionKernel: PlanKernel {
     var kernel: String { "bytes" }
     var scratchpadBytes: Int { places.bytes }
 
-    /// Where things lie in the scratch space.
+    /// Offsets into the scratch space.
     private struct Places {
         let width: Int
         let keyCount: Int
         let queryCount: Int
-        /// Queries that are looked at together.
+        /// Queries per block.
         let block: Int
-        /// Scores of a row, a multiple of 16.
+        /// Scores per row, padded to a multiple of 16.
         let stride: Int
         let keys, values, queries, weights, scores, keySteps, valueSteps, querySteps, shares, means, zeros: Int
         let bytes: Int
@@ -54,7 +54,7 @@ final class ByteAttentionKernel: PlanKernel {
             values = place(keyCount * width)
             queries = place(block * width)
             weights = place(block * stride)
-            // First of all keys, then the sums of a row.
+            // The int32 scores of all keys first, later the sums of a row.
             scores = place(4 * block * max(stride, width))
             (keySteps, valueSteps) = (place(4 * stride), place(4 * width))
             (querySteps, shares) = (place(4 * block), place(4 * block))
@@ -73,7 +73,7 @@ final class ByteAttentionKernel: PlanKernel {
 
     func execute(in context: Context) throws {
         floats(places.zeros).update(repeating: 0, count: places.width)
-        // Rows behind the last key.
+        // Zero padding after the last key.
         (scratch + places.keys).initializeMemory(as: UInt8.self, repeating: 0, count: places.stride * places.width)
         for picture in 0..<batch {
             let input = source + picture * from.size
@@ -87,11 +87,11 @@ final class ByteAttentionKernel: PlanKernel {
         (scratch + place).assumingMemoryBound(to: Float.self)
     }
 
-    /// One head of one picture.
+    /// Attention of one head for one image.
     ///
     /// - Parameters:
-    ///   - query: the first one; key and value follow at a distance of all heads'.
-    ///   - first: place of the output's first number.
+    ///   - query: the first query; key and value follow, each at a distance of `heads` times the head's width.
+    ///   - first: index of the first output element.
     private func attend(_ query: UnsafePointer<Float>, _ first: Int) throws {
         let (size, width, keys) = (to.channels, places.width, places.keyCount)
         let values = (scratch + places.values).assumingMemoryBound(to: Int8.self)
@@ -114,7 +114,7 @@ final class ByteAttentionKernel: PlanKernel {
         }
     }
 
-    /// The weights of some queries.
+    /// Computes the attention weights of some queries.
     private func weigh(_ query: UnsafePointer<Float>, rows: Int) throws {
         let width = places.width
         let queries = (scratch + places.queries).assumingMemoryBound(to: UInt8.self)

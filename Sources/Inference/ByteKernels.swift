@@ -2,15 +2,15 @@ import CElementwise
 import COneDNN
 import NeuralNetwork
 
-/// Numbers as bytes with another one than 0 for 0.
+/// Quantises values to int8 or uint8 with a zero point.
 final class ShiftKernel: PlanKernel {
     let name: String
     private let count: Int
-    private let quantum: Quantum
+    private let quantum: QuantizationParameters
     private var source = UnsafePointer<Float>(bitPattern: 64)!
     private var destination = UnsafeMutablePointer<UInt8>(bitPattern: 64)!
 
-    init(_ name: String, count: Int, _ quantum: Quantum) {
+    init(_ name: String, count: Int, _ quantum: QuantizationParameters) {
         (self.name, self.count, self.quantum) = (name, count, quantum)
     }
 
@@ -28,18 +28,18 @@ final class ShiftKernel: PlanKernel {
     }
 }
 
-/// Channels times their gates, as bytes: one pass over numbers that a product and a change of elements would take two for.
+/// Multiplies channels by their gates and quantises the result: one pass instead of a product and a reorder.
 final class GateKernel: PlanKernel {
     let name: String
     private let shape: ImageShape
     private let batch: Int
-    private let quantum: Quantum
+    private let quantum: QuantizationParameters
     private var source = UnsafePointer<Float>(bitPattern: 64)!
     private var gates = UnsafePointer<Float>(bitPattern: 64)!
     private var destination = UnsafeMutablePointer<UInt8>(bitPattern: 64)!
 
-    /// - Parameter shape: of one picture.
-    init(_ name: String, _ shape: ImageShape, batch: Int, _ quantum: Quantum) {
+    /// - Parameter shape: of one image.
+    init(_ name: String, _ shape: ImageShape, batch: Int, _ quantum: QuantizationParameters) {
         (self.name, self.shape, self.batch, self.quantum) = (name, shape, batch, quantum)
     }
 
@@ -63,23 +63,23 @@ final class GateKernel: PlanKernel {
     }
 }
 
-/// GELU in `f32`, or as bytes. oneDNN's kernels end with it themselves, by an exponential for every number; a quotient of
-/// polynomials takes less than half as long, also where it reads what they leave.
+/// GELU in `f32`, optionally quantised. oneDNN's fused epilogue computes an exponential per element; a rational
+/// approximation takes less than half as long, even in a pass of its own.
 final class GELUKernel: PlanKernel {
     let name: String
     private let count: Int
-    private let quantum: Quantum?
+    private let quantum: QuantizationParameters?
     private var source = UnsafePointer<Float>(bitPattern: 64)!
     private var destination = UnsafeMutableRawPointer(bitPattern: 64)!
 
-    init(_ name: String, count: Int, _ quantum: Quantum? = nil) {
+    init(_ name: String, count: Int, _ quantum: QuantizationParameters? = nil) {
         (self.name, self.count, self.quantum) = (name, count, quantum)
     }
 
     var kernel: String { quantum == nil ? "numbers" : "bytes" }
     var scratchpadBytes: Int { 0 }
 
-    /// Buffers must stay valid until the kernel is bound again. Both may be the same where it makes no bytes.
+    /// Buffers must stay valid until the kernel is bound again. They may be the same if the output is not quantised.
     func bind(source: UnsafeMutableRawPointer, destination: UnsafeMutableRawPointer) {
         self.source = UnsafePointer(source.assumingMemoryBound(to: Float.self))
         self.destination = destination

@@ -1,35 +1,34 @@
 import NeuralNetwork
 
-/// Finds what eight bits should stand for in each layer of a network, by looking at how often which of its layers'
-/// outputs occur for typical pictures.
+/// Calibrates the activation ranges of an int8 plan from histograms of each layer's outputs for typical images.
 ///
-/// The range of a layer is the one with the least squared error of its numbers after rounding and cutting off.
-/// Where features then differ too much from those in `f32`, groups of layers keep `f32`: of all stretches of an eighth of
-/// the network, and of all layers of one kind, that one each time which helps most, until features are alike enough.
+/// A layer's range is the one with the least squared quantisation error, from rounding and clipping. If the features
+/// then differ too much from `f32`, groups of layers stay in `f32`: of all runs of an eighth of the network's layers,
+/// and of all layers of one kind, the group that helps most is added each time until the features agree.
 ///
-/// Each batch is one core's work, and what it gives does not depend on the others: any number of cores finds the same.
-public final class Calibrator {
+/// Each batch is processed on one core independently of the others, so the result does not depend on the number of
+/// cores.
+package final class Calibrator {
     private let request: PlanRequest
     private let weights: PackedWeights
     private let normalization: PixelNormalization
     private let convolutions: [ConvolutionStep]
-    /// Names of products of channels and their gates.
+    /// Names of the products of channels and their gates.
     private let gates: [String]
     private let hasAttention: Bool
-    /// How many steps make up a layer's range, where these are not the 127 of bytes with a sign.
+    /// Number of quantisation levels in a layer's range, if it differs from the 127 of signed int8.
     private let levels: [String: Int]
-    /// How many times as fast as direct sums in `f32` the network was in eight bits on the pictures of the last
-    /// calibration.
-    public private(set) var speed: Double?
+    /// Speed-up of the int8 network over direct convolution in `f32` on the images of the last calibration.
+    package private(set) var speed: Double?
 
-    /// The least mean cosine of features in eight bits to those in `f32` that keeps no layer in `f32`.
-    public static let goal = 0.995
+    /// Minimum mean cosine similarity of int8 features to `f32` features at which no layer has to stay in `f32`.
+    package static let goal = 0.995
 
     /// - `output`: a name in `graph.outputs`.
-    /// - `batch`: pictures looked at together.
-    /// - `weights`: keep what plans in eight bits need.
+    /// - `batch`: images per run.
+    /// - `weights`: retain what int8 plans need.
     /// - Throws: as `InferencePlan`.
-    public init(
+    package init(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, normalization: PixelNormalization
     ) throws {
         request = PlanRequest(graph: graph, output: output, batch: batch, arithmetic: .f32)
@@ -42,7 +41,7 @@ public final class Calibrator {
             guard let name = step.observedName else { continue }
             switch step {
             case .convolution(let convolution) where convolution.activation?.isUnsigned == true: levels[name] = 255
-            // Mostly bytes without a sign whose 0 is near the lowest.
+            // Mostly uint8 with the zero point near the lowest value.
             case .binary:
                 levels[name] = 235
                 gates.append(name)
@@ -56,9 +55,9 @@ public final class Calibrator {
     }
 
     /// - Parameters:
-    ///   - pixels: batches of typical pictures, each `[count, height, width, 3]` with count up to `batch`.
-    ///   - goal: the mean cosine wanted.
-    public func calibration(of pixels: [[UInt8]], goal: Double = Calibrator.goal) throws -> Calibration {
+    ///   - pixels: batches of typical images, each `[count, height, width, 3]` with count up to `batch`.
+    ///   - goal: required mean cosine similarity.
+    package func calibration(of pixels: [[UInt8]], goal: Double = Calibrator.goal) throws -> Calibration {
         let exact = try exact(pixels)
         var histograms: [String: Histogram] = [:]
         for (layer, histogram) in exact.flatMap(\.histograms) {
@@ -74,8 +73,8 @@ public final class Calibrator {
         let first = try similarity(calibration, pixels, features)
         speed = exact.reduce(0) { $0 + $1.seconds } / first.seconds
         var reached = first.mean
-        // Gates and attention are fast as bytes, but what they lose is lost in every block: two fifths of what may be
-        // lost in all.
+        // int8 gates and attention are fast but lose precision in every block: they may use up to two fifths of the
+        // accepted error.
         if reached < 1 - 0.4 * (1 - goal), !gates.isEmpty || hasAttention {
             let other = Calibration(ranges: calibration.ranges, kept: gates)
             let similarity = try similarity(other, pixels, features).mean
@@ -95,7 +94,7 @@ public final class Calibrator {
         return calibration
     }
 
-    /// Features of a batch in `f32`, and what its layers give.
+    /// Features of a batch in `f32`, and the outputs of its layers.
     private struct Exact: Sendable {
         let features: Tensor
         let histograms: [String: Histogram]
@@ -103,10 +102,10 @@ public final class Calibrator {
     }
 
     private func exact(_ pixels: [[UInt8]]) throws -> [Exact] {
-        // Weights in `f32` are needed no longer than this.
+        // A separate copy, so that the `f32` weights are freed afterwards.
         let (request, weights, normalization) = (request, weights.unpacked(), normalization)
         return try onAllCores(pixels.count) {
-            let plan = try InferencePlan(PlanParts(request, weights, .library))
+            let plan = try InferencePlan(CompiledPlan(request, weights, .library))
             return { index in
                 var histograms: [String: Histogram] = [:]
                 var counting = Duration.zero
@@ -120,7 +119,7 @@ public final class Calibrator {
         }
     }
 
-    /// Layers that might keep `f32` together.
+    /// Groups of layers that may stay in `f32` together.
     private func groups(atMost most: Int) -> [[String]] {
         let names = convolutions.map(\.name)
         let size = max(1, (names.count + 7) / 8)
@@ -132,7 +131,7 @@ public final class Calibrator {
         return stretches + kinds.sorted { ($0.count, $0[0]) < ($1.count, $1[0]) }
     }
 
-    /// Mean cosine of features in eight bits to those in `f32`, and the seconds of a core that it took to make them.
+    /// Mean cosine similarity of int8 features to `f32` features, and the core seconds needed to compute them.
     private func similarity(
         _ calibration: Calibration, _ pixels: [[UInt8]], _ exact: [Tensor]
     ) throws -> (mean: Double, seconds: Double) {
@@ -140,7 +139,7 @@ public final class Calibrator {
             graph: request.graph, output: request.output, batch: request.batch, arithmetic: .int8(calibration))
         let (weights, normalization) = (weights, normalization)
         let rough = try onAllCores(pixels.count) {
-            let plan = try InferencePlan(PlanParts(request, weights, .library))
+            let plan = try InferencePlan(CompiledPlan(request, weights, .library))
             return { index in
                 let begin = ContinuousClock.now
                 let features = try plan.run(pixels: pixels[index], normalization: normalization)
@@ -162,7 +161,7 @@ extension Lowering {
 }
 
 extension Lowering.Step {
-    /// Under which name a plan shows the numbers that it makes; nil for those that only pass on others' numbers.
+    /// Name under which a plan reports the step's output; nil for steps that only pass on other steps' values.
     var observedName: String? {
         switch self {
         case .convolution(let step): step.name

@@ -1,21 +1,22 @@
 import COneDNN
 import NeuralNetwork
 
-/// The order of a picture's numbers in memory.
+/// Memory layout of an image.
 enum MemoryFormat: String, Codable, CaseIterable {
     case channelsLast
-    /// A vector's worth of channels of one pixel, then those of the next.
+    /// Blocks of as many channels as a vector register holds, for one pixel after the other.
     case blocked
 
     var code: onednn_format { self == .channelsLast ? ONEDNN_CHANNELS_LAST : ONEDNN_BLOCKED }
 }
 
-/// One way to compute a convolution, and what it takes here.
+/// One way to compute a convolution, with its time on this machine.
 struct ConvolutionKernel: Codable, Equatable {
     let format: MemoryFormat
-    /// Lavin and Gray 2015: fewer multiplications for 3×3 windows, at slightly other rounding.
+    /// Winograd convolution (Lavin and Gray 2015): fewer multiplications for 3×3 windows, with slightly different
+    /// rounding.
     let isWinograd: Bool
-    /// Whether the activation is a step of its own; nothing is no.
+    /// Whether the activation is a separate step; nil means false.
     var separatesActivation: Bool?
     let seconds: Double
 }

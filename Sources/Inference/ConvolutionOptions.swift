@@ -2,7 +2,7 @@ import COneDNN
 import NeuralNetwork
 
 extension ConvolutionStep {
-    /// What oneDNN is asked for, in `f32`.
+    /// The oneDNN request for the convolution in `f32`.
     func request(batch: Int, from input: ImageShape, to output: ImageShape) -> onednn_convolution_options {
         var request = onednn_convolution_options(options, batch: batch, from: input, to: output)
         request.accumulate = accumulated != nil
@@ -13,7 +13,7 @@ extension ConvolutionStep {
 }
 
 extension onednn_convolution_options {
-    /// The sizes alone. Frames that the window does not reach over count as so many pictures more.
+    /// Sizes only. Frames that no window spans count as images of the batch.
     package init(_ options: Convolution, batch: Int, from input: ImageShape, to output: ImageShape) {
         self.init()
         let window = options.window
@@ -28,7 +28,7 @@ extension onednn_convolution_options {
         groups = Int64(options.groups)
     }
 
-    /// All that decides how long it takes.
+    /// Contains everything that determines the run time.
     var signature: String {
         let sizes = [
             batch, in_channels, in_height, in_width, out_channels, out_height, out_width, kernel_height, kernel_width,
@@ -53,7 +53,6 @@ extension onednn_element {
 }
 
 extension onednn_element {
-    /// Of one number.
     var bytes: Int {
         switch self {
         case ONEDNN_BF16: 2
@@ -81,7 +80,7 @@ extension Activation {
 }
 
 extension onednn_pooling_options {
-    /// Frames that the window does not reach over count as so many pictures more.
+    /// Frames that no window spans count as images of the batch.
     package init(
         _ kind: onednn_pooling_kind, _ window: Window, batch: Int, from input: ImageShape, to output: ImageShape
     ) {
@@ -108,10 +107,9 @@ extension Window {
 }
 
 extension ImageShape {
-    /// Channels, height and width.
     var sizes: (Int64, Int64, Int64) { (Int64(channels), Int64(height), Int64(width)) }
 
-    /// oneDNN's dimensions: frames by themselves where a window reaches over them, else as pictures of the batch.
+    /// oneDNN's dimensions: frames are a dimension of their own if a window spans them, otherwise part of the batch.
     package func dimensions(batch: Int, withFrames: Bool) -> [Int] {
         withFrames ? [batch, channels, frames, height, width] : [batch * frames, channels, height, width]
     }

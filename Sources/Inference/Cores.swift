@@ -3,12 +3,12 @@ import Foundation
 import NeuralNetwork
 import Synchronization
 
-/// What another thread computes meanwhile.
+/// A value computed by another thread.
 final class Later<Value: Sendable>: Sendable {
     private let result = Guarded<Result<Value, any Error>?>(nil)
     private let isDone = DispatchSemaphore(value: 0)
 
-    /// Starts at once, with one thread for oneDNN.
+    /// Starts immediately, with one oneDNN thread.
     init(_ compute: @escaping @Sendable () throws -> Value) {
         let thread = Thread { [self] in
             ArithmeticLibrary.setThreadsOfCallingThread(1)
@@ -20,7 +20,7 @@ final class Later<Value: Sendable>: Sendable {
         thread.start()
     }
 
-    /// Waits for it. To be called once.
+    /// Waits for the value. May be called once.
     func value() throws -> Value {
         isDone.wait()
         guard let result = result.withLock({ $0 }) else { throw CancellationError() }
@@ -28,11 +28,11 @@ final class Later<Value: Sendable>: Sendable {
     }
 }
 
-/// What a worker's function gives for each index below `count`, in order of the indices. There is a worker for each
-/// core, on a thread of its own: oneDNN's number of threads, one in each of these, belongs to the calling thread.
+/// Computes `count` values in parallel and returns them in order of their indices. Each core runs one worker on a
+/// thread of its own, because oneDNN's thread count is a property of the calling thread.
 ///
 /// - Parameter makeWorker: called once in each thread.
-/// - Throws: what a worker throws; the others then finish what they are at.
+/// - Throws: the first error of a worker, after the other workers have finished their current index.
 func onAllCores<Made: Sendable>(
     _ count: Int, makeWorker: @escaping @Sendable () throws -> (Int) throws -> Made
 ) throws -> [Made] {
@@ -58,7 +58,7 @@ func onAllCores<Made: Sendable>(
             }
             group.leave()
         }
-        // oneDNN's kernels keep tiles on the stack.
+        // oneDNN's kernels allocate tiles on the stack.
         thread.stackSize = 16 << 20
         thread.start()
     }

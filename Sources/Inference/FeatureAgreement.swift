@@ -1,9 +1,9 @@
 import NeuralNetwork
 
-/// How alike two arithmetics' features of the same pictures are.
-public enum FeatureAgreement {
-    /// The cosine of each picture's features, `[count, …]`; 1 where both are zero.
-    public static func cosines(_ first: Tensor, _ second: Tensor) -> [Double] {
+/// Cosine similarity of features of the same images in two precisions.
+package enum FeatureAgreement {
+    /// Cosine similarity of each image's features, `[count, …]`; 1 if both are zero.
+    package static func cosines(_ first: Tensor, _ second: Tensor) -> [Double] {
         precondition(first.shape == second.shape)
         let count = first.shape[0]
         let size = first.count / max(1, count)
@@ -17,19 +17,19 @@ public enum FeatureAgreement {
         }
     }
 
-    /// The mean cosine of features in some arithmetic to those in `f32`.
+    /// Mean cosine similarity of features in some precision to those in `f32`.
     ///
     /// - `output`: a name in `graph.outputs`.
-    /// - `pixels`: batches of pictures, each `[count, height, width, 3]` with count up to `batch`.
+    /// - `pixels`: batches of images, each `[count, height, width, 3]` with count up to `batch`.
     /// - Throws: as `InferencePlan`.
-    public static func mean(
+    package static func mean(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, normalization: PixelNormalization,
         arithmetic: Arithmetic, pixels: [[UInt8]]
     ) throws -> Double {
         let features = try [.f32, arithmetic].map { arithmetic in
             let request = PlanRequest(graph: graph, output: output, batch: batch, arithmetic: arithmetic)
             return try onAllCores(pixels.count) {
-                let plan = try InferencePlan(PlanParts(request, weights, .library))
+                let plan = try InferencePlan(CompiledPlan(request, weights, .library))
                 return { try plan.run(pixels: pixels[$0], normalization: normalization) }
             }
         }
@@ -37,14 +37,15 @@ public enum FeatureAgreement {
         return all.reduce(0, +) / Double(max(1, all.count))
     }
 
-    /// The same after the mean over the pictures is taken off each tensor: what tells pictures apart.
-    public static func centredCosines(_ first: Tensor, _ second: Tensor) -> [Double] {
+    /// Cosine similarities after each tensor is centred on its mean over the images, so that only differences between
+    /// images count.
+    package static func centredCosines(_ first: Tensor, _ second: Tensor) -> [Double] {
         cosines(first.centred, second.centred)
     }
 }
 
 extension Tensor {
-    /// Less the mean over the first dimension.
+    /// Centred on the mean over the first dimension.
     fileprivate var centred: Tensor {
         let size = count / max(1, shape[0])
         var mean = [Double](repeating: 0, count: size)

@@ -2,13 +2,12 @@ import CElementwise
 import Foundation
 import NeuralNetwork
 
-/// How often which magnitudes occur. Sums of counts do not depend on the order of adding: histograms found by several
-/// threads come to the same.
+/// Histogram of magnitudes. Counts are integers, so the merged histogram does not depend on the order of threads.
 struct Histogram: Sendable {
     private(set) var largest: Float = 0
     private var counts = [UInt32](repeating: 0, count: Int(ELEMENTWISE_MAGNITUDES))
 
-    /// Of a third of the numbers, some from every channel: neighbours are much alike.
+    /// Counts a third of the values, some from every channel: neighbouring values are similar.
     mutating func count(_ values: UnsafeBufferPointer<Float>) {
         largest = max(largest, elementwise_largest(values.count, values.baseAddress))
         counts.withUnsafeMutableBufferPointer {
@@ -21,9 +20,9 @@ struct Histogram: Sendable {
         for (bin, count) in other.counts.enumerated() { counts[bin] &+= count }
     }
 
-    /// The range with the least squared error when `levels` steps make it up.
+    /// The range with the least squared quantisation error for `levels` levels.
     ///
-    /// Only sixteen for each power of two are tried: processors that round sums otherwise then find the same.
+    /// Only sixteen ranges per power of two are tried, so that processors with different summation order find the same.
     func bestRange(levels: Int) -> Float {
         guard largest > 0, largest.isFinite else { return largest }
         let sums = sums()
@@ -33,13 +32,13 @@ struct Histogram: Sendable {
         return Float(best?.0 ?? Double(largest))
     }
 
-    /// How many magnitudes are below each bin, their sum, and the sum of their squares.
+    /// For each bin, the number of smaller magnitudes, their sum, and the sum of their squares.
     private struct Sums {
         var count: [Double]
         var sum: [Double]
         var squares: [Double]
 
-        /// Squared, when numbers are rounded to steps and cut off at the range.
+        /// Squared error when values are rounded to levels and clipped to the range.
         func error(of range: Double, _ levels: Int) -> Double {
             let bin = Histogram.bin(of: range)
             let step = range / Double(levels)
@@ -67,7 +66,7 @@ struct Histogram: Sendable {
         return result
     }
 
-    /// The bin whose magnitudes begin at or just below a range.
+    /// The bin that contains a range.
     private static func bin(of range: Double) -> Int {
         let power = log2(range).rounded(.down)
         let place = (Int(power) + 40) * 128 + Int((range / exp2(power) - 1) * 128)

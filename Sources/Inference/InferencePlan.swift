@@ -1,16 +1,15 @@
 import COneDNN
 import NeuralNetwork
 
-/// Executes a convolutional graph on batches of a fixed size, through oneDNN.
+/// Executes a graph on batches of a fixed size through oneDNN.
 ///
-/// Make a plan in the thread that runs it: oneDNN fixes the number of threads of each primitive when
-/// it is made (`ArithmeticLibrary.setThreadsOfCallingThread`). Batch normalisation is folded into the
-/// convolutions, sums and activations are fused, activations share one arena, and the weights come
-/// from `PackedWeights`, which plans of several workers share.
-public final class InferencePlan {
-    /// Pictures in one run.
-    public let batch: Int
-    /// Shape of one picture's output: `[D]`, or `[height, width, channels]` of an image.
+/// Create a plan in the thread that runs it: oneDNN fixes a primitive's number of threads at creation
+/// (`ArithmeticLibrary.setThreadsOfCallingThread`). Batch normalisation is folded into the convolutions, sums and
+/// activations are fused, and activations share one arena. The weights come from `PackedWeights`, which the plans of
+/// several workers share.
+package final class InferencePlan {
+    package let batch: Int
+    /// Shape of one image's output: `[D]`, or `[height, width, channels]` of a feature map.
     let outputShape: [Int]
 
     private let context: Context
@@ -22,22 +21,22 @@ public final class InferencePlan {
     private let observations: [Observation?]
 
     /// - `output`: a name in `graph.outputs`.
-    /// - `batch`: pictures in one run, at least 1.
+    /// - `batch`: images per run, at least 1.
     /// - `arithmetic`: works on every processor, but see `Precision.isNative`.
-    /// - `tuning`: what is known of kernels on this machine; what is not known yet is measured. Nil leaves
-    ///   the choice to oneDNN, without measuring anything.
-    /// - `pictures`: how many are left for plans like this. Measuring takes at most 3 % of the time they should take.
-    /// - Throws: `PlanError`, `ArithmeticError`, or what the weights' source throws.
-    public convenience init(
+    /// - `tuning`: measured kernel times of this machine; missing ones are measured. Nil leaves the choice to oneDNN
+    ///   without measuring.
+    /// - `pictures`: expected number of images for such plans. Measuring takes at most 3 % of their estimated time.
+    /// - Throws: `PlanError`, `ArithmeticError`, or the weights' errors.
+    package convenience init(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, arithmetic: Arithmetic = .f32,
         tuning: KernelTuning? = nil, pictures: Int? = nil
     ) throws {
         let request = PlanRequest(
             graph: graph, output: output, batch: batch, arithmetic: arithmetic, pictures: pictures)
-        try self.init(PlanParts(request, weights, tuning: tuning))
+        try self.init(CompiledPlan(request, weights, tuning: tuning))
     }
 
-    init(_ parts: PlanParts) throws {
+    init(_ parts: CompiledPlan) throws {
         let operations = parts.operations
         let memory = PlanMemory(parts)
         var (layers, tables) = (parts.layers.makeIterator(), parts.tables.makeIterator())
@@ -63,20 +62,20 @@ public final class InferencePlan {
         }
     }
 
-    /// Where a layer's output stands right after it was computed.
+    /// Where a layer's output is in memory right after it was computed.
     private struct Observation {
         let values: UnsafeMutableRawPointer
         let layout: Layout
-        /// What one step is worth where the numbers are whole.
-        let quantum: Quantum?
+        /// Quantisation of the elements, or nil if they are not quantised.
+        let quantum: QuantizationParameters?
         let shape: ImageShape
     }
 
-    /// The kernel that computes each step, for `describe` and benchmarks.
-    public var kernels: [(name: String, kernel: String)] { steps.map { ($0.name, $0.kernel) } }
+    /// The implementation that oneDNN chose for each step, for `describe` and benchmarks.
+    package var kernels: [(name: String, kernel: String)] { steps.map { ($0.name, $0.kernel) } }
 
-    /// Seconds that each step takes on whatever its memory holds, the least of `rounds`.
-    public func seconds(rounds: Int) throws -> [(name: String, kernel: String, seconds: Double)] {
+    /// Seconds of each step on uninitialised data, the minimum of `rounds` runs.
+    package func seconds(rounds: Int) throws -> [(name: String, kernel: String, seconds: Double)] {
         var least = [Double](repeating: .infinity, count: steps.count)
         for _ in 0..<rounds {
             for (index, step) in steps.enumerated() {
@@ -88,24 +87,24 @@ public final class InferencePlan {
         return zip(steps, least).map { ($0.name, $0.kernel, $1) }
     }
 
-    /// Runs the network on up to `batch` pictures, or clips of so many frames, of 8-bit RGB.
+    /// Runs the network on up to `batch` images or clips in 8-bit RGB.
     ///
     /// - `pixels`: `[count, height, width, 3]`, or `[count, frames, height, width, 3]`; count from 1 to `batch`.
     /// - Returns: `[count] + outputShape`.
-    public func run(pixels: [UInt8], normalization: PixelNormalization) throws -> Tensor {
+    package func run(pixels: [UInt8], normalization: PixelNormalization) throws -> Tensor {
         try run(pictures: [pixels], normalization: normalization, observe: nil)
     }
 
-    /// Runs the network on up to `batch` pictures of 8-bit RGB.
+    /// Runs the network on up to `batch` images in 8-bit RGB.
     ///
-    /// - `pictures`: each `[height, width, 3]`, or several of these in a row.
+    /// - `pictures`: each `[height, width, 3]`, or several frames `[frames, height, width, 3]`.
     /// - Returns: `[count] + outputShape`.
-    public func run(pictures: [[UInt8]], normalization: PixelNormalization) throws -> Tensor {
+    package func run(pictures: [[UInt8]], normalization: PixelNormalization) throws -> Tensor {
         try run(pictures: pictures, normalization: normalization, observe: nil)
     }
 
-    /// - Parameter observe: is shown the network's input and the output of each convolution in `f32`, in any
-    ///   order of numbers, perhaps with zeros between them.
+    /// - Parameter observe: called with the network's input and each convolution's output in `f32`, in any memory
+    ///   layout, possibly zero-padded.
     func run(
         pictures: [[UInt8]], normalization: PixelNormalization,
         observe: ((_ layer: String, UnsafeBufferPointer<Float>) -> Void)?
@@ -114,7 +113,7 @@ public final class InferencePlan {
         let pixels = pictures.reduce(0) { $0 + $1.count }
         precondition(inputShape.channels == 3 && pixels % picture == 0)
         let count = pixels / picture
-        precondition((1...batch).contains(count), "\(count) pictures in a batch of \(batch)")
+        precondition((1...batch).contains(count), "\(count) images in a batch of \(batch)")
         let input = memory.fill(pictures, normalization)
         if let observe {
             observe(Calibration.input, UnsafeBufferPointer(start: input, count: pixels))
@@ -130,8 +129,8 @@ public final class InferencePlan {
         return memory.output([count] + outputShape)
     }
 
-    /// Runs the network and shows what each convolution, normalisation and step on rows gives, as numbers in `f32`,
-    /// `[picture, row, column, channel]`, whatever they are kept in.
+    /// Runs the network and reports the output of each convolution, normalisation and row operation in `f32`, `[image,
+    /// row, column, channel]`, whatever the stored type.
     func trace(
         pixels: [UInt8], normalization: PixelNormalization, show: (_ layer: String, [Float]) -> Void
     ) throws {

@@ -1,15 +1,15 @@
 import COneDNN
 import NeuralNetwork
 
-/// Times primitives on memory of its own. Belongs to one thread.
+/// Benchmarks primitives on its own memory. Belongs to one thread.
 final class KernelBench {
     let context: Context
     private var buffers = (0..<5).map { _ in AlignedBuffer(bytes: 0) }
 
     init() throws { context = try Context() }
 
-    /// Seconds of the fastest of a few runs after one to warm up, which is the only one where it is much slower than
-    /// another kernel; infinite where it fails.
+    /// Minimum seconds of a few runs after a warm-up. The warm-up alone counts if it is much slower than `other`;
+    /// infinite if the primitive fails.
     ///
     /// - Parameters:
     ///   - sizes: bytes of source, weights and destination.
@@ -24,9 +24,9 @@ final class KernelBench {
         return isBound == nil ? .infinity : seconds(primitive, unlessSlowerThan: other)
     }
 
-    /// The same of a function of every number.
+    /// Minimum seconds of an activation applied in place.
     ///
-    /// - Parameter bytes: that it overwrites.
+    /// - Parameter bytes: size of the buffer.
     func seconds(_ activation: any PlanKernel, inPlace bytes: Int) -> Double {
         let pointers = memory([bytes, 0, 0, 0, activation.scratchpadBytes])
         if let gelu = activation as? GELUKernel {
@@ -61,10 +61,10 @@ final class KernelBench {
 }
 
 extension Primitive {
-    /// Whether it is written for any layout, one number after the other.
+    /// Whether it is oneDNN's reference implementation.
     var isPlainLoop: Bool { kernel.contains("ref") }
 
-    /// Kernels that are never worth a try beside others: plain loops, and those for much older processors.
+    /// Whether it is a reference loop or a kernel for a much older processor, which is never the fastest.
     var isSlow: Bool {
         let isWide = ArithmeticLibrary.instructionSet.hasPrefix("avx512")
         return kernel.contains("ref") || kernel.hasPrefix("gemm") || kernel.contains("sse41")
@@ -73,11 +73,11 @@ extension Primitive {
 }
 
 extension AlignedBuffer {
-    /// Holds ordinary numbers, whatever the element.
+    /// Filled with normal numbers, whatever the element type.
     convenience init(filled bytes: Int) {
         self.init(bytes: bytes)
         let words = pointer.assumingMemoryBound(to: UInt32.self)
-        // Every half of it is a small number as float32, as bfloat16 and as bytes.
+        // Each half-word is a small number as float32, as bfloat16 and as bytes.
         for index in 0..<self.bytes / 4 { words[index] = 0x3c01_3c01 &+ UInt32(index & 0x3f) }
     }
 }

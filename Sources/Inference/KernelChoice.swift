@@ -1,20 +1,20 @@
 import COneDNN
 import NeuralNetwork
 
-/// The memory format of every value and the kernel of every convolution that together take the least time,
-/// the reorders between different formats included.
+/// The memory format of every value and the kernel of every convolution that together take the least time, reorders
+/// between formats included.
 struct KernelChoice: Sendable {
-    /// By the value that a convolution makes.
+    /// By the output value of the convolution.
     private(set) var kernels: [Lowering.Value: ConvolutionKernel] = [:]
-    /// Of the values that poolings make, and then of what they read.
+    /// Formats of the poolings' output values, and of their inputs.
     private(set) var poolings: [Lowering.Value: MemoryFormat] = [:]
-    /// Of a run, without what is the same whatever is chosen.
+    /// Estimated seconds of a run, without the steps that do not depend on the choice.
     private(set) var seconds = 0.0
 
-    /// Of the kernels that round otherwise than the direct sum.
+    /// Number of Winograd convolutions, which round differently from direct ones.
     var winogradCount: Int { kernels.values.count(where: \.isWinograd) }
 
-    /// The same formats, computed as direct sums.
+    /// The same formats with direct convolution only.
     var direct: KernelChoice {
         var choice = self
         choice.kernels = kernels.mapValues {
@@ -23,7 +23,7 @@ struct KernelChoice: Sendable {
         return choice
     }
 
-    /// - Parameter times: what is known or supposed of the lowering's questions.
+    /// - Parameter times: measured or estimated times of the lowering's convolutions.
     init(_ lowering: Lowering, _ times: KernelTimes, allowsWinograd: Bool) {
         var nodes = Self.nodes(lowering, times)
         for index in nodes.indices where !allowsWinograd {
@@ -42,15 +42,15 @@ struct KernelChoice: Sendable {
         }
     }
 
-    /// A step as the search sees it.
+    /// A step in the search.
     private struct Node {
         let output: Lowering.Value
-        /// Groups whose values it wants in its own format, and the seconds to bring them into it.
+        /// Groups of values that it reads in its own format, with the seconds to reorder them.
         let sources: [(group: Int, reorder: Double)]
         let destination: Int
-        /// None for a pooling, which takes as long in any format, and for steps on rows.
+        /// Nil for poolings, which take equally long in any format, and for row operations.
         var kernels: [ConvolutionKernel]?
-        /// Whether it knows channels last only.
+        /// Whether it supports only channels last.
         var isFixed = false
 
         func kernel(_ format: MemoryFormat) -> ConvolutionKernel? {
@@ -60,7 +60,7 @@ struct KernelChoice: Sendable {
         func seconds(_ format: (Int) -> MemoryFormat) -> Double {
             let own = format(destination)
             let reorders = sources.reduce(0) { $0 + (format($1.group) == own ? 0 : $1.reorder) }
-            // Where no kernel is worth a try, oneDNN's choice takes as long in any format.
+            // Without a usable kernel, oneDNN's choice is assumed to take equally long in any format.
             guard let kernels, !kernels.isEmpty else { return reorders }
             return (kernel(own)?.seconds ?? .infinity) + reorders
         }
@@ -79,7 +79,7 @@ struct KernelChoice: Sendable {
         }
     }
 
-    /// Values that lie in one format because a step joins them.
+    /// Values that must have the same format because a step combines them.
     private static func groups(_ lowering: Lowering) -> ValueGroups {
         var groups = ValueGroups(count: lowering.shapes.count)
         for step in lowering.steps {
@@ -91,7 +91,7 @@ struct KernelChoice: Sendable {
         return groups
     }
 
-    /// Changes one group's format at a time for as long as that helps.
+    /// Coordinate descent: changes one group's format at a time while that reduces the time.
     private static func improved(
         _ nodes: [Node], from start: MemoryFormat
     ) -> (formats: [Int: MemoryFormat], seconds: Double) {

@@ -2,19 +2,19 @@ import COneDNN
 import Foundation
 import NeuralNetwork
 
-/// What the kernels of a network's plan take, as far as it is known, and what they should take where it is not.
+/// Measured kernel times of a network's convolutions, and estimates for those that were not measured.
 struct KernelTimes {
-    /// By the value that a convolution makes.
+    /// By the output value of the convolution.
     private(set) var kernels: [Lowering.Value: [ConvolutionKernel]] = [:]
-    /// Seconds to change the format of a value that several steps may want in their own.
+    /// Seconds to reorder each value that several steps may read in different formats.
     private(set) var reorders: [Lowering.Value: Double] = [:]
 
-    /// The share of the work that is left which measuring may take.
+    /// Maximum fraction of the remaining work that tuning may take.
     static let share = 0.03
 
-    /// Measures what is not known, the most important things first, for as long as that is a small share of the work.
+    /// Measures missing kernels, the most expensive convolutions first, within `share` of the remaining work.
     ///
-    /// - Parameter pictures: how many are left for plans like this; nil measures everything.
+    /// - Parameter pictures: expected number of images for such plans; nil measures everything.
     /// - Throws: `ArithmeticError`.
     init(
         _ lowering: Lowering, batch: Int, element: onednn_element, pictures: Int?, tuning: KernelTuning,
@@ -23,7 +23,7 @@ struct KernelTimes {
         let questions = lowering.questions(batch: batch, element: element)
         let groups = Dictionary(grouping: questions.values, by: \.signature)
         let known = KnownKernels(tuning.withMeasured { $0 })
-        var unknown: [(question: KernelQuestion, seconds: Double)] = []
+        var unknown: [(question: ConvolutionBenchmark, seconds: Double)] = []
         var (supposed, work) = ([String: [ConvolutionKernel]](), 0.0)
         for (signature, group) in groups {
             let answer = known.answer(group[0])
@@ -40,13 +40,13 @@ struct KernelTimes {
         let measured = KnownKernels(tuning.withMeasured { $0 })
         kernels = questions.mapValues { measured.answer($0) ?? supposed[$0.signature] ?? [] }
         for value in lowering.steps.filter({ lowering.isFixed($0) != nil }).flatMap(lowering.read) {
-            // Read and written at the speed of the memory, in the median of a thousand shapes.
+            // Memory bandwidth of a reorder, the median of a thousand shapes.
             reorders[value] = 2 * Double(batch * lowering.shapes[value].size * element.bytes) / 2e10
         }
     }
 }
 
-/// Kernels that were measured, also with another number of pictures.
+/// Measured kernels, including those of other batch sizes.
 private struct KnownKernels {
     private let measured: KernelTuning.Measured
     private var others: [String: (batch: Int, kernels: [ConvolutionKernel])] = [:]
@@ -61,7 +61,7 @@ private struct KnownKernels {
         }
     }
 
-    func answer(_ question: KernelQuestion) -> [ConvolutionKernel]? {
+    func answer(_ question: ConvolutionBenchmark) -> [ConvolutionKernel]? {
         let signature = question.signature
         if let kernels = measured.kernels[signature] { return kernels }
         guard question.batch > 1, let other = others[signature.replacing(batch: "*")] else { return nil }
@@ -74,7 +74,7 @@ private struct KnownKernels {
 }
 
 extension Lowering {
-    /// Whether a step knows channels last only; nil for steps that no format is chosen for.
+    /// Whether a step supports only channels last; nil for steps without a choice of format.
     func isFixed(_ step: Step) -> Bool? {
         switch step {
         case .convolution: false
@@ -85,14 +85,14 @@ extension Lowering {
         }
     }
 
-    /// What a step reads besides the network's input, which is always channels last, and its readers take it so.
+    /// The step's inputs without the network's input, which is always channels last.
     func read(_ step: Step) -> [Value] { step.inputs.filter { $0 != input } }
 
-    /// By the values that convolutions make.
-    fileprivate func questions(batch: Int, element: onednn_element) -> [Value: KernelQuestion] {
-        var questions: [Value: KernelQuestion] = [:]
+    /// By the convolutions' output values.
+    fileprivate func questions(batch: Int, element: onednn_element) -> [Value: ConvolutionBenchmark] {
+        var questions: [Value: ConvolutionBenchmark] = [:]
         for step in convolutions {
-            questions[step.output] = KernelQuestion(
+            questions[step.output] = ConvolutionBenchmark(
                 step: step, from: shapes[step.input], to: shapes[step.output], readsInput: step.input == input,
                 batch: batch, element: element)
         }

@@ -1,18 +1,17 @@
 import Foundation
 import NeuralNetwork
 
-/// How long the kernels take on this machine, measured once and remembered.
+/// The auto-tuning cache of kernel times on this machine.
 ///
-/// Plans that share one choose alike. With a path, what was measured is kept there for later runs of the
-/// program, by processor and version of the arithmetic library; a file that cannot be read or written is
-/// no error, the measuring is then done again.
-public final class KernelTuning: Sendable {
+/// Plans that share an instance choose the same kernels. With a path, measurements are saved there for later processes,
+/// by processor and oneDNN version. If the file cannot be read or written, kernels are measured again.
+package final class KernelTuning: Sendable {
     struct Measured: Codable {
-        /// By the signature of a convolution.
+        /// By signature of the convolution.
         var kernels: [String: [ConvolutionKernel]] = [:]
-        /// `Precision.bf16Speed`.
+        /// Cached `Precision.bf16Speed`.
         var bf16Speed: Double?
-        /// How much Winograd's algorithm changes the features, by network and weights.
+        /// Relative difference of features caused by Winograd convolution, by network and weights.
         var errors: [String: Double] = [:]
     }
 
@@ -25,23 +24,22 @@ public final class KernelTuning: Sendable {
     private let state = Guarded(State())
     private let oneAtATime = NSLock()
 
-    /// - Parameter path: a JSON file; nil remembers nothing beyond the process.
-    public init(path: String?) { self.path = path }
+    /// - Parameter path: a JSON file; nil keeps measurements in memory only.
+    package init(path: String?) { self.path = path }
 
-    /// Remembers in the user's cache folder (`XDG_CACHE_HOME`, or `~/.cache`), in `zoetrope/kernels.json`. Nil where
-    /// the environment says `ZOETROPE_TUNING=off`: features are then the same to the last bit on all machines of
-    /// one kind, whatever is measured.
-    public static let standard: KernelTuning? = {
+    /// Saved as `zoetrope/kernels.json` in the user's cache folder (`XDG_CACHE_HOME`, or `~/.cache`). Nil if the
+    /// environment has `ZOETROPE_TUNING=off`: features are then bit-identical on all machines of one kind.
+    package static let standard: KernelTuning? = {
         if ProcessInfo.processInfo.environment["ZOETROPE_TUNING"] == "off" { return nil }
         return KernelTuning(path: UserCache.folder + "/kernels.json")
     }()
 
-    /// Lets one thread at a time make a plan: the first measures and checks what the others then know.
+    /// Serialises the compilation of plans, so that the first thread's measurements are reused by the others.
     func serially<Result>(_ body: () throws -> Result) rethrows -> Result {
         try oneAtATime.withLock(body)
     }
 
-    /// Looks up or adds something, which is kept at once.
+    /// Reads or changes measurements; changes are saved at once.
     func withMeasured<Result>(_ body: (inout Measured) throws -> Result) rethrows -> Result {
         try state.withLock { state in
             var measured = state.measured ?? load()
@@ -56,9 +54,9 @@ public final class KernelTuning: Sendable {
         }
     }
 
-    /// Answers questions in their order, on all cores, until that many seconds of a core are spent. What was found is
-    /// kept every half second.
-    func measure(_ questions: [KernelQuestion], atMost budget: Double) throws {
+    /// Measures kernels in order on all cores until the budget of core seconds is spent. Results are saved every half
+    /// second.
+    func measure(_ questions: [ConvolutionBenchmark], atMost budget: Double) throws {
         let spent = Guarded(0.0)
         _ = try onAllCores(questions.count) {
             let bench = try KernelBench()
@@ -102,7 +100,7 @@ public final class KernelTuning: Sendable {
 
     private func load() -> Measured { loadAll()[Self.machine] ?? Measured() }
 
-    /// Adds to what other processes may have written meanwhile.
+    /// Merges with what other processes have written meanwhile.
     private func save(_ measured: Measured) {
         guard let path else { return }
         var all = loadAll()

@@ -1,25 +1,24 @@
 import NeuralNetwork
 
-/// How alike a network's layers are in two arithmetics, for the same pictures.
-public struct LayerAgreement: Sendable, Equatable, Encodable {
-    /// The layer's name.
-    public let layer: String
-    /// The cosine of its output to that in `f32`, everything before it in the other arithmetic too.
-    public let cosine: Double
+/// Cosine similarity of a network's layers in two precisions for the same images.
+package struct LayerAgreement: Sendable, Equatable, Encodable {
+    package let layer: String
+    /// Cosine similarity of the layer's output to that in `f32`, with all earlier layers in the other precision too.
+    package let cosine: Double
 
-    /// Every layer in order.
+    /// Compares every layer in order.
     ///
     /// - `output`: a name in `graph.outputs`.
-    /// - `pixels`: pictures `[count, height, width, 3]`, count at most `batch`.
+    /// - `pixels`: images `[count, height, width, 3]`, count at most `batch`.
     /// - Throws: as `InferencePlan`.
-    public static func layers(
+    package static func layers(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, normalization: PixelNormalization,
         arithmetic: Arithmetic, pixels: [UInt8]
     ) throws -> [LayerAgreement] {
         func plan(_ arithmetic: Arithmetic) throws -> InferencePlan {
             try InferencePlan(graph: graph, output: output, batch: batch, weights: weights, arithmetic: arithmetic)
         }
-        // One plan alive at a time, and of its numbers only what the comparison needs.
+        // Only one plan exists at a time, and only the values needed for the comparison are kept.
         var exact: [String: [Float]] = [:]
         try plan(.f32).trace(pixels: pixels, normalization: normalization) { exact[$0] = $1 }
         var result: [LayerAgreement] = []

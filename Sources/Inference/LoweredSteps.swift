@@ -22,18 +22,19 @@ extension Lowering.Step {
     }
 }
 
-/// A convolution with what was fused into it.
+/// A convolution with the operations fused into it.
 struct ConvolutionStep {
     let name: String
     let options: Convolution
-    /// Weight, then bias where there is one: indices into `Graph.parameters`. None for a depthwise convolution of ones.
+    /// Indices of weight and optional bias in `Graph.parameters`. Empty for a depthwise convolution with constant
+    /// weights of 1.
     let parameters: [Int]
     let input: Lowering.Value
     let output: Lowering.Value
     var normalization: (parameters: [Int], epsilon: Float, hasScale: Bool)?
-    /// A learned factor for each channel: an index into `Graph.parameters`.
+    /// Index of a learned per-channel factor in `Graph.parameters`.
     var factor: Int?
-    /// The value it is added to, in place.
+    /// The value to which the output is added, in place.
     var accumulated: Lowering.Value?
     var activation: Activation?
 
@@ -45,12 +46,11 @@ struct ConvolutionStep {
         self.output = output
     }
 
-    /// Nothing fused yet.
     var isBare: Bool { normalization == nil && factor == nil && accumulated == nil && activation == nil }
 
     func reads(_ value: Lowering.Value) -> Bool { input == value }
 
-    /// oneDNN's dimensions for weights of the published shape.
+    /// oneDNN's weight dimensions for weights of the published shape.
     func weightDimensions(_ shape: [Int]) -> [Int] {
         var kernel = shape.count == 2 ? [1, 1] : Array(shape[2...])
         if kernel.count == 3, !options.window.reachesOverFrames { kernel.removeFirst() }
@@ -60,7 +60,7 @@ struct ConvolutionStep {
 }
 
 extension Window {
-    /// Whether it is more than a window over one picture.
+    /// Whether the window spans several frames.
     package var reachesOverFrames: Bool { time != .frame }
 }
 
@@ -77,20 +77,20 @@ struct PoolingStep {
     let window: Window
 }
 
-/// What oneDNN has no primitive for: computed in `f32` on rows of channels, one after the other.
+/// Operations without a oneDNN primitive, computed in `f32` on rows of channels.
 enum RowOperation {
-    /// Puts tokens in front, and adds positions.
+    /// Prepends tokens and adds position embeddings.
     case tokens(TokenTable)
-    /// Query, key and value side by side; as many queries as the output has rows.
+    /// Query, key and value concatenated; as many queries as the output has rows.
     case attention(heads: Int)
-    /// Key and value side by side, and one learned query.
+    /// Key and value concatenated, and one learned query.
     case latentAttention(heads: Int)
-    /// Mean over the rows from `first` on.
+    /// Mean over the rows from `first`.
     case mean(first: Int)
-    /// As many rows as the output has, from `first` on.
+    /// The output's number of rows, from `first`.
     case slice(first: Int)
     case function(NumberFunction)
-    /// Of each row, these numbers.
+    /// Selects these elements of each row.
     case gather([Int])
     case responseNormalization(epsilon: Float)
     case groupNormalization(groups: Int, epsilon: Float)

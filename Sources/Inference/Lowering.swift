@@ -1,10 +1,9 @@
 import NeuralNetwork
 
-/// A graph turned into the few steps that the CPU executes, with everything fused that can be:
-/// batch normalisation into the convolution before it, then residual sum and activation into the same
-/// convolution's epilogue.
+/// A graph lowered to the steps that the CPU executes, with operations fused: batch normalisation into the preceding
+/// convolution, then residual sum and activation into that convolution's epilogue.
 struct Lowering {
-    /// A value some step makes: an index into `shapes`.
+    /// A step's output: an index into `shapes`.
     typealias Value = Int
 
     enum Step {
@@ -13,7 +12,7 @@ struct Lowering {
         case activation(name: String, Activation, input: Value, output: Value)
         case binary(name: String, BinaryOperation, first: Value, second: Value, output: Value)
         case concatenation(name: String, inputs: [Value], output: Value)
-        /// Over the channels of each pixel: weight and bias, indices into `Graph.parameters`.
+        /// Layer normalisation over the channels of each pixel: weight and bias, indices into `Graph.parameters`.
         case normalization(name: String, epsilon: Float, parameters: [Int], input: Value, output: Value)
         case rows(name: String, RowOperation, parameters: [Int], input: Value, output: Value)
     }
@@ -26,7 +25,7 @@ struct Lowering {
     private let graph: Graph
     private var value: [Graph.NodeID: Value] = [:]
     private var consumers: [Graph.NodeID: [Int]] = [:]
-    /// Nodes of which nobody reads more than the first token.
+    /// Nodes of which only the first token is read.
     private let firstTokenOnly: Set<Graph.NodeID>
     private var firstTokens: [Graph.NodeID: Value] = [:]
 
@@ -53,7 +52,7 @@ struct Lowering {
         case .convolution(let options):
             return appendConvolution(id, node, options, input: value[input]!)
         case .linear:
-            // A linear layer over a flattened image would need its weights permuted; nobody asks for one yet.
+            // A linear layer after flattening would need permuted weights; no supported network has one.
             if graph[input].operation == .flatten { throw PlanError.unsupported(node: node.name) }
             let whole = Convolution(
                 outChannels: node.shape.rowSize, window: Window(kernel: Extent(1)), hasBias: node.parameters.count > 1)
@@ -110,7 +109,7 @@ struct Lowering {
         }
     }
 
-    /// What a node does with rows; nil for operations of sequences, which are not planned.
+    /// The row operation of a node; nil for sequence operations, which inference plans do not support.
     private func rowOperation(_ node: Graph.Node) -> RowOperation? {
         switch node.operation {
         case .function(let function): .function(function)
@@ -139,8 +138,8 @@ struct Lowering {
         }
     }
 
-    /// A residual sum becomes "accumulate into the other branch's memory" where that memory is free to
-    /// be overwritten: nobody reads it after the convolution that ends the later branch.
+    /// A residual sum accumulates into the other branch's memory if that may be overwritten: no step reads it after the
+    /// convolution that ends the later branch.
     private mutating func lowerAdd(_ id: Graph.NodeID, _ node: Graph.Node) -> Value {
         let branches = [(node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])]
             .sorted { value[$0.0]! > value[$1.0]! }
@@ -162,7 +161,7 @@ struct Lowering {
 
     // MARK: - Tokens
 
-    /// The shape of a node's value as far as somebody reads it.
+    /// The part of a node's shape that is read.
     private func shape(of id: Graph.NodeID) -> Graph.Shape {
         if firstTokenOnly.contains(id), case .tokens(_, let size) = graph[id].shape {
             return .tokens(count: 1, size: size)
@@ -170,12 +169,12 @@ struct Lowering {
         return graph[id].shape
     }
 
-    /// What `reader` reads of a node's value: all of it, or its first token.
+    /// The value that `reader` reads of a node: all rows, or only the first token.
     private mutating func rows(_ id: Graph.NodeID, for reader: Graph.NodeID) -> Value {
         firstTokenOnly.contains(reader) ? firstToken(of: id) : value[id]!
     }
 
-    /// What an operation on rows reads: those that look at all tokens read them all.
+    /// The value that a row operation reads: operations over all tokens read all rows.
     private mutating func rows(_ id: Graph.NodeID, for reader: Graph.NodeID, _ operation: RowOperation) -> Value {
         switch operation {
         case .gather, .function: return rows(id, for: reader)
@@ -202,7 +201,7 @@ struct Lowering {
         }
     }
 
-    /// The step that made `node`'s value, where `node` has one reader only.
+    /// The step that computed `node`'s value, if the node has only one reader.
     private func fusible(_ node: Graph.NodeID) -> Step? {
         guard consumers[node]!.count == 1 else { return nil }
         return steps.first { $0.output == value[node]! }
@@ -218,7 +217,7 @@ struct Lowering {
         }
     }
 
-    /// A normalisation with no convolution before it: a depthwise one of ones, which takes it in.
+    /// A normalisation without a preceding convolution is folded into a depthwise convolution with weights of 1.
     private mutating func appendNormalization(
         _ id: Graph.NodeID, _ node: Graph.Node, _ epsilon: Float, _ hasScale: Bool, input: Value
     ) -> Value {

@@ -1,15 +1,15 @@
 import NeuralNetwork
 
-/// Places buffers with known lifetimes into one arena so that those alive together never overlap.
+/// Places buffers with known lifetimes into one arena so that buffers alive at the same time never overlap.
 struct MemoryPlanner {
     struct Request {
         let bytes: Int
-        /// Steps during which the buffer holds something, ends included.
+        /// First to last step that uses the buffer, inclusive.
         var lifetime: ClosedRange<Int>
     }
 
-    /// Byte offset of each request, and the arena's size. Greedy by size: largest first, each at the
-    /// lowest offset free during its whole life (Pisarchyk and Lee 2020).
+    /// Byte offset of each request, and the arena's size. Greedy by size: largest first, each at the lowest offset that
+    /// is free during its lifetime (Pisarchyk and Lee 2020).
     static func place(_ requests: [Request], alignment: Int = 64) -> (offsets: [Int], bytes: Int) {
         var offsets = Array(repeating: 0, count: requests.count)
         var placed: [Int] = []

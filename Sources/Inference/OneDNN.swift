@@ -2,13 +2,12 @@ import COneDNN
 import Foundation
 import NeuralNetwork
 
-// Owners of COneDNN's handles. Each frees its handle exactly once; status codes become errors here.
+// Owners of COneDNN's handles. Each frees its handle exactly once and converts status codes into errors.
 
 /// A oneDNN call that failed.
 struct ArithmeticError: LocalizedError {
     let node: String
     let status: String
-    /// What happened, where, and what to do about it.
     var errorDescription: String? {
         "oneDNN cannot compute \(node): \(status). Try a smaller batch or another image size."
     }
@@ -18,31 +17,31 @@ package func check(_ status: Int32, _ node: String) throws {
     if status != 0 { throw ArithmeticError(node: node, status: String(cString: onednn_status_text(status))) }
 }
 
-/// Facts about the arithmetic library in use.
-public enum ArithmeticLibrary {
+/// The oneDNN version and its per-thread settings.
+package enum ArithmeticLibrary {
     /// Such as `oneDNN 2.6.3`.
-    public static var version: String {
+    package static var version: String {
         var text = [CChar](repeating: 0, count: 64)
         onednn_version_text(&text, text.count)
         return text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
     }
 
-    /// The instruction set code is generated for, such as `avx512_core_vnni`.
-    public static var instructionSet: String { String(cString: onednn_instruction_set()) }
+    /// The instruction set that oneDNN generates code for, such as `avx512_core_vnni`.
+    package static var instructionSet: String { String(cString: onednn_instruction_set()) }
 
-    /// Sets how many threads oneDNN uses for plans that the calling thread makes and runs.
-    public static func setThreadsOfCallingThread(_ count: Int) { onednn_set_threads(Int32(count)) }
+    /// Sets the number of oneDNN threads of plans that the calling thread creates and runs.
+    package static func setThreadsOfCallingThread(_ count: Int) { onednn_set_threads(Int32(count)) }
 
-    /// Runs a computation in which the calling thread treats numbers below 1e-38 as zero: gradients become so small, and
-    /// processors slow down a hundredfold. Afterwards the thread computes as before.
-    public static func flushingDenormals<Result>(_ body: () throws -> Result) rethrows -> Result {
+    /// Runs `body` with denormals flushed to zero in the calling thread: gradients become so small that processors slow
+    /// down a hundredfold. The previous mode is restored afterwards.
+    package static func flushingDenormals<Result>(_ body: () throws -> Result) rethrows -> Result {
         let control = onednn_flush_denormals()
         defer { onednn_restore_denormals(control) }
         return try body()
     }
 
-    /// The same for training with so many threads of oneDNN. The body makes and runs the thread's plans.
-    public static func training<Result>(threads: Int, _ body: () throws -> Result) rethrows -> Result {
+    /// As `flushingDenormals`, with `threads` oneDNN threads. `body` must create and run the plans.
+    package static func training<Result>(threads: Int, _ body: () throws -> Result) rethrows -> Result {
         try flushingDenormals {
             setThreadsOfCallingThread(threads)
             return try body()
@@ -50,7 +49,7 @@ public enum ArithmeticLibrary {
     }
 }
 
-/// An engine and a stream. Used by one thread at a time.
+/// A oneDNN engine and stream. Used by one thread at a time.
 package final class Context {
     package let handle: OpaquePointer
 
@@ -64,16 +63,16 @@ package final class Context {
 
     private var scratchpad = AlignedBuffer(bytes: 0)
 
-    /// Scratch space for a primitive that runs now; the next one gets the same.
+    /// Scratch space of the primitive that runs next; all primitives share it.
     package func scratchpad(bytes: Int) -> UnsafeMutableRawPointer {
         if scratchpad.bytes < bytes { scratchpad = AlignedBuffer(bytes: bytes) }
         return scratchpad.pointer
     }
 }
 
-/// How a tensor lies in memory.
+/// A tensor's memory descriptor.
 ///
-/// `@unchecked Sendable`: what the handle stands for is never changed, oneDNN only reads it.
+/// `@unchecked Sendable`: oneDNN only reads the descriptor, which is never changed.
 package final class Layout: @unchecked Sendable {
     package let handle: OpaquePointer
 
@@ -95,12 +94,11 @@ package final class Layout: @unchecked Sendable {
     static func == (first: Layout, second: Layout) -> Bool { onednn_layout_equal(first.handle, second.handle) }
 }
 
-/// One oneDNN primitive.
 package final class Primitive {
     package let handle: OpaquePointer
     package let name: String
 
-    /// `make` is one of COneDNN's `_create` functions.
+    /// - Parameter make: one of COneDNN's `_create` functions.
     package init(_ name: String, _ make: (UnsafeMutablePointer<OpaquePointer?>) -> Int32) throws {
         var created: OpaquePointer?
         try check(make(&created), name)
@@ -110,12 +108,12 @@ package final class Primitive {
 
     deinit { onednn_operation_destroy(handle) }
 
-    /// The layouts the primitive settled on.
+    /// The layouts that the primitive chose.
     var source: Layout { Layout(owning: onednn_operation_source(handle)) }
     var destination: Layout { Layout(owning: onednn_operation_destination(handle)) }
     var weights: Layout? { onednn_operation_weights(handle).map(Layout.init(owning:)) }
     package var scratchpadBytes: Int { onednn_operation_scratchpad_bytes(handle) }
-    /// The kernel oneDNN chose, such as `jit:avx512_core`.
+    /// The implementation that oneDNN chose, such as `jit:avx512_core`.
     var kernel: String { String(cString: onednn_operation_kernel(handle)) }
 
     package func bind(
@@ -126,7 +124,6 @@ package final class Primitive {
         try check(onednn_operation_bind(handle, source, second, weights, bias, destination, scratchpad), name)
     }
 
-    /// For a concatenation.
     func bind(
         sources: [UnsafeMutableRawPointer], destination: UnsafeMutableRawPointer, scratchpad: UnsafeMutableRawPointer?
     ) throws {
@@ -139,8 +136,8 @@ package final class Primitive {
     }
 }
 
-/// Memory aligned to a cache line, as the kernels like it. Much of it goes back to the system when it is not needed any
-/// more, which `free` does not promise.
+/// Memory aligned to a cache line. Large buffers are mapped, so that they return to the system at once when freed,
+/// which `free` does not guarantee.
 package final class AlignedBuffer {
     package let pointer: UnsafeMutableRawPointer
     let bytes: Int

@@ -4,14 +4,14 @@ import Foundation
 import NeuralNetwork
 import Synchronization
 
-/// Convolution weights, batch normalisation folded in, in the memory layout the kernels ask for.
+/// Convolution weights with batch normalisation folded in, in the memory layout of the kernels.
 ///
-/// Made once and shared by the plans of all workers: the first plan that needs a layer packs it, the
-/// others wait and use the same bytes. The source is read one parameter at a time, so that loading a
-/// network takes little more memory than the packed weights themselves.
-public final class PackedWeights: Sendable {
-    /// What tells these weights from others, such as a digest of the file; nil where nothing is known.
-    public let identity: String?
+/// Shared by the plans of all workers: the first plan that needs a layer packs it, the others wait and use the same
+/// bytes. The source is read one parameter at a time, so that loading takes little more memory than the packed weights
+/// themselves.
+package final class PackedWeights: Sendable {
+    /// Identifies the weights, such as a digest of the file; nil if unknown.
+    package let identity: String?
     package let source: any ParameterSource
     let state = Guarded(State())
     let packing = NSLock()
@@ -19,69 +19,69 @@ public final class PackedWeights: Sendable {
     struct State {
         var layers: [Layer] = []
         var tables: [Table] = []
-        /// What one step of eight-bit weights is worth, for each filter, by layer.
+        /// int8 scales of the weights, per output channel, by layer.
         var scales: [String: [Float]] = [:]
         /// Read for their scales, and about to be packed.
         var pending: [String: (Tensor, [Float])] = [:]
     }
 
-    /// Nothing is read before a plan needs it.
-    public init(_ source: any ParameterSource, identity: String? = nil) {
+    /// Weights are read when a plan needs them.
+    package init(_ source: any ParameterSource, identity: String? = nil) {
         self.source = source
         self.identity = identity
     }
 
-    /// The same weights, packed by nobody yet.
+    /// The same source without packed weights.
     func unpacked() -> PackedWeights { PackedWeights(source, identity: identity) }
 
-    /// A layer as wanted, which is not kept where nobody packed it before.
+    /// Returns a layer. It is not kept if it had to be packed for this call.
     func layer(_ request: Request, in graph: Graph, _ context: Context) throws -> Layer {
         try state.withLock { $0.layers.first(where: request.fits) } ?? packed(request, in: graph, context)
     }
 
     /// One layer's weights and bias.
     ///
-    /// `@unchecked Sendable`: the buffers are filled before the value leaves `PackedWeights` and are
-    /// only read afterwards (oneDNN takes weights as input arguments); `layout` is immutable.
+    /// `@unchecked Sendable`: the buffers are filled before the value leaves `PackedWeights` and are only read
+    /// afterwards (oneDNN takes weights as input arguments); `layout` is immutable.
     struct Layer: @unchecked Sendable {
         let name: String
         let layout: Layout
-        /// Of the input, where the weights have eight bits; else 1.
+        /// Scale of the int8 input, or 1 if the layer is not quantised.
         let sourceScale: Float
-        let tap: Request.Tap?
+        let tap: Request.TemporalOffset?
         let weights: AlignedBuffer
         let bias: AlignedBuffer
-        /// Whether every weight and bias is a finite number.
+        /// Whether every weight and bias is finite.
         let isFinite: Bool
     }
 
-    /// Bytes held so far.
-    public var bytes: Int {
+    /// Size of all packed weights.
+    package var bytes: Int {
         state.withLock { state in
             state.layers.reduce(0) { $0 + $1.weights.bytes + $1.bias.bytes }
                 + state.tables.reduce(0) { $0 + $1.values.bytes }
         }
     }
 
-    /// Layers read so far that hold NaN or infinity.
-    public var nonFiniteLayers: [String] {
+    /// Names of the layers read so far that hold NaN or infinity.
+    package var nonFiniteLayers: [String] {
         state.withLock { state in
             state.layers.filter { !$0.isFinite }.map(\.name) + state.tables.filter { !$0.isFinite }.map(\.name)
         }
     }
 
-    /// What a plan needs of a layer.
+    /// The layout in which a plan needs a layer.
     struct Request: Sendable {
         let step: ConvolutionStep
         let layout: Layout
-        /// Where the layout has eight-bit elements, what one step of the input is worth.
+        /// Scale of the int8 input, if the layout has int8 elements.
         let sourceScale: Float
-        /// One place of a window over frames, where it is computed by itself.
-        var tap: Tap?
+        /// The temporal offset whose weights are packed separately.
+        var tap: TemporalOffset?
 
-        struct Tap: Equatable {
+        struct TemporalOffset: Equatable {
             let index: Int
-            /// One of the places adds it.
+            /// True for one of the offsets, which adds the bias.
             let hasBias: Bool
         }
 
@@ -91,7 +91,7 @@ public final class PackedWeights: Sendable {
         }
     }
 
-    /// The layers as wanted. What nobody packed before is packed now, on all cores.
+    /// Returns the requested layers; missing ones are packed now, on all cores.
     func layers(_ requests: [Request], in graph: Graph) throws -> [Layer] {
         try packing.withLock {
             let packed = state.withLock { $0.layers }
@@ -137,7 +137,7 @@ public final class PackedWeights: Sendable {
             isFinite: isFinite)
     }
 
-    /// Finds the scales of layers that `scales` will be asked for, on all cores.
+    /// Computes the scales of layers in advance, on all cores.
     func prepareScales(_ steps: [ConvolutionStep], in graph: Graph) throws {
         try packing.withLock {
             let known = state.withLock { Set($0.scales.keys) }
@@ -155,7 +155,7 @@ public final class PackedWeights: Sendable {
         }
     }
 
-    /// What one step of a layer's eight-bit weights is worth, for each filter.
+    /// int8 scales of a layer's weights, per output channel.
     func scales(_ step: ConvolutionStep, in graph: Graph) throws -> [Float] {
         try state.withLock { state in
             if let known = state.scales[step.name] { return known }
@@ -167,7 +167,7 @@ public final class PackedWeights: Sendable {
         }
     }
 
-    /// So that each filter's largest weight is 127.
+    /// Symmetric scales: each filter's largest magnitude becomes 127.
     private static func scales(of weights: Tensor) -> [Float] {
         let stride = weights.count / weights.shape[0]
         return weights.values.withUnsafeBufferPointer { values in
@@ -212,7 +212,7 @@ public final class PackedWeights: Sendable {
 }
 
 extension Tensor {
-    /// Of weights `[out, in, frames, height, width]`, those for one frame: `[out, in, height, width]`.
+    /// Of weights `[out, in, frames, height, width]`, those at one temporal offset: `[out, in, height, width]`.
     fileprivate func frame(_ index: Int) -> Tensor {
         let (frames, size) = (shape[2], shape[3] * shape[4])
         var values: [Float] = []

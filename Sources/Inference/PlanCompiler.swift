@@ -1,7 +1,7 @@
 import COneDNN
 import NeuralNetwork
 
-/// Turns lowered steps into oneDNN primitives with their layouts, and says which buffers they need when.
+/// Compiles lowered steps to oneDNN primitives with their layouts, and records the lifetimes of their buffers.
 struct PlanCompiler {
     enum Buffer: Equatable {
         case input
@@ -17,24 +17,24 @@ struct PlanCompiler {
         let destination: Buffer
         var layer: PackedWeights.Request?
         var table: PackedWeights.TableRequest?
-        /// Bytes from the start of source and destination, for a part of them.
+        /// Byte offsets into source and destination, for an operation on part of them.
         var offsets = (source: 0, destination: 0)
-        /// How an output that a convolution may read lies in memory, for calibration.
-        var observed: (layout: Layout, quantum: Quantum?, value: Lowering.Value)?
+        /// Layout of the output if calibration observes it.
+        var observed: (layout: Layout, quantum: QuantizationParameters?, value: Lowering.Value)?
     }
 
-    /// A value's memory, layout, and what its elements mean where they are whole numbers.
+    /// A value's memory, layout and quantisation.
     struct Placed {
         let buffer: Buffer
         let layout: Layout
-        var quantum: Quantum?
+        var quantum: QuantizationParameters?
     }
 
     let graph: Graph
     let batch: Int
     let context: Context
     let weights: PackedWeights
-    /// Of the values that are no whole numbers.
+    /// Element type of values that are not quantised.
     let element: onednn_element
     let quantization: Quantization?
     /// Nil leaves kernels and formats to oneDNN.
@@ -42,7 +42,7 @@ struct PlanCompiler {
 
     private var operations: [Operation] = []
     private var values: [Lowering.Value: Placed] = [:]
-    /// Values in other layouts or elements than the step gave that made them.
+    /// Values converted to other layouts or element types than their step produced.
     private var copies: [Lowering.Value: [Placed]] = [:]
     private(set) var shapes: [ImageShape] = []
     private var input: Lowering.Value = 0
@@ -128,8 +128,10 @@ struct PlanCompiler {
         if operation == .multiply { operations[operations.count - 1].observed = (primitive.destination, nil, output) }
     }
 
-    /// Channels times their gates, for readers of whole numbers.
-    private mutating func gate(_ name: String, _ first: Int, _ second: Int, _ quantum: Quantum, output: Int) throws {
+    /// Channels multiplied by their gates, for int8 readers.
+    private mutating func gate(
+        _ name: String, _ first: Int, _ second: Int, _ quantum: QuantizationParameters, output: Int
+    ) throws {
         let plain = try layout(first, ONEDNN_CHANNELS_LAST, ONEDNN_F32)
         let source = try converted(first, to: plain, nil, name)
         let gates = try converted(second, to: layout(second, ONEDNN_CHANNELS_LAST, ONEDNN_F32), nil, name)
@@ -163,13 +165,13 @@ struct PlanCompiler {
         values[output] = Placed(buffer: destination, layout: primitive.destination, quantum: quantum)
     }
 
-    /// The value with the channels of a pixel side by side, for what has no kernel where formats are mixed.
+    /// The value in channels last, for kernels that do not support mixed formats.
     private mutating func channelsLast(_ value: Lowering.Value, _ name: String) throws -> Placed {
         try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, element), nil, name)
     }
 
-    /// The memory of a value that nobody reads any more after this step, to write the step's output into: half
-    /// the traffic of a fresh buffer.
+    /// The memory of a value that is not read after this step, for the step's output: this halves the memory traffic of
+    /// a fresh buffer.
     func overwritable(_ placed: Placed, _ value: Lowering.Value, at index: Int) -> Buffer? {
         guard case .arena = placed.buffer, lastUse[value] == index else { return nil }
         return placed.buffer
@@ -177,8 +179,8 @@ struct PlanCompiler {
 
     // MARK: - Values
 
-    /// How a value is kept where it is kept in eight bits.
-    func storedQuantum(_ value: Lowering.Value) -> Quantum? {
+    /// Quantisation of a value that is stored in int8, or nil.
+    func storedQuantum(_ value: Lowering.Value) -> QuantizationParameters? {
         guard let quantization, quantization.stored.contains(value) else { return nil }
         return quantization.quantum[value]
     }
@@ -187,7 +189,7 @@ struct PlanCompiler {
         try Layout(shapes[value].dimensions(batch: batch, withFrames: false), format, element)
     }
 
-    /// The bytes of channels last, seen with frames as a dimension of their own.
+    /// A channels-last layout with frames as a dimension of their own.
     func framesLayout(_ value: Lowering.Value, _ element: onednn_element) throws -> Layout {
         try Layout(shapes[value].dimensions(batch: batch, withFrames: true), ONEDNN_CHANNELS_LAST, element)
     }
@@ -196,7 +198,7 @@ struct PlanCompiler {
 
     func placed(_ value: Lowering.Value) -> Placed { values[value]! }
 
-    /// The value as numbers that need no scale, in whatever format it lies.
+    /// The value as unquantised elements, in its current format.
     mutating func float(
         _ value: Lowering.Value, _ name: String, _ element: onednn_element? = nil
     ) throws -> Placed {
@@ -206,14 +208,14 @@ struct PlanCompiler {
         return try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, element), nil, name)
     }
 
-    /// The value as whole numbers.
-    mutating func whole(_ value: Lowering.Value, _ quantum: Quantum, _ name: String) throws -> Placed {
+    /// The value in int8.
+    mutating func whole(_ value: Lowering.Value, _ quantum: QuantizationParameters, _ name: String) throws -> Placed {
         try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, quantum.element), quantum, name)
     }
 
-    /// The value in that layout and meaning; a copy where it is kept otherwise.
+    /// The value in that layout and quantisation; a converted copy if it is stored differently.
     mutating func converted(
-        _ value: Lowering.Value, to layout: Layout, _ quantum: Quantum?, _ name: String
+        _ value: Lowering.Value, to layout: Layout, _ quantum: QuantizationParameters?, _ name: String
     ) throws -> Placed {
         for placed in [values[value]!] + (copies[value] ?? [])
         where placed.layout == layout && placed.quantum == quantum { return placed }
@@ -235,7 +237,7 @@ struct PlanCompiler {
 
     mutating func append(
         _ primitive: Primitive, _ source: Placed, second: Buffer? = nil, into existing: Buffer? = nil,
-        layer: PackedWeights.Request? = nil, quantum: Quantum? = nil, output: Lowering.Value
+        layer: PackedWeights.Request? = nil, quantum: QuantizationParameters? = nil, output: Lowering.Value
     ) {
         append(
             primitive, source, second: second, into: existing, layout: primitive.destination, layer: layer,
@@ -245,7 +247,7 @@ struct PlanCompiler {
     mutating func append(
         _ kernel: any PlanKernel, _ source: Placed, second: Buffer? = nil, into existing: Buffer? = nil,
         layout: Layout, layer: PackedWeights.Request? = nil, table: PackedWeights.TableRequest? = nil,
-        quantum: Quantum? = nil, output: Lowering.Value
+        quantum: QuantizationParameters? = nil, output: Lowering.Value
     ) {
         touch(source.buffer)
         if let existing { touch(existing) }
@@ -259,7 +261,7 @@ struct PlanCompiler {
     }
 
     private mutating func appendReorder(
-        _ name: String, _ source: Placed, to layout: Layout, _ quantum: Quantum?, _ destination: Buffer
+        _ name: String, _ source: Placed, to layout: Layout, _ quantum: QuantizationParameters?, _ destination: Buffer
     ) throws {
         touch(source.buffer)
         let factor = (source.quantum?.scale ?? 1) / (quantum?.scale ?? 1)
@@ -271,32 +273,32 @@ struct PlanCompiler {
         operations.append(Operation(kernel: primitive, sources: [source.buffer], destination: destination))
     }
 
-    /// A step that works on a part of buffers that are there.
+    /// Appends a step on part of existing buffers.
     mutating func append(part operation: Operation) {
         for buffer in operation.sources + [operation.destination] { touch(buffer) }
         operations.append(operation)
     }
 
-    /// Changes what the last step made, which is then what calibration looks at.
+    /// Appends a step that changes the last step's output in place; calibration then observes the changed value.
     mutating func appendInPlace(_ kernel: any PlanKernel, _ value: Lowering.Value) {
         let (buffer, observed) = (values[value]!.buffer, ignoreLast())
         append(part: Operation(kernel: kernel, sources: [buffer], destination: buffer))
         operations[operations.count - 1].observed = observed
     }
 
-    /// What the last step leaves is not yet what calibration looks at.
+    /// Excludes the last step's output from calibration, and returns what would have been observed.
     @discardableResult
-    mutating func ignoreLast() -> (layout: Layout, quantum: Quantum?, value: Lowering.Value)? {
+    mutating func ignoreLast() -> (layout: Layout, quantum: QuantizationParameters?, value: Lowering.Value)? {
         defer { operations[operations.count - 1].observed = nil }
         return operations[operations.count - 1].observed
     }
 
-    /// What the last step leaves is a value that calibration looks at.
-    mutating func observeLast(_ layout: Layout, _ value: Lowering.Value, quantum: Quantum? = nil) {
+    /// Makes calibration observe the last step's output.
+    mutating func observeLast(_ layout: Layout, _ value: Lowering.Value, quantum: QuantizationParameters? = nil) {
         operations[operations.count - 1].observed = (layout, quantum, value)
     }
 
-    /// Where a value lies that several steps make together.
+    /// Sets the memory of a value that several steps write together.
     mutating func place(_ value: Lowering.Value, _ placed: Placed) { values[value] = placed }
 
     mutating func newBuffer(_ bytes: Int) -> Buffer {
@@ -304,7 +306,7 @@ struct PlanCompiler {
         return .arena(buffers.count - 1)
     }
 
-    /// The operation about to be appended reads or writes the buffer.
+    /// Extends the buffer's lifetime to the operation about to be appended.
     private mutating func touch(_ buffer: Buffer) {
         guard case .arena(let index) = buffer else { return }
         buffers[index].lifetime = buffers[index].lifetime.lowerBound...operations.count

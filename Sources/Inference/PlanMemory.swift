@@ -1,6 +1,6 @@
 import NeuralNetwork
 
-/// Where a plan's values lie.
+/// The memory of a plan's values.
 struct PlanMemory {
     private let arena: AlignedBuffer
     private let offsets: [Int]
@@ -8,10 +8,9 @@ struct PlanMemory {
     private let input: AlignedBuffer
     private let output: AlignedBuffer
 
-    /// All together.
     var bytes: Int { arena.bytes + scratchpad.bytes + input.bytes + output.bytes }
 
-    init(_ parts: PlanParts) {
+    init(_ parts: CompiledPlan) {
         let place = MemoryPlanner.place(parts.compiler.buffers)
         offsets = place.offsets
         arena = AlignedBuffer(bytes: place.bytes)
@@ -45,7 +44,7 @@ struct PlanMemory {
         case let primitive as Primitive where sources.count > 1:
             try primitive.bind(sources: sources, destination: destination, scratchpad: scratchpad.pointer)
         case let primitive as Primitive:
-            // Of a layer normalisation: scales, then as many shifts.
+            // A layer normalisation's table holds the scales, then as many shifts.
             try primitive.bind(
                 source: sources[0], second: operation.second.map(pointer),
                 weights: layer?.weights.pointer ?? table?.values.pointer,
@@ -55,7 +54,7 @@ struct PlanMemory {
         }
     }
 
-    /// Writes pictures to the input, and zeros behind them.
+    /// Writes images to the input and fills the rest of the batch with zeros.
     func fill(_ pictures: [[UInt8]], _ normalization: PixelNormalization) -> UnsafeMutablePointer<Float> {
         let numbers = input.pointer.assumingMemoryBound(to: Float.self)
         var written = 0
@@ -67,15 +66,15 @@ struct PlanMemory {
         return numbers
     }
 
-    /// The first numbers of the output.
+    /// The first elements of the output.
     func output(_ shape: [Int]) -> Tensor {
         let numbers = output.pointer.assumingMemoryBound(to: Float.self)
         return Tensor(shape: shape, values: Array(UnsafeBufferPointer(start: numbers, count: shape.reduce(1, *))))
     }
 }
 
-extension PlanParts {
-    /// Runs the plan once; no more than one layer's weights are in memory besides those that others have laid out.
+extension CompiledPlan {
+    /// Runs the plan once while packing one layer's weights at a time, besides those that are already packed.
     ///
     /// - Parameter pixels: of a whole batch.
     func runOnce(_ pixels: [UInt8], _ normalization: PixelNormalization, _ weights: PackedWeights) throws -> Tensor {
@@ -85,7 +84,7 @@ extension PlanParts {
         for operation in operations {
             let layer = try operation.layer.map { try weights.layer($0, in: compiler.graph, context) }
             try memory.bind(operation, layer: layer, table: operation.table == nil ? nil : tables.next())
-            // The kernel knows only where the weights lie.
+            // The kernel holds only a pointer to the weights.
             try withExtendedLifetime(layer) { try operation.kernel.execute(in: context) }
         }
         return memory.output([batch] + outputShape)

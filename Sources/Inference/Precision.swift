@@ -1,22 +1,22 @@
 import COneDNN
 import NeuralNetwork
 
-/// The numbers a network computes with.
-public enum Precision: String, Sendable, CaseIterable, Codable {
-    /// IEEE 754 single precision, as the networks were trained.
+/// Arithmetic precision of a network.
+package enum Precision: String, Sendable, CaseIterable, Codable {
+    /// IEEE 754 single precision, in which the networks were trained.
     case f32
-    /// Eight bits of exponent, seven of fraction; sums are kept in `f32`.
+    /// bfloat16: eight exponent and seven fraction bits; accumulates in `f32`.
     case bf16
-    /// Whole numbers of eight bits times a scale for each filter and each layer's output; sums are exact.
+    /// Quantised integers with a scale per filter and per layer output; accumulates in int32.
     case int8
-    /// IEEE 754 half precision, on a GPU; sums are kept in `f32`.
+    /// IEEE 754 half precision, on a GPU; accumulates in `f32`.
     case f16
-    /// `f32` whose products round their factors to ten bits of fraction, on a GPU.
+    /// `f32` whose products round their factors to ten fraction bits, on a GPU.
     case tf32
 
-    /// Whether this processor has instructions for it. Elsewhere `bf16` would be slower than `f32`, and `int8`
-    /// would overflow; `f16` and `tf32` are for GPUs.
-    public var isNative: Bool {
+    /// Whether this processor has instructions for it. Otherwise `bf16` is slower than `f32`, and `int8` overflows;
+    /// `f16` and `tf32` are for GPUs.
+    package var isNative: Bool {
         switch self {
         case .f32: true
         case .f16, .tf32: false
@@ -26,13 +26,12 @@ public enum Precision: String, Sendable, CaseIterable, Codable {
     }
 }
 
-/// A precision with all it needs.
-public enum Arithmetic: Sendable, Equatable {
+/// A precision, with its calibration if it has one.
+package enum Arithmetic: Sendable, Equatable {
     case f32, bf16
     case int8(Calibration)
 
-    /// Which precision it is.
-    public var precision: Precision {
+    package var precision: Precision {
         switch self {
         case .f32: .f32
         case .bf16: .bf16
@@ -41,23 +40,21 @@ public enum Arithmetic: Sendable, Equatable {
     }
 }
 
-/// What whole numbers of eight bits stand for in each layer of one network: found by looking at what its layers
-/// give for typical pictures.
-public struct Calibration: Sendable, Equatable, Codable {
-    /// The largest magnitude that a layer's output can express, by the layer's name; larger ones are cut off.
-    public var ranges: [String: Float]
-    /// Layers that compute in `f32` because too much would be lost.
-    public var kept: [String]
-    /// What the products of attention are computed in; nil is `f32`.
-    public var attention: Precision?
+/// Calibrated int8 activation ranges of one network, determined from its layers' outputs for typical images.
+package struct Calibration: Sendable, Equatable, Codable {
+    /// Largest representable magnitude of a layer's output, by the layer's name; larger values are clipped.
+    package var ranges: [String: Float]
+    /// Layers that stay in `f32` to preserve accuracy.
+    package var kept: [String]
+    /// Precision of the attention products; nil is `f32`.
+    package var attention: Precision?
 
-    /// All parts, as they are.
-    public init(ranges: [String: Float], kept: [String] = [], attention: Precision? = nil) {
+    package init(ranges: [String: Float], kept: [String] = [], attention: Precision? = nil) {
         self.ranges = ranges
         self.kept = kept
         self.attention = attention
     }
 
-    /// The name in `ranges` of the network's own input.
+    /// Key in `ranges` of the network's input.
     static let input = "input"
 }

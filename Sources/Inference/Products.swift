@@ -3,7 +3,7 @@ import COneDNN
 /// Row-major C[m,n] = op(A)·op(B) + beta·C through oneDNN, in the calling thread.
 ///
 /// - Parameters:
-///   - rowStrideA: numbers from one stored row of A to the next; nil where rows are dense.
+///   - rowStrideA: elements from one stored row of A to the next; nil if rows are contiguous.
 ///   - rowStrideB: the same of B.
 ///   - rowStrideC: the same of C.
 package func multiply(
@@ -15,10 +15,10 @@ package func multiply(
     let status = onednn_matrix_multiply(
         transposeA, transposeB, Int64(m), Int64(n), Int64(k), 1, a, Int64(rowStrideA ?? (transposeA ? m : k)), b,
         Int64(rowStrideB ?? (transposeB ? k : n)), beta, c, Int64(rowStrideC ?? n))
-    precondition(status == 0, "oneDNN refused a \(m)×\(k) by \(k)×\(n) product")
+    precondition(status == 0, "oneDNN rejected a \(m)×\(k) by \(k)×\(n) product")
 }
 
-/// sums = the rows added up, column by column.
+/// Sums the rows into one row of `size` elements.
 package func sumColumns(_ rows: UnsafePointer<Float>, count: Int, size: Int, into sums: UnsafeMutablePointer<Float>) {
     sums.update(repeating: 0, count: size)
     for row in 0..<count {

@@ -1,25 +1,25 @@
 import COneDNN
 import NeuralNetwork
 
-/// What an 8-bit element of a tensor stands for: (element − zero point) · scale.
-struct Quantum: Equatable {
+/// Affine quantisation of a tensor: value = (element − zero point) · scale.
+struct QuantizationParameters: Equatable {
     var scale: Float
     let isSigned: Bool
-    /// The byte for 0. Above 0 for signed numbers as unsigned bytes, where that is faster to multiply: 128, or less where
-    /// it is known how far below 0 they go.
+    /// The element that represents 0. Above 0 for signed values stored as uint8, if that multiplies faster: 128, or
+    /// less if a lower bound of the values is known.
     var zeroPoint: Int32 = 0
 
     var isShifted: Bool { zeroPoint > 0 }
     var element: onednn_element { isSigned && !isShifted ? ONEDNN_S8 : ONEDNN_U8 }
 }
 
-/// Which values of a lowered network are kept in eight bits, and what they mean.
+/// The values of a lowered network that are stored in int8, and their quantisation parameters.
 struct Quantization {
-    /// How a value may be expressed in eight bits.
-    private(set) var quantum: [Lowering.Value: Quantum] = [:]
-    /// Values that are written so where the layer that makes them can.
+    /// Parameters of each value that can be quantised.
+    private(set) var quantum: [Lowering.Value: QuantizationParameters] = [:]
+    /// Values that their producer writes in int8, if it can.
     private(set) var stored: Set<Lowering.Value> = []
-    /// Whether attention multiplies whole numbers, where there is more than one query.
+    /// Whether attention uses int8 products, if there is more than one query.
     let attendsInBytes: Bool
     private let kept: Set<String>
     private let shapes: [ImageShape]
@@ -35,7 +35,7 @@ struct Quantization {
         var range: [Int: Float] = [:]
         var signed: Set<Int> = []
         func note(_ value: Lowering.Value, _ name: String, isSigned: Bool) {
-            // Smaller ranges have scales that are no normal numbers, whose reciprocals are infinite.
+            // Smaller ranges have denormal scales, whose reciprocals are infinite.
             guard let own = calibration.ranges[name], own > 1e-30, own.isFinite else { return }
             range[groups.root(value)] = max(range[groups.root(value)] ?? 0, own)
             if isSigned { signed.insert(groups.root(value)) }
@@ -52,30 +52,30 @@ struct Quantization {
             let root = groups.root(value)
             guard let range = range[root] else { continue }
             let isSigned = signed.contains(root)
-            quantum[value] = Quantum(scale: range / (isSigned ? 127 : 255), isSigned: isSigned)
+            quantum[value] = QuantizationParameters(scale: range / (isSigned ? 127 : 255), isSigned: isSigned)
         }
         chooseStored(lowering)
         if onednn_prefers_unsigned_sources() { shift(lowering) }
     }
 
-    /// Whether a convolution multiplies whole numbers. Not on vectors: there is nothing to gain there.
+    /// Whether a convolution is computed in int8. Not for vectors, where it is no faster.
     func isInteger(_ step: ConvolutionStep) -> Bool {
         quantum[step.input] != nil && !kept.contains(step.name) && shapes[step.input].pixels > 1
     }
 
-    /// Steps whose output has the numbers of their inputs.
+    /// Whether a step's output has the values of its inputs.
     private func shares(_ step: Lowering.Step) -> Bool {
         switch step {
         case .concatenation: true
         case .pooling(_, let pooling, let input, _):
-            // A mean over everything is worth more than eight bits.
+            // Global average pooling keeps more precision than int8 offers.
             pooling.window.kernel != Extent(shapes[input].height, shapes[input].width)
                 || pooling.window.time.kernel != shapes[input].frames
         default: false
         }
     }
 
-    /// From the end to the beginning: a value is kept in eight bits where somebody reads it so.
+    /// From the last step to the first: a value is stored in int8 if a reader needs it so.
     private mutating func chooseStored(_ lowering: Lowering) {
         for step in lowering.steps.reversed() {
             switch step {
@@ -96,8 +96,9 @@ struct Quantization {
 }
 
 extension Quantization {
-    /// Shifts what only convolutions without padding read (beyond the edge there is 0, not 128), and none adds to.
-    /// A bare sum keeps its sign: a primitive adds 128 before it rounds, which moves numbers half way between two.
+    /// Uses a zero point for values that only convolutions without padding read (padding is 0, not 128) and to which
+    /// nothing is added. A plain sum stays signed: a primitive adds 128 before it rounds, which changes values half way
+    /// between two integers.
     private mutating func shift(_ lowering: Lowering) {
         var others = Set(lowering.convolutions.compactMap(\.accumulated))
         for step in lowering.convolutions {
@@ -109,7 +110,7 @@ extension Quantization {
         for (value, own) in quantum where own.isSigned && !others.contains(value) {
             quantum[value]?.zeroPoint = 128
             guard let lowest = lowest[value] else { continue }
-            // All 256 steps from the lowest number to the largest.
+            // All 256 levels from the lowest value to the largest.
             let range = own.scale * 127
             let below = min(range, lowest)
             let scale = (range + below) / 255
@@ -118,7 +119,8 @@ extension Quantization {
         }
     }
 
-    /// How far below 0 values go at most, where that is known: those of activations, and of these times gates from 0 to 1.
+    /// Lower bounds of values, as positive magnitudes, if known: those of activations, and of activations times gates
+    /// in [0, 1].
     private func lowest(_ lowering: Lowering) -> [Lowering.Value: Float] {
         var lowest: [Lowering.Value: Float] = [:]
         var gates: Set<Lowering.Value> = []
@@ -137,7 +139,7 @@ extension Quantization {
 }
 
 extension Activation {
-    /// How far below 0 it goes, a hair rounded up; nil where that is as far as its input goes.
+    /// Magnitude of the minimum, slightly rounded up; nil if it is that of the input.
     fileprivate var lowest: Float? {
         switch self {
         case .silu: 0.2785
@@ -156,13 +158,13 @@ extension Convolution {
     }
 }
 
-/// Values that must be treated alike.
+/// Disjoint sets of values that must share a format (union-find).
 struct ValueGroups {
     private var parent: [Int]
 
     init(count: Int) { parent = Array(0..<count) }
 
-    /// The value that stands for the group.
+    /// The representative of the group.
     func root(_ value: Lowering.Value) -> Int {
         var root = value
         while parent[root] != root { root = parent[root] }

@@ -1,10 +1,10 @@
 import CElementwise
 import NeuralNetwork
 
-/// One step of a plan: a oneDNN primitive or a loop of ours.
+/// One step of a plan: a oneDNN primitive or a custom kernel.
 protocol PlanKernel: AnyObject {
     var name: String { get }
-    /// What computes it, such as `jit:avx512_core`.
+    /// The implementation, such as `jit:avx512_core`.
     var kernel: String { get }
     var scratchpadBytes: Int { get }
     func execute(in context: Context) throws
@@ -12,7 +12,7 @@ protocol PlanKernel: AnyObject {
 
 extension Primitive: PlanKernel {}
 
-/// Executes a `RowOperation` on a batch: numbers in `f32`, channels last.
+/// Executes a `RowOperation` on a batch in `f32`, channels last.
 final class RowKernel: PlanKernel {
     let name: String
     private let operation: RowOperation
@@ -29,7 +29,7 @@ final class RowKernel: PlanKernel {
 
     var kernel: String { "rows" }
 
-    /// Of attention: the scores of one block of queries, never of all tokens with all.
+    /// Attention needs the scores of one block of queries only, not of all pairs of tokens.
     var scratchpadBytes: Int {
         switch operation {
         case .attention: 4 * TokenAttention.scratch(queries: rows(to), keys: rows(from))
@@ -59,7 +59,6 @@ final class RowKernel: PlanKernel {
         }
     }
 
-    /// One picture.
     private func execute(_ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>) {
         let size = to.channels
         switch operation {
@@ -95,15 +94,14 @@ final class RowKernel: PlanKernel {
     }
 }
 
-/// Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762) between the tokens of one picture, a block of
-/// queries of one head at a time: the scores of a block stay in the processor's cache.
+/// Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762) between the tokens of one image, one block of
+/// queries of one head at a time, so that a block's scores stay in the CPU cache.
 package struct TokenAttention {
     let heads: Int
-    /// Numbers of a token, all heads together.
+    /// Elements of a token, all heads together.
     let size: Int
-    /// Tokens.
     package let count: Int
-    /// Whether a token looks at itself and those before it only.
+    /// Whether a token attends only to itself and earlier tokens.
     let isCausal: Bool
 
     package init(heads: Int, size: Int, count: Int, isCausal: Bool = false) {
@@ -113,18 +111,18 @@ package struct TokenAttention {
     private var width: Int { size / heads }
     private var factor: Float { 1 / Float(width).squareRoot() }
 
-    /// Queries that are looked at together: equal parts of at most 320.
+    /// Queries per block: equal blocks of at most 320.
     static func block(_ queries: Int) -> Int {
         let parts = (queries + 319) / 320
         return (queries + parts - 1) / parts
     }
 
-    /// Numbers of scratch space that `forward` needs.
+    /// Elements of scratch space that `forward` needs.
     package static func scratch(queries: Int, keys: Int) -> Int { block(queries) * keys }
 
     /// - Parameters:
     ///   - input: `[token, 3 · size]`: query, key, value.
-    ///   - queries: so many of the first tokens are wanted.
+    ///   - queries: number of queries, the first tokens.
     ///   - output: `[query, size]`.
     package func forward(
         _ input: UnsafePointer<Float>, queries: Int, into output: UnsafeMutablePointer<Float>,
@@ -145,7 +143,7 @@ package struct TokenAttention {
 
     /// softmax(q · kᵀ / √width) of some queries of one head: `[row, token]`.
     ///
-    /// - Parameter first: place of the first query among the tokens.
+    /// - Parameter first: index of the first query among the tokens.
     package func weights(
         _ query: UnsafePointer<Float>, rows: Int, _ key: UnsafePointer<Float>, from first: Int = 0,
         into scores: UnsafeMutablePointer<Float>

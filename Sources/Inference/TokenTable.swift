@@ -1,9 +1,10 @@
 import NeuralNetwork
 
-/// Positions learned on one grid of patches, for another: the rows of a matrix say how much of each learned position
-/// goes into a new one. Bicubic with antialiasing as PyTorch's `interpolate` (a = −0.5, as in PIL), along one axis.
+/// Interpolates position embeddings from one patch grid to another, along one axis: bicubic with antialiasing as
+/// PyTorch's `interpolate` (a = −0.5, as in PIL). Each row of the matrix holds the weights of the learned positions for
+/// one new position.
 struct PositionResampling {
-    /// For each new place, the first old one that counts, and the weights from there on.
+    /// For each new position, the first contributing old one and the weights from there on.
     let rows: [(first: Int, weights: [Float])]
 
     init(from old: Int, to new: Int) {
@@ -25,8 +26,8 @@ struct PositionResampling {
         return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0
     }
 
-    /// How much of each old place of a grid `[old, old]` goes into each new one of `[height, width]`: calls `body` with
-    /// new place, old place and share.
+    /// Calls `body` for each contribution of a position of the grid `[old, old]` to a position of `[height, width]`,
+    /// with the new index, the old index and the weight.
     static func forEachShare(
         grid old: Int, height: Int, width: Int, _ body: (_ new: Int, _ old: Int, _ share: Float) -> Void
     ) {
@@ -43,22 +44,22 @@ struct PositionResampling {
     }
 }
 
-/// What is added to the tokens of a picture: `[token, number]`; before the patches it is the token itself.
-public struct TokenTable {
+/// What is added to the tokens of an image, `[token, element]`; for prefix tokens the token itself.
+package struct TokenTable {
     package let embedding: TokenEmbedding
     let height: Int
     let width: Int
     package let size: Int
 
     /// - `shape`: of the patches.
-    public init(_ embedding: TokenEmbedding, _ shape: Graph.Shape) {
+    package init(_ embedding: TokenEmbedding, _ shape: Graph.Shape) {
         guard case .image(let channels, let height, let width) = shape else { preconditionFailure("no patches") }
         (self.embedding, self.height, self.width, size) = (embedding, height, width, channels)
     }
 
     var count: Int { embedding.prefix + height * width }
 
-    /// - Parameter parameters: in the order that `TokenEmbedding` gives.
+    /// - Parameter parameters: in the order of `TokenEmbedding`.
     package func values(_ parameters: [UnsafePointer<Float>]) -> [Float] {
         var table = [Float](repeating: 0, count: count * size)
         let positions = parameters[parameters.count - 1]
@@ -84,10 +85,9 @@ public struct TokenTable {
         return table
     }
 
-    /// - Parameter parameters: in the order that `TokenEmbedding` gives.
-    public func values(_ parameters: [[Float]]) -> [Float] { withPointers(parameters) { values($0) } }
+    package func values(_ parameters: [[Float]]) -> [Float] { withPointers(parameters) { values($0) } }
 
-    /// The gradients of the parameters, from that of the table; nil where nobody wants one.
+    /// Accumulates the gradients of the parameters from the table's gradient; nil targets are skipped.
     package func backward(_ gradient: UnsafePointer<Float>, into targets: [UnsafeMutablePointer<Float>?]) {
         func set(_ row: Int, _ target: UnsafeMutablePointer<Float>) {
             target.update(from: gradient + row * size, count: size)

@@ -3,23 +3,23 @@ import FeatureCache
 import Foundation
 import SequenceModels
 
-/// Classes as sentences: what a text tower reads of them.
-public struct ClassPrompts: Sendable {
-    /// What a name stands in where nothing else is said, as OpenAI's CLIP does it.
-    public static let template = "a photo of {}."
+/// Converts class names to sentences for a text tower.
+package struct ClassPrompts: Sendable {
+    /// The default template of OpenAI's CLIP.
+    package static let template = "a photo of {}."
 
     private let prompts: [String: [String]]
     private let templates: [String]?
 
     /// - Parameters:
-    ///   - prompts: what is meant by a class; its name where there is none.
-    ///   - templates: sentences whose `{}` a name or prompt takes.
-    public init(prompts: [String: [String]] = [:], templates: [String]? = nil) {
+    ///   - prompts: prompts of classes; the default is the class name.
+    ///   - templates: sentences whose `{}` is replaced with a name or prompt.
+    package init(prompts: [String: [String]] = [:], templates: [String]? = nil) {
         (self.prompts, self.templates) = (prompts, templates)
     }
 
     /// The sentences of a class.
-    public func sentences(_ label: String) -> [String] {
+    package func sentences(_ label: String) -> [String] {
         guard let own = prompts[label] else {
             return (templates ?? [Self.template]).map { $0.replacingBytes("{}", with: Self.words(label)) }
         }
@@ -27,7 +27,7 @@ public struct ClassPrompts: Sendable {
         return own.flatMap { prompt in templates.map { $0.replacingBytes("{}", with: prompt) } }
     }
 
-    /// A label as words: `ApplyEyeMakeup` and `apply_eye_makeup` say the same.
+    /// A label as words: `ApplyEyeMakeup` and `apply_eye_makeup` give the same.
     static func words(_ label: String) -> String {
         let letters = Array(label)
         var text = ""
@@ -38,17 +38,17 @@ public struct ClassPrompts: Sendable {
             text.append(letter == "_" || letter == "-" ? " " : letter)
         }
         let words = text.split(separator: " ").map(String.init)
-        // Capitals that only parted words mean nothing.
+        // Capitals that only separated words are lowered.
         return words.count > 1 && !label.contains(" ") ? words.joined(separator: " ").lowercased() : text
     }
 
-    /// A vector for each class: of length 1, along the mean of its sentences' vectors.
+    /// A unit vector for each class: the mean of its sentences' vectors, normalised.
     ///
     /// - `record`: the recipe of the features.
-    /// - `model`: a head that reads texts.
-    /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`; `SequenceError.unknownClass` for prompts
-    ///   of a class that there is not.
-    public static func texts(
+    /// - `model`: a head that starts from class names.
+    /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`; `SequenceError.unknownClass` for
+    ///   prompts of an unknown class.
+    package static func texts(
         _ labels: [String], for model: HeadConfiguration, _ record: ExtractionRecord
     ) throws -> ClassTexts {
         if let unknown = (model.prompts ?? [:]).keys.sorted().first(where: { !labels.contains($0) }) {

@@ -1,9 +1,9 @@
-/// Numbers by their rank, without sorting them all.
+/// Order statistics without sorting.
 enum OrderStatistic {
-    /// The number that would stand in the middle, the later one of two; 0 of none.
+    /// The median, the upper one of two; 0 for no values.
     static func median(_ values: [Float]) -> Float {
         guard !values.isEmpty else { return 0 }
-        // Bits in the order of the numbers: first the upper half of them decides, then the lower.
+        // Radix selection on order-preserving bits: the upper half first, then the lower.
         var rank = values.count / 2
         var counts = [Int](repeating: 0, count: 1 << 16)
         for value in values { counts[Int(ordered(value) >> 16)] += 1 }
@@ -17,13 +17,13 @@ enum OrderStatistic {
         return Float(bitPattern: bits & 0x8000_0000 != 0 ? bits & 0x7fff_ffff : ~bits)
     }
 
-    /// Negative numbers come before positive ones, the larger their magnitude the earlier.
+    /// Maps a float to an integer with the same order; negative values come first.
     private static func ordered(_ value: Float) -> UInt32 {
         let bits = value.bitPattern
         return bits & 0x8000_0000 != 0 ? ~bits : bits | 0x8000_0000
     }
 
-    /// The class of the number of that rank; the rank becomes that within the class.
+    /// The bucket that contains the value of that rank; the rank becomes relative to the bucket.
     private static func place(of rank: inout Int, in counts: [Int]) -> Int {
         for (place, count) in counts.enumerated() {
             if rank < count { return place }

@@ -3,34 +3,32 @@ import Foundation
 import NeuralNetwork
 import Synchronization
 
-/// What is looked for: directions in the space of pictures and texts, and what is not meant.
-public struct Question: Sendable {
-    /// Of length 1: the mean of all phrases.
-    public let wanted: [Float]
-    /// Each of length 1.
-    public let unwanted: [[Float]]
+/// A search query: directions in the joint embedding space, positive and negative.
+package struct Question: Sendable {
+    /// A unit vector: the mean of all phrases.
+    package let wanted: [Float]
+    /// Unit vectors.
+    package let unwanted: [[Float]]
 
-    /// - `wanted`: at least one vector of length 1.
-    public init(wanted: [[Float]], unwanted: [[Float]] = []) {
+    /// - `wanted`: at least one unit vector.
+    package init(wanted: [[Float]], unwanted: [[Float]] = []) {
         let sum = wanted.dropFirst().reduce(wanted[0]) { sum, vector in zip(sum, vector).map(+) }
         self.wanted = TextEncoder.normalized(sum)
         self.unwanted = unwanted
     }
 }
 
-/// How a model makes probabilities of cosines.
-public struct ScoreCalibration: Sendable {
-    /// Factor and summand.
-    public let scale, bias: Float
-    /// Whether each phrase is judged by itself (SigLIP), or against others (CLIP).
-    public let isSigmoid: Bool
+/// How a model computes probabilities from cosine similarities.
+package struct ScoreCalibration: Sendable {
+    package let scale, bias: Float
+    /// Whether each phrase is scored independently (SigLIP, sigmoid), or against the others (CLIP, softmax).
+    package let isSigmoid: Bool
 
-    /// All parts, as they are.
-    public init(scale: Float, bias: Float, isSigmoid: Bool) {
+    package init(scale: Float, bias: Float, isSigmoid: Bool) {
         (self.scale, self.bias, self.isSigmoid) = (scale, bias, isSigmoid)
     }
 
-    /// The probability of what is wanted; nil where there is nothing to compare it with.
+    /// The probability of the positive query; nil if softmax has no negative phrase to compare with.
     func probability(_ wanted: Float, _ unwanted: [Float]) -> Float? {
         func logit(_ cosine: Float) -> Float { scale * cosine + bias }
         if isSigmoid, unwanted.isEmpty { return 1 / (1 + exp(-logit(wanted))) }
@@ -39,67 +37,64 @@ public struct ScoreCalibration: Sendable {
     }
 }
 
-/// Looks through all frames of a data set for what a question means, exactly.
-public struct PhraseSearch: Sendable {
-    /// A clip, or a stretch of it.
-    public struct Match: Sendable, Encodable, Equatable {
+/// Exhaustive search over all frames of a data set.
+package struct PhraseSearch: Sendable {
+    /// A clip, or a segment of it.
+    package struct Match: Sendable, Encodable, Equatable {
         /// Relative to the data set's root.
-        public let path: String
-        /// Class.
-        public let label: String
-        /// First and last moment, in seconds.
-        public let start, end: Double
-        /// The best moment.
-        public let time: Double
-        /// From −1 to 1; of what is not meant the largest is taken off.
-        public let score: Float
-        /// What the model makes of it; nil where it needs phrases that are not meant.
-        public let probability: Float?
+        package let path: String
+        package let label: String
+        /// First and last time, in seconds.
+        package let start, end: Double
+        package let time: Double
+        /// Cosine similarity minus the largest similarity to a negative phrase; from −1 to 1 without negative phrases.
+        package let score: Float
+        /// The model's probability; nil if it needs negative phrases.
+        package let probability: Float?
     }
 
     private let cache: CacheFile
     private let dataset: String
     private let extraction: (id: Int64, record: ExtractionRecord)
     private let calibration: ScoreCalibration?
-    /// The features mapped into memory, where that was asked for once.
-    private let mapped: MappedFrames?
+    /// The memory-mapped features, if they were created.
+    private let mapped: MappedFeatures?
 
-    /// Where features are kept that are mapped.
-    public static var mapFolder: String { UserCache.folder + "/frames" }
+    /// Folder of the memory-mapped features.
+    package static var mapFolder: String { UserCache.folder + "/frames" }
 
-    /// - `calibration`: nil where pictures are looked for, of which no probability is known.
-    public init(
+    /// - `calibration`: nil for image queries, for which no probability is defined.
+    package init(
         _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord),
-        calibration: ScoreCalibration?, mapped: MappedFrames? = nil
+        calibration: ScoreCalibration?, mapped: MappedFeatures? = nil
     ) {
         (self.cache, self.dataset, self.extraction) = (cache, dataset, extraction)
         (self.calibration, self.mapped) = (calibration, mapped)
     }
 
-    /// All frames' scores, one clip after the other.
+    /// All frames' scores, clip by clip.
     private struct Scores {
-        /// Of each clip: its video, and where its frames stand.
+        /// Each clip's video and its range of frames.
         let clips: [(id: Int64, frames: Range<Int>)]
-        /// Cosines to what is wanted, and to each thing that is not.
+        /// Cosine similarities to the positive query, and to each negative one.
         let cosines: [[Float]]
-        /// Cosines to what is wanted, less the largest to what is not.
+        /// Cosine similarity to the positive query minus the largest to a negative one.
         let values: [Float]
     }
 
-    /// A stretch of frames before it is known where its clip lies.
+    /// A segment of frames before its path is looked up.
     private struct Stretch {
         let video: Int64
-        /// Places in the clip.
         let first, last, best: Int
-        /// Place of the best among all frames.
+        /// Index of the best frame among all frames.
         let place: Int
     }
 
     /// The best frame of each clip, the best clip first.
     ///
-    /// - `condition`: SQL that clips must meet.
+    /// - `condition`: SQL condition on clips.
     /// - Throws: `CacheError`, `ScanError`.
-    public func clips(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
+    package func clips(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
         let scores = try scores(question, condition)
         let best = scores.clips.map { clip in
             let place = clip.frames.reduce(clip.frames.lowerBound) { scores.values[$1] > scores.values[$0] ? $1 : $0 }
@@ -110,18 +105,18 @@ public struct PhraseSearch: Sendable {
         return try matches(best.filter { scores.values[$0.place].isFinite }, scores, count)
     }
 
-    /// Stretches of neighbouring frames, the best first: a stretch goes as far as its frames are nearer to its best one
-    /// than to what is usual in the collection, and nothing is listed that is nearer to that itself.
+    /// Segments of consecutive frames, the best first. A segment contains the frames whose scores are nearer to that of
+    /// its best frame than to the collection's median, and scores nearer to the median than to the best are not listed.
     ///
-    /// - `condition`: SQL that clips must meet.
+    /// - `condition`: SQL condition on clips.
     /// - Throws: `CacheError`, `ScanError`.
-    public func moments(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
+    package func moments(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
         let scores = try scores(question, condition)
         guard let largest = scores.values.max() else { return [] }
         let usual = OrderStatistic.median(scores.values)
         let least = (largest + usual) / 2
         let found = scores.clips.flatMap { clip -> [Stretch] in
-            // Hardly any clip has a frame that is worth a look.
+            // Most clips have no frame above the threshold.
             guard clip.frames.contains(where: { scores.values[$0] >= least }) else { return [] }
             return Self.moments(of: clip, scores.values, usual: usual, least: least)
         }
@@ -149,11 +144,11 @@ public struct PhraseSearch: Sendable {
         return found
     }
 
-    /// The best of them, with where they are.
+    /// The best segments with their paths.
     private func matches(_ stretches: [Stretch], _ scores: Scores, _ count: Int) throws -> [Match] {
         let ranked = stretches.sorted { scores.values[$0.place] > scores.values[$1.place] }
         guard count > 0, !ranked.isEmpty else { return [] }
-        // Those that are as good as the last one too: paths decide between them.
+        // Ties with the last one are included, so that paths can decide between them.
         let least = scores.values[ranked[min(count, ranked.count) - 1].place]
         let chosen = ranked.prefix { scores.values[$0.place] >= least }
         let videos = try cache.found(chosen.map(\.video), dataset: dataset, extraction: extraction.id)
@@ -171,7 +166,7 @@ public struct PhraseSearch: Sendable {
             matches.sorted { ($1.score, $0.path, $0.start) < ($0.score, $1.path, $1.start) }.prefix(count))
     }
 
-    /// All clips, a part of them a core.
+    /// Scores of all clips, divided among the cores.
     private func scores(_ question: Question, _ condition: String?) throws -> Scores {
         let parts = ProcessInfo.processInfo.activeProcessorCount
         let found = Mutex<[Int: CacheFile.Cosines]>([:])
@@ -186,7 +181,7 @@ public struct PhraseSearch: Sendable {
                     found.withLock { $0[part] = cosines }
                     return
                 }
-                // A connection of its own.
+                // Each thread uses its own connection.
                 let own = try CacheFile(path: cache.path, create: false)
                 let cosines = try own.cosines(
                     to: queries, dataset: dataset, extraction: extraction,
@@ -209,7 +204,7 @@ public struct PhraseSearch: Sendable {
                 values[place] -= all.values.dropFirst().reduce(-.infinity) { max($0, $1[place]) }
             }
         }
-        // A score that is no number must not be ranked.
+        // Non-finite scores must not be ranked.
         for place in values.indices where !values[place].isFinite { values[place] = -.infinity }
         return Scores(clips: clips, cosines: all.values, values: values)
     }

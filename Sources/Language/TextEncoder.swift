@@ -4,28 +4,27 @@ import NeuralNetwork
 import Tokenizers
 import Training
 
-/// Turns phrases into vectors of length 1 in the space that an image tower's `projected` features lie in. Used by one
-/// thread.
-public final class TextEncoder {
+/// Computes unit vectors of phrases in the space of an image tower's `projected` features. Used by one thread.
+package final class TextEncoder {
     private let tower: TextTower
     private let tokenizer: any Tokenizer
-    /// Embeddings of all tokens, `[vocabulary, width]`, and of places, `[contextLength, width]`.
+    /// Token embeddings, `[vocabulary, width]`, and position embeddings, `[contextLength, width]`.
     private let embeddings, positions: [Float]
     private let parameters: NetworkParameters
-    private var plans: [Int: ImageTrainingPlan] = [:]
+    private var plans: [Int: DifferentiablePlan] = [:]
 
-    /// Texts that are computed together.
+    /// Texts per batch.
     private static let batch = 32
-    /// Lengths are rounded up to a multiple of so many tokens, so that few plans are made.
+    /// Lengths are rounded up to a multiple of this number of tokens, so that few plans are created.
     private static let step = 8
 
     /// - `weights`: of the tower.
-    /// - `vocabularySize`: tokens that the weights know.
-    /// - Throws: `TextError.otherVocabulary`, or what the weights throw.
-    public init(
+    /// - `vocabularySize`: number of token embeddings in the weights.
+    /// - Throws: `TextError.otherVocabulary`, or the weights' errors.
+    package init(
         _ tower: TextTower, weights: any ParameterSource, vocabularySize: Int, tokenizer: any Tokenizer
     ) throws {
-        // A vocabulary may be smaller than the table, which is padded to even sizes.
+        // A vocabulary may be smaller than the embedding table, which is padded to round sizes.
         guard tokenizer.vocabularySize <= vocabularySize else {
             throw TextError.otherVocabulary(tokens: tokenizer.vocabularySize, rows: vocabularySize)
         }
@@ -35,15 +34,16 @@ public final class TextEncoder {
         parameters = try NetworkParameters(tower.graph(tokens: tower.contextLength), from: weights) { _ in false }
     }
 
-    /// - Returns: a vector for each phrase, of length 1.
+    /// - Returns: a unit vector for each phrase.
     /// - Throws: `TextError.empty`, `ArithmeticError`.
-    public func encode(_ phrases: [String]) throws -> [[Float]] {
+    package func encode(_ phrases: [String]) throws -> [[Float]] {
         let tokens = try phrases.map { phrase in
             guard phrase.contains(where: { !$0.isWhitespace }) else { throw TextError.empty }
             return tokenizer.encode(phrase, limit: tower.contextLength)
         }
         var result = [[Float]](repeating: [], count: phrases.count)
-        // A causal tower cannot tell texts of one length from padded ones; those of one length go together.
+        // In a causal tower the last token does not depend on padding, so texts are grouped by length instead of
+        // padded.
         let groups = Dictionary(grouping: tokens.indices) { tower.isCausal ? tokens[$0].count : tower.contextLength }
         for (count, places) in groups {
             for first in stride(from: 0, to: places.count, by: Self.batch) {
@@ -56,10 +56,10 @@ public final class TextEncoder {
         return result
     }
 
-    /// Whether some of a phrase is left out.
-    public func isTooLong(_ phrase: String) -> Bool { tokenizer.isTooLong(phrase, limit: tower.contextLength) }
+    /// Whether a phrase is truncated.
+    package func isTooLong(_ phrase: String) -> Bool { tokenizer.isTooLong(phrase, limit: tower.contextLength) }
 
-    /// Of texts that are, or are padded to, `count` tokens long.
+    /// Vectors of texts that have `count` tokens, or are padded to it.
     private func vectors(_ texts: [[Int]], count: Int) throws -> [[Float]] {
         let width = tower.width
         var rows: [Float] = []
@@ -79,23 +79,22 @@ public final class TextEncoder {
         }
     }
 
-    private func plan(tokens count: Int) throws -> ImageTrainingPlan {
+    private func plan(tokens count: Int) throws -> DifferentiablePlan {
         if let known = plans[count] { return known }
-        let made = try ImageTrainingPlan(
+        let made = try DifferentiablePlan(
             graph: tower.graph(tokens: count), output: "projected", parameters: parameters)
         plans[count] = made
         return made
     }
 
-    /// The same direction, of length 1.
+    /// The vector scaled to length 1.
     static func normalized(_ vector: [Float]) -> [Float] {
         let length = vector.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
         return length > 0 ? vector.map { Float(Double($0) / length) } : vector
     }
 }
 
-/// Why words cannot be compared with features.
-public enum TextError: LocalizedError, Equatable {
+package enum TextError: LocalizedError, Equatable {
     case empty
     case otherVocabulary(tokens: Int, rows: Int)
     case noTextTower(backbone: String)
@@ -103,22 +102,21 @@ public enum TextError: LocalizedError, Equatable {
     case untrained(backbone: String)
     case otherWeights(file: String, recipe: String)
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
-        case .empty: "A phrase is empty. Write what is to be seen, such as \"a person rides a horse\"."
+        case .empty: "A phrase is empty. Write a description, such as \"a person rides a horse\"."
         case .otherVocabulary(let tokens, let rows):
-            "The vocabulary has \(tokens) tokens, but the text tower knows \(rows): they are of different models. Name the one published with it with --vocabulary."
+            "The vocabulary has \(tokens) tokens, but the text tower has \(rows) embeddings, so they belong to different models. Name the vocabulary published with the text tower with --vocabulary."
         case .noTextTower(let backbone):
-            "\(backbone) has no text tower: words can be compared with features of CLIP and SigLIP only. Extract with "
+            "\(backbone) has no text tower: text search needs features of CLIP or SigLIP. Extract with "
                 + "`backbone: clip_vitb32` (or siglip_b16, …) and `tap: projected`."
         case .untrained(let backbone):
-            "The features come from an untrained (random) \(backbone), which knows no words. Extract with published weights, "
+            "The features come from an untrained (random) \(backbone), so text cannot be compared with them. Extract with published weights, "
                 + "or name a file with --text."
         case .otherWeights(let file, let recipe):
             "\(file) does not hold the weights that \(recipe) was extracted with. Name the right file with --weights."
         case .otherTap(let backbone, let tap):
-            "The features are \(backbone)'s \(tap), which texts do not share. Extract with `tap: projected`."
+            "The features are from the tap \(tap) of \(backbone), which text embeddings cannot be compared with. Extract with `tap: projected`."
         }
     }
 }

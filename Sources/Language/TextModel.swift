@@ -4,19 +4,18 @@ import FeatureCache
 import Foundation
 import NeuralNetwork
 
-/// The text tower that belongs to stored features, with its vocabulary.
-public struct TextModel {
-    /// Turns phrases into vectors.
-    public let encoder: TextEncoder
-    /// How the model compares them with pictures.
-    public let calibration: ScoreCalibration
+/// The text tower for stored features, with its tokenizer.
+package struct TextModel {
+    package let encoder: TextEncoder
+    /// How the model computes probabilities.
+    package let calibration: ScoreCalibration
 
     /// - Parameters:
     ///   - record: the recipe of the features.
-    ///   - path: of the file with the text tower; nil takes the recipe's own.
-    ///   - vocabulary: nil looks beside the weights.
+    ///   - path: of the file with the text tower; nil uses the recipe's weights.
+    ///   - vocabulary: nil searches beside the weights.
     /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`.
-    public init(_ record: ExtractionRecord, weights path: String?, vocabulary: String?) throws {
+    package init(_ record: ExtractionRecord, weights path: String?, vocabulary: String?) throws {
         let recipe = try record.checkedRecipe()
         guard recipe.joined == nil, var tower = TextTower(of: recipe.backbone, recipe.numerics) else {
             throw TextError.noTextTower(backbone: record.backbone)
@@ -27,7 +26,7 @@ public struct TextModel {
         let tokenizer = try Vocabulary.open(vocabulary, beside: name, isCausal: tower.isCausal)
         let file = try openWeights(path: name)
         let weights = try TextWeights(file)
-        // A file of its own may be of a publisher with another activation than the image tower's.
+        // A separate file may be from a publisher whose activation differs from the image tower's.
         if path != nil,
             let own = Self.numerics(
                 of: file, isTransformers: weights.isTransformers, backbone: recipe.backbone)
@@ -39,7 +38,7 @@ public struct TextModel {
         calibration = ScoreCalibration(scale: weights.scale, bias: weights.bias, isSigmoid: !tower.isCausal)
     }
 
-    /// Whose arithmetic a text tower's file is for; nil if it does not say.
+    /// The implementation that a text tower's file is for; nil if unknown.
     static func numerics(
         of file: any Checkpoint, isTransformers: Bool, backbone: String
     ) -> Numerics? {

@@ -1,31 +1,29 @@
 import CElementwise
 
-/// A dense array of `Float` in row-major order: the value that crosses module boundaries.
-public struct Tensor: Sendable, Equatable {
+/// A dense array of `Float` in row-major order.
+package struct Tensor: Sendable, Equatable {
     /// Length of each dimension, outermost first.
-    public var shape: [Int]
-    /// `shape.reduce(1, *)` numbers, the last dimension varying fastest.
-    public var values: [Float]
+    package var shape: [Int]
+    /// `shape.reduce(1, *)` elements, the last dimension varying fastest.
+    package var values: [Float]
 
-    /// - Precondition: `values` holds exactly as many numbers as `shape` asks for.
-    public init(shape: [Int], values: [Float]) {
+    /// - Precondition: `values` holds exactly as many elements as `shape` requires.
+    package init(shape: [Int], values: [Float]) {
         precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
         self.shape = shape
         self.values = values
     }
 
-    /// A tensor filled with one value.
-    public init(shape: [Int], repeating value: Float = 0) {
+    package init(shape: [Int], repeating value: Float = 0) {
         self.init(shape: shape, values: Array(repeating: value, count: shape.reduce(1, *)))
     }
 
-    /// Number of elements.
-    public var count: Int { values.count }
+    package var count: Int { values.count }
 }
 
 extension [Float] {
-    /// Whether none is NaN or infinite.
-    public var areFinite: Bool { withUnsafeBufferPointer(\.areFinite) }
+    /// Whether no element is NaN or infinite.
+    package var areFinite: Bool { withUnsafeBufferPointer(\.areFinite) }
 }
 
 extension [Float] {
@@ -34,6 +32,6 @@ extension [Float] {
 }
 
 extension UnsafeBufferPointer<Float> {
-    /// Whether none is NaN or infinite.
-    public var areFinite: Bool { elementwise_are_finite(count, baseAddress) != 0 }
+    /// Whether no element is NaN or infinite.
+    package var areFinite: Bool { elementwise_are_finite(count, baseAddress) != 0 }
 }

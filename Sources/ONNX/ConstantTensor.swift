@@ -1,7 +1,7 @@
 import Foundation
 import ONNXMessages
 
-/// Numbers that an ONNX file holds, or that follow from them.
+/// A constant of an ONNX file, stored or computed.
 struct ConstantTensor: Sendable {
     enum Values: Sendable {
         case numbers([Float])
@@ -28,7 +28,7 @@ struct ConstantTensor: Sendable {
         }
     }
 
-    /// Whole numbers, where that is what they are.
+    /// The elements as integers, if all of them are.
     var integers: [Int]? {
         switch values {
         case .integers(let values): return values
@@ -38,7 +38,7 @@ struct ConstantTensor: Sendable {
         }
     }
 
-    /// The same elements in other places: element `i` of the result is element `indices[i]`.
+    /// A gather: element `i` of the result is element `indices[i]`.
     func picking(_ indices: [Int], shape: [Int]) -> ConstantTensor {
         switch values {
         case .numbers(let values): ConstantTensor(shape: shape, numbers: indices.map { values[$0] })
@@ -52,7 +52,7 @@ struct ConstantTensor: Sendable {
         return result
     }
 
-    /// For each element of `target`, the place of the element that broadcasting puts there; nil where shapes do not fit.
+    /// For each element of `target`, the index of the broadcast element; nil if the shapes are incompatible.
     func broadcastIndices(to target: [Int]) -> [Int]? {
         guard shape.count <= target.count else { return nil }
         let own = [Int](repeating: 1, count: target.count - shape.count) + shape
@@ -66,7 +66,7 @@ struct ConstantTensor: Sendable {
         return Self.walk(target, strides)
     }
 
-    /// Places of all elements of a box, given what one step along each axis is worth.
+    /// Indices of all elements of a strided box.
     static func walk(_ shape: [Int], _ strides: [Int], from start: Int = 0) -> [Int] {
         var indices = [start]
         for (length, stride) in zip(shape, strides) {

@@ -1,21 +1,20 @@
 import Foundation
 
-/// Why a model cannot be written.
-public enum ExportError: LocalizedError, Equatable {
+/// Why a model cannot be exported.
+package enum ExportError: LocalizedError, Equatable {
     case notWritable(path: String, reason: String)
     case unknownOutput(String, available: [String])
     case unknownFunction(node: String)
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .notWritable(let path, let reason):
-            "\(path) cannot be written: \(reason). Name a file in a folder that may be written to, with room for the "
+            "\(path) cannot be written: \(reason). Name a file in a writable folder with enough disk space for the "
                 + "weights."
         case .unknownFunction(let node):
-            "The network computes a function in \(node) that has no operator of its own. Export from the model it came from."
+            "The network computes a function in \(node) that ONNX has no operator for. Export the original model instead."
         case .unknownOutput(let name, let available):
-            "The network has no output \(name); there are \(available.joined(separator: ", ")). Name one of these."
+            "The network has no output \(name); it has \(available.joined(separator: ", ")). Name one of these."
         }
     }
 }

@@ -1,15 +1,15 @@
 import Files
 import Foundation
 
-/// The file beside a large model that holds its weights one after the other.
+/// The separate weight file of a large model.
 final class ExternalData {
-    /// Without its folder, as the model names it.
+    /// The name in the model, without the folder.
     let name: String
     private let path: String
     private let handle: FileHandle
     private var offset = 0
 
-    /// Written under another name until `finish`.
+    /// The file has another name until `finish`.
     private let temporaryPath: String
 
     init(path: String) throws {
@@ -28,7 +28,7 @@ final class ExternalData {
         try? FileManager.default.removeItem(atPath: temporaryPath)
     }
 
-    /// - Returns: where the bytes stand, a multiple of a page so that readers may map them.
+    /// - Returns: the offset of the bytes, page-aligned so that readers can map them.
     func append(_ bytes: Data) throws -> Int {
         do {
             let start = (offset + 4095) / 4096 * 4096

@@ -2,29 +2,28 @@ import Foundation
 import NeuralNetwork
 import ONNXMessages
 
-/// Reads the nodes of an ONNX model into a graph, for one picture: the batch is 1 wherever the file speaks of it, and the
-/// plans make it what they like.
+/// Converts the nodes of an ONNX model to a graph for one image: the file's batch dimension is treated as 1, and plans
+/// choose their own batch size.
 ///
-/// What only arranges numbers differently becomes a view; functions of single numbers are collected until something else
-/// reads them; the rest becomes nodes. What has no counterpart is remembered as refused, and only counts where an output
-/// that is asked for depends on it.
+/// Rearrangements become views; scalar functions are collected until another operator reads them; other operators
+/// become nodes. Unsupported nodes are recorded, and are an error only if a requested output depends on them.
 struct GraphImporter {
-    /// What stands behind a name in the file.
+    /// The value of a name in the file.
     enum Value {
         case constant(Constant)
         case value(Graph.NodeID, TensorView, ScalarFunction)
-        /// Products of queries and keys, and what softmax makes of them.
+        /// Attention scores before or after softmax.
         case scores(AttentionScores, isSoft: Bool)
         case refused([ImportError.Refusal])
     }
 
-    /// Numbers of the file, or made from them, read when they are needed.
+    /// A stored or computed constant, read on demand.
     struct Constant {
         let shape: [Int]
         let load: @Sendable () throws -> ConstantTensor
-        /// Whether the numbers are in memory already.
+        /// Whether the elements are in memory.
         var isLoaded = false
-        /// How many constants are computed from one another when it is loaded.
+        /// Nesting depth of computed constants.
         var depth = 1
 
         var count: Int { shape.reduce(1, *) }
@@ -33,7 +32,7 @@ struct GraphImporter {
             (self.shape, self.load) = (shape, load)
         }
 
-        /// One number for each of `count` channels.
+        /// One element for each of `count` channels.
         init(repeating value: Double, count: Int) {
             self.init(shape: [count]) {
                 ConstantTensor(shape: [count], numbers: [Float](repeating: Float(value), count: count))
@@ -41,13 +40,13 @@ struct GraphImporter {
         }
     }
 
-    /// A parameter of the graph and where its numbers come from.
+    /// A parameter of the graph with the source of its elements.
     struct Parameter: Sendable {
         let shape: [Int]
         let load: @Sendable () throws -> Tensor
     }
 
-    /// Thrown where a node has no counterpart.
+    /// Thrown for unsupported nodes.
     struct Refused: Error {
         let reason: String
         var inherited: [ImportError.Refusal] = []
@@ -60,27 +59,26 @@ struct GraphImporter {
     var builder = GraphBuilder()
     var values: [String: Value] = [:]
     var parameters: [String: Parameter] = [:]
-    /// How many nodes read each value.
+    /// Number of readers of each value.
     var consumers: [String: Int] = [:]
-    /// Which node of the file makes a value.
+    /// The node of the file that computes each value.
     var producers: [String: NodeProto] = [:]
-    /// Scales and shifts of channels that may still take in more of their kind.
+    /// Per-channel scales and shifts that may absorb further ones.
     var affines: [Graph.NodeID: Affine] = [:]
-    /// Products without a bias.
     var bareProducts: [Graph.NodeID: BareProduct] = [:]
-    /// Normalisations whose weights may still take in what follows them.
+    /// Normalisations that may absorb following scales and shifts.
     var normalizations: [Graph.NodeID: Normalization] = [:]
-    /// Patches with learned tokens in front and positions, as far as they were read.
+    /// Partially recognised token embeddings.
     var tokenParts: [Graph.NodeID: TokenParts] = [:]
-    /// Zeros around an image, for the convolution that reads it.
+    /// Zero padding of images, to be absorbed by the convolution that reads it.
     var paddings: [Graph.NodeID: (of: Graph.NodeID, pads: [Int])] = [:]
 
-    /// What the file does to each channel of its input, where that is whole numbers: left to whoever reads the pixels.
+    /// Scale and shift of an integer input, to be applied when pixels are converted.
     var inputAffine: Affine?
     var isBlueFirst = false
     private var pixels: Graph.NodeID?
 
-    /// What reading may still cost.
+    /// Remaining resources for the import.
     let budget: ImportBudget
 
     init(_ file: ModelFile) {
@@ -88,15 +86,15 @@ struct GraphImporter {
         budget = ImportBudget(stored: file.storedElements)
     }
 
-    /// Whether a node is the file's input of whole numbers, which nothing else reads.
+    /// Whether a node is the file's integer input before its scale and shift.
     func isPixels(_ node: Graph.NodeID) -> Bool { node == pixels }
 
-    /// The graph, with every value of the file that can be asked for among its outputs.
+    /// The graph, with every accessible value of the file among its outputs.
     ///
-    /// - Parameter imageSize: of pictures, where the file leaves it open, in pixels.
+    /// - Parameter imageSize: image side in pixels, if the file leaves it open.
     mutating func graph(imageSize: Int) throws -> Graph {
         guard (1...ImportBudget.imageSize).contains(imageSize) else {
-            throw ImportError.malformed(file: file.path, reason: "it cannot take pictures of \(imageSize) pixels")
+            throw ImportError.malformed(file: file.path, reason: "it cannot take images of \(imageSize) pixels")
         }
         try readInput(imageSize: imageSize)
         for (name, tensor) in file.tensors { values[name] = .constant(stored(tensor)) }
@@ -108,16 +106,16 @@ struct GraphImporter {
         return builder.build(outputs: outputs())
     }
 
-    /// What can be asked for: all values that lie as graphs have them.
+    /// Values with a layout that graphs support.
     private mutating func outputs() -> [String: Graph.NodeID] {
         for output in file.graph.output {
-            // What cannot be arranged so is no output; asking for it says why.
+            // A value that cannot be arranged is omitted; requesting it reports the reason.
             if let (node, view) = try? realized(output.name), let own = try? arranged(node, view) {
                 values[output.name] = .value(own, TensorView(builder.shape(of: own)), .identity)
             }
         }
         for name in file.nodes.flatMap(\.output) {
-            // Inner values too, where they can be had.
+            // Inner values too, if they are accessible.
             if case .value(let node, _, let function)? = values[name], !function.isIdentity, paddings[node] == nil {
                 _ = try? realized(name)
             }
@@ -136,17 +134,17 @@ struct GraphImporter {
         return outputs
     }
 
-    /// Why a value cannot be asked for.
+    /// Reasons why a value is not accessible.
     mutating func refusals(of name: String) -> [ImportError.Refusal] {
         switch values[name] {
         case .refused(let refusals)?: return refusals
-        case nil: return [.init(node: name, type: "value", reason: "there is none of that name")]
+        case nil: return [.init(node: name, type: "value", reason: "it has no value of that name")]
         default:
             do {
                 let (node, view) = try realized(name)
                 _ = try arranged(node, view)
                 let type = producers[name]?.opType ?? "value"
-                return [.init(node: name, type: type, reason: "it lies otherwise than features do")]
+                return [.init(node: name, type: type, reason: "its layout is not that of features")]
             } catch {
                 let reason = (error as? Refused)?.reason ?? error.localizedDescription
                 return [.init(node: name, type: producers[name]?.opType ?? "value", reason: reason)]
@@ -161,7 +159,7 @@ struct GraphImporter {
         let images = inputs.compactMap { input in Self.picture(input).map { (input.name, $0) } }
         guard let (name, picture) = images.first, images.count == 1 else {
             throw ImportError.malformed(
-                file: file.path, reason: "it does not take one input of pictures with three channels")
+                file: file.path, reason: "it does not take a single input of images with three channels")
         }
         let size = picture.size ?? imageSize
         let input = builder.input(.image(channels: 3, height: size, width: size), name: name)
@@ -176,11 +174,13 @@ struct GraphImporter {
             dimensions: batch + (picture.isChannelsLast ? [digits[2], digits[3], digits[1]] : Array(digits[1...])))
         values[name] = .value(input, view, .identity)
         for other in inputs where other.name != name {
-            values[other.name] = .refused([.init(node: other.name, type: "input", reason: "only pictures are given")])
+            values[other.name] = .refused([
+                .init(node: other.name, type: "input", reason: "only images are supported as input")
+            ])
         }
     }
 
-    /// Rank, layout and side of an input of pictures; the side is nil where any will do.
+    /// Rank, layout and side of an image input; the side is nil if it is variable.
     static func picture(_ input: ValueInfoProto) -> (rank: Int, isChannelsLast: Bool, size: Int?)? {
         let lengths = input.type.tensorType.shape.dim.map { $0.dimValue > 0 ? Int(clamping: $0.dimValue) : nil }
         guard (4...5).contains(lengths.count), lengths.dropLast(3).allSatisfy({ $0 == nil || $0 == 1 }) else {
@@ -204,11 +204,11 @@ struct GraphImporter {
     private mutating func read(_ node: NodeProto) throws {
         for input in node.input where !input.isEmpty && values[input] == nil {
             throw ImportError.malformed(
-                file: file.path, reason: "\(Self.name(node)) reads \(input), which nothing before it makes")
+                file: file.path, reason: "\(Self.name(node)) reads \(input), which no earlier node computes")
         }
         for output in node.output where !output.isEmpty {
             guard values[output] == nil else {
-                throw ImportError.malformed(file: file.path, reason: "\(output) is made twice")
+                throw ImportError.malformed(file: file.path, reason: "\(output) is computed twice")
             }
             producers[output] = node
         }
@@ -216,7 +216,7 @@ struct GraphImporter {
             let made = try converted(node)
             for (name, value) in zip(node.output, made) where !name.isEmpty { values[name] = value }
             for name in node.output.dropFirst(made.count) where !name.isEmpty {
-                values[name] = .refused([refusal(node, "only its first outputs are there")])
+                values[name] = .refused([refusal(node, "only its first outputs are supported")])
             }
         } catch let refused as Refused {
             var seen: Set<String> = []
@@ -231,17 +231,17 @@ struct GraphImporter {
         .init(node: Self.name(node), type: node.opType, reason: reason)
     }
 
-    /// Its name, or what it makes.
+    /// The node's name, or that of its output.
     static func name(_ node: NodeProto) -> String {
         node.name.isEmpty ? node.output.first ?? node.opType : node.name
     }
 
     private mutating func converted(_ node: NodeProto) throws -> [Value] {
         guard node.domain.isEmpty || node.domain == "ai.onnx" else {
-            throw Refused("it belongs to \(node.domain), not to the standard operators")
+            throw Refused("it belongs to the domain \(node.domain), not to the standard operators")
         }
         guard node.opType == "Constant" || node.input.first.map({ !$0.isEmpty }) ?? false else {
-            throw Refused("it reads nothing")
+            throw Refused("it has no input")
         }
         let inputs = node.input.map { $0.isEmpty ? nil : values[$0] }
         let call = Call(node: node, inputs: inputs, operatorSet: file.operatorSet)
@@ -260,11 +260,11 @@ struct GraphImporter {
 
     // MARK: - Values
 
-    /// A value with its function applied, as a node and the view of it.
+    /// A value with its function applied, as a node and a view of it.
     mutating func realized(_ name: String) throws -> (Graph.NodeID, TensorView) {
         guard case .value(let node, let view, let function)? = values[name] else {
             if case .refused(let reasons)? = values[name] { throw Refused(inherited: reasons) }
-            throw Refused("it reads \(name), which is no picture")
+            throw Refused("it reads \(name), which is not an image")
         }
         if function.isIdentity { return (node, view) }
         let own = try applied(function, node, view, name: name)
@@ -272,7 +272,7 @@ struct GraphImporter {
         return own
     }
 
-    /// The node for an input, arranged as graphs have it.
+    /// The node of an input in a graph's layout.
     mutating func input(_ call: Call, _ index: Int = 0) throws -> Graph.NodeID {
         let (node, view) = try realized(call.node.input[index])
         return try arranged(node, view)
@@ -289,7 +289,7 @@ struct GraphImporter {
         return (name, shape)
     }
 
-    /// The numbers of a constant as a parameter of another shape of as many numbers.
+    /// A constant as a parameter, optionally reshaped.
     mutating func parameter(_ name: String, _ constant: Constant, shape: [Int]? = nil) -> (name: String, shape: [Int]) {
         let shape = shape ?? constant.shape
         return parameter(name, shape) { Tensor(shape: shape, values: try constant.load().numbers) }

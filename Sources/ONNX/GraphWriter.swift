@@ -1,24 +1,24 @@
 import NeuralNetwork
 
-/// Writes a graph as nodes of an ONNX model, with standard operators only. Images lie `[batch, channels, height, width]`,
-/// tokens `[batch, token, number]`, vectors `[batch, number]`, sequences `[batch, step, number]`.
+/// Writes a graph as nodes of an ONNX model with standard operators only. Images are `[batch, channels, height,
+/// width]`, tokens `[batch, token, element]`, vectors `[batch, element]`, sequences `[batch, step, element]`.
 struct GraphWriter {
     typealias Value = ModelWriter.Value
 
     let graph: Graph
     let source: any ParameterSource
-    /// Stands before the names of nodes and weights.
+    /// Prefix of the names of nodes and weights.
     let prefix: String
-    /// Of a graph that reads sequences.
+    /// The mask of a graph over sequences.
     let steps: SequenceMask?
     let model: ModelWriter
-    /// Whether each step is an example by itself: means over time change nothing.
+    /// Whether each step is an example of its own, so that means over time are the identity.
     var isFramewise = false
-    /// What is done together, where the target wants few and large operations.
+    /// The fusions, if the target supports them.
     var folding = LayerFolding()
-    /// Pictures in one run, where it is always the same.
+    /// The fixed batch size, if there is one.
     var batch: Int?
-    /// Channels that the picture comes with, where there are more than it has.
+    /// Channels of the padded input image, if it has more than the original.
     var inputWidth: Int?
 
     /// - Returns: the value of the output.
@@ -110,7 +110,7 @@ struct GraphWriter {
         }
     }
 
-    /// Values that go together: a vector beside an image as an image of one pixel, and the other way round.
+    /// Makes shapes compatible: a vector beside an image becomes an image of one pixel, and the reverse.
     private func alike(_ node: Graph.Node, _ inputs: [Value]) -> [Value] {
         zip(node.inputs, inputs).enumerated().map { index, input in
             let name = "\(prefix)\(node.name).alike\(index)"
@@ -126,14 +126,14 @@ struct GraphWriter {
 
     private func shape(_ id: Graph.NodeID) -> Graph.Shape { graph.nodes[id.index].shape }
 
-    /// The dimension of channels, or of a token's numbers.
+    /// The dimension of channels, or of a token's elements.
     private func channelAxis(_ shape: Graph.Shape) -> Int {
         if case .tokens = shape { return 2 }
         return hasChannelsLast(shape) ? 3 : 1
     }
 
-    /// A sliding window, whose standard operators want channels first. ONNX Runtime makes them take images as they lie, and
-    /// takes out transposes that undo each other.
+    /// A sliding-window operator, for which the standard requires channels first. ONNX Runtime converts it to channels
+    /// last and removes redundant transposes.
     func windowed(
         _ type: String, _ inputs: [Value], _ node: Graph.Node, _ attributes: [Attribute], _ name: String
     ) -> Value {
@@ -154,14 +154,14 @@ struct GraphWriter {
         try source.tensor(for: graph.parameters[node.parameters[index]])
     }
 
-    /// A parameter as it is, or in another shape of as many numbers.
+    /// A parameter, optionally reshaped.
     func parameter(_ node: Graph.Node, _ index: Int, shape: [Int]? = nil) throws -> Value {
         let tensor = try values(node, index)
         let name = prefix + graph.parameters[node.parameters[index]].name
         return try model.weight(name, shape: shape ?? tensor.shape, tensor.values)
     }
 
-    /// A number a channel, so that it goes with images, or with rows.
+    /// A per-channel parameter, shaped for broadcasting to images or rows.
     func channels(_ node: Graph.Node, _ index: Int) throws -> Value {
         let count = graph.parameters[node.parameters[index]].count
         if case .image = node.shape, !hasChannelsLast(node.shape) {
@@ -188,7 +188,8 @@ struct GraphWriter {
         return model.node("BatchNormalization", inputs, [.number("epsilon", epsilon)], name: prefix + node.name)
     }
 
-    /// Of tokens, whose numbers are the last dimension, where ONNX' own operator takes the second: a product and a sum.
+    /// Batch normalisation of tokens, whose elements are the last dimension, while ONNX' operator uses the second: a
+    /// product and a sum.
     private func scaled(_ node: Graph.Node, _ epsilon: Float, _ hasScale: Bool, _ x: Value) throws -> Value {
         let numbers = try node.parameters.indices.map { try values(node, $0).values }
         let (bias, mean, variance) = (
@@ -244,7 +245,7 @@ struct GraphWriter {
         return model.node("Mul", [product, model.number(name + ".half", 0.5)], name: name)
     }
 
-    /// A convolution or a linear layer, with these numbers.
+    /// A convolution or linear layer with the given weights.
     func product(_ node: Graph.Node, _ weight: Tensor, _ bias: [Float]?, _ x: Value) throws -> Value {
         let name = prefix + node.name
         let weightName = prefix + graph.parameters[node.parameters[0]].name
@@ -283,7 +284,7 @@ struct GraphWriter {
         return model.node("Transpose", [normal], [.integers("perm", [0, 3, 1, 2])], name: name)
     }
 
-    /// As an instance normalisation of groups, for operator set 17 has none of groups.
+    /// As an instance normalisation of groups, because operator set 17 has no group normalisation.
     private func groupNormalization(_ node: Graph.Node, _ groups: Int, _ epsilon: Float, _ x: Value) throws -> Value {
         let name = prefix + node.name
         guard case .image(let channels, let height, let width) = node.shape else { preconditionFailure(name) }
@@ -316,7 +317,7 @@ struct GraphWriter {
 }
 
 extension Convolution {
-    /// As the standard's operator wants them; frames first where there are any.
+    /// Attributes of the standard operator, with frames first if there are any.
     func attributes(overFrames: Bool = false) -> [Attribute] {
         let dilation = window.dilation
         let apart =
@@ -328,7 +329,7 @@ extension Convolution {
 extension Window {
     fileprivate var isUnpadded: Bool { leading == Extent(0) && trailing == Extent(0) }
 
-    /// Frames first where there are any.
+    /// With frames first if there are any.
     func attributes(overFrames: Bool) -> [Attribute] {
         func sizes(_ frames: Int, _ extent: Extent) -> [Int] {
             (overFrames ? [frames] : []) + [extent.height, extent.width]

@@ -1,55 +1,56 @@
 import NeuralNetwork
 
-/// What reading one ONNX file may cost. A file of a few bytes can describe constants, functions and values of any size.
+/// Limits on the resources for reading an ONNX file: a file of a few bytes can describe constants, functions and values
+/// of any size.
 final class ImportBudget {
-    /// The most nodes, and the most inputs and outputs of each.
+    /// Maximum number of nodes, and of inputs and outputs of each.
     static let nodes = 50_000
     static let nodeValues = 4096
-    /// The most initializers.
+    /// Maximum number of initialisers.
     static let initializers = 200_000
-    /// The most outputs that a file names.
+    /// Maximum number of outputs of a file.
     static let outputs = 4096
-    /// The most elements of all constants that are computed while reading: so many, and four for each that is stored.
+    /// Maximum elements of all computed constants, plus four for each stored element.
     static let folded = 1 << 24
-    /// The most operations of one function of single numbers.
+    /// Maximum number of operations of one scalar function.
     static let functionOperations = 256
-    /// The most operations of functions that are tried out, of all functions together.
+    /// Maximum number of operations for identifying scalar functions, in total.
     static let evaluations = 60_000_000
-    /// The most layers of constants that are computed from one another when a parameter is read.
+    /// Maximum nesting depth of computed constants.
     static let constantDepth = 32
-    /// The most channels of a value.
+    /// Maximum channels of a value.
     static let channels = 1 << 24
-    /// The largest side of pictures, in pixels.
+    /// Maximum image side in pixels.
     static let imageSize = 8192
 
     private var elementsLeft: Int
     private var evaluationsLeft = ImportBudget.evaluations
 
-    /// - Parameter stored: elements that the file stores.
+    /// - Parameter stored: number of elements in the file.
     init(stored: Int) {
         elementsLeft = max(Self.folded, min(Self.folded + 4 * min(stored, 1 << 48), MemoryLimit.bytes / 32))
     }
 
-    /// - Throws: `GraphImporter.Refused` if all constants together take more elements than allowed; call it before memory
-    ///   is taken.
+    /// - Throws: `GraphImporter.Refused` if all constants together exceed the limit. Call it before memory is
+    ///   allocated.
     func spend(elements: Int) throws {
         guard elements <= elementsLeft else {
-            throw GraphImporter.Refused("the constants that the file computes take too much memory")
+            throw GraphImporter.Refused("the constants computed by the file take too much memory")
         }
         elementsLeft -= max(0, elements)
     }
 
-    /// - Throws: `GraphImporter.Refused` if too many functions were tried out.
+    /// - Throws: `GraphImporter.Refused` if identifying functions took too long.
     func spend(evaluations: Int) throws {
         guard evaluations <= evaluationsLeft else {
-            throw GraphImporter.Refused("the file computes too many functions of single numbers")
+            throw GraphImporter.Refused("the file computes too many element-wise functions")
         }
         evaluationsLeft -= max(0, evaluations)
     }
 }
 
 extension GraphImporter {
-    /// A constant's shape; its elements count towards the budget, `times` so many for what making it takes beside.
+    /// A constant's shape, whose elements count `times` towards the limit for temporary memory.
     @discardableResult
     func spend(_ shape: [Int], times: Int = 1) throws -> [Int] {
         let count = try Self.checked(shape).reduce(1, *)
@@ -57,7 +58,7 @@ extension GraphImporter {
         return shape
     }
 
-    /// A node whose value is small enough to be computed.
+    /// A node whose value is within the size limit.
     mutating func node(
         _ name: String, _ operation: NeuralNetwork.Operation, _ inputs: [Graph.NodeID], _ shape: Graph.Shape,
         parameters: [(name: String, shape: [Int])] = []
@@ -66,7 +67,7 @@ extension GraphImporter {
         return builder.node(name, operation, inputs, shape, parameters: parameters)
     }
 
-    /// Sixteen frames are computed at once, and a network needs several values at a time.
+    /// Sixteen frames are computed at once, and a network holds several values at a time.
     static func check(_ shape: Graph.Shape) throws {
         let lengths =
             switch shape {
@@ -77,16 +78,16 @@ extension GraphImporter {
             }
         guard lengths.allSatisfy({ $0 > 0 }), let size = ShapeLimits.elements(of: lengths),
             size <= MemoryLimit.bytes / 64, shape.rowSize <= ImportBudget.channels
-        else { throw Refused("it makes a value of \(lengths.map(String.init).joined(separator: "×")) numbers") }
+        else { throw Refused("its output has \(lengths.map(String.init).joined(separator: "×")) elements") }
     }
 
-    /// What a function is; nil if it is none that is known here.
+    /// Identifies a scalar function; nil if it is unknown.
     func known(_ function: ScalarFunction) throws -> ScalarFunction.Known? {
         try budget.spend(evaluations: function.evaluations)
         return function.known
     }
 
-    /// The slope of a leaky ReLU; nil for another function.
+    /// The slope of a leaky ReLU; nil for other functions.
     func leak(_ function: ScalarFunction) throws -> Double? {
         try budget.spend(evaluations: function.evaluations)
         return function.leak

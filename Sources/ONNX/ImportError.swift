@@ -1,23 +1,21 @@
 import Foundation
 
 /// Why an ONNX file cannot be used as a network.
-public enum ImportError: LocalizedError, Equatable {
+package enum ImportError: LocalizedError, Equatable {
     case unreadable(file: String, reason: String)
     case malformed(file: String, reason: String)
     case unsupported(file: String, nodes: [Refusal])
 
-    /// A node that has no counterpart here.
-    public struct Refusal: Sendable, Equatable {
+    /// An unsupported node.
+    package struct Refusal: Sendable, Equatable {
         /// Its name in the file.
-        public let node: String
-        /// Its operator.
-        public let type: String
-        /// What of it is not there.
-        public let reason: String
+        package let node: String
+        package let type: String
+        /// What is unsupported.
+        package let reason: String
     }
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .unreadable(let file, let reason):
             return "Cannot read the model \(file): \(reason). Check the file, or fetch it again."
@@ -26,7 +24,7 @@ public enum ImportError: LocalizedError, Equatable {
         case .unsupported(let file, let nodes):
             let first = nodes.prefix(4).map { "\($0.type) (\($0.node)): \($0.reason)" }.joined(separator: "; ")
             let rest = nodes.count > 4 ? "; and \(nodes.count - 4) more" : ""
-            return "\(file) computes what has no counterpart here: \(first)\(rest). Name an earlier value as `tap`, or "
+            return "\(file) has unsupported operations: \(first)\(rest). Name an earlier value as `tap`, or "
                 + "export the network without these nodes."
         }
     }

@@ -2,12 +2,11 @@ import Foundation
 import NeuralNetwork
 import Synchronization
 
-/// A network read from an ONNX file: its graph for pictures of a size, and its weights.
+/// A network from an ONNX file: its graph for an image size, and its weights.
 ///
-/// `@unchecked Sendable`: what was read for a size is kept behind a lock; the file does not change.
-public final class ImportedNetwork: @unchecked Sendable {
-    /// The path it was read from.
-    public let path: String
+/// `@unchecked Sendable`: graphs that were built are kept behind a lock; the file does not change.
+package final class ImportedNetwork: @unchecked Sendable {
+    package let path: String
     private let file: ModelFile
     private let lock = NSLock()
     private var read: [Int: Result<Reading, any Error>] = [:]
@@ -18,10 +17,10 @@ public final class ImportedNetwork: @unchecked Sendable {
         let importer: GraphImporter
     }
 
-    /// Reads the file's structure; weights stay where they are.
+    /// Reads the file's structure; weights are read on demand.
     ///
     /// - Throws: `ImportError`.
-    public init(path: String) throws {
+    package init(path: String) throws {
         self.path = path
         file = try ModelFile(path: path)
         _ = try reading(imageSize: imageSize ?? Self.usualSize)
@@ -29,14 +28,14 @@ public final class ImportedNetwork: @unchecked Sendable {
 
     private static let usualSize = 224
 
-    /// Side of the pictures that it takes, in pixels; nil where any will do.
-    public var imageSize: Int? { file.graph.input.lazy.compactMap(GraphImporter.picture).first?.size }
+    /// Fixed image side in pixels; nil if it is variable.
+    package var imageSize: Int? { file.graph.input.lazy.compactMap(GraphImporter.picture).first?.size }
 
-    /// What the file says of itself, by key.
-    public var metadata: [String: String] { file.metadata }
+    /// The file's metadata.
+    package var metadata: [String: String] { file.metadata }
 
-    /// Factor and summand of each channel's whole numbers from 0 to 255, where the file begins with them.
-    public var normalization: (scale: [Float], offset: [Float])? {
+    /// Per-channel scale and offset for pixels from 0 to 255, if the network contains them.
+    package var normalization: (scale: [Float], offset: [Float])? {
         let reading = try? reading(imageSize: imageSize ?? Self.usualSize)
         guard let own = reading?.importer.inputAffine else { return nil }
         let scale = (try? own.scale?.load().numbers) ?? [1, 1, 1],
@@ -44,26 +43,25 @@ public final class ImportedNetwork: @unchecked Sendable {
         return (scale, offset)
     }
 
-    /// Whether what follows takes blue before red.
-    public var isBlueFirst: Bool {
+    /// Whether the network expects BGR.
+    package var isBlueFirst: Bool {
         (try? reading(imageSize: imageSize ?? Self.usualSize))?.importer.isBlueFirst ?? false
     }
 
-    /// The names of its outputs.
-    public var outputs: [String] { file.graph.output.map(\.name) }
+    package var outputs: [String] { file.graph.output.map(\.name) }
 
-    /// Files that hold its weights: its own, and those beside it.
-    public var files: [String] { [path] + file.externalFiles }
+    /// Files with the weights: the model, and external data beside it.
+    package var files: [String] { [path] + file.externalFiles }
 
-    /// The network for square pictures, with all values that can be asked for among its outputs.
+    /// The network for square images, with all accessible values among its outputs.
     ///
     /// - Throws: `ImportError`.
-    public func graph(imageSize: Int) throws -> Graph { try reading(imageSize: imageSize).graph }
+    package func graph(imageSize: Int) throws -> Graph { try reading(imageSize: imageSize).graph }
 
-    /// Why a value is not among the graph's outputs.
+    /// Reports why a value is not among the graph's outputs.
     ///
-    /// - Throws: `ImportError`, always where it is not.
-    public func check(output: String, imageSize: Int) throws {
+    /// - Throws: `ImportError`, always if it is not.
+    package func check(output: String, imageSize: Int) throws {
         let reading = try reading(imageSize: imageSize)
         if reading.graph.outputs[output] != nil { return }
         var importer = reading.importer
@@ -92,21 +90,20 @@ public final class ImportedNetwork: @unchecked Sendable {
 }
 
 extension ImportedNetwork: Checkpoint {
-    /// `onnx`.
-    public var format: String { "onnx" }
+    package var format: String { "onnx" }
 
-    /// Of every parameter that its graphs have.
-    public var shapes: [String: [Int]] { parameters.mapValues(\.shape) }
+    /// Shapes of all parameters of its graphs.
+    package var shapes: [String: [Int]] { parameters.mapValues(\.shape) }
 
-    /// - Throws: `ImportError` where the file changed meanwhile.
-    public func tensor(named name: String) throws -> Tensor? {
+    /// - Throws: `ImportError` if the file has changed.
+    package func tensor(named name: String) throws -> Tensor? {
         guard let parameter = lock.withLock({ read.values.lazy.compactMap { try? $0.get().parameters[name] }.first })
         else { return nil }
         return try parameter.load()
     }
 
-    /// - Throws: `WeightsError.mismatch` where it is missing or has another shape.
-    public func tensor(for parameter: Graph.Parameter) throws -> Tensor {
+    /// - Throws: `WeightsError.mismatch` if it is missing or has another shape.
+    package func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         guard let tensor = try tensor(named: parameter.name), tensor.shape == parameter.shape else {
             throw WeightsError.mismatch(file: path, WeightsMismatch(expected: [parameter], found: shapes))
         }

@@ -1,40 +1,39 @@
 import NeuralNetwork
 
-/// Which operations are done together, where a model is for a GPU: each pass over memory that is saved counts.
+/// Operator fusion for GPUs, to save passes over memory.
 ///
-/// Batch normalisation and layer scale are multiplied into the weights of the layer before; its bias, a residual sum, and
-/// an activation or a layer normalisation are one pass over what it gives; what makes query, key and value becomes part of the
-/// attention.
+/// Batch normalisation and layer scale are folded into the weights of the preceding layer; its bias, a residual sum,
+/// and an activation or a layer normalisation are one pass over its output; the query, key and value projection is
+/// fused into the attention.
 struct LayerFolding {
-    /// A layer with what is done to its output.
+    /// A layer with its fused operations.
     struct Chain {
         /// A convolution or a linear layer.
         let layer: Graph.NodeID
-        /// Factors and summands a channel.
+        /// Per-channel scales and shifts.
         var factors: [Graph.Node] = []
-        /// What is added to it.
+        /// The residual that is added.
         var residual: Graph.NodeID?
         var activation: Activation?
         /// A layer normalisation of the result.
         var normalization: Graph.NodeID?
     }
 
-    /// By the node whose value a chain gives; a normalisation's stands beside it.
+    /// By the node whose value a chain computes; a normalisation's value is an additional output.
     private var chains: [Graph.NodeID: Chain] = [:]
-    /// Nodes that a chain stands for.
+    /// Nodes that are part of a chain.
     private var absorbed: Set<Graph.NodeID> = []
-    /// Layers that their attention takes up.
+    /// Projections that are fused into their attention.
     private var projections: Set<Graph.NodeID> = []
 
-    /// Nothing is joined.
     init() {}
 
-    /// - Parameter hasPasses: whether there are passes for what stands behind a layer; else weights alone change.
+    /// - Parameter hasPasses: whether fused epilogues are available; otherwise only weights are folded.
     init(_ graph: Graph, output: Graph.NodeID, hasPasses: Bool) {
         let needed = graph.ancestry(of: output)
         var consumers: [Graph.NodeID: [Graph.NodeID]] = [:]
         for id in needed { for input in graph.nodes[id.index].inputs { consumers[input, default: []].append(id) } }
-        /// The only reader of a node.
+        /// The only reader of a node, or nil.
         func reader(_ id: Graph.NodeID) -> (id: Graph.NodeID, node: Graph.Node)? {
             guard id != output, let all = consumers[id], all.count == 1 else { return nil }
             return (all[0], graph.nodes[all[0].index])
@@ -78,16 +77,16 @@ struct LayerFolding {
         }
     }
 
-    /// The layer, and what is joined to it, whose value the node has.
+    /// The chain that computes the node's value.
     func chain(endingAt id: Graph.NodeID) -> Chain? { chains[id] }
 
-    /// Whether something else stands for the node.
+    /// Whether the node is part of another's chain.
     func isAbsorbed(_ id: Graph.NodeID) -> Bool { absorbed.contains(id) }
 
-    /// Whether the node's work is done by the attention that reads it.
+    /// Whether the node is fused into the attention that reads it.
     func isProjection(_ id: Graph.NodeID) -> Bool { projections.contains(id) }
 
-    /// Weight and bias of a layer with factors multiplied in.
+    /// Weight and bias of a layer with scales and shifts folded in.
     static func weights(
         _ node: Graph.Node, _ factors: [Graph.Node], _ values: (Graph.Node, Int) throws -> Tensor
     ) throws -> (Tensor, [Float]?) {
@@ -114,7 +113,7 @@ struct LayerFolding {
 }
 
 extension Graph.Shape {
-    /// Whether its channels can lie last.
+    /// Whether the layer supports channels last.
     fileprivate var hasPasses: Bool {
         switch self {
         case .image, .tokens: true
@@ -124,7 +123,7 @@ extension Graph.Shape {
 }
 
 extension Graph.Node {
-    /// Whether it multiplies its input with weights whose first dimension is the output's channels.
+    /// Whether it multiplies its input with weights whose first dimension is the output channels.
     fileprivate var isProduct: Bool {
         switch operation {
         case .convolution, .linear: true
@@ -132,7 +131,7 @@ extension Graph.Node {
         }
     }
 
-    /// Whether it is a factor and a summand a channel.
+    /// Whether it is a per-channel scale and shift.
     fileprivate var isFactor: Bool {
         switch operation {
         case .batchNormalization, .channelScale: true

@@ -4,21 +4,19 @@ import Foundation
 import NeuralNetwork
 import ONNXMessages
 
-/// An ONNX file, read and checked; weights are turned into numbers when somebody asks for them.
+/// A validated ONNX file; weights are converted on demand.
 struct ModelFile: Sendable {
     let path: String
     let nodes: [NodeProto]
     let graph: GraphProto
-    /// Initializers by name.
     let tensors: [String: TensorProto]
     let operatorSet: Int
     let metadata: [String: String]
-    /// Files beside it that hold weights.
+    /// External data files.
     let externalFiles: [String]
-    /// Elements of all initializers.
     let storedElements: Int
 
-    /// The most elements that are computed while reading.
+    /// Maximum number of elements that are computed during the import.
     static let foldingLimit = 1 << 26
 
     init(path: String) throws {
@@ -28,32 +26,32 @@ struct ModelFile: Sendable {
         } catch {
             let isMissing = error.problem == .missing
             throw ImportError.unreadable(
-                file: path, reason: isMissing ? "it is not there, or may not be read" : error.reason)
+                file: path, reason: isMissing ? "it does not exist or is not readable" : error.reason)
         }
         let model: ModelProto
         do {
             model = try ModelProto(serializedBytes: data)
         } catch ProtobufError.tooManyFields(let limit) {
-            throw ImportError.malformed(file: path, reason: "it has more than \(limit) messages and texts")
+            throw ImportError.malformed(file: path, reason: "it has more than \(limit) messages and strings")
         } catch {
             throw ImportError.malformed(file: path, reason: "its messages are cut off or damaged")
         }
         try self.init(model, path: path)
     }
 
-    /// - Parameter path: where files with weights are looked for.
+    /// - Parameter path: external data is searched for beside it.
     init(_ model: ModelProto, path: String) throws {
         func malformed(_ reason: String) -> ImportError { .malformed(file: path, reason: reason) }
         self.path = path
         graph = model.graph
         nodes = model.graph.node
-        guard !nodes.isEmpty, !graph.output.isEmpty else { throw malformed("there is no graph in it") }
+        guard !nodes.isEmpty, !graph.output.isEmpty else { throw malformed("it contains no graph") }
         guard let standard = model.opsetImport.first(where: { $0.domain.isEmpty || $0.domain == "ai.onnx" }) else {
-            throw malformed("it does not say which operators it uses")
+            throw malformed("it does not state its operator set")
         }
         operatorSet = Int(clamping: standard.version)
         guard (7...30).contains(operatorSet) else {
-            throw malformed("its operator set \(standard.version) is not one from 7 to 30")
+            throw malformed("its operator set \(standard.version) is not from 7 to 30")
         }
         metadata = Dictionary(model.metadataProps.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
         tensors = Dictionary(graph.initializer.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -68,7 +66,7 @@ struct ModelFile: Sendable {
         }
     }
 
-    /// What is beyond reading, whatever it means.
+    /// Checks the limits on sizes.
     private static func checkSizes(_ graph: GraphProto, _ path: String) throws {
         let nodes = graph.node
         func large(_ what: String, _ most: Int) -> ImportError {
@@ -90,20 +88,20 @@ struct ModelFile: Sendable {
         Dictionary(tensor.externalData.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// A file in the model's own folder or below, and no link that leads out of it.
+    /// A file in the model's own folder or below, without links that lead out of it.
     private static func externalPath(_ tensor: TensorProto, beside path: String) throws -> String {
         let location = entries(tensor)["location"] ?? ""
         let parts = location.splitBytes("/", omittingEmptySubsequences: false)
         guard !location.isEmpty, !location.utf8.contains(0), !parts.contains(where: { ["..", ".", ""].contains($0) })
         else {
             throw ImportError.malformed(
-                file: path, reason: "\(tensor.name) lies outside of its folder, in \"\(location)\"")
+                file: path, reason: "\(tensor.name) is stored outside of the model's folder, in \"\(location)\"")
         }
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().resolvingSymlinksInPath()
         let file = folder.appendingPathComponent(location).resolvingSymlinksInPath()
         guard file.path.hasBytePrefix(folder.path == "/" ? "/" : folder.path + "/") else {
             throw ImportError.malformed(
-                file: path, reason: "\(tensor.name) lies outside of its folder, in \"\(location)\"")
+                file: path, reason: "\(tensor.name) is stored outside of the model's folder, in \"\(location)\"")
         }
         return file.path
     }
@@ -118,26 +116,26 @@ struct ModelFile: Sendable {
         }
     }
 
-    /// The shape, where the tensor holds as many elements as that asks for.
+    /// The shape, if it agrees with the tensor's number of elements.
     private static func check(_ tensor: TensorProto, _ path: String) throws -> [Int] {
         func malformed(_ reason: String) -> ImportError { .malformed(file: path, reason: "\(tensor.name) \(reason)") }
         guard let size = bytesPerElement(tensor.dataType) else {
-            throw malformed("has elements of a type not known here")
+            throw malformed("has an unsupported element type")
         }
         let shape = tensor.dims.map { Int(clamping: $0) }
         guard let count = ShapeLimits.elements(of: shape), count < 1 << 40 else {
-            throw malformed("has an impossible shape")
+            throw malformed("has an invalid shape")
         }
         let stored: Int
         if tensor.dataLocation == .external {
             let entries = entries(tensor)
             stored = entries["length"].flatMap(Int.init) ?? count * size
             let offset = entries["offset"].map { Int($0) ?? -1 } ?? 0
-            guard offset >= 0 else { throw malformed("has an impossible place in its file") }
+            guard offset >= 0 else { throw malformed("has an invalid offset in its file") }
             let file = try externalPath(tensor, beside: path)
             let length = try externalFile(file, of: path).bytes
             guard stored >= 0, stored <= length, offset <= length - stored else {
-                throw malformed("lies beyond the end of its file")
+                throw malformed("extends beyond the end of its file")
             }
         } else if !tensor.rawData.isEmpty {
             stored = tensor.rawData.count
@@ -151,7 +149,7 @@ struct ModelFile: Sendable {
                 }
             stored = elements * size
         }
-        guard stored == count * size else { throw malformed("does not hold as many numbers as its shape asks for") }
+        guard stored == count * size else { throw malformed("holds fewer or more elements than its shape requires") }
         return shape
     }
 
@@ -164,7 +162,7 @@ struct ModelFile: Sendable {
             let isMissing = error.problem == .missing
             throw ImportError.unreadable(
                 file: file,
-                reason: isMissing ? "it is not there, but \(model) keeps weights in it" : error.reason)
+                reason: isMissing ? "it does not exist, but \(model) stores weights in it" : error.reason)
         }
     }
 
@@ -182,18 +180,18 @@ struct ModelFile: Sendable {
             throw ImportError.unreadable(file: file, reason: error.localizedDescription)
         }
         guard data.count == count else {
-            throw ImportError.unreadable(file: file, reason: "it became shorter while it was read")
+            throw ImportError.unreadable(file: file, reason: "it was truncated while it was read")
         }
         return data
     }
 
-    /// The numbers of a tensor.
+    /// The elements of a tensor.
     ///
     /// - Throws: `ImportError`.
     func values(of tensor: TensorProto) throws -> ConstantTensor {
         let shape = try Self.check(tensor, path)
         let size = Self.bytesPerElement(tensor.dataType) ?? 0
-        // Fields that are not read may hold something all the same.
+        // Unused fields may contain data nevertheless.
         if shape.contains(0) { return ConstantTensor(shape: shape, numbers: []) }
         let bytes = try Self.bytes(tensor, path, count: shape.reduce(1, *) * size)
         func numbers<Element>(_ type: Element.Type, _ convert: (Element) -> Float) -> ConstantTensor {
@@ -228,22 +226,22 @@ struct ModelFile: Sendable {
         case .int32: return integers(Int32.self, tensor.int32Data)
         case .int8: return integers(Int8.self, tensor.int32Data)
         case .uint8, .bool: return integers(UInt8.self, tensor.int32Data)
-        default: throw ImportError.malformed(file: path, reason: "\(tensor.name) has elements of a type not known here")
+        default: throw ImportError.malformed(file: path, reason: "\(tensor.name) has an unsupported element type")
         }
     }
 
-    /// The shape of a tensor that stands in a node.
+    /// The shape of a tensor in a node's attribute.
     func checkedShape(of tensor: TensorProto) throws -> [Int] {
         guard tensor.dataLocation != .external else {
-            throw ImportError.malformed(file: path, reason: "a constant of a node lies in another file")
+            throw ImportError.malformed(file: path, reason: "a constant of a node is stored in another file")
         }
         return try Self.check(tensor, path)
     }
 
-    /// The numbers of a tensor that stands in a node.
+    /// The elements of a tensor in a node's attribute.
     func checkedValues(of tensor: TensorProto) throws -> ConstantTensor {
         guard tensor.dataLocation != .external else {
-            throw ImportError.malformed(file: path, reason: "a constant of a node lies in another file")
+            throw ImportError.malformed(file: path, reason: "a constant of a node is stored in another file")
         }
         return try values(of: tensor)
     }

@@ -3,21 +3,21 @@ import ONNXMessages
 
 /// Builds an ONNX model node by node, and writes it with its weights.
 ///
-/// Weights go to the file as they are added, so that a network takes no more memory than its largest layer: inside the
-/// model where all of it stays below two gigabytes, which is protobuf's limit, else in a second file beside it.
-public final class ModelWriter {
-    /// The operator set that files are written for; onnxruntime reads it since 1.12, OpenVINO since 2022.2.
+/// Weights are written as they are added, so that memory is limited to the largest layer: inside the model if it stays
+/// below 2 GB, protobuf's limit, otherwise to a second file beside it.
+package final class ModelWriter {
+    /// The operator set of exported files; onnxruntime supports it since 1.12, OpenVINO since 2022.2.
     static let operatorSet = 17
-    /// How large a model may be with its weights inside, in bytes.
-    public static let inlineLimit = 1_900_000_000
+    /// Maximum size of a model with inline weights, in bytes.
+    package static let inlineLimit = 1_900_000_000
 
-    /// What a node reads: the name of an input, a weight, or another node's output.
-    public struct Value: Sendable, Hashable {
+    /// The name of an input, a weight, or a node's output.
+    package struct Value: Sendable, Hashable {
         let name: String
     }
 
-    /// What elements of an input or output are.
-    public enum Element: Sendable {
+    /// Element type of an input or output.
+    package enum Element: Sendable {
         case uint8, bool, float32, float16, bfloat16
 
         var type: TensorProto.DataType {
@@ -33,25 +33,22 @@ public final class ModelWriter {
         var code: Int32 { Int32(type.rawValue) }
     }
 
-    /// How weights are stored.
-    public enum WeightFormat: String, Sendable, CaseIterable {
+    package enum WeightFormat: String, Sendable, CaseIterable {
         case f32
-        /// Half precision; the runtime widens them when it loads the model.
+        /// Half precision; the runtime converts it to `f32` when it loads the model.
         case f16
     }
 
-    /// Length of a dimension of an input or output, or the name of one that may have any.
-    public enum Dimension: Sendable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
+    /// A fixed or symbolic dimension of an input or output.
+    package enum Dimension: Sendable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
         case fixed(Int)
         case named(String)
 
-        /// A fixed length.
-        public init(integerLiteral value: Int) { self = .fixed(value) }
-        /// Any length, by that name.
-        public init(stringLiteral value: String) { self = .named(value) }
+        package init(integerLiteral value: Int) { self = .fixed(value) }
+        /// A symbolic dimension.
+        package init(stringLiteral value: String) { self = .named(value) }
     }
 
-    /// Who is to run the model.
     let target: Target
     private var graph = GraphProto()
     private var initializers: [TensorProto] = []
@@ -61,12 +58,12 @@ public final class ModelWriter {
     private var names: Set<String> = []
     private var constants: [[Int]: Value] = [:]
 
-    /// - `path`: of the file to come; it appears when `write` ends, and what was there before stays until then.
-    /// - `weightBytes`: how much weights will take about.
-    /// - `inlineLimit`: above so many bytes weights get a file of their own, `path.data`.
-    /// - `target`: who is to run it.
+    /// - `path`: of the file, which is replaced when `write` ends.
+    /// - `weightBytes`: approximate size of the weights.
+    /// - `inlineLimit`: size in bytes above which weights go to a separate file, `path.data`.
+    /// - `target`: the runtime.
     /// - Throws: `ExportError.notWritable`.
-    public init(
+    package init(
         path: String, weights format: WeightFormat, weightBytes: Int, inlineLimit: Int = ModelWriter.inlineLimit,
         target: Target = .anyone
     ) throws {
@@ -79,26 +76,26 @@ public final class ModelWriter {
         model.opsetImport = target.operatorSets
     }
 
-    /// Where the model will stand.
-    public let path: String
+    /// The final path of the model.
+    package let path: String
 
     // MARK: - Values
 
-    /// A value that whoever runs the model gives.
-    public func input(_ name: String, _ element: Element, _ shape: [Dimension]) -> Value {
+    /// Adds an input.
+    package func input(_ name: String, _ element: Element, _ shape: [Dimension]) -> Value {
         graph.input.append(Self.information(unique(name), element, shape))
         return Value(name: name)
     }
 
-    /// A value that the model gives.
-    public func output(_ name: String, _ value: Value, _ element: Element, _ shape: [Dimension]) {
+    /// Adds an output.
+    package func output(_ name: String, _ value: Value, _ element: Element, _ shape: [Dimension]) {
         var node = NodeProto()
         (node.opType, node.name, node.input, node.output) = ("Identity", name + ".output", [value.name], [name])
         graph.node.append(node)
         graph.output.append(Self.information(name, element, shape))
     }
 
-    /// States the shape of a value that the model computes with.
+    /// States the shape of an inner value.
     func annotate(_ value: Value, _ shape: [Int]) {
         graph.valueInfo.append(Self.information(value.name, target.element, shape.map { .fixed($0) }))
     }
@@ -118,7 +115,6 @@ public final class ModelWriter {
         return information
     }
 
-    /// One node.
     func nodes(
         _ type: String, _ inputs: [Value], _ attributes: [Attribute] = [], name: String, outputs: Int,
         domain: String = ""
@@ -133,7 +129,7 @@ public final class ModelWriter {
         return node.output.map(Value.init)
     }
 
-    /// The graph of a node that repeats it, such as `Scan`; it sees the weights of the model.
+    /// The body of a loop node such as `Scan`; it can use the model's weights.
     func body(
         _ name: String, _ inputs: [(String, Element, [Dimension])],
         _ make: ([Value]) throws -> [(Value, Element, [Dimension])]
@@ -160,7 +156,7 @@ public final class ModelWriter {
 
     // MARK: - Weights
 
-    /// Learned numbers, in the format that the model stores weights in.
+    /// Trained parameters, in the model's weight format.
     ///
     /// - Throws: `ExportError.notWritable`.
     func weight(_ name: String, shape: [Int], _ values: [Float]) throws -> Value {
@@ -171,7 +167,7 @@ public final class ModelWriter {
         return node("Cast", [stored], [.integer("to", Int(Element.float32.code))], name: name)
     }
 
-    /// Numbers that are stored as they are.
+    /// A constant in the given type.
     ///
     /// - Throws: `ExportError.notWritable`.
     func constant(
@@ -180,7 +176,7 @@ public final class ModelWriter {
         try store(unique(name), element.type, shape, element.bytes(values))
     }
 
-    /// Whole numbers, such as a shape; equal ones are stored once.
+    /// An integer constant, such as a shape; equal ones are stored once.
     func integers(_ values: [Int]) -> Value {
         if let known = constants[values] { return known }
         var tensor = TensorProto()
@@ -193,7 +189,7 @@ public final class ModelWriter {
         return Value(name: tensor.name)
     }
 
-    /// One number, as the model computes.
+    /// A scalar in the model's element type.
     func number(_ name: String, _ value: Float) -> Value {
         var tensor = TensorProto()
         tensor.name = unique(name)
@@ -231,14 +227,14 @@ public final class ModelWriter {
 
     // MARK: - Writing
 
-    /// Writes the model, and its weights' file where it has one; both appear whole or not at all.
+    /// Writes the model, and its weight file if there is one, atomically.
     ///
     /// - Parameters:
     ///   - name: of the graph.
-    ///   - version: of the program that writes.
-    ///   - metadata: what a reader finds in the model's `metadata_props`.
+    ///   - version: of this program.
+    ///   - metadata: the model's `metadata_props`.
     /// - Throws: `ExportError.notWritable`.
-    public func write(name: String, version: String, metadata: [String: String]) throws {
+    package func write(name: String, version: String, metadata: [String: String]) throws {
         graph.name = name
         graph.initializer = initializers
         model.producerVersion = version
@@ -254,7 +250,6 @@ public final class ModelWriter {
     }
 }
 
-/// An attribute of a node.
 enum Attribute: Sendable {
     case integer(String, Int)
     case integers(String, [Int])

@@ -1,12 +1,12 @@
 import Foundation
 import NeuralNetwork
 
-/// What a run does with frames, as parts of one ONNX model.
-public struct NetworkWriter {
+/// Writes a run's encoder and head as an ONNX model.
+package struct NetworkWriter {
     private let model: ModelWriter
 
-    /// What stands in the model.
-    public enum Part: String, Sendable, CaseIterable {
+    /// Which part the model contains.
+    package enum Part: String, Sendable, CaseIterable {
         /// Frames → probabilities.
         case all
         /// Frames → features.
@@ -15,8 +15,8 @@ public struct NetworkWriter {
         case head
     }
 
-    /// The network that turns pictures into features.
-    public struct Encoder {
+    /// The backbone, from frames to features.
+    package struct Encoder {
         let graph: Graph
         let source: any ParameterSource
         let tap: String
@@ -24,10 +24,10 @@ public struct NetworkWriter {
         let normalization: PixelNormalization
         let storesHalves: Bool
 
-        /// - `tap`: the output of `graph` that gives features.
-        /// - `imageSize`: side of the pictures, in pixels.
+        /// - `tap`: the output of `graph` with the features.
+        /// - `imageSize`: image side in pixels.
         /// - `storesHalves`: whether features are rounded to half precision.
-        public init(
+        package init(
             graph: Graph, source: any ParameterSource, tap: String, imageSize: Int, normalization: PixelNormalization,
             storesHalves: Bool
         ) {
@@ -40,8 +40,8 @@ public struct NetworkWriter {
         }
     }
 
-    /// What turns features into probabilities.
-    public struct Classifier {
+    /// The head, from features to probabilities.
+    package struct Classifier {
         let graph: Graph
         let source: any ParameterSource
         let scaling: (mean: [Float], scale: [Float])?
@@ -50,8 +50,8 @@ public struct NetworkWriter {
 
         /// - `graph`: a sequence of features → `logits`.
         /// - `scaling`: of the features: (x − mean) · scale.
-        /// - `isFramewise`: whether each frame is classified by itself, and probabilities are averaged.
-        public init(
+        /// - `isFramewise`: whether frames are classified separately and probabilities averaged.
+        package init(
             graph: Graph, source: any ParameterSource, scaling: (mean: [Float], scale: [Float])?, isFramewise: Bool,
             classes: Int
         ) {
@@ -63,15 +63,14 @@ public struct NetworkWriter {
         }
     }
 
-    /// Adds to a model that has nothing yet.
-    public init(_ model: ModelWriter) { self.model = model }
+    /// - Parameter model: an empty model.
+    package init(_ model: ModelWriter) { self.model = model }
 
-    /// Adds `frames` `uint8 [batch, frames, height, width, 3]`, of a network of windows `[batch, windows, frames, height,
-    /// width, 3]`, and `mask` `bool [batch, frames]` → `probabilities`
-    /// `[batch, classes]`.
+    /// Adds `frames` `uint8 [batch, frames, height, width, 3]`, for a video encoder `[batch, windows, frames, height,
+    /// width, 3]`, and `mask` `bool [batch, frames]` → `probabilities` `[batch, classes]`.
     ///
     /// - Throws: `WeightsError`, `ExportError`.
-    public func write(_ encoder: Encoder, _ classifier: Classifier) throws {
+    package func write(_ encoder: Encoder, _ classifier: Classifier) throws {
         let frames = input(encoder)
         let steps = mask(of: encoder.clipLength == nil ? "frames" : "windows")
         try probabilities(classifier, features(encoder, of: frames), steps)
@@ -80,17 +79,17 @@ public struct NetworkWriter {
     /// Adds `frames` → `features` `[batch, frames, feature]`.
     ///
     /// - Throws: `WeightsError`, `ExportError`.
-    public func write(_ encoder: Encoder) throws {
+    package func write(_ encoder: Encoder) throws {
         let rows = try features(encoder, of: input(encoder))
         let size = try encoder.output.shape.size
         let name: ModelWriter.Dimension = encoder.clipLength == nil ? "frames" : "windows"
         model.output("features", rows, .float32, ["batch", name, .fixed(size)])
     }
 
-    /// Adds `frames` → `features` for `count` frames, or windows, at a time: `[1, count, …]` → `[1, count, feature]`.
+    /// Adds `frames` → `features` with a fixed number of frames or windows: `[1, count, …]` → `[1, count, feature]`.
     ///
     /// - Throws: `WeightsError`, `ExportError`.
-    public func write(_ encoder: Encoder, count: Int) throws {
+    package func write(_ encoder: Encoder, count: Int) throws {
         let shape = [1, count] + encoder.pictureShape
         let frames = model.input("frames", .uint8, shape.map { .fixed($0) })
         let rows = try features(encoder, of: frames, count: count)
@@ -100,7 +99,7 @@ public struct NetworkWriter {
     /// Adds `features` `[batch, frames, feature]` and `mask` → `probabilities`.
     ///
     /// - Throws: `WeightsError`, `ExportError`.
-    public func write(_ classifier: Classifier) throws {
+    package func write(_ classifier: Classifier) throws {
         let size = classifier.graph.nodes[0].shape.size
         let features = model.input("features", .float32, ["batch", "frames", .fixed(size)])
         try probabilities(classifier, features, mask())
@@ -152,7 +151,7 @@ public struct NetworkWriter {
         return model.node("Cast", [halves], [.integer("to", 1)], name: "features.rounded")
     }
 
-    /// The network's input by the program's own operator, with zeros for channels that a picture has not.
+    /// The network's input by this program's operator, with zero-padded channels.
     private func passed(
         _ pictures: ModelWriter.Value, _ encoder: Encoder, width: Int, _ count: Int?
     ) throws -> ModelWriter.Value {
@@ -224,17 +223,17 @@ extension NetworkWriter.Encoder {
         }
     }
 
-    /// Frames that the network sees at once; nil where it sees one.
+    /// Frames per clip of a video encoder; nil for an image encoder.
     fileprivate var clipLength: Int? {
         if case .clip(_, let frames, _, _)? = graph.nodes.first?.shape { return frames }
         return nil
     }
 
-    /// What the network is shown at once: `[height, width, 3]`, with frames before where there are several.
-    public var pictureShape: [Int] { (clipLength.map { [$0] } ?? []) + [imageSize, imageSize, 3] }
+    /// Shape of one input: `[height, width, 3]`, for a video encoder with frames first.
+    package var pictureShape: [Int] { (clipLength.map { [$0] } ?? []) + [imageSize, imageSize, 3] }
 
-    /// Channels that the picture is widened to, so that a GPU moves whole words: where one convolution reads it and leaves
-    /// no patch out.
+    /// Channels that the image is padded to, for aligned loads on the GPU: if only one convolution, not one of patches,
+    /// reads it.
     fileprivate var inputWidth: Int {
         get throws {
             let needed = graph.ancestry(of: try outputID)

@@ -1,14 +1,14 @@
 import Foundation
 import NeuralNetwork
 
-/// A function of every number by itself, as a chain of ONNX operators computes it. What it is called here is found by
-/// trying it out: exporters write one activation in many ways.
+/// A scalar function as a composition of ONNX operators. It is identified by evaluating it, because exporters write one
+/// activation in many ways.
 struct ScalarFunction: Sendable {
     let apply: @Sendable (Double) -> Double
     let isIdentity: Bool
-    /// Operations of one evaluation; what is read twice counts twice.
+    /// Operations of one evaluation; shared operands count repeatedly.
     let operations: Int
-    /// The function as two, one after the other, should it not be known as a whole.
+    /// The function as two consecutive ones, in case the composition is unknown.
     private(set) var parts: [ScalarFunction] = []
 
     static let identity = ScalarFunction(isIdentity: true) { $0 }
@@ -19,20 +19,20 @@ struct ScalarFunction: Sendable {
         operations = isIdentity ? 0 : 1
     }
 
-    /// One made of others. Evaluating and releasing it takes a stack as deep as its operations.
+    /// A function of others. Evaluating and releasing it recurses to the depth of its operations.
     ///
     /// - Throws: `GraphImporter.Refused` if it has too many operations.
     init(of parts: [ScalarFunction], _ apply: @escaping @Sendable (Double) -> Double) throws {
         operations = parts.reduce(1) { $0 + $1.operations }
         guard operations <= ImportBudget.functionOperations else {
             throw GraphImporter.Refused(
-                "it chains more than \(ImportBudget.functionOperations) functions of single numbers")
+                "it chains more than \(ImportBudget.functionOperations) element-wise functions")
         }
         self.apply = apply
         isIdentity = false
     }
 
-    /// Followed by a function that is no line.
+    /// Composition with a nonlinear function.
     func then(_ next: @escaping @Sendable (Double) -> Double) throws -> ScalarFunction {
         let apply = apply
         var result = try ScalarFunction(of: [self]) { next(apply($0)) }
@@ -40,7 +40,7 @@ struct ScalarFunction: Sendable {
         return result
     }
 
-    /// Followed by a sum or product with a number.
+    /// Composition with a sum or product with a constant.
     func line(_ next: @escaping @Sendable (Double) -> Double) throws -> ScalarFunction {
         var result = try then(next)
         result.parts = parts.count == 2 ? [parts[0], try parts[1].line(next)] : []
@@ -54,17 +54,17 @@ struct ScalarFunction: Sendable {
         return try ScalarFunction(of: [self, other]) { join(first($0), second($0)) }
     }
 
-    /// Operations of finding out what the function is: trying it, and comparing it with every known function.
+    /// Operations for identifying the function: evaluation, and comparison with every known function.
     var evaluations: Int { (operations + 4 * Self.candidates.count) * Self.probes.count }
 
-    /// factor · activation(x) + summand; without activation a line.
+    /// factor · activation(x) + summand; an affine function without activation.
     struct Known: Equatable {
         let activation: Activation?
         let factor: Double
         let summand: Double
     }
 
-    /// What of numbers below zero is let through, where those above stay as they are; nil for another function.
+    /// The slope for negative numbers of a leaky ReLU; nil for other functions.
     var leak: Double? {
         let slope = -apply(-1)
         guard slope > 0, slope < 1 else { return nil }
@@ -74,7 +74,7 @@ struct ScalarFunction: Sendable {
 
     private static let probes: [Double] = (-60...60).map { Double($0) / 7 + 0.013 } + [-30, 30]
 
-    /// What the function is; nil where it is none that is known here.
+    /// The identified function; nil if it is unknown.
     var known: Known? {
         if isIdentity { return Known(activation: nil, factor: 1, summand: 0) }
         let values = Self.probes.map(apply)
@@ -85,7 +85,7 @@ struct ScalarFunction: Sendable {
         return nil
     }
 
-    /// Values of every known function, of the line first.
+    /// Sampled values of every known function, the identity first.
     private static let candidates: [(Activation?, [Double])] =
         [(nil, probes)] + activations.map { ($0.0, probes.map($0.1)) }
 

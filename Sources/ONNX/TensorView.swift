@@ -1,9 +1,9 @@
 import NeuralNetwork
 
-/// How the dimensions of an ONNX tensor of one picture lie over a graph's value: reshapes and transpositions only change
-/// the view, nothing is computed for them.
+/// Maps the dimensions of an ONNX tensor for one image to a graph's value: reshapes and transpositions only change the
+/// view.
 struct TensorView: Equatable {
-    /// A digit of a place along one axis of a value: `place / stride % size` adds up to it.
+    /// A digit of the index along one axis of a value, in a mixed radix: `index / stride % size`.
     struct Digit: Hashable {
         let axis: Axis
         let stride: Int
@@ -17,26 +17,25 @@ struct TensorView: Equatable {
         static func < (first: Axis, second: Axis) -> Bool { first.rawValue < second.rawValue }
     }
 
-    /// Of each dimension, the digits that it counts, the fastest last; none where the length is 1.
+    /// For each dimension, its index digits, fastest-varying last; empty if the length is 1.
     var dimensions: [[Digit]]
-    /// Where the first element stands along each axis.
+    /// Index of the first element along each axis.
     var offsets: [Int] = [0, 0, 0]
 
-    /// Lengths of the dimensions.
     var shape: [Int] { dimensions.map { $0.reduce(1) { $0 * $1.size } } }
 
     static func axis(_ axis: Axis, _ size: Int) -> [Digit] {
         size == 1 ? [] : [Digit(axis: axis, stride: 1, size: size)]
     }
 
-    /// `[1, channels, height, width]` of an image, `[1, token, number]`, `[1, number]` of a vector.
+    /// `[1, channels, height, width]` of an image, `[1, token, element]`, `[1, element]` of a vector.
     init(_ shape: Graph.Shape) {
         switch shape {
         case .image(let channels, let height, let width):
             dimensions = [[], Self.axis(.channel, channels), Self.axis(.row, height), Self.axis(.column, width)]
         case .tokens(let count, let size): dimensions = [[], Self.axis(.row, count), Self.axis(.channel, size)]
         case .vector(let size), .sequence(let size): dimensions = [[], Self.axis(.channel, size)]
-        case .clip: preconditionFailure("files with several frames in a picture are refused at their input")
+        case .clip: preconditionFailure("files with several frames per image are rejected at their input")
         }
     }
 
@@ -45,7 +44,7 @@ struct TensorView: Equatable {
         self.offsets = offsets
     }
 
-    /// Neighbouring digits of one number as one digit.
+    /// Combines adjacent digits of one index.
     private static func merged(_ digits: [Digit]) -> [Digit] {
         digits.reduce(into: []) { result, digit in
             if let last = result.last, last.axis == digit.axis, last.stride == digit.stride * digit.size {
@@ -60,7 +59,7 @@ struct TensorView: Equatable {
         TensorView(dimensions: order.map { dimensions[$0] }, offsets: offsets)
     }
 
-    /// The same elements in the same order under another shape; nil where a new dimension would cut a digit unevenly.
+    /// The same elements in the same order with another shape; nil if a new dimension would split a digit unevenly.
     func reshaped(_ shape: [Int]) -> TensorView? {
         var left = dimensions.flatMap { $0 }
         var result: [[Digit]] = []
@@ -89,10 +88,10 @@ struct TensorView: Equatable {
     /// Without dimensions of length 1.
     var squeezed: [[Digit]] { dimensions.filter { !$0.isEmpty } }
 
-    /// All digits, from the slowest to the fastest.
+    /// All digits, slowest-varying first.
     var flat: [Digit] { Self.merged(dimensions.flatMap { $0 }) }
 
-    /// Elements `range` of a dimension; nil where it counts several numbers at once.
+    /// Elements `range` of a dimension; nil if the dimension combines several indices.
     func sliced(_ dimension: Int, _ range: Range<Int>) -> TensorView? {
         let digits = dimensions[dimension]
         if range.isEmpty { return nil }
@@ -105,7 +104,7 @@ struct TensorView: Equatable {
         return result
     }
 
-    /// A range that takes whole steps of the dimension's slowest digit.
+    /// A range that covers whole steps of the dimension's slowest digit.
     private func slicedByOuter(_ dimension: Int, _ range: Range<Int>) -> TensorView? {
         let digits = dimensions[dimension]
         let inner = digits.dropFirst().reduce(1) { $0 * $1.size }
@@ -118,7 +117,7 @@ struct TensorView: Equatable {
         return result
     }
 
-    /// Whether each dimension, counted from the last, counts channels or places as the other's does, or is 1 long.
+    /// Whether each dimension, counted from the last, has the other's indices or length 1.
     func isAligned(with other: TensorView) -> Bool {
         let more = dimensions.dropLast(other.dimensions.count)
         guard more.allSatisfy(\.isEmpty) else { return false }
@@ -129,7 +128,7 @@ struct TensorView: Equatable {
         }
     }
 
-    /// Places along an axis that the view reads, in the order of its digits there.
+    /// Indices along an axis that the view reads, in order.
     func places(_ axis: Axis) -> [Int] {
         let digits = dimensions.flatMap { $0 }.filter { $0.axis == axis }
         return ConstantTensor.walk(digits.map(\.size), digits.map(\.stride), from: offsets[axis.rawValue])

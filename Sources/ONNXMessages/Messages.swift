@@ -1,27 +1,20 @@
 import Foundation
 
-// ONNX' messages with the names and numbers of its file onnx.proto; what no reader or writer here needs is left out.
+// ONNX' messages with the names and numbers of onnx.proto; unused fields are omitted.
 
-/// A network with what is to be known about it.
-public struct ModelProto: ProtobufMessage {
-    /// Version of the format.
-    public var irVersion: Int64 = 0
-    /// Sets of operators that the graph's nodes are from.
-    public var opsetImport: [OperatorSetIdProto] = []
-    /// Program that wrote it.
-    public var producerName = ""
-    /// Its version.
-    public var producerVersion = ""
-    /// The network.
-    public var graph = GraphProto()
-    /// Anything else.
-    public var metadataProps: [StringStringEntryProto] = []
+/// A model with its metadata.
+package struct ModelProto: ProtobufMessage {
+    package var irVersion: Int64 = 0
+    /// Operator sets of the graph's nodes.
+    package var opsetImport: [OperatorSetIdProto] = []
+    package var producerName = ""
+    package var producerVersion = ""
+    package var graph = GraphProto()
+    package var metadataProps: [StringStringEntryProto] = []
 
-    /// Nothing yet.
-    public init() {}
+    package init() {}
 
-    /// Takes a field.
-    public mutating func read(_ field: ProtobufField) throws {
+    package mutating func read(_ field: ProtobufField) throws {
         switch field.number {
         case 1: irVersion = try field.integer()
         case 2: producerName = try field.text()
@@ -33,8 +26,7 @@ public struct ModelProto: ProtobufMessage {
         }
     }
 
-    /// Writes what is not empty.
-    public func write(to writer: inout ProtobufWriter) {
+    package func write(to writer: inout ProtobufWriter) {
         writer.write(1, irVersion)
         writer.write(2, producerName)
         writer.write(3, producerVersion)
@@ -44,18 +36,15 @@ public struct ModelProto: ProtobufMessage {
     }
 }
 
-/// A set of operators.
-public struct OperatorSetIdProto: ProtobufMessage {
-    /// Empty for ONNX' own.
-    public var domain = ""
+package struct OperatorSetIdProto: ProtobufMessage {
+    /// Empty for ONNX' own operators.
+    package var domain = ""
     /// From 1.
-    public var version: Int64 = 0
+    package var version: Int64 = 0
 
-    /// Nothing yet.
-    public init() {}
+    package init() {}
 
-    /// Takes a field.
-    public mutating func read(_ field: ProtobufField) throws {
+    package mutating func read(_ field: ProtobufField) throws {
         switch field.number {
         case 1: domain = try field.text()
         case 2: version = try field.integer()
@@ -63,25 +52,20 @@ public struct OperatorSetIdProto: ProtobufMessage {
         }
     }
 
-    /// Writes what is not empty.
-    public func write(to writer: inout ProtobufWriter) {
+    package func write(to writer: inout ProtobufWriter) {
         writer.write(1, domain)
         writer.write(2, version)
     }
 }
 
-/// A name with what it stands for.
-public struct StringStringEntryProto: ProtobufMessage {
-    /// The name.
-    public var key = ""
-    /// What it stands for.
-    public var value = ""
+/// A key with its value.
+package struct StringStringEntryProto: ProtobufMessage {
+    package var key = ""
+    package var value = ""
 
-    /// Nothing yet.
-    public init() {}
+    package init() {}
 
-    /// Takes a field.
-    public mutating func read(_ field: ProtobufField) throws {
+    package mutating func read(_ field: ProtobufField) throws {
         switch field.number {
         case 1: key = try field.text()
         case 2: value = try field.text()
@@ -89,33 +73,25 @@ public struct StringStringEntryProto: ProtobufMessage {
         }
     }
 
-    /// Writes what is not empty.
-    public func write(to writer: inout ProtobufWriter) {
+    package func write(to writer: inout ProtobufWriter) {
         writer.write(1, key)
         writer.write(2, value)
     }
 }
 
-/// Nodes in an order in which they can be computed.
-public struct GraphProto: ProtobufMessage {
-    /// What is computed.
-    public var node: [NodeProto] = []
-    /// Its name.
-    public var name = ""
-    /// Constants.
-    public var initializer: [TensorProto] = []
-    /// What comes from outside.
-    public var input: [ValueInfoProto] = []
-    /// What is wanted.
-    public var output: [ValueInfoProto] = []
-    /// What is known of values between.
-    public var valueInfo: [ValueInfoProto] = []
+/// Nodes in topological order.
+package struct GraphProto: ProtobufMessage {
+    package var node: [NodeProto] = []
+    package var name = ""
+    package var initializer: [TensorProto] = []
+    package var input: [ValueInfoProto] = []
+    package var output: [ValueInfoProto] = []
+    /// Types of inner values.
+    package var valueInfo: [ValueInfoProto] = []
 
-    /// Nothing yet.
-    public init() {}
+    package init() {}
 
-    /// Takes a field.
-    public mutating func read(_ field: ProtobufField) throws {
+    package mutating func read(_ field: ProtobufField) throws {
         switch field.number {
         case 1: node.append(try field.message())
         case 2: name = try field.text()
@@ -127,8 +103,7 @@ public struct GraphProto: ProtobufMessage {
         }
     }
 
-    /// Writes what is not empty.
-    public func write(to writer: inout ProtobufWriter) {
+    package func write(to writer: inout ProtobufWriter) {
         writer.write(1, node)
         writer.write(2, name)
         writer.write(5, initializer)
@@ -138,26 +113,19 @@ public struct GraphProto: ProtobufMessage {
     }
 }
 
-/// An operator with the values that it reads and makes.
-public struct NodeProto: ProtobufMessage {
-    /// Names; empty ones are left out.
-    public var input: [String] = []
-    /// Names.
-    public var output: [String] = []
-    /// Its own.
-    public var name = ""
-    /// Of the operator.
-    public var opType = ""
-    /// Of the operator's set.
-    public var domain = ""
-    /// What is fixed.
-    public var attribute: [AttributeProto] = []
+/// An operator with its inputs and outputs.
+package struct NodeProto: ProtobufMessage {
+    /// Names; empty ones are omitted optional inputs.
+    package var input: [String] = []
+    package var output: [String] = []
+    package var name = ""
+    package var opType = ""
+    package var domain = ""
+    package var attribute: [AttributeProto] = []
 
-    /// Nothing yet.
-    public init() {}
+    package init() {}
 
-    /// Takes a field.
-    public mutating func read(_ field: ProtobufField) throws {
+    package mutating func read(_ field: ProtobufField) throws {
         switch field.number {
         case 1: input.append(try field.text())
         case 2: output.append(try field.text())
@@ -169,8 +137,7 @@ public struct NodeProto: ProtobufMessage {
         }
     }
 
-    /// Writes what is not empty.
-    public func write(to writer: inout ProtobufWriter) {
+    package func write(to writer: inout ProtobufWriter) {
         writer.write(1, input)
         writer.write(2, output)
         writer.write(3, name)
@@ -180,53 +147,42 @@ public struct NodeProto: ProtobufMessage {
     }
 }
 
-/// Something fixed of an operator.
-public struct AttributeProto: ProtobufMessage {
-    /// What it holds.
-    public enum AttributeType: Int, Sendable {
+/// An attribute of an operator.
+package struct AttributeProto: ProtobufMessage {
+    package enum AttributeType: Int, Sendable {
         case undefined = 0
         case float, int, string, tensor, graph, floats, ints, strings, tensors, graphs
     }
 
-    /// Its name.
-    public var name = ""
-    /// Which of the others counts.
-    public var type = AttributeType.undefined
-    /// A number with a point.
-    public var f: Float = 0
-    /// A whole number.
-    public var i: Int64 = 0
-    /// Text.
-    public var s = Data()
-    /// A constant.
-    public var t: TensorProto {
+    package var name = ""
+    /// Which of the fields is set.
+    package var type = AttributeType.undefined
+    /// A float.
+    package var f: Float = 0
+    package var i: Int64 = 0
+    package var s = Data()
+    package var t: TensorProto {
         get { tensor.first ?? TensorProto() }
         set { tensor = [newValue] }
     }
-    /// A graph.
-    public var g: GraphProto {
+    package var g: GraphProto {
         get { graph.first ?? GraphProto() }
         set { graph = [newValue] }
     }
-    /// Numbers with a point.
-    public var floats: [Float] = []
-    /// Whole numbers.
-    public var ints: [Int64] = []
-    /// Texts.
-    public var strings: [Data] = []
+    package var floats: [Float] = []
+    package var ints: [Int64] = []
+    package var strings: [Data] = []
 
-    /// Whether there is a constant.
-    public var hasT: Bool { !tensor.isEmpty }
+    /// Whether a tensor is set.
+    package var hasT: Bool { !tensor.isEmpty }
 
-    // At most one of each; lists, as a graph's attribute may hold a graph.
+    // At most one of each; arrays, because the type is recursive.
     private var tensor: [TensorProto] = []
     private var graph: [GraphProto] = []
 
-    /// Nothing yet.
-    public init() {}
+    package init() {}
 
-    /// Takes a field.
-    public mutating func read(_ field: ProtobufField) throws {
+    package mutating func read(_ field: ProtobufField) throws {
         switch field.number {
         case 1: name = try field.text()
         case 2: f = try field.float()
@@ -242,8 +198,7 @@ public struct AttributeProto: ProtobufMessage {
         }
     }
 
-    /// Writes what is not empty.
-    public func write(to writer: inout ProtobufWriter) {
+    package func write(to writer: inout ProtobufWriter) {
         writer.write(1, name)
         writer.write(2, f)
         writer.write(3, i)

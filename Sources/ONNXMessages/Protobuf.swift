@@ -1,34 +1,31 @@
 import Foundation
 
-/// A message of Google's protocol buffers, as far as ONNX' file needs them: numbered fields, each a number or a stretch
-/// of bytes. What is not known is passed over.
-public protocol ProtobufMessage: Sendable {
-    /// With nothing in it.
+/// A protocol buffers message, as far as ONNX needs them. Unknown fields are skipped.
+package protocol ProtobufMessage: Sendable {
     init()
-    /// Takes a field; one that it does not know changes nothing.
+    /// Reads a field; unknown ones are ignored.
     mutating func read(_ field: ProtobufField) throws
-    /// Writes what is not empty.
+    /// Writes non-empty fields.
     func write(to writer: inout ProtobufWriter)
 }
 
 extension ProtobufMessage {
-    /// From what `serializedData` wrote. Long stretches of bytes are shared with `data`, not copied.
+    /// Parses a message. Large byte fields share memory with `data`.
     ///
     /// - Throws: `ProtobufError`.
-    public init(serializedBytes data: Data) throws {
+    package init(serializedBytes data: Data) throws {
         self.init()
         try merge(data, depth: 0, ProtobufCount())
     }
 
-    /// As bytes.
-    public func serializedData() -> Data {
+    package func serializedData() -> Data {
         var writer = ProtobufWriter()
         write(to: &writer)
         return writer.data
     }
 
     fileprivate mutating func merge(_ data: Data, depth: Int, _ count: ProtobufCount) throws {
-        // As deep as Google's own readers go.
+        // The recursion limit of Google's parsers.
         guard depth < 100 else { throw ProtobufError.malformed }
         var reader = ProtobufReader(data)
         while let (number, value) = try reader.field() {
@@ -38,16 +35,15 @@ extension ProtobufMessage {
     }
 }
 
-/// Why bytes are no messages.
-public enum ProtobufError: Error {
+package enum ProtobufError: Error {
     case malformed
-    /// More messages, texts and stretches of bytes than are read.
+    /// More messages, strings and byte fields than the limit.
     case tooManyFields(limit: Int)
 }
 
-/// Counts messages and texts inside of one: an empty message takes two bytes in a file and a hundred in memory.
+/// Counts nested messages and strings: an empty message takes two bytes in a file and a hundred in memory.
 fileprivate final class ProtobufCount {
-    /// The most messages, texts and stretches of bytes that are read.
+    /// Maximum number of messages, strings and byte fields.
     private static let most = 2_000_000
     private var count = 0
 
@@ -58,83 +54,78 @@ fileprivate final class ProtobufCount {
 }
 
 /// A field of a message.
-public struct ProtobufField {
+package struct ProtobufField {
     enum Value {
         case integer(UInt64)
-        /// The bits of a `double`, or of another number of eight bytes.
+        /// A 64-bit value, such as a `double`.
         case eight(UInt64)
-        /// The bits of a `float`, or of another number of four bytes.
+        /// A 32-bit value, such as a `float`.
         case four(UInt32)
         case bytes(Data)
     }
 
     /// From 1.
-    public let number: Int
+    package let number: Int
     let value: Value
     let depth: Int
     fileprivate let count: ProtobufCount
 
-    /// A whole number.
-    public func integer() throws -> Int64 {
+    package func integer() throws -> Int64 {
         guard case .integer(let bits) = value else { throw ProtobufError.malformed }
         return Int64(bitPattern: bits)
     }
 
-    /// A whole number of 32 bits; of larger ones the lowest bits, as Google's readers do.
-    public func integer32() throws -> Int32 { Int32(truncatingIfNeeded: try integer()) }
+    /// A 32-bit integer; larger ones are truncated, as in Google's parsers.
+    package func integer32() throws -> Int32 { Int32(truncatingIfNeeded: try integer()) }
 
-    /// A number with a point.
-    public func float() throws -> Float {
+    package func float() throws -> Float {
         guard case .four(let bits) = value else { throw ProtobufError.malformed }
         return Float(bitPattern: bits)
     }
 
-    /// Bytes as they are.
-    public func bytes() throws -> Data {
+    package func bytes() throws -> Data {
         guard case .bytes(let data) = value else { throw ProtobufError.malformed }
         return data
     }
 
-    /// Text in UTF-8.
-    public func text() throws -> String {
+    package func text() throws -> String {
         guard let text = String(data: try bytes(), encoding: .utf8) else { throw ProtobufError.malformed }
         return text
     }
 
-    /// Another message.
-    public func message<Message: ProtobufMessage>(_: Message.Type = Message.self) throws -> Message {
+    package func message<Message: ProtobufMessage>(_: Message.Type = Message.self) throws -> Message {
         var message = Message()
         try merge(into: &message)
         return message
     }
 
-    /// Adds to a message of which a part may have been read before.
-    public func merge(into message: inout some ProtobufMessage) throws {
+    /// Merges into a message of which a part may have been read before.
+    package func merge(into message: inout some ProtobufMessage) throws {
         try message.merge(try bytes(), depth: depth + 1, count)
     }
 
-    /// One whole number, or many of them packed.
-    public func append(to list: inout [Int64]) throws {
+    /// One integer, or a packed list.
+    package func append(to list: inout [Int64]) throws {
         if case .integer = value { return list.append(try integer()) }
         var reader = ProtobufReader(try bytes())
         while !reader.isAtEnd { list.append(Int64(bitPattern: try reader.varint())) }
     }
 
-    /// The same with 32 bits.
-    public func append(to list: inout [Int32]) throws {
+    /// One 32-bit integer, or a packed list.
+    package func append(to list: inout [Int32]) throws {
         var wide: [Int64] = []
         try append(to: &wide)
         list += wide.map { Int32(truncatingIfNeeded: $0) }
     }
 
-    /// One number with a point, or many of them packed.
-    public func append(to list: inout [Float]) throws {
+    /// One float, or a packed list.
+    package func append(to list: inout [Float]) throws {
         if case .four = value { return list.append(try float()) }
         list += try packed(UInt32.self).map { Float(bitPattern: UInt32(littleEndian: $0)) }
     }
 
-    /// The same with twice the digits.
-    public func append(to list: inout [Double]) throws {
+    /// One double, or a packed list.
+    package func append(to list: inout [Double]) throws {
         if case .eight(let bits) = value { return list.append(Double(bitPattern: bits)) }
         list += try packed(UInt64.self).map { Double(bitPattern: UInt64(littleEndian: $0)) }
     }
@@ -149,7 +140,7 @@ public struct ProtobufField {
     }
 }
 
-/// Takes bytes apart into fields.
+/// Parses the fields of a message.
 private struct ProtobufReader {
     private let data: Data
     private var position: Data.Index
@@ -180,7 +171,7 @@ private struct ProtobufReader {
         return (Int(tag >> 3), value)
     }
 
-    /// Seven bits a byte, the lowest first.
+    /// Seven bits per byte, lowest first.
     mutating func varint() throws -> UInt64 {
         var value: UInt64 = 0
         for shift in stride(from: 0, to: 70, by: 7) {
@@ -201,48 +192,44 @@ private struct ProtobufReader {
     }
 }
 
-/// Puts fields together. What is empty or 0 is left out, as readers take it for that.
-public struct ProtobufWriter {
+/// Serialises fields. Empty and zero values are omitted, because they are the defaults.
+package struct ProtobufWriter {
     fileprivate var data = Data()
 
-    /// A whole number.
-    public mutating func write(_ number: Int, _ value: some BinaryInteger, always: Bool = false) {
+    package mutating func write(_ number: Int, _ value: some BinaryInteger, always: Bool = false) {
         if value == 0 && !always { return }
         tag(number, 0)
         varint(UInt64(bitPattern: Int64(value)))
     }
 
-    /// A number with a point.
-    public mutating func write(_ number: Int, _ value: Float) {
+    package mutating func write(_ number: Int, _ value: Float) {
         if value.bitPattern == 0 { return }
         tag(number, 5)
         fixed(value.bitPattern)
     }
 
-    /// Text.
-    public mutating func write(_ number: Int, _ value: String) {
+    package mutating func write(_ number: Int, _ value: String) {
         if !value.isEmpty { bytes(number, Data(value.utf8)) }
     }
 
-    /// Bytes.
-    public mutating func write(_ number: Int, _ value: Data) {
+    package mutating func write(_ number: Int, _ value: Data) {
         if !value.isEmpty { bytes(number, value) }
     }
 
-    /// Texts, empty ones too: their places mean something.
-    public mutating func write(_ number: Int, _ values: [String]) {
+    /// Strings including empty ones, whose positions matter.
+    package mutating func write(_ number: Int, _ values: [String]) {
         for value in values { bytes(number, Data(value.utf8)) }
     }
 
-    /// Stretches of bytes, empty ones too.
-    public mutating func write(_ number: Int, _ values: [Data]) {
+    /// Byte fields including empty ones.
+    package mutating func write(_ number: Int, _ values: [Data]) {
         for value in values { bytes(number, value) }
     }
 
-    /// A message; one with nothing in it too.
-    public mutating func write(_ number: Int, _ message: some ProtobufMessage) {
+    /// A message, even if it is empty.
+    package mutating func write(_ number: Int, _ message: some ProtobufMessage) {
         tag(number, 2)
-        // The length goes in front afterwards: weights are moved, but not held twice.
+        // The length is inserted afterwards: weights are moved, but not held twice.
         let start = data.count
         message.write(to: &self)
         var length = ProtobufWriter()
@@ -250,23 +237,21 @@ public struct ProtobufWriter {
         data.insert(contentsOf: length.data, at: start)
     }
 
-    /// Messages.
-    public mutating func write<Message: ProtobufMessage>(_ number: Int, _ messages: [Message]) {
+    package mutating func write<Message: ProtobufMessage>(_ number: Int, _ messages: [Message]) {
         for message in messages { write(number, message) }
     }
 
-    /// Whole numbers, packed.
-    public mutating func write(_ number: Int, _ values: [some BinaryInteger]) {
+    package mutating func write(_ number: Int, _ values: [some BinaryInteger]) {
         packed(number, values) { $0.varint(UInt64(bitPattern: Int64($1))) }
     }
 
-    /// Numbers with a point, packed.
-    public mutating func write(_ number: Int, _ values: [Float]) {
+    /// Packed floats.
+    package mutating func write(_ number: Int, _ values: [Float]) {
         packed(number, values) { $0.fixed($1.bitPattern) }
     }
 
-    /// The same with twice the digits.
-    public mutating func write(_ number: Int, _ values: [Double]) {
+    /// Packed doubles.
+    package mutating func write(_ number: Int, _ values: [Double]) {
         packed(number, values) { $0.fixed($1.bitPattern) }
     }
 

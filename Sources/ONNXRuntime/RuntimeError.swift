@@ -1,16 +1,16 @@
 import Foundation
 
-/// Why a model does not run on a GPU.
-public enum RuntimeError: LocalizedError, Equatable {
-    /// ONNX Runtime is not where it was looked for.
+/// Why a model cannot run on a GPU.
+package enum RuntimeError: LocalizedError, Equatable {
+    /// ONNX Runtime was not found.
     case missing(named: String?, reason: String?)
-    /// The library is there, a GPU that it can use is not.
+    /// The library has no usable GPU.
     case noGPU(reason: String)
-    /// The library does not take the model.
+    /// The library rejects the model.
     case refused(reason: String)
-    /// The GPU's memory is full.
+    /// The GPU is out of memory.
     case outOfMemory(reason: String)
-    /// The GPU stopped answering, or its library failed.
+    /// The GPU or its library failed.
     case failed(reason: String)
 
     init(opening reason: String) {
@@ -37,7 +37,7 @@ public enum RuntimeError: LocalizedError, Equatable {
             .contains(where: { reason.contains($0) })
     }
 
-    /// What happened, without the places in the library's own source that stand around it.
+    /// The message without source locations of the library.
     private static func line(_ reason: String) -> String {
         var text = reason
         for mark in ["[ONNXRuntimeError] : ", "CUDA failure ", " : FAIL : "] {
@@ -52,28 +52,27 @@ public enum RuntimeError: LocalizedError, Equatable {
         return text.count > 300 ? text.prefix(300) + "…" : text
     }
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .missing(nil, _):
             "`--device cuda` needs ONNX Runtime, which is not among the system's libraries. `pip install "
-                + "'onnxruntime-gpu[cuda,cudnn]'` fetches it; then set \(RuntimeLibrary.variable) to the folder that `python3 -c "
-                + "'import onnxruntime; print(onnxruntime.__path__[0])'` prints. `--device cpu` needs nothing."
+                + "'onnxruntime-gpu[cuda,cudnn]'` installs it; then set \(RuntimeLibrary.variable) to the folder that `python3 -c "
+                + "'import onnxruntime; print(onnxruntime.__path__[0])'` prints. Use `--device cpu` to run without it."
         case .missing(let path?, let reason):
             "\(RuntimeLibrary.variable) is \(path.isEmpty ? "empty" : path), where ONNX Runtime cannot be loaded"
                 + (reason.map { ": \($0)" } ?? "")
                 + ". Name libonnxruntime.so, or a folder that holds it; `--device cpu` needs neither."
         case .noGPU(let reason):
-            "ONNX Runtime finds no GPU that it can use: \(reason). `nvidia-smi` says whether the driver sees one; the library "
+            "ONNX Runtime finds no GPU that it can use: \(reason). `nvidia-smi` shows whether the driver finds one; the library "
                 + "needs CUDA and cuDNN of its own version (`pip install 'onnxruntime-gpu[cuda,cudnn]'`). `--device cpu` needs "
                 + "no GPU."
         case .refused(let reason):
-            "ONNX Runtime does not take the network: \(reason). Name another `precision`, or use `--device cpu`."
+            "ONNX Runtime rejected the model: \(reason). Choose another `precision`, or use `--device cpu`."
         case .outOfMemory(let reason):
-            "The GPU's memory is full: \(reason). End what else runs on it (`nvidia-smi` lists it), or use `--device cpu`."
+            "The GPU's memory is full: \(reason). End other processes on it (`nvidia-smi` lists them), or use `--device cpu`."
         case .failed(let reason):
-            "The GPU failed: \(reason). What was extracted is kept: the same command goes on from there, with `--device cpu` "
-                + "where the GPU does not come back."
+            "The GPU failed: \(reason). Extracted features are kept: run the same command again to resume, with `--device cpu` "
+                + "if the GPU stays unavailable."
         }
     }
 }

@@ -1,18 +1,18 @@
 import CONNXRuntime
 import Foundation
 
-/// Microsoft's ONNX Runtime, where it is installed: loaded when it is first asked for, and never needed otherwise.
-public struct RuntimeLibrary: Sendable {
+/// Microsoft's ONNX Runtime, loaded on first use.
+package struct RuntimeLibrary: Sendable {
     /// Its version, such as `1.29.0`.
-    public let version: String
-    /// The file, or the name that the system's loader found.
-    public let path: String
+    package let version: String
+    /// The file, or the name found by the system's loader.
+    package let path: String
 
-    /// The variable that names the library, its folder, or the folder of the Python package that holds it.
-    public static let variable = "ZOETROPE_ONNXRUNTIME"
+    /// The environment variable with the path of the library, its folder, or the folder of its Python package.
+    package static let variable = "ZOETROPE_ONNXRUNTIME"
 
     /// - Throws: `RuntimeError.missing`.
-    public static func load() throws -> RuntimeLibrary { try loaded.get() }
+    package static func load() throws -> RuntimeLibrary { try loaded.get() }
 
     private static let loaded = Result { try open(ProcessInfo.processInfo.environment[variable]) }
 
@@ -29,7 +29,7 @@ public struct RuntimeLibrary: Sendable {
         throw RuntimeError.missing(named: given, reason: reasons.first)
     }
 
-    /// The library itself, or what a folder holds of it.
+    /// The library file, or candidates in a folder.
     private static func files(in path: String) -> [String] {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
@@ -41,14 +41,14 @@ public struct RuntimeLibrary: Sendable {
         }
     }
 
-    /// NVIDIA's Python packages lie beside the library's and are in no folder that the system looks through.
+    /// NVIDIA's Python packages are beside the library's, in folders that the loader does not search.
     private static func preloadCUDA(beside path: String) {
         let packages = URL(fileURLWithPath: path).appendingPathComponent("../../../nvidia").standardizedFileURL.path
         let files = ((try? FileManager.default.contentsOfDirectory(atPath: packages)) ?? []).flatMap { package in
             let folder = "\(packages)/\(package)/lib"
             return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).map { folder + "/" + $0 }
         }
-        // Each needs those before it.
+        // Each depends on the previous ones.
         for name in ["cudart", "nvrtc", "cublasLt", "cublas", "curand", "cufft", "cudnn"] {
             let library = files.first { ($0.split(separator: "/").last ?? "").hasPrefix("lib\(name).so.") }
             if let library { _ = onnxruntime_preload(library) }
@@ -56,7 +56,7 @@ public struct RuntimeLibrary: Sendable {
     }
 }
 
-/// What a function says went wrong; nil where nothing did.
+/// The error message of a function; nil without an error.
 func text(_ failure: UnsafeMutablePointer<CChar>?) -> String? {
     guard let failure else { return nil }
     defer { free(failure) }

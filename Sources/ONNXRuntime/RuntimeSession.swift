@@ -1,32 +1,28 @@
 import CONNXRuntime
 import Foundation
 
-/// A model that turns bytes into numbers, on a GPU or on this processor.
+/// A model from bytes to floats, on a GPU or the CPU.
 ///
-/// `@unchecked Sendable`: the pointer never changes, and the library lets several threads run one session at the same
-/// time.
-public final class RuntimeSession: @unchecked Sendable {
-    /// Where a model runs.
-    public enum Provider: Sendable, Equatable {
-        /// This processor, with so many threads.
+/// `@unchecked Sendable`: the pointer never changes, and the library allows concurrent runs of a session.
+package final class RuntimeSession: @unchecked Sendable {
+    package enum Provider: Sendable, Equatable {
+        /// The CPU with this number of threads.
         case cpu(threads: Int)
-        /// The first GPU that CUDA shows.
+        /// The first CUDA GPU.
         case cuda(CUDAOptions)
     }
 
-    /// What ONNX Runtime's CUDA provider is told.
-    public struct CUDAOptions: Sendable, Equatable {
-        /// Whether products of `f32` numbers may round their factors to ten bits of fraction.
-        public var allowsTF32 = false
-        /// Whether images lie channels last, as tensor cores want them.
-        public var channelsLast = true
+    /// Options of ONNX Runtime's CUDA execution provider.
+    package struct CUDAOptions: Sendable, Equatable {
+        /// Whether `f32` products may use TF32.
+        package var allowsTF32 = false
+        /// Whether images are channels last, as tensor cores need.
+        package var channelsLast = true
 
-        /// Whether the GPU repeats the second run at later ones, rather than be told each step again: for one exchange a
-        /// session.
-        public var recordsRuns = false
+        /// Whether a run is captured in a CUDA graph and replayed by later runs; requires one exchange per session.
+        package var recordsRuns = false
 
-        /// As stated.
-        public init(allowsTF32: Bool = false, channelsLast: Bool = true, recordsRuns: Bool = false) {
+        package init(allowsTF32: Bool = false, channelsLast: Bool = true, recordsRuns: Bool = false) {
             (self.allowsTF32, self.channelsLast, self.recordsRuns) = (allowsTF32, channelsLast, recordsRuns)
         }
 
@@ -34,7 +30,7 @@ public final class RuntimeSession: @unchecked Sendable {
             [
                 ("device_id", "0"), ("use_tf32", allowsTF32 ? "1" : "0"), ("prefer_nhwc", channelsLast ? "1" : "0"),
                 ("enable_cuda_graph", recordsRuns ? "1" : "0"),
-                // Measured once for each shape; there is only one.
+                // Measured once per shape; there is only one.
                 ("cudnn_conv_algo_search", "HEURISTIC"), ("cudnn_conv_use_max_workspace", "1"),
                 ("arena_extend_strategy", "kSameAsRequested"),
             ]
@@ -42,25 +38,21 @@ public final class RuntimeSession: @unchecked Sendable {
     }
 
     /// An input or an output.
-    public struct Value: Sendable, Equatable {
-        /// Its name in the model.
-        public let name: String
-        /// Numbers along each axis.
-        public let shape: [Int]
+    package struct Value: Sendable, Equatable {
+        package let name: String
+        package let shape: [Int]
 
-        /// Both parts, as they are.
-        public init(_ name: String, shape: [Int]) { (self.name, self.shape) = (name, shape) }
+        package init(_ name: String, shape: [Int]) { (self.name, self.shape) = (name, shape) }
 
-        /// Numbers in all.
-        public var count: Int { shape.reduce(1, *) }
+        package var count: Int { shape.reduce(1, *) }
     }
 
     let pointer: OpaquePointer
 
-    /// Reads a model.
+    /// Loads a model.
     ///
     /// - Throws: `RuntimeError`.
-    public init(model path: String, on provider: Provider) throws {
+    package init(model path: String, on provider: Provider) throws {
         _ = try RuntimeLibrary.load()
         var (isCUDA, threads) = (false, 1)
         var entries: [(key: String, value: String)] = []
@@ -74,7 +66,7 @@ public final class RuntimeSession: @unchecked Sendable {
                 text(onnxruntime_open(path, isCUDA, keys, values, entries.count, Int32(threads), &made))
             }
         }
-        guard failure == nil, let made else { throw RuntimeError(opening: failure ?? "no session was made") }
+        guard failure == nil, let made else { throw RuntimeError(opening: failure ?? "no session was created") }
         pointer = made
     }
 

@@ -8,30 +8,30 @@ import SequenceModels
 import Training
 import Video
 
-/// Where in its frames a run sees a class: Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) through the head to the last
-/// maps of the CNN, or to the patches that the last block of a transformer attends to. Each map is the sum of the channels,
-/// weighted by the mean gradient of the class score in the channel, negative sums cut off. Where the head is linear in the
-/// features, and those are means of maps, the gradients are the head's own weights, and this is the class activation map of
-/// Zhou et al. 2016 (arXiv:1512.04150).
-public final class ClassActivationMapper {
+/// Class activation maps by Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391): the gradient of a class score goes
+/// through the head to the last feature map of a CNN, or to the patches that the last block of a transformer attends
+/// to. Each map is the sum of the channels weighted by the mean gradient of the channel, followed by a ReLU. If the
+/// head is linear in features that are means of maps, the gradients are the head's weights, and this is CAM of Zhou et
+/// al. 2016 (arXiv:1512.04150).
+package final class ClassActivationMapper {
     private let run: LoadedRun
     private let network: WatchedNetwork
-    /// Size of a map; a window of frames has several, one after the other.
+    /// Size of a map; a window of frames has several, concatenated.
     private let shape: (frames: Int, height: Int, width: Int)
 
-    /// Side of the frames that are shown, in pixels.
+    /// Side of the displayed frames, in pixels.
     private static let side = 224
 
-    /// - `weights`: the backbone's weight file, where it is not where the run left it.
+    /// - `weights`: the backbone's weight file, if it is not at the run's path.
     /// - Throws: `SequenceError`, `WeightsError`, `PredictorError`.
-    public init(_ directory: RunDirectory, weights path: String? = nil) throws {
+    package init(_ directory: RunDirectory, weights path: String? = nil) throws {
         run = try LoadedRun(directory, weights: path)
         let recipe = run.recipe
         var graph = try recipe.graph()
         var size: (Int, Int, Int)?
         if recipe.backbone == Backbone.importedName || recipe.sampling.windowed != nil {
             guard let map = graph.lastMap(before: recipe.tap) else {
-                throw PlanError.unsupported(node: "\(recipe.tap), which no map stands before")
+                throw PlanError.unsupported(node: "\(recipe.tap), which has no feature map before it")
             }
             graph = graph.naming(map.node, "activations")
             size = (map.frames, map.height, map.width)
@@ -49,14 +49,14 @@ public final class ClassActivationMapper {
         }
     }
 
-    /// What is wrong with the backbone's weights, and what this processor does otherwise than the run says.
-    public var warnings: [String] { run.warnings }
+    /// Problems with the backbone's weights, and deviations of this machine from the run's recipe.
+    package var warnings: [String] { run.warnings }
 
-    /// The maps of all frames that the run looks at.
+    /// The maps of all sampled frames.
     ///
-    /// - `label`: the class to look for; nil for the predicted one.
+    /// - `label`: the class to explain; nil for the predicted one.
     /// - Throws: `VideoError`; `PredictorError.unknownLabel`.
-    public func map(_ video: String, label: String? = nil) throws -> ClassActivation {
+    package func map(_ video: String, label: String? = nil) throws -> ClassActivation {
         let request = run.recipe.request(digest: try FileDigest.clip(path: video))
         var shown = request
         shown.framing = .centerSquare(size: Self.side)
@@ -83,8 +83,8 @@ public final class ClassActivationMapper {
             })
     }
 
-    /// `[height, width]` of each frame, from values and gradients `[frame, row, channel]`. What stands before the patches
-    /// is left out.
+    /// `[height, width]` of each frame, from values and gradients `[frame, row, channel]`. Tokens before the patches
+    /// are ignored.
     private func activations(_ values: [Float], _ gradients: [Float]) -> [[Float]] {
         let (rows, channels) = (network.shape.rows, network.shape.size)
         let pixels = shape.frames * shape.height * shape.width
@@ -100,7 +100,7 @@ public final class ClassActivationMapper {
         }
     }
 
-    /// The map of each frame: the mean over the windows that show it, from maps of all moments of each window.
+    /// The map of each frame: the mean over the windows that contain it.
     private func joined(_ maps: [[Float]], _ windows: [[Int]], frames: [Int]) -> [[Float]] {
         let size = shape.height * shape.width
         var (sums, counts) = ([Int: [Float]](), [Int: Float]())

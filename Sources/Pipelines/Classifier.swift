@@ -5,59 +5,55 @@ import NeuralNetwork
 import Training
 import Video
 
-/// What a published network's own classifier says of videos; nothing is trained.
-public final class Classifier {
-    /// A class and how probable it is.
-    public struct Entry: Sendable, Encodable {
-        /// Class.
-        public let label: String
+/// Classifies videos with a published network's own classifier, without training.
+package final class Classifier {
+    /// A class with its probability.
+    package struct Entry: Sendable, Encodable {
+        package let label: String
         /// From 0 to 1.
-        public let probability: Double
+        package let probability: Double
     }
 
-    /// One frame, or one window by its middle frame.
-    public struct Moment: Sendable, Encodable {
-        /// Seconds.
-        public let time: Double
-        /// Most probable first, as many as are asked for.
-        public let classes: [Entry]
+    /// One frame, or the middle frame of one window.
+    package struct Moment: Sendable, Encodable {
+        /// In seconds.
+        package let time: Double
+        /// Most probable first; the requested number.
+        package let classes: [Entry]
     }
 
-    /// What was said of one video.
-    public struct Result: Sendable, Encodable {
-        /// As it was named.
-        public let video: String
-        /// Mean over frames or windows, most probable first, as many as are asked for.
-        public let classes: [Entry]
-        /// One after the other.
-        public let moments: [Moment]
+    /// The classification of one video.
+    package struct Result: Sendable, Encodable {
+        package let video: String
+        /// Mean over frames or windows, most probable first; the requested number.
+        package let classes: [Entry]
+        package let moments: [Moment]
     }
 
     private let extractor: FeatureExtractor
     private let labels: [String]
-    /// What the user should know, such as that the weights are untrained.
-    public let notes: [String]
+    /// Notes for the user, such as that the weights are untrained.
+    package let notes: [String]
 
-    /// What a user may override, as the keys of the same names in a pipeline's `extract` do.
-    public struct Options: Sendable {
-        /// Which of several networks in the weight file; nil takes the one that publishers evaluate.
-        public var part: String?
-        /// Whose arithmetic the network follows; nil follows the weights.
-        public var numerics: Numerics?
-        /// How pixels become the network's input; nil follows the weights.
-        public var input: InputConvention?
-        /// Filter of the resize; nil follows the backbone.
-        public var resize: ResizeFilter?
+    /// Options with the meaning of the keys of the same names in a pipeline's `extract`.
+    package struct Options: Sendable {
+        /// Which of several networks in the weight file; nil selects the one that publishers evaluate.
+        package var part: String?
+        /// The implementation; nil follows the weights.
+        package var numerics: Numerics?
+        /// The input normalisation; nil follows the weights.
+        package var input: InputConvention?
+        /// The resize filter; nil follows the backbone.
+        package var resize: ResizeFilter?
 
-        /// Everything as `extract` decides it.
-        public init() {}
+        package init() {}
     }
 
-    /// - `path`: of the weight file, with the classifier's own parameters.
-    /// - `sampling`: which frames are looked at.
-    /// - `labels`: in the order of the classes; nil takes ImageNet's where there are 1,000, and Kinetics' where 400.
+    /// - `path`: of the weight file, with the classifier's parameters.
+    /// - `sampling`: which frames are sampled.
+    /// - `labels`: in the order of the classes; nil uses ImageNet's for 1,000 classes and Kinetics' for 400.
     /// - Throws: `ClassifierError`, `WeightsError`, `RecipeError`, `PlanError`.
-    public init(
+    package init(
         _ backbone: Backbone, weights path: String, sampling: Sampling, labels: [String]? = nil,
         options: Options = Options()
     ) throws {
@@ -83,18 +79,18 @@ public final class Classifier {
         extractor = try FeatureExtractor(
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
         notes =
-            (path == "random" ? ["the network is untrained (random): its classes mean nothing"] : [])
+            (path == "random" ? ["the backbone is untrained (random), so its predictions are meaningless"] : [])
             + configuration.notes(
                 on: weights, option: { "--\($0) \(Self.quoted($1))" }, part: { "--part \($0)" })
             + [weights.warning(name: path)].compactMap(\.self)
     }
 
-    /// As a shell takes it.
+    /// Quoted for a shell.
     private static func quoted(_ value: String) -> String { value.contains(" ") ? "'\(value)'" : value }
 
-    /// - `top`: classes that are listed.
+    /// - `top`: number of listed classes.
     /// - Throws: `VideoError`; `ClassifierError` if a score is NaN or infinite.
-    public func classify(_ video: String, top: Int) throws -> Result {
+    package func classify(_ video: String, top: Int) throws -> Result {
         let digest = try extractor.digest(of: video)
         let sequence = try extractor.extract(path: video, digest: digest, views: [.init(recipe: 0, view: 0)]).sequences[
             0]
@@ -119,28 +115,26 @@ public final class Classifier {
     }
 }
 
-/// Why a network cannot name classes.
 enum ClassifierError: LocalizedError, Equatable {
     case noClassifier(String)
-    /// A weight file whose classifier is another than the published one, or is missing.
+    /// A weight file whose classifier is missing or differs from the published one.
     case otherClassifier(file: String, backbone: String, classes: Int)
     case otherCount(labels: Int, classes: Int)
     case notFinite(String)
 
-    /// What happened, where, and what to do about it.
     var errorDescription: String? {
         switch self {
         case .noClassifier(let backbone):
-            "\(backbone) is published without a classifier: it names no classes. Train a head on its features "
+            "\(backbone) is published without a classifier. Train a head on its features "
                 + "(`zoetrope sequence`)."
         case .otherClassifier(let file, let backbone, let classes):
-            "\(file) has no classifier of \(classes) classes, which the published \(backbone) has. Name a published weight file "
+            "\(file) lacks the classifier of \(classes) classes of the published \(backbone). Name a published weight file "
                 + "(`zoetrope weights list`), or train a head on the file's features (`zoetrope sequence`)."
         case .notFinite(let video):
-            "The network gives NaN or infinity for \(video): its weights are damaged or are not those of this network. Check them with "
+            "The backbone computes NaN or infinity for \(video): its weights are damaged or belong to another backbone. Check them with "
                 + "`zoetrope weights inspect`."
         case .otherCount(let labels, let classes):
-            "The list has \(labels) labels, but the network knows \(classes) classes. Write one label a line, in their order."
+            "The list has \(labels) labels, but the classifier has \(classes) classes. Write one label per line, in the order of the classes."
         }
     }
 }

@@ -4,21 +4,22 @@ import FeatureCache
 import Foundation
 import SequenceModels
 
-/// How many clips of a pipeline have no features, and why: figures over the others alone would be of another data set.
-public struct ClipCoverage: Sendable, Equatable {
+/// Counts the clips of a pipeline without features and the reasons: metrics of the others alone would describe another
+/// data set.
+package struct ClipCoverage: Sendable, Equatable {
     /// One for each split that has clips.
-    public let parts: [MissingClips]
-    /// Whether the data set's folder or lists could be read; otherwise only clips that the cache knows count.
-    public let isListed: Bool
+    package let parts: [MissingClips]
+    /// Whether the data set's folder or lists could be read; otherwise only clips in the cache are counted.
+    package let isListed: Bool
 
-    /// Share of clips without features from which training is refused.
-    public static let tolerated = 0.1
-    /// Files that are read to see whether they are copies of extracted ones.
+    /// Maximum fraction of clips without features for training.
+    package static let tolerated = 0.1
+    /// Maximum number of files that are hashed to detect copies of extracted ones.
     private static let hashed = 64
 
-    /// - Parameter extraction: row of the recipe.
+    /// - Parameter extraction: row ID of the recipe.
     /// - Throws: `CacheError`, `DatasetError`.
-    public init(_ dataset: DatasetConfiguration, in cache: CacheFile, extraction: Int64) throws {
+    package init(_ dataset: DatasetConfiguration, in cache: CacheFile, extraction: Int64) throws {
         let root = URL(fileURLWithPath: dataset.root).standardizedFileURL.path
         let listed = try? dataset.ownClips()
         let clips = try listed ?? Array(SequenceRun.places(of: dataset, in: cache).values)
@@ -34,7 +35,7 @@ public struct ClipCoverage: Sendable, Equatable {
             case .unknown where listed == nil: parts[clip.split]?.notExtracted += 1
             case .unknown where !FileManager.default.fileExists(atPath: path): parts[clip.split]?.withoutFile += 1
             case .unknown:
-                // A copy of another file is used once, under the other's name.
+                // A copy of another file is used once, under the other's path.
                 unread -= 1
                 switch unread >= 0 ? (try? FileDigest.clip(path: path)).map(known.state(of:)) ?? .unknown : .unknown {
                 case .extracted: continue
@@ -47,26 +48,24 @@ public struct ClipCoverage: Sendable, Equatable {
         isListed = listed != nil
     }
 
-    /// What the user should know; nil if every clip has features.
-    public var note: String? { parts.total.count > 0 ? parts.text : nil }
+    /// A note for the user; nil if every clip has features.
+    package var note: String? { parts.total.count > 0 ? parts.text : nil }
 
     /// - Throws: `SequenceError.partial` if more than a tenth of the clips have no features.
-    public func check(allowsPartial: Bool) throws {
+    package func check(allowsPartial: Bool) throws {
         let total = parts.total
         guard !allowsPartial, Double(total.count) > Self.tolerated * Double(total.listed) else { return }
         throw SequenceError.partial(parts.text)
     }
 }
 
-/// Clips of a dataset that a recipe was tried on.
+/// Clips of a data set for which extraction was attempted.
 private struct KnownClips {
     enum State {
         case extracted, failed, unknown
     }
 
-    /// Of videos with features.
     private let digests: Set<String>
-    /// Of videos that failed.
     private let failedDigests: Set<String>
     private let paths: Set<String>
     private let files: [String: KnownFile]
@@ -88,7 +87,7 @@ private struct KnownClips {
     }
 
     /// - Parameters:
-    ///   - path: relative to the dataset's root.
+    ///   - path: relative to the data set's root.
     ///   - file: absolute.
     func state(of path: String, at file: String) -> State {
         let isExtracted = files[file].map { digests.contains($0.digest) } ?? paths.contains(path)

@@ -2,9 +2,9 @@ import FeatureCache
 import Foundation
 import Reports
 
-/// What a collection is like, as lists of a page.
+/// Statistics of a collection as lists of a report.
 enum CollectionLists {
-    /// Classes, how many clips each part has of them, and how uneven they are.
+    /// Classes, their number of clips by split, and their imbalance.
     static func classes(_ facts: [VideoFacts]) -> ExplorationReport.List {
         let splits = ["train", "validation", "test"].filter { split in facts.contains { $0.split == split } }
         let byLabel = Dictionary(grouping: facts, by: \.label)
@@ -16,11 +16,11 @@ enum CollectionLists {
         return list(
             "classes", "Classes",
             "The largest class has \(decimal(ratio, 1)) times the clips of the smallest"
-                + (ratio > 3 ? ": `class_weights: balanced` makes up for it." : "."),
+                + (ratio > 3 ? ": consider `class_weights: balanced`." : "."),
             ["class"] + splits + ["clips"], rows)
     }
 
-    /// Lengths, sizes and rates, and what is unusual among them.
+    /// Durations, sizes and frame rates, with unusual ones.
     static func shapes(_ facts: [VideoFacts]) -> ExplorationReport.List {
         var rows: [[String]] = []
         func add(_ name: String, _ values: [Double], _ unit: String) {
@@ -31,7 +31,7 @@ enum CollectionLists {
             ])
         }
         add("length", facts.compactMap(\.duration), " s")
-        add("frames a second", facts.compactMap(\.frameRate), "")
+        add("frames per second", facts.compactMap(\.frameRate), "")
         let sizes = Dictionary(
             grouping: facts.compactMap { fact in fact.width.flatMap { w in fact.height.map { "\(w) × \($0)" } } },
             by: { $0 }
@@ -41,17 +41,17 @@ enum CollectionLists {
             rows.append(["size", "others", "\(grouped(sizes.dropFirst(8).reduce(0) { $0 + $1.value })) clips"])
         }
         return list(
-            "shapes", "Lengths, sizes, rates", "As the files say.",
+            "shapes", "Lengths, sizes, rates", "As stated in the files.",
             ["of the clips", "median or size", "range or number"],
             rows)
     }
 
-    /// Clips in which stretches were skipped; nil where there are none.
+    /// Clips with skipped damaged parts; nil if there are none.
     static func damaged(_ facts: [VideoFacts]) -> ExplorationReport.List? {
         let damaged = facts.filter { $0.decodeErrors > 0 }.sorted { $0.decodeErrors > $1.decodeErrors }
         guard !damaged.isEmpty else { return nil }
         return list(
-            "damaged", "Damaged", "Clips in which stretches could not be decoded and were skipped.",
+            "damaged", "Damaged", "Clips with segments that could not be decoded and were skipped.",
             ["clip", "stretches"], damaged.map { [$0.path, "\($0.decodeErrors)"] })
     }
 

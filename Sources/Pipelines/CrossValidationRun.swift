@@ -5,21 +5,20 @@ import Foundation
 import NeuralNetwork
 import SequenceModels
 
-/// Cross-validates, one model a core at a time, then trains the model that is kept.
-public struct CrossValidationRun: Sendable {
-    /// The run that is left behind.
-    public var run: SequenceRun
-    /// Models trained at the same time.
-    public var workers: Int
+/// Cross-validates with several models in parallel, then trains the final model.
+package struct CrossValidationRun: Sendable {
+    /// The final run.
+    package var run: SequenceRun
+    /// Models trained in parallel.
+    package var workers: Int
 
-    /// A run with as many models at a time as there are workers.
-    public init(_ run: SequenceRun, workers: Int) {
+    package init(_ run: SequenceRun, workers: Int) {
         (self.run, self.workers) = (run, workers)
     }
 
-    /// What is going on, for whoever shows it.
-    public enum Event: Sendable {
-        /// A model is trained: how many are, and how well it names what was held out.
+    /// Progress of a cross-validation.
+    package enum Event: Sendable {
+        /// A model was trained: the number so far, and its accuracy on the held-out fold.
         case fold(done: Int, total: Int, accuracy: Double)
         case validated(CrossValidationResult)
         case final(SequenceRun.Event)
@@ -27,9 +26,10 @@ public struct CrossValidationRun: Sendable {
 
     /// Trains all models.
     ///
-    /// - Returns: nil where it was stopped before the folds were done; nothing is left behind then.
-    /// - Throws: `SequenceError`, `.divergedFolds` if a model has no scores to give, `CacheError`, `FoldError`, `DatasetError`.
-    public func train(
+    /// - Returns: nil if cancelled before the folds were complete; nothing is stored then.
+    /// - Throws: `SequenceError`, `.divergedFolds` if a model has no finite scores, `CacheError`, `FoldError`,
+    ///   `DatasetError`.
+    package func train(
         cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord),
         isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void
     ) throws -> SequenceRun.Summary? {
@@ -70,13 +70,12 @@ extension CrossValidation {
         case diverged(index: Int)
     }
 
-    /// Trains every model, several side by side; `consume` is called in the calling thread, in the order in which they
-    /// are done.
+    /// Trains every model, several in parallel; `consume` is called in the calling thread in order of completion.
     ///
     /// - Parameters:
-    ///   - share: of the training folds that is used.
-    ///   - training: in place of `training`; nil takes that.
-    /// - Throws: `SequenceError`, `CacheError`, or what `consume` throws.
+    ///   - share: fraction of the training folds to use.
+    ///   - training: overrides `training`.
+    /// - Throws: `SequenceError`, `CacheError`, or the error of `consume`.
     func fitAll(
         workers: Int, share: Double = 1, training: TrainingConfiguration? = nil,
         isCancelled: @escaping @Sendable () -> Bool, consume: (Outcome) throws -> Void

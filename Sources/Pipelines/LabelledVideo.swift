@@ -3,25 +3,25 @@ import Foundation
 import Reports
 import Video
 
-/// A video written out again with what a run says of it drawn on. Frames are decoded anew and written one by one, so that a
-/// long video takes no more memory than a short one.
-public final class LabelledVideo {
-    /// What is said at a time in seconds.
-    public typealias Caption = (_ time: Double) -> (label: String, probability: Double)
+/// Writes a video with a run's predictions drawn on it. Frames are decoded and written one by one, so that memory does
+/// not depend on the video's length.
+package final class LabelledVideo {
+    /// The prediction at a time in seconds.
+    package typealias Caption = (_ time: Double) -> (label: String, probability: Double)
 
     private let clip: any ClipReader
     private let caption: Caption
     private let isCancelled: () -> Bool
     private let lettering = Lettering()
 
-    /// GIFs are made no wider than this, in pixels.
+    /// Maximum width of a GIF, in pixels.
     private static let widest = 320
-    /// Pictures from which a GIF's palette is made.
+    /// Number of images from which a GIF's palette is computed.
     private static let sampled = 32
 
-    /// - `isCancelled`: asked before each frame; what stood at the path of a cancelled file is left alone.
+    /// - `isCancelled`: polled before each frame; after cancellation the file at the path is unchanged.
     /// - Throws: `VideoError`.
-    public init(_ path: String, isCancelled: @escaping () -> Bool = { false }, caption: @escaping Caption) throws {
+    package init(_ path: String, isCancelled: @escaping () -> Bool = { false }, caption: @escaping Caption) throws {
         clip = try openClip(path: path)
         (self.isCancelled, self.caption) = (isCancelled, caption)
     }
@@ -34,10 +34,10 @@ public final class LabelledVideo {
         ).pixels
     }
 
-    /// Writes the frames that the request picks as an animated GIF, as fast as they follow each other in the video.
+    /// Writes the sampled frames as an animated GIF at their original speed.
     ///
     /// - Throws: `VideoError`, `FeatureExtractor.Cancelled`.
-    public func write(gif path: String, _ request: SampleRequest) throws {
+    package func write(gif path: String, _ request: SampleRequest) throws {
         let size = clip.information.shownSize
         let scale = min(1, Double(Self.widest) / Double(size.width))
         let (width, height) = (
@@ -57,10 +57,10 @@ public final class LabelledVideo {
         try writer.finish()
     }
 
-    /// Writes all frames as an MP4 film at the video's own rate.
+    /// Writes all frames as an MP4 video at the original frame rate.
     ///
     /// - Throws: `VideoError`, `FeatureExtractor.Cancelled`.
-    public func write(film path: String) throws {
+    package func write(film path: String) throws {
         let information = clip.information
         let size = information.shownSize
         let (width, height) = (max(2, size.width / 2 * 2), max(2, size.height / 2 * 2))

@@ -1,37 +1,37 @@
 import FeatureCache
 import SequenceModels
 
-/// Accuracy against the number of training clips: whether more data would help.
-public struct LearningCurve: Sendable {
-    /// One size of the training part.
-    public struct Point: Sendable, Encodable {
+/// Accuracy over the number of training clips, which shows whether more data would help.
+package struct LearningCurve: Sendable {
+    /// One training set size.
+    package struct Point: Sendable, Encodable {
         /// Mean over the models.
-        public let clips: Double
-        /// Of all clips that could be trained on.
-        public let share: Double
-        /// Of the clips that were held out; nil if a model diverged.
-        public let accuracy: Double?
-        /// 95 %, of the accuracy; clips of one source count together.
-        public let interval: Statistics.Interval?
-        /// Sample standard deviation of the accuracies of the single models.
-        public let deviation: Double?
-        /// Models whose loss or scores became infinite or NaN.
-        public let diverged: Int
+        package let clips: Double
+        /// As a fraction of all clips available for training.
+        package let share: Double
+        /// On the held-out clips; nil if a model diverged.
+        package let accuracy: Double?
+        /// 95 % interval of the accuracy, clustered by source.
+        package let interval: Statistics.Interval?
+        /// Sample standard deviation of the single models' accuracies.
+        package let deviation: Double?
+        /// Number of models whose loss or scores became infinite or NaN.
+        package let diverged: Int
     }
 
-    /// Smallest share first.
-    public let points: [Point]
-    /// Clips held out, all folds together.
-    public let heldOut: Int
+    /// Smallest fraction first.
+    package let points: [Point]
+    /// Number of held-out clips of all folds.
+    package let heldOut: Int
 
-    /// Cross-validates with growing shares of the training folds; sizes double from one to the next.
+    /// Cross-validates with growing fractions of the training folds; each size is twice the previous one.
     ///
-    /// - `count`: of sizes, at least 2.
-    /// - `workers`: models at a time.
+    /// - `count`: number of sizes, at least 2.
+    /// - `workers`: models in parallel.
     /// - `report`: called in the calling thread.
-    /// - Returns: nil where it was stopped.
+    /// - Returns: nil if cancelled.
     /// - Throws: `SequenceError`, `CacheError`.
-    public init?(
+    package init?(
         _ validation: CrossValidation, sizes count: Int, workers: Int, isCancelled: @escaping @Sendable () -> Bool,
         report: (_ done: Int, _ total: Int) -> Void
     ) throws {
@@ -46,7 +46,7 @@ public struct LearningCurve: Sendable {
             }
             guard fits.count + failed == validation.count else { return nil }
             let point = Self.point(fits, validation, share: share, failed: failed)
-            // Of few clips, halves may be of the same size: one source a class is the least.
+            // With few clips, two fractions may give the same size, since each class keeps at least one source.
             if let last = points.last, last.clips == point.clips, last.diverged == 0 { points.removeLast() }
             points.append(point)
         }

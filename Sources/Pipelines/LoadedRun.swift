@@ -4,16 +4,16 @@ import Foundation
 import Inference
 import SequenceModels
 
-/// A network as a run wants it.
+/// A backbone loaded for a run's recipe.
 struct LoadedNetwork: Sendable {
     let recipe: ExtractionRecipe
     let weights: LoadedWeights
     private let name: String
 
     /// - Parameters:
-    ///   - name: of the weight file, where they are not random.
-    ///   - run: whose features they made.
-    /// - Throws: `RecipeError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
+    ///   - name: of the weight file, unless weights are random.
+    ///   - run: the run that uses its features.
+    /// - Throws: `RecipeError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
     init(_ recipe: ExtractionRecipe, weights name: String, run: String) throws {
         (self.recipe, self.name) = (recipe, name)
         let isRandom = recipe.weights == "random"
@@ -24,7 +24,7 @@ struct LoadedNetwork: Sendable {
         }
     }
 
-    /// What is wrong with the backbone's weights, once they were read, and what this processor does otherwise.
+    /// Problems with the backbone's weights, once they were read, and deviations of this machine.
     var warnings: [String] {
         var warnings = [weights.warning(name: name)].compactMap { $0 }
         if !recipe.precision.isNative {
@@ -36,14 +36,14 @@ struct LoadedNetwork: Sendable {
     }
 }
 
-/// A run with the network in front of it, ready for new videos.
+/// A run with its backbone, ready for new videos.
 struct LoadedRun: Sendable {
     let head: Head
     let configuration: RunDirectory.Configuration
     private let network: LoadedNetwork
 
-    /// - Parameter path: the backbone's weight file, where it is not where the run left it.
-    /// - Throws: `SequenceError`, `RecipeError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
+    /// - Parameter path: the backbone's weight file, if it is not at the run's path.
+    /// - Throws: `SequenceError`, `RecipeError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
     init(_ directory: RunDirectory, weights path: String?) throws {
         (head, configuration) = try directory.load()
         network = try LoadedNetwork(
@@ -51,7 +51,7 @@ struct LoadedRun: Sendable {
         try Self.checkShape([network.recipe], head, directory)
     }
 
-    /// - Throws: `PredictorError.otherShape` if the head reads other features than the networks give.
+    /// - Throws: `PredictorError.otherShape` if the head's input differs from the networks' features.
     private static func checkShape(
         _ recipes: [ExtractionRecipe], _ head: Head, _ directory: RunDirectory
     ) throws {
@@ -66,9 +66,9 @@ struct LoadedRun: Sendable {
     var weights: LoadedWeights { network.weights }
     var warnings: [String] { RunDirectory.warnings(configuration) + network.warnings }
 
-    /// The same for runs whose features may be those of several networks.
+    /// The networks of a run, which may use concatenated features of several.
     ///
-    /// - Parameter path: of several networks, their files with ` + ` between them.
+    /// - Parameter path: of several networks, their files separated by ` + `.
     /// - Throws: as `init`.
     static func networks(
         of directory: RunDirectory, weights path: String?

@@ -6,54 +6,54 @@ import NeuralNetwork
 import ONNX
 import SequenceModels
 
-/// Writes a run, or a part of it, as one ONNX model.
-public struct ModelExport {
+/// Exports a run, or a part of it, as one ONNX model.
+package struct ModelExport {
     private let run: LoadedRun
     private let directory: RunDirectory
 
-    /// - `weights`: the backbone's weight file, where it is not where the run left it.
-    /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
-    public init(_ directory: RunDirectory, weights path: String? = nil) throws {
+    /// - `weights`: the backbone's weight file, if it is not at the run's path.
+    /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
+    package init(_ directory: RunDirectory, weights path: String? = nil) throws {
         run = try LoadedRun(directory, weights: path)
         self.directory = directory
     }
 
-    /// What the model does otherwise than the run, and what is wrong with the weights.
-    public var notes: [String] {
+    /// Differences between model and run, and problems with the weights.
+    package var notes: [String] {
         var notes = run.warnings
         if run.recipe.precision != .f32 {
             notes.append(
-                "the run computes features in \(run.recipe.precision.rawValue), the model in f32: probabilities differ a "
-                    + "little")
+                "the run uses features in \(run.recipe.precision.rawValue), the model computes in f32: probabilities differ "
+                    + "slightly")
         }
         let training = run.configuration.training
         if training.averagesViews, training.views > 1 {
             notes.append(
-                "the run averages over \(training.views) views of each video, the model looks at the plain one")
+                "the run averages over \(training.views) augmented views of each video; the model uses the view without augmentation"
+            )
         }
         return notes
     }
 
-    /// What is to be written.
-    public struct Options: Sendable {
+    /// Export options.
+    package struct Options: Sendable {
         /// Which part of the run.
-        public var part = NetworkWriter.Part.all
-        /// How weights are stored.
-        public var weights = ModelWriter.WeightFormat.f32
-        /// Above so many bytes weights get a file of their own.
-        public var inlineLimit = ModelWriter.inlineLimit
-        /// Of the program that writes.
-        public var version: String
+        package var part = NetworkWriter.Part.all
+        package var weights = ModelWriter.WeightFormat.f32
+        /// Size in bytes above which weights are written to a separate file.
+        package var inlineLimit = ModelWriter.inlineLimit
+        /// Version of this program.
+        package var version: String
 
-        /// All of the run, in `f32`.
-        public init(version: String) { self.version = version }
+        /// The whole run, in `f32`.
+        package init(version: String) { self.version = version }
     }
 
-    /// Writes the model, whole or not at all.
+    /// Writes the model atomically.
     ///
-    /// - Returns: the files, with their sizes in bytes.
+    /// - Returns: the files with their sizes in bytes.
     /// - Throws: `ExportError`, `WeightsError`.
-    public func write(to path: String, _ options: Options) throws -> [(path: String, bytes: Int)] {
+    package func write(to path: String, _ options: Options) throws -> [(path: String, bytes: Int)] {
         if run.recipe.input.isDifference == true, options.part != .head {
             throw ModelExportError.differences(run: directory.path)
         }
@@ -101,9 +101,9 @@ public struct ModelExport {
             metadata["weights_digest"] = recipe.weights
             metadata["weights_licence"] =
                 PublishedWeights.holding(digest: recipe.weights, file: configuration.weights)?.licence
-                ?? (recipe.weights == "random" ? "none: random numbers" : "unknown")
+                ?? (recipe.weights == "random" ? "none: random initialisation" : "unknown")
         }
-        // Features that the head reads are made by the recipe, whether it is in the file or not.
+        // The head's input features depend on the recipe, whether the backbone is in the file or not.
         metadata["recipe"] = recipe.json
         metadata["recipe_digest"] = recipe.digest
         metadata["max_frames"] = String(recipe.sampling.frames)
@@ -115,16 +115,15 @@ public struct ModelExport {
     }
 }
 
-/// Why a run cannot leave as one model.
+/// Why a run cannot be exported as one model.
 enum ModelExportError: LocalizedError, Equatable {
     case differences(run: String)
 
-    /// What happened, where, and what to do about it.
     var errorDescription: String? {
         switch self {
         case .differences(let run):
-            "\(run) sees how frames differ from the ones before them, which a model of frames does not hold. Write its head "
-                + "(`--part head`) and give it features."
+            "\(run) uses `input: difference`, which cannot be exported with the backbone. Export its head "
+                + "(`--part head`)."
         }
     }
 }

@@ -1,19 +1,18 @@
 import FeatureCache
 import SequenceModels
 
-/// A sweep inside the training folds of a cross-validation: what choosing the best point brings on clips that neither
-/// trained nor chose it.
-public struct NestedSweep: Sendable {
-    /// What one outer fold chose.
-    public struct Choice: Sendable, Encodable {
+/// A sweep nested in the training folds of a cross-validation, which estimates the accuracy of the selection procedure
+/// without bias.
+package struct NestedSweep: Sendable {
+    /// The selection of one outer fold.
+    package struct Choice: Sendable, Encodable {
         /// From 1.
-        public let fold: Int
-        /// Of the point with the lowest loss on the inner validation part.
-        public let values: [String]
-        /// That loss.
-        public let validationLoss: Double
-        /// Of the clips that were held out.
-        public let accuracy: Double
+        package let fold: Int
+        /// Of the point with the lowest loss on the inner validation set.
+        package let values: [String]
+        package let validationLoss: Double
+        /// On the held-out fold.
+        package let accuracy: Double
 
         enum CodingKeys: String, CodingKey {
             case fold, values, accuracy
@@ -21,17 +20,17 @@ public struct NestedSweep: Sendable {
         }
     }
 
-    /// One for each fold of each repeat.
-    public let choices: [Choice]
-    /// What the chosen models say of the clips that were held out from them.
-    public let result: CrossValidationResult
+    /// One for each fold of each repetition.
+    package let choices: [Choice]
+    /// Out-of-fold results of the selected models.
+    package let result: CrossValidationResult
     /// Trains every point in every fold.
     ///
-    /// - `validation`: whose training folds choose; its own training is not used.
+    /// - `validation`: defines the folds; its own training configuration is not used.
     /// - `report`: called in the calling thread.
-    /// - Returns: nil where it was stopped.
-    /// - Throws: `SequenceError`, `CacheError`; `SequenceError.noValidation` where there is nothing to choose by.
-    public init?(
+    /// - Returns: nil if cancelled.
+    /// - Throws: `SequenceError`, `CacheError`; `SequenceError.noValidation` if there is no inner validation set.
+    package init?(
         _ plan: SweepPlan, _ validation: CrossValidation, workers: Int, isCancelled: @escaping @Sendable () -> Bool,
         report: (_ done: Int, _ total: Int) -> Void
     ) throws {
@@ -43,7 +42,7 @@ public struct NestedSweep: Sendable {
                 outcome in
                 done += 1
                 report(done, total)
-                // A point that diverged is never chosen.
+                // A diverged point is never selected.
                 guard case .fit(let fit) = outcome, !fit.isDiverged else { return }
                 guard let loss = fit.inner?.loss else {
                     throw SequenceError.noValidation(monitor: "the choice of a point")

@@ -11,34 +11,33 @@ import SequenceModels
 import Video
 import Yams
 
-/// A pipeline file as typed, validated values: what `extract` and `sequence` are told.
-public struct Pipeline: Sendable {
-    /// The file's `name`, or its file name without the ending.
-    public var name: String
-    /// Where the clips are.
-    public var dataset: DatasetConfiguration
-    /// What stage 1 does, one for each backbone.
-    public var extractions: [ExtractionConfiguration]
-    /// What stage 2 trains on: one of `extractions`; nil where there are several and `sequence.backbone` names none.
-    public var trainedOn: ExtractionConfiguration?
-    /// Backbones whose features are put side by side, in order; empty where one is trained on.
-    public var joined: [ExtractionConfiguration]
-    /// Absent from a file that is only extracted.
-    public var training: TrainingConfiguration?
-    /// What `finetune` does; absent from a file that trains no network.
-    public var fineTuning: FineTuningConfiguration?
+/// A pipeline file as typed, validated values.
+package struct Pipeline: Sendable {
+    /// The file's `name`, or its file name without the extension.
+    package var name: String
+    package var dataset: DatasetConfiguration
+    /// One for each backbone.
+    package var extractions: [ExtractionConfiguration]
+    /// The features that `sequence` trains on: one of `extractions`; nil if there are several and `sequence.backbone`
+    /// names none.
+    package var trainedOn: ExtractionConfiguration?
+    /// Backbones whose features are concatenated, in order; empty if one is used alone.
+    package var joined: [ExtractionConfiguration]
+    /// Nil if the file has no `sequence` section.
+    package var training: TrainingConfiguration?
+    /// Nil if the file has no `finetune` section.
+    package var fineTuning: FineTuningConfiguration?
 
     /// Reads a file.
     ///
-    /// - `overrides`: `key=value` such as `sequence.optimizer.learning_rate=1e-4`, applied before
-    ///   the file is validated.
+    /// - `overrides`: `key=value` such as `sequence.optimizer.learning_rate=1e-4`, applied before validation.
     /// - Throws: `PipelineError`.
-    public init(file: String, overrides: [String] = []) throws {
+    package init(file: String, overrides: [String] = []) throws {
         try self.init(Self.parse(file: file, overrides: overrides), file: file)
     }
 
-    /// - `file`: named in errors.
-    public init(text: String, file: String, overrides: [String] = []) throws {
+    /// - `file`: name for errors.
+    package init(text: String, file: String, overrides: [String] = []) throws {
         try self.init(Self.parse(text: text, file: file, overrides: overrides), file: file)
     }
 
@@ -77,10 +76,10 @@ public struct Pipeline: Sendable {
         text.utf8.count <= 2000 ? text : String(text.unicodeScalars.prefix(500)) + " …"
     }
 
-    /// For what works on one split.
+    /// For commands that work on one split.
     ///
-    /// - Throws: `PipelineError` where the pipeline means all official splits.
-    public func requireOneSplit(file: String) throws {
+    /// - Throws: `PipelineError` if the pipeline uses all official splits.
+    package func requireOneSplit(file: String) throws {
         guard dataset.allSplits else { return }
         throw PipelineError(
             file: file, "`dataset.split: all` is for `extract` and `sequence`; choose one with --set dataset.split=1")
@@ -116,9 +115,9 @@ public struct Pipeline: Sendable {
                 ])
         }
         let layout = try section.choice("layout", DatasetConfiguration.Layout.self) ?? .folders
-        if !layout.hasLists { try section.forbid(["splits"], "has no meaning for the layout `\(layout.rawValue)`") }
+        if !layout.hasLists { try section.forbid(["splits"], "does not apply to the layout `\(layout.rawValue)`") }
         if !layout.hasNumberedSplits {
-            try section.forbid(["split"], "has no meaning for the layout `\(layout.rawValue)`")
+            try section.forbid(["split"], "does not apply to the layout `\(layout.rawValue)`")
         }
         var classes = DatasetConfiguration.Classes.all
         if let names = try? section.strings("classes") {
@@ -129,7 +128,7 @@ public struct Pipeline: Sendable {
         } else if let top = try section.section("classes", keys: ["top"]) {
             classes = .top(try top.required("top") { try top.integer($0, in: 2...Int.max) })
         }
-        if !section.has("test") { try section.forbid(["test_seed"], "has no meaning without `dataset.test`") }
+        if !section.has("test") { try section.forbid(["test_seed"], "needs `dataset.test`") }
         let allSplits = (try? section.string("split")) == "all"
         func share(_ key: String) throws -> Double? {
             try section.number(key, in: TrainingConfiguration.Ranges.validation)
@@ -153,7 +152,7 @@ public struct Pipeline: Sendable {
         let section = try reader.required("extract") { try reader.section($0, keys: keys) }
         let known = Backbone.all.map(\.name) + [Backbone.importedName]
         let names = try section.required("backbone") { try section.choices($0, known) }
-        guard Set(names).count == names.count else { throw section.invalid("backbone", "names one twice") }
+        guard Set(names).count == names.count else { throw section.invalid("backbone", "contains a duplicate") }
         let weights = try section.weights(count: names.count)
         let backbones = try zip(names, weights).map { try backbone($0, weights: $1.name, section) }
         let views = try section.integer("views", in: TrainingConfiguration.Ranges.views) ?? 1
@@ -170,7 +169,7 @@ public struct Pipeline: Sendable {
             if let numerics, !backbone.numerics.contains(numerics) {
                 throw section.invalid(
                     "numerics",
-                    "cannot be `\(numerics.rawValue)` for \(backbone.name), which knows "
+                    "cannot be `\(numerics.rawValue)` for \(backbone.name), which supports "
                         + backbone.numerics.map(\.rawValue).joined(separator: ", "))
             }
             let file = weights[index].name
@@ -184,13 +183,13 @@ public struct Pipeline: Sendable {
                 try sizes.map { try section.entry($0, of: "image_size", at: index, of: backbones.count) }
                 ?? backbone.nativeImageSize
             if let fixed = backbone.fixedImageSize, fixed != size {
-                throw section.invalid("image_size", "is \(size), but \(file) is for pictures of \(fixed) pixels only")
+                throw section.invalid("image_size", "is \(size), but \(file) only takes images of \(fixed) pixels")
             }
             guard size % backbone.patch == 0 else {
                 let below = max(size / backbone.patch, 2) * backbone.patch
                 throw section.invalid(
                     "image_size",
-                    "of \(backbone.name) must be a multiple of its patches' \(backbone.patch) pixels, such as \(below) or "
+                    "of \(backbone.name) must be a multiple of the patch size, \(backbone.patch) pixels, such as \(below) or "
                         + "\(below + backbone.patch), not \(size)")
             }
             if backbone.name == Backbone.importedName {
@@ -208,11 +207,11 @@ public struct Pipeline: Sendable {
         }
     }
 
-    /// The network of a name; of an ONNX file it is the weights that say which.
+    /// The backbone of a name; for an ONNX file, the weights are the network.
     private static func backbone(_ name: String, weights: String, _ section: PipelineReader) throws -> Backbone {
         if let own = Backbone.named(name) { return own }
         guard weights != "random" else {
-            throw section.invalid("weights", "must name an ONNX file where `extract.backbone` is `onnx`")
+            throw section.invalid("weights", "must name an ONNX file if `extract.backbone` is `onnx`")
         }
         do {
             return try Backbone.imported(ImportedNetworks.open(path: weights))
@@ -221,19 +220,19 @@ public struct Pipeline: Sendable {
         }
     }
 
-    /// One that all backbones have; `pooled`, or an ONNX file's first output, where none is named.
+    /// A tap that all backbones have; by default `pooled`, or an ONNX file's first output.
     private static func tap(_ section: PipelineReader, _ backbones: [Backbone]) throws -> String {
         let taps = backbones[0].taps.filter { tap in backbones.allSatisfy { $0.taps.contains(tap) } }
         guard backbones.contains(where: { $0.name == Backbone.importedName }) else {
             return try section.choice("tap", taps) ?? "pooled"
         }
         guard let tap = try section.string("tap") ?? taps.first else {
-            throw section.invalid("backbone", "lists networks that have no tap in common")
+            throw section.invalid("backbone", "lists backbones without a common tap")
         }
         return tap
     }
 
-    /// Reads what an ONNX file computes for pictures of that size, before anything else is done.
+    /// Validates an ONNX file for that image size before anything else is done.
     private static func checkModel(
         _ section: PipelineReader, file: String, tap: String, imageSize: Int, hasInput: Bool
     ) throws {
@@ -251,12 +250,12 @@ public struct Pipeline: Sendable {
         guard hasInput || ImportedNetworks.input(of: network) != nil else {
             throw section.invalid(
                 "input",
-                "is missing: neither \(file) nor a preprocessor_config.json beside it says what the network is fed. Write "
+                "is missing: neither \(file) nor a preprocessor_config.json beside it states the input normalisation. Write "
                     + "`input: imagenet`, `symmetric`, or `{mean: [r, g, b], deviation: [r, g, b]}`")
         }
     }
 
-    /// What `sequence.backbone` picks.
+    /// The extraction selected by `sequence.backbone`.
     private static func trainedOn(
         _ reader: PipelineReader, _ extractions: [ExtractionConfiguration]
     ) throws -> ExtractionConfiguration? {
@@ -268,22 +267,22 @@ public struct Pipeline: Sendable {
         return extractions.first { $0.backbone.name == name }
     }
 
-    /// What `sequence.join` puts side by side.
+    /// The extractions concatenated by `sequence.join`.
     private static func joined(
         _ reader: PipelineReader, _ extractions: [ExtractionConfiguration]
     ) throws -> [ExtractionConfiguration] {
         guard let section = try reader.section("sequence", keys: TrainingConfiguration.keys), section.has("join") else {
             return []
         }
-        try section.forbid(["backbone"], "has no meaning beside `sequence.join`")
+        try section.forbid(["backbone"], "cannot be combined with `sequence.join`")
         let names = try section.choices("join", extractions.map(\.backbone.name)) ?? []
         if names.count < 2 || Set(names).count < names.count {
-            throw section.invalid("join", "must list two backbones or more, each once")
+            throw section.invalid("join", "must list at least two different backbones")
         }
         return names.compactMap { name in extractions.first { $0.backbone.name == name } }
     }
 
-    /// One for all backbones, or one for each; those that see several frames have windows where nothing is said.
+    /// One for all backbones, or one for each; the default of video encoders is windows.
     private static func samplings(_ section: PipelineReader, _ backbones: [Backbone]) throws -> [Sampling] {
         let keys = ["policy", "frames", "every", "start", "frames_per_second", "length", "stride", "windows"]
         guard section.has("sampling") else {
@@ -302,7 +301,7 @@ public struct Pipeline: Sendable {
         }
         func only(_ own: [String]) throws {
             let all = ["frames", "every", "start", "frames_per_second", "length", "stride", "windows"]
-            try reader.forbid(all.filter { !own.contains($0) }, "has no meaning for the policy `\(policy)`")
+            try reader.forbid(all.filter { !own.contains($0) }, "does not apply to the policy `\(policy)`")
         }
         func rate() throws -> Double? {
             try reader.number("frames_per_second", in: Sampling.Ranges.framesPerSecond)

@@ -1,13 +1,13 @@
 import Foundation
 
-/// What is wrong with a pipeline file, where, and what was probably meant.
-public struct PipelineError: LocalizedError, Equatable {
+/// An error in a pipeline file, with its line and a suggestion.
+package struct PipelineError: LocalizedError, Equatable {
     /// The pipeline file, or `--set`.
-    public let file: String
-    /// From 1; nil where the fault is not in one place.
-    public let line: Int?
-    /// What is wrong, and what was probably meant.
-    public let message: String
+    package let file: String
+    /// From 1; nil if the error has no single position.
+    package let line: Int?
+    /// The problem and a suggestion.
+    package let message: String
 
     init(file: String, line: Int?, message: String) {
         self.file = file
@@ -15,21 +15,20 @@ public struct PipelineError: LocalizedError, Equatable {
         self.message = message
     }
 
-    /// A fault of the file as a whole.
-    public init(file: String, _ message: String) { self.init(file: file, line: nil, message: message) }
+    /// An error of the file as a whole.
+    package init(file: String, _ message: String) { self.init(file: file, line: nil, message: message) }
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         line.map { "\(file), line \($0): \(message)" } ?? "\(file): \(message)"
     }
 }
 
-/// The candidate most like `word`, or nil where none is near enough to have been meant.
-public func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
+/// The candidate most similar to `word`, or nil if none is similar enough.
+package func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
     guard word.utf8.count <= 100 else { return nil }
     let word = word.lowercased()
     let ranked = candidates.map { candidate in
-        // A beginning is as near as one slip: "ucf" means ucf101.
+        // A prefix counts like one typing error: "ucf" means ucf101.
         let isBeginning = word.count > 1 && candidate.lowercased().hasPrefix(word)
         return (candidate: candidate, distance: isBeginning ? 1 : editDistance(word, candidate.lowercased()))
     }
@@ -37,7 +36,7 @@ public func nearest(to word: String, among candidates: some Sequence<String>) ->
     return best.distance <= max(2, max(word.count, best.candidate.count) / 2) ? best.candidate : nil
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours (Damerau's distance, restricted).
+/// Restricted Damerau-Levenshtein distance: insertions, deletions, replacements and transpositions.
 private func editDistance(_ first: String, _ second: String) -> Int {
     let (first, second) = (Array(first), Array(second))
     var table = [Array(0...second.count)]

@@ -1,16 +1,16 @@
 import Files
 import Yams
 
-/// Reads one mapping of a pipeline file strictly: every key must be known, every value of its type and
-/// in its range. Errors name the file, the line, the key and the nearest valid one.
+/// Reads one mapping of a pipeline file strictly: every key must be known, every value must have its type and range.
+/// Errors name the file, the line, the key and the nearest valid one.
 struct PipelineReader {
     let file: String
-    /// Such as `extract.sampling`; empty at the top.
+    /// Such as `extract.sampling`; empty at the top level.
     let path: String
     private let mapping: Node.Mapping
     private let line: Int?
 
-    /// - Parameter keys: all that may stand in the mapping; nil for any.
+    /// - Parameter keys: valid keys of the mapping; nil for any.
     init(_ node: Node, file: String, path: String, keys: [String]?) throws {
         self.file = file
         self.path = path
@@ -27,15 +27,15 @@ struct PipelineReader {
             if let keys, !keys.contains(name) {
                 let hint = nearest(to: name, among: keys).map { "; did you mean `\($0)`?" }
                 throw error(
-                    at: key, "unknown key `\(full(name))`" + (hint ?? "; known are \(keys.joined(separator: ", "))"))
+                    at: key, "unknown key `\(full(name))`" + (hint ?? "; the keys are \(keys.joined(separator: ", "))"))
             }
-            guard seen.insert(name).inserted else { throw error(at: key, "the key `\(full(name))` stands here twice") }
+            guard seen.insert(name).inserted else { throw error(at: key, "the key `\(full(name))` is given twice") }
         }
     }
 
     func node(_ key: String) -> Node? { mapping[key] }
 
-    /// The keys that stand in the mapping.
+    /// The keys of the mapping.
     var names: [String] { mapping.map { $0.key.string ?? "" } }
 
     func has(_ key: String) -> Bool { mapping[key] != nil }
@@ -46,7 +46,7 @@ struct PipelineReader {
         return try PipelineReader(node, file: file, path: full(key), keys: keys)
     }
 
-    /// The nested mappings of a list under `key`, or the one that stands there.
+    /// The mappings of a list under `key`, or a single mapping.
     func sections(_ key: String, keys: [String]?) throws -> [PipelineReader] {
         guard let nodes = mapping[key]?.sequence else { return try section(key, keys: keys).map { [$0] } ?? [] }
         return try nodes.map { try PipelineReader($0, file: file, path: full(key), keys: keys) }
@@ -74,13 +74,13 @@ struct PipelineReader {
         }
     }
 
-    /// A list of texts, or one.
+    /// A list of strings, or one.
     func stringOrStrings(_ key: String) throws -> [String]? {
         guard mapping[key]?.sequence != nil else { return try string(key).map { [$0] } }
         return try strings(key)
     }
 
-    /// The entry for one of `total` backbones: one value is for all of them.
+    /// The value for one of `total` backbones: a single value applies to all.
     func entry<Value>(_ values: [Value], of key: String, at index: Int, of total: Int) throws -> Value {
         if values.count == 1 { return values[0] }
         guard values.count == total else {
@@ -92,12 +92,12 @@ struct PipelineReader {
     func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
         guard let node = mapping[key] else { return nil }
         guard let value = node.int, range.contains(value) else {
-            throw wrong(key, node, "a whole number \(range.words)")
+            throw wrong(key, node, "an integer \(range.words)")
         }
         return value
     }
 
-    /// A list of whole numbers, or one.
+    /// A list of integers, or one.
     func integers(_ key: String, in range: ClosedRange<Int>) throws -> [Int]? {
         guard let node = mapping[key], let nodes = node.sequence else {
             return try integer(key, in: range).map { [$0] }
@@ -105,7 +105,7 @@ struct PipelineReader {
         guard !nodes.isEmpty else { throw wrong(key, node, "a number or a list of numbers") }
         return try nodes.map { item in
             guard let value = item.int, range.contains(value) else {
-                throw wrong(key, item, "a whole number \(range.words)")
+                throw wrong(key, item, "an integer \(range.words)")
             }
             return value
         }
@@ -117,7 +117,7 @@ struct PipelineReader {
 
     func number(_ key: String, _ isValid: (Double) -> Bool, _ range: String) throws -> Double? {
         guard let node = mapping[key] else { return nil }
-        // YAML 1.1 reads "5e-4" as a text; everybody means the number.
+        // YAML 1.1 parses "5e-4" as a string, but a number is meant.
         guard let value = node.float ?? node.scalar.flatMap({ Double($0.string) }), value.isFinite, isValid(value)
         else {
             throw wrong(key, node, "a number \(range)")
@@ -131,7 +131,7 @@ struct PipelineReader {
         let values = node.sequence?.compactMap { $0.scalar.flatMap { Float($0.string) } } ?? []
         guard values.count == count, node.sequence?.count == count, values.allSatisfy({ $0.isFinite && isValid($0) })
         else {
-            throw wrong(key, node, "a list of \(count) possible numbers")
+            throw wrong(key, node, "a list of \(count) valid numbers")
         }
         return values
     }
@@ -142,7 +142,7 @@ struct PipelineReader {
         return value
     }
 
-    /// One of the names of an enumeration.
+    /// A case name of an enumeration.
     func choice<Choice: RawRepresentable<String> & CaseIterable>(_ key: String, _: Choice.Type) throws -> Choice? {
         try choice(key, Choice.allCases.map(\.rawValue)).flatMap(Choice.init)
     }
@@ -167,7 +167,8 @@ struct PipelineReader {
         guard names.contains(value) else {
             let hint = nearest(to: value, among: names).map { "did you mean `\($0)`? " } ?? ""
             throw error(
-                at: node, "`\(full(key))` cannot be `\(value)`; \(hint)known are \(names.joined(separator: ", "))")
+                at: node,
+                "`\(full(key))` cannot be `\(value)`; \(hint)it must be one of \(names.joined(separator: ", "))")
         }
     }
 
@@ -176,7 +177,7 @@ struct PipelineReader {
         PipelineError(file: file, line: mapping[key]?.mark?.line ?? line, message: "`\(full(key))` \(message)")
     }
 
-    /// Throws where one of `keys` stands although `reason` says it has no meaning here.
+    /// Throws if one of `keys` is present although it has no effect here, for the given reason.
     func forbid(_ keys: [String], _ reason: String) throws {
         for key in keys where has(key) { throw invalid(key, reason) }
     }

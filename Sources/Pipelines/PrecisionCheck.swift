@@ -6,86 +6,77 @@ import Inference
 import NeuralNetwork
 import SequenceModels
 
-/// Tries precisions beside `f32` on a part of a pipeline's data set: how alike the features are, how fast the
-/// network is on this machine, and how well a head does on each. Writes nothing that stays.
-public struct PrecisionCheck: Sendable {
-    /// What is tried, and on what.
-    public var pipeline: Pipeline
-    /// Threads that extract.
-    public var workers: Int
-    /// What computes features.
-    public var device = InferenceDevice.cpu
-    /// Of the program.
-    public var version: String
-    /// The part of the data set.
-    public var sample = ClipSample(classes: 10, clipsPerClass: 16)
-    /// The least mean cosine to features in `f32` that is as good.
-    public static let leastCosine = 0.99
-    /// What is tried; nil for the pipeline's own.
-    public var configuration: ExtractionConfiguration?
-    /// Precisions tried beside `f32`; nil for the one asked for, or all.
-    public var precisions: [Precision]?
-    /// Whether speeds and every layer are compared too.
+/// Compares precisions with `f32` on a sample of a pipeline's data set: similarity of the features, speed of the
+/// network on this machine, and accuracy of heads. Stores nothing.
+package struct PrecisionCheck: Sendable {
+    /// The pipeline to check.
+    package var pipeline: Pipeline
+    package var workers: Int
+    package var device = InferenceDevice.cpu
+    package var version: String
+    /// The sample of the data set.
+    package var sample = ClipSample(classes: 10, clipsPerClass: 16)
+    /// Minimum mean cosine similarity to features in `f32`.
+    package static let leastCosine = 0.99
+    /// The extraction to check; nil for the pipeline's own.
+    package var configuration: ExtractionConfiguration?
+    /// Precisions to compare with `f32`; nil for the configured one, or all.
+    package var precisions: [Precision]?
+    /// Whether speed and layers are compared too.
     var isThorough = true
-    /// Heads trained for each precision; their accuracies are averaged.
-    public var seeds = 3
+    /// Heads trained per precision, whose accuracies are averaged.
+    package var seeds = 3
 
-    /// A check of a pipeline.
-    public init(pipeline: Pipeline, workers: Int, version: String) {
+    package init(pipeline: Pipeline, workers: Int, version: String) {
         self.pipeline = pipeline
         self.workers = workers
         self.version = version
     }
 
-    /// What one precision comes to.
-    public struct Row: Sendable, Encodable {
-        /// Which.
-        public let precision: Precision
-        /// The network alone on one core, or on the GPU.
-        public let framesPerSecond: Double
-        /// Mean cosine of the frames' features to those in `f32`.
-        public let meanCosine: Double
-        /// The worst frame's.
-        public let leastCosine: Double
-        /// Mean cosine after the mean over all frames was taken off: what tells frames apart.
-        public let centredCosine: Double
-        /// Of the heads on clips they were not trained on, from 0 to 1; nil where there are none.
-        public let accuracy: Double?
+    /// The results of one precision.
+    package struct Row: Sendable, Encodable {
+        package let precision: Precision
+        /// The network alone, on one core or on the GPU.
+        package let framesPerSecond: Double
+        /// Mean cosine similarity of frame features to those in `f32`.
+        package let meanCosine: Double
+        package let leastCosine: Double
+        /// Mean cosine similarity after centring on the mean over all frames, which removes what all frames have in
+        /// common.
+        package let centredCosine: Double
+        /// Of the heads on clips they were not trained on, from 0 to 1; nil if there are none.
+        package let accuracy: Double?
         /// Layers that stay in `f32`.
-        public let kept: [String]
-        /// Every layer in order, beside `f32`; empty for `f32` itself.
-        public let layers: [LayerAgreement]
+        package let kept: [String]
+        /// Every layer in order, compared with `f32`; empty for `f32` itself.
+        package let layers: [LayerAgreement]
     }
 
-    /// What was found.
-    public struct Result: Sendable, Encodable {
-        /// Backbone's name.
-        public let backbone: String
+    package struct Result: Sendable, Encodable {
+        package let backbone: String
         /// `f32` first.
-        public let rows: [Row]
-        /// Precisions that this processor, or GPU, does not compute in.
-        public let missing: [Precision]
-        /// Whether a GPU computed.
-        public let isGPU: Bool
-        /// Frames that were compared.
-        public let frames: Int
-        /// Clips, of how many classes, and how many of them the heads were asked about.
-        public let clips: Int
-        /// Classes among them.
-        public let classes: Int
-        /// Clips that accuracy is over.
-        public let judged: Int
+        package let rows: [Row]
+        /// Precisions that this processor or GPU does not support.
+        package let missing: [Precision]
+        /// Whether a GPU was used.
+        package let isGPU: Bool
+        package let frames: Int
+        /// Number of clips and classes.
+        package let clips: Int
+        package let classes: Int
+        /// Number of clips in the accuracy.
+        package let judged: Int
 
-        /// Whether features have a mean cosine of at least 0.99 to those in `f32`, and heads are at most a hundredth
-        /// less accurate, or one clip: one more or less is chance where few are judged.
-        public func isAsGood(_ row: Row) -> Bool {
+        /// Whether features have a mean cosine similarity of at least 0.99 to those in `f32`, and accuracy is at most
+        /// one percentage point or one clip lower: with few clips, one more or less is chance.
+        package func isAsGood(_ row: Row) -> Bool {
             let lost = (rows[0].accuracy ?? 0) - (row.accuracy ?? 0)
             return row.meanCosine >= PrecisionCheck.leastCosine && lost <= max(0.01, 1 / Double(max(1, judged)))
         }
     }
 
-    /// - Throws: as `Extractor.run`; `PrecisionCheckError` where there is nothing to compare.
-    public func run(isCancelled: @escaping @Sendable () -> Bool, report: (Extractor.Event) -> Void) throws -> Result {
+    /// - Throws: as `Extractor.run`; `PrecisionCheckError` if there is nothing to compare.
+    package func run(isCancelled: @escaping @Sendable () -> Bool, report: (Extractor.Event) -> Void) throws -> Result {
         var base = configuration ?? pipeline.trainedOn ?? pipeline.extractions[0]
         base.choosesPrecision = false
         let isGPU = try device.isGPU()
@@ -124,7 +115,7 @@ public struct PrecisionCheck: Sendable {
             judged: judged(Partition(exact, validation: pipeline.dataset.validation, seed: 1)).count)
     }
 
-    /// Whether the processor has instructions for a precision, or the GPU takes a network in it.
+    /// Whether the processor has instructions for a precision, or the GPU can run the network in it.
     private func isTaken(_ precision: Precision, _ base: ExtractionConfiguration, _ isGPU: Bool) throws -> Bool {
         if !isGPU || !precision.isNative(onGPU: true) { return precision.isNative(onGPU: isGPU) }
         var tried = base
@@ -157,7 +148,7 @@ public struct PrecisionCheck: Sendable {
         func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
         let recipe = try ExtractionRecipe(json: record.recipe)
         let speed = isThorough ? try extractor.framesPerSecond(recipe, weights) : 0
-        // Layers on a GPU are joined, and nobody sees what they give.
+        // On a GPU, layers are fused and their outputs are not accessible.
         let hasLayers = try precision != .f32 && isThorough && !device.isGPU()
         let layers = hasLayers ? try extractor.layerAgreement(recipe, weights) : []
         return Row(
@@ -166,7 +157,7 @@ public struct PrecisionCheck: Sendable {
             kept: recipe.calibration?.kept ?? [], layers: layers)
     }
 
-    /// Clips to ask a head about: the test part, or what else it was not trained on.
+    /// Clips for evaluation: the test set, or others that the head was not trained on.
     private func judged(_ partition: Partition) -> [Int] {
         partition.test.isEmpty ? partition.validation : partition.test
     }
@@ -186,7 +177,7 @@ public struct PrecisionCheck: Sendable {
             training.seed = seed
             let partition = Partition(features, validation: pipeline.dataset.validation, seed: 1)
             let judged = judged(partition)
-            // A head needs two classes, which so few clips may not have.
+            // A head needs two classes, which a small sample may not have.
             let classes = Set(partition.train.map { features.examples[$0].label }).count
             if classes < 2 || judged.isEmpty { return nil }
             if training.earlyStopping != nil && partition.validation.isEmpty { training.earlyStopping = nil }
@@ -198,13 +189,11 @@ public struct PrecisionCheck: Sendable {
     }
 }
 
-/// Why precisions cannot be compared.
 enum PrecisionCheckError: LocalizedError, Equatable {
     case nothing
 
-    /// What happened, where, and what to do about it.
     var errorDescription: String? {
-        "None of the clips tried could be decoded, so there is nothing to compare. `zoetrope dataset PIPELINE` checks "
+        "None of the sampled clips could be decoded, so there is nothing to compare. `zoetrope dataset PIPELINE` checks "
             + "the data set."
     }
 }

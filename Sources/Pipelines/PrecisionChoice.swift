@@ -4,32 +4,26 @@ import FeatureCache
 import Foundation
 import Inference
 
-/// `precision: fastest`: the quickest precision on this processor whose features and heads, on a small part of the data
-/// set, are as good as those in `f32` (`PrecisionCheck.Result.isAsGood`). Decided once for a cache, and kept in the recipe.
-public struct PrecisionChoice: Sendable {
-    /// Whose data set it is.
-    public var pipeline: Pipeline
-    /// One of the pipeline's.
-    public var configuration: ExtractionConfiguration
-    /// Threads that extract.
-    public var workers: Int
-    /// What computes features.
-    public var device = InferenceDevice.cpu
-    /// Of the program.
-    public var version: String
-    /// How many times as fast as `f32` a precision must be to be worth anything.
+/// `precision: fastest`: the fastest precision on this processor whose features and heads, on a small sample of the
+/// data set, satisfy `PrecisionCheck.Result.isAsGood`. Decided once per cache, and stored in the recipe.
+package struct PrecisionChoice: Sendable {
+    package var pipeline: Pipeline
+    package var configuration: ExtractionConfiguration
+    package var workers: Int
+    package var device = InferenceDevice.cpu
+    package var version: String
+    /// Minimum speed-up over `f32`.
     static let worthwhile = 1.1
 
-    /// All parts, as they are.
-    public init(pipeline: Pipeline, configuration: ExtractionConfiguration, workers: Int, version: String) {
+    package init(pipeline: Pipeline, configuration: ExtractionConfiguration, workers: Int, version: String) {
         (self.pipeline, self.configuration) = (pipeline, configuration)
         (self.workers, self.version) = (workers, version)
     }
 
-    /// The configuration with its precision; as it is where none is to be chosen.
+    /// The configuration with its precision, unchanged unless it is `fastest`.
     ///
-    /// - Throws: as `Extractor.run`; `PrecisionCheckError` where there is nothing to compare.
-    public func decided(
+    /// - Throws: as `Extractor.run`; `PrecisionCheckError` if there is nothing to compare.
+    package func decided(
         in cache: CacheFile, isCancelled: @escaping @Sendable () -> Bool, report: (Extractor.Event) -> Void
     ) throws -> ExtractionConfiguration {
         guard configuration.choosesPrecision else { return configuration }
@@ -60,7 +54,7 @@ public struct PrecisionChoice: Sendable {
         let speeds = candidates.map { "\($0.precision.rawValue) \(Self.text($0.speed)) times as fast as f32" }
         report(
             .note(
-                "precision: fastest is \(chosen.rawValue) for \(configuration.backbone.name) here ("
+                "precision: fastest chose \(chosen.rawValue) for \(configuration.backbone.name) ("
                     + (speeds + [found]).filter { !$0.isEmpty }.joined(separator: "; ") + ")"))
         return chosen
     }
@@ -68,9 +62,9 @@ public struct PrecisionChoice: Sendable {
     /// A precision other than `f32`.
     private struct Candidate {
         let precision: Precision
-        /// As a multiple of `f32`'s.
+        /// Speed-up over `f32`.
         let speed: Double
-        /// Nil where it is not worth a closer look.
+        /// Nil if it is too slow.
         var recipe: (recipe: ExtractionRecipe, weights: LoadedWeights)?
     }
 
@@ -82,7 +76,7 @@ public struct PrecisionChoice: Sendable {
         return extractor
     }
 
-    /// What this processor has instructions for, with the network's speed on one core.
+    /// The supported precisions with the network's speed on one core.
     private func candidates() throws -> [Candidate] {
         let frames = try pipeline.dataset.clips().count * configuration.sampling.frames
         func recipe(_ precision: Precision) throws -> (recipe: ExtractionRecipe, weights: LoadedWeights) {
@@ -108,19 +102,19 @@ public struct PrecisionChoice: Sendable {
         }
     }
 
-    /// The first of them whose features of a few frames are as good.
+    /// The first precision whose features of a few frames are similar enough.
     private func byFeatures(_ candidates: [Candidate]) throws -> (Precision, String) {
         var found: [String] = []
         for candidate in candidates {
             guard let (recipe, weights) = candidate.recipe else { continue }
             let cosine = try extractor.featureAgreement(recipe, weights)
-            found.append("features' mean cosine to f32 " + String(format: "%.4f", cosine))
+            found.append("mean cosine of features to f32 " + String(format: "%.4f", cosine))
             if cosine >= PrecisionCheck.leastCosine { return (candidate.precision, found.joined(separator: ", ")) }
         }
         return (.f32, found.joined(separator: ", "))
     }
 
-    /// The first of them whose features and heads are as good, on at most a sixth of the clips, and no more than 96.
+    /// The first precision whose features and heads are good enough, on at most a sixth of the clips and at most 96.
     private func byHeads(
         _ precisions: [Precision], _ clips: [Clip], _ isCancelled: @escaping @Sendable () -> Bool,
         _ report: (Extractor.Event) -> Void
@@ -143,30 +137,28 @@ public struct PrecisionChoice: Sendable {
         return (chosen ?? .f32, shown.map(result.words) ?? "")
     }
 
-    /// Clips from which on heads on a sixth of them say something.
+    /// Minimum number of clips for a comparison of heads on a sixth of them.
     private static let enoughForHeads = 48
 
     static func text(_ number: Double) -> String { String(format: "%.1f", number) }
 }
 
 extension PrecisionCheck.Result {
-    /// How good a precision is, in a few words.
+    /// A short description of the results of a precision.
     fileprivate func words(_ row: PrecisionCheck.Row) -> String {
-        var text = "features' mean cosine to f32 " + String(format: "%.4f", row.meanCosine)
+        var text = "mean cosine of features to f32 " + String(format: "%.4f", row.meanCosine)
         if let accuracy = row.accuracy, let exact = rows[0].accuracy {
-            text += String(format: ", a head's accuracy %.0f %%, in f32 %.0f %%", 100 * accuracy, 100 * exact)
+            text += String(format: ", head accuracy %.0f %%, in f32 %.0f %%", 100 * accuracy, 100 * exact)
         }
-        return text + (isAsGood(row) ? "" : ": not as good as f32") + ", on \(clips) clips"
+        return text + (isAsGood(row) ? "" : ": too far from f32") + ", on \(clips) clips"
     }
 }
 
-/// Why a precision is not chosen.
-public enum PrecisionChoiceError: LocalizedError, Equatable {
+package enum PrecisionChoiceError: LocalizedError, Equatable {
     case shards
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
-        "With `extract.precision: fastest` each machine would choose for itself, and parts might not fit together. See what "
-            + "`zoetrope extract --check` says on one of them, and name that precision."
+    package var errorDescription: String? {
+        "`extract.precision: fastest` cannot be used with --shard: machines might choose different precisions. Run "
+            + "`zoetrope extract --check` on one of them, and set the best precision in the pipeline."
     }
 }

@@ -5,53 +5,50 @@ import NeuralNetwork
 import SequenceModels
 import Video
 
-/// What a run says of one video.
-public struct Prediction: Sendable, Encodable {
-    /// A class and how probable it is.
-    public struct Entry: Sendable, Encodable {
-        /// Class.
-        public let label: String
+/// A run's prediction for one video.
+package struct Prediction: Sendable, Encodable {
+    /// A class with its probability.
+    package struct Entry: Sendable, Encodable {
+        package let label: String
         /// From 0 to 1.
-        public let probability: Double
+        package let probability: Double
     }
 
-    /// As it was named.
-    public let video: String
-    /// Frames, or windows of frames, that were looked at.
-    public let frames: Int
-    /// What they are: `frames` or `windows`.
-    public let unit: String
+    package let video: String
+    /// Number of sampled frames, or windows.
+    package let frames: Int
+    /// `frames` or `windows`.
+    package let unit: String
     /// Most probable first.
-    public let classes: [Entry]
-    /// How much each frame counted, where the head pools by attention.
-    public let attention: [Attention]?
+    package let classes: [Entry]
+    /// Attention weights of the frames, if the head has attention pooling.
+    package let attention: [Attention]?
 
-    /// A frame and its weight.
-    public struct Attention: Sendable, Encodable {
-        /// Seconds.
+    /// A frame with its attention weight.
+    package struct Attention: Sendable, Encodable {
+        /// In seconds.
         let time: Double
-        /// From 0 to 1; all frames together 1.
+        /// From 0 to 1; they sum to 1.
         let weight: Double
     }
 }
 
-/// Joins the two stages for new videos: the run's recipe, then its head. A lone video gets all cores
-/// inside the network.
-public final class Predictor {
+/// Applies a run's recipe and head to new videos. A single video uses all cores inside the network.
+package final class Predictor {
     private let head: Head
     private let recipe: ExtractionRecipe
-    /// What is wrong with the backbone's weights, and what this processor does otherwise than the run says.
-    public let warnings: [String]
+    /// Problems with the backbone's weights, and deviations of this machine from the run's recipe.
+    package let warnings: [String]
     /// Heads whose probabilities are averaged.
     private let heads: [Head]
     private let extractor: FeatureExtractor
-    /// Views whose probabilities are averaged.
+    /// Augmented views whose probabilities are averaged.
     private let views: [FeatureExtractor.View]
 
-    /// - `weights`: the backbone's weight file, where it is not where the run left it.
-    /// - `isEnsemble`: whether the models of all folds are asked instead of the one that is kept.
-    /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` where the weights are not those of the run.
-    public init(_ directory: RunDirectory, weights path: String? = nil, isEnsemble: Bool = false) throws {
+    /// - `weights`: the backbone's weight file, if it is not at the run's path.
+    /// - `isEnsemble`: whether the models of all folds are averaged instead of using the final one.
+    /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
+    package init(_ directory: RunDirectory, weights path: String? = nil, isEnsemble: Bool = false) throws {
         let networks = try LoadedRun.networks(of: directory, weights: path)
         (head, recipe) = (networks.head, networks.recipe)
         heads = isEnsemble ? try directory.foldHeads(like: head).map(\.head) : [head]
@@ -66,7 +63,7 @@ public final class Predictor {
     }
 
     /// - Throws: `VideoError`, `SequenceError.noProbabilities`.
-    public func predict(_ video: String) throws -> Prediction {
+    package func predict(_ video: String) throws -> Prediction {
         let sequences = try joined(
             extractor.extract(path: video, digest: extractor.digest(of: video), views: views).sequences, of: video)
         var sums = [Double](repeating: 0, count: head.labels.count)
@@ -88,7 +85,7 @@ public final class Predictor {
             attention: attention)
     }
 
-    /// Views of one network as they are; those of several side by side.
+    /// The views of one network unchanged, or the concatenated features of several.
     private func joined(_ sequences: [SequenceRecord], of video: String) throws -> [SequenceRecord] {
         guard let recipes = recipe.joined else { return sequences }
         let sizes = try recipes.map { try $0.graph().featureShape(of: $0.tap).reduce(1, *) }
@@ -100,37 +97,35 @@ public final class Predictor {
         }
     }
 
-    /// The sampling of the plain view of a video.
+    /// The sampling request of a video's unaugmented view.
     ///
     /// - Throws: `VideoError`.
-    public func request(for video: String) throws -> SampleRequest {
+    package func request(for video: String) throws -> SampleRequest {
         recipe.request(digest: try extractor.digest(of: video))
     }
 }
 
-/// Why a run cannot be applied to new videos.
-public enum PredictorError: LocalizedError, Equatable {
+package enum PredictorError: LocalizedError, Equatable {
     case otherWeights(file: String, run: String)
     case unknownRate(run: String)
     case ownClock(run: String)
     case unknownLabel(String, available: [String])
     case otherShape(run: String, network: [Int], head: [Int])
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .otherWeights(let file, let run):
             "\(file) does not hold the weights that \(run) was trained with. Name the right file with --weights."
         case .otherShape(let run, let network, let head):
-            "The head of \(run) reads features of shape \(head), but the network of its recipe gives \(network): the run's config.json was "
+            "The head of \(run) reads features of shape \(head), but the backbone of its recipe computes \(network): the run's config.json was "
                 + "changed. Train it again with `zoetrope sequence`."
         case .unknownRate(let run):
-            "How many frames a second \(run) was trained on is not known: it was trained by an older version. Name them "
+            "The frame rate that \(run) was trained on is unknown: it was trained by an older version. Set it "
                 + "with --frame-rate."
         case .ownClock(let run):
-            "\(run) was trained on windows of frames, whose clock is part of the features. Leave --frame-rate out."
+            "\(run) was trained on windows of frames, whose frame rate is part of the recipe. Leave --frame-rate out."
         case .unknownLabel(let label, let available):
-            "The run knows no class \"\(label)\". It knows \(available.prefix(12).joined(separator: ", "))"
+            "The run has no class \"\(label)\". It has \(available.prefix(12).joined(separator: ", "))"
                 + (available.count > 12 ? ", …" : "") + "."
         }
     }

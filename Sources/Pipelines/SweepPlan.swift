@@ -4,38 +4,39 @@ import Foundation
 import NeuralNetwork
 import Yams
 
-/// The `sweep` part of a pipeline: which keys take which values, and the runs that come of it.
-public struct SweepPlan: Sendable {
-    /// One run: the values it was given, and the pipeline they make.
-    public struct Point: Sendable {
-        /// Name of the run.
-        public let name: String
+/// The `sweep` section of a pipeline: keys with their values, and the resulting runs.
+package struct SweepPlan: Sendable {
+    /// One run: its values, and the resulting pipeline.
+    package struct Point: Sendable {
+        package let name: String
         /// One value for each key of the sweep, as text.
-        public let values: [String]
-        /// The whole pipeline with these values.
-        public var pipeline: Pipeline
+        package let values: [String]
+        /// The complete pipeline with these values.
+        package var pipeline: Pipeline
     }
 
-    /// The keys that vary, in the order of the file.
-    public let keys: [String]
-    /// Every combination, or so many drawn from them, in an order that stays the same.
-    public var points: [Point]
+    /// The varied keys, in the order of the file.
+    package let keys: [String]
+    /// Every combination, or a random sample of them, in a deterministic order.
+    package var points: [Point]
 
-    /// Reads a pipeline file with a `sweep` part.
+    /// Reads a pipeline file with a `sweep` section.
     ///
-    /// - Throws: `PipelineError`, also for a combination that makes no valid pipeline.
-    public init(file: String, overrides: [String] = []) throws {
+    /// - Throws: `PipelineError`, also if a combination is not a valid pipeline.
+    package init(file: String, overrides: [String] = []) throws {
         let root = try Pipeline.parse(file: file, overrides: overrides)
         let base = try Pipeline(root, file: file)
         guard let node = root.mapping?["sweep"] else {
-            throw PipelineError(file: file, "`sweep` is missing: keys of `sequence` and the values they take")
+            throw PipelineError(file: file, "`sweep` is missing: list keys of `sequence` and their values")
         }
         let reader = try PipelineReader(node, file: file, path: "sweep", keys: nil)
         let keys = reader.names.filter { $0 != "random" && $0 != "random_seed" }
         self.keys = keys
         let runs = try reader.integer("random", in: 1...100_000)
         let seed = try reader.integer("random_seed", in: 0...Int.max) ?? 0
-        guard !keys.isEmpty else { throw PipelineError(file: file, "`sweep` names no key") }
+        guard !keys.isEmpty else {
+            throw PipelineError(file: file, "`sweep` is empty: list keys of `sequence` and their values")
+        }
         for key in keys where !key.hasBytePrefix("sequence.") {
             throw reader.invalid(
                 key, "cannot vary: only keys of `sequence` can, such as sequence.optimizer.learning_rate")
@@ -53,7 +54,6 @@ public struct SweepPlan: Sendable {
         }
     }
 
-    /// One key's values.
     private enum Axis {
         case list([Node])
         case range(lower: Double, upper: Double, isLogarithmic: Bool)
@@ -90,7 +90,7 @@ public struct SweepPlan: Sendable {
         let lists = axes.map { axis -> [Node] in if case .list(let nodes) = axis { nodes } else { [] } }
         let count = lists.reduce(1) { $0.multipliedReportingOverflow(by: $1.count).partialValue }
         guard count <= 100_000 else {
-            throw PipelineError(file: file, "`sweep` makes \(count) runs; use `random: N` to draw some of them")
+            throw PipelineError(file: file, "`sweep` has \(count) runs; use `random: N` to sample some of them")
         }
         return lists.reduce([[]]) { combinations, values in
             combinations.flatMap { combination in values.map { combination + [$0] } }
@@ -104,7 +104,7 @@ public struct SweepPlan: Sendable {
 }
 
 extension Node {
-    /// In one line, for tables and file names.
+    /// On one line, for tables and file names.
     fileprivate var shortText: String {
         switch self {
         case .scalar(let scalar): scalar.string

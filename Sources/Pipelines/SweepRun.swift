@@ -5,23 +5,20 @@ import Foundation
 import NeuralNetwork
 import SequenceModels
 
-/// Trains all points of a sweep on the same features, one run a core at a time.
-public struct SweepRun: Sendable {
-    /// What is trained.
-    public let plan: SweepPlan
-    /// Folder that holds the runs.
-    public let runs: String
-    /// Of the program.
-    public let version: String
-    /// Runs at the same time.
-    public let workers: Int
+/// Trains all points of a sweep on the same features, several runs in parallel.
+package struct SweepRun: Sendable {
+    package let plan: SweepPlan
+    /// Folder of all runs.
+    package let runs: String
+    package let version: String
+    /// Runs in parallel.
+    package let workers: Int
     /// Bytes that the features may take.
-    public let memory: Int
-    /// Clips of the pipeline that have no features.
-    public var missing: [MissingClips]?
+    package let memory: Int
+    /// Clips of the pipeline without features.
+    package var missing: [MissingClips]?
 
-    /// All parts, as they are.
-    public init(plan: SweepPlan, runs: String, version: String, workers: Int, memory: Int) {
+    package init(plan: SweepPlan, runs: String, version: String, workers: Int, memory: Int) {
         self.plan = plan
         self.runs = runs
         self.version = version
@@ -29,24 +26,22 @@ public struct SweepRun: Sendable {
         self.memory = memory
     }
 
-    /// How one point ended.
-    public struct Outcome: Sendable, Encodable {
-        /// Name of the run, also of its folder.
-        public let name: String
+    package struct Outcome: Sendable, Encodable {
+        /// Name of the run and its folder.
+        package let name: String
         /// One for each key of the sweep.
-        public let values: [String]
-        /// Epoch whose weights were kept.
-        public let bestEpoch: Int
-        /// Epochs that were trained.
-        public let epochs: Int
-        /// Of the weights that were kept.
-        public let validationLoss, validationAccuracy, testAccuracy: Double?
-        /// What kept it from ending well, or nil.
-        public let failure: String?
-        /// Whether the loss or a score became infinite or NaN: such a point is ranked last and never chosen.
-        public let diverged: Bool
-        /// What makes its figures doubtful, or nil.
-        public let warning: String?
+        package let values: [String]
+        /// Epoch of the selected weights.
+        package let bestEpoch: Int
+        package let epochs: Int
+        /// With the selected weights.
+        package let validationLoss, validationAccuracy, testAccuracy: Double?
+        /// Error of the run, or nil.
+        package let failure: String?
+        /// Whether the loss or a score became infinite or NaN: such a point is ranked last and never selected.
+        package let diverged: Bool
+        /// A reason to doubt its metrics, or nil.
+        package let warning: String?
 
         enum CodingKeys: String, CodingKey {
             case name, values, epochs, failure, diverged, warning
@@ -57,23 +52,21 @@ public struct SweepRun: Sendable {
         }
     }
 
-    /// What the points came to.
-    public struct Result: Sendable {
-        /// In the order of the plan; those that were not reached are left out.
-        public let outcomes: [Outcome]
-        /// Whether it was stopped before the end.
-        public let wasCancelled: Bool
-        /// The outcome with the best validation loss, or accuracy where that is what training watched; nil without a
-        /// validation part.
-        public let best: Outcome?
+    package struct Result: Sendable {
+        /// In the order of the plan; points that were not reached are omitted.
+        package let outcomes: [Outcome]
+        package let wasCancelled: Bool
+        /// The outcome with the best validation loss, or accuracy if training monitored it; nil without a validation
+        /// set.
+        package let best: Outcome?
     }
 
-    /// Trains what is not trained yet; a run that was interrupted goes on where it stopped.
+    /// Trains missing points; interrupted runs are resumed.
     ///
     /// - `extraction`: the features, the same for all points.
-    /// - `report`: called in the calling thread when a point is done.
-    /// - Throws: `SequenceError`, `CacheError`; a point that cannot be trained is an outcome, no error.
-    public func run(
+    /// - `report`: called in the calling thread when a point is complete.
+    /// - Throws: `SequenceError`, `CacheError`; a point that cannot be trained is recorded in its outcome.
+    package func run(
         cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord),
         isCancelled: @escaping @Sendable () -> Bool, report: (_ done: Int, _ outcome: Outcome) -> Void
     ) throws -> Result {
@@ -103,7 +96,7 @@ public struct SweepRun: Sendable {
         }
     }
 
-    /// One point; nil where it was interrupted.
+    /// Trains one point; nil if interrupted.
     private func train(
         _ index: Int, _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord), _ features: FeatureSet,
         _ isCancelled: @escaping @Sendable () -> Bool
@@ -135,7 +128,7 @@ public struct SweepRun: Sendable {
         }
     }
 
-    /// Whether the other points can go on: not where the cache itself is in trouble.
+    /// Whether the other points can continue: not if the cache itself fails.
     private static func concernsOnePoint(_ error: any Error) -> Bool {
         if case CacheError.runExists = error { return true }
         return error is SequenceError || error is WeightsError

@@ -3,35 +3,33 @@ import Foundation
 import SequenceModels
 import Video
 
-/// What a run says of a long video over time.
-public struct WindowedPrediction: Sendable {
-    /// As it was named.
-    public let video: String
-    /// What is counted: `frames`, or `windows` of frames where the network sees several.
-    public let unit: String
-    /// Frames in the window, or all of them where the video has fewer.
-    public let window: Int
-    /// Frames a second that were looked at.
-    public let frameRate: Double
+/// A run's predictions for a long video over time.
+package struct WindowedPrediction: Sendable {
+    package let video: String
+    /// The unit: `frames`, or `windows` for video encoders.
+    package let unit: String
+    /// Frames per window, or all if the video has fewer.
+    package let window: Int
+    /// Sampled frames per second.
+    package let frameRate: Double
     /// Whether the video is shorter than the window.
-    public let isShort: Bool
-    /// Class probabilities over time.
-    public let timeline: Timeline
+    package let isShort: Bool
+    package let timeline: Timeline
 }
 
-/// Slides the window that a run was trained on over videos of any length, at the frame rate it was trained on. Each frame
-/// is decoded and inferred once, however much windows overlap; memory does not grow with the video's length.
-public struct WindowPredictor: Sendable {
+/// Applies a run to videos of any length with a sliding window of the training length and frame rate. Each frame is
+/// decoded and inferred once; memory does not depend on the video's length.
+package struct WindowPredictor: Sendable {
     private let run: LoadedRun
-    /// Of rows: frames, or windows of frames; nil where the video's own rate decides.
+    /// Rows per second, frames or windows; nil follows the video's frame rate.
     private let frameRate: Double?
-    /// Probabilities become the mean of so many windows; 1 leaves them.
-    public var rolling = 1
+    /// Size of the moving average over windows; 1 disables it.
+    package var rolling = 1
 
-    /// - `weights`: the backbone's weight file, where it is not where the run left it.
-    /// - `frameRate`: frames a second to look at; nil for those of the training clips.
+    /// - `weights`: the backbone's weight file, if it is not at the run's path.
+    /// - `frameRate`: sampled frames per second; nil uses that of the training clips.
     /// - Throws: `SequenceError`, `WeightsError`, `PredictorError`.
-    public init(_ directory: RunDirectory, weights path: String? = nil, frameRate: Double? = nil) throws {
+    package init(_ directory: RunDirectory, weights path: String? = nil, frameRate: Double? = nil) throws {
         run = try LoadedRun(directory, weights: path)
         if let windowed = run.recipe.sampling.windowed {
             if frameRate != nil { throw PredictorError.ownClock(run: directory.path) }
@@ -44,12 +42,12 @@ public struct WindowPredictor: Sendable {
         self.frameRate = rate
     }
 
-    /// What is wrong with the backbone's weights, and what this processor does otherwise than the run says.
-    public var warnings: [String] { run.warnings }
+    /// Problems with the backbone's weights, and deviations of this machine from the run's recipe.
+    package var warnings: [String] { run.warnings }
 
-    /// - `report`: gets the time in seconds that was reached, and the video's length.
+    /// - `report`: receives the current time in seconds and the video's duration.
     /// - Throws: `VideoError`, `FeatureExtractor.Cancelled`.
-    public func predict(
+    package func predict(
         _ video: String, isCancelled: @escaping @Sendable () -> Bool = { false },
         report: (_ seconds: Double, _ duration: Double) -> Void = { _, _ in }
     ) throws -> WindowedPrediction {
@@ -81,21 +79,21 @@ public struct WindowPredictor: Sendable {
 }
 
 extension WindowPredictor {
-    /// All of a video, as the run looks at clips, and how many rows a second that gives.
+    /// Sampling of a whole video with the run's settings, and the resulting rows per second.
     private func sampling(of information: VideoInformation) -> (Sampling, rate: Double) {
         let own = max(information.frameRate, 1e-3)
         if var windowed = run.recipe.sampling.windowed {
             windowed.windows = Sampling.unlimited
             return (.windows(windowed), frameRate ?? own / Double(windowed.stride))
         }
-        // No faster than the video itself.
+        // At most the video's own frame rate.
         let rate = min(frameRate ?? own, own)
         return (.rate(framesPerSecond: rate, frames: Sampling.unlimited), rate)
     }
 }
 
 extension Sampling {
-    /// Frames a second where the policy says so itself.
+    /// Frames per second, if the sampling policy defines it.
     fileprivate var ownRate: Double? {
         if case .rate(let framesPerSecond, _) = self { framesPerSecond } else { nil }
     }

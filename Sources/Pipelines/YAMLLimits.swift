@@ -1,17 +1,17 @@
 import CYaml
 import Foundation
 
-/// Limits of YAML from files. libyaml's parser reports one event after the other without recursion; the limits are checked
-/// on these events before Yams recurses into them, copies aliased values or compares keys.
+/// Limits on YAML from files. libyaml reports events without recursion; the limits are checked on these events before
+/// Yams recurses into them, copies aliased values or compares keys.
 enum YAMLLimits {
-    /// The most bytes of a file.
+    /// Maximum bytes of a file.
     static let bytes = 4 << 20
-    /// The deepest nesting of lists and mappings.
+    /// Maximum nesting of lists and mappings.
     static let depth = 64
-    /// The most values, with those that aliases repeat.
+    /// Maximum number of values, including those that aliases repeat.
     static let values = 200_000
 
-    /// Why a text must not be composed; nil if it may, or if it is not YAML, which Yams then says with the place.
+    /// Why a text must not be composed; nil if it may, or if it is not YAML, which Yams then reports with the position.
     static func problem(_ text: String) -> String? {
         if text.utf8.count > bytes { return "it has more than \(bytes >> 20) MB" }
         var text = text
@@ -32,10 +32,10 @@ enum YAMLLimits {
         }
     }
 
-    /// Counts values; an alias counts as many as what it stands for.
+    /// Counts values; an alias counts as many as its anchor.
     private struct Walk {
         private var total = 0
-        /// Lists and mappings that are open: their anchors, and the total when they began.
+        /// Open lists and mappings: their anchors, and the total at their start.
         private var open: [(anchor: String?, start: Int)] = []
         private var sizes: [String: Int] = [:]
 

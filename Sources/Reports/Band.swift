@@ -1,13 +1,12 @@
 import SequenceModels
 
-/// A coloured stretch of a strip: one class from here to there.
+/// A coloured interval of one class in a timeline.
 struct Band {
     let start, end: Double
     let row: Int
-    /// Class.
     let place: Int
 
-    /// Stretches of equal classes, one a frame.
+    /// Consecutive frames of equal classes as intervals.
     static func bands(_ places: [Int], row: Int) -> [Band] {
         if places.isEmpty { return [] }
         var result: [Band] = []
@@ -19,7 +18,7 @@ struct Band {
         return result
     }
 
-    /// Colours by class, those that are there in the order in which they come; beyond eight they repeat in lighter tones.
+    /// A chart of intervals with colours by class, in order of appearance; after eight they repeat in lighter tones.
     static func chart(
         _ bands: [Band], labels: [String], rows: [(name: String, place: Double)], name: String, title: String,
         axis: String, end: Double
@@ -39,7 +38,7 @@ struct Band {
                 "band\(place)",
                 bands.filter { $0.place == place }.map { [$0.start, Double($0.row), $0.end] as [Double?] })
         }
-        // Names below, in as many lines as they need.
+        // The legend below, in as many lines as it needs.
         let letters = order.reduce(0) { $0 + min(26, labels[$1].count) + 7 }
         let height = Int(lowest * 26) + 90 + 17 * (letters * 7 / 700 + 1)
         return Chart(
@@ -53,8 +52,8 @@ struct Band {
 }
 
 extension Chart {
-    /// The most probable class over time, and how probable it is.
-    public static func timeline(_ timeline: Timeline) -> Chart {
+    /// The most probable class over time, with its probability.
+    package static func timeline(_ timeline: Timeline) -> Chart {
         let bands = timeline.segments.map { segment in
             Band(
                 start: segment.start, end: segment.end, row: 0,

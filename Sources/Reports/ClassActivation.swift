@@ -1,41 +1,37 @@
 import Video
 
-/// Where in its frames a class is seen.
-public struct ClassActivation: Sendable {
-    /// One frame and its map.
-    public struct Frame: Sendable {
-        /// Seconds.
-        public let time: Double
-        /// What the network saw, at the size in which it is shown.
-        public let picture: RGBImage
-        /// `[height, width]`, 0 or more.
-        public let map: [Float]
+/// Class activation maps of a clip.
+package struct ClassActivation: Sendable {
+    /// One frame with its map.
+    package struct Frame: Sendable {
+        /// In seconds.
+        package let time: Double
+        /// The network's input image at display size.
+        package let picture: RGBImage
+        /// `[height, width]`, non-negative.
+        package let map: [Float]
 
-        /// All parts, as they are.
-        public init(time: Double, picture: RGBImage, map: [Float]) {
+        package init(time: Double, picture: RGBImage, map: [Float]) {
             (self.time, self.picture, self.map) = (time, picture, map)
         }
     }
 
-    /// As it was named.
-    public let video: String
-    /// The class that was looked for.
-    public let label: String
-    /// Of that class, from 0 to 1.
-    public let probability: Double
-    /// Size of a map.
-    public let height, width: Int
+    package let video: String
+    /// The explained class.
+    package let label: String
+    /// Probability of that class.
+    package let probability: Double
+    package let height, width: Int
     /// In order of time.
-    public let frames: [Frame]
+    package let frames: [Frame]
 
-    /// All parts, as they are.
-    public init(video: String, label: String, probability: Double, height: Int, width: Int, frames: [Frame]) {
+    package init(video: String, label: String, probability: Double, height: Int, width: Int, frames: [Frame]) {
         (self.video, self.label, self.probability) = (video, label, probability)
         (self.height, self.width, self.frames) = (height, width, frames)
     }
 
-    /// So many frames, spread evenly over the clip.
-    public func spread(_ count: Int) -> ClassActivation {
+    /// `count` evenly spaced frames.
+    package func spread(_ count: Int) -> ClassActivation {
         guard frames.count > count else { return self }
         return ClassActivation(
             video: video, label: label, probability: probability, height: height, width: width,
@@ -46,7 +42,7 @@ public struct ClassActivation: Sendable {
         frames.reduce(0) { largest, frame in frame.map.reduce(largest) { $1.isFinite ? max($0, $1) : $0 } }
     }
 
-    /// Each frame under its map; maps are measured against the largest value of all frames.
+    /// Frames overlaid with their maps, which are scaled by the largest value of all frames.
     var overlays: [RGBImage] {
         let largest = largest
         return frames.map { frame in
@@ -54,7 +50,7 @@ public struct ClassActivation: Sendable {
             let map = upsampled(frame.map, height: height, width: width, to: (picture.height, picture.width))
             var result = picture
             for (index, value) in map.enumerated() {
-                // Values that are no numbers show nothing.
+                // Non-finite values are drawn as 0.
                 let share = largest > 0 && (0...largest).contains(value) ? value / largest : 0
                 let (color, opacity) = (Inferno.color(share), 0.3 + 0.4 * share)
                 for channel in 0..<3 {
@@ -66,8 +62,8 @@ public struct ClassActivation: Sendable {
         }
     }
 
-    /// Frames above, the same under their maps below, with times and a colour bar.
-    public func sheet(_ lettering: Lettering) -> RGBImage {
+    /// A sheet with frames above, overlays below, times and a colour bar.
+    package func sheet(_ lettering: Lettering) -> RGBImage {
         let (side, gap, top, foot, bar) = (frames[0].picture.width, 6, 58, 24, 74)
         let sideY = frames[0].picture.height
         let ink: RGBColor = [28, 36, 48]
@@ -93,13 +89,13 @@ public struct ClassActivation: Sendable {
         return sheet
     }
 
-    /// The frames under their maps, one after the other, with the class on them.
-    public func animation(_ lettering: Lettering) -> [RGBImage] {
+    /// The overlays as an animation with the class name.
+    package func animation(_ lettering: Lettering) -> [RGBImage] {
         overlays.map { Caption.drawn(on: $0, label: label, probability: probability, lettering) }
     }
 
-    /// Frames a second at which the clip's frames follow each other; 1 for a single one.
-    public var frameRate: Double {
+    /// Frames per second of the clip's sampled frames; 1 for a single frame.
+    package var frameRate: Double {
         let span = (frames.last?.time ?? 0) - (frames.first?.time ?? 0)
         return span > 0 ? Double(frames.count - 1) / span : 1
     }
@@ -107,12 +103,12 @@ public struct ClassActivation: Sendable {
     private var title: String { "\(label)  \(percent(probability))" }
 }
 
-/// A class and its probability on a picture.
-public enum Caption {
-    /// The picture with a dark bar at its lower edge: the class, how probable it is as figure and as line.
+/// Draws a class and its probability on an image.
+package enum Caption {
+    /// The image with a dark bar at its lower edge: the class, and its probability as number and line.
     ///
-    /// - `figure`: stands in place of the probability in percent, which the line then shows.
-    public static func drawn(
+    /// - `figure`: replaces the probability in percent, which the line still shows.
+    package static func drawn(
         on picture: RGBImage, label: String, probability: Double, figure: String? = nil, _ lettering: Lettering
     ) -> RGBImage {
         let size = max(11, min(28, picture.height / 14))
@@ -124,7 +120,7 @@ public enum Caption {
         let name = lettering.mask(label, size: size)
         result.draw(name, x: size / 2, y: y, [255, 255, 255])
         let x = picture.width - number.width - size / 2
-        // The figure stays readable where a long name runs under it.
+        // Keeps the number readable if a long name overlaps it.
         if size / 2 + name.width > x - size / 3 {
             result.fill(
                 x: x - size / 3, y: y, width: picture.width - x + size / 3, height: height, [0, 0, 0], opacity: 0.62)

@@ -1,11 +1,11 @@
 import SequenceModels
 
-/// A class in a run's report.
+/// Statistics of a class in a run's report.
 struct ClassFigures {
     let label: String
-    /// Clips by split, as the run used them.
+    /// Clips by split, as used by the run.
     let clips: [String: Int]
-    /// Share named rightly among the evaluated clips; nil where it has none.
+    /// Recall on the evaluated clips; nil if there are none.
     let accuracy: Double?
     /// Whether it has fewer than 90 % of the mean class's training clips.
     let isRare: Bool

@@ -4,10 +4,10 @@ import FeatureCache
 import Foundation
 import Video
 
-/// A clip in a report: what it is, what it was taken for, and its frames.
+/// A clip in a report with its label, prediction and frames.
 struct ClipView {
     struct Frame {
-        /// JPEG as a `data:` address.
+        /// JPEG as a `data:` URI.
         let uri: String
         let time: String
         let weight: Weight?
@@ -19,7 +19,7 @@ struct ClipView {
 
     struct Bar {
         let label, width, number: String
-        /// `true` for the true class, `false` for a wrong prediction, else nothing.
+        /// `true` for the true class, `false` for a wrong prediction, otherwise empty.
         let kind: String
     }
 
@@ -37,7 +37,6 @@ struct ClipView {
         ])
     }
 
-    /// All parts, as they are.
     init(
         path: String, truth: String, predicted: String, isWrong: Bool, problem: String?, frames: [Frame], bars: [Bar]
     ) {
@@ -65,26 +64,25 @@ struct ClipView {
     }
 }
 
-/// The frames that the network saw of a clip, as small pictures.
+/// Thumbnails of the frames that were sampled from a clip.
 struct FrameStrip: Sendable {
     let frames: [ClipView.Frame]
     let problem: String?
 
-    /// Side of a picture, in pixels.
+    /// Side of a thumbnail, in pixels.
     static let side = 96
 
-    /// All parts, as they are.
     init(frames: [ClipView.Frame], problem: String?) { (self.frames, self.problem) = (frames, problem) }
 
     /// - Parameters:
     ///   - root: folder of the data set's videos.
-    ///   - weights: of all frames, where the head weighs them.
-    ///   - limit: at most so many frames, spread evenly.
+    ///   - weights: attention weights of all frames, if the head has them.
+    ///   - limit: maximum number of frames, evenly spaced.
     init(_ clip: UsedClip, root: String?, recipe: ExtractionRecipe, weights: [Float]?, limit: Int) {
         do {
             guard let root else { throw StripError.unknownRoot }
             let path = root + "/" + clip.path
-            // The path comes from a cache that anybody may have written.
+            // The path comes from a cache, which may be untrusted.
             guard Clip.staysInside(clip.path), try FileDigest.clip(path: path) == clip.digest else {
                 throw StripError.otherVideo(path: path)
             }
@@ -113,15 +111,15 @@ struct FrameStrip: Sendable {
     }
 }
 
-/// Why a clip's frames cannot be shown.
 enum StripError: LocalizedError {
     case unknownRoot
     case otherVideo(path: String)
 
     var errorDescription: String? {
         switch self {
-        case .unknownRoot: "where the videos are is not known. Name their folder with --root."
-        case .otherVideo(let path): "\(path) is not the video that was extracted. Name the folder of those with --root."
+        case .unknownRoot: "the videos' folder is unknown. Name it with --root."
+        case .otherVideo(let path):
+            "\(path) differs from the video that was extracted. Name the folder of the extracted videos with --root."
         }
     }
 }

@@ -3,18 +3,16 @@ import FeatureCache
 import Foundation
 import SequenceModels
 
-/// Runs beside each other: curves overlaid, accuracies with their intervals, what changes for which class.
-public struct ComparisonReport: Report {
-    /// What was compared.
-    public let comparison: Comparison
-    /// What is drawn.
-    public let charts: [Chart]
+/// A comparison of runs: learning curves, accuracies with intervals, and gains by class.
+package struct ComparisonReport: Report {
+    package let comparison: Comparison
+    package let charts: [Chart]
 
-    /// Runs whose curves are drawn over each other at most; more cannot be told apart.
+    /// Maximum number of runs in the learning curves.
     private static let overlaid = 16
 
     /// - Throws: `SequenceError`, `CacheError`.
-    public init(_ directories: [RunDirectory], role: ClipRole? = nil, cache path: String? = nil) throws {
+    package init(_ directories: [RunDirectory], role: ClipRole? = nil, cache path: String? = nil) throws {
         let comparison = try Comparison(directories, role: role, cache: path)
         let configurations = try directories.prefix(Self.overlaid).map { try $0.load().configuration }
         let cache = try CacheFile(path: path ?? configurations[0].cache, create: false)
@@ -26,8 +24,8 @@ public struct ComparisonReport: Report {
             Chart.overlaid(curves) + [.accuracies(comparison)] + (Chart.gains(comparison).map { [$0] } ?? [])
     }
 
-    /// The page, with as many charts as were drawn.
-    public func html(drawn: [Data]) throws -> String {
+    /// The page with the charts that were drawn.
+    package func html(drawn: [Data]) throws -> String {
         let names: [String] = comparison.entries.map(\.run.name)
         let title: String = names.count > 4 ? "\(names.count) runs" : names.joined(separator: ", ")
         var page = Page(
@@ -35,20 +33,21 @@ public struct ComparisonReport: Report {
         page.notes = comparison.notes
         if comparison.leftOut > 0 {
             page.notes.append(
-                "\(grouped(comparison.leftOut)) clips that not all runs know under the same label are left out.")
+                "\(grouped(comparison.leftOut)) clips that are missing or labelled differently in some runs are left out."
+            )
         }
         page.sections = sections(drawn)
         page.footer = "Zoetrope"
         return try page.html()
     }
 
-    /// The parts of the page, for reports that hold more than this.
+    /// The sections of the page, also for reports that include a comparison.
     func sections(_ drawn: [Data], from report: (any Report)? = nil) -> [Page.Section] {
         func figures(_ names: [String]) -> [Page.Figure] { (report ?? self).figures(names, drawn: drawn) }
         var sections = [
             Page.Section(
                 id: "accuracy", heading: "Accuracy",
-                text: "Intervals hold the true share in 95 of 100 cases; clips cut from one video count together.",
+                text: "95 % Wilson intervals with the effective sample size: clips of one source count together.",
                 figures: figures(["accuracies"]), tables: [Page.Table(comparison.entryTable)]),
             Page.Section(
                 id: "curves", heading: "Training", figures: figures(["curves-loss", "curves-accuracy"])),
@@ -59,7 +58,7 @@ public struct ComparisonReport: Report {
         if !comparison.pairs.isEmpty {
             sections.append(
                 Page.Section(
-                    id: "gains", heading: "Gains", text: "Tested by McNemar's exact test.",
+                    id: "gains", heading: "Gains", text: "p values are of McNemar's exact test.",
                     tables: [Page.Table(comparison.pairTable)]))
         }
         if let table = comparison.gainTable, comparison.entries.count > 1 {
@@ -73,7 +72,7 @@ public struct ComparisonReport: Report {
 }
 
 extension Chart {
-    /// Loss and accuracy of several runs by epoch: on validation where all have it, else while training.
+    /// Loss and accuracy of several runs by epoch: on validation if all runs have it, otherwise on training.
     static func overlaid(_ runs: [(name: String, epochs: [EpochRecord])]) -> [Chart] {
         let drawn = runs.filter { !$0.epochs.isEmpty }
         guard !drawn.isEmpty else { return [] }
@@ -107,7 +106,7 @@ extension Chart {
         ]
     }
 
-    /// A bar for each run, with its interval.
+    /// A bar for each run with its interval.
     static func accuracies(_ comparison: Comparison) -> Chart {
         let rows = comparison.entries.enumerated().map { index, entry -> [Double?] in
             [Double(index), 100 * entry.accuracy, 100 * entry.interval.lower, 100 * entry.interval.upper]
@@ -124,14 +123,15 @@ extension Chart {
                 + "linecolor rgb '\(Ink.orange)'")
     }
 
-    /// How much each class wins or loses from the first to the best run, the most changed ones.
+    /// Gains by class from the first to the best run, largest changes first.
     static func gains(_ comparison: Comparison) -> Chart? {
         let changed = comparison.classGains.filter { $0.best != $0.first }
         guard comparison.entries.count > 1, !changed.isEmpty else { return nil }
         let shown = changed.count <= 24 ? changed : Array(changed.prefix(12) + changed.suffix(12))
         let rows = shown.enumerated().map { [100 * ($1.best - $1.first), Double($0)] as [Double?] }
         return Chart(
-            name: "class-gains", title: "From the first to the best run, points of accuracy", width: 560,
+            name: "class-gains", title: "Change of recall from the first to the best run, in percentage points",
+            width: 560,
             height: height(of: shown.count), fontSize: font(shown.count),
             script: data("bars", rows) + list(shown.map(\.label)) + "set xlabel 'points'\nset xrange [*<0:0<*]\n"
                 + "plot $bars using (0):2:(0):1:($2 - 0.38):($2 + 0.38) with boxxyerror fillstyle solid 0.85 noborder "

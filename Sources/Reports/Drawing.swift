@@ -1,21 +1,21 @@
 import Video
 
-// Painting on pictures: areas, other pictures, letters.
+// Drawing on images: rectangles, other images, text.
 
-/// 8-bit red, green, blue.
-public typealias RGBColor = SIMD3<UInt8>
+/// 8-bit RGB.
+package typealias RGBColor = SIMD3<UInt8>
 
 extension RGBImage {
-    /// A picture of one colour.
-    public init(width: Int, height: Int, _ color: RGBColor) {
+    /// An image of one colour.
+    package init(width: Int, height: Int, _ color: RGBColor) {
         self.init(
             width: width, height: height, pixels: (0..<width * height).flatMap { _ in [color.x, color.y, color.z] })
     }
 
-    /// Paints a rectangle, as far as it lies inside.
+    /// Fills a rectangle, clipped to the image.
     ///
     /// - `opacity`: from 0 to 1.
-    public mutating func fill(x: Int, y: Int, width: Int, height: Int, _ color: RGBColor, opacity: Float = 1) {
+    package mutating func fill(x: Int, y: Int, width: Int, height: Int, _ color: RGBColor, opacity: Float = 1) {
         for row in max(0, y)..<max(max(0, y), min(self.height, y + height)) {
             for column in max(0, x)..<max(max(0, x), min(self.width, x + width)) {
                 blend(color, at: (row * self.width + column) * 3, opacity)
@@ -23,8 +23,8 @@ extension RGBImage {
         }
     }
 
-    /// Copies another picture to a place, as far as it lies inside.
-    public mutating func draw(_ other: RGBImage, x: Int, y: Int) {
+    /// Copies another image to a position, clipped to the image.
+    package mutating func draw(_ other: RGBImage, x: Int, y: Int) {
         for row in max(0, -y)..<max(max(0, -y), min(other.height, height - y)) {
             for column in max(0, -x)..<max(max(0, -x), min(other.width, width - x)) {
                 let (from, to) = ((row * other.width + column) * 3, ((y + row) * width + x + column) * 3)
@@ -33,8 +33,8 @@ extension RGBImage {
         }
     }
 
-    /// Paints letters through their mask, as far as they lie inside.
-    public mutating func draw(_ mask: Lettering.Mask, x: Int, y: Int, _ color: RGBColor) {
+    /// Draws text through its mask, clipped to the image.
+    package mutating func draw(_ mask: Lettering.Mask, x: Int, y: Int, _ color: RGBColor) {
         for row in max(0, -y)..<max(max(0, -y), min(mask.height, height - y)) {
             for column in max(0, -x)..<max(max(0, -x), min(mask.width, width - x)) {
                 let coverage = mask.coverage[row * mask.width + column]
@@ -51,8 +51,8 @@ extension RGBImage {
         }
     }
 
-    /// Two by two nearest pixels, half-pixel centres.
-    public func resized(width newWidth: Int, height newHeight: Int) -> RGBImage {
+    /// Bilinear interpolation with half-pixel centres.
+    package func resized(width newWidth: Int, height newHeight: Int) -> RGBImage {
         if newWidth == width && newHeight == height { return self }
         let planes = (0..<3).map { channel in
             upsampled(
@@ -67,8 +67,8 @@ extension RGBImage {
     }
 }
 
-/// A map `[height, width]` at another size: linear between the nearest values, half-pixel centres, as PyTorch's
-/// `interpolate(mode="bilinear", align_corners=False)`.
+/// Resizes a map `[height, width]` bilinearly with half-pixel centres, as PyTorch's `interpolate(mode="bilinear",
+/// align_corners=False)`.
 func upsampled(_ map: [Float], height: Int, width: Int, to size: (height: Int, width: Int)) -> [Float] {
     func places(_ old: Int, _ new: Int) -> [(first: Int, second: Int, share: Float)] {
         (0..<new).map { index in
@@ -94,7 +94,7 @@ func upsampled(_ map: [Float], height: Int, width: Int, to size: (height: Int, w
     return result
 }
 
-/// Matplotlib's perceptually even map from black over purple and orange to yellow.
+/// Matplotlib's perceptually uniform colour map from black over purple and orange to yellow.
 enum Inferno {
     private static let anchors: [SIMD3<Float>] = [
         [0, 0, 4], [22, 11, 57], [66, 10, 104], [106, 23, 110], [147, 38, 103], [188, 55, 84], [221, 81, 58],

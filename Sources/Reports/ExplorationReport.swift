@@ -1,27 +1,22 @@
 import Foundation
 
-/// A collection as one page: a map of its clips to point at, and lists of what deserves a second look. What moves in it
-/// is the page's own script, which the content policy knows by its digest; nothing leaves the page.
-public struct ExplorationReport: Report, Sendable {
-    /// One clip.
-    public struct Clip: Sendable {
-        /// Relative to the dataset's root.
-        public let path: String
-        /// Class.
-        public let label: String
-        /// Part of the dataset.
-        public let split: String
-        /// On the map.
-        public let x, y: Float
-        /// Most probable class and its probability, where a run says so.
-        public let predicted: (label: String, probability: Double)?
-        /// The most alike clips, and how alike they are.
-        public let near: [(index: Int, cosine: Float)]
-        /// Frames side by side, as JPEG; nil where they are not in the page.
-        public let strip: Data?
+/// An exploration report: an interactive map of clips, and lists of clips to check. Its only script is inline and
+/// allowed by digest in the content security policy; the page loads nothing else.
+package struct ExplorationReport: Report, Sendable {
+    package struct Clip: Sendable {
+        /// Relative to the data set's root.
+        package let path: String
+        package let label: String
+        package let split: String
+        package let x, y: Float
+        /// Most probable class and its probability, if a run predicts it.
+        package let predicted: (label: String, probability: Double)?
+        /// The most similar clips with their cosine similarities.
+        package let near: [(index: Int, cosine: Float)]
+        /// Thumbnails as JPEG; nil if they are not included.
+        package let strip: Data?
 
-        /// All parts, as they are.
-        public init(
+        package init(
             path: String, label: String, split: String, x: Float, y: Float,
             predicted: (label: String, probability: Double)?, near: [(index: Int, cosine: Float)], strip: Data?
         ) {
@@ -30,47 +25,42 @@ public struct ExplorationReport: Report, Sendable {
         }
     }
 
-    /// Clips that deserve a second look.
-    public struct List: Sendable {
-        /// Such as `twins`.
-        public let id: String
-        /// What it is called.
-        public let heading: String
-        /// What it means, in a sentence or two.
-        public let text: String
-        /// Headings of the columns.
-        public let columns: [String]
-        /// A text for each column, and the clip that it leads to.
-        public let rows: [[(text: String, clip: Int?)]]
+    /// A list of clips to check.
+    package struct List: Sendable {
+        /// Identifier such as `twins`.
+        package let id: String
+        package let heading: String
+        /// Explanation of the list.
+        package let text: String
+        package let columns: [String]
+        /// A text for each column, and the clip that it links to.
+        package let rows: [[(text: String, clip: Int?)]]
 
-        /// All parts, as they are.
-        public init(
+        package init(
             id: String, heading: String, text: String, columns: [String], rows: [[(text: String, clip: Int?)]]
         ) {
             (self.id, self.heading, self.text, self.columns, self.rows) = (id, heading, text, columns, rows)
         }
     }
 
-    /// There are none: the map is drawn by the page.
-    public let charts: [Chart] = []
+    /// There are none: the page's script draws the map.
+    package let charts: [Chart] = []
     private let title, subtitle: String
     private let notes: [String]
     private let clips: [Clip]
     private let lists: [List]
     private let labels, splits: [String]
 
-    /// All parts, as they are.
-    public init(title: String, subtitle: String, notes: [String], clips: [Clip], lists: [List]) {
+    package init(title: String, subtitle: String, notes: [String], clips: [Clip], lists: [List]) {
         (self.title, self.subtitle, self.notes, self.clips, self.lists) = (title, subtitle, notes, clips, lists)
         labels = Set(clips.map(\.label) + clips.compactMap { $0.predicted?.label }).sorted()
         splits = Set(clips.map(\.split)).sorted()
     }
 
-    /// Rows of a list that are shown.
+    /// Maximum rows of a list.
     private static let shown = 300
 
-    /// The page.
-    public func html(drawn: [Data]) throws -> String {
+    package func html(drawn: [Data]) throws -> String {
         var page = Page(title: title, subtitle: subtitle)
         page.notes = notes
         page.tiles = [Page.Tile(name: "clips", value: grouped(clips.count))]
@@ -80,8 +70,8 @@ public struct ExplorationReport: Report, Sendable {
             Page.Section(
                 id: "map-of-clips", heading: "Map",
                 text:
-                    "Clips that lie together look alike to the network. Point at one to see its frames and the clips most "
-                    + "like it; the wheel or + and - zoom, the arrow keys go from clip to clip.",
+                    "Nearby clips have similar features. Point at a clip to see its frames and its nearest "
+                    + "neighbours; the wheel or + and - zoom, the arrow keys move between clips.",
                 html: try mapHTML())
         ]
         page.sections += lists.map(section)
@@ -121,7 +111,7 @@ public struct ExplorationReport: Report, Sendable {
             let predicted: Int?
             let probability: Double?
             let near: [[Double]]
-            /// Among `strips`.
+            /// Index into `strips`.
             let strip: Int?
         }
         let labels, splits: [String]
@@ -134,7 +124,7 @@ public struct ExplorationReport: Report, Sendable {
             Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
         }
         let (ofLabel, ofSplit) = (numbers(labels), numbers(splits))
-        // Frames of one clip share its strip.
+        // Frames of one clip share its thumbnails.
         var strips: [Data] = []
         var known: [Data: Int] = [:]
         func number(_ strip: Data) -> Int {

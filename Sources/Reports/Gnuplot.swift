@@ -1,35 +1,33 @@
 import Escaping
 import Foundation
 
-/// A chart as gnuplot's words, without the terminal.
-public struct Chart: Sendable {
-    /// Of its file, without ending, such as `confusion`.
-    public let name: String
-    /// What it shows, in a line.
-    public let title: String
-    /// Pixels.
-    public let width, height: Int
-    /// Size of the letters, in pixels.
+/// A chart as a gnuplot script without terminal settings.
+package struct Chart: Sendable {
+    /// File name without extension, such as `confusion`.
+    package let name: String
+    package let title: String
+    /// In pixels.
+    package let width, height: Int
+    /// In pixels.
     var fontSize = 12
-    /// Commands and data.
-    public let script: String
+    package let script: String
 
     init(name: String, title: String, width: Int = 460, height: Int = 300, fontSize: Int = 12, script: String) {
         (self.name, self.title, self.width, self.height) = (name, title, width, height)
         (self.fontSize, self.script) = (fontSize, script)
     }
 
-    /// A text as a gnuplot string constant of letters, digits, spaces and octal escapes.
+    /// A gnuplot string constant of letters, digits, spaces and octal escapes.
     static func quoted(_ text: String) -> String { Escaping.gnuplot(text) }
 
-    /// A label of bounded length, in characters and in the scalars that they are made of.
+    /// A label truncated to a number of characters and of Unicode scalars.
     static func short(_ label: String, _ limit: Int = 26) -> String {
         let scalars = label.unicodeScalars
         let bounded = scalars.count <= 4 * limit ? label : String(scalars.prefix(4 * limit))
         return bounded.count <= limit ? bounded : bounded.prefix(limit - 1) + "…"
     }
 
-    /// Lines of numbers under a name; `nan` for what is not there.
+    /// A named data block; `nan` for missing values.
     static func data(_ name: String, _ rows: [[Double?]]) -> String {
         let lines = rows.map { row in
             row.map { $0.map { $0.isFinite ? "\($0)" : "NaN" } ?? "NaN" }.joined(separator: " ")
@@ -42,7 +40,7 @@ public struct Chart: Sendable {
         tics(axis, Array(zip(labels, labels.indices.map(Double.init))), options)
     }
 
-    /// Tics with labels at their places. gnuplot takes their texts for number formats.
+    /// Tics with labels at positions. gnuplot interprets their texts as number formats.
     static func tics(
         _ axis: String, _ labels: [(text: String, place: Double)], _ options: String = "", limit: Int = 26
     ) -> String {
@@ -51,32 +49,31 @@ public struct Chart: Sendable {
     }
 }
 
-/// Colours that stand out on light and on dark ground.
+/// Colours that are visible on light and dark backgrounds.
 enum Ink {
     static let blue = "#3b82f6", orange = "#f59e0b", green = "#10b981", red = "#ef4444", violet = "#8b5cf6"
     static let teal = "#14b8a6", pink = "#ec4899", olive = "#84cc16", gray = "#8a94a6"
     static let series = [blue, orange, green, red, violet, teal, pink, olive]
 }
 
-/// Draws charts with the gnuplot that is installed.
+/// Draws charts with the installed gnuplot.
 ///
-/// gnuplot's language can start other programs, so nothing from outside reaches its parser: texts are encoded by
-/// `Escaping.gnuplot`, and a script with a backquote is refused. It runs without a shell, in an empty folder, without its
-/// start files, with an environment of its own and for a limited time.
-public struct Gnuplot: Sendable {
-    /// How charts are written.
-    public enum Format: String, Sendable, CaseIterable {
+/// gnuplot's language can start other programs, so external text must not reach its parser: texts are encoded by
+/// `Escaping.gnuplot`, and scripts with a backquote are rejected. gnuplot runs without a shell, in an empty folder,
+/// without its startup files, with a minimal environment and a time limit.
+package struct Gnuplot: Sendable {
+    package enum Format: String, Sendable, CaseIterable {
         case svg, png
     }
 
-    /// Seconds after which gnuplot is ended.
+    /// Time limit in seconds.
     var timeLimit = 120.0
     private let executable: String
 
-    /// The gnuplot on the path.
+    /// Finds gnuplot on the path.
     ///
     /// - Throws: `GnuplotError.missing`.
-    public init() throws {
+    package init() throws {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").splitBytes(":")
         let found = folders.filter { $0.hasBytePrefix("/") }.map { $0 + "/gnuplot" }
             .first(where: FileManager.default.isExecutableFile)
@@ -84,12 +81,11 @@ public struct Gnuplot: Sendable {
         executable = found
     }
 
-    /// For tests.
     init(executable: String) { self.executable = executable }
 
     /// - Returns: the content of each chart's file.
     /// - Throws: `GnuplotError`.
-    public func draw(_ charts: [Chart], as format: Format) throws -> [Data] {
+    package func draw(_ charts: [Chart], as format: Format) throws -> [Data] {
         let folder = NSTemporaryDirectory() + "zoetrope-charts-" + UUID().uuidString
         let files = FileManager.default
         do {
@@ -113,7 +109,7 @@ public struct Gnuplot: Sendable {
         }
     }
 
-    /// gnuplot escapes `<` and `&` in text, but `]]>` may not stand in an XML text either.
+    /// gnuplot escapes `<` and `&` in text, but not `]]>`, which XML forbids in text too.
     private static func wellFormed(_ svg: Data) -> Data {
         Data(String(decoding: svg, as: UTF8.self).replacingBytes("]]>", with: "]]&gt;").utf8)
     }
@@ -121,7 +117,7 @@ public struct Gnuplot: Sendable {
     private func run(_ folder: String) throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: executable)
-        // Whatever the user's own start file says.
+        // Independent of the user's startup file.
         process.arguments = ["--default-settings", folder + "/script"]
         process.currentDirectoryURL = URL(fileURLWithPath: folder + "/charts")
         process.environment = [
@@ -164,16 +160,15 @@ public struct Gnuplot: Sendable {
     }
 }
 
-/// Why there are no charts.
-public enum GnuplotError: LocalizedError, Equatable {
+package enum GnuplotError: LocalizedError, Equatable {
     case missing
     case failed(chart: String, message: String)
 
-    /// What happened, and what to do about it.
-    public var errorDescription: String? {
+    /// The problem and a remedy.
+    package var errorDescription: String? {
         switch self {
         case .missing:
-            "Charts are drawn by gnuplot, which is not installed: `apt-get install gnuplot-nox`, or `brew install gnuplot`."
+            "Charts need gnuplot, which is not installed. Install it: `apt-get install gnuplot-nox`, or `brew install gnuplot`."
         case .failed(let chart, let message):
             "gnuplot could not draw \(chart): \(message). Update gnuplot, or leave the charts out."
         }

@@ -1,10 +1,10 @@
 import Foundation
 
-/// JSON as every command prints it: indented, keys sorted, numbers that are none as `"nan"`, `"inf"`, `"-inf"`.
-public enum JSONText {
-    /// - `keys`: how properties are named.
+/// JSON output of all commands: indented, keys sorted, non-finite numbers as `"nan"`, `"inf"`, `"-inf"`.
+package enum JSONText {
+    /// - `keys`: the key encoding.
     /// - Throws: `EncodingError`.
-    public static func of(
+    package static func of(
         _ value: some Encodable, keys: JSONEncoder.KeyEncodingStrategy = .useDefaultKeys
     ) throws -> String {
         let encoder = JSONEncoder()

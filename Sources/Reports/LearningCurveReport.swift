@@ -1,24 +1,23 @@
 import Foundation
 import SequenceModels
 
-/// A learning curve as text, page and chart.
-public struct LearningCurveReport: Report {
-    /// One size of the training part.
-    public struct Point: Sendable {
-        /// Clips trained on, mean over the models.
-        public let clips: Double
-        /// Of the clips that were held out; nil if a model diverged.
-        public let accuracy: Double?
-        /// 95 %, of the accuracy.
-        public let interval: Statistics.Interval?
-        /// Of the single models' accuracies.
-        public let deviation: Double?
+/// A learning curve (accuracy over training set size) as text, page and chart.
+package struct LearningCurveReport: Report {
+    /// One training set size.
+    package struct Point: Sendable {
+        /// Number of training clips, mean over the models.
+        package let clips: Double
+        /// On the held-out clips; nil if a model diverged.
+        package let accuracy: Double?
+        /// 95 % interval of the accuracy.
+        package let interval: Statistics.Interval?
+        /// Standard deviation of the single models' accuracies.
+        package let deviation: Double?
 
-        /// Models that diverged.
-        public let diverged: Int
+        package let diverged: Int
 
-        /// One size; without accuracy and interval if a model has no scores.
-        public init(
+        /// Accuracy and interval are nil if a model has no scores.
+        package init(
             clips: Double, accuracy: Double?, interval: Statistics.Interval?, deviation: Double?, diverged: Int = 0
         ) {
             (self.clips, self.accuracy, self.interval, self.deviation) = (clips, accuracy, interval, deviation)
@@ -26,19 +25,18 @@ public struct LearningCurveReport: Report {
         }
     }
 
-    /// What is drawn.
-    public let charts: [Chart]
+    package let charts: [Chart]
     private let name: String
     private let points: [Point]
 
-    /// - `points`: fewest clips first.
-    public init(name: String, points: [Point]) {
+    /// - `points`: ascending number of clips.
+    package init(name: String, points: [Point]) {
         (self.name, self.points) = (name, points)
         charts = [.learningCurve(points)]
     }
 
     /// The sizes as a table.
-    public var text: String { table.text }
+    package var text: String { table.text }
 
     private var table: TextTable {
         var table = TextTable([
@@ -56,16 +54,16 @@ public struct LearningCurveReport: Report {
         return table
     }
 
-    /// What the last doubling of the clips brought.
-    public var gain: String? {
+    /// The gain from the last doubling of the training set.
+    package var gain: String? {
         guard points.count > 1, let before = points[points.count - 2].accuracy, let last = points.last?.accuracy else {
             return nil
         }
         return "The last doubling of the training clips changed the accuracy by \(percent(last - before))."
     }
 
-    /// The page, with as many charts as were drawn.
-    public func html(drawn: [Data]) throws -> String {
+    /// The page with the charts that were drawn.
+    package func html(drawn: [Data]) throws -> String {
         var page = Page(title: name, subtitle: "accuracy against the number of training clips")
         page.sections = [
             Page.Section(
@@ -77,7 +75,7 @@ public struct LearningCurveReport: Report {
 }
 
 extension Chart {
-    /// Accuracy with its interval, over clips on a logarithmic axis.
+    /// Accuracy with its interval over the number of clips, on a logarithmic axis.
     static func learningCurve(_ points: [LearningCurveReport.Point]) -> Chart {
         let rows = points.compactMap { point -> [Double?]? in
             guard let accuracy = point.accuracy, let interval = point.interval else { return nil }
@@ -88,7 +86,7 @@ extension Chart {
         return Chart(
             name: "learning-curve", title: "Accuracy by training clips, with 95 % intervals", width: 560, height: 340,
             script: data("sizes", rows) + "set logscale x 2\nset xrange [\(first / 1.2):\(last * 1.2)]\n"
-                + Chart.tics("x", tics) + "set xlabel 'training clips'\nset ylabel 'held-out clips named rightly, %'\n"
+                + Chart.tics("x", tics) + "set xlabel 'training clips'\nset ylabel 'held-out accuracy, %'\n"
                 + "set yrange [0:100]\nplot $sizes using 1:3:4 with filledcurves linecolor rgb '\(Ink.blue)' "
                 + "fillstyle transparent solid 0.15 noborder, $sizes using 1:2 with linespoints pointtype 7 "
                 + "pointsize 0.6 linewidth 2 linecolor rgb '\(Ink.blue)'")

@@ -3,31 +3,29 @@ import Files
 import Foundation
 import Video
 
-/// Moments of several clips, one after the other, as one film with their names on it.
-public struct MomentFilm {
-    /// What was joined.
-    public struct Summary: Sendable {
-        /// Moments in the film.
-        public let joined: Int
-        /// Clips that could not be decoded, with why.
-        public let failures: [(path: String, error: String)]
+/// Writes moments of several clips to one video with captions.
+package struct MomentFilm {
+    package struct Summary: Sendable {
+        package let joined: Int
+        /// Clips that could not be decoded, with the reason.
+        package let failures: [(path: String, error: String)]
     }
 
-    /// Size of the film; pictures of other shapes get black borders.
+    /// Size of the video; images with other aspect ratios get black borders.
     private static let width = 640, height = 480
     private static let frameRate = 25.0
-    /// Shown before and after each moment, in seconds.
+    /// Seconds added before and after each moment.
     private static let margin = 0.5
 
     private let root: String
     private let lettering = Lettering()
 
     /// - Parameter root: folder of the videos.
-    public init(root: String) { self.root = root }
+    package init(root: String) { self.root = root }
 
-    /// - `isCancelled`: asked before each frame; what stood at the path of a cancelled film is left alone.
+    /// - `isCancelled`: polled before each frame; after cancellation the file at the path is unchanged.
     /// - Throws: `VideoError`; `MomentFilm.Cancelled`.
-    public func write(
+    package func write(
         _ moments: [Moment], to path: String, isCancelled: () -> Bool = { false }
     ) throws -> Summary {
         let writer = try MovieWriter(path: path, width: Self.width, height: Self.height, frameRate: Self.frameRate)
@@ -41,16 +39,16 @@ public struct MomentFilm {
                 failures.append((moment.path, error.localizedDescription))
             }
         }
-        // A film of nothing is no film.
+        // No file is written if there are no frames.
         guard begin > 0 else { return Summary(joined: 0, failures: failures) }
         try writer.finish()
         return Summary(joined: moments.count - failures.count, failures: failures)
     }
 
-    /// Stands for "stop".
-    public struct Cancelled: Error {}
+    /// Thrown after cancellation.
+    package struct Cancelled: Error {}
 
-    /// - Returns: the tick behind the moment.
+    /// - Returns: the tick after the moment.
     private func append(
         _ moment: Moment, to writer: MovieWriter, at begin: Int, _ isCancelled: () -> Bool
     ) throws -> Int {
@@ -70,7 +68,7 @@ public struct MomentFilm {
             if isCancelled() { throw Cancelled() }
             let start = first ?? frame.time
             first = start
-            // Frames that come faster than the film's are left out.
+            // Frames beyond the video's frame rate are dropped.
             let tick = begin + Int(((frame.time - start) * Self.frameRate).rounded())
             guard tick >= next else { return }
             let drawn = Caption.drawn(
@@ -83,7 +81,7 @@ public struct MomentFilm {
         return next
     }
 
-    /// A picture in the middle of a black one of the film's size.
+    /// Centres an image in a black one of the video's size.
     private static func framed(_ image: RGBImage) -> RGBImage {
         if image.width == width && image.height == height { return image }
         var pixels = [UInt8](repeating: 0, count: 3 * width * height)

@@ -1,23 +1,19 @@
 import Foundation
 import SequenceModels
 
-/// What papers print of a data set with official splits: the accuracy on each test part, and their mean.
-public struct OfficialSplitsReport: Report {
-    /// One split.
-    public struct Part: Sendable {
+/// The usual metric of a data set with official splits: the accuracy on each test split, and their mean.
+package struct OfficialSplitsReport: Report {
+    package struct Part: Sendable {
         /// From 1.
-        public let split: Int
-        /// Clips of its test part.
-        public let clips: Int
-        /// Of the test part.
-        public let accuracy, top5: Double
-        /// 95 %, of the accuracy.
-        public let interval: Statistics.Interval
-        /// Folder of the run.
-        public let run: String
+        package let split: Int
+        /// Number of its test clips.
+        package let clips: Int
+        package let accuracy, top5: Double
+        /// 95 % interval of the accuracy.
+        package let interval: Statistics.Interval
+        package let run: String
 
-        /// All parts, as they are.
-        public init(
+        package init(
             split: Int, clips: Int, accuracy: Double, top5: Double, interval: Statistics.Interval, run: String
         ) {
             (self.split, self.clips, self.accuracy, self.top5) = (split, clips, accuracy, top5)
@@ -25,16 +21,15 @@ public struct OfficialSplitsReport: Report {
         }
     }
 
-    /// There are none.
-    public let charts: [Chart] = []
+    package let charts: [Chart] = []
     private let name: String
     private let parts: [Part]
 
     /// - `parts`: at least one.
-    public init(name: String, parts: [Part]) { (self.name, self.parts) = (name, parts) }
+    package init(name: String, parts: [Part]) { (self.name, self.parts) = (name, parts) }
 
-    /// The table of the terminal.
-    public var text: String { table.text }
+    /// The table for the terminal.
+    package var text: String { table.text }
 
     private var table: TextTable {
         var table = TextTable([
@@ -54,9 +49,8 @@ public struct OfficialSplitsReport: Report {
         return table
     }
 
-    /// The page.
-    public func html(drawn: [Data]) throws -> String {
-        var page = Page(title: name, subtitle: "the test part of each official split, and their mean")
+    package func html(drawn: [Data]) throws -> String {
+        var page = Page(title: name, subtitle: "test accuracy on each official split, and their mean")
         page.tiles = [
             Page.Tile(name: "mean accuracy", value: percent(Statistics.meanAndDeviation(parts.map(\.accuracy)).mean))
         ]

@@ -3,7 +3,7 @@ import Escaping
 import Foundation
 import Mustache
 
-/// A report as one HTML file that needs nothing else: what the template fills in.
+/// The content of the HTML template for a self-contained report.
 struct Page {
     struct Tile {
         let name, value: String
@@ -12,19 +12,19 @@ struct Page {
 
     struct Figure {
         let caption: String
-        /// Up to this width charts stand side by side.
+        /// Maximum width of charts that are placed side by side.
         static let narrow = 620
 
-        /// `wide` figures keep their letters readable by scrolling.
+        /// `wide` figures scroll, so that their text stays readable.
         let size: String
         let svg: String
     }
 
     struct Cell {
         let text: String
-        /// `number`, `long` or nothing.
+        /// `number`, `long` or empty.
         var kind = ""
-        /// Number of a clip that the cell leads to, where the page has a script.
+        /// Index of the clip that the cell links to, if the page has a script.
         var clip: String?
     }
 
@@ -34,7 +34,7 @@ struct Page {
 
     struct Table {
         var caption: String?
-        /// Shown only on demand, under these words.
+        /// Summary of a section that is collapsed by default.
         var fold: String?
         var columns: [Cell] = []
         var rows: [Row]
@@ -48,7 +48,7 @@ struct Page {
     struct Section {
         let id, heading: String
         var text: String?
-        /// Put in as it is: whatever comes from outside is escaped in it.
+        /// Inserted without escaping: external text must be escaped in it.
         var html: String?
         var figures: [Figure] = []
         var tables: [Table] = []
@@ -64,29 +64,27 @@ struct Page {
     var footer = ""
     var script: Script?
 
-    /// What runs in the page, and what it reads.
+    /// The page's script and its data.
     struct Script {
         let text: String
         /// JSON.
         let data: String
     }
 
-    /// The whole file.
     func html() throws -> String {
         try Self.rendered(PackageResources.page_mustache, content)
     }
 
-    /// A template filled in, every `{{text}}` of it escaped by `Escaping.html`.
+    /// Renders a template, with every `{{text}}` escaped by `Escaping.html`.
     static func rendered(_ template: [UInt8], _ content: [String: Any]) throws -> String {
         EscapedText.register()
         let pragma = "{{% CONTENT_TYPE:\(EscapedText.name)}}"
         return try MustacheTemplate(string: pragma + String(decoding: template, as: UTF8.self)).render(content)
     }
 
-    /// What is there.
     static func present(_ content: [String: Any?]) -> [String: Any] { content.compactMapValues { $0 } }
 
-    /// Every text is escaped by the template, but for the style and the charts, which gnuplot escapes.
+    /// The template escapes every text except the style and the charts, which gnuplot escapes.
     private var content: [String: Any] {
         var content: [String: Any] = [
             "title": title, "subtitle": subtitle, "notes": notes, "tiles": tiles, "footer": footer,
@@ -106,7 +104,7 @@ struct Page {
             },
         ]
         if let script {
-            // Nothing in the data ends the element that holds it.
+            // The data cannot close its script element.
             content["script"] = ["text": script.text, "data": Escaping.json(script.data)]
             var digest = Digest()
             digest.update(Data(script.text.utf8))
@@ -116,7 +114,7 @@ struct Page {
     }
 }
 
-/// Mustache's own escape compares grapheme clusters; this one replaces it.
+/// Replaces Mustache's own escaping, which compares grapheme clusters.
 private struct EscapedText: MustacheContentType {
     static let name = "ESCAPED"
     private static let registered: Void = MustacheContentTypes.register(EscapedText(), named: name)
@@ -125,12 +123,12 @@ private struct EscapedText: MustacheContentType {
 }
 
 extension Page.Table {
-    /// What is said of something, line by line.
+    /// A table of names and values.
     init(facts: [(name: String, value: String)]) {
         rows = facts.map { Page.Row(cells: [Page.Cell(text: $0.name), Page.Cell(text: $0.value, kind: "long")]) }
     }
 
-    /// The table of the terminal.
+    /// The table for the terminal as HTML.
     init(_ table: TextTable, caption: String? = nil, fold: String? = nil) {
         let kinds = table.alignments.map { $0 == .right ? "number" : "" }
         func cells(_ row: [String]) -> [Page.Cell] { zip(row, kinds).map { Page.Cell(text: $0, kind: $1) } }
@@ -141,7 +139,7 @@ extension Page.Table {
 }
 
 extension Page.Figure {
-    /// A drawn chart as a part of a page.
+    /// A drawn chart as a figure.
     ///
     /// - Parameter number: of the chart in the page.
     init(_ chart: Chart, _ data: Data, number: Int) {
@@ -152,7 +150,7 @@ extension Page.Figure {
         if let start = text.firstByteRange(of: "<title>"), let end = text.firstByteRange(of: "</desc>") {
             text.removeSubrange(start.lowerBound..<end.upperBound)
         }
-        // Letters and axes take the page's colour; names are told apart from those of other charts.
+        // Text and axes use the page's colour; IDs are made unique among the page's charts.
         var changes = [("rgb(0,0,0)", "currentColor"), ("gpPt", "c\(number)gpPt"), ("gpDot", "c\(number)gpDot")]
         for quote in ["'", "\""] {
             changes.append(("\(quote)black\(quote)", "\(quote)currentColor\(quote)"))

@@ -7,13 +7,11 @@ import NeuralNetwork
 import SequenceModels
 import Synchronization
 
-/// All about one run, from what the cache holds of it: how it was trained, what it gets right, what it takes for what,
-/// and the frames of its worst mistakes.
-public struct RunReport: Report {
-    /// Which of the run's clips are looked at.
-    public let split: Split
-    /// What is drawn.
-    public let charts: [Chart]
+/// The report of one run, from the cache: training, metrics, confusions, and the frames of its most confident errors.
+package struct RunReport: Report {
+    /// The evaluated split of the run.
+    package let split: Split
+    package let charts: [Chart]
     let configuration: RunDirectory.Configuration
     let recipe: ExtractionRecipe
     let summary: RunSummary?
@@ -31,15 +29,15 @@ public struct RunReport: Report {
     let parameters: Int
     let continuous: ContinuousEvaluation?
 
-    /// Clips whose frames are shown.
+    /// Numbers of clips whose frames are shown.
     private static let shownMistakes = 12, shownUnsure = 4
 
-    /// - `wanted`: nil picks test if the run has such clips, else those held out by folds, or validated.
-    /// - `path`: of the cache; nil is where the run left it.
-    /// - `root`: folder of the data set's videos; nil is where training found it.
-    /// - `continuous`: how the run does on joined clips, where that was tried.
+    /// - `wanted`: nil selects test if the run has such clips, otherwise held-out or validation clips.
+    /// - `path`: of the cache; nil is the one that the run recorded.
+    /// - `root`: folder of the data set's videos; nil is the one used in training.
+    /// - `continuous`: the evaluation on concatenated clips, if there is one.
     /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
-    public init(
+    package init(
         _ directory: RunDirectory, role wanted: ClipRole? = nil, cache path: String? = nil, root: String? = nil,
         continuous: ContinuousEvaluation? = nil
     ) throws {
@@ -50,7 +48,7 @@ public struct RunReport: Report {
         let available = [Split.test, .validation, .train].filter { split in
             clips.contains { $0.split == split.rawValue }
         }
-        // The cache stores what fold models say of clips held out from them as their validation.
+        // The cache stores out-of-fold predictions under the validation split.
         let meant = wanted.map { Split(rawValue: $0.rawValue) ?? .validation }
         guard let split = meant ?? available.first, available.contains(split) else {
             throw SequenceError.noSplit(wanted?.rawValue ?? "test", available: available.map(\.rawValue))
@@ -104,7 +102,7 @@ public struct RunReport: Report {
             ] + (scores.roc.map { [Chart.roc($0)] } ?? []) + (continuous.map(Chart.continuous) ?? [])
     }
 
-    /// Decodes the clips side by side.
+    /// Decodes the clips in parallel.
     private static func views(
         _ chosen: [(clip: UsedClip, prediction: PredictionRecord, weights: [Float]?)], labels: [String], root: String?,
         recipe: ExtractionRecipe

@@ -2,43 +2,40 @@ import Datasets
 import Foundation
 import Video
 
-/// What a search found, with frames of each moment.
-public struct SearchReport: Report, Sendable {
-    /// There are none.
-    public let charts: [Chart] = []
+/// The results of a search with frames of each moment.
+package struct SearchReport: Report, Sendable {
+    package let charts: [Chart] = []
     private let question, unwanted: [String]
     private let collection: String
     private let moments: [Moment]
     private let root: String?
 
-    /// Frames of each moment.
     private static let frames = 6
 
-    /// - `question`: phrases and files that were asked for.
-    /// - `unwanted`: phrases that are not meant.
-    /// - `collection`: what was searched, in a line.
-    /// - `root`: folder of the videos; nil where it is not known.
-    public init(question: [String], unwanted: [String], collection: String, moments: [Moment], root: String?) {
+    /// - `question`: phrases and files of the query.
+    /// - `unwanted`: negative phrases.
+    /// - `collection`: description of the searched collection.
+    /// - `root`: folder of the videos; nil if unknown.
+    package init(question: [String], unwanted: [String], collection: String, moments: [Moment], root: String?) {
         (self.question, self.unwanted, self.collection) = (question, unwanted, collection)
         (self.moments, self.root) = (moments, root)
     }
 
-    /// The page.
-    public func html(drawn: [Data]) throws -> String {
+    package func html(drawn: [Data]) throws -> String {
         var page = Page(title: question.joined(separator: " · "), subtitle: collection)
         page.notes = unwanted.map { "not: \($0)" }
         page.tiles = [Page.Tile(name: "found", value: grouped(moments.count))]
         page.tiles += moments.first.map { [Page.Tile(name: "best score", value: decimal(Double($0.score), 3))] } ?? []
         var section = Page.Section(id: "moments", heading: "Best first")
         section.clips = moments.map { ClipView($0, strip: FrameStrip($0, root: root, limit: Self.frames)) }
-        if moments.isEmpty { section.text = "Nothing stands out from the rest of the collection." }
+        if moments.isEmpty { section.text = "No moment scores above the rest of the collection." }
         page.sections = [section]
         return try page.html()
     }
 }
 
 extension ClipView {
-    /// A moment: its class, where it is, and its frames.
+    /// A moment with its class, position and frames.
     init(_ moment: Moment, strip: FrameStrip) {
         self.init(
             path: "\(moment.path), \(moment.text)", truth: moment.label, predicted: "", isWrong: false,
@@ -47,7 +44,7 @@ extension ClipView {
 }
 
 extension FrameStrip {
-    /// At most `limit` frames of a moment, spread evenly.
+    /// At most `limit` evenly spaced frames of a moment.
     init(_ moment: Moment, root: String?, limit: Int) {
         do {
             guard let root else { throw StripError.unknownRoot }
@@ -58,7 +55,7 @@ extension FrameStrip {
                 framing: .centerSquare(size: Self.side)
             ) { frame in
                 all.append(frame)
-                // Of a long moment every second frame is enough for a few pictures.
+                // For a long moment every second frame is enough.
                 if all.count > 64 * limit { all = stride(from: 0, to: all.count, by: 2).map { all[$0] } }
             }
             let chosen =

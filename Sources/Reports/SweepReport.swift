@@ -2,21 +2,19 @@ import Escaping
 import Foundation
 import SequenceModels
 
-/// A sweep: a heat map over the keys that vary, all points as a table, and its runs beside each other.
-public struct SweepReport: Report {
-    /// One point of the sweep.
-    public struct Point: Sendable {
-        /// Of the run.
-        public let name: String
+/// A hyperparameter sweep: heat maps over the varied keys, a table of all points, and a comparison of its runs.
+package struct SweepReport: Report {
+    package struct Point: Sendable {
+        package let name: String
         /// In the order of the keys.
-        public let values: [String]
-        /// Of the weights that were kept; nil without validation or test clips, or where training failed.
-        public let validationAccuracy, testAccuracy: Double?
-        /// Whether training diverged: the point is ranked last, and in no mean.
-        public let diverged: Bool
+        package let values: [String]
+        /// Of the selected weights; nil without validation or test clips, or if training failed.
+        package let validationAccuracy, testAccuracy: Double?
+        /// Whether training diverged: the point is ranked last and excluded from means.
+        package let diverged: Bool
 
-        /// A point; accuracies are from 0 to 1, nil if the split has no clips.
-        public init(
+        /// Accuracies are from 0 to 1, or nil if the split has no clips.
+        package init(
             name: String, values: [String], validationAccuracy: Double?, testAccuracy: Double?, diverged: Bool = false
         ) {
             (self.name, self.values, self.diverged) = (name, values, diverged)
@@ -24,8 +22,7 @@ public struct SweepReport: Report {
         }
     }
 
-    /// What is drawn.
-    public let charts: [Chart]
+    package let charts: [Chart]
     private let name: String
     private let keys: [String]
     private let points: [Point]
@@ -33,19 +30,19 @@ public struct SweepReport: Report {
     private let comparison: ComparisonReport?
     private let maps: [Chart]
 
-    /// - `keys`: as the pipeline names them.
+    /// - `keys`: as in the pipeline.
     /// - `best`: the run selected on validation.
-    /// - `comparison`: of its runs, where there are not too many.
-    public init(name: String, keys: [String], points: [Point], best: String?, comparison: ComparisonReport?) {
+    /// - `comparison`: of its runs, if there are not too many.
+    package init(name: String, keys: [String], points: [Point], best: String?, comparison: ComparisonReport?) {
         (self.name, self.keys, self.points) = (name, keys, points)
         (self.best, self.comparison) = (best, comparison)
         maps = HeatMap.charts(keys: keys, points: points.filter { !$0.diverged })
         charts = maps + (comparison?.charts ?? [])
     }
 
-    /// The page, with as many charts as were drawn.
-    public func html(drawn: [Data]) throws -> String {
-        var page = Page(title: name, subtitle: "\(points.count) runs over \(keys.joined(separator: ", "))")
+    /// The page with the charts that were drawn.
+    package func html(drawn: [Data]) throws -> String {
+        var page = Page(title: name, subtitle: "\(counted(points.count, "run")) over \(keys.joined(separator: ", "))")
         if let best, let point = points.first(where: { $0.name == best }) {
             page.tiles = [
                 Page.Tile(name: "best on validation", value: point.validationAccuracy.map(percent) ?? "–", detail: best)
@@ -56,7 +53,7 @@ public struct SweepReport: Report {
         } else {
             page.notes.append(
                 points.contains { !$0.diverged }
-                    ? "Nothing is selected: no run has a validation part." : "Nothing is selected: all runs diverged.")
+                    ? "No run is selected: no run has a validation part." : "No run is selected: all runs diverged.")
         }
         var table = TextTable(
             [("run", .left)] + keys.map { ($0.splitBytes(".").last.map(String.init) ?? $0, .left) } + [
@@ -72,7 +69,7 @@ public struct SweepReport: Report {
         page.sections = [
             Page.Section(
                 id: "sweep", heading: "Sweep",
-                text: "Mean over seeds; each panel stands for the values of the keys that are not on its axes.",
+                text: "Mean over seeds; each panel has fixed values of the keys that are not on its axes.",
                 figures: figures(maps.map(\.name), drawn: drawn), tables: [Page.Table(table, caption: "All runs")])
         ]
         page.sections += comparison?.sections(drawn, from: self) ?? []
@@ -81,12 +78,11 @@ public struct SweepReport: Report {
     }
 }
 
-/// Accuracy over two keys.
 enum HeatMap {
-    /// Panels of one measure at most.
+    /// Maximum number of panels of one metric.
     private static let most = 12
 
-    /// One chart for each measure and each combination of the keys beyond two; seeds are averaged.
+    /// One chart per metric and combination of the keys beyond two; seeds are averaged.
     static func charts(keys: [String], points: [SweepReport.Point]) -> [Chart] {
         let varying = keys.indices.filter { key in
             !keys[key].hasByteSuffix(".seed") && Set(points.map { $0.values[key] }).count > 1
@@ -120,7 +116,7 @@ enum HeatMap {
     }
     private static func short(_ key: String) -> String { key.splitBytes(".").last.map(String.init) ?? key }
 
-    /// In the order of numbers, where they are numbers.
+    /// In numeric order, if they are numbers.
     private static func values(_ key: Int, _ points: [SweepReport.Point]) -> [String] {
         var seen: [String] = []
         for point in points where !seen.contains(point.values[key]) { seen.append(point.values[key]) }
@@ -154,7 +150,7 @@ enum HeatMap {
                 if share > 0.55 { texts.light.append(text) } else { texts.dark.append(text) }
             }
         }
-        // Boxes and not an image: cells may be missing.
+        // Boxes instead of an image, because cells may be missing.
         var plots = cells.indices.map { index in
             let opacity = 0.06 + 0.9 * (cells[index][2] ?? 0)
             return "$cell\(index) using 1:2:($1 - 0.49):($1 + 0.49):($2 - 0.48):($2 + 0.48) with boxxyerror "

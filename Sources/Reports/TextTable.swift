@@ -1,29 +1,29 @@
 import Escaping
 
-/// Rows of text in aligned columns, for the terminal.
-public struct TextTable: Sendable {
-    /// Side on which cells are flush.
-    public enum Alignment: Sendable {
+/// A text table with aligned columns, for the terminal.
+package struct TextTable: Sendable {
+    /// Horizontal alignment of cells.
+    package enum Alignment: Sendable {
         case left, right
     }
 
     let alignments: [Alignment]
     private(set) var rows: [[String]]
 
-    /// - Parameter columns: headings and how the column is aligned.
-    public init(_ columns: [(heading: String, alignment: Alignment)]) {
+    /// - Parameter columns: headings and alignment.
+    package init(_ columns: [(heading: String, alignment: Alignment)]) {
         alignments = columns.map(\.alignment)
         rows = [columns.map(\.heading)]
     }
 
-    /// Adds a row with as many cells as there are columns.
-    public mutating func append(_ row: [String]) { rows.append(row) }
+    /// - Precondition: as many cells as columns.
+    package mutating func append(_ row: [String]) { rows.append(row) }
 
-    /// Cells as the terminal shows them, each on one line.
+    /// The cells with control characters escaped, each on one line.
     private var shown: [[String]] { rows.map { $0.map { Escaping.visible($0) } } }
 
     /// The table, each line indented by two spaces.
-    public var text: String {
+    package var text: String {
         let rows = shown
         let widths = alignments.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
@@ -39,7 +39,7 @@ public struct TextTable: Sendable {
 }
 
 /// `1234567` → `1,234,567`.
-public func grouped(_ number: Int) -> String {
+package func grouped(_ number: Int) -> String {
     let digits = Array(String(number.magnitude))
     let text = digits.enumerated().map { index, digit in
         (index > 0 && (digits.count - index) % 3 == 0 ? "," : "") + String(digit)
@@ -47,8 +47,8 @@ public func grouped(_ number: Int) -> String {
     return (number < 0 ? "-" : "") + text.joined()
 }
 
-/// A number with a fixed count of decimals.
-public func decimal(_ value: Double, _ places: Int) -> String {
+/// A number with a fixed number of decimals.
+package func decimal(_ value: Double, _ places: Int) -> String {
     guard value.isFinite else { return value.isNaN ? "–" : (value < 0 ? "-∞" : "∞") }
     var scale = 1.0
     for _ in 0..<places { scale *= 10 }
@@ -61,5 +61,5 @@ public func decimal(_ value: Double, _ places: Int) -> String {
         ? "\(sign)\(whole)" : "\(sign)\(whole).\(String(repeating: "0", count: places - fraction.count))\(fraction)"
 }
 
-/// A share of 1 as a percentage with one decimal.
-public func percent(_ share: Double) -> String { share.isFinite ? decimal(100 * share, 1) + " %" : "–" }
+/// A fraction as a percentage with one decimal.
+package func percent(_ share: Double) -> String { share.isFinite ? decimal(100 * share, 1) + " %" : "–" }

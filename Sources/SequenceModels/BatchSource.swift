@@ -2,10 +2,9 @@ import Dispatch
 import FeatureCache
 import Training
 
-/// The batches of an epoch, one after the other. Where features are streamed, the next batch is read while
-/// the last one is computed.
+/// The batches of an epoch in order. If features are streamed, the next batch is prefetched during the current step.
 ///
-/// `@unchecked Sendable`: `fetched` is written by one task at a time and read after `group` says that it ended.
+/// `@unchecked Sendable`: `fetched` is written by one task at a time and read after `group` reports its end.
 final class BatchSource: @unchecked Sendable {
     private let head: Head
     private let features: FeatureSet

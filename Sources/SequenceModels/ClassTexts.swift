@@ -1,20 +1,19 @@
 import NeuralNetwork
 
-/// What a model of pictures and texts makes of classes' names: where heads that read texts begin.
-public struct ClassTexts: Sendable, Equatable {
-    /// A vector of length 1 for each class.
-    public let vectors: [String: [Float]]
-    /// How the model makes class scores of cosines: factor and summand.
-    public let scale, bias: Float
+/// Text embeddings of class names from an image-text model, the initial weights of heads that start from class names.
+package struct ClassTexts: Sendable, Equatable {
+    /// A unit vector for each class.
+    package let vectors: [String: [Float]]
+    /// Logit scale and bias of the model: class scores are scale · cosine + bias.
+    package let scale, bias: Float
 
-    /// All parts, as they are.
-    public init(vectors: [String: [Float]], scale: Float, bias: Float) {
+    package init(vectors: [String: [Float]], scale: Float, bias: Float) {
         (self.vectors, self.scale, self.bias) = (vectors, scale, bias)
     }
 
     /// The last layer's parameters for classes in this order.
     ///
-    /// - Throws: `SequenceError.noText` where one of them has no vector.
+    /// - Throws: `SequenceError.noText` if a class has no vector.
     func parameters(_ labels: [String]) throws -> NamedTensors {
         let rows = try labels.map { label in
             guard let vector = vectors[label] else { throw SequenceError.noText(label: label) }

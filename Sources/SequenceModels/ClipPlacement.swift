@@ -3,12 +3,12 @@ import FeatureCache
 import Foundation
 
 extension FeatureSet {
-    /// The class of each video, by its row.
+    /// The class of each video, by row ID.
     var labels: [Int64: String] {
         Dictionary(examples.map { ($0.videoID, $0.label) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// The same clips with other classes; a clip for which `label` returns nil keeps its own.
+    /// The same clips with other classes; a clip for which `label` returns nil keeps its class.
     func relabelling(_ label: (Example) -> String?) -> FeatureSet {
         replacing(
             examples: examples.map { example in
@@ -18,8 +18,8 @@ extension FeatureSet {
             })
     }
 
-    /// The same clips, each in the split that `split` returns; a clip for which it returns nil is left out.
-    public func placing(_ split: (Example) -> String?) -> FeatureSet {
+    /// The same clips with the splits that `split` returns; clips for which it returns nil are omitted.
+    package func placing(_ split: (Example) -> String?) -> FeatureSet {
         let placed = examples.compactMap { example in
             split(example).map {
                 Example(
@@ -32,12 +32,12 @@ extension FeatureSet {
 }
 
 extension SequenceRun {
-    /// The features of the clips that a pipeline's `dataset` section names, each in the split that it has there: the data set's
-    /// own, or the share that `dataset.test` sets aside.
+    /// The features of the clips of a pipeline's `dataset` section with their splits: the data set's own, or the split
+    /// made by `dataset.test`.
     ///
     /// - `overlapping`: see `CacheFile.features`.
     /// - Throws: `SequenceError.noSamples`, `CacheError`, `DatasetError`.
-    public static func load(
+    package static func load(
         _ cache: CacheFile, _ source: DatasetConfiguration, extraction: (id: Int64, record: ExtractionRecord),
         views: Int, memory: Int, overlapping: Bool = false
     ) throws -> FeatureSet {
@@ -58,11 +58,11 @@ extension SequenceRun {
         return features.replacing(examples: examples)
     }
 
-    /// The clips of a pipeline that the cache knows, by their rows: those that the data set's folder or lists name now, with the
-    /// labels, splits and groups that they have there. Without the folder, those that the last extraction stored.
+    /// The clips of a pipeline in the cache, by row ID: those that the data set's folder or lists name now, with their
+    /// current labels, splits and groups. If the folder is missing, those that the last extraction stored.
     ///
     /// - Throws: `DatasetError`, `CacheError`.
-    public static func places(of source: DatasetConfiguration, in cache: CacheFile) throws -> [Int64: Clip] {
+    package static func places(of source: DatasetConfiguration, in cache: CacheFile) throws -> [Int64: Clip] {
         let samples = try cache.placedSamples(dataset: source.name)
         guard let listed = try? source.ownClips() else { return try storedPlaces(of: source, samples) }
         let root = URL(fileURLWithPath: source.root).standardizedFileURL.path
@@ -73,13 +73,13 @@ extension SequenceRun {
         for clip in listed {
             let read = files[root + "/" + clip.path].flatMap { videos[$0.digest] }
             guard let id = read.flatMap({ known.contains($0) ? $0 : nil }) ?? byPath[clip.path] else { continue }
-            // Of files with the same bytes the first is used, as `extract` does.
+            // Of identical files, the first is used, as in `extract`.
             if places[id] == nil { places[id] = clip }
         }
         return places
     }
 
-    /// The clips that the last extraction stored, of the classes that the pipeline chooses.
+    /// The clips that the last extraction stored, restricted to the pipeline's classes.
     private static func storedPlaces(
         of source: DatasetConfiguration, _ all: [PlacedSample]
     ) throws -> [Int64: Clip] {

@@ -6,10 +6,10 @@ import Foundation
 extension Comparison {
     /// Reads the runs' predictions.
     ///
-    /// - `role`: nil for test if all runs have such clips, else the clips that were held out by folds or validated.
-    /// - `cache`: path of the cache; nil is where the first run left it.
+    /// - `role`: nil for test if all runs have test clips, otherwise the held-out or validation clips.
+    /// - `cache`: path of the cache; nil is the one recorded by the first run.
     /// - Throws: `SequenceError`, `CacheError`.
-    public init(_ directories: [RunDirectory], role wanted: ClipRole? = nil, cache path: String? = nil) throws {
+    package init(_ directories: [RunDirectory], role wanted: ClipRole? = nil, cache path: String? = nil) throws {
         let configurations = try directories.map { try $0.load().configuration }
         let cache = try CacheFile(path: path ?? configurations[0].cache, create: false)
         let clips = try zip(directories, configurations).map { try RunClips($0, $1, in: cache) }
@@ -18,7 +18,7 @@ extension Comparison {
         var splits: [Split] = wanted.map { [Split(rawValue: $0.rawValue) ?? .validation] } ?? [.test, .validation]
         var runs: [Run] = []
         var chosen = Split.test
-        // A run that is named twice, or trained twice with one seed, says nothing of seeds.
+        // A run that is listed twice, or trained twice with one seed, adds no information about seeds.
         var seeds: [String: Int] = [:]
         let families = configurations.indices.map { index in
             let (family, seed) = (configurations[index].family(clips[index]), configurations[index].training.seed)
@@ -59,11 +59,11 @@ extension Comparison {
 }
 
 extension CacheFile {
-    /// The row of the run that a folder holds.
+    /// The row ID of the run in a directory.
     ///
-    /// - Throws: `SequenceError.unknownRun` if the cache has none of that name, or one that was trained on other clips.
-    public func run(of directory: RunDirectory, _ configuration: RunDirectory.Configuration) throws -> Int64 {
-        // Figures of the whole run are not those of one fold's model.
+    /// - Throws: `SequenceError.unknownRun` if the cache has no such run, or one that was trained on other clips.
+    package func run(of directory: RunDirectory, _ configuration: RunDirectory.Configuration) throws -> Int64 {
+        // The whole run's metrics do not apply to one fold's model.
         guard !configuration.isFoldModel, let run = try run(named: configuration.name) else {
             throw SequenceError.unknownRun(configuration.name, cache: path)
         }
@@ -79,8 +79,8 @@ extension CacheFile {
 }
 
 extension RunDirectory.Configuration {
-    /// The same for runs that differ in nothing but their seed: those that learn from the same clips, of which each seed draws
-    /// its own validation part if the data set has none, and are tested on the same clips.
+    /// Key that is equal for runs that differ only in their seed: they learn from the same clips, of which each seed
+    /// samples its own validation split if the data set has none, and are tested on the same clips.
     func family(_ clips: RunClips) -> String {
         var training = training
         (training.seed, training.checkpoint) = (0, 1)

@@ -2,25 +2,23 @@ import Datasets
 import FeatureCache
 import Foundation
 
-/// Runs beside each other on the same clips.
-public struct Comparison: Sendable, Encodable {
-    /// What a run said, as comparing needs it.
-    public struct Run: Sendable {
-        /// Name, head and figures.
-        public let summary: RunSummary
-        /// The same for runs that differ in nothing but their seed.
-        public let family: String
-        /// Whether the predictions are those of fold models on clips held out from them.
-        public var isHeldOut = false
-        /// Repeats whose predictions are averaged, if they are held out.
-        public var repeats = 1
-        /// Of one split, by the clip's digest or row.
-        public let predictions: [Int64: PredictionRecord]
+/// A comparison of runs on the same clips.
+package struct Comparison: Sendable, Encodable {
+    /// A run's predictions with what a comparison needs.
+    package struct Run: Sendable {
+        package let summary: RunSummary
+        /// Equal for runs that differ only in their seed.
+        package let family: String
+        /// Whether the predictions are out-of-fold.
+        package var isHeldOut = false
+        /// Repetitions whose out-of-fold predictions are averaged.
+        package var repeats = 1
+        /// Predictions of one split, by the clip's digest or row ID.
+        package let predictions: [Int64: PredictionRecord]
 
         var isDiverged: Bool { summary.state == RunState.diverged.rawValue }
 
-        /// A run's predictions; `family` is the same for runs that differ in nothing but their seed.
-        public init(
+        package init(
             summary: RunSummary, family: String, predictions: [Int64: PredictionRecord], isHeldOut: Bool = false,
             repeats: Int = 1
         ) {
@@ -31,77 +29,69 @@ public struct Comparison: Sendable, Encodable {
         }
     }
 
-    /// One run's figures.
-    public struct Entry: Sendable, Encodable {
-        /// Name, head, epochs, seconds.
-        public let run: RunSummary
-        /// Share of clips named rightly.
-        public let accuracy: Double
-        /// Of the accuracy, over sources.
-        public let interval: Statistics.Interval
-        /// Whether training diverged: the run is never taken for the best.
-        public let diverged: Bool
-        /// Models whose probabilities are averaged; more than one is an ensemble, which is better than a single model.
-        public let averagedRepeats: Int
+    package struct Entry: Sendable, Encodable {
+        package let run: RunSummary
+        package let accuracy: Double
+        /// 95 % interval of the accuracy, clustered by source.
+        package let interval: Statistics.Interval
+        /// Whether training diverged; such a run is never ranked as best.
+        package let diverged: Bool
+        /// Models whose probabilities are averaged; more than one is an ensemble, which is more accurate than a single
+        /// model.
+        package let averagedRepeats: Int
     }
 
-    /// Two runs on the same clips.
-    public struct Pair: Sendable, Encodable {
-        /// Names.
-        public let first, second: String
-        /// Clips that one alone names rightly.
-        public let onlyFirst, onlySecond: Int
-        /// Accuracy of the second less that of the first.
-        public let gain: Double
-        /// Of the gain, over sources.
-        public let interval: Statistics.Interval
-        /// McNemar's exact test.
-        public let probability: Double
+    /// A paired comparison of two runs.
+    package struct Pair: Sendable, Encodable {
+        package let first, second: String
+        /// Clips that only one of the runs classifies correctly.
+        package let onlyFirst, onlySecond: Int
+        /// Accuracy of the second run minus that of the first.
+        package let gain: Double
+        /// 95 % interval of the gain, clustered by source.
+        package let interval: Statistics.Interval
+        /// p-value of McNemar's exact test.
+        package let probability: Double
     }
 
-    /// How much better or worse the second of two runs names a class.
-    public struct ClassGain: Sendable, Encodable {
-        /// Class.
-        public let label: String
-        /// Clips of it.
-        public let clips: Int
-        /// Share named rightly by the first and by the best run.
-        public let first, best: Double
+    /// Difference in a class's recall between two runs.
+    package struct ClassGain: Sendable, Encodable {
+        package let label: String
+        package let clips: Int
+        /// Recall of the first and of the best run.
+        package let first, best: Double
     }
 
-    /// Runs that differ in nothing but their seed; those that diverged are left out.
-    public struct Family: Sendable, Encodable {
-        /// Their head.
-        public let model: String
-        /// Their names.
-        public let runs: [String]
-        /// Of their accuracies.
-        public let mean: Double
-        /// Of their accuracies; nil for a single run.
-        public let deviation: Double?
+    /// Runs that differ only in their seed, without diverged ones.
+    package struct Family: Sendable, Encodable {
+        package let model: String
+        package let runs: [String]
+        package let mean: Double
+        /// Standard deviation of their accuracies; nil for a single run.
+        package let deviation: Double?
     }
 
-    /// In the order given.
-    public let entries: [Entry]
-    /// Each run after the first beside the first, and the two best beside each other; of runs that differ in
-    /// their seed alone the first stands for all.
-    public let pairs: [Pair]
+    /// In the given order.
+    package let entries: [Entry]
+    /// Each later run against the first, and the two best against each other; runs that differ only in their seed are
+    /// represented by the first of them.
+    package let pairs: [Pair]
     /// Of the best run against the first, largest first.
-    public let classGains: [ClassGain]
-    /// Most accurate first; empty where no two runs differ in their seed alone.
-    public let families: [Family]
-    /// Clips that all runs predicted.
-    public let clips: Int
-    /// Clips that some run did not predict, or that were relabelled between runs, and which are left out.
-    public let leftOut: Int
-    /// What the clips are for the runs: `test`, `heldout`, `validation`, `train`, or `mixed`.
-    public internal(set) var role = "test"
+    package let classGains: [ClassGain]
+    /// Most accurate first; empty if no two runs differ only in their seed.
+    package let families: [Family]
+    /// Number of clips that all runs predicted.
+    package let clips: Int
+    /// Number of omitted clips: some run did not predict them, or they were relabelled between runs.
+    package let leftOut: Int
+    /// The role of the clips in the runs: `test`, `heldout`, `validation`, `train`, or `mixed`.
+    package internal(set) var role = "test"
 
     /// - `groups`: source of each clip that has one.
     /// - Precondition: at least one run.
-    public init(_ runs: [Run], groups: [Int64: String]) {
+    package init(_ runs: [Run], groups: [Int64: String]) {
         let common = runs.dropFirst().reduce(Set(runs[0].predictions.keys)) { $0.intersection($1.predictions.keys) }
-        // Clips that were relabelled between two runs have no truth in common.
+        // Clips that were relabelled between two runs have no common ground truth.
         let videos = common.filter { video in Set(runs.map { $0.predictions[video]?.label }).count == 1 }.sorted()
         clips = videos.count
         leftOut = Set(runs.flatMap(\.predictions.keys)).count - videos.count
@@ -128,7 +118,7 @@ public struct Comparison: Sendable, Encodable {
         var seen: Set<String> = []
         var shown = runs.indices.filter { seen.insert(runs[$0].family).inserted }
         if shown.count == 1 { shown = Array(runs.indices) }
-        // A stable order: of equals the first stands first.
+        // The sort is stable: equal runs keep their order.
         let ranked = shown.sorted { first, second in
             let (one, other) = (runs[first].isDiverged, runs[second].isDiverged)
             return one == other ? (-accuracies[first], first) < (-accuracies[second], second) : other
@@ -140,7 +130,7 @@ public struct Comparison: Sendable, Encodable {
         families = Self.families(runs, accuracies)
     }
 
-    /// The group of each clip as a number; a clip without a source is a group of its own.
+    /// The group of each clip as an index; a clip without a source is a group of its own.
     private static func places(_ videos: [Int64], _ groups: [Int64: String]) -> [Int] {
         var numbers: [String: Int] = [:]
         return videos.map { video in
@@ -151,10 +141,10 @@ public struct Comparison: Sendable, Encodable {
         }
     }
 
-    /// 95 % interval of the share of clips named rightly, in which clips of one source count together.
+    /// 95 % interval of the accuracy, clustered by source.
     ///
     /// - `groups`: source of each clip that has one.
-    public static func interval(_ predictions: [PredictionRecord], groups: [Int64: String]) -> Statistics.Interval {
+    package static func interval(_ predictions: [PredictionRecord], groups: [Int64: String]) -> Statistics.Interval {
         ClusteredShare(
             predictions.map { $0.label == $0.predicted }, places: places(predictions.map(\.videoID), groups)
         ).interval

@@ -1,77 +1,70 @@
 import Datasets
 import FeatureCache
 
-/// How a head trained on clips does on a stream in which one action follows the other: cached clips of different classes
-/// joined to long sequences, with a window slid over them. Decodes nothing.
-public struct ContinuousEvaluation: Sendable, Encodable {
-    /// What is joined.
-    public struct Options: Sendable, Encodable {
-        /// Long sequences.
-        public var sequences = 100
-        /// Clips in each; neighbours are of different classes.
-        public var clips = 16
-        /// Frames in the window; nil takes the longest that the head was trained on.
-        public var window: Int?
-        /// Of the choice of clips.
-        public var seed = 42
+/// Evaluates a head on continuous streams: cached clips of different classes are concatenated to long sequences, over
+/// which a window slides. Decodes nothing.
+package struct ContinuousEvaluation: Sendable, Encodable {
+    package struct Options: Sendable, Encodable {
+        package var sequences = 100
+        /// Clips per sequence; consecutive clips have different classes.
+        package var clips = 16
+        /// Frames per window; nil uses the longest sequence of the training set.
+        package var window: Int?
+        /// Seed of the choice of clips.
+        package var seed = 42
 
-        /// The defaults.
-        public init() {}
+        package init() {}
     }
 
-    /// Windows that begin with so many frames of one action, before another begins.
-    public struct Share: Sendable, Encodable {
-        /// From 1 to all of the window.
-        public let frames: Int
-        /// How many windows, and how many of them named rightly.
-        public let windows, correct: Int
-        /// Share of right ones.
-        public var accuracy: Double { Double(correct) / Double(windows) }
+    /// Windows that begin with `frames` frames of one action before the next one begins.
+    package struct Share: Sendable, Encodable {
+        /// From 1 to the window's length.
+        package let frames: Int
+        /// Number of windows, and of correctly classified ones.
+        package let windows, correct: Int
+        package var accuracy: Double { Double(correct) / Double(windows) }
     }
 
-    /// A long sequence, frame by frame.
-    public struct Strip: Sendable, Encodable {
-        /// Places among the labels.
-        public let truth, predicted: [Int]
+    /// One concatenated sequence, frame by frame.
+    package struct Strip: Sendable, Encodable {
+        package let truth, predicted: [Int]
     }
 
-    /// Classes.
-    public let labels: [String]
-    /// Frames in the window.
-    public let window: Int
-    /// All windows, and those whose prediction is the action of most of their frames.
-    public let windows, correct: Int
-    /// By how many of a window's frames come from its first action; only what there is.
-    public let byFirstAction: [Share]
+    package let labels: [String]
+    package let window: Int
+    /// Number of windows, and of those whose prediction is the action of most of their frames.
+    package let windows, correct: Int
+    /// By the number of frames that belong to a window's first action; only numbers that occur.
+    package let byFirstAction: [Share]
     /// The first few sequences.
-    public let strips: [Strip]
+    package let strips: [Strip]
 
-    /// Share of windows named rightly.
-    public var accuracy: Double { Double(correct) / Double(max(1, windows)) }
+    /// Window accuracy.
+    package var accuracy: Double { Double(correct) / Double(max(1, windows)) }
 
     enum CodingKeys: String, CodingKey {
         case labels, window, windows, correct, strips
         case byFirstAction = "by_first_action"
     }
 
-    /// How many strips are kept.
+    /// Number of sequences that are kept.
     fileprivate static let shown = 4
 
-    /// A head, and clips that it was not trained on, as places among the examples.
-    public typealias Part = (head: Head, indices: [Int])
+    /// A head and indices of clips that it was not trained on.
+    package typealias Part = (head: Head, indices: [Int])
 
-    /// One head on all clips.
+    /// Evaluates one head on all clips.
     ///
-    /// - `indices`: the clips to join, among `features.examples`.
-    /// - Throws: `SequenceError.cannotJoin` if fewer than two classes are there, `CacheError` if rows are streamed.
-    public init(_ head: Head, _ features: FeatureSet, _ indices: [Int], _ options: Options = Options()) throws {
+    /// - `indices`: the clips to concatenate, indices into `features.examples`.
+    /// - Throws: `SequenceError.cannotJoin` if there are fewer than two classes, `CacheError` if rows are streamed.
+    package init(_ head: Head, _ features: FeatureSet, _ indices: [Int], _ options: Options = Options()) throws {
         try self.init([(head, indices)], features, options)
     }
 
-    /// Several heads of the same classes, each on its own clips: the sequences are shared out among them.
+    /// Evaluates several heads of the same classes, each on its own clips; the sequences are divided among them.
     ///
     /// - Throws: `SequenceError.cannotJoin` if no part has two classes, `CacheError` if rows are streamed.
-    public init(_ parts: [Part], _ features: FeatureSet, _ options: Options = Options()) throws {
+    package init(_ parts: [Part], _ features: FeatureSet, _ options: Options = Options()) throws {
         let usable = parts.compactMap { Joining($0, features, options) }
         guard let first = usable.first else {
             throw SequenceError.cannotJoin(
@@ -90,7 +83,7 @@ public struct ContinuousEvaluation: Sendable, Encodable {
         }
     }
 
-    /// What is counted on the way.
+    /// Accumulated counts.
     private struct Counts {
         var all = (windows: 0, correct: 0)
         var byFirst: [(windows: Int, correct: Int)]
@@ -99,7 +92,7 @@ public struct ContinuousEvaluation: Sendable, Encodable {
         init(window: Int) { byFirst = Array(repeating: (0, 0), count: window + 1) }
     }
 
-    /// One head and the clips that are joined for it.
+    /// A head and the clips that are concatenated for it.
     private struct Joining {
         let head: Head
         let window: Int
@@ -145,7 +138,7 @@ public struct ContinuousEvaluation: Sendable, Encodable {
             }
         }
 
-        /// One long sequence: the class of each frame, and what the head says of each window.
+        /// Creates one sequence: the class of each frame, and the head's prediction for each window.
         private func joined(
             _ features: FeatureSet, _ generator: inout SplitMix64
         ) throws -> (truth: [Int], sliding: SlidingWindow) {
@@ -166,7 +159,7 @@ public struct ContinuousEvaluation: Sendable, Encodable {
         }
     }
 
-    /// The most frequent label; of equals the one that comes first.
+    /// The most frequent label; the first one in case of a tie.
     static func majority(_ labels: ArraySlice<Int>) -> Int? {
         var counts: [Int: Int] = [:]
         for label in labels { counts[label, default: 0] += 1 }

@@ -3,29 +3,28 @@ import FeatureCache
 import Foundation
 import NeuralNetwork
 
-/// Cross-validation on cached features: every clip that is not in the test part is predicted by models that never saw
-/// it nor another clip of its source.
-public struct CrossValidation: Sendable {
-    /// How each model is trained. Its `validation` share of the training folds decides which epoch is kept, so that
-    /// what is held out is never chosen by.
-    public let training: TrainingConfiguration
+/// Group-aware cross-validation on cached features: every clip outside the test set is predicted by models that were
+/// trained on no clip of its source.
+package struct CrossValidation: Sendable {
+    /// The configuration of each model. Its `validation` share of the training folds is used for model selection, never
+    /// the held-out fold.
+    package let training: TrainingConfiguration
     /// At least 2.
-    public let folds: Int
-    /// Times that all is cut anew, at least 1.
-    public let repeats: Int
-    /// Clips with their features; the given validation part is cut up like train.
-    public let features: FeatureSet
-    /// What the head reads.
-    public let input: HeadConfiguration.Input
-    /// Indices of the clips that are cut into folds.
-    public let pool: [Int]
-    /// Indices of the clips of the test part.
-    public let test: [Int]
-    /// For each repeat, the fold of each clip of the pool.
-    public let assignments: [[Int]]
+    package let folds: Int
+    /// Number of repetitions with other folds, at least 1.
+    package let repeats: Int
+    /// Clips with their features; a given validation set is divided into folds like the training set.
+    package let features: FeatureSet
+    package let input: HeadConfiguration.Input
+    /// Indices of the clips that are divided into folds.
+    package let pool: [Int]
+    /// Indices of the test clips.
+    package let test: [Int]
+    /// For each repetition, the fold of each clip of the pool.
+    package let assignments: [[Int]]
 
-    /// - Throws: `FoldError`; `SequenceError.noTraining` where there is nothing to cut.
-    public init(
+    /// - Throws: `FoldError`; `SequenceError.noTraining` if there are no clips to divide.
+    package init(
         _ training: TrainingConfiguration, folds: Int, repeats: Int, features: FeatureSet,
         input: HeadConfiguration.Input
     ) throws {
@@ -50,37 +49,37 @@ public struct CrossValidation: Sendable {
         }
     }
 
-    /// Models that are trained: folds times repeats.
-    public var count: Int { folds * repeats }
+    /// Number of models: folds times repetitions.
+    package var count: Int { folds * repeats }
 
-    /// One of the models, and what it says of the clips that were held out.
-    public struct Fit: Sendable {
+    /// One model with its out-of-fold predictions.
+    package struct Fit: Sendable {
         /// From 0.
-        public let index: Int
+        package let index: Int
         /// The weights of the best epoch.
-        public let head: Head
+        package let head: Head
         /// From 1.
-        public let bestEpoch: Int
-        /// Of the part of the training folds that decided the epoch; nil without one.
-        public let inner: Metrics?
-        /// Clips that it was trained on.
-        public let trained: Int
-        /// What it says of the clips that were held out.
-        public let heldOut: Evaluation
-        /// Its clips; those held out are `test`.
-        public let partition: Partition
+        package let bestEpoch: Int
+        /// On the part of the training folds used for model selection; nil without one.
+        package let inner: Metrics?
+        /// Number of training clips.
+        package let trained: Int
+        /// Evaluation on the held-out fold.
+        package let heldOut: Evaluation
+        /// Its clips; the held-out fold is `test`.
+        package let partition: Partition
         /// Whether its loss or a score became infinite or NaN; the weights are those from before.
-        public let isDiverged: Bool
+        package let isDiverged: Bool
     }
 
-    /// Trains one model; nil where it was stopped.
+    /// Trains one model; nil if cancelled.
     ///
-    /// - `index`: below `count`; all folds of a repeat, then those of the next.
-    /// - `share`: of the training folds that is used, in whole sources; 1 uses all.
-    /// - `training`: in place of `training`; nil takes that.
-    /// - Throws: `SequenceError`, also `.diverged` if no epoch gave finite scores of all its clips, `CacheError`; `FoldError.lost` if
-    ///   nothing is left of a class to train on.
-    public func fit(
+    /// - `index`: below `count`; all folds of a repetition, then those of the next.
+    /// - `share`: fraction of the training folds to use, sampled by source; 1 uses all.
+    /// - `training`: overrides `training`.
+    /// - Throws: `SequenceError`, also `.diverged` if no epoch gave finite scores of all its clips, `CacheError`;
+    ///   `FoldError.lost` if no training clip of a class is left.
+    package func fit(
         _ index: Int, share: Double = 1, training other: TrainingConfiguration? = nil, threads: Int = 1,
         isCancelled: @escaping () -> Bool = { false }
     ) throws -> Fit? {
@@ -92,17 +91,17 @@ public struct CrossValidation: Sendable {
         let held = zip(pool, assignment).filter { $1 == fold }.map(\.0)
         if share < 1 { own = part(of: own, share: share, seed: SplitMix64.hash("share", seed: configuration.bits(0))) }
         var validation = Set(chosen(own, share: configuration.validation, seed: configuration.bits(0)))
-        // Of a small share, every class is trained on before any clip is set aside.
+        // With a small share, every class keeps training clips before any clip is used for validation.
         if share < 1 { validation.subtract(wholeClasses(of: own, in: validation)) }
         if validation.isEmpty, configuration.validation > 0,
             configuration.earlyStopping?.monitor.wantsValidation == true
         {
-            // Too few clips to set one aside: all epochs are trained.
+            // Without a validation set, all epochs are trained.
             configuration.earlyStopping = nil
         }
         let partition = Partition(
             train: own.filter { !validation.contains($0) }, validation: own.filter(validation.contains), test: held)
-        // All models must know the same classes: their probabilities are put beside each other.
+        // All models must have the same classes, because their probabilities are combined.
         let known = Set(partition.train.map { features.examples[$0].label })
         let lost = Set(pool.map { features.examples[$0].label }).subtracting(known)
         guard lost.isEmpty else { throw FoldError.lost(labels: lost.sorted()) }
@@ -124,13 +123,13 @@ public struct CrossValidation: Sendable {
             heldOut: heldOut, partition: partition, isDiverged: result.ending == .diverged)
     }
 
-    /// Clips of the classes whose clips are all in `chosen`.
+    /// Clips of classes whose clips are all in `chosen`.
     private func wholeClasses(of indices: [Int], in chosen: Set<Int>) -> [Int] {
         let kept = Set(indices.filter { !chosen.contains($0) }.map { features.examples[$0].label })
         return chosen.filter { !kept.contains(features.examples[$0].label) }
     }
 
-    /// A share of clips in which every class has at least one source.
+    /// Samples a fraction of clips in which every class has at least one source.
     private func part(of indices: [Int], share: Double, seed: UInt64) -> [Int] {
         var chosen = Set(chosen(indices, share: share, seed: seed))
         let present = Set(chosen.map { features.examples[$0].label })
@@ -148,7 +147,7 @@ public struct CrossValidation: Sendable {
         return indices.filter(chosen.contains)
     }
 
-    /// A share of clips, stratified, in whole sources.
+    /// Samples a fraction of clips, stratified by class and grouped by source.
     private func chosen(_ indices: [Int], share: Double, seed: UInt64) -> [Int] {
         let examples = indices.map { features.examples[$0] }
         let isChosen = ValidationSplit.choose(
@@ -158,6 +157,6 @@ public struct CrossValidation: Sendable {
 }
 
 extension TrainingConfiguration {
-    /// The seed of a repeat; that of the first is the seed itself.
+    /// The seed of a repetition; the first one uses the seed itself.
     fileprivate func bits(_ number: Int) -> UInt64 { UInt64(bitPattern: Int64(seed &+ number)) }
 }

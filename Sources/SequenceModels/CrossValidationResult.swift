@@ -1,46 +1,44 @@
 import FeatureCache
 import NeuralNetwork
 
-/// What the models of a cross-validation say together.
-public struct CrossValidationResult: Sendable {
-    /// What `config.json` keeps of it.
-    public struct Summary: Codable, Sendable, Equatable {
-        /// Parts of each cut.
-        public let folds: Int
-        /// Cuts.
-        public let repeats: Int
-        /// Share of the held-out clips that were named rightly, by repeat and fold.
-        public let accuracies: [[Double]]
-        /// Share of the clips that are classified correctly by the average over the repeats of their held-out probabilities; nil in
-        /// runs of versions before 1.1. With one repeat nothing is averaged.
-        public var averagedAccuracy: Double?
-        /// Models whose loss or scores became infinite or NaN after their best epoch; nil in runs of versions before 1.1.
-        public var diverged: Int?
-        /// Median of the models' best epochs: how long the model that is kept was trained.
-        public let epochs: Int
+/// The combined results of a cross-validation's models.
+package struct CrossValidationResult: Sendable {
+    /// The summary in `config.json`.
+    package struct Summary: Codable, Sendable, Equatable {
+        package let folds: Int
+        package let repeats: Int
+        /// Accuracy on the held-out clips, by repetition and fold.
+        package let accuracies: [[Double]]
+        /// Accuracy of the out-of-fold probabilities averaged over repetitions; nil in runs of versions before 1.1.
+        /// With one repetition nothing is averaged.
+        package var averagedAccuracy: Double?
+        /// Number of models whose loss or scores became infinite or NaN after their best epoch; nil in runs of versions
+        /// before 1.1.
+        package var diverged: Int?
+        /// Median of the models' best epochs, for which the final model is trained.
+        package let epochs: Int
     }
 
-    /// Cuts, accuracies and epochs.
-    public let summary: Summary
+    package let summary: Summary
     /// In the order of the heads' outputs.
-    public let labels: [String]
-    /// Of every clip that is not in the test part, its probabilities averaged over the repeats; split `validation`.
-    public let predictions: [PredictionRecord]
-    /// Over `predictions`.
-    public let metrics: Metrics
-    /// 95 %, of the accuracy over `predictions`; clips of one source count together.
-    public let interval: Statistics.Interval
-    /// What each model says of the clips that were held out.
-    public let records: [FoldRecord]
-    /// All repeats' folds, one model each.
-    public let heads: [Head]
+    package let labels: [String]
+    /// Out-of-fold predictions of every clip outside the test set, averaged over the repetitions; split `validation`.
+    package let predictions: [PredictionRecord]
+    /// Of `predictions`.
+    package let metrics: Metrics
+    /// 95 % interval of the accuracy of `predictions`, clustered by source.
+    package let interval: Statistics.Interval
+    /// The out-of-fold predictions of each model.
+    package let records: [FoldRecord]
+    /// One model per repetition and fold.
+    package let heads: [Head]
     /// The clips of each model.
     let members: [[MembershipRecord]]
-    /// What single models say of the clips that were held out from them: as many for each clip as there are repeats.
-    public let singlePredictions: [PredictionRecord]
+    /// The out-of-fold predictions of single models: one per clip and repetition.
+    package let singlePredictions: [PredictionRecord]
 
     /// - `fits`: all of them, in order.
-    public init(_ fits: [CrossValidation.Fit], of validation: CrossValidation) {
+    package init(_ fits: [CrossValidation.Fit], of validation: CrossValidation) {
         let folds = validation.folds
         labels = fits[0].head.labels
         let accuracies = (0..<validation.repeats).map { number in
@@ -92,8 +90,8 @@ public struct CrossValidationResult: Sendable {
 }
 
 extension CrossValidationResult.Summary {
-    /// Over all folds of all repeats.
-    public var accuracy: (mean: Double, deviation: Double?) {
+    /// Mean and standard deviation over all folds of all repetitions.
+    package var accuracy: (mean: Double, deviation: Double?) {
         Statistics.meanAndDeviation(accuracies.flatMap { $0 })
     }
 }

@@ -3,20 +3,20 @@ import FeatureCache
 import NeuralNetwork
 import Training
 
-/// A head applied to cached examples.
-public struct Evaluation: Sendable {
-    /// Over all examples; nil if there are none.
-    public let metrics: Metrics?
-    /// One for each example; without a class if the head gives NaN or infinity.
-    public let predictions: [PredictionRecord]
+/// The result of a head on cached examples.
+package struct Evaluation: Sendable {
+    /// Nil if there are no examples.
+    package let metrics: Metrics?
+    /// One per example; without a class if the head returns NaN or infinity.
+    package let predictions: [PredictionRecord]
 
-    /// Examples for which the head gives NaN or infinity.
-    public var unscored: Int { metrics?.unscored.reduce(0, +) ?? 0 }
+    /// Number of examples for which the head returns NaN or infinity.
+    package var unscored: Int { metrics?.unscored.reduce(0, +) ?? 0 }
 
-    /// Applies the head to the chosen examples.
+    /// Applies the head to the selected examples.
     ///
     /// - Throws: `CacheError`, if rows are streamed.
-    public init(
+    package init(
         _ head: Head, _ features: FeatureSet, _ indices: [Int], split: Split, averagingViews: Bool = false
     ) throws {
         let logits = try head.logits(features, indices, averagingViews: averagingViews)

@@ -3,23 +3,20 @@ import Foundation
 import NeuralNetwork
 import Training
 
-/// A head with its parameters and everything needed to apply it: labels in order, feature scaling.
-public struct Head: Sendable {
-    /// Its architecture.
-    public let configuration: HeadConfiguration
+/// A trained head with its labels and feature standardisation.
+package struct Head: Sendable {
+    package let configuration: HeadConfiguration
     /// Classes in the order of the outputs.
-    public let labels: [String]
-    /// What it reads.
-    public let input: HeadConfiguration.Input
-    /// What training changes.
-    public var parameters: ParameterVector
-    /// Scaling of the features; nil leaves them as they are.
-    public let standardization: Standardization?
+    package let labels: [String]
+    package let input: HeadConfiguration.Input
+    package var parameters: ParameterVector
+    /// Nil leaves features unchanged.
+    package let standardization: Standardization?
     var plan: TrainingPlan
 
     /// - `source`: of the parameters.
-    /// - Throws: `WeightsError` where the source does not fit.
-    public init(
+    /// - Throws: `WeightsError` if the source's tensors do not match.
+    package init(
         _ configuration: HeadConfiguration, labels: [String], input: HeadConfiguration.Input,
         standardization: Standardization?, from source: any ParameterSource
     ) throws {
@@ -31,9 +28,10 @@ public struct Head: Sendable {
         parameters = try ParameterVector(plan.graph, from: source)
     }
 
-    /// Packs the chosen rows, scaled.
+    /// Packs the standardised rows of the spans.
     ///
-    /// - Throws: `CacheError`, where rows are streamed; `SequenceError.otherFeatures`, `.tooLong` if the head cannot read them.
+    /// - Throws: `CacheError`, if rows are streamed; `SequenceError.otherFeatures`, `.tooLong` if the head cannot read
+    ///   them.
     func batch(_ features: FeatureSet, _ spans: [FeatureSet.Span]) throws -> PackedSequences {
         guard features.featureSize == input.featureSize else {
             throw SequenceError.otherFeatures(size: features.featureSize, head: input.featureSize)
@@ -48,15 +46,13 @@ public struct Head: Sendable {
             scaling: standardization.map { ($0.mean, $0.scale) }, parallel: plan.parallel)
     }
 
-    /// Sequences that are computed at a time when nothing is learned: at most 256, and no more than 64 MB of
-    /// features, for maps are large.
+    /// Sequences per inference batch: at most 256, and at most 64 MB of features, because maps are large.
     private var batchSize: Int { max(1, min(256, (16 << 20) / (input.featureSize * min(input.maximumLength, 64)))) }
 
-    /// Class scores `[span, class]`. Those of the frame head are logarithms of the mean of its frames'
-    /// probabilities.
+    /// Class scores `[span, class]`. Those of the frame head are the logarithms of its mean frame probabilities.
     ///
-    /// - Throws: `CacheError`, where rows are streamed.
-    public func logits(_ features: FeatureSet, spans: [FeatureSet.Span]) throws -> Tensor {
+    /// - Throws: `CacheError`, if rows are streamed.
+    package func logits(_ features: FeatureSet, spans: [FeatureSet.Span]) throws -> Tensor {
         try flushingDenormals {
             var values: [Float] = []
             for start in stride(from: 0, to: spans.count, by: batchSize) {
@@ -73,11 +69,11 @@ public struct Head: Sendable {
         }
     }
 
-    /// Class scores `[example, class]` of the chosen examples: of the plain view, or the logarithm of the mean
-    /// of all views' probabilities.
+    /// Class scores `[example, class]` of the selected examples: of the unaugmented view, or the logarithm of the mean
+    /// probabilities of all views.
     ///
-    /// - Throws: `CacheError`, where rows are streamed.
-    public func logits(_ features: FeatureSet, _ indices: [Int], averagingViews: Bool = false) throws -> Tensor {
+    /// - Throws: `CacheError`, if rows are streamed.
+    package func logits(_ features: FeatureSet, _ indices: [Int], averagingViews: Bool = false) throws -> Tensor {
         let examples = indices.map { features.examples[$0] }
         guard averagingViews else { return try logits(features, spans: examples.map { $0.views[0] }) }
         let all = try logits(features, spans: examples.flatMap(\.views))
@@ -85,7 +81,7 @@ public struct Head: Sendable {
         return Tensor(shape: [indices.count, labels.count], values: means)
     }
 
-    /// Logarithm of the mean of each run of `lengths` rows.
+    /// Logarithm of the mean of each group of consecutive rows, with `lengths` rows per group.
     private static func logMean(_ probabilities: Tensor, lengths: [Int]) -> [Float] {
         let size = probabilities.shape[1]
         var result: [Float] = []
@@ -103,25 +99,25 @@ public struct Head: Sendable {
     /// Class probabilities of one sequence `[length, feature]`.
     ///
     /// - Throws: `SequenceError.noProbabilities`.
-    public func probabilities(of rows: [Float]) throws -> [Float] {
+    package func probabilities(of rows: [Float]) throws -> [Float] {
         let features = FeatureSet(examples: [], featureSize: input.featureSize, rows: rows)
         let span = FeatureSet.Span(videoID: 0, firstRow: 0, length: rows.count / input.featureSize)
         return try Self.probabilities(logits(features, spans: [span])).values
     }
 
-    /// softmax of `[row, class]`.
+    /// Softmax of `[row, class]`.
     ///
-    /// - Throws: `SequenceError.noProbabilities` where weights or features are so large that nothing comes of them.
+    /// - Throws: `SequenceError.noProbabilities` if weights or features are so large that the result is not finite.
     static func probabilities(_ logits: Tensor) throws -> Tensor {
         let probabilities = flushingDenormals { softmax(logits) }
         guard probabilities.values.areFinite else { throw SequenceError.noProbabilities }
         return probabilities
     }
 
-    /// The weight that the attention head gives each frame of a sequence `[length, feature]`; nil for other heads.
+    /// The attention weight of each frame of a sequence `[length, feature]`; nil for heads without attention pooling.
     ///
     /// - Throws: `SequenceError`, as `logits`.
-    public func attention(of rows: [Float]) throws -> [Float]? {
+    package func attention(of rows: [Float]) throws -> [Float]? {
         guard configuration.kind == .attention, rows.count >= input.featureSize else { return nil }
         let features = FeatureSet(examples: [], featureSize: input.featureSize, rows: rows)
         let span = FeatureSet.Span(videoID: 0, firstRow: 0, length: rows.count / input.featureSize)
@@ -129,14 +125,14 @@ public struct Head: Sendable {
         return flushingDenormals { plan.forward(packed, parameters).attention?[0] }
     }
 
-    /// How much each number of a sequence counts for a class score: the gradient of the score in the features, before
-    /// they are scaled. Where the head is linear in the features these are its own weights, shared out over the frames.
+    /// The gradient of a class score with respect to a sequence's unstandardised features. If the head is linear in the
+    /// features, these are its weights divided among the frames.
     ///
     /// - Parameters:
     ///   - rows: `[length, feature]`.
-    ///   - label: place among `labels`.
+    ///   - label: index into `labels`.
     /// - Returns: `[length, feature]`; for the frame head, of each frame's own score.
-    public func relevance(of rows: [Float], label: Int) -> [Float] {
+    package func relevance(of rows: [Float], label: Int) -> [Float] {
         let size = input.featureSize
         let count = rows.count / size
         let isFramewise = configuration.kind == .frame

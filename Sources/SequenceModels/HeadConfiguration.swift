@@ -1,35 +1,38 @@
 import Files
 import NeuralNetwork
 
-/// The `sequence.model` part of a pipeline: what turns a sequence of features into class scores.
-public struct HeadConfiguration: Sendable, Equatable, Codable {
-    /// The heads there are.
-    public enum Kind: String, Sendable, CaseIterable, Codable {
+/// The `sequence.model` section of a pipeline: the head that turns a sequence of features into class scores.
+package struct HeadConfiguration: Sendable, Equatable, Codable {
+    package enum Kind: String, Sendable, CaseIterable, Codable {
         case frame, average, max, gru, bigru, lstm, bilstm, convlstm, attention, transformer
         case zeroShot = "zero_shot"
         case linearProbe = "linear_probe"
 
-        /// What it does, in a line.
-        public var summary: String {
+        /// One-line description.
+        package var summary: String {
             switch self {
-            case .frame: "linear, trained on single frames; a video gets the mean of its frames' probabilities"
-            case .average: "mean over the frames, then linear"
-            case .max: "largest value over the frames, then linear"
-            case .gru: "gated recurrent units (Cho et al. 2014), the state after the last frame, then linear"
-            case .bigru: "the same in both directions"
-            case .lstm: "long short-term memory (Hochreiter and Schmidhuber 1997), the last state, then linear"
-            case .bilstm: "the same in both directions"
-            case .convlstm: "an LSTM whose products are 3×3 convolutions (Shi et al. 2015), mean over the map, linear"
-            case .attention: "mean over the frames weighted by a learned score (Lin et al. 2017), then linear"
-            case .transformer: "encoder with learned positions (Vaswani et al. 2017), mean over the frames, linear"
+            case .frame: "linear layer trained on single frames; a video's probabilities are the mean over its frames"
+            case .average: "mean over the frames, then a linear layer"
+            case .max: "maximum over the frames, then a linear layer"
+            case .gru: "gated recurrent units (Cho et al. 2014), last hidden state, then a linear layer"
+            case .bigru: "bidirectional"
+            case .lstm:
+                "long short-term memory (Hochreiter and Schmidhuber 1997), last hidden state, then a linear layer"
+            case .bilstm: "bidirectional"
+            case .convlstm: "LSTM with 3×3 convolutions (Shi et al. 2015), mean over the map, then a linear layer"
+            case .attention:
+                "attention pooling over the frames with a learned score (Lin et al. 2017), then a linear layer"
+            case .transformer:
+                "transformer encoder with learned positions (Vaswani et al. 2017), mean over the frames, then a linear layer"
             case .zeroShot:
-                "mean direction of the frames beside what CLIP or SigLIP makes of the classes' names; untrained"
-            case .linearProbe: "the same, trained from there on (Radford et al. 2021)"
+                "cosine of the mean frame embedding to CLIP or SigLIP text embeddings of the class names; untrained"
+            case .linearProbe:
+                "linear layer initialised with the weights of zero_shot, then trained (Radford et al. 2021)"
             }
         }
 
-        /// Keys of `sequence.model` that mean something to it.
-        public var options: [String] {
+        /// Keys of `sequence.model` that apply to this kind.
+        package var options: [String] {
             switch self {
             case .frame, .average, .max: ["projection", "dropout", "dense"]
             case .gru, .bigru, .lstm, .bilstm: ["hidden", "layers", "projection", "dropout", "dense"]
@@ -40,42 +43,41 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
             }
         }
 
-        /// Whether it reads maps (`tap: spatial`) and not vectors.
-        public var readsMaps: Bool { self == .convlstm }
+        /// Whether it reads feature maps (`tap: spatial`) instead of vectors.
+        package var readsMaps: Bool { self == .convlstm }
 
-        /// Whether it begins with the classes' names.
-        public var readsTexts: Bool { self == .zeroShot || self == .linearProbe }
+        /// Whether its initial weights are embeddings of the class names.
+        package var readsTexts: Bool { self == .zeroShot || self == .linearProbe }
 
         var isRecurrent: Bool { [.gru, .bigru, .lstm, .bilstm].contains(self) }
     }
 
-    /// Which head.
-    public var kind: Kind
-    /// Hidden size of each recurrent layer; width of each encoder layer, all the same; channels of the
-    /// convolutional LSTM; size of the layer that scores frames for attention.
-    public var hidden: [Int]
-    /// Linear layer in front of everything, without activation.
-    public var projection: Int?
-    /// Applied in front of the dense layer while training, and inside encoder layers; from 0 to below 1.
-    public var dropout: Double
-    /// Linear layer with ReLU in front of the class scores.
-    public var dense: Int?
-    /// Attention heads of a transformer; nil for 4.
-    public var heads: Int?
-    /// Hidden size between a transformer's two linear layers; nil for four times its width.
-    public var feedForward: Int?
+    package var kind: Kind
+    /// Hidden size of each recurrent layer; width of each encoder layer, all equal; channels of the convolutional LSTM;
+    /// size of the layer that computes attention scores.
+    package var hidden: [Int]
+    /// Output size of a linear layer before all other layers, without activation.
+    package var projection: Int?
+    /// Dropout rate before the dense layer and inside encoder layers; from 0 to below 1.
+    package var dropout: Double
+    /// Size of a linear layer with ReLU before the class scores.
+    package var dense: Int?
+    /// Attention heads of a transformer; nil is 4.
+    package var heads: Int?
+    /// Hidden size of a transformer's MLP; nil is four times its width.
+    package var feedForward: Int?
 
-    /// What is meant by a class, where its name does not say it; for heads that begin with names.
-    public var prompts: [String: [String]]?
-    /// Sentences whose `{}` a name or prompt takes; nil for `a photo of {}.` around names, and prompts as they are.
-    public var templates: [String]?
-    /// The weight file that holds the text tower; nil for the recipe's own.
-    public var text: String?
-    /// The vocabulary published with it; nil for what lies beside it.
-    public var vocabulary: String?
+    /// Text prompts of classes, for heads that start from class names.
+    package var prompts: [String: [String]]?
+    /// Templates whose `{}` is replaced with a name or prompt; nil is `a photo of {}.` for names, and prompts
+    /// unchanged.
+    package var templates: [String]?
+    /// The weight file with the text tower; nil for the recipe's own.
+    package var text: String?
+    /// The vocabulary file; nil for the one beside the weight file.
+    package var vocabulary: String?
 
-    /// What is left out has the default of a pipeline file.
-    public init(
+    package init(
         kind: Kind, hidden: [Int] = [64], projection: Int? = nil, dropout: Double = 0, dense: Int? = nil,
         heads: Int? = nil, feedForward: Int? = nil
     ) {
@@ -88,27 +90,26 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
         self.feedForward = feedForward
     }
 
-    /// What a head reads: features of one shape, in sequences up to a length.
-    public struct Input: Sendable, Equatable, Codable {
+    /// A head's input: features of one shape, in sequences up to a maximum length.
+    package struct Input: Sendable, Equatable, Codable {
         /// `[D]`, or `[height, width, channels]`.
-        public var shape: [Int]
-        /// Frames in the longest sequence.
-        public var maximumLength: Int
+        package var shape: [Int]
+        /// Frames of the longest sequence.
+        package var maximumLength: Int
 
-        /// All parts, as they are.
-        public init(shape: [Int], maximumLength: Int) {
+        package init(shape: [Int], maximumLength: Int) {
             self.shape = shape
             self.maximumLength = maximumLength
         }
 
-        /// Values in one frame's features.
-        public var featureSize: Int { shape.reduce(1, *) }
+        /// Elements of one frame's features.
+        package var featureSize: Int { shape.reduce(1, *) }
 
-        /// The most frames in a sequence, and the largest dimension of features.
+        /// Maximum frames of a sequence, and maximum feature dimension.
         private static let largest = 1 << 24
 
-        /// - Parameter key: where it stands.
-        /// - Throws: `InvalidValue` if no features are like this, or the head cannot read them.
+        /// - Parameter key: prefix of the key in error messages.
+        /// - Throws: `InvalidValue` if no features have this shape, or the head cannot read them.
         func validate(_ key: String, for model: HeadConfiguration) throws(InvalidValue) {
             try InvalidValue.check(maximumLength, key + ".maximumLength", in: 1...Self.largest)
             let rank = model.kind.readsMaps ? 3 : 1
@@ -120,12 +121,12 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
                 try InvalidValue.check(size, key + ".shape.\(axis)", in: 1...Self.largest)
             }
             guard shape.checkedProduct(atMost: 1 << 32) != nil else {
-                throw InvalidValue(key + ".shape", "is \(shape), more values than features have")
+                throw InvalidValue(key + ".shape", "is \(shape), which exceeds the limit of feature sizes")
             }
         }
     }
 
-    /// What the numbers of a head may be.
+    /// Valid values of a head's options.
     package enum Ranges {
         /// Of `hidden`, `projection`, `dense` and `feedForward`.
         package static let sizes = 1...65_536
@@ -134,8 +135,8 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
         package static let dropout = NumberRange.share
     }
 
-    /// - Parameter key: where it stands.
-    /// - Throws: `InvalidValue` if a value is one that no pipeline can state.
+    /// - Parameter key: prefix of the key in error messages.
+    /// - Throws: `InvalidValue` if a value is outside its valid range.
     func validate(_ key: String = "model") throws(InvalidValue) {
         for (layer, size) in hidden.enumerated() {
             try InvalidValue.check(size, key + ".hidden.\(layer)", in: Ranges.sizes)
@@ -153,21 +154,21 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
         }
         guard kind == .transformer, let width = hidden.first else { return }
         guard hidden.allSatisfy({ $0 == width }) else {
-            throw InvalidValue(key + ".hidden", "is not the same in every layer")
+            throw InvalidValue(key + ".hidden", "differs between layers")
         }
         guard width % (heads ?? 4) == 0 else {
-            throw InvalidValue(key + ".hidden", "is \(width), which \(heads ?? 4) heads cannot share evenly")
+            throw InvalidValue(key + ".hidden", "is \(width), which is not a multiple of \(heads ?? 4) heads")
         }
     }
 
-    /// Whether a head can be so.
+    /// Whether all values are valid.
     var isPossible: Bool { (try? validate()) != nil }
 
-    /// The head as a graph: sequence `[T, featureSize]` → `logits` `[classes]`. Parameter names are
-    /// those of a PyTorch module with `projection`, `rnn`, `encoder`, `attention`, `dense` and `fc`.
+    /// The head as a graph: sequence `[T, featureSize]` → `logits` `[classes]`. Parameter names are those of a PyTorch
+    /// module with `projection`, `rnn`, `encoder`, `attention`, `dense` and `fc`.
     ///
-    /// - Precondition: maps for a head that reads them.
-    public func graph(_ input: Input, classes: Int) -> Graph {
+    /// - Precondition: the input consists of maps if the head reads maps.
+    package func graph(_ input: Input, classes: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(.sequence(input.featureSize), name: "features")
         if let projection { x = builder.linear("projection", x, out: projection) }
@@ -178,8 +179,8 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
         return builder.build(outputs: ["logits": logits])
     }
 
-    /// The head for vectors, in sequences up to 10,000 frames.
-    public func graph(featureSize: Int, classes: Int) -> Graph {
+    /// The head for vectors, in sequences of up to 10,000 frames.
+    package func graph(featureSize: Int, classes: Int) -> Graph {
         graph(Input(shape: [featureSize], maximumLength: 10_000), classes: classes)
     }
 
@@ -223,7 +224,7 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
         return builder.attentionPooling("pooling", input, scores: scores)
     }
 
-    /// Layers as `torch.nn.TransformerEncoderLayer` builds them: normalisation after each sum, ReLU.
+    /// Layers of `torch.nn.TransformerEncoderLayer`: post-norm, ReLU.
     private func transformer(
         _ builder: inout GraphBuilder, _ features: Graph.NodeID, _ input: Input
     ) -> Graph.NodeID {
@@ -247,8 +248,8 @@ public struct HeadConfiguration: Sendable, Equatable, Codable {
         return builder.sequenceMean("mean", x)
     }
 
-    /// In one line, such as `gru 64` or `bilstm 256+256, projection 512`.
-    public var summary: String {
+    /// One-line description such as `gru 64` or `bilstm 256+256, projection 512`.
+    package var summary: String {
         var parts = [kind.rawValue]
         if !hidden.isEmpty { parts[0] += " " + hidden.map(String.init).joined(separator: "+") }
         if kind == .transformer { parts.append("heads \(heads ?? 4)") }

@@ -3,11 +3,11 @@ import Files
 import Foundation
 import NeuralNetwork
 
-/// Opens weights for a head: a run's `model.safetensors`, a PyTorch file with the same names, or what Keras
-/// saved of a model of GRU, LSTM and dense layers.
+/// Opens weights for a head: a run's `model.safetensors`, a PyTorch file with the same names, or a Keras model of GRU,
+/// LSTM and dense layers.
 ///
-/// A PyTorch file may wrap the head, as `{"state_dict": {"module.rnn.weight_ih_l0": …}}`: the tensors are those behind the
-/// shortest prefix behind which all of them are found.
+/// A PyTorch file may wrap the head, as `{"state_dict": {"module.rnn.weight_ih_l0": …}}`: the shortest prefix under
+/// which all tensors are found is used.
 ///
 /// - Throws: `WeightsError`.
 func openHeadWeights(path: String, for parameters: [Graph.Parameter]) throws -> any ParameterSource {
@@ -19,10 +19,10 @@ func openHeadWeights(path: String, for parameters: [Graph.Parameter]) throws -> 
     return file.behind(prefix ?? "")
 }
 
-/// A head trained by Keras under the names and in the shapes of `HeadConfiguration`.
+/// A Keras head with the names and shapes of `HeadConfiguration`.
 ///
-/// Keras stores kernels as `[in, out]`, a GRU's gates as update, reset, new (with `reset_after=True`, its
-/// default, two rows of biases) and an LSTM's as input, forget, cell, output with one bias.
+/// Keras stores kernels as `[in, out]`, a GRU's gates as update, reset, new (with `reset_after=True`, its default, two
+/// rows of biases) and an LSTM's as input, forget, cell, output with one bias.
 struct KerasHeadWeights: ParameterSource {
     private let file: KerasFile
     /// By layer, then direction.
@@ -59,16 +59,16 @@ struct KerasHeadWeights: ParameterSource {
             layers[String(layer), default: []].append(cell)
         }
         recurrent = order.map { layer in
-            // The forward direction first.
+            // The forward direction comes first.
             (layers[layer] ?? []).sorted { !$0.path.containsBytes("backward") && $1.path.containsBytes("backward") }
         }
         guard !dense.isEmpty else {
-            throw WeightsError.malformed(file: path, reason: "it holds no dense layer, so no head of Keras")
+            throw WeightsError.malformed(file: path, reason: "it holds no dense layer, so it is not a head of Keras")
         }
     }
 
-    /// Dense layers in the order in which they stand. Keras 2 numbers layers as they were made: of two whose numbers
-    /// tell the wrong order, the one that reads what the other gives stands last.
+    /// Dense layers in network order. Keras 2 numbers layers in order of creation: if the numbers of two layers
+    /// contradict their shapes, the layer that reads the other's output comes last.
     private static func inOrder(_ dense: [Group]) -> [Group] {
         guard dense.count == 2 else { return dense }
         func follows(_ first: Group, _ second: Group) -> Bool {
@@ -81,9 +81,9 @@ struct KerasHeadWeights: ParameterSource {
         ["kernel": 0, "recurrent_kernel": 1, "bias": 2][variable.name] ?? Int(variable.name) ?? 3
     }
 
-    /// The values of one parameter.
+    /// Returns one parameter.
     ///
-    /// - Throws: `WeightsError.mismatch` where the file has none of that shape.
+    /// - Throws: `WeightsError.mismatch` if the file has none with that shape.
     func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         if let tensor = try find(parameter), tensor.shape == parameter.shape { return tensor }
         let shapes = file.layers.values.joined().map { ($0.dataset, $0.shape) }
@@ -110,8 +110,9 @@ struct KerasHeadWeights: ParameterSource {
         return transposed(values, rows: variable.shape[0], blocks: [0], width: variable.shape[1])
     }
 
-    /// The dense layer of our name. Keras numbers layers as they are made, which need not be the order in which
-    /// they stand: of several, the one of the right shape is meant, and the order decides between equals.
+    /// The dense layer with a name in this program. Keras numbers layers in order of creation, which may differ from
+    /// their order in the network: the layer with the right shape is selected, and the order decides between equal
+    /// shapes.
     private func dense(_ name: String, shape: [Int], isBias: Bool) -> Group? {
         let fitting = dense.filter {
             isBias ? $0.variables[1].shape == shape : $0.variables[0].shape == shape.reversed()
@@ -135,7 +136,7 @@ struct KerasHeadWeights: ParameterSource {
         let values = try file.values(of: variable)
         let blocks = Self.blocks(cell)
         if variable.shape.count == 1 {
-            // One bias: all of it on the input's side.
+            // Keras' single bias is used as the input bias.
             let own = isInput ? values : Array(repeating: 0, count: values.count)
             return blocks.count == 4 ? Tensor(shape: variable.shape, values: own) : nil
         }
@@ -146,12 +147,12 @@ struct KerasHeadWeights: ParameterSource {
         return Tensor(shape: [variable.shape[1]], values: ordered)
     }
 
-    /// Keras' place of each of our gates: reset, update, new of a GRU; an LSTM's are in order.
+    /// Keras' index of each gate: reset, update, new of a GRU; an LSTM's order is the same.
     private static func blocks(_ cell: Group) -> [Int] {
         cell.variables[1].shape[1] == 3 * cell.variables[1].shape[0] ? [1, 0, 2] : [0, 1, 2, 3]
     }
 
-    /// `[in, blocks · width]` → `[blocks · width, in]`, blocks in the order given.
+    /// `[in, blocks · width]` → `[blocks · width, in]`, with blocks in the given order.
     private func transposed(_ values: [Float], rows: Int, blocks: [Int], width: Int) -> Tensor {
         let columns = values.count / max(1, rows)
         var result: [Float] = []

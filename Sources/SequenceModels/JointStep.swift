@@ -1,25 +1,25 @@
 import NeuralNetwork
 import Training
 
-/// A step of training in which the network in front of the head learns too.
-public struct JointStep: Sendable {
+/// The result of a training step in which the backbone is trained too.
+package struct JointStep: Sendable {
     /// Mean over the batch.
-    public let loss: Double
-    /// Sequences, or frames for the frame head, that were named rightly.
-    public let correct: Int
-    /// Of the loss in the head's parameters.
-    public let gradient: ParameterVector
-    /// Of the loss in the features that were read `[row, feature]`.
-    public let rowGradient: [Float]
+    package let loss: Double
+    /// Number of correctly classified sequences, or frames for the frame head.
+    package let correct: Int
+    /// Of the loss with respect to the head's parameters.
+    package let gradient: ParameterVector
+    /// Of the loss with respect to the input features `[row, feature]`.
+    package let rowGradient: [Float]
 }
 
 extension Head {
-    /// Loss and gradients of one batch.
+    /// Computes loss and gradients of one batch.
     ///
-    /// - `rows`: features of all sequences one after the other `[row, feature]`.
+    /// - `rows`: features of all sequences, concatenated `[row, feature]`.
     /// - `lengths`: rows of each sequence; 1 each for the frame head.
-    /// - `targets`: places among the labels.
-    public func step(
+    /// - `targets`: indices of labels.
+    package func step(
         rows: [Float], lengths: [Int], targets: [Int], loss: CrossEntropy, dropout: RandomParameters, threads: Int
     ) -> JointStep {
         var plan = plan

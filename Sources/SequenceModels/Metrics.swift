@@ -3,28 +3,26 @@ import Foundation
 import NeuralNetwork
 import Training
 
-/// How good predictions are.
-public struct Metrics: Sendable, Equatable {
-    /// Mean cross-entropy in nats, over clips of classes that the head knows; NaN if there are none, or if a score is NaN.
-    public let loss: Double
-    /// Examples.
-    public let count: Int
-    /// Classes in the order of `confusion`: those of the head, then those of the examples that it does not know.
-    public let labels: [String]
-    /// `confusion[true][predicted]`. Examples with a score that is not finite are in no column.
-    public let confusion: [[Int]]
-    /// Examples whose true class is among the k most probable, for k from 1.
-    public let correctWithin: [Int]
-    /// Classes that the head knows, which come first among `labels`.
-    public let knownClasses: Int
-    /// Examples of each class with a score that is not finite; they count as wrong.
-    public let unscored: [Int]
+package struct Metrics: Sendable, Equatable {
+    /// Mean cross-entropy in nats over clips of the head's classes; NaN if there are none, or if a score is NaN.
+    package let loss: Double
+    package let count: Int
+    /// Classes in the order of `confusion`: those of the head, then unknown classes of the examples.
+    package let labels: [String]
+    /// `confusion[true][predicted]`. Examples with a non-finite score are in no column.
+    package let confusion: [[Int]]
+    /// Number of examples whose true class is among the k most probable, for k from 1.
+    package let correctWithin: [Int]
+    /// Number of the head's classes, which come first in `labels`.
+    package let knownClasses: Int
+    /// Number of examples of each class with a non-finite score; they count as errors.
+    package let unscored: [Int]
 
     /// - `logits`: `[example, class]`.
-    /// - `targets`: class indices among `labels`. Those from `class` on are classes that the head does not know; their examples
-    ///   count as wrong.
+    /// - `targets`: indices into `labels`. Indices of `class` and above are unknown to the head; their examples count
+    ///   as errors.
     /// - `labels`: at least as many as there are classes.
-    public init(logits: Tensor, targets: [Int], labels: [String]) {
+    package init(logits: Tensor, targets: [Int], labels: [String]) {
         let classes = logits.shape[1]
         var confusion = Array(repeating: Array(repeating: 0, count: labels.count), count: labels.count)
         var ranks = Array(repeating: 0, count: labels.count)
@@ -41,7 +39,7 @@ public struct Metrics: Sendable, Equatable {
             confusion[target][best?.offset ?? 0] += 1
             guard target < classes else { continue }
             let own = scores[row * classes + target]
-            // Ties count against us, except that the first of equal scores is the prediction.
+            // Ties count as worse ranks, except that the first of equal scores is the prediction.
             let rank = scores.enumerated().filter { $1 > own || ($1 == own && $0 < target) }.count
             ranks[rank] += 1
         }
@@ -64,8 +62,8 @@ public struct Metrics: Sendable, Equatable {
         ).loss
     }
 
-    /// Rows of logits `[example, class]` whose first largest number is that of the target; none with a number that is not
-    /// finite.
+    /// Number of rows of logits `[example, class]` whose first maximum is the target; rows with a non-finite score do
+    /// not count.
     static func correct(_ logits: Tensor, targets: [Int]) -> Int {
         let classes = logits.shape[1]
         return targets.enumerated().count { row, target in
@@ -75,30 +73,30 @@ public struct Metrics: Sendable, Equatable {
         }
     }
 
-    /// Share of examples whose class is the most probable.
-    public var accuracy: Double { accuracy(top: 1) }
+    /// Top-1 accuracy.
+    package var accuracy: Double { accuracy(top: 1) }
 
-    /// Share of examples whose class is among the `top` most probable.
-    public func accuracy(top: Int) -> Double {
+    /// Top-k accuracy.
+    package func accuracy(top: Int) -> Double {
         guard count > 0 else { return .nan }
         return Double(correctWithin[min(top, labels.count) - 1]) / Double(count)
     }
 
-    /// Examples and correct ones of a class.
-    public func perClass(_ label: Int) -> (count: Int, correct: Int) {
+    /// Number of examples of a class, and of correct ones.
+    package func perClass(_ label: Int) -> (count: Int, correct: Int) {
         (confusion[label].reduce(0, +) + unscored[label], label < knownClasses ? confusion[label][label] : 0)
     }
 
-    /// Whether every score is a number. Without, no figure may be ranked or taken for an improvement.
-    public var isFinite: Bool { unscored.allSatisfy { $0 == 0 } }
+    /// Whether every score is finite. Otherwise no metric may be used for ranking or model selection.
+    package var isFinite: Bool { unscored.allSatisfy { $0 == 0 } }
 
-    /// Examples of classes that the head does not know, and those classes.
-    public var unknown: (count: Int, labels: [String]) {
+    /// Number of examples of classes unknown to the head, and those classes.
+    package var unknown: (count: Int, labels: [String]) {
         ((knownClasses..<labels.count).reduce(0) { $0 + perClass($1).count }, Array(labels.dropFirst(knownClasses)))
     }
 
-    /// Without the examples of classes that the head does not know.
-    public var ofKnownClasses: Metrics {
+    /// Without the examples of unknown classes.
+    package var ofKnownClasses: Metrics {
         let known = 0..<knownClasses
         return Metrics(
             loss: loss, count: count - unknown.count, labels: Array(labels[known]),
@@ -114,32 +112,32 @@ public struct Metrics: Sendable, Equatable {
         (self.correctWithin, self.knownClasses, self.unscored) = (correctWithin, knownClasses, unscored)
     }
 
-    /// The loss if it is a number.
-    public var finiteLoss: Double? { loss.isFinite ? loss : nil }
+    /// The loss if it is finite.
+    package var finiteLoss: Double? { loss.isFinite ? loss : nil }
 
-    /// The loss of a head that gives every class the same probability.
-    public var lossOfGuessing: Double { log(Double(max(2, knownClasses))) }
+    /// The loss of a uniform distribution over the classes.
+    package var lossOfGuessing: Double { log(Double(max(2, knownClasses))) }
 
-    /// Whether the loss is so much larger than that of guessing that training went wrong.
-    public var isLossAbsurd: Bool { loss > 10 * lossOfGuessing }
+    /// Whether the loss is so far above that of a uniform distribution that training must have failed.
+    package var isLossAbsurd: Bool { loss > 10 * lossOfGuessing }
 }
 
 extension Metrics {
-    /// Labels of a head, then those of clips that it does not know, sorted.
+    /// Labels of a head, then unknown labels of clips, sorted.
     static func labels(of head: [String], and truths: some Sequence<String>) -> [String] {
         head + Set(truths).subtracting(head).sorted()
     }
 
-    /// Predictions without those of classes that the head does not know.
-    public static func known(_ predictions: [PredictionRecord], labels: [String]) -> [PredictionRecord] {
+    /// Predictions without those of unknown classes.
+    package static func known(_ predictions: [PredictionRecord], labels: [String]) -> [PredictionRecord] {
         let known = Set(labels)
         return predictions.filter { known.contains($0.label) }
     }
 
     /// From stored predictions.
     ///
-    /// - `head`: the classes that the head knows, in the order of the probabilities.
-    public init(_ predictions: [PredictionRecord], labels head: [String]) {
+    /// - `head`: the head's classes, in the order of the probabilities.
+    package init(_ predictions: [PredictionRecord], labels head: [String]) {
         let labels = Self.labels(of: head, and: predictions.map(\.label))
         let places = Dictionary(labels.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
         let logits = predictions.flatMap { prediction -> [Float] in

@@ -1,23 +1,21 @@
 import Datasets
 
-/// Clips of one split of a pipeline, and why some of them have no features.
-public struct MissingClips: Codable, Sendable, Equatable {
-    /// As the pipeline uses it.
-    public let split: String
+/// Numbers of clips of one split of a pipeline, and why some have no features.
+package struct MissingClips: Codable, Sendable, Equatable {
+    /// As used by the pipeline.
+    package let split: String
     /// Clips that the pipeline lists.
-    public var listed = 0
+    package var listed = 0
     /// Clips whose file does not exist.
-    public var withoutFile = 0
+    package var withoutFile = 0
     /// Clips that could not be extracted.
-    public var failed = 0
+    package var failed = 0
     /// Clips that were not extracted yet.
-    public var notExtracted = 0
+    package var notExtracted = 0
 
-    /// No clips yet.
-    public init(split: Split) { self.split = split.rawValue }
+    package init(split: Split) { self.split = split.rawValue }
 
-    /// Clips without features.
-    public var count: Int { withoutFile + failed + notExtracted }
+    package var count: Int { withoutFile + failed + notExtracted }
 
     enum CodingKeys: String, CodingKey {
         case split, listed, failed
@@ -27,8 +25,7 @@ public struct MissingClips: Codable, Sendable, Equatable {
 }
 
 extension [MissingClips] {
-    /// All splits together.
-    public var total: MissingClips {
+    package var total: MissingClips {
         reduce(into: MissingClips(split: .train)) { sum, part in
             sum.listed += part.listed
             sum.withoutFile += part.withoutFile
@@ -38,7 +35,7 @@ extension [MissingClips] {
     }
 
     /// Such as "12 of 120 clips have no features (4 without a file, 8 not extracted yet): train 10 of 96, test 2 of 24".
-    public var text: String {
+    package var text: String {
         let all = total
         let reasons = [
             (all.withoutFile, "without a file"), (all.failed, "failed"), (all.notExtracted, "not extracted yet"),

@@ -1,31 +1,30 @@
 import Datasets
 import FeatureCache
 
-/// Which example is for what: the dataset's own splits, with validation carved out of train where the
-/// dataset has none.
-public struct Partition: Sendable, Equatable {
-    /// Indices into `FeatureSet.examples`, by split.
-    public let train: [Int]
-    /// Decides which epoch is best.
-    public let validation: [Int]
-    /// Never trained on, nor used to choose an epoch.
-    public let test: [Int]
+/// The split of examples into training, validation and test: the data set's own, with validation split from the
+/// training set if there is none.
+package struct Partition: Sendable, Equatable {
+    /// Indices into `FeatureSet.examples`.
+    package let train: [Int]
+    /// Used for model selection.
+    package let validation: [Int]
+    /// Used neither for training nor for model selection.
+    package let test: [Int]
 
-    /// Clips by what they are for.
-    public init(train: [Int], validation: [Int], test: [Int]) {
+    package init(train: [Int], validation: [Int], test: [Int]) {
         (self.train, self.validation, self.test) = (train, validation, test)
     }
 
-    /// - `validation`: share of train to set aside, from 0 to below 1.
-    /// - `seed`: of the choice.
-    public init(_ features: FeatureSet, validation fraction: Double, seed: Int) {
+    /// - `validation`: fraction of the training set, from 0 to below 1.
+    /// - `seed`: of the sampling.
+    package init(_ features: FeatureSet, validation fraction: Double, seed: Int) {
         self.init(
             features.examples.map { ($0.label, $0.group, $0.path) }, splits: features.examples.map(\.split),
             validation: fraction, seed: seed)
     }
 
-    /// The same of clips without features, as `sequence` divides them once all are extracted.
-    public init(_ clips: [Clip], validation fraction: Double, seed: Int) {
+    /// For clips without features, as `sequence` will divide them after extraction.
+    package init(_ clips: [Clip], validation fraction: Double, seed: Int) {
         self.init(
             clips.map { ($0.label, $0.group, $0.path) }, splits: clips.map(\.split.rawValue), validation: fraction,
             seed: seed)
@@ -50,7 +49,7 @@ public struct Partition: Sendable, Equatable {
     }
 
     /// The clips of a split.
-    public subscript(split: Split) -> [Int] {
+    package subscript(split: Split) -> [Int] {
         switch split {
         case .train: train
         case .validation: validation
@@ -58,8 +57,8 @@ public struct Partition: Sendable, Equatable {
         }
     }
 
-    /// The smallest share of the training clips that gives every class a validation clip that can have one; nil if none is asked
-    /// for with `fraction`, or there is a validation part.
+    /// The smallest fraction of the training clips that gives every class a validation clip if it can have one; nil if
+    /// `fraction` is 0, or there is a validation set.
     package func smallestValidation(_ features: FeatureSet, than fraction: Double, seed: Int) -> Double? {
         guard fraction > 0, validation.isEmpty else { return nil }
         return ValidationSplit.smallestFraction(

@@ -1,25 +1,22 @@
-/// How far a head's probabilities can be trusted: predictions in bins of equal width of their probability, and how
-/// often those of each bin are right (Guo et al. 2017, arXiv:1706.04599).
-public struct Reliability: Sendable, Equatable {
-    /// Predictions of similar probability.
-    public struct Bin: Sendable, Equatable {
-        /// Ends of the range; the upper one belongs to it.
-        public let lower, upper: Double
-        /// Predictions in it.
-        public let count: Int
+/// Calibration of a head's probabilities: the reliability diagram with bins of equal width (Guo et al. 2017,
+/// arXiv:1706.04599).
+package struct Reliability: Sendable, Equatable {
+    package struct Bin: Sendable, Equatable {
+        /// Bounds of the bin; the upper one is inclusive.
+        package let lower, upper: Double
+        package let count: Int
         /// Mean probability of the predicted class.
-        public let confidence: Double
-        /// Share of right ones.
-        public let accuracy: Double
+        package let confidence: Double
+        package let accuracy: Double
     }
 
-    /// Those that are not empty, lowest first.
-    public let bins: [Bin]
-    /// Expected calibration error: mean distance of confidence and accuracy, weighted by the predictions of a bin.
-    public let expectedError: Double
+    /// Non-empty bins, lowest first.
+    package let bins: [Bin]
+    /// Expected calibration error (ECE): mean |confidence − accuracy|, weighted by the bins' predictions.
+    package let expectedError: Double
 
-    /// - `predictions`: probability of the predicted class, and whether it is the true one.
-    public init(_ predictions: [(probability: Double, isRight: Bool)], bins count: Int = 10) {
+    /// - `predictions`: probability of the predicted class, and whether it is correct.
+    package init(_ predictions: [(probability: Double, isRight: Bool)], bins count: Int = 10) {
         var groups = Array(repeating: [(probability: Double, isRight: Bool)](), count: count)
         for prediction in predictions {
             let place = (prediction.probability * Double(count)).rounded(.up)

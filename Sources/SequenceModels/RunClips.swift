@@ -3,23 +3,22 @@ import FeatureCache
 import Files
 import Foundation
 
-/// Which clips trained a run, chose its epoch, were held out from it or tested it. The run's folder and the cache both record
-/// it when training begins, so that it stays true whatever is done to the data set.
-public struct RunClips: Sendable, Equatable {
+/// The clips that a run used for training, model selection, cross-validation and testing. Recorded in the run's folder
+/// and the cache when training begins, so that later changes to the data set do not affect it.
+package struct RunClips: Sendable, Equatable {
     /// A clip and one of its roles.
-    public struct Entry: Sendable, Hashable {
-        /// Relative to the dataset's root, when the run was trained.
-        public let path: String
+    package struct Entry: Sendable, Hashable {
+        /// Relative to the data set's root, when the run was trained.
+        package let path: String
         /// SHA-256 of the content, hex.
-        public let digest: String
-        /// Its class when the run was trained; nil if an older version recorded none.
-        public let label: String?
-        /// The part that it plays.
-        public let role: ClipRole
+        package let digest: String
+        /// Its class when the run was trained; nil if an older version did not record it.
+        package let label: String?
+        package let role: ClipRole
     }
 
-    /// In the order of roles and paths.
-    public let entries: [Entry]
+    /// Ordered by role and path.
+    package let entries: [Entry]
 
     init(_ entries: [Entry]) {
         let order = Dictionary(uniqueKeysWithValues: ClipRole.allCases.enumerated().map { ($1, $0) })
@@ -31,14 +30,14 @@ public struct RunClips: Sendable, Equatable {
     /// The clips of a partition.
     ///
     /// - Parameters:
-    ///   - heldOut: clips that models of folds predict; they are in `partition.train` too.
-    ///   - digests: of the videos, by their rows.
+    ///   - heldOut: clips with out-of-fold predictions; they are in `partition.train` too.
+    ///   - digests: of the videos, by row ID.
     package init(_ features: FeatureSet, _ partition: Partition, heldOut: [Int] = [], digests: [Int64: String]) {
         let parts: [(ClipRole, [Int])] = [
             (.train, partition.train), (.validation, partition.validation), (.test, partition.test),
             (.heldout, heldOut),
         ]
-        // A copy of a clip that is trained on is no test of anything.
+        // A copy of a training clip must not be in the test set.
         let trained = Set(partition.train.compactMap { digests[features.examples[$0].videoID] })
         self.init(
             parts.flatMap { role, indices in
@@ -52,38 +51,39 @@ public struct RunClips: Sendable, Equatable {
             })
     }
 
-    /// Roles that some clip has, in the order in which `evaluate` prefers them.
-    public var roles: [ClipRole] {
+    /// Roles that occur, in the order in which `evaluate` prefers them.
+    package var roles: [ClipRole] {
         let present = Set(entries.map(\.role))
         return [.test, .heldout, .validation, .train].filter(present.contains)
     }
 
     /// Digests of the clips with that role.
-    public func digests(_ role: ClipRole) -> Set<String> {
+    package func digests(_ role: ClipRole) -> Set<String> {
         Set(entries.lazy.filter { $0.role == role }.map(\.digest))
     }
 
-    /// The class that each clip had when the run was trained, by digest.
-    public var labels: [String: String] {
+    /// The class of each clip when the run was trained, by digest.
+    package var labels: [String: String] {
         Dictionary(
             entries.compactMap { entry in entry.label.map { (entry.digest, $0) } }, uniquingKeysWith: { a, _ in a })
     }
 
-    /// Digests of all clips that the run could train on: the validation part is drawn from them.
-    public var pool: Set<String> { digests(.train).union(digests(.validation)) }
+    /// Digests of all clips that the run could train on; the validation split is sampled from them.
+    package var pool: Set<String> { digests(.train).union(digests(.validation)) }
 }
 
 extension RunClips {
-    /// What a run's folder records, or else the cache.
+    /// Reads the clips from the run's folder, or otherwise from the cache.
     ///
-    /// - Throws: `SequenceError.noClips` if neither does: a version before 1.1 left the run unfinished, or its cache is another.
-    public init(_ directory: RunDirectory, _ configuration: RunDirectory.Configuration, in cache: CacheFile) throws {
+    /// - Throws: `SequenceError.noClips` if neither has them: a version before 1.1 left the run unfinished, or it is
+    ///   another cache.
+    package init(_ directory: RunDirectory, _ configuration: RunDirectory.Configuration, in cache: CacheFile) throws {
         if let recorded = try directory.recordedClips() {
             self = recorded
             return
         }
         if configuration.isFoldModel {
-            // Older versions gave it no list of its own.
+            // Older versions wrote no list for it.
             self = try Self.recovered(directory, configuration, cache)
             return
         }
@@ -94,7 +94,7 @@ extension RunClips {
 }
 
 extension RunClips {
-    /// The clips of a fold's model, from what the table `fold` says of its run.
+    /// The clips of a fold's model, from the run's rows in the table `fold`.
     private static func recovered(
         _ directory: RunDirectory, _ configuration: RunDirectory.Configuration, _ cache: CacheFile
     ) throws -> RunClips {
@@ -113,7 +113,7 @@ extension RunClips {
 }
 
 extension RunDirectory.Configuration {
-    /// Whether it is one model of a cross-validated run, and not the one that is kept.
+    /// Whether it is one model of a cross-validated run, and not the final one.
     var isFoldModel: Bool { training.folds != nil && crossValidation == nil }
 }
 
@@ -135,7 +135,7 @@ extension RunDirectory {
         }
     }
 
-    /// What `clips.csv` says; nil if there is none.
+    /// Reads `clips.csv`; nil if it does not exist.
     ///
     /// - Throws: `SequenceError.runDirectory` if it is damaged.
     package func recordedClips() throws -> RunClips? {
@@ -157,6 +157,6 @@ extension RunDirectory {
     }
 
     private static let clipColumns = ["path", "digest", "label", "role"]
-    /// Two million clips of paths of usual length.
+    /// Two million clips with paths of typical length.
     private static let clipsLimit = 1 << 28
 }

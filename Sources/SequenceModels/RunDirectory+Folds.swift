@@ -1,12 +1,12 @@
 import FeatureCache
 import Foundation
 
-/// The models of a cross-validated run: `folds/2-1` is the first fold of the second repeat.
+/// The models of a cross-validated run: `folds/2-1` is the first fold of the second repetition.
 extension RunDirectory {
-    /// One for each model, in the order of repeats and folds.
+    /// One per model, in the order of repetitions and folds.
     ///
     /// - Throws: `SequenceError.runDirectory` if there are none.
-    public func foldDirectories() throws -> [RunDirectory] {
+    package func foldDirectories() throws -> [RunDirectory] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path + "/folds")) ?? []
         let numbered = names.compactMap { name -> (name: String, repeat: Int, fold: Int)? in
             let parts = name.split(separator: "-").map { Int($0) }
@@ -21,11 +21,11 @@ extension RunDirectory {
             .map { RunDirectory(path: "\(path)/folds/\($0.name)") }
     }
 
-    /// Writes the models of a cross-validation beside the one that is kept, each with the clips that it used.
+    /// Writes the models of a cross-validation below the final one, each with the clips that it used.
     ///
     /// - Parameters:
     ///   - clips: all that the run used.
-    ///   - labels: their classes, by the videos' rows.
+    ///   - labels: their classes, by row ID of the videos.
     /// - Throws: `SequenceError.runDirectory`.
     func saveFolds(
         _ result: CrossValidationResult, _ configuration: Configuration, clips: [MemberClip], labels: [Int64: String]
@@ -37,7 +37,7 @@ extension RunDirectory {
         for (index, (head, members)) in zip(result.heads, result.members).enumerated() {
             let number = "\(index / result.summary.folds + 1)-\(index % result.summary.folds + 1)"
             let directory = RunDirectory(path: "\(path)/folds/\(number)")
-            // The cache knows nothing under this name: figures of the whole run are not those of one model.
+            // The cache has no run of this name, so the whole run's metrics are not attributed to one model.
             configuration.name = "\(name)/folds/\(number)"
             let own = members.compactMap { member in
                 known[member.videoID].map {

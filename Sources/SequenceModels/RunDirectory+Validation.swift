@@ -1,14 +1,14 @@
 import FeatureCache
 import Files
 
-/// What the values of `config.json` may be: those that a pipeline can state, and that training can store.
+/// Valid values of `config.json`: those that a pipeline can state or training can store.
 extension RunDirectory.Configuration {
-    /// The most classes.
+    /// Valid numbers of classes.
     private static let classes = 1...1 << 20
-    /// Sampled frames a second.
+    /// Valid sampling rates in frames per second.
     private static let rate = NumberRange.positive(atMost: 1_000_000)
 
-    /// - Throws: `InvalidValue` that names the key.
+    /// - Throws: `InvalidValue` with the key.
     func validate() throws(InvalidValue) {
         guard Self.classes.contains(labels.count) else {
             throw InvalidValue("labels", "lists \(labels.count) classes, not \(Self.classes.words)")
@@ -53,7 +53,6 @@ extension CrossValidationResult.Summary {
 }
 
 extension MissingClips {
-    /// Clips of one split.
     private static let counts = 0...1 << 32
 
     fileprivate func validate(_ key: String) throws(InvalidValue) {
@@ -64,9 +63,9 @@ extension MissingClips {
 }
 
 extension RunDirectory {
-    /// The heads of all folds, which the run's own head stands for.
+    /// The heads of all folds.
     ///
-    /// - Throws: `SequenceError.runDirectory`, also if one has other classes or reads other features.
+    /// - Throws: `SequenceError.runDirectory`, also if one has other classes or input features than `head`.
     package func foldHeads(like head: Head) throws -> [(directory: RunDirectory, head: Head)] {
         try foldDirectories().map { fold in
             let own = try fold.load().head

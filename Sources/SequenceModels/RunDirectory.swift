@@ -4,54 +4,49 @@ import Files
 import Foundation
 import NeuralNetwork
 
-/// A trained head on disk: `model.safetensors` and `config.json`, which holds all that is needed to
-/// rebuild the head and to preprocess a new video.
-public struct RunDirectory: Sendable {
-    /// Where it is, or will be.
-    public let path: String
+/// A trained head on disk: `model.safetensors` and `config.json`, which has everything needed to rebuild the head and
+/// to preprocess a new video.
+package struct RunDirectory: Sendable {
+    /// The folder, which need not exist.
+    package let path: String
 
     /// The content of `config.json`.
-    public struct Configuration: Codable, Sendable {
-        /// Of the run.
-        public var name: String
-        /// Of the program that trained it.
-        public var version: String
+    package struct Configuration: Codable, Sendable {
+        package var name: String
+        /// Version of the program that trained it.
+        package var version: String
         /// Classes in the order of the head's outputs.
-        public var labels: [String]
-        /// What the head reads.
-        public var input: HeadConfiguration.Input
-        /// How it was trained.
-        public var training: TrainingConfiguration
-        /// The recipe of the features, as JSON text, and its digest.
-        public var recipe: String
+        package var labels: [String]
+        package var input: HeadConfiguration.Input
+        package var training: TrainingConfiguration
+        /// The recipe of the features as JSON.
+        package var recipe: String
         /// SHA-256 of the recipe, as in the cache.
-        public var recipeDigest: String
-        /// The backbone's weight file as the pipeline named it, or `random`.
-        public var weights: String
-        /// Path of the cache it was trained from.
-        public var cache: String
-        /// Name of the dataset in the cache.
-        public var dataset: String
-        /// Epoch whose weights are kept, from 1.
-        public var bestEpoch: Int
-        /// Folder of the data set's videos, as the pipeline named it; nil in runs of older versions.
-        public var root: String?
-        /// Sampled frames a second, the median of all clips; nil where clips have but one, and in older runs.
-        public var sampledRate: Double?
-        /// How it was cross-validated; nil where it was not.
-        public var crossValidation: CrossValidationResult.Summary?
-        /// What the class scores were divided by at the end, where `calibrate` asked for it; the last layer's weights
-        /// hold it.
-        public var temperature: Double?
-        /// Paths of videos that were left out; nil where none were.
-        public var excluded: [String]?
+        package var recipeDigest: String
+        /// The backbone's weight file as named in the pipeline, or `random`.
+        package var weights: String
+        /// Path of the cache.
+        package var cache: String
+        /// Name of the data set in the cache.
+        package var dataset: String
+        /// Epoch of the selected weights, from 1.
+        package var bestEpoch: Int
+        /// Folder of the data set's videos, as named in the pipeline; nil in runs of older versions.
+        package var root: String?
+        /// Sampled frames per second, the median of all clips; nil if clips have only one frame, and in older runs.
+        package var sampledRate: Double?
+        /// Cross-validation summary; nil without cross-validation.
+        package var crossValidation: CrossValidationResult.Summary?
+        /// Temperature of `calibrate`, which is already included in the last layer's weights.
+        package var temperature: Double?
+        /// Paths of excluded videos; nil if there are none.
+        package var excluded: [String]?
         /// True if the loss or a score became infinite or NaN; the model is that of the best epoch before.
-        public var diverged: Bool?
+        package var diverged: Bool?
         /// Clips of the pipeline that had no features when it was trained, by split; nil if there were none.
-        public var missing: [MissingClips]?
+        package var missing: [MissingClips]?
 
-        /// All parts, as they are.
-        public init(
+        package init(
             name: String, version: String, labels: [String], input: HeadConfiguration.Input,
             training: TrainingConfiguration,
             recipe: String, recipeDigest: String, weights: String, cache: String, dataset: String, bestEpoch: Int
@@ -70,31 +65,30 @@ public struct RunDirectory: Sendable {
         }
     }
 
-    /// What users of the model should know; empty if nothing.
-    public static func warnings(_ configuration: Configuration) -> [String] {
+    /// Warnings for users of the model.
+    package static func warnings(_ configuration: Configuration) -> [String] {
         configuration.diverged == true
             ? [
-                "training of \(configuration.name) diverged; the model is that of epoch \(configuration.bestEpoch), before that"
+                "training of \(configuration.name) diverged; the model is that of the earlier epoch \(configuration.bestEpoch)"
             ] : []
     }
 
     private static let meanName = "standardization.mean"
     private static let scaleName = "standardization.scale"
 
-    /// The directory at `path`, which need not exist.
-    public init(path: String) { self.path = path }
+    package init(path: String) { self.path = path }
 
     private var modelPath: String { path + "/model.safetensors" }
     private var configurationPath: String { path + "/config.json" }
     var checkpointPath: String { path + "/last.safetensors" }
 
-    /// Whether a run stands here already, be it unfinished.
-    public var exists: Bool {
+    /// Whether a run exists here, finished or not.
+    package var exists: Bool {
         [configurationPath, checkpointPath].contains(where: FileManager.default.fileExists)
     }
 
     /// - Throws: `SequenceError.runDirectory`.
-    public func save(_ head: Head, _ configuration: Configuration) throws {
+    package func save(_ head: Head, _ configuration: Configuration) throws {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
             try SafeTensorsWriter.write(Self.tensors(of: head), to: modelPath)
@@ -106,7 +100,7 @@ public struct RunDirectory: Sendable {
         }
     }
 
-    /// Parameters, and the scaling of the features where there is one.
+    /// The parameters, and the standardisation if there is one.
     static func tensors(of head: Head) -> [String: Tensor] {
         var tensors = head.parameters.tensors
         if let standardization = head.standardization {
@@ -118,7 +112,7 @@ public struct RunDirectory: Sendable {
     }
 
     /// - Throws: `SequenceError.runDirectory` or `WeightsError`.
-    public func load() throws -> (head: Head, configuration: Configuration) {
+    package func load() throws -> (head: Head, configuration: Configuration) {
         let data: Data
         do { data = try RegularFile.json(configurationPath) } catch {
             throw SequenceError.runDirectory(

@@ -4,39 +4,37 @@ import FeatureCache
 import Foundation
 import NeuralNetwork
 
-/// A trained run applied to clips that it was trained with, each in the role that the run recorded.
-public struct RunEvaluation: Sendable {
+/// Evaluation of a trained run on its own clips, with the roles that the run recorded.
+package struct RunEvaluation: Sendable {
     /// The role whose clips were evaluated.
-    public let role: ClipRole
-    /// Over its clips.
-    public let metrics: Metrics
-    /// Of its clips.
-    public let predictions: [PredictionRecord]
-    /// What depends on the probabilities.
-    public var scores: ScoreMetrics { ScoreMetrics(predictions, labels: head.labels) }
-    /// 95 %, of the accuracy; clips of one source count together.
-    public let interval: Statistics.Interval
-    /// The model that is kept.
-    public let head: Head
-    /// The run's `config.json`.
-    public let configuration: RunDirectory.Configuration
+    package let role: ClipRole
+    package let metrics: Metrics
+    package let predictions: [PredictionRecord]
+    /// Metrics computed from the probabilities.
+    package var scores: ScoreMetrics { ScoreMetrics(predictions, labels: head.labels) }
+    /// 95 % interval of the accuracy, clustered by source.
+    package let interval: Statistics.Interval
+    /// The final model.
+    package let head: Head
+    package let configuration: RunDirectory.Configuration
     /// The features of the role's clips.
-    public let features: FeatureSet
-    /// The role's clips among `features.examples`.
-    public var indices: [Int] { Array(features.examples.indices) }
-    /// What the figures leave out, in words.
-    public var notes: [String] { [unknownNote].compactMap(\.self) + otherNotes }
-    /// How clips of classes that training lacked count; nil if there are none. Joined clips never include them.
+    package let features: FeatureSet
+    /// The role's clips as indices into `features.examples`.
+    package var indices: [Int] { Array(features.examples.indices) }
+    /// What the metrics omit, as sentences.
+    package var notes: [String] { [unknownNote].compactMap(\.self) + otherNotes }
+    /// How clips of classes that training lacked are counted; nil if there are none. They are never part of
+    /// concatenated streams.
     private let unknownNote: String?
-    /// The notes that hold for joined clips too.
-    public let otherNotes: [String]
+    /// The notes that apply to concatenated streams too.
+    package let otherNotes: [String]
 
-    /// - `wanted`: nil picks test if the run has such clips, else those held out by folds, else validation. In a cross-validated
-    ///   run `validation` means those held out.
-    /// - `path`: of the cache; nil is where the run left it.
-    /// - `leavesOutUnknown`: whether clips of classes that training lacked are left out; otherwise they count as wrong.
+    /// - `wanted`: nil selects test if the run has such clips, otherwise held-out, otherwise validation clips. In a
+    ///   cross-validated run `validation` means held-out.
+    /// - `path`: of the cache; nil is the one that the run recorded.
+    /// - `leavesOutUnknown`: whether clips of classes that training lacked are omitted; otherwise they count as errors.
     /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
-    public init(
+    package init(
         _ directory: RunDirectory, role wanted: ClipRole? = nil, cache path: String? = nil,
         leavesOutUnknown: Bool = false
     ) throws {
@@ -54,7 +52,7 @@ public struct RunEvaluation: Sendable {
         let stored = try cache.features(
             dataset: configuration.dataset, extraction: extraction.id, videos: own,
             views: configuration.training.views, overlapping: true)
-        // A run owns its labels too.
+        // Labels are those recorded by the run, too.
         let labels = clips.labels
         let recorded = Dictionary(
             videos.compactMap { digest, id in labels[digest].map { (id, $0) } }, uniquingKeysWith: { a, _ in a })
@@ -65,18 +63,18 @@ public struct RunEvaluation: Sendable {
         let all: [PredictionRecord]
         var live: Metrics?
         if role == .heldout, configuration.crossValidation != nil {
-            // What models said that never saw the clip.
+            // Out-of-fold predictions.
             let run = try cache.run(of: directory, configuration)
             all = try cache.predictions(run: run, split: Split.validation.rawValue)
         } else {
-            // As after `finetune`, before anything was extracted with the network.
+            // As after `finetune`, before features of its backbone were extracted.
             guard !features.examples.isEmpty else {
                 throw SequenceError.noSamples(dataset: configuration.dataset, available: try cache.datasets())
             }
             let evaluation = try Evaluation(
                 head, features, Array(features.examples.indices), split: Split(rawValue: role.rawValue) ?? .validation,
                 averagingViews: configuration.training.averagesViews)
-            // Before scores that are no numbers: damage explains them.
+            // Verified before non-finite scores are reported, since damaged features would explain them.
             try features.requireVerified()
             guard evaluation.unscored == 0 else { throw SequenceError.noProbabilities }
             all = evaluation.predictions
@@ -88,34 +86,35 @@ public struct RunEvaluation: Sendable {
         guard !predictions.isEmpty else {
             throw SequenceError.noSplit(role.rawValue, available: clips.roles.map(\.rawValue))
         }
-        // Logits give the loss of probabilities that are too small to be stored.
+        // Logits give the loss even if probabilities are too small to be stored.
         metrics =
             live.map { leavesOutUnknown ? $0.ofKnownClasses : $0 } ?? Metrics(predictions, labels: head.labels)
         interval = Comparison.interval(predictions, groups: groups)
         unknownNote = Self.unknownNote(all.count - known.count, leavesOut: leavesOutUnknown)
-        // Stored predictions of held-out clips need no features.
+        // Stored out-of-fold predictions need no features.
         var notes = Self.notes(
             configuration, role, missing: live == nil ? 0 : clips.digests(role).count - features.examples.count)
         if relabelled > 0 {
             notes.append(
-                "\(count(relabelled, "clip")) \(relabelled == 1 ? "has" : "have") another label in the data set now; the figures are of the "
+                "\(count(relabelled, "clip")) \(relabelled == 1 ? "has" : "have") another label in the data set now; the metrics use the "
                     + "labels that the run was trained with")
         }
         notes += try Self.doubts(cache, configuration, metrics)
         let added = try Self.added(cache, configuration, clips, videos, extraction.id)
         if added > 0 {
             notes.append(
-                "\(count(added, "clip")) of the data set \(added == 1 ? "was" : "were") added after training: the run used none of "
-                    + "them, and they are left out")
+                "\(count(added, "clip")) of the data set \(added == 1 ? "was" : "were") added after training; the run did not use "
+                    + "them, so they are left out")
         }
         otherNotes = notes
     }
 
-    /// How the run does on joined clips of its role: clips held out by folds are given to models that were not trained on them.
+    /// Evaluates the run on concatenated clips of its role. Held-out clips are given only to models that were not
+    /// trained on them.
     ///
-    /// - `path`: of the cache; nil is where the run left it.
+    /// - `path`: of the cache; nil is the one that the run recorded.
     /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
-    public func continuous(
+    package func continuous(
         _ directory: RunDirectory, cache path: String? = nil, _ options: ContinuousEvaluation.Options
     ) throws -> ContinuousEvaluation {
         guard role == .heldout, configuration.crossValidation != nil else {
@@ -145,7 +144,7 @@ public struct RunEvaluation: Sendable {
 
     private static func unknownNote(_ unknown: Int, leavesOut: Bool) -> String? {
         guard unknown > 0 else { return nil }
-        return "\(count(unknown, "clip")) of classes that training lacked "
+        return "\(count(unknown, "clip")) of classes without training clips "
             + (leavesOut ? "\(unknown == 1 ? "is" : "are") left out" : "count\(unknown == 1 ? "s" : "") as wrong")
     }
 
@@ -164,19 +163,19 @@ public struct RunEvaluation: Sendable {
         return notes
     }
 
-    /// That training diverged, or a loss that is absurd.
+    /// Warnings about divergence or an implausible loss.
     private static func doubts(
         _ cache: CacheFile, _ configuration: RunDirectory.Configuration, _ metrics: Metrics
     ) throws -> [String] {
         let state = try cache.runs().first { $0.name == configuration.name }?.state
         var doubts = SequenceRun.warnings([.test: metrics]).map { $0.replacingBytes("test clips", with: "clips") }
         if state == RunState.diverged.rawValue {
-            doubts.insert("training diverged: the model is that of the best epoch before", at: 0)
+            doubts.insert("training diverged: the model is that of the best epoch before it it", at: 0)
         }
         return doubts
     }
 
-    /// Clips of the data set with features, of classes that the run knows, which the run has in no role.
+    /// Number of clips of the data set with features and known classes that have no role in the run.
     private static func added(
         _ cache: CacheFile, _ configuration: RunDirectory.Configuration, _ clips: RunClips, _ videos: [String: Int64],
         _ extraction: Int64
@@ -193,5 +192,5 @@ public struct RunEvaluation: Sendable {
     }
 }
 
-/// Such as "1 clip" or "2 clips".
+/// Formats "1 clip" or "2 clips".
 func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

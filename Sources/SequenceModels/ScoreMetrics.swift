@@ -1,32 +1,31 @@
 import FeatureCache
 
-/// How good probabilities are, beyond which class is the most probable; definitions are scikit-learn's.
-public struct ScoreMetrics: Sendable, Equatable {
-    /// Area under precision over recall of each class against all others, in the order of `Metrics.labels`; nil for a class
-    /// without clips.
-    public let averagePrecision: [Double?]
-    /// Mean distance of confidence and accuracy (Guo et al. 2017), in ten bins.
-    public let calibrationError: Double
-    /// For two classes; nil for more, or where one has no clips.
-    public let roc: ROC?
+/// Metrics of the probabilities, with scikit-learn's definitions.
+package struct ScoreMetrics: Sendable, Equatable {
+    /// Average precision of each class against all others, in the order of `Metrics.labels`; nil for a class without
+    /// clips.
+    package let averagePrecision: [Double?]
+    /// Expected calibration error (Guo et al. 2017) with ten bins.
+    package let calibrationError: Double
+    /// For two classes; nil for more, or if one has no clips.
+    package let roc: ROC?
 
-    /// Of the second of two classes against the first.
-    public struct ROC: Sendable, Equatable, Encodable {
-        /// The class whose probability is looked at.
-        public let positive: String
-        /// Under true over false positives: the probability that of two clips the positive one has more.
-        public let area: Double
-        /// The probability from which on calling a clip positive gives most true less false positives (Youden 1950).
-        public let threshold: Double
-        /// At that threshold.
-        public let truePositives, falsePositives: Double
-        /// Shares of false and of true positives as the threshold falls, from none to all.
-        public let curve: [Point]
+    /// ROC curve of the second class against the first.
+    package struct ROC: Sendable, Equatable, Encodable {
+        /// The positive class.
+        package let positive: String
+        /// Area under the ROC curve (AUC).
+        package let area: Double
+        /// The decision threshold with the largest true positive rate minus false positive rate (Youden 1950).
+        package let threshold: Double
+        package let truePositives, falsePositives: Double
+        /// False and true positive rates as the threshold falls, from 0 to 1.
+        package let curve: [Point]
 
-        /// A place on the curve.
-        public struct Point: Sendable, Equatable {
-            /// From 0 to 1.
-            public let falsePositives, truePositives: Double
+        /// A point of the curve.
+        package struct Point: Sendable, Equatable {
+            /// Rates from 0 to 1.
+            package let falsePositives, truePositives: Double
         }
 
         enum CodingKeys: String, CodingKey {
@@ -37,19 +36,19 @@ public struct ScoreMetrics: Sendable, Equatable {
     }
 
     /// Over classes that have clips.
-    public var meanAveragePrecision: Double {
+    package var meanAveragePrecision: Double {
         let known = averagePrecision.compactMap(\.self)
         return known.isEmpty ? .nan : known.reduce(0, +) / Double(known.count)
     }
 
     /// - Parameters:
-    ///   - predictions: those of classes that the head does not know are clips of a class with an average precision of 0.
+    ///   - predictions: clips of unknown classes give their class an average precision of 0.
     ///   - head: classes in the order of the probabilities.
-    public init(_ predictions: [PredictionRecord], labels head: [String]) {
+    package init(_ predictions: [PredictionRecord], labels head: [String]) {
         let usable = predictions.filter { $0.probabilities.count == head.count && $0.probability.isFinite }
         let labels = Metrics.labels(of: head, and: usable.map(\.label))
         averagePrecision = labels.indices.map { place in
-            // A class without a score is never found.
+            // A class without scores is never predicted.
             place < head.count
                 ? Self.averagePrecision(usable.map { ($0.probabilities[place], $0.label == labels[place]) }) : 0
         }
@@ -59,7 +58,7 @@ public struct ScoreMetrics: Sendable, Equatable {
             ? Self.roc(usable.map { ($0.probabilities[1], $0.label == labels[1]) }, positive: labels[1]) : nil
     }
 
-    /// Places where the score changes, highest first, with what has been seen until there.
+    /// Cumulative counts at each distinct score, highest first.
     private static func steps(
         _ scores: [(score: Double, isPositive: Bool)]
     ) -> [(score: Double, positives: Double, negatives: Double)] {
@@ -105,14 +104,14 @@ public struct ScoreMetrics: Sendable, Equatable {
 }
 
 extension Metrics {
-    /// Mean over the classes with clips of the share of each that is named rightly.
-    public var balancedAccuracy: Double {
+    /// Mean recall over the classes with clips.
+    package var balancedAccuracy: Double {
         let shares = labels.indices.map(perClass).filter { $0.count > 0 }.map { Double($0.correct) / Double($0.count) }
         return shares.isEmpty ? .nan : shares.reduce(0, +) / Double(shares.count)
     }
 
-    /// Mean of the harmonic means of precision and recall, over classes that are there or predicted.
-    public var macroF1: Double {
+    /// Mean F1 over classes that have clips or predictions.
+    package var macroF1: Double {
         let scores = labels.indices.compactMap { label -> Double? in
             let (count, correct) = perClass(label)
             let predicted = confusion.reduce(0) { $0 + $1[label] }

@@ -1,7 +1,6 @@
 import Foundation
 
-/// Why a head cannot be trained or used.
-public enum SequenceError: LocalizedError, Equatable {
+package enum SequenceError: LocalizedError, Equatable {
     case notExtracted(cache: String, recipe: String, available: [String])
     case noSamples(dataset: String, available: [String])
     case noTraining(dataset: String)
@@ -10,7 +9,7 @@ public enum SequenceError: LocalizedError, Equatable {
     case notVectors(shape: [Int], head: String)
     case notMaps(shape: [Int], head: String)
     case otherConfiguration(run: String, differences: [String])
-    /// `share` is `dataset.validation`, `smallest` the share that is enough.
+    /// `share` is `dataset.validation`, `smallest` the smallest sufficient fraction.
     case noValidation(monitor: String, share: Double = 0, smallest: Double? = nil)
     case nothingToCalibrateOn
     case diverged(epoch: Int)
@@ -30,40 +29,39 @@ public enum SequenceError: LocalizedError, Equatable {
     case otherFeatures(size: Int, head: Int)
     case tooLong(frames: Int, most: Int)
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .notExtracted(let cache, let recipe, let available):
             "\(cache) holds no features for this pipeline's recipe (\(recipe)). "
                 + (available.isEmpty ? "It holds none at all. " : "It holds \(available.joined(separator: "; ")). ")
                 + "Run `zoetrope extract` with this pipeline first."
         case .noSamples(let dataset, let available):
-            "The cache has no features of the dataset \"\(dataset)\" under this recipe. It knows "
+            "The cache has no features of the dataset \"\(dataset)\" under this recipe. It has "
                 + (available.isEmpty ? "no dataset." : available.joined(separator: ", ") + ".")
                 + " Run `zoetrope extract` with this pipeline first."
         case .otherFeatures(let size, let head):
-            "The head reads \(head) values a frame, but the features have \(size). Name the cache that the run was trained from with --cache, or train it again with `zoetrope sequence`."
+            "The head reads \(head) values per frame, but the features have \(size). Name the cache that the run was trained from with --cache, or train it again with `zoetrope sequence`."
         case .tooLong(let frames, let most):
             "A sequence has \(frames) frames, but the head has positions for \(most). Check the cache with `zoetrope cache verify`, or train the run again with `zoetrope sequence`."
         case .noText(let label):
-            "There is no text for the class \"\(label)\". Heads that begin with classes' names are made by `zoetrope sequence`."
+            "There is no text for the class \"\(label)\". Train heads that use class names with `zoetrope sequence`."
         case .noTraining(let dataset):
             "The dataset \"\(dataset)\" has no training clips in the cache. Run `zoetrope extract` with this pipeline."
         case .oneClass(let label):
-            "All training clips have the label \"\(label)\"; a classifier needs two classes. Add clips of another."
+            "All training clips have the label \"\(label)\"; a classifier needs two classes. Add clips of another class."
         case .cannotJoin(let split):
-            "Joining clips of different classes needs clips of at least two classes; the split \"\(split)\" has not got them. Choose another with --split."
+            "--continuous needs clips of at least two classes, which the split \"\(split)\" lacks. Choose another with --split."
         case .notVectors(let shape, let head):
-            "The head \(head) needs one vector a frame, but these features have the shape \(shape). Use `tap: pooled`."
+            "The head \(head) needs one vector per frame, but these features have the shape \(shape). Use `tap: pooled`."
         case .notMaps(let shape, let head):
-            "The head \(head) needs maps, but these features have the shape \(shape). Use `tap: spatial`."
+            "The head \(head) needs feature maps, but these features have the shape \(shape). Use `tap: spatial`."
         case .otherConfiguration(let run, let differences):
-            "The run \(run) was begun with another configuration, so it cannot go on with this one: "
+            "The run \(run) was started with another configuration, so it cannot be resumed with this one: "
                 + differences.joined(separator: "; ") + ". Train under another --name."
         case .noValidation(let monitor, 0, _):
-            "Early stopping watches \(monitor), but there is no validation part. Set `dataset.validation` above 0."
+            "Early stopping monitors \(monitor), but there is no validation part. Set `dataset.validation` above 0."
         case .noValidation(let monitor, let share, let smallest):
-            "Early stopping watches \(monitor), but `dataset.validation: \(share)` sets no clip aside: it is less than half a clip of every "
+            "Early stopping monitors \(monitor), but `dataset.validation: \(share)` selects no clip: it is less than half a clip of every "
                 + "class. "
                 + (smallest.map { "Set it to \($0) or more, or remove" } ?? "Remove") + " `sequence.early_stopping`."
         case .nothingToCalibrateOn:
@@ -79,38 +77,38 @@ public enum SequenceError: LocalizedError, Equatable {
             "The runs have no clip of the split \"\(split)\" in common, so they cannot be compared. Choose another with --split, or train them on "
                 + "one data set."
         case .partial(let text):
-            "\(text). That is more than a tenth, so figures would be of another data set. Run `zoetrope extract` with this pipeline "
-                + "first, or pass --partial to use what is there."
+            "\(text). That is more than a tenth, so metrics would describe another data set. Run `zoetrope extract` with this pipeline "
+                + "first, or pass --partial to train on the clips that have features."
         case .noClips(let run, let cache):
-            "Neither \(run) nor \(cache) records which clips the run was trained on, so no accuracy can be given. Name the cache that it "
+            "Neither \(run) nor \(cache) records which clips the run was trained on, so its accuracy cannot be computed. Name the cache that it "
                 + "was trained from with --cache, or train it again with `zoetrope sequence`."
         case .otherClips(let run, let count):
-            "\(count) clip\(count == 1 ? "" : "s") of the run \(run) \(count == 1 ? "plays" : "play") another part or have another label in the data set than "
-                + "when it was begun, so it cannot go on. Train under another --name."
+            "\(count) clip\(count == 1 ? "" : "s") of the run \(run) \(count == 1 ? "has" : "have") another split or another label in the data set than "
+                + "when it was started, so it cannot be resumed. Train under another --name."
         case .clipsGone(let run, let count):
-            "The run \(run) was begun with \(count) clip\(count == 1 ? "" : "s") that the cache no longer has, so it cannot go on. Run "
+            "The run \(run) was started with \(count) clip\(count == 1 ? "" : "s") that the cache no longer holds, so it cannot be resumed. Run "
                 + "`zoetrope extract` with this pipeline, or train under another --name."
         case .notFinite(let video):
-            "The features of \(video) hold NaN or infinity: the weights may be damaged. Nothing was trained: check them with `zoetrope weights inspect`, and extract again."
+            "The features of \(video) hold NaN or infinity, or values too large to compute with: the weights may be damaged. Check them with `zoetrope weights inspect`, and extract again."
         case .noProbabilities:
-            "The head gives NaN where probabilities should be: its weights are damaged, or the features are. Train the run again; "
+            "The head computes NaN probabilities: its weights or the features are damaged. Train the run again; "
                 + "`zoetrope cache verify` checks the features."
         case .runDirectory(let path, let reason):
             "The run \(path) cannot be used: \(reason). Train it again with `zoetrope sequence`."
         case .unknownClass(let label, let available):
-            "`sequence.class_weights` names \"\(label)\", which is no class of the training part. It has "
+            "`sequence.class_weights` names \"\(label)\", which is not a class of the training part. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."
         case .unknownRun(let name, let cache):
-            "\(cache) knows no run called \"\(name)\". Name its cache with --cache."
+            "\(cache) has no run called \"\(name)\". Name its cache with --cache."
         case .noSplit(let split, let available):
-            "The run has no clips in the split \"\(split)\"; there is \(available.joined(separator: ", ")). Choose with --split."
+            "The run has no clips in the split \"\(split)\"; it has \(available.joined(separator: ", ")). Choose one with --split."
         }
     }
 }
 
 extension SequenceError {
-    /// Whether training ended because numbers became infinite or NaN.
-    public static func isDivergence(_ error: any Error) -> Bool {
+    /// Whether training ended because values became infinite or NaN.
+    package static func isDivergence(_ error: any Error) -> Bool {
         switch error as? SequenceError {
         case .diverged, .divergedFolds: true
         default: false

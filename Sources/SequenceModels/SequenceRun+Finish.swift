@@ -3,7 +3,7 @@ import FeatureCache
 import Foundation
 import NeuralNetwork
 
-/// The end of a run: figures, predictions and files.
+/// The end of a run: metrics, predictions and files.
 extension SequenceRun {
     func finish(
         _ result: Trainer.Result, _ features: FeatureSet, _ partition: Partition,
@@ -30,7 +30,7 @@ extension SequenceRun {
         var configuration = configuration
         configuration.bestEpoch = result.bestEpoch
         configuration.temperature = temperature
-        // Scores that are no numbers are wrong answers of a head that diverged, whatever its loss was.
+        // Non-finite scores mean that the head diverged, whatever its loss was.
         let ending = metrics.values.allSatisfy(\.isFinite) ? result.ending : .diverged
         configuration.diverged = ending == .diverged ? true : nil
         try directory.save(head, configuration)
@@ -43,13 +43,13 @@ extension SequenceRun {
             metrics: metrics, crossValidation: crossValidation, warnings: Self.warnings(metrics), ending: ending)
     }
 
-    /// What makes figures doubtful, in words.
-    public static func warnings(_ metrics: [Split: Metrics]) -> [String] {
+    /// Reasons to doubt the metrics, as sentences.
+    package static func warnings(_ metrics: [Split: Metrics]) -> [String] {
         let worst = Split.allCases.compactMap { split in metrics[split].map { (split, $0) } }.filter(\.1.isLossAbsurd)
             .max { $0.1.loss < $1.1.loss }
         return worst.map { split, metrics in
             [
-                "the loss of the \(split.rawValue) clips is \(Self.short(metrics.loss)), and guessing gives "
+                "the loss of the \(split.rawValue) clips is \(Self.short(metrics.loss)), and that of uniform guessing is "
                     + "\(Self.short(metrics.lossOfGuessing)): try a smaller `optimizer.learning_rate` or `standardize: true`"
             ]
         } ?? []
@@ -59,13 +59,13 @@ extension SequenceRun {
         number.formatted(.number.precision(.significantDigits(3)).locale(.init(identifier: "en_US_POSIX")))
     }
 
-    /// The head with its temperature, where that is wanted and there are clips to find it on.
+    /// The head with temperature scaling, if it is requested and there are clips to fit it on.
     private func calibrated(
         _ head: Head, _ features: FeatureSet, _ partition: Partition
     ) throws -> (head: Head, temperature: Double?) {
         guard training.calibrates == true else { return (head, nil) }
         if let crossValidation {
-            // Of single models, as the one that is kept is: averages over repeats are less confident.
+            // Fitted on single models, like the final one, because averages over repetitions are less confident.
             let temperature = TemperatureScaling.fit(crossValidation.singlePredictions, labels: crossValidation.labels)
             return (try head.scaled(by: 1 / temperature), temperature)
         }
@@ -79,7 +79,7 @@ extension SequenceRun {
 }
 
 extension RunState {
-    /// How a run stands after training.
+    /// The state in which a run ends.
     package init(_ ending: Trainer.Ending) {
         self =
             switch ending {

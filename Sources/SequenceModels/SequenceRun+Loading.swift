@@ -1,13 +1,13 @@
 import Datasets
 import FeatureCache
 
-/// What a run reads from the cache, and what its user should know of it.
+/// Reading features for a run, with notes for the user.
 extension SequenceRun {
-    /// The features of all clips of a dataset, in the splits that the cache has.
+    /// The features of all clips of a data set, with the splits in the cache.
     ///
     /// - `overlapping`: see `CacheFile.features`.
     /// - Throws: `SequenceError.noSamples`, `CacheError`.
-    public static func load(
+    package static func load(
         _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord),
         excluding excluded: Set<String> = [], views: Int, memory: Int, overlapping: Bool = false
     ) throws -> FeatureSet {
@@ -20,7 +20,7 @@ extension SequenceRun {
         return features
     }
 
-    /// What a run that goes on recorded of its clips; nil if a version before 1.1 was killed before it recorded any.
+    /// The clips recorded by a run that is resumed; nil if a version before 1.1 was killed before it recorded any.
     func earlierClips(
         _ directory: RunDirectory, _ cache: CacheFile, note: (String) -> Void
     ) throws -> RunClips? {
@@ -28,16 +28,16 @@ extension SequenceRun {
             return try RunClips(directory, directory.checkpointConfiguration(), in: cache)
         } catch SequenceError.noClips {
             note(
-                "an older version left no record of the clips that trained \(name) so far; it goes on with the data set as it is now"
+                "an older version did not store the clips that trained \(name); the run is resumed with the current data set"
             )
             return nil
         }
     }
 
-    /// Which clip plays which part: as a run that goes on recorded it, or as the data set and its pipeline say.
+    /// The role of each clip: as recorded by a resumed run, or from the data set and its pipeline.
     ///
-    /// - `videos`: rows by digest.
-    /// - Throws: `SequenceError.clipsGone` if clips of the earlier part of the run have no features any more.
+    /// - `videos`: row IDs by digest.
+    /// - Throws: `SequenceError.clipsGone` if recorded clips have no features any more.
     func clips(
         _ features: FeatureSet, _ videos: [String: Int64], earlier: RunClips?
     ) throws -> (Partition, RunClips) {
@@ -51,7 +51,7 @@ extension SequenceRun {
                 digests[example.videoID].map { ($0, index) }
             }, uniquingKeysWith: { first, _ in first })
         let gone = Set(earlier.entries.map(\.digest)).count { places[$0] == nil }
-        // Half of the epochs with one truth and half with another make no head.
+        // Labels must not change between epochs.
         let (before, now) = (earlier.labels, clips.labels)
         let relabelled = before.count { now[$0.key] != nil && now[$0.key] != $0.value }
         if relabelled > 0 { throw SequenceError.otherClips(run: runs + "/" + name, count: relabelled) }
@@ -64,7 +64,7 @@ extension SequenceRun {
         return (Partition(train: indices(.train), validation: indices(.validation), test: indices(.test)), earlier)
     }
 
-    /// Records which clip plays which part, in the run's folder and in the cache.
+    /// Records the role of each clip in the run's folder and in the cache.
     func record(
         _ clips: RunClips, _ videos: [String: Int64], _ directory: RunDirectory, _ cache: CacheFile, _ run: Int64
     ) throws {
@@ -75,27 +75,31 @@ extension SequenceRun {
             }, run: run)
     }
 
-    /// What the user should know of the features.
+    /// Notes about the features.
     func notes(_ cache: CacheFile, _ extraction: Int64, _ features: FeatureSet) throws -> [String] {
         var notes: [String] = []
         let empty = try cache.emptySequences(dataset: dataset, extraction: extraction)
-        if empty > 0 { notes.append("\(empty) videos have no valid frame and are left out") }
+        if empty > 0 {
+            notes.append("\(count(empty, "video")) without a valid frame \(empty == 1 ? "is" : "are") left out")
+        }
         if ExtractionLock.isHeld(cache: cache.path) {
             notes.append(
-                "an extraction is filling \(cache.path): only the \(features.examples.count) videos there now count")
+                "an extraction is filling \(cache.path): only the \(count(features.examples.count, "video")) extracted so far can be used"
+            )
         }
         let short = features.examples.count { $0.views.count < training.views }
         if short > 0 {
             notes.append(
-                "\(short) videos have fewer than \(training.views) views; extract with this pipeline to make them")
+                "\(count(short, "video")) \(short == 1 ? "has" : "have") fewer than \(training.views) augmented views; run `zoetrope extract` with this pipeline to add them"
+            )
         }
         if case .streamed = features.storage {
-            notes.append("the features do not fit into the memory allowed and are read batch by batch")
+            notes.append("the features exceed the memory limit (--memory) and are streamed in batches")
         }
         return notes
     }
 
-    /// How many test clips show what a clip shows that is trained on, as far as anybody looked.
+    /// The number of test clips that are near-duplicates of training clips, if near-duplicates were searched for.
     func twinNote(_ cache: CacheFile, _ features: FeatureSet, _ partition: Partition) throws -> String? {
         let test = Set(partition.test.map { features.examples[$0].videoID })
         let others = Set((partition.train + partition.validation).map { features.examples[$0].videoID })
@@ -105,7 +109,7 @@ extension SequenceRun {
         }
         guard !leaks.isEmpty else { return nil }
         return
-            "\(Set(leaks).count) of \(test.count) test clips have a twin among the clips that are trained on: the test "
+            "\(Set(leaks).count) of \(count(test.count, "test clip")) with a near-duplicate among the training and validation clips: the test "
             + "accuracy is too high (SELECT * FROM twin)"
     }
 }

@@ -3,38 +3,36 @@ import FeatureCache
 import Foundation
 import NeuralNetwork
 
-/// One training run from cache to run directory, recorded on the way.
-public struct SequenceRun: Sendable {
-    /// Of the run, and of its directory.
-    public var name: String
-    /// Name of the dataset in the cache.
-    public var dataset: String
-    /// How to train.
-    public var training: TrainingConfiguration
-    /// Directory that holds the runs.
-    public var runs: String
-    /// Of the program.
-    public var version: String
-    /// Threads that share the work; the result does not depend on it.
-    public var threads = 1
-    /// Bytes that the features may take; larger sets are read batch by batch.
-    public var memory = Int.max
-    /// Folder of the data set's videos, for whoever wants to see them later.
-    public var root: String?
-    /// Paths of videos that are left out.
-    public var excluded: Set<String> = []
-    /// The pipeline's `dataset` section: which clips are used, and which shares are set aside. Nil takes all clips of the dataset
-    /// as the cache has them.
-    public var source: DatasetConfiguration?
-    /// Clips of the pipeline that have no features, for whoever evaluates the run later.
-    public var missing: [MissingClips]?
-    /// Whether a run of this name goes on from its last checkpoint, or begins where it has none.
-    public var resumes = false
-    /// What was found by holding clips out; the run then trains on all but the test part, as long as that says.
-    public var crossValidation: CrossValidationResult?
+/// One training run from the cache to a run directory.
+package struct SequenceRun: Sendable {
+    /// Name of the run and of its directory.
+    package var name: String
+    /// Name of the data set in the cache.
+    package var dataset: String
+    package var training: TrainingConfiguration
+    /// Folder of all runs.
+    package var runs: String
+    package var version: String
+    /// Number of threads; results do not depend on it.
+    package var threads = 1
+    /// Bytes that the features may take; larger sets are read per batch.
+    package var memory = Int.max
+    /// Folder of the data set's videos, recorded for later use.
+    package var root: String?
+    /// Paths of excluded videos.
+    package var excluded: Set<String> = []
+    /// The pipeline's `dataset` section, which selects clips and splits. Nil takes all clips of the data set as stored
+    /// in the cache.
+    package var source: DatasetConfiguration?
+    /// Clips of the pipeline without features, recorded for later evaluation.
+    package var missing: [MissingClips]?
+    /// Whether an existing run of this name is resumed from its last checkpoint, or restarted if it has none.
+    package var resumes = false
+    /// The cross-validation result. The final model is then trained on all clips outside the test set, for the number
+    /// of epochs that it determined.
+    package var crossValidation: CrossValidationResult?
 
-    /// All parts, as they are.
-    public init(name: String, dataset: String, training: TrainingConfiguration, runs: String, version: String) {
+    package init(name: String, dataset: String, training: TrainingConfiguration, runs: String, version: String) {
         self.name = name
         self.dataset = dataset
         self.training = training
@@ -42,8 +40,8 @@ public struct SequenceRun: Sendable {
         self.version = version
     }
 
-    /// What is going on, for whoever shows it.
-    public enum Event: Sendable {
+    /// Progress of a run.
+    package enum Event: Sendable {
         case loaded(train: Int, validation: Int, test: Int, classes: Int, parameters: Int)
         /// Epochs that were trained before.
         case resumed(epochs: Int)
@@ -51,30 +49,25 @@ public struct SequenceRun: Sendable {
         case note(String)
     }
 
-    /// What training gave.
-    public struct Summary: Sendable {
-        /// The run directory.
-        public let directory: String
-        /// Epoch whose weights are kept, from 1.
-        public let bestEpoch: Int
-        /// Epochs that were trained.
-        public let epochs: Int
+    package struct Summary: Sendable {
+        package let directory: String
+        /// Epoch of the selected weights, from 1.
+        package let bestEpoch: Int
+        package let epochs: Int
         /// Wall-clock time of training.
-        public let seconds: Double
-        /// By split; splits without clips are left out.
-        public let metrics: [Split: Metrics]
-        /// What was found by holding clips out, if the run is cross-validated.
-        public let crossValidation: CrossValidationResult?
-        /// What makes the figures doubtful.
-        public let warnings: [String]
-        /// How training ended.
-        public let ending: Trainer.Ending
-        /// Whether it was stopped before the end.
-        public var wasCancelled: Bool { ending == .cancelled }
+        package let seconds: Double
+        /// By split; splits without clips are omitted.
+        package let metrics: [Split: Metrics]
+        /// The cross-validation result, if the run is cross-validated.
+        package let crossValidation: CrossValidationResult?
+        /// Reasons to doubt the metrics.
+        package let warnings: [String]
+        package let ending: Trainer.Ending
+        package var wasCancelled: Bool { ending == .cancelled }
     }
 
-    /// A name that no run has yet: `name`, or `name-2` and so on.
-    public static func freeName(_ name: String, in cache: CacheFile, runs: String) throws -> String {
+    /// An unused run name: `name`, or `name-2` and so on.
+    package static func freeName(_ name: String, in cache: CacheFile, runs: String) throws -> String {
         var candidate = name
         var number = 1
         while try cache.run(named: candidate) != nil || RunDirectory(path: runs + "/" + candidate).exists {
@@ -86,19 +79,19 @@ public struct SequenceRun: Sendable {
 
     /// Trains, predicts all splits, and writes run, epochs, predictions and the run directory.
     ///
-    /// - `features`: what `load` gave, where several runs share it; nil loads.
-    /// Nothing but the run's state and its list of clips is written before the features are verified.
+    /// - `features`: the result of `load`, to share it between runs; nil loads. Only the run's state and its list of
+    ///   clips are written before the features are verified.
     ///
-    /// - Throws: `SequenceError`, `CacheError`; the run's state in the cache then says `failed` or `diverged`.
-    public func run(
+    /// - Throws: `SequenceError`, `CacheError`; the run's state in the cache is then `failed` or `diverged`.
+    package func run(
         cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), features: FeatureSet? = nil,
         isCancelled: @escaping () -> Bool = { false }, report: @escaping (Event) -> Void
     ) throws -> Summary {
         try checkShape(extraction.record)
         let directory = RunDirectory(path: runs + "/" + name)
-        // Killed before the first checkpoint, there is nothing to go on from and nothing to lose.
+        // A run that was killed before its first checkpoint is restarted.
         let goesOn = resumes && directory.exists
-        // Before gigabytes are read.
+        // Checked before gigabytes are read.
         if !goesOn { try claimName(directory, cache) }
         let features = try features ?? load(cache, extraction)
         for note in try notes(cache, extraction.id, features) { report(.note(note)) }
@@ -122,7 +115,7 @@ public struct SequenceRun: Sendable {
         configuration.crossValidation = crossValidation?.summary
         configuration.sampledRate = try cache.sampledRate(dataset: dataset, extraction: extraction.id)
         configuration.missing = missing
-        // What the run achieved before stays if the features are damaged now.
+        // Earlier results of the run must not be replaced if the features are damaged now.
         if goesOn { try features.requireVerified() }
         let run = try begin(configuration, directory, cache, extraction.id, goesOn: goesOn)
         try record(clips, videos, directory, cache, run)
@@ -152,10 +145,10 @@ public struct SequenceRun: Sendable {
         }
     }
 
-    /// The features of the run's clips, which may not be verified yet.
+    /// The features of the run's clips, possibly not verified yet.
     ///
     /// - Throws: `SequenceError`, `CacheError`, `DatasetError`.
-    public func load(
+    package func load(
         _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord)
     ) throws -> FeatureSet {
         if let source {
@@ -167,7 +160,7 @@ public struct SequenceRun: Sendable {
             overlapping: true)
     }
 
-    /// What is trained on: all but the test part where folds have said how long.
+    /// The training set: all clips outside the test set if cross-validation determined the number of epochs.
     func partition(_ features: FeatureSet) -> Partition {
         guard crossValidation != nil else {
             return Partition(features, validation: training.validation, seed: training.seed)
@@ -180,23 +173,23 @@ public struct SequenceRun: Sendable {
 
     private var trainer: Trainer {
         var training = training
-        // There is nothing left to judge epochs by.
+        // There is no validation set for early stopping.
         if crossValidation != nil { training.earlyStopping = nil }
         var trainer = Trainer(training, threads: threads)
         trainer.stopsAfter = crossValidation?.summary.epochs
         return trainer
     }
 
-    /// - Throws: `SequenceError.notMaps`, `.notVectors` where the head does not fit the features.
-    public func checkShape(_ record: ExtractionRecord) throws {
+    /// - Throws: `SequenceError.notMaps`, `.notVectors` if the head does not fit the features.
+    package func checkShape(_ record: ExtractionRecord) throws {
         let shape = record.featureShape
         let head = training.model.kind
         if head.readsMaps && shape.count != 3 { throw SequenceError.notMaps(shape: shape, head: head.rawValue) }
         if !head.readsMaps && shape.count != 1 { throw SequenceError.notVectors(shape: shape, head: head.rawValue) }
     }
 
-    /// - Throws: `CacheError.runExists` where a run of this name stands already and would not go on.
-    public func checkName(_ cache: CacheFile) throws {
+    /// - Throws: `CacheError.runExists` if a run of this name exists and would not be resumed.
+    package func checkName(_ cache: CacheFile) throws {
         let directory = RunDirectory(path: runs + "/" + name)
         if !(resumes && directory.exists) { try claimName(directory, cache) }
     }
@@ -204,11 +197,11 @@ public struct SequenceRun: Sendable {
     /// - Throws: `CacheError.runExists`.
     private func claimName(_ directory: RunDirectory, _ cache: CacheFile) throws {
         if directory.exists { throw CacheError.runExists(name: name) }
-        // It failed, or was killed, before anything was written: there is nothing to lose.
+        // It failed or was killed before it wrote results.
         if try cache.run(named: name) != nil { try cache.removeRun(named: name) }
     }
 
-    /// The run's row in the cache: a new one, or that of the run that goes on.
+    /// The run's row ID in the cache: a new one, or that of the resumed run.
     private func begin(
         _ configuration: RunDirectory.Configuration, _ directory: RunDirectory, _ cache: CacheFile, _ extraction: Int64,
         goesOn: Bool

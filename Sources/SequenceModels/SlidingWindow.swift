@@ -2,24 +2,23 @@ import FeatureCache
 import NeuralNetwork
 import Training
 
-/// Slides a window over rows that arrive bit by bit, and asks the head about each place of the window. Keeps no more
-/// rows than a window and a batch.
-public struct SlidingWindow: Sendable {
-    /// Frames in the window.
-    public let length: Int
-    /// Class probabilities of each place, in order: the window that begins with row i stands at i.
-    public private(set) var probabilities: [[Double]] = []
+/// Applies a head to a sliding window over rows that arrive incrementally. Keeps only the rows of one window and one
+/// batch.
+package struct SlidingWindow: Sendable {
+    package let length: Int
+    /// Class probabilities of each window; index i is the window that begins with row i.
+    package private(set) var probabilities: [[Double]] = []
     private let head: Head
     private var rows: [Float] = []
 
-    /// - `length`: frames in the window, at least 1.
-    public init(_ head: Head, length: Int) {
+    /// - `length`: frames per window, at least 1.
+    package init(_ head: Head, length: Int) {
         precondition(length > 0)
         (self.head, self.length) = (head, length)
     }
 
-    /// Goes on with more rows `[count, feature]`.
-    public mutating func append(_ more: [Float]) throws {
+    /// Appends rows `[count, feature]`.
+    package mutating func append(_ more: [Float]) throws {
         rows += more
         let size = head.input.featureSize
         let places = rows.count / size - length + 1
@@ -28,8 +27,8 @@ public struct SlidingWindow: Sendable {
         rows.removeFirst(places * size)
     }
 
-    /// Says that no more rows come: fewer than a window are then a window of their own.
-    public mutating func finish() throws {
+    /// Ends the stream; fewer rows than a window are then evaluated as one window.
+    package mutating func finish() throws {
         let count = rows.count / head.input.featureSize
         guard probabilities.isEmpty, count > 0 else { return }
         try ask([FeatureSet.Span(videoID: 0, firstRow: 0, length: count)])
@@ -45,43 +44,43 @@ public struct SlidingWindow: Sendable {
     }
 }
 
-/// Class probabilities over time: what the windows around each frame say of it.
-public struct Timeline: Sendable {
-    /// A stretch in which the most probable class stays the same.
-    public struct Segment: Sendable, Equatable, Encodable {
-        /// Seconds.
-        public let start, end: Double
-        /// Most probable class.
-        public let label: String
+/// Class probabilities over time, from the windows centred at each frame.
+package struct Timeline: Sendable {
+    /// A period with the same most probable class.
+    package struct Segment: Sendable, Equatable, Encodable {
+        /// In seconds.
+        package let start, end: Double
+        package let label: String
         /// Mean over the segment's frames, from 0 to 1.
-        public let probability: Double
+        package let probability: Double
     }
 
     /// Classes in the order of the probabilities.
-    public let labels: [String]
-    /// Of each frame, seconds.
-    public let times: [Double]
-    /// When the last frame ends, seconds.
-    public let end: Double
+    package let labels: [String]
+    /// Time of each frame in seconds.
+    package let times: [Double]
+    /// End of the last frame in seconds.
+    package let end: Double
     /// `[frame][class]`.
-    public let probabilities: [[Double]]
+    package let probabilities: [[Double]]
 
-    /// - `windows`: `[place][class]`; the window that begins with frame i stands at i.
-    /// - `length`: frames in a window.
-    /// - `rolling`: each window's probabilities become the mean of so many windows around it; 1 leaves them.
-    public init(
+    /// - `windows`: `[window][class]`; index i is the window that begins with frame i.
+    /// - `length`: frames per window.
+    /// - `rolling`: size of a centred moving average over windows; 1 disables it.
+    package init(
         labels: [String], times: [Double], end: Double, windows: [[Double]], length: Int, rolling: Int = 1
     ) {
         (self.labels, self.times, self.end) = (labels, times, end)
         let smoothed = Self.rolling(windows, rolling)
-        // A frame belongs to the window whose middle it is; before the first and after the last middle there is none.
+        // A frame gets the window of which it is the middle frame; frames before the first or after the last middle get
+        // the nearest window.
         probabilities = times.indices.map { smoothed[max(0, min(windows.count - 1, $0 - length / 2))] }
     }
 
-    /// Centred means; at the ends of what is there.
+    /// Centred moving average, with shorter averages at the ends.
     private static func rolling(_ windows: [[Double]], _ count: Int) -> [[Double]] {
         guard count > 1, let classes = windows.first?.count else { return windows }
-        // The sum goes with the window, so that the cost does not grow with the count.
+        // A running sum, so that the cost does not grow with the count.
         var sum = [Double](repeating: 0, count: classes)
         var (first, past) = (0, 0)
         return windows.indices.map { place in
@@ -98,20 +97,20 @@ public struct Timeline: Sendable {
         }
     }
 
-    /// Place of the most probable class of each frame; of equals the first.
-    public var predicted: [Int] {
+    /// Index of each frame's most probable class; the first one in case of a tie.
+    package var predicted: [Int] {
         probabilities.map { own in own.indices.max { (own[$0], -$0) < (own[$1], -$1) } ?? 0 }
     }
 
-    /// The class on show at a time in seconds, and how probable it is.
-    public func entry(at time: Double) -> (label: String, probability: Double) {
+    /// The most probable class at a time in seconds, with its probability.
+    package func entry(at time: Double) -> (label: String, probability: Double) {
         let frame = max(0, (times.firstIndex { $0 > time + 1e-6 } ?? times.count) - 1)
         let place = predicted[frame]
         return (labels[place], probabilities[frame][place])
     }
 
     /// In order; together they cover the whole time.
-    public var segments: [Segment] {
+    package var segments: [Segment] {
         if times.isEmpty { return [] }
         let predicted = predicted
         var result: [Segment] = []

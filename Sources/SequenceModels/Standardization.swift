@@ -1,22 +1,21 @@
 import FeatureCache
 import NeuralNetwork
 
-/// Scales each feature to mean 0 and deviation 1 over the training rows.
-public struct Standardization: Sendable, Equatable {
-    /// Of each feature.
-    public let mean: [Float]
-    /// Reciprocal of the deviation; 1 for a feature that never changes.
-    public let scale: [Float]
+/// Standardises each feature to mean 0 and standard deviation 1 over the training rows.
+package struct Standardization: Sendable, Equatable {
+    package let mean: [Float]
+    /// Reciprocal of the standard deviation; 1 for a constant feature.
+    package let scale: [Float]
 
-    /// Given mean and reciprocal deviation of each feature.
-    public init(mean: [Float], scale: [Float]) {
+    /// From the mean and the reciprocal standard deviation of each feature.
+    package init(mean: [Float], scale: [Float]) {
         self.mean = mean
         self.scale = scale
     }
 
-    /// Over the valid rows of the chosen spans, in double precision.
+    /// Over the valid rows of the selected spans, in double precision.
     ///
-    /// - Throws: `CacheError`, where rows are streamed.
+    /// - Throws: `CacheError`, if rows are streamed.
     init(_ features: FeatureSet, spans: [FeatureSet.Span]) throws {
         let size = features.featureSize
         var sums = [Double](repeating: 0, count: size)
@@ -41,17 +40,17 @@ public struct Standardization: Sendable, Equatable {
         mean = means.map { Float($0) }
         scale = zip(squares, means).map { square, mean in
             let variance = square / total - mean * mean
-            // Below a millionth of the mean square, rounding is all there is.
+            // Smaller variances are rounding errors.
             return variance > 1e-12 * max(1, square / total) ? Float(1 / variance.squareRoot()) : 1
         }
     }
 }
 
 extension FeatureSet {
-    /// Calls `body` with the rows of each span, a bounded number of them in memory at a time.
+    /// Calls `body` with the rows of each span, with a bounded number of them in memory.
     ///
-    /// - Throws: `CacheError` where rows are streamed, or what `body` throws.
-    public func forEachSequence(
+    /// - Throws: `CacheError` if rows are streamed, or the error of `body`.
+    package func forEachSequence(
         _ spans: [Span], _ body: (_ index: Int, _ rows: UnsafeBufferPointer<Float>) throws -> Void
     ) throws {
         for start in stride(from: 0, to: spans.count, by: 64) {

@@ -1,16 +1,14 @@
 import Foundation
 
-/// How sure a figure is.
-public enum Statistics {
-    /// A range that holds the true value in 95 of 100 cases.
-    public struct Interval: Sendable, Equatable, Encodable {
-        /// Its ends.
-        public let lower, upper: Double
+/// Confidence intervals and significance tests.
+package enum Statistics {
+    /// A 95 % confidence interval.
+    package struct Interval: Sendable, Equatable, Encodable {
+        package let lower, upper: Double
     }
 
-    /// McNemar's exact test (1947): the probability, if both were equally good, that of the clips which only one
-    /// names rightly the shares are at least as uneven.
-    public static func mcNemar(onlyFirst: Int, onlySecond: Int) -> Double {
+    /// p-value of McNemar's exact test (1947), from the numbers of clips that only one of two classifiers gets right.
+    package static func mcNemar(onlyFirst: Int, onlySecond: Int) -> Double {
         let count = onlyFirst + onlySecond
         guard count > 0 else { return 1 }
         let fewer = min(onlyFirst, onlySecond)
@@ -22,7 +20,7 @@ public enum Statistics {
     }
 
     /// Mean and sample standard deviation; the latter is nil for a single value.
-    public static func meanAndDeviation(_ values: [Double]) -> (mean: Double, deviation: Double?) {
+    package static func meanAndDeviation(_ values: [Double]) -> (mean: Double, deviation: Double?) {
         let mean = values.reduce(0, +) / Double(values.count)
         guard values.count > 1 else { return (mean, nil) }
         let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }

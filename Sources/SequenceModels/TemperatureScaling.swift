@@ -3,13 +3,13 @@ import Foundation
 import NeuralNetwork
 import Training
 
-/// One number that all class scores are divided by, so that probabilities say how often they are right (Guo et al. 2017,
-/// arXiv:1706.04599). It changes no prediction, and lives in the last layer's weights: whoever reads the head, or a file
-/// exported from it, has it.
+/// Temperature scaling (Guo et al. 2017, arXiv:1706.04599): divides all class scores by one temperature, so that
+/// probabilities match accuracies. It changes no prediction, and is folded into the last layer's weights, so that
+/// exported models include it.
 enum TemperatureScaling {
-    /// The head with the temperature that gives the lowest loss on examples it was not trained on.
+    /// The head with the temperature that minimises the loss on examples it was not trained on.
     ///
-    /// - Throws: `CacheError`, where rows are streamed.
+    /// - Throws: `CacheError`, if rows are streamed.
     static func fit(
         _ head: Head, _ features: FeatureSet, _ indices: [Int], targets: [Int], averagingViews: Bool
     ) throws -> (head: Head, temperature: Double) {
@@ -17,7 +17,7 @@ enum TemperatureScaling {
         let isLinear = head.configuration.kind != .frame && !averagingViews
         let logits = try head.logits(features, indices, averagingViews: averagingViews)
         let temperature = try minimum { temperature in
-            // Where probabilities are averaged, their logarithms do not scale.
+            // Averaged probabilities do not scale with the temperature, so they are recomputed.
             let scaled =
                 isLinear
                 ? Tensor(shape: logits.shape, values: logits.values.map { $0 / Float(temperature) })
@@ -40,7 +40,7 @@ enum TemperatureScaling {
         }
     }
 
-    /// By golden sections of the logarithm, from 1/20 to 20.
+    /// Golden-section search over the logarithm, from 1/20 to 20.
     private static func minimum(_ loss: (Double) throws -> Double) rethrows -> Double {
         let golden = (5.0.squareRoot() - 1) / 2
         var (lower, upper) = (-log(20.0), log(20.0))
@@ -62,7 +62,7 @@ enum TemperatureScaling {
 }
 
 extension Head {
-    /// The head whose class scores are multiplied: those of its last layer.
+    /// The head with class scores multiplied by a factor, which is folded into its last layer.
     func scaled(by factor: Double) throws -> Head {
         var tensors = parameters.tensors
         for parameter in plan.outputParameters {

@@ -4,63 +4,56 @@ import Foundation
 import NeuralNetwork
 import Training
 
-/// The training loop of stage 2.
-public struct Trainer: Sendable {
-    /// How to train.
-    public let configuration: TrainingConfiguration
-    /// Threads that share the work; the result does not depend on it.
-    public var threads = 1
-    /// Epochs after which it ends, the schedule being that of all; nil trains them all.
+/// The training loop of sequence heads.
+package struct Trainer: Sendable {
+    package let configuration: TrainingConfiguration
+    /// Number of threads; results do not depend on it.
+    package var threads = 1
+    /// Stops after this epoch without changing the schedule; nil trains all epochs.
     var stopsAfter: Int?
 
-    /// A trainer; it has no state.
-    public init(_ configuration: TrainingConfiguration, threads: Int = 1) {
+    package init(_ configuration: TrainingConfiguration, threads: Int = 1) {
         self.configuration = configuration
         self.threads = threads
     }
 
-    /// What training gave.
-    public struct Result: Sendable {
+    package struct Result: Sendable {
         /// The head with the weights of the best epoch.
-        public let head: Head
-        /// Weights after the last epoch, and what is needed to go on.
-        public let state: TrainingState
-        /// From 1; 0 where no epoch was trained.
-        public var bestEpoch: Int { state.best.epoch }
-        /// Epochs that were trained.
-        public var epochs: Int { state.epoch }
-        /// Why it ended before all epochs, if it did.
-        public let ending: Ending
+        package let head: Head
+        /// The training state after the last epoch.
+        package let state: TrainingState
+        /// From 1; 0 if no epoch was trained.
+        package var bestEpoch: Int { state.best.epoch }
+        package var epochs: Int { state.epoch }
+        /// Why training ended.
+        package let ending: Ending
     }
 
-    /// How training ended.
-    public enum Ending: Sendable, Equatable {
+    package enum Ending: Sendable, Equatable {
         case finished, stoppedEarly, cancelled
-        /// The loss or a score of a validation clip became infinite or NaN in the epoch after the last; the best weights are those from before.
+        /// The loss or a validation score became infinite or NaN in the epoch after the last; the best weights are from
+        /// before.
         case diverged
     }
 
-    /// What is told on the way.
-    public struct Hooks {
-        /// Asked before each epoch.
-        public var isCancelled: () -> Bool = { false }
-        /// Called after each epoch.
-        public var report: (EpochRecord) throws -> Void = { _ in }
-        /// Called with what is needed to resume: at the beginning, every so many epochs, and at the end.
-        public var checkpoint: (TrainingState, Head) throws -> Void = { _, _ in }
+    /// Callbacks during training.
+    package struct Hooks {
+        package var isCancelled: () -> Bool = { false }
+        package var report: (EpochRecord) throws -> Void = { _ in }
+        /// Called with the training state at the beginning, at the configured interval, and at the end.
+        package var checkpoint: (TrainingState, Head) throws -> Void = { _, _ in }
 
-        /// Nothing is told.
-        public init() {}
+        package init() {}
     }
 
-    /// Trains a head on the training part and keeps the weights of the best epoch: the one with the best
-    /// monitored value, or the lowest validation loss where nothing is monitored.
+    /// Trains a head and keeps the weights of the best epoch: the one with the best monitored value, or the lowest
+    /// validation loss without early stopping.
     ///
     /// - `shape`: of one frame's features; nil for vectors.
-    /// - `earlier`: where to go on; nil begins.
-    /// - Returns: when the features are verified.
-    /// - Throws: `SequenceError`, `CacheError`, or what a hook throws.
-    public func train(
+    /// - `earlier`: the state to resume from; nil starts anew.
+    /// - Returns: after the features are verified.
+    /// - Throws: `SequenceError`, `CacheError`, or a callback's error.
+    package func train(
         _ features: FeatureSet, _ partition: Partition, input: HeadConfiguration.Input? = nil,
         resuming earlier: ((Head) throws -> TrainingState)? = nil, hooks: Hooks = Hooks()
     ) throws -> Result {
@@ -69,7 +62,7 @@ public struct Trainer: Sendable {
                 try trainVerifying(features, partition, input, earlier, hooks)
             }
         } catch {
-            // Damaged features explain a head that diverged, or values that are no numbers.
+            // Damaged features can cause divergence or non-finite values, so their error takes precedence.
             try features.requireVerified()
             throw error
         }
@@ -86,9 +79,9 @@ public struct Trainer: Sendable {
         let task = Task(features, partition, head.labels, configuration)
         var state = try earlier?(head) ?? TrainingState(head.parameters, seed: configuration.seed)
         head.parameters = state.parameters
-        // A run that dies in its first epochs can be resumed too.
+        // A checkpoint before the first epoch allows resuming a run that dies in it.
         var start = earlier == nil ? (state: state, head: head) : nil
-        // The features may still be compared with their checksums during the first epoch: nobody hears of anything before.
+        // Checksums may still be verified during the first epoch; nothing is reported before they are.
         func settle() throws {
             try features.requireVerified()
             guard let first = start else { return }
@@ -117,7 +110,7 @@ public struct Trainer: Sendable {
                 break
             }
             let metrics = try validate(head, task)
-            // Scores that are no numbers cannot be right, and must never be the best.
+            // An epoch with non-finite scores must never be selected.
             guard metrics?.isFinite ?? true else {
                 guard state.best.epoch > 0 else { throw SequenceError.diverged(epoch: state.epoch + 1) }
                 ending = .diverged
@@ -141,7 +134,7 @@ public struct Trainer: Sendable {
             if state.epoch % configuration.checkpoint == 0 { try hooks.checkpoint(state, head) }
         }
         try settle()
-        // What the optimiser remembers of a loss that exploded is of no use: the checkpoint before stays.
+        // The optimiser state of a diverged epoch is useless: the previous checkpoint is kept.
         if ending != .diverged { try hooks.checkpoint(state, head) }
         head.parameters = state.best.parameters
         return Result(head: head, state: state, ending: ending)
@@ -152,12 +145,12 @@ public struct Trainer: Sendable {
         return state.epoch > 0 && state.epoch - state.best.epoch >= patience
     }
 
-    /// What does not change from epoch to epoch.
+    /// Values that are constant over epochs.
     private struct Task {
         let features: FeatureSet
         let train: [Int]
         let validation: [Int]
-        /// Class of each example among `labels`; those that training does not know come last, and are never right.
+        /// Class index of each example; classes unknown to training come last and are never correct.
         let targets: [Int]
         let labels: [String]
         let loss: CrossEntropy
@@ -180,13 +173,13 @@ public struct Trainer: Sendable {
         }
     }
 
-    /// One sequence, or one frame, that is learned from.
+    /// One training sequence, or one frame.
     private struct Sample {
         let span: FeatureSet.Span
         let target: Int
     }
 
-    /// The samples of an epoch in their order: of each video one view, drawn anew.
+    /// The samples of an epoch in shuffled order: one randomly sampled view per video.
     private func samples(_ task: Task, _ generator: inout SplitMix64) -> [Sample] {
         let all = task.train.flatMap { index -> [Sample] in
             let views = task.features.examples[index].views
@@ -223,7 +216,7 @@ public struct Trainer: Sendable {
         return (loss / Double(samples.count), Double(correct) / Double(samples.count))
     }
 
-    /// What the gradient is multiplied by, as `torch.nn.utils.clip_grad_norm_` does.
+    /// Gradient scale of `torch.nn.utils.clip_grad_norm_`.
     private func clip(_ gradient: ParameterVector) -> Float {
         guard let limit = configuration.clipNorm else { return 1 }
         return Float(min(1, limit / (gradient.norm + 1e-6)))
@@ -235,7 +228,7 @@ public struct Trainer: Sendable {
         return Metrics(logits: logits, targets: task.validation.map { task.targets[$0] }, labels: task.labels)
     }
 
-    /// What decides which epoch is best.
+    /// The metric for model selection.
     private func monitor(_ features: FeatureSet, _ partition: Partition) throws -> TrainingConfiguration.Monitor {
         let classes = Set(configuration.model.kind.classes(features, partition))
         // Clips of classes that training lacks have no loss.
@@ -260,7 +253,7 @@ public struct Trainer: Sendable {
         }
     }
 
-    /// A head with its initial parameters, its labels sorted.
+    /// A head with initial parameters and sorted labels.
     private func makeHead(
         _ features: FeatureSet, _ partition: Partition, _ input: HeadConfiguration.Input?
     ) throws -> Head {

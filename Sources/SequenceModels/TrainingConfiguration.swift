@@ -1,10 +1,10 @@
 import Files
 import Training
 
-/// The `sequence` part of a pipeline.
-public struct TrainingConfiguration: Sendable, Equatable, Codable {
-    /// What an epoch is judged by.
-    public enum Monitor: String, Sendable, CaseIterable, Codable {
+/// The `sequence` section of a pipeline.
+package struct TrainingConfiguration: Sendable, Equatable, Codable {
+    /// The metric for model selection.
+    package enum Monitor: String, Sendable, CaseIterable, Codable {
         case validationLoss = "validation_loss"
         case validationAccuracy = "validation_accuracy"
         case trainLoss = "train_loss"
@@ -14,69 +14,62 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
     }
 
     /// Ends training when the monitored value has not improved for `patience` epochs.
-    public struct EarlyStopping: Sendable, Equatable, Codable {
-        /// What is watched.
-        public var monitor: Monitor
-        /// Epochs without improvement that are endured.
-        public var patience: Int
+    package struct EarlyStopping: Sendable, Equatable, Codable {
+        package var monitor: Monitor
+        /// Number of epochs without improvement that are tolerated.
+        package var patience: Int
 
-        /// What is left out has the default of a pipeline file.
-        public init(monitor: Monitor = .validationLoss, patience: Int) {
+        package init(monitor: Monitor = .validationLoss, patience: Int) {
             self.monitor = monitor
             self.patience = patience
         }
     }
 
-    /// How much each class counts in the loss.
-    public enum ClassWeights: Sendable, Equatable, Codable {
+    /// Class weights in the loss.
+    package enum ClassWeights: Sendable, Equatable, Codable {
         case equal
-        /// Clips / (classes · clips of the class), as scikit-learn's `balanced`.
+        /// n / (classes · n of the class), as scikit-learn's `balanced`.
         case balanced
-        /// By label; classes that are not named count 1.
+        /// By label; other classes have weight 1.
         case named([String: Double])
     }
 
-    /// The head.
-    public var model: HeadConfiguration
-    /// Scales features by the mean and deviation of the training rows.
-    public var standardize: Bool
-    /// How parameters follow their gradients.
-    public var optimizer: Optimizer
-    /// How the learning rate changes.
-    public var schedule: Schedule
-    /// Largest Euclidean length of the gradient; longer ones are shortened to it. Nil leaves them.
-    public var clipNorm: Double?
-    /// Share of each target that is spread over all classes, from 0 to below 1.
-    public var labelSmoothing: Double
-    /// How much each class counts.
-    public var classWeights: ClassWeights
-    /// Sequences in a step; frames for the frame head.
-    public var batchSize: Int
-    /// At most so many passes over the training part; 0 applies the initial weights.
-    public var epochs: Int
+    package var model: HeadConfiguration
+    /// Whether features are standardised with the training rows' mean and standard deviation.
+    package var standardize: Bool
+    package var optimizer: Optimizer
+    package var schedule: Schedule
+    /// Maximum L2 norm for gradient clipping; nil disables it.
+    package var clipNorm: Double?
+    /// Label smoothing, from 0 to below 1.
+    package var labelSmoothing: Double
+    package var classWeights: ClassWeights
+    /// Sequences per step; frames for the frame head.
+    package var batchSize: Int
+    /// Maximum number of epochs; 0 evaluates the initial weights.
+    package var epochs: Int
     /// Nil trains all epochs.
-    public var earlyStopping: EarlyStopping?
-    /// Epochs between two checkpoints; training can be resumed from the last one.
-    public var checkpoint: Int
-    /// Cached views of each video that training draws from, the plain one included.
-    public var views: Int
-    /// Whether predictions average all views; else they are made from the plain one.
-    public var averagesViews: Bool
-    /// Weight file of the head to begin with; nil begins at random.
-    public var initialWeights: String?
-    /// Of initial weights, order, dropout and the validation part.
-    public var seed: Int
-    /// Share of train set aside where the dataset has no validation part.
-    public var validation: Double
-    /// Parts that all but the test part is cut into, each predicted by a model of the others; nil does not.
-    public var folds: Int?
-    /// Times that it is cut anew; nil once.
-    public var repeats: Int?
-    /// Whether the class scores are scaled at the end so that probabilities say how often they are right, on the
-    /// validation part or the folds; nil does not.
-    public var calibrates: Bool?
-    /// The classes' names as vectors, for heads that read them: made anew for each training, and not part of what is kept.
-    public var texts: ClassTexts?
+    package var earlyStopping: EarlyStopping?
+    /// Epochs between checkpoints, from which training can be resumed.
+    package var checkpoint: Int
+    /// Augmented views of each video to sample from, the unaugmented one included.
+    package var views: Int
+    /// Whether predictions average all augmented views; otherwise they use the unaugmented one.
+    package var averagesViews: Bool
+    /// Weight file with the head's initial weights; nil initialises randomly.
+    package var initialWeights: String?
+    /// Seed of initial weights, shuffling, dropout and the validation split.
+    package var seed: Int
+    /// Fraction of the training set used for validation if the data set has no validation split.
+    package var validation: Double
+    /// Number of cross-validation folds; nil disables cross-validation.
+    package var folds: Int?
+    /// Number of cross-validation repetitions; nil is 1.
+    package var repeats: Int?
+    /// Whether temperature scaling is fitted at the end, on the validation set or the folds; nil is false.
+    package var calibrates: Bool?
+    /// Embeddings of the class names for heads that start from them; computed for each training and not stored.
+    package var texts: ClassTexts?
 
     private enum CodingKeys: String, CodingKey {
         case model, standardize, optimizer, schedule, clipNorm, labelSmoothing, classWeights, batchSize, epochs
@@ -84,7 +77,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
             calibrates
     }
 
-    /// What the numbers of a configuration may be.
+    /// Valid values of a configuration.
     package enum Ranges {
         package static let clipNorm = NumberRange.positive
         package static let labelSmoothing = NumberRange.share
@@ -99,8 +92,8 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
         package static let repeats = 1...1000
     }
 
-    /// - Parameter key: where it stands.
-    /// - Throws: `InvalidValue` if a value is one that no pipeline can state.
+    /// - Parameter key: prefix of the key in error messages.
+    /// - Throws: `InvalidValue` if a value is outside its valid range.
     func validate(_ key: String) throws(InvalidValue) {
         try model.validate(key + ".model")
         try optimizer.validate(key + ".optimizer")
@@ -122,8 +115,7 @@ public struct TrainingConfiguration: Sendable, Equatable, Codable {
         try InvalidValue.check(repeats, key + ".repeats", in: Ranges.repeats)
     }
 
-    /// What is left out has the default of a pipeline file.
-    public init(
+    package init(
         model: HeadConfiguration, standardize: Bool = false,
         optimizer: Optimizer = Optimizer(kind: .adam, learningRate: 1e-3), schedule: Schedule = Schedule(),
         clipNorm: Double? = nil, labelSmoothing: Double = 0, classWeights: ClassWeights = .equal, batchSize: Int = 32,

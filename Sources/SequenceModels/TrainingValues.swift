@@ -1,7 +1,7 @@
 import FeatureCache
 
 extension HeadConfiguration.Kind {
-    /// The classes that a head knows: those it is trained on, or all where nothing is trained.
+    /// A head's classes: those of the training set, or all without training.
     func classes(_ features: FeatureSet, _ partition: Partition) -> [String] {
         let known = self == .zeroShot ? Array(features.examples.indices) : partition.train
         return Set(known.map { features.examples[$0].label }).sorted()
@@ -21,8 +21,8 @@ extension EpochRecord {
 }
 
 extension TrainingConfiguration.ClassWeights {
-    /// In the order of the labels; empty where all are equal.
-    public func values(_ labels: [String], counts: [Int: Int]) -> [Double] {
+    /// In the order of the labels; empty if all are equal.
+    package func values(_ labels: [String], counts: [Int: Int]) -> [Double] {
         switch self {
         case .equal: return []
         case .named(let weights): return labels.map { weights[$0] ?? 1 }

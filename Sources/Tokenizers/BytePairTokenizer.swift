@@ -1,31 +1,30 @@
 import Escaping
 import Foundation
 
-/// CLIP's tokens: byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) of words in lower case, over bytes that are
-/// written as letters, as published beside the weights.
+/// CLIP's tokenizer: byte-level byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) of lower-case words, with
+/// the published merges.
 ///
-/// Text is normalised as `transformers` does it: composed (NFC), white space to single spaces, lower case. open_clip also mends
-/// text that was decoded wrongly, which sentences that were typed need not be, and lowers a sigma at the end of a word otherwise.
-public struct BytePairTokenizer: Tokenizer {
+/// Text is normalised as in `transformers`: NFC, whitespace collapsed, lower case. open_clip additionally repairs
+/// mis-decoded text, which typed sentences do not need, and lowers a final sigma differently.
+package struct BytePairTokenizer: Tokenizer {
     private struct Pair: Hashable {
         let first, second: Int
     }
 
-    /// Rank of a pair that is joined, which is also where its token stands behind the letters.
+    /// Rank of a merge, which is also the offset of its token.
     private let ranks: [Pair: Int]
     private let start, end: Int
 
-    /// Letters, alone and at the end of a word.
+    /// Number of byte tokens, alone and at the end of a word.
     private static let letters = 512
-    /// Pairs that the published networks know; their file has more.
+    /// Number of merges in the published networks' vocabulary; their file has more.
     private static let published = 48_894
-    /// The longest text of the published networks, in tokens, with the two around it.
-    public static let contextLength = 77
+    /// Maximum tokens of a text in the published networks, with the start and end tokens.
+    package static let contextLength = 77
 
-    /// - `merges`: pairs in the order in which they are joined, as `merges.txt` or `bpe_simple_vocab_16e6.txt` has
-    ///   them.
+    /// - `merges`: pairs by rank, as in `merges.txt` or `bpe_simple_vocab_16e6.txt`.
     /// - Throws: `TokenizerError.damaged`.
-    public init(merges: [(String, String)], file: String) throws {
+    package init(merges: [(String, String)], file: String) throws {
         var places: [String: Int] = [:]
         for (place, byte) in Self.order.enumerated() {
             let letter = String(Self.letter(byte))
@@ -35,7 +34,8 @@ public struct BytePairTokenizer: Tokenizer {
         var ranks: [Pair: Int] = [:]
         for (rank, (first, second)) in merges.enumerated() {
             guard let one = places[first], let two = places[second] else {
-                throw TokenizerError.damaged(file: file, reason: "pair \(rank + 1) joins what no pair before it makes")
+                throw TokenizerError.damaged(
+                    file: file, reason: "pair \(rank + 1) merges symbols that no earlier pair creates")
             }
             ranks[Pair(first: one, second: two)] = rank
             places[first + second] = Self.letters + rank
@@ -47,7 +47,7 @@ public struct BytePairTokenizer: Tokenizer {
     /// Reads `merges.txt`, `bpe_simple_vocab_16e6.txt` or `tokenizer.json`.
     ///
     /// - Throws: `TokenizerError`.
-    public init(file: String) throws {
+    package init(file: String) throws {
         let isJSON = file.hasByteSuffix(".json")
         let data = try VocabularyFile.contents(file, isJSON: isJSON)
         if isJSON {
@@ -78,19 +78,18 @@ public struct BytePairTokenizer: Tokenizer {
         return pairs.map { ($0[0], $0[1]) }
     }
 
-    /// Tokens there are.
-    public var vocabularySize: Int { end + 1 }
-    /// The end again; what stands behind it is not looked at.
-    public var padding: Int { end }
+    package var vocabularySize: Int { end + 1 }
+    /// The end token, after which tokens are ignored.
+    package var padding: Int { end }
 
-    /// Start, the text's tokens, end; of a text that is too long the first ones and the end.
-    public func encode(_ text: String, limit: Int = contextLength) -> [Int] {
+    /// Start token, the text's tokens, end token; a text that is too long is truncated before the end token.
+    package func encode(_ text: String, limit: Int = contextLength) -> [Int] {
         let own = Self.words(Self.normalized(text)).flatMap(tokens)
         return [start] + own.prefix(limit - 2) + [end]
     }
 
-    /// Whether some of the text is left out.
-    public func isTooLong(_ text: String, limit: Int = contextLength) -> Bool {
+    /// Whether the text is truncated.
+    package func isTooLong(_ text: String, limit: Int = contextLength) -> Bool {
         Self.words(Self.normalized(text)).reduce(0) { $0 + tokens($1).count } > limit - 2
     }
 
@@ -125,7 +124,7 @@ public struct BytePairTokenizer: Tokenizer {
 
     private static let contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].map { Array($0.unicodeScalars) }
 
-    /// Contractions' ends, runs of letters, single digits, runs of anything else.
+    /// Splits into contraction suffixes, runs of letters, single digits, and runs of other characters.
     static func words(_ text: String) -> [String] {
         let scalars = Array(text.unicodeScalars)
         let kinds = scalars.map(kind)
@@ -143,14 +142,14 @@ public struct BytePairTokenizer: Tokenizer {
             case .space: place += 1
             case .number: take(1)
             case let own:
-                // The next contraction is found where a word begins only.
+                // Contractions are only recognised at the start of a word.
                 take(kinds[place...].prefix { $0 == own }.count)
             }
         }
         return words
     }
 
-    // MARK: - Pairs
+    // MARK: - Merges
 
     private func tokens(_ word: String) -> [Int] {
         var symbols = word.utf8.map { Self.places[Int($0)] }
@@ -182,7 +181,7 @@ public struct BytePairTokenizer: Tokenizer {
 
     private static let wordEnd = "</w>"
 
-    /// Bytes in the order of their tokens: those that are letters by themselves first.
+    /// Bytes in token order: those that are printable characters first.
     private static let order: [UInt8] = {
         let own = Array(UInt8(33)...126) + Array(UInt8(161)...172) + Array(UInt8(174)...255)
         return own + (UInt8(0)...255).filter { !own.contains($0) }
@@ -194,7 +193,7 @@ public struct BytePairTokenizer: Tokenizer {
         return places
     }()
 
-    /// How a byte is written.
+    /// The printable character of a byte.
     private static func letter(_ byte: UInt8) -> Character {
         let place = places[Int(byte)]
         let code = place < 188 ? UInt32(byte) : UInt32(256 + place - 188)

@@ -1,9 +1,8 @@
 import Foundation
 import ONNXMessages
 
-/// A model of SentencePiece's as its trainer writes it, with the names of `sentencepiece_model.proto`.
+/// A SentencePiece model file, with the names of `sentencepiece_model.proto`.
 struct SentencePieceFile: ProtobufMessage {
-    /// What a piece is.
     enum Kind: Int32 {
         case normal = 1, unknown, control, userDefined, unused, byte
     }
@@ -15,7 +14,7 @@ struct SentencePieceFile: ProtobufMessage {
 
         mutating func read(_ field: ProtobufField) throws {
             switch field.number {
-            // Not through Foundation, which leaves out a byte-order mark that is a piece.
+            // Foundation would remove a byte-order mark that is a piece.
             case 1: text = String(decoding: try field.bytes(), as: UTF8.self)
             case 2: score = try field.float()
             case 3: kind = Kind(rawValue: try field.integer32()) ?? .normal
@@ -27,7 +26,7 @@ struct SentencePieceFile: ProtobufMessage {
     }
 
     struct Trainer: ProtobufMessage {
-        /// 1 is unigram, 2 byte pairs.
+        /// 1 is unigram, 2 is byte-pair encoding.
         var modelType: Int32 = 1
         var byteFallback = false
         var unknown: Int32 = 0
@@ -80,6 +79,5 @@ struct SentencePieceFile: ProtobufMessage {
         }
     }
 
-    /// Nobody writes one.
     func write(to writer: inout ProtobufWriter) {}
 }

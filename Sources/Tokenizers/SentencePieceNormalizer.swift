@@ -1,16 +1,16 @@
 import Foundation
 
-/// How SentencePiece prepares text: a table of replacements (a double-array trie of what is replaced, behind it the texts
-/// that come instead), white space made visible as ▁.
+/// SentencePiece's normalisation: a table of replacements (a double-array trie of the replaced texts, followed by the
+/// replacements), and whitespace as ▁.
 struct SentencePieceNormalizer: Sendable {
     private let units: [UInt32]
     private let replacements: [UInt8]
     private let addsPrefix, removesExtraSpaces, escapesSpaces: Bool
-    /// Pieces that stay as they are, longest first by their first byte.
+    /// User-defined symbols, which are not normalised, by their first byte, longest first.
     private let kept: [UInt8: [[UInt8]]]
 
     private static let visibleSpace = Array("▁".utf8)
-    /// Bytes; those of Unicode's compatibility forms have 33.
+    /// In bytes; Unicode's compatibility forms need 33.
     private static let longestReplacement = 1024
     private static let space = UInt8(ascii: " ")
 
@@ -36,7 +36,7 @@ struct SentencePieceNormalizer: Sendable {
             .mapValues { $0.sorted { $0.count > $1.count } }
     }
 
-    /// The bytes that are cut into pieces.
+    /// The bytes to be divided into pieces.
     func normalized(_ text: String) -> [UInt8] {
         let input = Array(text.utf8)
         var place = 0
@@ -69,7 +69,7 @@ struct SentencePieceNormalizer: Sendable {
         return result
     }
 
-    /// What comes instead of the longest beginning that is replaced, and how long that is; else one character.
+    /// The replacement of the longest matching prefix with its length, or one character.
     private func prefix(_ input: [UInt8], at place: Int) -> (piece: [UInt8], length: Int) {
         if let own = kept[input[place]]?.first(where: { input[place...].starts(with: $0) }) { return (own, own.count) }
         if let (value, length) = longestMatch(input, at: place) {
@@ -100,7 +100,7 @@ struct SentencePieceNormalizer: Sendable {
 
     private static func offset(_ unit: UInt32) -> UInt32 { (unit >> 10) << ((unit >> 6) & 8) }
 
-    /// Bytes of a character of UTF-8, from its first.
+    /// Number of bytes of a UTF-8 character, from its first byte.
     static func characterLength(_ byte: UInt8) -> Int {
         byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
     }

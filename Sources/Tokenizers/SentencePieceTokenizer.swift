@@ -1,8 +1,8 @@
 import Foundation
 
-/// SentencePiece (Kudo and Richardson 2018, arXiv:1808.06226): a model file as it was published, unigram (Kudo 2018,
-/// arXiv:1804.10959) or byte pairs.
-public struct SentencePieceTokenizer: Tokenizer {
+/// SentencePiece (Kudo and Richardson 2018, arXiv:1808.06226) with published model files, unigram (Kudo 2018,
+/// arXiv:1804.10959) or byte-pair encoding.
+package struct SentencePieceTokenizer: Tokenizer {
     private let pieces: [SentencePieceFile.Piece]
     private let places: [[UInt8]: Int]
     private let normalizer: SentencePieceNormalizer
@@ -10,23 +10,23 @@ public struct SentencePieceTokenizer: Tokenizer {
     private let unknown: Int
     private let unknownScore, largestScore: Float
     private let longest: Int
-    /// Token of each byte, where characters that are no pieces are taken apart.
+    /// Tokens of single bytes, if the model has byte fallback.
     private let bytes: [Int]?
     private let userDefined: [[UInt8]]
-    /// Token of the end of a text.
-    public let end: Int
+    /// The end-of-text token.
+    package let end: Int
 
     /// - Throws: `TokenizerError`.
-    public init(file: String) throws {
+    package init(file: String) throws {
         let data = try VocabularyFile.contents(file)
         let model: SentencePieceFile
         do { model = try SentencePieceFile(serializedBytes: data) } catch {
-            throw TokenizerError.damaged(file: file, reason: "it is no model of SentencePiece's")
+            throw TokenizerError.damaged(file: file, reason: "it is not a SentencePiece model")
         }
         guard model.pieces.count > 2, (1...2).contains(model.trainer.modelType),
             model.pieces.indices.contains(Int(model.trainer.unknown)),
             model.pieces.indices.contains(Int(model.trainer.end))
-        else { throw TokenizerError.damaged(file: file, reason: "it is no unigram or byte-pair model") }
+        else { throw TokenizerError.damaged(file: file, reason: "it is neither a unigram nor a byte-pair model") }
         pieces = model.pieces
         isUnigram = model.trainer.modelType == 1
         (unknown, end) = (Int(model.trainer.unknown), Int(model.trainer.end))
@@ -43,21 +43,18 @@ public struct SentencePieceTokenizer: Tokenizer {
             model.pieces.enumerated().filter { $1.kind == .byte }.map { ($1.text, $0) }, uniquingKeysWith: { $1 })
         let all = (0..<256).compactMap { named[String(format: "<0x%02X>", $0)] }
         bytes = model.trainer.byteFallback && all.count == 256 ? all : nil
-        // An empty piece would be found everywhere, without end.
+        // An empty piece would match everywhere.
         let kept = model.pieces.filter { $0.kind == .userDefined && !$0.text.isEmpty }.map(\.text)
         userDefined = kept.map { Array($0.utf8) }.sorted { $0.count > $1.count }
         normalizer = try SentencePieceNormalizer(model.normalizer, keeping: kept, file: file)
     }
 
-    /// Tokens there are.
-    public var vocabularySize: Int { pieces.count }
-    /// The end again.
-    public var padding: Int { end }
-    /// Whether characters that are no pieces are taken apart into bytes.
+    package var vocabularySize: Int { pieces.count }
+    package var padding: Int { end }
+    /// Whether unknown characters are encoded as bytes.
     var fallsBackToBytes: Bool { bytes != nil }
 
-    /// The text's tokens alone.
-    public func pieces(of text: String) -> [Int] {
+    package func pieces(of text: String) -> [Int] {
         let input = normalizer.normalized(text)
         let found = isUnigram ? likeliest(input) : paired(input)
         var tokens: [Int] = []
@@ -73,15 +70,15 @@ public struct SentencePieceTokenizer: Tokenizer {
         return tokens
     }
 
-    /// The text's tokens and the end; of a text that is too long the first ones and the end.
-    public func encode(_ text: String, limit: Int) -> [Int] { pieces(of: text).prefix(limit - 1) + [end] }
+    /// The text's tokens and the end token; a text that is too long is truncated before it.
+    package func encode(_ text: String, limit: Int) -> [Int] { pieces(of: text).prefix(limit - 1) + [end] }
 
-    /// Whether some of the text is left out.
-    public func isTooLong(_ text: String, limit: Int) -> Bool { pieces(of: text).count > limit - 1 }
+    /// Whether the text is truncated.
+    package func isTooLong(_ text: String, limit: Int) -> Bool { pieces(of: text).count > limit - 1 }
 
     // MARK: - Unigram
 
-    /// The pieces whose scores have the largest sum.
+    /// Viterbi: the pieces with the largest sum of scores.
     private func likeliest(_ input: [UInt8]) -> [(Range<Int>, Int)] {
         var best = [(score: Float, begin: Int, token: Int)](repeating: (0, -1, unknown), count: input.count + 1)
         var begin = 0
@@ -116,9 +113,9 @@ public struct SentencePieceTokenizer: Tokenizer {
         if best[end].begin < 0 || score > best[end].score { best[end] = (score, begin, token) }
     }
 
-    // MARK: - Byte pairs
+    // MARK: - Byte-pair encoding
 
-    /// Neighbours are joined for as long as one is a piece, the one of the best score first, of equal ones the leftmost.
+    /// Merges neighbours while they form a piece, the best score first, the leftmost in case of a tie.
     private func paired(_ input: [UInt8]) -> [(Range<Int>, Int)] {
         var symbols: [(range: Range<Int>, isFixed: Bool)] = []
         var place = 0

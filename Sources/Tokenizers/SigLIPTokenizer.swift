@@ -1,26 +1,25 @@
 import Foundation
 
-/// SigLIP's tokens: SentencePiece on text in lower case without punctuation, and the end; the second SigLIP's keep the
-/// punctuation, and their model takes unknown characters apart into bytes.
+/// SigLIP's tokenizer: SentencePiece on lower-case text without punctuation, with an end token. SigLIP 2 keeps
+/// punctuation, and its model has byte fallback.
 ///
-/// Both are checked against `transformers`' with models trained for it; the second's published model, whose own symbols are
-/// whole words of markup, has not been tried.
-public struct SigLIPTokenizer: Tokenizer {
+/// Both are tested against `transformers` with specially trained models; SigLIP 2's published model, whose own symbols
+/// are whole markup tags, has not been tested.
+package struct SigLIPTokenizer: Tokenizer {
     private let model: SentencePieceTokenizer
 
     /// - Throws: `TokenizerError`.
-    public init(file: String) throws { model = try SentencePieceTokenizer(file: file) }
+    package init(file: String) throws { model = try SentencePieceTokenizer(file: file) }
 
-    /// Tokens there are.
-    public var vocabularySize: Int { model.vocabularySize }
-    /// What shorter texts are filled up with: the end, of the second SigLIP token 0.
-    public var padding: Int { model.fallsBackToBytes ? 0 : model.end }
+    package var vocabularySize: Int { model.vocabularySize }
+    /// The end token; token 0 for SigLIP 2.
+    package var padding: Int { model.fallsBackToBytes ? 0 : model.end }
 
-    /// The text's tokens and the end.
-    public func encode(_ text: String, limit: Int) -> [Int] { model.encode(prepared(text), limit: limit) }
+    /// The text's tokens and the end token.
+    package func encode(_ text: String, limit: Int) -> [Int] { model.encode(prepared(text), limit: limit) }
 
-    /// Whether some of the text is left out.
-    public func isTooLong(_ text: String, limit: Int) -> Bool { model.isTooLong(prepared(text), limit: limit) }
+    /// Whether the text is truncated.
+    package func isTooLong(_ text: String, limit: Int) -> Bool { model.isTooLong(prepared(text), limit: limit) }
 
     private static let punctuation = Set("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~".unicodeScalars)
 

@@ -2,8 +2,8 @@ import Foundation
 import Inference
 import NeuralNetwork
 
-/// Sequence and one score a step → vector: the mean weighted by the softmax of the scores over the valid
-/// steps (Bahdanau et al. 2015, arXiv:1409.0473; as a pooling: Lin et al. 2017, arXiv:1703.03130).
+/// Attention pooling of a sequence with one score per step: the mean weighted by the softmax of the scores over the
+/// valid steps (Bahdanau et al. 2015, arXiv:1409.0473; as pooling: Lin et al. 2017, arXiv:1703.03130).
 enum AttentionPoolingLayer {
     /// - Parameter scores: `[row, 1]`.
     /// - Returns: `[sequence, feature]` in packed order, and the weight of each row.
@@ -51,13 +51,13 @@ enum AttentionPoolingLayer {
     }
 }
 
-/// Scaled dot-product attention between the steps of each sequence (Vaswani et al. 2017, arXiv:1706.03762),
-/// from rows that hold query, key and value side by side.
+/// Scaled dot-product attention between the steps of each sequence (Vaswani et al. 2017, arXiv:1706.03762). Rows are
+/// query, key and value concatenated.
 struct SelfAttentionLayer {
     let heads: Int
     let parallel: Parallel
 
-    /// Weights `[head, length, length]` of each packed sequence.
+    /// Attention weights `[head, length, length]` of each packed sequence.
     typealias Weights = [[Float]]
 
     /// - Parameter input: `[row, 3 · feature]`.
@@ -114,7 +114,7 @@ struct SelfAttentionLayer {
         return result
     }
 
-    /// One head of one sequence: gradients of query, key and value.
+    /// Gradients of query, key and value of one head of one sequence.
     private func backward(
         _ gradient: FloatBuffer, _ parts: [FloatBuffer], _ weights: UnsafePointer<Float>, _ scores: FloatBuffer,
         _ slopes: [FloatBuffer], _ length: Int, _ width: Int
@@ -134,7 +134,7 @@ struct SelfAttentionLayer {
             k: length)
     }
 
-    /// Columns of a sequence's rows, one dense row a step.
+    /// Copies some columns of a sequence's rows into contiguous rows, one per step.
     private func gather(
         _ matrix: Matrix, _ packed: PackedSequences, _ place: Int, from column: Int, _ target: FloatBuffer
     ) {
@@ -146,7 +146,6 @@ struct SelfAttentionLayer {
         }
     }
 
-    /// The other way.
     private func scatter(
         _ source: FloatBuffer, _ packed: PackedSequences, _ place: Int, to matrix: Matrix, at column: Int
     ) {
@@ -171,9 +170,9 @@ struct SelfAttentionLayer {
     }
 }
 
-/// Each row to mean 0 and variance 1, then scaled and shifted (Ba et al. 2016, arXiv:1607.06450).
+/// Layer normalisation of each row (Ba et al. 2016, arXiv:1607.06450).
 enum LayerNormalizationLayer {
-    /// - Returns: the result, and what `backward` needs: the normalised rows and 1/σ of each.
+    /// - Returns: the result, and for `backward` the normalised rows and 1/σ of each.
     static func forward(
         _ input: Matrix, epsilon: Float, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>
     ) -> (output: Matrix, normalized: Matrix, scales: [Float]) {
@@ -222,7 +221,7 @@ enum LayerNormalizationLayer {
     }
 }
 
-/// Gradient of the scores from that of the weights, in place.
+/// Gradient of the scores from that of the softmax weights, in place.
 func softmaxBackward(
     _ slopes: UnsafeMutablePointer<Float>, _ weights: UnsafePointer<Float>, count: Int, factor: Float
 ) {

@@ -2,22 +2,23 @@ import COneDNN
 import Inference
 import NeuralNetwork
 
-/// A convolution of pictures `[row, column, channel]`, forward and backward, through oneDNN; for one batch size.
+/// A convolution of images `[row, column, channel]`, forward and backward, through oneDNN, for one batch size.
 final class ConvolutionLayer {
-    /// What is to be computed.
+    /// The parameters of a layer to be created.
     struct Request {
         let name: String
         let options: Convolution
         let input, output: ImageShape
-        /// Of the weight, as published.
+        /// Shape of the weight, as published.
         let shape: [Int]
         var batch: Int
-        /// Whether the gradient of the parameters is wanted.
+        /// Whether the parameters' gradients are needed.
         let trains: Bool
-        /// Whether that of the input is.
+        /// Whether the input's gradient is needed.
         let wantsInput: Bool
 
-        /// Whether Lavin and Gray's algorithm (arXiv:1509.09308) can be meant: 3×3, one pixel at a time, many channels.
+        /// Whether Winograd convolution (Lavin and Gray, arXiv:1509.09308) may be used: a 3×3 window with stride 1 and
+        /// many channels.
         var mayUseWinograd: Bool {
             let window = options.window
             return options.groups == 1 && !window.reachesOverFrames && window.kernel == Extent(3)
@@ -30,16 +31,16 @@ final class ConvolutionLayer {
 
     private let request: Request
     private let forward: TrainingPrimitive
-    /// Nil where nobody wants the gradient of the input.
+    /// Nil if the input's gradient is not needed.
     private let backwardData: TrainingPrimitive?
-    /// Nil where the weights are frozen.
+    /// Nil if the weights are frozen.
     private let backwardWeights: TrainingPrimitive?
     private let intoForward, intoBackward, outOfBackward: ParameterReorder?
     private let forwardWeights, dataWeights, weightGradients: AlignedBuffer
-    /// Where the kernels want pictures otherwise than they lie.
+    /// Reorders of images, if the kernels need another memory layout.
     private let blocking: Blocking?
 
-    /// Pictures between the order in which they lie and the one that Winograd's kernels know.
+    /// Reorders between channels last and the blocked layout of Winograd kernels.
     private struct Blocking {
         let intoInput, outOfInput, intoOutput, outOfOutput: ParameterReorder
 
@@ -57,10 +58,10 @@ final class ConvolutionLayer {
         }
     }
 
-    /// Whether it computes by Winograd's algorithm.
+    /// Whether it uses Winograd convolution.
     var usesWinograd: Bool { blocking != nil }
 
-    /// The fastest layer whose numbers are right.
+    /// Creates the fastest layer whose results are accurate.
     static func make(
         _ request: Request, _ context: Context, allowsWinograd: Bool = true
     ) throws -> ConvolutionLayer {
@@ -72,10 +73,10 @@ final class ConvolutionLayer {
         return try ConvolutionLayer(request, winograd: false, context)
     }
 
-    /// The largest difference of Winograd's results from the direct sum's, of the largest value.
+    /// Maximum difference between Winograd and direct convolution, relative to the largest value.
     private static let tolerance: Float = 3e-5
 
-    /// Whether Winograd's results are those of the direct sum for made-up numbers.
+    /// Whether Winograd convolution agrees with direct convolution within `tolerance` on random data.
     private static func isExact(_ request: Request, _ context: Context) throws -> Bool {
         var small = request
         small.batch = 2
@@ -114,7 +115,7 @@ final class ConvolutionLayer {
         self.request = request
         let name = request.name
         var shape = request.shape
-        // One frame's weights are a picture's.
+        // Without a temporal window, the weights of a frame are those of an image.
         if shape.count == 5, !request.options.window.reachesOverFrames { shape.remove(at: 2) }
         var options = onednn_convolution_options(
             request.options, batch: request.batch, from: request.input, to: request.output)
@@ -162,16 +163,16 @@ final class ConvolutionLayer {
         return output
     }
 
-    /// Writes the parameters' gradients, where they are trained.
+    /// Writes the gradients of trained parameters.
     ///
-    /// - Returns: the gradient of the input, where it is wanted.
+    /// - Returns: the input's gradient, if it is needed.
     func backward(
         _ gradient: Matrix, input: Matrix, weight: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>?,
         biasGradient: UnsafeMutablePointer<Float>?
     ) throws -> Matrix? {
         let slope = try blocked(gradient, blocking?.intoOutput)
         if let backwardWeights, let weightGradient {
-            // Named, and held until it was read: the primitive knows its address only.
+            // The variable keeps the buffer alive: the primitive holds only its address.
             let source = try blocked(input, blocking?.intoInput)
             try withExtendedLifetime(source) {
                 try backwardWeights.run([
@@ -181,7 +182,7 @@ final class ConvolutionLayer {
             }
             try outOfBackward?.run(from: weightGradients.pointer, to: UnsafeMutableRawPointer(weightGradient))
         }
-        // Apart from the product, which is no slower without it.
+        // Computed separately, which is no slower than inside the primitive.
         if let biasGradient {
             let channels = request.output.channels
             sumColumns(gradient.pointer, count: gradient.count / channels, size: channels, into: biasGradient)
@@ -211,6 +212,6 @@ extension Matrix {
 }
 
 extension ImageShape {
-    /// Numbers in one picture, or in all frames of a clip.
+    /// Elements of one image, or of all frames of a clip.
     var count: Int { size }
 }

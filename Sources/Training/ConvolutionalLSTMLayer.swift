@@ -1,11 +1,11 @@
 import Inference
 import NeuralNetwork
 
-/// A convolutional LSTM over packed sequences of maps (Shi et al. 2015, arXiv:1506.04214, without peepholes):
-/// an LSTM whose every pixel is a row, and whose products are convolutions over the map and the state.
+/// A convolutional LSTM over packed sequences of maps (Shi et al. 2015, arXiv:1506.04214, without peepholes), computed
+/// as an LSTM with one row per pixel whose products are convolutions of map and state.
 ///
-/// Maps lie as `[height, width, channel]`, so that a convolution is a gathering of neighbours and one matrix
-/// product. Gates stand in the order input, forget, cell, output.
+/// Maps are `[height, width, channel]`, so that a convolution is im2col and one matrix product. Gates are in the order
+/// input, forget, cell, output.
 struct ConvolutionalLSTMLayer {
     let options: ConvolutionalRecurrence
     let parallel: Parallel
@@ -14,7 +14,7 @@ struct ConvolutionalLSTMLayer {
     private var gates: Int { 4 * options.hiddenChannels }
     private var taps: Int { options.kernel * options.kernel }
 
-    /// What the backward pass needs, one row a pixel.
+    /// What the backward pass needs, one row per pixel.
     final class State {
         let gates, previous, cells, cellTanh: FloatBuffer
 
@@ -26,7 +26,8 @@ struct ConvolutionalLSTMLayer {
         }
     }
 
-    /// Kernel `[4 · hidden, channels + hidden, k, k]` as two matrices: taps and channels down, gates across.
+    /// The kernel `[4 · hidden, channels + hidden, k, k]` as two matrices with a row per kernel position and channel,
+    /// and a column per gate.
     private final class Matrices {
         let input, recurrent: FloatBuffer
 
@@ -38,7 +39,7 @@ struct ConvolutionalLSTMLayer {
     }
 
     /// - Parameter weight: `[4 · hidden, channels + hidden, k, k]`.
-    /// - Returns: the state after each step `[row, height · width · hidden]`.
+    /// - Returns: the hidden state after each step `[row, height · width · hidden]`.
     func forward(
         _ input: Matrix, _ packed: PackedSequences, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>
     ) -> (output: Matrix, State) {
@@ -75,7 +76,7 @@ struct ConvolutionalLSTMLayer {
 
     /// Writes the parameters' gradients.
     ///
-    /// - Returns: the gradient of the input, where it is wanted: training does not, for maps come from the cache.
+    /// - Returns: the input's gradient, if it is needed. Training does not need it, because maps come from the cache.
     func backward(
         _ gradient: Matrix, input: Matrix, _ packed: PackedSequences, _ state: State, weight: UnsafePointer<Float>,
         weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>, wantsInput: Bool
@@ -85,7 +86,7 @@ struct ConvolutionalLSTMLayer {
         let matrices = Matrices(options)
         exchange(matrices) { matrix, kernel in matrix.pointee = weight[kernel] }
         let share = FloatBuffer(rows * pixels * gates)
-        // One sum for each half of the batch, added up in their order.
+        // One partial sum per half of the batch, added in a fixed order.
         let sums = [Matrices(options), Matrices(options)]
         walk(packed) { places, steps in
             let sum = sums[places.lowerBound == 0 ? 0 : 1]
@@ -126,7 +127,7 @@ struct ConvolutionalLSTMLayer {
         return inputGradient
     }
 
-    /// Two halves of the batch as independent pieces; each gets the first row and the count of its steps.
+    /// Processes two halves of the batch independently; `body` gets the first row and the number of rows of each step.
     private func walk(
         _ packed: PackedSequences, _ body: (_ places: Range<Int>, _ steps: [(first: Int, count: Int)]) -> Void
     ) {
@@ -141,7 +142,7 @@ struct ConvolutionalLSTMLayer {
         }
     }
 
-    /// Visits every number of the matrices together with its index in the kernel.
+    /// Visits every element of the matrices with its index in the kernel.
     private func exchange(_ matrices: Matrices, _ body: (UnsafeMutablePointer<Float>, Int) -> Void) {
         let inputs = options.channels + hidden
         for gate in 0..<gates {
@@ -158,7 +159,7 @@ struct ConvolutionalLSTMLayer {
         }
     }
 
-    /// Calls `body` with each pixel of a map and each neighbour under the kernel; nil beyond the border.
+    /// Calls `body` with each pixel of a map and each neighbour under the kernel, nil beyond the border.
     private func forEachTap(_ body: (_ pixel: Int, _ tap: Int, _ neighbour: Int?) -> Void) {
         let (height, width, kernel) = (options.height, options.width, options.kernel)
         for y in 0..<height {
@@ -172,7 +173,7 @@ struct ConvolutionalLSTMLayer {
         }
     }
 
-    /// Neighbours of each pixel side by side `[map, pixel, tap, channel]`.
+    /// im2col: concatenates the neighbours of each pixel `[map, pixel, tap, channel]`.
     private func gather(_ maps: UnsafePointer<Float>, _ channels: Int, _ count: Int, into columns: FloatBuffer) {
         for map in 0..<count {
             forEachTap { pixel, tap, neighbour in
@@ -186,7 +187,7 @@ struct ConvolutionalLSTMLayer {
         }
     }
 
-    /// The transpose of `gather`: replaces the maps by the sums of what came from each pixel.
+    /// col2im, the transpose of `gather`: sums the columns into the maps, which are overwritten.
     private func scatter(
         _ columns: FloatBuffer, _ channels: Int, _ count: Int, into maps: UnsafeMutablePointer<Float>
     ) {

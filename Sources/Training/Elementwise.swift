@@ -3,8 +3,8 @@ import COneDNN
 import Inference
 import NeuralNetwork
 
-// Arithmetic that oneDNN leaves to us, written so that the compiler vectorises it: no branches, no
-// calls, no traps inside the loops.
+// Element-wise functions that oneDNN does not provide, written so that the compiler vectorises them: no branches, calls
+// or traps inside the loops.
 
 /// eˣ with a relative error below 2e-7 for x in [−87, 88]; clamped outside (Cody and Waite's reduction,
 /// a polynomial of degree 6 on ±ln2/2).
@@ -27,7 +27,7 @@ func exponential(_ x: Float) -> Float {
 @inline(__always)
 func sigmoid(_ x: Float) -> Float { 1 / (1 + exponential(-x)) }
 
-/// Through the sigmoid; absolute error below 2e-7.
+/// Computed through the sigmoid; absolute error below 2e-7.
 @inline(__always)
 func hyperbolicTangent(_ x: Float) -> Float { 2 / (1 + exponential(-2 * x)) - 1 }
 
@@ -47,7 +47,7 @@ extension Activation {
         }
     }
 
-    /// Derivative times `gradient`, from the input and the output.
+    /// The derivative times `gradient`, computed from the input and the output.
     func backward(_ gradient: Matrix, input: Matrix, output: Matrix) -> Matrix {
         switch self {
         case .relu: gradient.combined(input) { $1 > 0 ? $0 : 0 }
@@ -80,13 +80,13 @@ extension Activation {
         }
     }
 
-    /// 2 · √(2/π) · (x + 0.044715 x³): the sigmoid of it is (1 + tanh of half of it) / 2.
+    /// 2 · √(2/π) · (x + 0.044715 x³). Its sigmoid is the (1 + tanh) / 2 of GELU's tanh approximation.
     @inline(__always)
     private static func doubled(_ x: Float) -> Float { 1.595_769_1 * (x + 0.044_715 * x * x * x) }
 }
 
 extension Matrix {
-    /// A matrix of the same shape whose numbers `body` writes.
+    /// Returns a matrix of the same shape that `body` fills.
     fileprivate func filled(_ body: (_ count: Int, UnsafeMutablePointer<Float>) -> Void) -> Matrix {
         let result = Matrix(rows, columns)
         body(count, result.pointer)
@@ -94,12 +94,11 @@ extension Matrix {
     }
 }
 
-/// Fills every row with the bias.
+/// Sets every row to the bias.
 func broadcast(_ bias: UnsafePointer<Float>, into rows: UnsafeMutablePointer<Float>, count: Int, size: Int) {
     for row in 0..<count { (rows + row * size).update(from: bias, count: size) }
 }
 
-/// Adds the bias to every row.
 func add(_ bias: UnsafePointer<Float>, toRows rows: UnsafeMutablePointer<Float>, count: Int, size: Int) {
     for row in 0..<count {
         let target = rows + row * size

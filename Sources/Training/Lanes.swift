@@ -1,11 +1,11 @@
 import Inference
 import NeuralNetwork
 
-/// Numbers that are computed at once. The compiler does not vectorise loops over many pointers by itself: it
-/// cannot know that they do not overlap.
+/// A SIMD vector. The compiler does not vectorise loops over several pointers by itself, because it cannot prove that
+/// they do not overlap.
 typealias Lanes = SIMD8<Float>
 
-/// `count` numbers from `pointer`; 8 of them in all but the last piece of a row, where the rest is zero.
+/// Loads `count` elements; the remaining lanes are zero. `count` is 8 except at the end of a row.
 @inline(__always)
 func load(_ pointer: UnsafePointer<Float>, _ count: Int) -> Lanes {
     if count == Lanes.scalarCount { return UnsafeRawPointer(pointer).loadUnaligned(as: Lanes.self) }
@@ -24,10 +24,10 @@ func store(_ lanes: Lanes, _ pointer: UnsafeMutablePointer<Float>, _ count: Int)
     }
 }
 
-/// Calls `body` with the start and the length of each piece of `count` numbers.
+/// Calls `body` with the start and the length of each vector of `count` elements.
 @inline(__always)
 func forEachPiece(_ count: Int, _ body: (_ start: Int, _ length: Int) -> Void) {
-    // One call, so that it is inlined.
+    // A single call of `body`, so that it is inlined.
     var start = 0
     while start < count {
         body(start, min(Lanes.scalarCount, count - start))
@@ -39,7 +39,7 @@ func forEachPiece(_ count: Int, _ body: (_ start: Int, _ length: Int) -> Void) {
 /// a polynomial of degree 6 on ±ln2/2).
 @inline(__always)
 func exponential(_ x: Lanes) -> Lanes {
-    // Not `clamped`, which calls a function for each lane.
+    // `clamped` would call a function for each lane.
     let low = x.replacing(with: -87, where: x .< -87)
     let clamped = low.replacing(with: 88, where: low .> 88)
     // Adding 1.5·2²³ rounds to the nearest integer and leaves it in the low bits.
@@ -59,6 +59,6 @@ func exponential(_ x: Lanes) -> Lanes {
 @inline(__always)
 func sigmoid(_ x: Lanes) -> Lanes { 1 / (1 + exponential(0 - x)) }
 
-/// Through the sigmoid; absolute error below 2e-7.
+/// Computed through the sigmoid; absolute error below 2e-7.
 @inline(__always)
 func hyperbolicTangent(_ x: Lanes) -> Lanes { 2 / (1 + exponential(-2 * x)) - 1 }

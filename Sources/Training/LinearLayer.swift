@@ -3,8 +3,8 @@ import NeuralNetwork
 
 /// y = x·Wᵀ + b on rows. W is `[out, in]`, b `[out]`.
 ///
-/// Pieces are halves of the columns, not of the rows: each thread then lays out half of the weights for the
-/// processor, which are larger than a batch's rows.
+/// Work is split by columns, not rows, so that each thread packs half of the weights, which are larger than a batch's
+/// rows.
 enum LinearLayer {
     /// - Returns: `[row, out]`.
     static func forward(
@@ -29,9 +29,9 @@ enum LinearLayer {
         return output
     }
 
-    /// Writes the parameters' gradients, where they are wanted.
+    /// Writes the parameters' gradients that are needed.
     ///
-    /// - Returns: the gradient of the input, where it is wanted.
+    /// - Returns: the input's gradient, if it is needed.
     static func backward(
         _ gradient: Matrix, input: Matrix, weight: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>?,
         biasGradient: UnsafeMutablePointer<Float>?, wantsInput: Bool, _ parallel: Parallel

@@ -2,8 +2,8 @@ import Foundation
 import Inference
 import NeuralNetwork
 
-/// Class probabilities of each row: exp(x − max) / Σ.
-public func softmax(_ logits: Tensor) -> Tensor {
+/// Softmax of each row: exp(x − max) / Σ.
+package func softmax(_ logits: Tensor) -> Tensor {
     let (rows, size) = (logits.shape[0], logits.shape[1])
     var result = logits
     result.values.withUnsafeMutableBufferPointer { values in
@@ -22,21 +22,20 @@ public func softmax(_ logits: Tensor) -> Tensor {
 }
 
 /// Cross-entropy with PyTorch's options.
-public struct CrossEntropy: Sendable {
-    /// Share of each target that is spread evenly over all classes, from 0 to below 1.
-    public var labelSmoothing: Double
-    /// Of each class; empty for equal ones.
-    public var classWeights: [Double]
+package struct CrossEntropy: Sendable {
+    /// Label smoothing: the share of each target that is spread evenly over all classes, from 0 to below 1.
+    package var labelSmoothing: Double
+    /// Weight of each class; empty for equal weights.
+    package var classWeights: [Double]
 
-    /// What is left out changes nothing.
-    public init(labelSmoothing: Double = 0, classWeights: [Double] = []) {
+    package init(labelSmoothing: Double = 0, classWeights: [Double] = []) {
         self.labelSmoothing = labelSmoothing
         self.classWeights = classWeights
     }
 
-    /// Mean loss of logits `[batch, class]` against class indices (weighted by the classes' weights), and its
-    /// gradient in the logits.
-    public func callAsFunction(_ logits: Tensor, targets: [Int]) -> (loss: Double, gradient: Tensor) {
+    /// Returns the mean loss of logits `[batch, class]` against class indices, weighted by class, and its gradient with
+    /// respect to the logits.
+    package func callAsFunction(_ logits: Tensor, targets: [Int]) -> (loss: Double, gradient: Tensor) {
         let classes = logits.shape[1]
         let weights = classWeights.isEmpty ? Array(repeating: 1, count: classes) : classWeights
         let total = targets.reduce(0) { $0 + weights[$1] }

@@ -2,8 +2,8 @@ import Inference
 import NeuralNetwork
 import Synchronization
 
-/// Memory for `count` numbers, not filled unless a value is given. It begins at a cache line: matrix products
-/// over memory that does not are a third slower.
+/// Memory for `count` elements, uninitialised unless a value is given. Aligned to a cache line: matrix products over
+/// unaligned memory are a third slower.
 final class FloatBuffer {
     let pointer: UnsafeMutablePointer<Float>
     let count: Int
@@ -19,24 +19,24 @@ final class FloatBuffer {
     deinit { memory.giveBack() }
 }
 
-/// Memory that buffers share in turn. Every step needs the same sizes again: memory that was used a moment ago
-/// is in the cache, and needs not be cleared by the system.
+/// A pool of memory for buffers. Every training step needs the same sizes: recently used memory is in the CPU cache and
+/// needs no clearing by the operating system.
 ///
-/// `@unchecked Sendable`: whoever holds it is its only user.
+/// `@unchecked Sendable`: each piece of memory has one owner at a time.
 private struct FloatMemory: @unchecked Sendable {
     let start: UnsafeMutablePointer<Float>
-    /// Numbers, rounded up so that sizes recur.
+    /// In elements, rounded up so that sizes recur.
     let capacity: Int
 
     private static let free = Mutex<(bySize: [Int: [FloatMemory]], count: Int)>(([:], 0))
-    /// Numbers that are kept at most: 256 MB.
+    /// Maximum elements in the pool: 256 MB.
     private static let limit = 64 << 20
-    /// Smaller pieces are the system's business.
+    /// Smaller buffers are not pooled.
     private static let smallest = 16_384
 
     static func take(_ count: Int) -> FloatMemory {
         if count < smallest { return FloatMemory(capacity: max(16, count)) }
-        // Eight sizes from one power of two to the next.
+        // Eight sizes per power of two.
         let step = 1 << (Int.bitWidth - count.leadingZeroBitCount - 4)
         let capacity = (count + step - 1) / step * step
         let kept = free.withLock { free in
@@ -64,7 +64,7 @@ private struct FloatMemory: @unchecked Sendable {
     }
 }
 
-/// Rows of numbers inside a training plan. Written once, by whoever makes it.
+/// A row-major matrix inside a training plan. Only its creator writes it.
 struct Matrix {
     let rows: Int
     let columns: Int
@@ -74,31 +74,30 @@ struct Matrix {
     var pointer: UnsafeMutablePointer<Float> { buffer.pointer }
     var values: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: buffer.pointer, count: count) }
 
-    /// Not filled unless a value is given.
+    /// Uninitialised unless a value is given.
     init(_ rows: Int, _ columns: Int, _ value: Float? = nil) {
         (self.rows, self.columns) = (rows, columns)
         buffer = FloatBuffer(rows * columns, value)
     }
 
-    /// The numbers of another matrix, not copied.
+    /// Shares the elements of another matrix under another shape.
     init(sharing other: Matrix, rows: Int, columns: Int) {
         (self.rows, self.columns, buffer) = (rows, columns, other.buffer)
     }
 
-    /// A copy of a tensor of two dimensions.
+    /// Copies a two-dimensional tensor.
     init(_ tensor: Tensor) {
         self.init(tensor.shape[0], tensor.shape[1])
         tensor.values.withUnsafeBufferPointer { _ = values.update(from: $0) }
     }
 
-    /// Each number by itself.
     func map(_ body: (Float) -> Float) -> Matrix {
         let result = Matrix(rows, columns)
         for index in 0..<count { result.pointer[index] = body(pointer[index]) }
         return result
     }
 
-    /// Each number with that of another matrix of the same shape.
+    /// Combines corresponding elements of two matrices of one shape.
     func combined(_ other: Matrix, _ body: (Float, Float) -> Float) -> Matrix {
         precondition(other.rows == rows && other.columns == columns)
         let result = Matrix(rows, columns)

@@ -1,26 +1,25 @@
 import Inference
 import NeuralNetwork
 
-/// The parameters of a network of which some are trained: those, and beside them what optimisers must not touch, the
-/// frozen ones and the running statistics.
-public struct NetworkParameters: Sendable {
-    /// What training changes.
-    public var trained: ParameterVector
+/// The parameters of a partly trained network: the trained ones, and separately the frozen ones and running statistics,
+/// which optimisers must not change.
+package struct NetworkParameters: Sendable {
+    package var trained: ParameterVector
     /// Frozen parameters and running statistics.
-    public var fixed: ParameterVector
-    /// Where each parameter of the graph stands.
+    package var fixed: ParameterVector
+    /// The location of each parameter of the graph.
     let places: [Place]
 
     struct Place: Sendable {
         let isTrained: Bool
-        /// Index of its first number.
+        /// Index of its first element.
         let offset: Int
     }
 
     /// - `trains`: whether a parameter is trained; running statistics never are.
-    /// - `source`: of the values.
-    /// - Throws: what the source throws.
-    public init(_ graph: Graph, from source: any ParameterSource, trains: (Graph.Parameter) -> Bool) throws {
+    /// - `source`: provides the values.
+    /// - Throws: errors of the source.
+    package init(_ graph: Graph, from source: any ParameterSource, trains: (Graph.Parameter) -> Bool) throws {
         let isTrained = graph.parameters.map { $0.isTrainable && trains($0) }
         let parts = [true, false].map { wanted in
             graph.parameters.indices.filter { isTrained[$0] == wanted }.map { graph.parameters[$0] }
@@ -36,13 +35,12 @@ public struct NetworkParameters: Sendable {
         }
     }
 
-    /// Every parameter by its name.
-    public var tensors: [String: Tensor] { trained.tensors.merging(fixed.tensors) { first, _ in first } }
+    package var tensors: [String: Tensor] { trained.tensors.merging(fixed.tensors) { first, _ in first } }
 
-    /// The same as where plans get their parameters from.
-    public var source: NamedTensors { NamedTensors(tensors) }
+    /// The parameters as a source for plans.
+    package var source: NamedTensors { NamedTensors(tensors) }
 
-    /// Calls `body` with a parameter's numbers, by its place in the graph.
+    /// Calls `body` with a function that returns a parameter's elements by its index in the graph.
     func withPointers<Result>(
         _ body: (_ parameter: (Int) -> UnsafePointer<Float>) throws -> Result
     ) rethrows -> Result {

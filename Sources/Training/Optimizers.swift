@@ -4,41 +4,38 @@ import Foundation
 import Inference
 import NeuralNetwork
 
-/// How parameters follow their gradients; formulas and defaults are PyTorch's.
-public struct Optimizer: Sendable, Equatable, Codable {
-    /// Which rule.
-    public enum Kind: String, Sendable, Equatable, Codable, CaseIterable {
-        /// Robbins and Monro 1951, with Polyak's or Nesterov's momentum.
+/// An optimiser with PyTorch's update rules and defaults.
+package struct Optimizer: Sendable, Equatable, Codable {
+    package enum Kind: String, Sendable, Equatable, Codable, CaseIterable {
+        /// SGD (Robbins and Monro 1951) with optional Polyak or Nesterov momentum.
         case sgd
-        /// Kingma and Ba 2015 (arXiv:1412.6980); weight decay is added to the gradient.
+        /// Adam (Kingma and Ba 2015, arXiv:1412.6980); weight decay is added to the gradient.
         case adam
-        /// Loshchilov and Hutter 2019 (arXiv:1711.05101): Adam with weight decay apart from the gradient.
+        /// AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101): Adam with decoupled weight decay.
         case adamw
-        /// Hinton's lecture 6e, with momentum as in PyTorch.
+        /// RMSprop (Hinton's lecture 6e), with momentum as in PyTorch.
         case rmsprop
     }
 
-    /// Which rule.
-    public var kind: Kind
-    /// Above 0; schedules multiply it.
-    public var learningRate: Double
-    /// SGD and RMSprop, from 0 to below 1.
-    public var momentum: Double
-    /// SGD only: looks ahead along the momentum.
-    public var nesterov: Bool
-    /// λ; added to the gradient as λ times the parameter (L2), except by AdamW.
-    public var weightDecay: Double
-    /// Adam and AdamW: decay of the mean of gradients.
-    public var beta1: Double
-    /// Adam and AdamW: decay of the mean of squares.
-    public var beta2: Double
-    /// RMSprop: decay of the mean of squares.
-    public var alpha: Double
-    /// Adam, AdamW and RMSprop: added to the root of the mean of squares.
-    public var epsilon: Double
+    package var kind: Kind
+    /// Above 0; multiplied by the schedule.
+    package var learningRate: Double
+    /// For SGD and RMSprop, from 0 to below 1.
+    package var momentum: Double
+    /// For SGD: Nesterov momentum.
+    package var nesterov: Bool
+    /// λ; the L2 penalty λ times the parameter is added to the gradient, except by AdamW.
+    package var weightDecay: Double
+    /// For Adam and AdamW: decay of the first moment.
+    package var beta1: Double
+    /// For Adam and AdamW: decay of the second moment.
+    package var beta2: Double
+    /// For RMSprop: smoothing constant of the squared gradients.
+    package var alpha: Double
+    /// For Adam, AdamW and RMSprop: added to the denominator.
+    package var epsilon: Double
 
-    /// What is left out has PyTorch's default.
-    public init(
+    package init(
         kind: Kind, learningRate: Double, momentum: Double = 0, nesterov: Bool = false, weightDecay: Double = 0,
         beta1: Double = 0.9, beta2: Double = 0.999, alpha: Double = 0.99, epsilon: Double = 1e-8
     ) {
@@ -53,15 +50,15 @@ public struct Optimizer: Sendable, Equatable, Codable {
         self.epsilon = epsilon
     }
 
-    /// What `learningRate` and `epsilon` may be.
-    public static let rateRange = NumberRange.positive
-    /// What `momentum`, both betas and `alpha` may be.
-    public static let decayRange = NumberRange.share
-    /// What `weightDecay` may be.
-    public static let weightDecayRange = NumberRange.nonNegative
+    /// Valid `learningRate` and `epsilon`.
+    package static let rateRange = NumberRange.positive
+    /// Valid `momentum`, `beta1`, `beta2` and `alpha`.
+    package static let decayRange = NumberRange.share
+    /// Valid `weightDecay`.
+    package static let weightDecayRange = NumberRange.nonNegative
 
-    /// - Parameter key: where it stands.
-    /// - Throws: `InvalidValue` if a value is one that no pipeline can state.
+    /// - Parameter key: prefix of the key in error messages.
+    /// - Throws: `InvalidValue` if a value is outside its valid range.
     package func validate(_ key: String) throws(InvalidValue) {
         try InvalidValue.check(learningRate, key + ".learningRate", in: Self.rateRange)
         try InvalidValue.check(epsilon, key + ".epsilon", in: Self.rateRange)
@@ -72,19 +69,17 @@ public struct Optimizer: Sendable, Equatable, Codable {
         try InvalidValue.check(weightDecay, key + ".weightDecay", in: Self.weightDecayRange)
     }
 
-    /// What an optimiser remembers between steps.
-    public struct State: Sendable, Equatable {
-        /// Steps taken.
-        public var step = 0
-        /// SGD and RMSprop: velocities. Adam: means of gradients. Nil before the first step.
-        public var first: ParameterVector?
-        /// Adam and RMSprop: means of squares. Nil before the first step, and for SGD.
-        public var second: ParameterVector?
+    /// The optimiser's state between steps.
+    package struct State: Sendable, Equatable {
+        package var step = 0
+        /// Velocities of SGD and RMSprop, or Adam's first moments. Nil before the first step.
+        package var first: ParameterVector?
+        /// Second moments of Adam and RMSprop. Nil before the first step, and for SGD.
+        package var second: ParameterVector?
 
-        /// Before the first step.
-        public init() {}
+        package init() {}
 
-        /// Where a rule has no squares, the second pointer is the first.
+        /// For rules without second moments, the second pointer equals the first.
         fileprivate mutating func withMutablePointers(
             _ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void
         ) {
@@ -96,14 +91,14 @@ public struct Optimizer: Sendable, Equatable, Codable {
         }
     }
 
-    /// Numbers that one thread updates at a time: 7 arrays of them stay in its cache.
+    /// Elements that one thread updates at a time: seven arrays of them fit into its cache.
     private static let piece = 16_384
 
-    /// One step: changes the parameters and the state.
+    /// Performs one step, which changes the parameters and the state.
     ///
-    /// - `learningRate`: in place of the optimiser's own; nil takes that.
-    /// - `scale`: multiplies the gradient (clipping).
-    public func update(
+    /// - `learningRate`: nil uses the optimiser's own.
+    /// - `scale`: multiplies the gradient, for clipping.
+    package func update(
         _ parameters: inout ParameterVector, gradient: ParameterVector, _ state: inout State,
         learningRate: Double? = nil, scale: Float = 1, parallel: Parallel = .none
     ) {
@@ -125,7 +120,7 @@ public struct Optimizer: Sendable, Equatable, Codable {
         }
     }
 
-    /// The numbers of one step, in the precision of the parameters.
+    /// The constants of one step, in the precision of the parameters.
     private struct Rule {
         let kind: Kind
         let isFirst, nesterov: Bool
@@ -184,17 +179,16 @@ public struct Optimizer: Sendable, Equatable, Codable {
 }
 
 extension ParameterVector {
-    /// As many zeros.
     fileprivate var zeros: ParameterVector {
         var result = self
         result.withMutablePointer { $0.update(repeating: 0, count: paddedCount) }
         return result
     }
 
-    /// Euclidean length, in double precision.
-    public var norm: Double {
+    /// L2 norm, in double precision.
+    package var norm: Double {
         withPointer { values in
-            // Eight sums, so that they can be added at once.
+            // Eight partial sums, so that the additions vectorise.
             var sums = SIMD8<Double>(repeating: 0)
             forEachPiece(paddedCount) { start, length in
                 let part = SIMD8<Double>(load(values + start, length))

@@ -1,34 +1,33 @@
 import Inference
 import NeuralNetwork
 
-/// A batch of sequences of different lengths without their padding.
+/// A batch of sequences of different lengths without padding.
 ///
-/// Sequences are sorted by length, longest first, and stored step by step: all first steps, then all
-/// second steps of those that have one, and so on (PyTorch's `PackedSequence`). Work is done for valid
-/// steps only, and nothing that stands in padded rows can be read.
+/// Sequences are sorted by length, longest first, and stored step by step: all first steps, then all second steps of
+/// those that have one, and so on (PyTorch's `PackedSequence`). Only valid steps are computed.
 ///
-/// `@unchecked Sendable`: the rows are written before the value leaves its initialiser and only read after.
-public struct PackedSequences: @unchecked Sendable {
-    /// For each packed sequence, its place in the batch as given.
-    public let order: [Int]
-    /// Sequences that have a step t, descending.
+/// `@unchecked Sendable`: the rows are written before the value leaves its initialiser and are only read afterwards.
+package struct PackedSequences: @unchecked Sendable {
+    /// For each packed sequence, its index in the original batch.
+    package let order: [Int]
+    /// Number of sequences that have step t, descending.
     let batchSizes: [Int]
     /// The row at which step t begins.
-    public let firstRows: [Int]
+    package let firstRows: [Int]
     /// `[row, feature]`.
     let rows: Matrix
     /// Valid steps of each packed sequence, descending.
-    public let lengths: [Int]
+    package let lengths: [Int]
 
     /// - Parameters:
     ///   - lengths: of each sequence, at least 1.
-    ///   - copyRow: writes row `step` of sequence `index` into the buffer of `featureSize` numbers.
+    ///   - copyRow: writes row `step` of sequence `index` into a buffer of `featureSize` elements.
     init(
         lengths: [Int], featureSize: Int, parallel: Parallel = .none,
         copyRow: (_ index: Int, _ step: Int, _ row: UnsafeMutableBufferPointer<Float>) -> Void
     ) {
         precondition(lengths.allSatisfy { $0 > 0 }, "an empty sequence")
-        // Ties keep their order, so that the same batch always packs the same way.
+        // The sort is stable, so that the same batch is always packed in the same way.
         order = lengths.indices.sorted { (-lengths[$0], $0) < (-lengths[$1], $1) }
         self.lengths = order.map { lengths[$0] }
         let steps = self.lengths.first ?? 0
@@ -45,19 +44,19 @@ public struct PackedSequences: @unchecked Sendable {
         }
     }
 
-    /// Packs sequences that lie one after the other in an array, each row as (row − shift) · scale.
+    /// Packs sequences that are concatenated in an array, each row as (row − shift) · scale.
     ///
     /// - `rows`: `[row, feature]`.
     /// - `firstRows`: the row at which each sequence begins.
     /// - `lengths`: rows of each sequence, at least 1.
-    /// - `scaling`: `shift` and `scale`, one number a feature; nil copies.
-    public init(
+    /// - `scaling`: `shift` and `scale`, one element per feature; nil copies.
+    package init(
         rows: [Float], featureSize: Int, firstRows: [Int], lengths: [Int],
         scaling: (shift: [Float], scale: [Float])? = nil, parallel: Parallel = .none
     ) {
         precondition(zip(firstRows, lengths).allSatisfy { $0 >= 0 && ($0 + $1) * featureSize <= rows.count })
         precondition(scaling.map { $0.shift.count == featureSize && $0.scale.count == featureSize } ?? true)
-        // An empty shift stands for none: the buffers then have no elements and are not read.
+        // An empty shift means no scaling; the buffers then have no elements and are not read.
         self = rows.withUnsafeBufferPointer { rows in
             (scaling?.shift ?? []).withUnsafeBufferPointer { shift in
                 (scaling?.scale ?? []).withUnsafeBufferPointer { scale in
@@ -77,10 +76,10 @@ public struct PackedSequences: @unchecked Sendable {
         }
     }
 
-    /// Packs a padded batch, reading the valid rows only.
+    /// Packs a padded batch; padding is not read.
     ///
     /// - `padded`: `[batch, time, feature]`.
-    public init(padded: Tensor, lengths: [Int]) {
+    package init(padded: Tensor, lengths: [Int]) {
         let (steps, size) = (padded.shape[1], padded.shape[2])
         self.init(lengths: lengths, featureSize: size) { index, step, row in
             for column in 0..<size { row[column] = padded.values[(index * steps + step) * size + column] }

@@ -3,24 +3,23 @@ import Dispatch
 import Inference
 import NeuralNetwork
 
-/// Runs a computation in which the calling thread treats numbers below 1e-38 as zero, as training does. Afterwards the thread
-/// computes as before.
-public func flushingDenormals<Result>(_ body: () throws -> Result) rethrows -> Result {
+/// Runs `body` with denormals flushed to zero in the calling thread, as in training. The previous mode is restored
+/// afterwards.
+package func flushingDenormals<Result>(_ body: () throws -> Result) rethrows -> Result {
     try ArithmeticLibrary.flushingDenormals(body)
 }
 
-/// Runs independent pieces of work on several threads. How work is cut into pieces never depends on the
-/// number of threads, and every product inside a piece is computed by one thread: results are the same to
-/// the bit however many threads there are.
-public struct Parallel: Sendable, Equatable {
+/// Runs independent pieces of work on several threads. The division into pieces does not depend on the number of
+/// threads, and each product inside a piece is computed by one thread, so results are bit-identical for any number of
+/// threads.
+package struct Parallel: Sendable, Equatable {
     /// At least 1.
-    public let threads: Int
+    package let threads: Int
 
-    /// At most `threads` pieces at a time.
-    public init(threads: Int) { self.threads = max(1, threads) }
+    package init(threads: Int) { self.threads = max(1, threads) }
 
-    /// Everything in the calling thread.
-    public static let none = Parallel(threads: 1)
+    /// Runs everything in the calling thread.
+    package static let none = Parallel(threads: 1)
 
     /// Calls `piece` once for each index below `count`, in any order.
     func run(_ count: Int, _ piece: (Int) -> Void) {
@@ -32,7 +31,7 @@ public struct Parallel: Sendable, Equatable {
         }
         let lanes = min(threads, count)
         withoutActuallyEscaping(piece) { piece in
-            // Safe: the pieces are independent, and all of them have ended when `concurrentPerform` returns.
+            // Safe: the pieces are independent, and all have finished when `concurrentPerform` returns.
             nonisolated(unsafe) let piece = piece
             DispatchQueue.concurrentPerform(iterations: lanes) { lane in
                 let control = onednn_prepare_thread()
@@ -42,7 +41,7 @@ public struct Parallel: Sendable, Equatable {
         }
     }
 
-    /// `count` things in pieces of nearly the same size, two where there is enough to share.
+    /// Splits `count` items into two ranges of nearly the same size, or one range if there are too few.
     static func halves(_ count: Int, atLeast minimum: Int = 2) -> [Range<Int>] {
         count < minimum ? [0..<count] : [0..<count / 2, count / 2..<count]
     }

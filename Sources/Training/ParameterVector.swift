@@ -1,31 +1,27 @@
 import Inference
 import NeuralNetwork
 
-/// All trained parameters of a graph, one after the other: optimisers see one vector, layers see their slices,
-/// each beginning at a cache line. Copies share their memory until one of them is changed.
+/// All trained parameters of a graph in one vector: optimisers see the vector, layers see their slices, each aligned to
+/// a cache line. Copies share memory until one of them is changed (copy-on-write).
 ///
-/// `@unchecked Sendable`: memory that more than one value refers to is never written.
-public struct ParameterVector: @unchecked Sendable, Equatable {
-    /// One parameter's place.
-    public struct Slot: Sendable, Equatable {
-        /// What stands here.
-        public let parameter: Graph.Parameter
-        /// Index of its first number in the memory.
+/// `@unchecked Sendable`: memory with more than one reference is never written.
+package struct ParameterVector: @unchecked Sendable, Equatable {
+    package struct Slot: Sendable, Equatable {
+        package let parameter: Graph.Parameter
+        /// Index of its first element in the memory.
         let offset: Int
     }
 
-    /// Every parameter of the graph, in its order.
-    public let slots: [Slot]
+    /// Every parameter of the graph, in the graph's order.
+    package let slots: [Slot]
     private var buffer: FloatBuffer
 
-    /// Numbers in memory, those between the slots included; they are zero and stay zero.
+    /// Elements in memory including the padding between slots, which is always zero.
     var paddedCount: Int { buffer.count }
 
-    /// Zeros for every parameter of the graph.
-    public init(zerosFor graph: Graph) { self.init(zerosFor: graph.parameters) }
+    package init(zerosFor graph: Graph) { self.init(zerosFor: graph.parameters) }
 
-    /// Zeros for parameters.
-    public init(zerosFor parameters: [Graph.Parameter]) {
+    package init(zerosFor parameters: [Graph.Parameter]) {
         var offset = 0
         slots = parameters.map { parameter in
             defer { offset += (parameter.count + 15) / 16 * 16 }
@@ -34,13 +30,12 @@ public struct ParameterVector: @unchecked Sendable, Equatable {
         buffer = FloatBuffer(offset, 0)
     }
 
-    /// The parameters of the graph, read from a source.
-    public init(_ graph: Graph, from source: any ParameterSource) throws {
+    /// Reads the parameters of the graph from a source.
+    package init(_ graph: Graph, from source: any ParameterSource) throws {
         try self.init(graph.parameters, from: source)
     }
 
-    /// Parameters, read from a source.
-    public init(_ parameters: [Graph.Parameter], from source: any ParameterSource) throws {
+    package init(_ parameters: [Graph.Parameter], from source: any ParameterSource) throws {
         self.init(zerosFor: parameters)
         for slot in slots {
             let tensor = try source.tensor(for: slot.parameter)
@@ -51,8 +46,8 @@ public struct ParameterVector: @unchecked Sendable, Equatable {
         }
     }
 
-    /// All parameters, one after the other.
-    public var values: [Float] {
+    /// All parameters, concatenated without padding.
+    package var values: [Float] {
         get {
             slots.flatMap { UnsafeBufferPointer(start: buffer.pointer + $0.offset, count: $0.parameter.count) }
         }
@@ -69,16 +64,14 @@ public struct ParameterVector: @unchecked Sendable, Equatable {
         }
     }
 
-    /// Every parameter by its name.
-    public var tensors: [String: Tensor] {
+    package var tensors: [String: Tensor] {
         slots.reduce(into: [:]) { result, slot in
             let values = UnsafeBufferPointer(start: buffer.pointer + slot.offset, count: slot.parameter.count)
             result[slot.parameter.name] = Tensor(shape: slot.parameter.shape, values: Array(values))
         }
     }
 
-    /// Whether no parameter is NaN or infinite.
-    public var areFinite: Bool { UnsafeBufferPointer(start: buffer.pointer, count: buffer.count).areFinite }
+    package var areFinite: Bool { UnsafeBufferPointer(start: buffer.pointer, count: buffer.count).areFinite }
 
     func withPointer<Result>(_ body: (UnsafePointer<Float>) throws -> Result) rethrows -> Result {
         try withExtendedLifetime(buffer) { try body($0.pointer) }
@@ -94,8 +87,7 @@ public struct ParameterVector: @unchecked Sendable, Equatable {
         return try withExtendedLifetime(buffer) { try body($0.pointer) }
     }
 
-    /// Whether all numbers are the same.
-    public static func == (first: ParameterVector, second: ParameterVector) -> Bool {
+    package static func == (first: ParameterVector, second: ParameterVector) -> Bool {
         first.slots == second.slots && first.values == second.values
     }
 }

@@ -1,27 +1,27 @@
 import Inference
 import NeuralNetwork
 
-/// A network of which the front part is frozen: that part runs as an inference plan, the rest is trained. Used by one
+/// A network whose first layers are frozen: they run as an inference plan, and the remainder is trained. Used by one
 /// thread.
-public final class PartlyFrozenNetwork {
-    /// What is trained, and what stands between: only the nodes behind the boundary.
-    public var parameters: NetworkParameters
-    /// Numbers in the value that the trained part reads, of one picture.
-    public let boundarySize: Int
-    /// Whether some of the network runs as an inference plan.
-    public var hasFrozenPart: Bool { frozen != nil }
+package final class PartlyFrozenNetwork {
+    /// Parameters of the nodes after the boundary, trained or frozen.
+    package var parameters: NetworkParameters
+    /// Elements per image of the value that the trained part reads.
+    package let boundarySize: Int
+    /// Whether part of the network runs as an inference plan.
+    package var hasFrozenPart: Bool { frozen != nil }
     private let frozen: InferencePlan?
-    private let plan: ImageTrainingPlan
+    private let plan: DifferentiablePlan
     private let normalization: PixelNormalization
     private let picture: Int
 
     /// - `output`: a name in `graph.outputs`.
     /// - `source`: of all parameters.
     /// - `trains`: whether a parameter is trained.
-    /// - `batch`: pictures that the frozen part sees at once.
-    /// - `tuning`: what is known of kernels on this machine.
-    /// - Throws: `PlanError`, `ArithmeticError`, or what the source throws.
-    public init(
+    /// - `batch`: images per run of the frozen part.
+    /// - `tuning`: measured kernel times of this machine.
+    /// - Throws: `PlanError`, `ArithmeticError`, or the source's errors.
+    package init(
         graph: Graph, output: String, source: any ParameterSource, normalization: PixelNormalization, batch: Int = 16,
         tuning: KernelTuning? = nil, trains: (Graph.Parameter) -> Bool
     ) throws {
@@ -37,16 +37,16 @@ public final class PartlyFrozenNetwork {
                 tuning: tuning)
         let rest = graph.suffix(from: boundary, output: output)
         parameters = try NetworkParameters(rest, from: source, trains: trains)
-        plan = try ImageTrainingPlan(graph: rest, output: output, parameters: parameters)
+        plan = try DifferentiablePlan(graph: rest, output: output, parameters: parameters)
         boundarySize = rest.nodes[0].shape.size
         self.normalization = normalization
         picture = graph.nodes[0].shape.size
     }
 
-    /// What the trained part reads, of pictures of 8-bit RGB `[row, column, 3]` each.
+    /// The input of the trained part for images in 8-bit RGB `[row, column, 3]`.
     ///
-    /// - Returns: `[picture, number]`.
-    public func boundary(_ pictures: [[UInt8]]) throws -> Tensor {
+    /// - Returns: `[image, element]`.
+    package func boundary(_ pictures: [[UInt8]]) throws -> Tensor {
         var values: [Float] = []
         values.reserveCapacity(pictures.count * boundarySize)
         if let frozen {
@@ -68,18 +68,18 @@ public final class PartlyFrozenNetwork {
         return Tensor(shape: [pictures.count, boundarySize], values: values)
     }
 
-    /// - `rows`: what `boundary` gave.
-    public func forward(_ rows: Tensor, dropout: RandomParameters?) throws -> ImageTrainingPlan.ForwardPass {
+    /// - `rows`: the result of `boundary`.
+    package func forward(_ rows: Tensor, dropout: RandomParameters?) throws -> DifferentiablePlan.ForwardPass {
         try plan.forward(rows, parameters, dropout: dropout)
     }
 
-    /// The gradient of a loss in every trained parameter.
-    public func backward(
-        _ pass: ImageTrainingPlan.ForwardPass, outputGradient: Tensor, into result: inout ParameterVector
+    /// Computes the gradient of a loss with respect to every trained parameter.
+    package func backward(
+        _ pass: DifferentiablePlan.ForwardPass, outputGradient: Tensor, into result: inout ParameterVector
     ) throws {
         try plan.backward(pass, outputGradient: outputGradient, parameters, into: &result)
     }
 
-    /// Moves the running statistics towards the batch's.
-    public func updateStatistics(_ pass: ImageTrainingPlan.ForwardPass) { plan.updateStatistics(pass, &parameters) }
+    /// Updates the running statistics with the batch's.
+    package func updateStatistics(_ pass: DifferentiablePlan.ForwardPass) { plan.updateStatistics(pass, &parameters) }
 }

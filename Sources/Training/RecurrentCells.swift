@@ -2,15 +2,15 @@ import CElementwise
 import Inference
 import NeuralNetwork
 
-// One step of a cell, forward and backward. Pointers begin at the step's first row; `gate` holds the sum that
-// enters the activations and receives what leaves them.
+// One step of a cell, forward and backward. Pointers begin at the step's first row; `gate` holds the pre-activations
+// and receives the activations.
 
 /// r = σ(xr + hr), z = σ(xz + hz), n = tanh(xn + r·hn), h ← (1 − z)·n + z·h; the reset gate acts after the
 /// recurrent product, as in cuDNN, PyTorch and Keras' `reset_after=True`.
 enum GRUCell {
     /// - Parameters:
-    ///   - recurrent: the recurrent share of the gates `[row, 3 · hidden]`.
-    ///   - saved: receives the recurrent share of the new gate `[row, hidden]`.
+    ///   - recurrent: the recurrent contribution to the gates `[row, 3 · hidden]`.
+    ///   - saved: receives the recurrent contribution to the new gate `[row, hidden]`.
     static func forward(
         _ count: Int, _ hidden: Int, _ gate: UnsafeMutablePointer<Float>, _ recurrent: UnsafePointer<Float>,
         _ state: UnsafeMutablePointer<Float>, _ saved: UnsafeMutablePointer<Float>
@@ -59,11 +59,11 @@ enum GRUCell {
     }
 }
 
-/// i, f, o = σ; g = tanh; c ← f·c + i·g; h ← o·tanh(c). The loops are C: Swift's
-/// portable code takes four numbers at a time, they take as many as the processor can.
+/// i, f, o = σ; g = tanh; c ← f·c + i·g; h ← o·tanh(c). The loops are in C because Swift's portable SIMD code uses four
+/// lanes, and C uses the full vector width.
 enum LSTMCell {
     /// - Parameters:
-    ///   - bias: is added to every row of `gate` first `[4 · hidden]`.
+    ///   - bias: added to every row of `gate` first `[4 · hidden]`.
     ///   - saved: receives tanh of the new cell `[row, hidden]`.
     static func forward(
         _ count: Int, _ hidden: Int, _ bias: UnsafePointer<Float>, _ gate: UnsafeMutablePointer<Float>,

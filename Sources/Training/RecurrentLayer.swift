@@ -2,11 +2,11 @@ import CElementwise
 import Inference
 import NeuralNetwork
 
-/// A GRU or LSTM layer, in one or both directions, over packed sequences; equations and gate order are
-/// PyTorch's.
+/// A GRU or LSTM layer, in one or both directions, over packed sequences; equations and gate order are PyTorch's.
 ///
-/// The input's share of the gates is one matrix product over all rows; the recurrent share is one a step,
-/// over the sequences that have that step. Directions, or two halves of the batch, are independent pieces.
+/// The input's contribution to the gates is one matrix product over all rows. The recurrent contribution is one product
+/// per step, over the sequences that have that step. Directions, or two halves of the batch, are processed
+/// independently.
 struct RecurrentLayer {
     let recurrence: Recurrence
     let parallel: Parallel
@@ -14,7 +14,7 @@ struct RecurrentLayer {
     var gates: Int { recurrence.cell.gates * recurrence.hiddenSize }
     private var directions: Int { recurrence.directions }
 
-    /// Of one direction.
+    /// The parameters of one direction.
     struct Weights {
         let input: UnsafePointer<Float>
         let recurrent: UnsafePointer<Float>
@@ -22,7 +22,7 @@ struct RecurrentLayer {
         let recurrentBias: UnsafePointer<Float>
     }
 
-    /// Of one direction.
+    /// The gradients of one direction.
     struct Gradients {
         let input: UnsafeMutablePointer<Float>
         let recurrent: UnsafeMutablePointer<Float>
@@ -34,11 +34,11 @@ struct RecurrentLayer {
     final class State {
         /// Gates after their activations `[row, gates]`.
         let gates: FloatBuffer
-        /// The state each step began with `[row, hidden]`.
+        /// The hidden state before each step `[row, hidden]`.
         let previous: FloatBuffer
-        /// GRU: the recurrent share of the new gate. LSTM: the cell each step began with. `[row, hidden]`.
+        /// GRU: the recurrent contribution to the new gate. LSTM: the cell state before each step. `[row, hidden]`.
         let extra: FloatBuffer
-        /// LSTM: tanh of the new cell `[row, hidden]`; nothing for a GRU.
+        /// LSTM: tanh of the new cell state `[row, hidden]`; empty for a GRU.
         let cellTanh: FloatBuffer
 
         init(rows: Int, gates: Int, hidden: Int, isLSTM: Bool) {
@@ -49,7 +49,7 @@ struct RecurrentLayer {
         }
     }
 
-    /// A direction and the sequences of a piece, which are neighbours in packed order.
+    /// A direction, and a contiguous range of packed sequences.
     private struct Piece {
         let direction: Int
         let places: Range<Int>
@@ -58,7 +58,7 @@ struct RecurrentLayer {
     private func pieces(_ packed: PackedSequences) -> [Piece] {
         let count = packed.lengths.count
         if directions > 1 { return (0..<directions).map { Piece(direction: $0, places: 0..<count) } }
-        // Longer sequences stand first: cut where half of the steps are done.
+        // Longer sequences come first: split where half of the steps are reached.
         let half = packed.lengths.reduce(0, +) / 2
         var (cut, steps) = (0, 0)
         while cut < count, steps < half {
@@ -68,9 +68,8 @@ struct RecurrentLayer {
         return [0..<cut, cut..<count].filter { !$0.isEmpty }.map { Piece(direction: 0, places: $0) }
     }
 
-    /// Calls `body` for each step that the piece's direction reads, with the first row and the number of
-    /// the piece's sequences that have it, and of those that were read before it: the others begin here, with a
-    /// state of zero.
+    /// Calls `body` for each step in the piece's direction with the first row, the number of the piece's sequences that
+    /// have the step, and the number that were already running; the others start here with a zero state.
     private func forEachStep(
         _ piece: Piece, _ packed: PackedSequences, isBackward: Bool = false,
         _ body: (_ first: Int, _ count: Int, _ begun: Int) -> Void
@@ -91,14 +90,14 @@ struct RecurrentLayer {
 
     // MARK: - Forward
 
-    /// - Returns: the hidden state after each step, directions side by side `[row, directions · hidden]`, and
-    ///   what `backward` needs of each direction.
+    /// - Returns: the hidden state after each step, directions concatenated `[row, directions · hidden]`, and what
+    ///   `backward` needs of each direction.
     func forward(_ input: Matrix, _ packed: PackedSequences, _ weights: [Weights]) -> (output: Matrix, [State]) {
         let (rows, size, hidden, gates) = (input.rows, input.columns, hidden, gates)
         let isLSTM = recurrence.cell == .lstm
         let states = (0..<directions).map { _ in State(rows: rows, gates: gates, hidden: hidden, isLSTM: isLSTM) }
         let transposed = (0..<directions).map { _ in FloatBuffer(hidden * gates) }
-        // As in `LinearLayer`: pieces of the weights, here directions or halves of the gates.
+        // As in `LinearLayer`, weights are split: into directions, or halves of the gates.
         let parts = directions > 1 ? [0..<gates] : Parallel.halves(gates)
         parallel.run(directions * (parts.count + 1)) { index in
             let direction = index % directions
@@ -171,7 +170,7 @@ struct RecurrentLayer {
         }
     }
 
-    /// Copies dense rows of `hidden` numbers to rows that lie `stride` apart.
+    /// Copies contiguous rows of `hidden` elements to rows with another stride.
     private func copy(
         _ rows: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, stride: Int, rows count: Int
     ) {
@@ -183,14 +182,14 @@ struct RecurrentLayer {
     /// Writes the parameters' gradients.
     ///
     /// - Parameter gradient: of the output `[row, directions · hidden]`.
-    /// - Returns: the gradient of the input `[row, feature]`, where it is wanted.
+    /// - Returns: the gradient of the input `[row, feature]`, if it is needed.
     func backward(
         _ gradient: Matrix, input: Matrix, _ packed: PackedSequences, _ states: [State], _ weights: [Weights],
         _ gradients: [Gradients], wantsInput: Bool
     ) -> Matrix? {
         let (rows, gates) = (input.rows, gates)
-        // Gradients of the gates before their activations: the input's share and the recurrent share, which
-        // differ only in the GRU's new gate.
+        // Gradients of the pre-activations: the input's and the recurrent contribution, which differ only in the GRU's
+        // new gate.
         let inputShares = (0..<directions).map { _ in FloatBuffer(rows * gates) }
         let isGRU = recurrence.cell == .gru
         let ownShares = isGRU ? (0..<directions).map { _ in FloatBuffer(rows * gates) } : inputShares
@@ -213,7 +212,7 @@ struct RecurrentLayer {
         let stateGradient = FloatBuffer(piece.places.count * hidden, 0)
         let cellGradient = FloatBuffer(piece.places.count * hidden, 0)
         forEachStep(piece, packed, isBackward: true) { first, count, begun in
-            // Taken here, so that the buffer lives as long as the closure that holds it.
+            // Captured here, so that the buffer lives as long as the closure.
             let dh = stateGradient.pointer
             for row in 0..<count {
                 let (target, source) = (dh + row * hidden, gradient + (first + row) * stride)
@@ -236,14 +235,14 @@ struct RecurrentLayer {
         }
     }
 
-    /// The matrix products over all rows, as independent pieces, large ones first.
+    /// The matrix products over all rows, as independent pieces, the largest first.
     private func products(
         _ input: Matrix, _ states: [State], _ weights: [Weights], _ gradients: [Gradients],
         _ inputShares: [FloatBuffer], _ ownShares: [FloatBuffer], wantsInput: Bool
     ) -> Matrix? {
         let (rows, size, hidden, gates) = (input.rows, input.columns, hidden, gates)
         var work: [() -> Void] = []
-        // Directions in turns: each stays with the thread that walked it, whose cache holds its gates.
+        // Directions alternate, so that each stays with the thread that processed it and has its gates in the cache.
         for chunk in Parallel.halves(gates) {
             for direction in 0..<directions {
                 work.append {

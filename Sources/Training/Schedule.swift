@@ -3,36 +3,32 @@ import Foundation
 import Inference
 import NeuralNetwork
 
-/// How the learning rate changes from epoch to epoch; formulas are PyTorch's (`StepLR`, `ReduceLROnPlateau`,
-/// `CosineAnnealingLR`, `LinearLR`).
-public struct Schedule: Sendable, Equatable, Codable {
-    /// Which rule.
-    public enum Kind: String, Sendable, Equatable, Codable, CaseIterable {
+/// A learning-rate schedule per epoch, with PyTorch's formulas (`StepLR`, `ReduceLROnPlateau`, `CosineAnnealingLR`,
+/// `LinearLR`).
+package struct Schedule: Sendable, Equatable, Codable {
+    package enum Kind: String, Sendable, Equatable, Codable, CaseIterable {
         case constant
-        /// Times `factor` after every `every` epochs.
+        /// Multiplies the rate by `factor` after every `every` epochs.
         case step
-        /// Times `factor` when the validation loss (the training loss where there is no validation) has not
-        /// improved by a ten-thousandth for more than `patience` epochs; never below `minimum`.
+        /// Multiplies the rate by `factor` when the validation loss (the training loss without validation) has not
+        /// improved by a relative 1e-4 for more than `patience` epochs; never below `minimum`.
         case plateau
-        /// Half a cosine from the full rate down to `minimum` over all epochs (Loshchilov and Hutter 2017).
+        /// Cosine annealing from the full rate to `minimum` over all epochs (Loshchilov and Hutter 2017).
         case cosine
     }
 
-    /// Which rule.
-    public var kind: Kind
-    /// Epochs between two steps.
-    public var every: Int
-    /// From above 0 to below 1.
-    public var factor: Double
-    /// Epochs without improvement that are endured.
-    public var patience: Int
-    /// Lowest rate of `plateau` and `cosine`.
-    public var minimum: Double
-    /// Epochs over which the rate rises in even steps to the full one; the rule begins after them.
-    public var warmUp: Int
+    package var kind: Kind
+    package var every: Int
+    /// In (0, 1).
+    package var factor: Double
+    /// Number of epochs without improvement that are tolerated.
+    package var patience: Int
+    /// Minimum rate of `plateau` and `cosine`.
+    package var minimum: Double
+    /// Epochs of linear warm-up before the schedule begins.
+    package var warmUp: Int
 
-    /// What is left out has PyTorch's default.
-    public init(
+    package init(
         kind: Kind = .constant, every: Int = 1, factor: Double = 0.1, patience: Int = 10, minimum: Double = 0,
         warmUp: Int = 0
     ) {
@@ -44,17 +40,17 @@ public struct Schedule: Sendable, Equatable, Codable {
         self.warmUp = warmUp
     }
 
-    /// What `every` may be.
-    public static let everyRange = 1...1_000_000
-    /// What `patience` and `warmUp` may be.
-    public static let epochRange = 0...1_000_000
-    /// What `factor` may be.
-    public static let factorRange = NumberRange.factor
-    /// What `minimum` may be.
-    public static let minimumRange = NumberRange.nonNegative
+    /// Valid `every`.
+    package static let everyRange = 1...1_000_000
+    /// Valid `patience` and `warmUp`.
+    package static let epochRange = 0...1_000_000
+    /// Valid `factor`.
+    package static let factorRange = NumberRange.factor
+    /// Valid `minimum`.
+    package static let minimumRange = NumberRange.nonNegative
 
-    /// - Parameter key: where it stands.
-    /// - Throws: `InvalidValue` if a value is one that no pipeline can state.
+    /// - Parameter key: prefix of the key in error messages.
+    /// - Throws: `InvalidValue` if a value is outside its valid range.
     package func validate(_ key: String) throws(InvalidValue) {
         try InvalidValue.check(every, key + ".every", in: Self.everyRange)
         try InvalidValue.check(patience, key + ".patience", in: Self.epochRange)
@@ -63,28 +59,27 @@ public struct Schedule: Sendable, Equatable, Codable {
         try InvalidValue.check(minimum, key + ".minimum", in: Self.minimumRange)
     }
 
-    /// What `plateau` remembers.
-    public struct State: Sendable, Equatable, Codable {
+    /// The state of `plateau` between epochs.
+    package struct State: Sendable, Equatable, Codable {
         var best = Double.greatestFiniteMagnitude
         var badEpochs = 0
         var rate: Double?
 
-        /// Before the first epoch.
-        public init() {}
+        package init() {}
 
-        /// - Throws: `InvalidValue` if a value is one that training never stores.
+        /// - Throws: `InvalidValue` if a value cannot come from training.
         package func validate(_ key: String) throws(InvalidValue) {
             try InvalidValue.check(badEpochs, key + ".badEpochs", in: Schedule.epochRange)
             try InvalidValue.check(rate, key + ".rate", in: .positive)
         }
     }
 
-    /// The rate of an epoch.
+    /// The learning rate of an epoch.
     ///
     /// - `epoch`: from 1.
-    /// - `epochs`: of the whole training.
+    /// - `epochs`: total number.
     /// - `base`: the optimiser's own rate.
-    public func rate(epoch: Int, of epochs: Int, base: Double, _ state: State) -> Double {
+    package func rate(epoch: Int, of epochs: Int, base: Double, _ state: State) -> Double {
         if epoch <= warmUp { return base * Double(epoch) / Double(warmUp + 1) }
         let done = epoch - 1 - warmUp
         switch kind {
@@ -97,8 +92,8 @@ public struct Schedule: Sendable, Equatable, Codable {
         }
     }
 
-    /// Tells `plateau` how an epoch ended.
-    public func observe(_ loss: Double, epoch: Int, base: Double, _ state: inout State) {
+    /// Updates `plateau` with the loss of an epoch.
+    package func observe(_ loss: Double, epoch: Int, base: Double, _ state: inout State) {
         guard kind == .plateau, epoch > warmUp else { return }
         if loss < state.best * (1 - 1e-4) {
             state.best = loss
@@ -110,7 +105,7 @@ public struct Schedule: Sendable, Equatable, Codable {
         state.badEpochs = 0
         let rate = state.rate ?? base
         let reduced = max(rate * factor, minimum)
-        // PyTorch's `eps`: a change too small to matter is none.
+        // PyTorch's `eps`: smaller changes are ignored.
         if rate - reduced > 1e-8 { state.rate = reduced }
     }
 }

@@ -1,7 +1,7 @@
 import Inference
 import NeuralNetwork
 
-/// Sequence → vector: the mean over the valid steps.
+/// Mean over the valid steps: sequence → vector.
 enum SequenceMeanLayer {
     /// - Returns: `[sequence, feature]` in packed order.
     static func forward(_ input: Matrix, _ packed: PackedSequences) -> Matrix {
@@ -30,7 +30,7 @@ enum SequenceMeanLayer {
     }
 }
 
-/// Each row as the same direction of length 1.
+/// Scales each row to length 1.
 enum UnitLengthLayer {
     static func forward(_ input: Matrix) -> Matrix {
         let output = Matrix(input.rows, input.columns)
@@ -43,7 +43,7 @@ enum UnitLengthLayer {
         return output
     }
 
-    /// What points along the row changes nothing.
+    /// The component of the gradient along the row is zero.
     static func backward(_ gradient: Matrix, input: Matrix, output: Matrix) -> Matrix {
         let result = Matrix(input.rows, input.columns)
         for row in 0..<input.rows {
@@ -57,7 +57,7 @@ enum UnitLengthLayer {
         return result
     }
 
-    /// One over the length; 0 of a row of zeros.
+    /// Reciprocal of the row's length, or 0 for a zero row.
     private static func scale(_ matrix: Matrix, _ row: Int) -> Float {
         var sum = 0.0
         for index in row * matrix.columns..<(row + 1) * matrix.columns {
@@ -67,7 +67,7 @@ enum UnitLengthLayer {
     }
 }
 
-/// Sequence → vector: the largest value of each feature over the valid steps.
+/// Maximum of each feature over the valid steps: sequence → vector.
 enum SequenceMaxLayer {
     static func forward(_ input: Matrix, _ packed: PackedSequences) -> Matrix {
         let size = input.columns
@@ -79,7 +79,7 @@ enum SequenceMaxLayer {
         return output
     }
 
-    /// The gradient goes to the first step that has the largest value.
+    /// The gradient goes to the first step with the maximum.
     static func backward(_ gradient: Matrix, input: Matrix, output: Matrix, _ packed: PackedSequences) -> Matrix {
         let size = gradient.columns
         let (result, left) = (Matrix(input.rows, size, 0), gradient.map { $0 })
@@ -95,8 +95,8 @@ enum SequenceMaxLayer {
     }
 }
 
-/// Sequence → vector: the state after everything was read. Forward states are taken at the last valid
-/// step, backward states (the second half of the features) at the first.
+/// Final hidden state, sequence → vector. Forward states are taken at the last valid step, backward states (the second
+/// half of the features) at the first.
 enum FinalStateLayer {
     static func forward(_ input: Matrix, _ packed: PackedSequences, bidirectional: Bool) -> Matrix {
         let size = input.columns
@@ -129,7 +129,7 @@ enum FinalStateLayer {
     }
 }
 
-/// Adds a learned vector to each step, by the step's place in its sequence `[place, feature]`.
+/// Adds a learned position embedding to each step, by its index in the sequence `[position, feature]`.
 enum PositionLayer {
     static func forward(_ input: Matrix, _ packed: PackedSequences, table: UnsafePointer<Float>) -> Matrix {
         let size = input.columns
@@ -153,7 +153,7 @@ enum PositionLayer {
     }
 }
 
-/// Vector of a map `[height, width, channel]` → vector `[channel]`: the mean over the map.
+/// Mean over a map: vector of a map `[height, width, channel]` → vector `[channel]`.
 enum SpatialMeanLayer {
     static func forward(_ input: Matrix, channels: Int) -> Matrix {
         let pixels = input.columns / channels

@@ -3,14 +3,14 @@ import Inference
 import NeuralNetwork
 
 extension Matrix {
-    /// The same numbers in rows of another length.
+    /// Reshapes to rows of another length.
     func inRows(of size: Int) -> Matrix {
         precondition(count % size == 0)
         return Matrix(sharing: self, rows: count / size, columns: size)
     }
 }
 
-/// A learned factor for each channel.
+/// A learned factor per channel.
 enum ChannelFactorLayer {
     static func forward(_ input: Matrix, factors: UnsafePointer<Float>, channels: Int) -> Matrix {
         let output = Matrix(input.rows, input.columns)
@@ -22,7 +22,7 @@ enum ChannelFactorLayer {
         return output
     }
 
-    /// - Parameter target: receives the gradient of the factors, where it is wanted.
+    /// - Parameter target: receives the gradient of the factors, if it is needed.
     static func backward(
         _ gradient: Matrix, input: Matrix, factors: UnsafePointer<Float>, target: UnsafeMutablePointer<Float>?,
         channels: Int
@@ -39,12 +39,12 @@ enum ChannelFactorLayer {
     }
 }
 
-/// Global response normalisation: y = x + b + w · x · n with n = ‖x‖ / (mean ‖x‖ + ε) for each channel of each picture.
+/// Global response normalisation: y = x + b + w · x · n with n = ‖x‖ / (mean ‖x‖ + ε) for each channel of each image.
 struct ResponseNormalizationLayer {
     let channels: Int
     let epsilon: Float
 
-    /// - Returns: the output, and ‖x‖ `[picture, channel]`.
+    /// - Returns: the output, and ‖x‖ `[image, channel]`.
     func forward(
         _ input: Matrix, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>
     ) -> (output: Matrix, lengths: Matrix) {
@@ -70,7 +70,7 @@ struct ResponseNormalizationLayer {
             let (dx, length) = (result.pointer + row * input.columns, lengths.pointer + row * channels)
             let mean = (0..<channels).reduce(Float(0)) { $0 + length[$1] } / Float(channels) + epsilon
             let pixels = input.columns / channels
-            // Of dy · x, over the pixels.
+            // Sums of dy · x over the pixels.
             products.pointer.update(repeating: 0, count: channels)
             for pixel in 0..<pixels {
                 for channel in 0..<channels {
@@ -86,7 +86,7 @@ struct ResponseNormalizationLayer {
             shared /= mean * mean * Float(channels)
             for channel in 0..<channels {
                 let n = length[channel] / mean
-                // Through ‖x‖ of the channel itself, and through the mean over the channels.
+                // Through ‖x‖ of the channel itself, and through the mean over channels.
                 let slope = weight[channel] * products.pointer[channel] / mean - shared
                 let factor = length[channel] > 0 ? slope / length[channel] : 0
                 for pixel in 0..<pixels {
@@ -99,7 +99,7 @@ struct ResponseNormalizationLayer {
     }
 }
 
-/// Tokens in front of the patches, and positions.
+/// Prepended tokens, and position embeddings.
 struct TokenLayer {
     let table: TokenTable
 
@@ -125,7 +125,7 @@ struct TokenLayer {
     }
 }
 
-/// Some of the numbers of each picture.
+/// Selects a range of each image's elements.
 enum TokenSlice {
     static func forward(_ input: Matrix, from first: Int, count: Int) -> Matrix {
         let output = Matrix(input.rows, count)
@@ -135,7 +135,7 @@ enum TokenSlice {
         return output
     }
 
-    /// - Parameter columns: numbers of a picture before the cut.
+    /// - Parameter columns: elements of an image before slicing.
     static func backward(_ gradient: Matrix, from first: Int, columns: Int) -> Matrix {
         let result = Matrix(gradient.rows, columns, 0)
         for row in 0..<gradient.rows {
@@ -146,20 +146,19 @@ enum TokenSlice {
     }
 }
 
-/// Attention between the tokens of each picture, from rows that hold query, key and value side by side. The weights are
-/// computed again on the way back: one head's at a time.
+/// Attention between the tokens of each image. Rows are query, key and value concatenated. The backward pass recomputes
+/// the attention weights, one head at a time.
 struct TokenAttentionLayer {
     let heads: Int
-    /// Numbers of a token.
     let size: Int
-    /// Whether a token looks at itself and those before it only.
+    /// Whether a token attends only to itself and earlier tokens.
     var isCausal = false
 
     private func attention(_ input: Matrix) -> TokenAttention {
         TokenAttention(heads: heads, size: size, count: input.columns / (3 * size), isCausal: isCausal)
     }
 
-    /// - Parameter input: `[picture, token · 3 · size]`.
+    /// - Parameter input: `[image, token · 3 · size]`.
     func forward(_ input: Matrix) -> Matrix {
         let attention = attention(input)
         let output = Matrix(input.rows, attention.count * size)
@@ -183,7 +182,7 @@ struct TokenAttentionLayer {
                 let target = result.pointer + row * input.columns + head * width
                 let dy = gradient.pointer + row * gradient.columns + head * width
                 attention.weights(own, rows: count, own + size, into: weights.pointer)
-                // Values, then scores, then queries and keys.
+                // Gradients of the values, then of the scores, then of queries and keys.
                 multiply(
                     weights.pointer, transposingA: true, by: dy, rowStrideB: size, into: target + 2 * size,
                     rowStrideC: 3 * size, m: count, n: width, k: count)
@@ -207,13 +206,13 @@ struct TokenAttentionLayer {
     }
 }
 
-/// Attention of one learned query to the tokens of each picture.
+/// Attention pooling of the tokens of each image with one learned query.
 struct LatentAttentionLayer {
     let heads: Int
     let size: Int
 
     /// - Parameters:
-    ///   - input: `[picture, token · 2 · size]`: key, value.
+    ///   - input: `[image, token · 2 · size]`: key, value.
     ///   - parameters: latent, weight, bias.
     func forward(_ input: Matrix, _ parameters: [UnsafePointer<Float>]) -> Matrix {
         let attention = TokenAttention(heads: heads, size: size, count: input.columns / (2 * size))

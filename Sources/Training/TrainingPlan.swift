@@ -1,18 +1,17 @@
 import Inference
 import NeuralNetwork
 
-/// Executes a head forward and backward on batches of sequences. Padding never takes part: batches are
-/// packed, so outputs and gradients cannot depend on it.
-public struct TrainingPlan: Sendable {
-    /// The head.
-    public let graph: Graph
-    /// How many threads share the work; results do not depend on it.
-    public var parallel = Parallel.none
+/// Executes a head forward and backward on batches of sequences. Batches are packed, so outputs and gradients do not
+/// depend on padding.
+package struct TrainingPlan: Sendable {
+    package let graph: Graph
+    /// Threads for the computation; results do not depend on their number.
+    package var parallel = Parallel.none
     private let output: Graph.NodeID
     private let order: [Graph.NodeID]
 
     /// - Throws: `PlanError` for an unknown output, or a graph with image nodes.
-    public init(graph: Graph, output: String = "logits") throws {
+    package init(graph: Graph, output: String = "logits") throws {
         guard let node = graph.outputs[output] else {
             throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
         }
@@ -27,22 +26,22 @@ public struct TrainingPlan: Sendable {
         order = graph.ancestry(of: node)
     }
 
-    /// Parameters of the last layer, whose rows are classes.
-    public var outputParameters: [Graph.Parameter] { graph[output].parameters.map { graph.parameters[$0] } }
+    /// Parameters of the last layer, with one row per class.
+    package var outputParameters: [Graph.Parameter] { graph[output].parameters.map { graph.parameters[$0] } }
 
-    /// Values of every node for one batch, and what the backward pass needs besides.
-    public struct ForwardPass {
+    /// The values of every node for one batch, and the intermediate results for the backward pass.
+    package struct ForwardPass {
         fileprivate var values: [Graph.NodeID: Matrix] = [:]
         fileprivate var saved: [Graph.NodeID: Saved] = [:]
         fileprivate let packed: PackedSequences
-        /// `[batch, class]`, in the order in which the batch was given.
-        public fileprivate(set) var output: Tensor
-        /// The weight of each step of each sequence where the head pools by attention, in the order in which
-        /// the batch was given; nil for other heads.
-        public fileprivate(set) var attention: [[Float]]?
+        /// `[batch, class]`, in the batch's original order.
+        package fileprivate(set) var output: Tensor
+        /// Attention weights of each sequence's steps for heads with attention pooling, in the batch's original order;
+        /// nil for other heads.
+        package fileprivate(set) var attention: [[Float]]?
     }
 
-    /// What an operation keeps from its forward pass.
+    /// What an operation keeps for the backward pass.
     fileprivate enum Saved {
         case recurrent([RecurrentLayer.State])
         case convolutional(ConvolutionalLSTMLayer.State)
@@ -52,8 +51,8 @@ public struct TrainingPlan: Sendable {
         case normalized(Matrix, scales: [Float])
     }
 
-    /// - `dropout`: decides what dropout zeroes; nil evaluates.
-    public func forward(
+    /// - `dropout`: random numbers for dropout; nil disables it.
+    package func forward(
         _ batch: PackedSequences, _ parameters: ParameterVector, dropout: RandomParameters? = nil
     ) -> ForwardPass {
         var pass = ForwardPass(packed: batch, output: Tensor(shape: [0, 0]))
@@ -121,36 +120,37 @@ public struct TrainingPlan: Sendable {
         case .convolution, .batchNormalization, .maxPooling, .averagePooling, .globalAveragePooling, .scaleChannels,
             .function, .multiply, .concatenation, .gatherChannels, .groupNormalization, .flatten, .channelScale,
             .responseNormalization, .tokens, .causalAttention, .latentAttention, .classToken, .tokenMean, .tokenMap:
-            preconditionFailure("image nodes were refused when the plan was made")
+            preconditionFailure("image nodes are rejected when the plan is created")
         }
     }
 
-    /// The gradient of a loss in every parameter that the output depends on.
+    /// Computes the gradient of a loss with respect to every parameter that the output depends on.
     ///
-    /// - `outputGradient`: of the loss in `pass.output`, `[batch, class]`.
-    /// - `result`: receives the gradient; what it held before does not matter.
-    public func backward(
+    /// - `outputGradient`: with respect to `pass.output`, `[batch, class]`.
+    /// - `result`: is overwritten with the gradient.
+    package func backward(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector, into result: inout ParameterVector
     ) {
         _ = backward(pass, outputGradient, parameters, into: &result, wantsInput: false)
     }
 
-    /// The gradient of the output in the rows that were read: how much each number of each step counts.
+    /// The gradient of the output with respect to the input rows.
     ///
-    /// - `outputGradient`: what is asked about, such as 1 for one class score; `[batch, class]`.
-    /// - Returns: for each sequence of the batch, in the order in which it was given, `[step, feature]`.
-    public func inputGradient(
+    /// - `outputGradient`: weights of the outputs, such as 1 for one class score; `[batch, class]`.
+    /// - Returns: `[step, feature]` for each sequence, in the batch's original order.
+    package func inputGradient(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector
     ) -> [Tensor] {
         var unused = parameters
         return backward(pass, outputGradient: outputGradient, parameters, into: &unused, wantsInput: true)
     }
 
-    /// The gradients of a loss in every parameter that the output depends on, and in the rows that were read.
+    /// Computes the gradients of a loss with respect to every parameter that the output depends on, and to the input
+    /// rows.
     ///
     /// - `result`: receives the gradient of the parameters.
-    /// - Returns: that of the rows where `wantsInput`, for each sequence in the order in which it was given.
-    public func backward(
+    /// - Returns: the gradient of the rows if `wantsInput`, for each sequence in the batch's original order.
+    package func backward(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector,
         into result: inout ParameterVector, wantsInput: Bool
     ) -> [Tensor] {
@@ -158,7 +158,7 @@ public struct TrainingPlan: Sendable {
             .map(pass.packed.sequences) ?? []
     }
 
-    /// - Returns: the gradient of the packed rows, where it is wanted.
+    /// - Returns: the gradient of the packed rows, if it is needed.
     private func backward(
         _ pass: ForwardPass, _ outputGradient: Tensor, _ parameters: ParameterVector,
         into result: inout ParameterVector, wantsInput: Bool
@@ -182,7 +182,7 @@ public struct TrainingPlan: Sendable {
         return ofInput
     }
 
-    /// Gradients of the node's inputs; nil for the graph's input, where nobody wants it.
+    /// Gradients of the node's inputs; nil for the graph's input if it is not needed.
     private func backward(
         _ id: Graph.NodeID, _ gradient: Matrix, _ pass: ForwardPass, _ parameters: UnsafePointer<Float>,
         _ gradients: UnsafeMutablePointer<Float>, _ slots: [ParameterVector.Slot], wantsInput wanted: Bool
@@ -264,7 +264,7 @@ public struct TrainingPlan: Sendable {
 }
 
 extension PackedSequences {
-    /// Rows in packed order → in the batch's order.
+    /// Reorders rows from packed order to the batch's order.
     fileprivate func unpacked(_ rows: Tensor) -> Tensor {
         var result = rows
         let size = rows.shape[1]
@@ -275,7 +275,7 @@ extension PackedSequences {
         return result
     }
 
-    /// One number a row → the numbers of each sequence, in the batch's order.
+    /// Reorders one value per row from packed order to a list for each sequence, in the batch's order.
     fileprivate func unpacked(_ numbers: [Float]) -> [[Float]] {
         var result = Array(repeating: [Float](), count: order.count)
         for (place, index) in order.enumerated() {
@@ -284,7 +284,7 @@ extension PackedSequences {
         return result
     }
 
-    /// Rows in packed order → the rows of each sequence, in the batch's order.
+    /// Splits rows in packed order into the sequences, in the batch's order.
     fileprivate func sequences(_ rows: Matrix) -> [Tensor] {
         var result = order.map { _ in Tensor(shape: [0, rows.columns]) }
         for (place, index) in order.enumerated() {
@@ -296,7 +296,7 @@ extension PackedSequences {
         return result
     }
 
-    /// Rows in the batch's order → in packed order.
+    /// Reorders rows from the batch's order to packed order.
     fileprivate func packed(_ rows: Tensor) -> Tensor {
         var result = rows
         let size = rows.shape[1]

@@ -2,7 +2,7 @@ import COneDNN
 import Inference
 import NeuralNetwork
 
-/// A oneDNN primitive of training, bound anew to the memory of each step.
+/// A oneDNN primitive for training, bound to new memory in each step.
 final class TrainingPrimitive {
     private let primitive: Primitive
     private let context: Context
@@ -12,7 +12,7 @@ final class TrainingPrimitive {
         self.context = context
     }
 
-    /// How it wants a tensor, or nil where it has none of that kind.
+    /// The layout that the primitive needs, or nil if it has no such argument.
     func layout(_ argument: onednn_argument) -> Layout? {
         onednn_operation_layout(primitive.handle, argument).map(Layout.init(owning:))
     }
@@ -28,7 +28,7 @@ final class TrainingPrimitive {
     }
 }
 
-/// Copies parameters between their published order and the one a primitive likes.
+/// Reorders parameters between the published layout and a primitive's.
 final class ParameterReorder {
     private let primitive: Primitive
     private let context: Context

@@ -1,22 +1,23 @@
 import Inference
 import NeuralNetwork
 
-/// A network of which one value is watched: what it was, and how much each of its numbers counts for the output. What
-/// stands before the value runs as an inference plan. Used by one thread.
-public final class WatchedNetwork {
+/// A network with access to one intermediate value and the gradient of the output with respect to it, for Grad-CAM. The
+/// layers before the value run as an inference plan. Used by one thread.
+package final class WatchedNetwork {
     private let front: InferencePlan
-    private let plan: ImageTrainingPlan
+    private let plan: DifferentiablePlan
     private let parameters: NetworkParameters
     private let normalization: PixelNormalization
     private let watched: Graph.NodeID
-    /// Rows and numbers of the watched value of one picture: `[pixel or token, channel]`.
-    public let shape: (rows: Int, size: Int)
+    /// Rows and elements of the watched value of one image: `[pixel or token, channel]`.
+    package let shape: (rows: Int, size: Int)
 
     /// - `output`: a name in `graph.outputs`.
-    /// - `value`: another one, which everything behind it reads through, or the normalisation of such a value.
-    /// - `batch`: pictures that the front part sees at once.
-    /// - Throws: `PlanError`, `ArithmeticError`, or what the weights' source throws.
-    public init(
+    /// - `value`: another output, on which all later nodes depend through it alone, or the normalisation of such a
+    ///   value.
+    /// - `batch`: images per run of the first part.
+    /// - Throws: `PlanError`, `ArithmeticError`, or the weights' errors.
+    package init(
         graph: Graph, output: String, watching value: String, batch: Int, weights: PackedWeights,
         normalization: PixelNormalization, arithmetic: Arithmetic = .f32
     ) throws {
@@ -34,16 +35,16 @@ public final class WatchedNetwork {
         }
         watched = Graph.NodeID(index: place)
         parameters = try NetworkParameters(rest, from: weights.source) { _ in false }
-        plan = try ImageTrainingPlan(graph: rest, output: output, parameters: parameters, watching: watched)
+        plan = try DifferentiablePlan(graph: rest, output: output, parameters: parameters, watching: watched)
         let own = graph[node].shape
         shape = (own.size / own.rowSize, own.rowSize)
         self.normalization = normalization
     }
 
     /// - Parameter pictures: each `[height, width, 3]`.
-    /// - Returns: values of all nodes behind the front part, for `gradient`.
+    /// - Returns: values of all nodes after the first part, for `gradient`.
     /// - Throws: `ArithmeticError`.
-    public func forward(_ pictures: [[UInt8]]) throws -> ImageTrainingPlan.ForwardPass {
+    package func forward(_ pictures: [[UInt8]]) throws -> DifferentiablePlan.ForwardPass {
         var values: [Float] = []
         for start in stride(from: 0, to: pictures.count, by: front.batch) {
             let part = Array(pictures[start..<min(start + front.batch, pictures.count)])
@@ -53,15 +54,15 @@ public final class WatchedNetwork {
         return try plan.forward(rows, parameters)
     }
 
-    /// The watched value, `[picture, row, channel]`.
-    public func value(_ pass: ImageTrainingPlan.ForwardPass) -> [Float] { pass.value(of: watched) }
+    /// The watched value, `[image, row, channel]`.
+    package func value(_ pass: DifferentiablePlan.ForwardPass) -> [Float] { pass.value(of: watched) }
 
-    /// The gradient in the watched value of a sum over the output.
+    /// The gradient of a weighted sum of the outputs with respect to the watched value.
     ///
-    /// - `outputGradient`: weights of the sum, `[picture, number]`.
-    /// - Returns: `[picture, row, channel]`.
+    /// - `outputGradient`: weights of the sum, `[image, feature]`.
+    /// - Returns: `[image, row, channel]`.
     /// - Throws: `ArithmeticError`.
-    public func gradient(_ pass: ImageTrainingPlan.ForwardPass, outputGradient: Tensor) throws -> [Float] {
+    package func gradient(_ pass: DifferentiablePlan.ForwardPass, outputGradient: Tensor) throws -> [Float] {
         var unused = parameters.trained
         return try plan.backward(pass, outputGradient: outputGradient, parameters, into: &unused) ?? []
     }

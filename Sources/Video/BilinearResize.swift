@@ -1,11 +1,11 @@
-/// Resizes `[height, width, 3]` pixels as OpenCV's `INTER_LINEAR` does: half-pixel centres, the two by two
-/// nearest pixels, weights of 11 bits.
+/// Resizes `[height, width, 3]` pixels as OpenCV's `INTER_LINEAR`: half-pixel centres, bilinear interpolation without
+/// antialiasing, 11-bit weights.
 func resizedBilinear(
     _ pixels: [UInt8], from source: (width: Int, height: Int), to size: (width: Int, height: Int)
 ) -> [UInt8] {
     if source == size { return pixels }
     let (columns, rows) = (taps(from: source.width, to: size.width), taps(from: source.height, to: size.height))
-    // The two source rows in use, already of the new width.
+    // The two current source rows, already resized horizontally.
     var (upper, lower) = ([Int32](repeating: 0, count: size.width * 3), [Int32](repeating: 0, count: size.width * 3))
     var (upperRow, lowerRow) = (-1, -1)
     var result = [UInt8](repeating: 0, count: size.width * size.height * 3)
@@ -22,7 +22,7 @@ func resizedBilinear(
     return result
 }
 
-/// Two neighbours, and how much of the second, of 2048.
+/// Two neighbouring pixels, and the weight of the second in units of 1/2048.
 private typealias Tap = (first: Int, second: Int, weight: Int32)
 
 private func taps(from source: Int, to size: Int) -> [Tap] {
@@ -36,7 +36,7 @@ private func taps(from source: Int, to size: Int) -> [Tap] {
     }
 }
 
-/// One source row at the new width, times 2048.
+/// One source row resized horizontally, times 2048.
 private func interpolate(_ pixels: [UInt8], row: Int, width: Int, _ columns: [Tap], into output: inout [Int32]) {
     pixels.withUnsafeBufferPointer { pixels in
         output.withUnsafeMutableBufferPointer { output in
@@ -57,7 +57,7 @@ private func blend(_ upper: [Int32], _ lower: [Int32], weight: Int32, into resul
         lower.withUnsafeBufferPointer { lower in
             result.withUnsafeMutableBufferPointer { result in
                 for index in upper.indices {
-                    // OpenCV's shifts, so that its rounding comes out.
+                    // OpenCV's shifts, for identical rounding.
                     let above: Int32 = ((upper[index] >> 4) &* (2048 &- weight)) >> 16
                     let below: Int32 = ((lower[index] >> 4) &* weight) >> 16
                     let sum: Int32 = above &+ below

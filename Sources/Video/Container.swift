@@ -1,24 +1,24 @@
 import CFFmpeg
 
-/// A file that libavformat has open, or the status of its refusal. Freed exactly once.
+/// A file opened by libavformat. Freed exactly once.
 final class Container {
     let context: UnsafeMutablePointer<AVFormatContext>
 
-    /// A code of FFmpeg for which a file was not opened.
+    /// FFmpeg's error code for a file that could not be opened.
     struct Refusal: Error {
         let status: Int32
     }
 
-    /// Opens a container of `DecodingLimits.containers`. The caller has checked that `path` is a regular file.
+    /// Opens a container of `DecodingLimits.containers`. The caller must have checked that `path` is a regular file.
     ///
     /// - Throws: `Refusal`.
     init(path: String) throws(Refusal) {
         LibAV.prepare()
-        // Only local files: a playlist or a "concat" file must not make us open anything else.
+        // Only local files, so that a playlist or a "concat" file cannot open other addresses.
         var options: OpaquePointer?
         av_dict_set(&options, "protocol_whitelist", "file", 0)
         av_dict_set(&options, "format_whitelist", DecodingLimits.containers, 0)
-        // A file called `%d.png` is one image, not a pattern for others.
+        // A file called `%d.png` is one image, not a pattern.
         av_dict_set(&options, "pattern_type", "none", 0)
         defer { av_dict_free(&options) }
         var opened: UnsafeMutablePointer<AVFormatContext>?
@@ -32,7 +32,7 @@ final class Container {
         avformat_close_input(&closing)
     }
 
-    /// Looks into the streams, which may decode some frames.
+    /// Detects the streams, which may decode some frames.
     func findStreams(_ limits: DecodingLimits) -> Int32 {
         var options = (0..<context.pointee.nb_streams).map { _ in
             var options: OpaquePointer?
@@ -41,12 +41,12 @@ final class Container {
         }
         let count = options.count
         let status = options.withUnsafeMutableBufferPointer { avformat_find_stream_info(context, $0.baseAddress) }
-        // More streams may have turned up; the options are those of the first ones.
+        // Further streams may have been found; the options belong to the first ones.
         for index in 0..<count { av_dict_free(&options[index]) }
         return status
     }
 
-    /// The best stream of a kind, but no cover of an album; nil if there is none.
+    /// The best stream of a kind, excluding cover images; nil if there is none.
     func bestStream(_ type: AVMediaType) -> UnsafeMutablePointer<AVStream>? {
         let index = av_find_best_stream(context, type, -1, -1, nil, 0)
         guard index >= 0, let stream = context.pointee.streams[Int(index)],
@@ -55,7 +55,7 @@ final class Container {
         return stream
     }
 
-    /// Whether at least so many packets can be read.
+    /// Whether at least `count` packets can be read.
     func holds(packets count: Int) -> Bool {
         let packet = Packet()
         for _ in 0..<count {

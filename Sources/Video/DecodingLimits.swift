@@ -1,36 +1,36 @@
 import CFFmpeg
 
-/// What a clip may cost, whatever its header claims: a small file must not take the machine.
-public struct DecodingLimits: Sendable, Equatable {
-    /// Of one picture; twice the 8K of television by default.
-    public var pixels = 8192 * 8192
-    /// In a clip; 46 hours at 30 a second by default.
-    public var frames = 5_000_000
-    /// For one pass over a clip, and for each of its frames on top.
-    public var seconds = 600.0, secondsPerFrame = 1.0
-    /// Bytes of the file for each second on top: an animated PNG of 400 kB can hold thousands of frames of 8K, each of which
-    /// takes as long as a real one. Video of 80 kbit/s is still given its own duration.
-    public var bytesPerSecond = 10_000.0
+/// Limits on the resources for a clip, whatever its header claims.
+package struct DecodingLimits: Sendable, Equatable {
+    /// Pixels of one frame; the default is twice 8K television.
+    package var pixels = 8192 * 8192
+    /// Frames of a clip; the default is 46 hours at 30 frames per second.
+    package var frames = 5_000_000
+    /// Time for one pass over a clip, and additional time per frame.
+    package var seconds = 600.0, secondsPerFrame = 1.0
+    /// Bytes of the file per additional second: an animated PNG of 400 kB can contain thousands of 8K frames, each of
+    /// which takes as long as a real one. Video of 80 kbit/s still gets its own duration.
+    package var bytesPerSecond = 10_000.0
 
-    /// Pixels of all frames together, and so many more for each byte of the file: 1,000 frames of 8K, or an hour of a still
-    /// picture in high definition in 1.2 MB, which encoders need twice.
-    public var totalPixels = 1 << 36, pixelsPerByte = 100_000
+    /// Total pixels of all frames, and additional ones per byte of the file: 1,000 frames of 8K, or an hour of a still
+    /// image in high definition in 1.2 MB, which is twice the size that encoders need.
+    package var totalPixels = 1 << 36, pixelsPerByte = 100_000
 
-    /// Whether a file of so many bytes may have so many frames of that size.
+    /// Whether a file of `bytes` bytes may have that many frames of that size.
     func allows(width: Int, height: Int, frames: Int, bytes: Int) -> Bool {
         let all = (width * height).multipliedReportingOverflow(by: frames)
         return !all.overflow && all.partialValue <= totalPixels + pixelsPerByte * min(bytes, 1 << 40)
     }
 
-    /// Seconds for one pass over a file.
+    /// Time limit in seconds for one pass over a file.
     func secondsAllowed(frames: Int, bytes: Int) -> Double {
         seconds + min(secondsPerFrame * Double(frames), Double(bytes) / max(1, bytesPerSecond))
     }
 
-    /// Frames of all windows together: of two days at 30 a second, each frame in four windows.
-    public var windowFrames = 20_000_000
+    /// Total frames of all windows: two days at 30 frames per second, with each frame in four windows.
+    package var windowFrames = 20_000_000
 
-    /// Throws unless the frames that a request wants of a clip fit into memory. Allocates nothing.
+    /// Checks that a request's frames fit into memory, without allocating anything.
     ///
     /// - Parameter clock: ascending times of the clip's frames in seconds.
     /// - Throws: `VideoError.beyondLimits`.
@@ -44,19 +44,19 @@ public struct DecodingLimits: Sendable, Equatable {
             throw VideoError.beyondLimits(
                 path: path,
                 reason:
-                    "its \(clock.count) frames lie over \(Int(min(seconds, 1e15))) s, which gives \(windows) windows of "
+                    "its \(clock.count) frames span \(Int(min(seconds, 1e15))) s, which makes \(windows) windows of "
                     + "\(sampling.length) frames")
         }
     }
 
-    /// The usual ones.
-    public init() {}
+    package init() {}
 
-    /// Those that every clip is read with.
-    public static let standard = DecodingLimits()
+    /// The default limits.
+    package static let standard = DecodingLimits()
 
-    /// Containers that hold pictures themselves. What is missing: playlists, lists of other files, scripts and devices,
-    /// which would make us open what somebody else chose. Those of sound alone are there to be told from damage.
+    /// Containers that contain images themselves. Playlists, lists of other files, scripts and devices are excluded,
+    /// because they would open other files or addresses. Audio containers are included to distinguish them from damaged
+    /// files.
     static let containers = [
         "3dostr", "aa", "amv", "apng", "asf", "av1", "avi", "avs2", "avs3", "bink", "bmp_pipe", "cavsvideo", "cdxl",
         "dirac", "dnxhd", "dv", "exr_pipe", "ffv1", "film_cpk", "flic", "flv", "gif", "gif_pipe", "gxf", "h261", "h263",

@@ -1,39 +1,39 @@
 import CFFmpeg
 import Foundation
 
-/// One pass of a decoder over the packets of a file.
+/// One decoding pass over the packets of a file.
 final class DecodingPass {
-    /// What is to be done after a picture.
+    /// How to continue after a frame.
     enum Step {
         case goOn, stop
-        /// The packet that decoding may go on with, if it is still to come.
+        /// Decoding continues at this packet, unless it has been passed.
         case jump(Int)
     }
 
-    /// Whether a picture with that timestamp is wanted by nobody; it is then not decoded if no other picture refers to it.
-    /// Nil decodes all.
+    /// Whether a frame with that timestamp is unneeded; it is then not decoded if no other frame refers to it. Nil
+    /// decodes all.
     var isSkippable: ((Int64) -> Bool)?
-    /// Whether pictures have the place of their packet as timestamp, instead of what the container states.
+    /// Whether timestamps are packet indices instead of the container's.
     var countsPackets = false
-    /// Damaged packets and pictures so far.
+    /// Damaged packets and frames so far.
     private(set) var errors = 0
-    /// How often packets were left out.
+    /// How often packets were skipped.
     private(set) var jumps = 0
 
     private let file: InputFile
     private let decoder: Decoder
     private let (packet, picture) = (Packet(), Picture())
-    /// The place of the next packet, and that of the next one to decode.
+    /// Index of the next packet, and of the next one to decode.
     private var (place, entry) = (0, 0)
-    /// Damaged packets in a row.
+    /// Consecutive damaged packets.
     private var inARow = 0
     private let end: ContinuousClock.Instant
     private let allowed: Duration
 
-    /// Damaged packets in a row after which a decoder counts as stuck.
+    /// Number of consecutive damaged packets after which decoding is aborted.
     private static let patience = 1000
 
-    /// - Parameter frames: of the file, which decide how long decoding may take.
+    /// - Parameter frames: number of frames in the file, which determines the time limit.
     /// - Throws: `VideoError`.
     init(_ file: InputFile, frames: Int) throws {
         self.file = file
@@ -42,10 +42,10 @@ final class DecodingPass {
         end = .now + allowed
     }
 
-    /// Calls `body` for each picture in order of presentation until it says to stop.
+    /// Calls `body` with each frame in order of presentation until it stops.
     ///
-    /// - Parameter first: place of the first packet to decode, which must depend on none before it.
-    /// - Throws: `VideoError.beyondLimits`, or what `body` throws.
+    /// - Parameter first: index of the first packet to decode, which must not depend on earlier ones.
+    /// - Throws: `VideoError.beyondLimits`, or the error of `body`.
     func run(from first: Int = 0, _ body: (Picture) throws -> Step) throws {
         entry = first
         var isFlushing = false
@@ -75,7 +75,7 @@ final class DecodingPass {
         }
     }
 
-    /// Hands the next packet to the decoder; false if there is none.
+    /// Sends the next packet to the decoder; false if there is none.
     private func feed() -> Bool {
         if place < entry { jumps += 1 }
         while readFrame() {
@@ -90,7 +90,7 @@ final class DecodingPass {
         return false
     }
 
-    /// The next packet that is not empty: decoders take an empty one for the end.
+    /// Reads the next non-empty packet: decoders interpret an empty one as the end.
     private func readFrame() -> Bool {
         while file.read(into: packet) {
             if packet.pointer.pointee.size > 0 { return true }
@@ -98,7 +98,7 @@ final class DecodingPass {
         return false
     }
 
-    /// The first picture of a file, or nil if none can be decoded.
+    /// The first frame of a file, or nil if none can be decoded.
     ///
     /// - Throws: `VideoError`.
     static func first(_ file: InputFile) throws -> Picture? {
@@ -113,7 +113,7 @@ final class DecodingPass {
 }
 
 extension FrameTable {
-    /// Decodes all frames of a file once to learn which there are.
+    /// Decodes all frames of a file once to determine their order and times.
     ///
     /// - Throws: `VideoError`.
     init(decoding file: InputFile, _ scan: PacketScan) throws {

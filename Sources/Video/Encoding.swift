@@ -2,15 +2,14 @@ import CFFmpeg
 import Files
 import Foundation
 
-// Owners of what writes pictures and films. Each frees what it holds exactly once; no raw pointer leaves this module.
+// Owners of FFmpeg's encoders and muxers. Each frees its objects exactly once; no raw pointer leaves this module.
 
-/// An opened encoder.
 final class Encoder {
     let context: UnsafeMutablePointer<AVCodecContext>
     private let packet = Packet()
     private let path: String
 
-    /// The first of the named encoders that is there and can be opened.
+    /// The first of the named encoders that is available and can be opened.
     ///
     /// - Parameter configure: sets size, format, time base and quality.
     /// - Throws: `VideoError.writing`.
@@ -38,7 +37,7 @@ final class Encoder {
         avcodec_free_context(&freed)
     }
 
-    /// Encodes a picture, or what is left where there is none, and hands on what comes out.
+    /// Encodes a frame, or flushes the encoder if it is nil, and passes on the packets.
     func encode(_ picture: Picture?, _ consume: (Packet) throws -> Void) throws {
         try check(avcodec_send_frame(context, picture?.pointer))
         while true {
@@ -54,7 +53,7 @@ final class Encoder {
     }
 }
 
-/// Turns RGB pixels of one size into pictures of an encoder's format.
+/// Converts RGB pixels of one size to an encoder's pixel format.
 final class Converter {
     private let context: OpaquePointer
     private let picture = Picture()
@@ -70,7 +69,7 @@ final class Converter {
             let context = sws_getContext(
                 Int32(width), Int32(height), AV_PIX_FMT_RGB24, Int32(width), Int32(height), plain,
                 Int32(SWS_BICUBIC | SWS_ACCURATE_RND), nil, nil, nil)
-        else { throw VideoError.writing(path: path, reason: "pictures of \(width)×\(height) cannot be converted") }
+        else { throw VideoError.writing(path: path, reason: "frames of \(width)×\(height) cannot be converted") }
         self.context = context
         if isFull {
             let coefficients = sws_getCoefficients(SWS_CS_DEFAULT)
@@ -86,7 +85,7 @@ final class Converter {
 
     deinit { sws_freeContext(context) }
 
-    /// Valid until the next call.
+    /// The result is valid until the next call.
     func picture(_ pixels: [UInt8]) throws -> Picture {
         precondition(pixels.count == width * height * 3)
         let status = av_frame_make_writable(picture.pointer)
@@ -103,7 +102,7 @@ final class Converter {
     }
 }
 
-/// A container with one stream of pictures. Until it is finished it stands beside its place, as `.partial`.
+/// A container with one video stream. It is written to a `.partial` file, which is renamed at the end.
 final class OutputFile {
     private let path: String
     private let partial: String
@@ -112,7 +111,7 @@ final class OutputFile {
     private let encoder: Encoder
     private var isFinished = false
 
-    /// - Parameter format: as FFmpeg names it, such as `mp4`.
+    /// - Parameter format: FFmpeg's name, such as `mp4`.
     /// - Throws: `VideoError.writing`.
     init(path: String, format: String, _ encoder: Encoder) throws {
         (self.path, self.encoder) = (path, encoder)
@@ -137,7 +136,7 @@ final class OutputFile {
         if !isFinished { unlink(partial) }
     }
 
-    /// - Parameter duration: of each picture, in ticks of the encoder's time base.
+    /// - Parameter duration: of each frame, in ticks of the encoder's time base.
     func write(_ picture: Picture?, duration: Int64) throws {
         try encoder.encode(picture) { packet in
             packet.pointer.pointee.duration = duration
@@ -147,7 +146,7 @@ final class OutputFile {
         }
     }
 
-    /// Writes what is left and puts the file into its place.
+    /// Flushes the encoder and renames the file to its final name.
     func finish(duration: Int64) throws {
         try write(nil, duration: duration)
         try check(av_write_trailer(container))

@@ -3,11 +3,11 @@ import Files
 import Foundation
 
 extension FileContent {
-    /// The first bytes of a file, and what they say.
+    /// The first bytes of a file, and their format.
     struct Start {
-        /// At most 4 KiB, or so many as it takes to be sure of the format, up to 1 MiB.
+        /// At most 4 KiB, or as many as are needed to detect the format, up to 1 MiB.
         let bytes: Data
-        /// The format that FFmpeg finds in them.
+        /// The format that FFmpeg detects.
         let format: InputFormat?
 
         /// - Throws: `FileError`.
@@ -16,7 +16,8 @@ extension FileContent {
                 let bytes = try RegularFile.start(of: path, count: count)
                 let start = Start(bytes, bytes.isEmpty ? nil : InputFormat(bytes))
                 let score = start.format?.score ?? 0
-                // More bytes make sure of a guess; what looks like nothing after 64 KiB, or like text, stays that.
+                // More bytes confirm a guess; data that is undetected after 64 KiB, or that is text, is not read
+                // further.
                 let isHopeless = score == 0 && (count > 1 << 12 || start.isText)
                 if bytes.count < count || score > InputFormat.lowestScore || isHopeless || count == 1 << 20 {
                     self = start
@@ -28,13 +29,13 @@ extension FileContent {
 
         init(_ bytes: Data, _ format: InputFormat? = nil) { (self.bytes, self.format) = (bytes, format) }
 
-        /// Whether FFmpeg guesses at an image, by these bytes or by the ending of `path`.
+        /// Whether FFmpeg guesses an image format from these bytes or from the extension of `path`.
         func mayBeImage(called path: String) -> Bool {
             if let format, format.isImage || format.names.contains("mjpeg") { return true }
             return InputFormat(bytes.prefix(1 << 12), called: path)?.names.contains("image2") == true
         }
 
-        /// Whether a WebP says in its extended header that it moves.
+        /// Whether a WebP's extended header has the animation flag.
         var isAnimatedWebP: Bool {
             let head = [UInt8](bytes.prefix(21))
             guard head.count == 21, head.starts(with: "RIFF".utf8), head[8..<16].elementsEqual("WEBPVP8X".utf8) else {
@@ -43,7 +44,7 @@ extension FileContent {
             return head[20] & 2 != 0
         }
 
-        /// Whether the header of an ISO base media file says that it is one image, as those of AVIF and HEIC do.
+        /// Whether the brand of an ISO base media file is that of a single image, as in AVIF and HEIC.
         var isImageBrand: Bool {
             let head = [UInt8](bytes.prefix(12))
             guard head.count == 12, head[4..<8].elementsEqual("ftyp".utf8) else { return false }
@@ -58,12 +59,12 @@ extension FileContent {
             if head.contains(where: { $0 < 0x20 && !whitespace.contains($0) && $0 != 0x1B || $0 == 0x7F }) {
                 return false
             }
-            // The last letter may be cut off.
+            // The last character may be truncated.
             let isUTF8 = (0...3).contains { String(validating: head.dropLast($0), as: UTF8.self) != nil }
             return !head.isEmpty && (isUTF8 || head.count { $0 < 0x80 } * 10 > head.count * 7)
         }
 
-        /// Whether it is a text that names other files, by its first line, or by the ending of `path`.
+        /// Whether it is a text that lists other files, by its first line or the extension of `path`.
         func isPlaylist(called path: String) -> Bool {
             guard isText else { return false }
             let text = String(decoding: bytes.prefix(1 << 12), as: UTF8.self)

@@ -2,33 +2,31 @@ import CFFmpeg
 import Files
 import Foundation
 
-/// What a regular file holds, found from its first bytes, whatever its name ends in.
-public enum FileContent: Sendable, Equatable {
-    /// A video that can be opened, of a container that holds its frames itself.
+/// The kind of content of a regular file, detected from its first bytes and not from its extension.
+package enum FileContent: Sendable, Equatable {
+    /// A video in a supported container.
     case video
-    /// A single image.
     case image
-    /// An image of a format that `DecodingLimits.containers` lacks, or that FFmpeg cannot decode.
+    /// An image in a format that `DecodingLimits.containers` lacks, or that FFmpeg cannot decode.
     case unreadImage
-    /// FFmpeg's libraries have no decoder for it up to version 7.
+    /// An animated WebP, which FFmpeg up to version 7 cannot decode.
     case animatedWebP
-    /// Sound, perhaps with a cover image.
+    /// Audio, optionally with a cover image.
     case audio
-    /// A text that names other files, such as M3U, PLS, ffconcat, DASH or SDP.
+    /// A text that lists other files, such as M3U, PLS, ffconcat, DASH or SDP.
     case playlist
-    /// Any other text, subtitles and tables among them.
+    /// Any other text, including subtitles and tables.
     case text
-    /// No bytes at all.
+    /// A file of 0 bytes.
     case empty
-    /// A container that FFmpeg knows and cannot open.
+    /// A file in a known container that cannot be opened.
     case damaged
-    /// None of these.
     case unknown
 
-    /// The content of a file; opens nothing that it names.
+    /// Detects the content of a file without opening files that it names.
     ///
-    /// - Throws: `FileError` if it is no regular file or cannot be opened.
-    public static func of(_ path: String) throws(FileError) -> FileContent {
+    /// - Throws: `FileError` if it is not a regular file or cannot be opened.
+    package static func of(_ path: String) throws(FileError) -> FileContent {
         let start = try Start(of: path)
         if start.bytes.isEmpty { return .empty }
         if start.isAnimatedWebP { return .animatedWebP }
@@ -40,12 +38,12 @@ public enum FileContent: Sendable, Equatable {
             if format.isPlaylist { return .playlist }
         }
         if start.isText { return .text }
-        // TGA has no signature and JPEG little of one: FFmpeg goes by the ending too, and there is an image.
+        // TGA has no signature and JPEG a short one, so FFmpeg also uses the extension, and an image must be found.
         return start.mayBeImage(called: path) ? images(path) ?? .unknown : .unknown
     }
 
-    /// The noun phrase for messages, such as `a text file`.
-    public var description: String {
+    /// A noun phrase for messages, such as `a text file`.
+    package var description: String {
         switch self {
         case .video: "a video"
         case .image: "a single image"
@@ -56,11 +54,11 @@ public enum FileContent: Sendable, Equatable {
         case .text: "a text file"
         case .empty: "an empty file"
         case .damaged: "a damaged or cut off video or audio file"
-        case .unknown: "of no format that is supported"
+        case .unknown: "of an unsupported format"
         }
     }
 
-    /// What is in a container whose format the first bytes tell.
+    /// The content of a container with a detected format.
     private static func of(_ path: String, opened format: InputFormat) -> FileContent {
         if format.isImage { return images(path) ?? .unreadImage }
         guard let container = try? Container(path: path) else { return .damaged }
@@ -69,19 +67,20 @@ public enum FileContent: Sendable, Equatable {
         }
         guard container.findStreams(.standard) >= 0 else { return .damaged }
         if let stream = container.bestStream(AVMEDIA_TYPE_VIDEO) {
-            // Bytes that only look like an elementary stream have no frame.
+            // Bytes that only resemble an elementary stream contain no frame.
             return stream.pointee.codecpar.pointee.width > 0 || !format.isElementary ? .video : .unknown
         }
         return container.bestStream(AVMEDIA_TYPE_AUDIO) == nil ? .unknown : .audio
     }
 
-    /// An image, or a video if it is several in one file, as `ffmpeg -f mjpeg` writes them; nil if FFmpeg finds no image.
+    /// An image, or a video if there are several in one file, as `ffmpeg -f mjpeg` writes them; nil if FFmpeg finds no
+    /// image.
     private static func images(_ path: String) -> FileContent? {
         guard let container = try? Container(path: path), container.findStreams(.standard) >= 0,
             let stream = container.bestStream(AVMEDIA_TYPE_VIDEO), stream.pointee.codecpar.pointee.width > 0
         else { return nil }
         let names = InputFormat.names(of: container.context.pointee.iformat)
-        // Guesses at an elementary stream come here too, and so do images of AVIF.
+        // Guesses of elementary streams reach this point too, as do AVIF images.
         let isFile = names.contains("image2") || names.contains("mov")
         let isSequence = names.contains { $0 == "mjpeg" || $0.hasSuffix("_pipe") }
         guard isFile || isSequence else { return nil }
@@ -90,18 +89,18 @@ public enum FileContent: Sendable, Equatable {
     }
 }
 
-/// A demuxer that a file's first bytes suggest.
+/// A demuxer suggested by a file's first bytes.
 struct InputFormat {
-    /// FFmpeg's names of it.
+    /// FFmpeg's names of the demuxer.
     let names: [String]
-    /// How sure FFmpeg is, 1 to 100.
+    /// FFmpeg's probe score, 1 to 100.
     let score: Int
 
-    /// At most this is a guess (`AVPROBE_SCORE_RETRY`).
+    /// A score up to this one is a guess (`AVPROBE_SCORE_RETRY`).
     static let lowestScore = 25
     private static let read = Set(DecodingLimits.containers.split(separator: ",").map(String.init))
 
-    /// The most probable format of these bytes, by content alone, or by the ending of `name` too.
+    /// The most probable format of these bytes, from their content, and from the extension of `name` if given.
     init?(_ start: Data, called name: String = "") {
         var bytes = [UInt8](start) + [UInt8](repeating: 0, count: Int(AVPROBE_PADDING_SIZE))
         var score: Int32 = 0
@@ -121,12 +120,12 @@ struct InputFormat {
         return String(cString: name).split(separator: ",").map(String.init)
     }
 
-    /// Whether `DecodingLimits.containers` has it.
+    /// Whether `DecodingLimits.containers` includes it.
     var isRead: Bool { names.contains(where: Self.read.contains) }
-    /// Whether it is that of a single image.
+    /// Whether it is a single-image format.
     var isImage: Bool { names.contains { $0.hasSuffix("_pipe") } }
-    /// Whether it names other files or addresses.
+    /// Whether it refers to other files or addresses.
     var isPlaylist: Bool { names.contains { ["hls", "concat", "dash", "sdp", "imf"].contains($0) } }
-    /// Whether it has no header of its own, so that other bytes may be taken for it.
+    /// Whether it has no header, so that other data may be mistaken for it.
     var isElementary: Bool { score <= 51 }
 }

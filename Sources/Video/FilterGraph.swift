@@ -1,6 +1,6 @@
 import CFFmpeg
 
-/// A few of FFmpeg's filters joined by hand, so that no text has to be escaped.
+/// A filter graph assembled without filter strings, so that no text has to be escaped.
 final class FilterGraph {
     typealias Filter = UnsafeMutablePointer<AVFilterContext>
 
@@ -17,7 +17,7 @@ final class FilterGraph {
         avfilter_graph_free(&freed)
     }
 
-    /// - Throws: `FilterError` where the installed FFmpeg lacks the filter or refuses an option.
+    /// - Throws: `FilterError` if the installed FFmpeg lacks the filter or rejects an option.
     func add(_ name: String, _ options: KeyValuePairs<String, String> = [:]) throws -> Filter {
         guard let filter = avfilter_get_by_name(name), let context = avfilter_graph_alloc_filter(graph, filter, nil)
         else { throw FilterError(filter: name, reason: "the installed FFmpeg lacks it") }
@@ -28,7 +28,7 @@ final class FilterGraph {
         return context
     }
 
-    /// A source of RGB pictures whose times count in hundredths of a second.
+    /// A source of RGB frames with a time base of 1/100 s.
     func source(width: Int, height: Int, format: String = "rgb24") throws -> Filter {
         try add(
             "buffer",
@@ -39,15 +39,15 @@ final class FilterGraph {
         try check(avfilter_link(from, 0, to, input), "link")
     }
 
-    /// Call when all is joined.
+    /// Must be called after all filters are linked.
     func configure() throws { try check(avfilter_graph_config(graph, nil), "graph") }
 
-    /// Hands a picture to a source; nil ends it.
+    /// Sends a frame to a source; nil signals the end.
     func send(_ picture: Picture?, to source: Filter) throws {
         try check(av_buffersrc_add_frame_flags(source, picture?.pointer, Int32(AV_BUFFERSRC_FLAG_KEEP_REF)), "buffer")
     }
 
-    /// The next picture that a sink has, or false where it needs more input or has ended.
+    /// Receives the next frame of a sink; false if it needs more input or has ended.
     func receive(from sink: Filter, into picture: Picture) throws -> Bool {
         av_frame_unref(picture.pointer)
         let status = av_buffersink_get_frame(sink, picture.pointer)
@@ -61,7 +61,7 @@ final class FilterGraph {
     }
 }
 
-/// What FFmpeg said of a filter.
+/// FFmpeg's error for a filter.
 struct FilterError: Error {
     let filter: String
     let reason: String

@@ -1,30 +1,30 @@
 import CFFmpeg
 
-/// Looks at the first bytes of packets for what makes a packet something other than one frame.
+/// Inspects the first bytes of packets to detect packets that do not contain exactly one frame.
 ///
-/// Read are, by the standards that define them: `show_frame` of VP8 (RFC 6386, 9.1) and VP9, field pictures of MPEG-2
-/// (ISO/IEC 13818-2, 6.3.10) and H.264 (through libavcodec's parser), packed and not coded VOPs of MPEG-4 (ISO/IEC 14496-2).
+/// It reads, as defined by the standards: `show_frame` of VP8 (RFC 6386, 9.1) and VP9, field pictures of MPEG-2
+/// (ISO/IEC 13818-2, 6.3.10) and H.264 (through libavcodec's parser), packed and not coded VOPs of MPEG-4 (ISO/IEC
+/// 14496-2).
 struct FrameHeaders {
-    /// Whether packets and frames of this codec correspond one to one, but for what is looked for here.
+    /// Whether packets and frames of this codec correspond one to one, except for the detected cases.
     let areKnown: Bool
-    /// Whether pictures are stored in another order than they are shown in.
+    /// Whether the decoding order differs from the presentation order.
     private(set) var reorders = false
     /// Whether a packet was found that is not shown, or is a field.
     private var foundOther = false
     private let canJump: Bool
-    /// Whether a packet is marked as a keyframe that is none.
+    /// Whether a packet is wrongly marked as a keyframe.
     private var hasFalseKeys = false
     private let codec: AVCodecID
     private var parser: PictureHeaderParser?
     private let mayHaveFields: Bool
     private var lastPTS = Int64.min
-    /// Not coded VOPs, and packets of two VOPs.
+    /// Numbers of not coded VOPs, and of packets with two VOPs.
     private var (uncoded, packed) = (0, 0)
-    /// Whether the packet before has two VOPs.
+    /// Whether the previous packet has two VOPs.
     private var isPacked = false
 
-    /// Codecs, besides those without references between frames, of which the generated matrix of the tests shows that a packet
-    /// is a frame.
+    /// Codecs with references between frames for which the generated test matrix confirms one frame per packet.
     private static let known: Set<UInt32> = Set(
         [
             AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_MPEG4, AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO,
@@ -50,18 +50,19 @@ struct FrameHeaders {
             ? PictureHeaderParser(file) : nil
     }
 
-    /// Whether a decoder can begin with any packet that the container marks as a keyframe and give the same frames from there on:
-    /// the generated matrix of the tests shows it.
+    /// Whether decoding can start at any packet marked as a keyframe and gives the same frames from there on, as the
+    /// generated test matrix confirms.
     var keyframesReset: Bool { canJump && !hasFalseKeys }
 
-    /// Decoders of H.264, HEVC and AV1 give nothing, or an error, before a real keyframe; in the others its header is read.
+    /// Decoders of H.264, HEVC and AV1 return nothing, or an error, before a real keyframe; for the others, the packet
+    /// header is checked.
     private static let jumping: Set<UInt32> = Set(
         [
             AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_MPEG4, AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO,
             AV_CODEC_ID_VP8, AV_CODEC_ID_VP9, AV_CODEC_ID_AV1, AV_CODEC_ID_THEORA, AV_CODEC_ID_PNG,
         ].map(\.rawValue))
 
-    /// Whether a packet was found that is not one frame.
+    /// Whether a packet was found that is not exactly one frame.
     var isIrregular: Bool { foundOther || uncoded != packed }
 
     mutating func read(_ packet: Packet) {
@@ -75,7 +76,7 @@ struct FrameHeaders {
         case AV_CODEC_ID_MPEG4: readVOPs(bytes)
         case AV_CODEC_ID_H264, AV_CODEC_ID_HEVC:
             guard let parser else { return }
-            // Times that step back in the order of the file are times of presentation: there is nothing more to learn.
+            // Times that step back in file order are presentation times, so no further headers are needed.
             if !mayHaveFields, packet.pointer.pointee.pts < lastPTS { self.parser = nil }
             lastPTS = packet.pointer.pointee.pts
             let picture = parser.read(packet)
@@ -85,7 +86,7 @@ struct FrameHeaders {
         }
     }
 
-    /// Whether the header of a packet says that it is a keyframe, or does not say.
+    /// Whether a packet's header marks a keyframe, or leaves it open.
     private func isKey(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
         switch codec {
         case AV_CODEC_ID_VP8: return bytes[0] & 1 == 0
@@ -98,7 +99,7 @@ struct FrameHeaders {
         }
     }
 
-    /// The byte so far behind the first start code of that kind.
+    /// The byte at `offset` after the first start code of that kind.
     private static func byte(after code: UInt8, offset: Int, in bytes: UnsafeBufferPointer<UInt8>) -> UInt8? {
         var place = 0
         while let start = nextStartCode(in: bytes, from: place) {
@@ -108,12 +109,13 @@ struct FrameHeaders {
         return nil
     }
 
-    /// libavcodec takes packets of at most so many bytes for VOPs that are not coded.
+    /// libavcodec treats packets of at most this size as VOPs that are not coded.
     private static let uncodedBytes = 19
 
     private mutating func readVOPs(_ bytes: UnsafeBufferPointer<UInt8>) {
         if bytes.count <= Self.uncodedBytes { uncoded += 1 }
-        // A decoder needs the packet after a packed one to give its second VOP; the last one gives one frame as any other.
+        // The second VOP of a packed packet is returned with the next packet; the last one gives one frame like any
+        // other.
         if isPacked { packed += 1 }
         isPacked = Self.starts(of: 0xB6, in: bytes, most: 2) == 2
     }
@@ -143,7 +145,7 @@ struct FrameHeaders {
     }
 }
 
-/// Reads the headers of H.264 and HEVC pictures with libavcodec's parser.
+/// Parses the headers of H.264 and HEVC pictures with libavcodec.
 private final class PictureHeaderParser {
     private let parser: UnsafeMutablePointer<AVCodecParserContext>
     private let context: UnsafeMutablePointer<AVCodecContext>
@@ -181,9 +183,8 @@ private final class PictureHeaderParser {
     }
 }
 
-/// The frames in a packet of VP9.
+/// The frames in a VP9 packet.
 private struct VP9Packet {
-    /// Frames that are shown.
     let shown: Int
     /// Whether the first frame is a keyframe.
     let isKey: Bool
@@ -194,7 +195,7 @@ private struct VP9Packet {
         isKey = frames.first?.isKey ?? false
     }
 
-    /// The frames of a superframe, whose index ends the packet; else the packet.
+    /// The frames of a superframe, whose index is at the end of the packet; otherwise the packet itself.
     private static func frames(_ bytes: UnsafeBufferPointer<UInt8>) -> [Slice<UnsafeBufferPointer<UInt8>>] {
         guard let marker = bytes.last, marker & 0xE0 == 0xC0 else { return [bytes[...]] }
         let (count, width) = (Int(marker & 7) + 1, Int(marker >> 3 & 3) + 1)
@@ -211,7 +212,7 @@ private struct VP9Packet {
         return frames
     }
 
-    /// Of the uncompressed header: two bits of marker, two of the profile and a reserved one in profile 3, then
+    /// The uncompressed header: two marker bits, two profile bits and a reserved one in profile 3, then
     /// `show_existing_frame`, `frame_type` and `show_frame`.
     private struct Header {
         let isShown: Bool

@@ -1,7 +1,7 @@
 import CFFmpeg
 
-/// Crops, resizes and converts decoded pictures to RGB in one pass of libswscale, with the colour
-/// matrix and range that the stream states (BT.601 limited where it states none, as FFmpeg does).
+/// Crops, resizes and converts decoded frames to RGB in one pass of libswscale, with the stream's colour matrix and
+/// range (by default BT.601 limited, as FFmpeg).
 final class FrameScaler {
     private let path: String
     private let framing: Framing
@@ -10,7 +10,7 @@ final class FrameScaler {
     private var scaler: Scaler?
     private var converter: Scaler?
 
-    /// - Parameter container: what the container says of the shape; frames may say otherwise.
+    /// - Parameter container: the container's shape; frames may override it.
     init(path: String, framing: Framing, aspect: Aspect, container: ShownShape) {
         self.path = path
         self.framing = framing
@@ -42,7 +42,7 @@ final class FrameScaler {
         let stored = orientation.shown(size)
         var pixels: [UInt8]
         if filter == .bilinear {
-            // libswscale knows no filter that leaves pixels out where it shrinks.
+            // libswscale has no filter that skips pixels when downscaling.
             pixels = try scaled(picture, crop, to: (crop.width, crop.height), filter)
             pixels = resizedBilinear(pixels, from: (crop.width, crop.height), to: stored)
         } else {
@@ -61,7 +61,7 @@ final class FrameScaler {
             let scaler = try self.scaler(source, crop, size, filter)
             return try scaler.scale(planes, strides: picture.pointer.pointee.strides)
         }
-        // The crop begins between two chroma samples: convert the whole picture first, then crop RGB.
+        // The crop begins between two chroma samples: convert the whole frame first, then crop the RGB image.
         let whole = Crop(x: 0, y: 0, width: source.width, height: source.height)
         if converter?.source != source {
             converter = try Scaler(source, whole, (source.width, source.height), filter, path: path)
@@ -104,14 +104,14 @@ extension Scaler.Source {
             }
     }
 
-    /// FFmpeg's old formats that mean "full range" by their name.
+    /// FFmpeg's deprecated pixel formats that imply full range.
     private static let withoutRange: [Int32: AVPixelFormat] = [
         AV_PIX_FMT_YUVJ420P.rawValue: AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUVJ422P.rawValue: AV_PIX_FMT_YUV422P,
         AV_PIX_FMT_YUVJ444P.rawValue: AV_PIX_FMT_YUV444P, AV_PIX_FMT_YUVJ440P.rawValue: AV_PIX_FMT_YUV440P,
     ]
 
-    /// Pointers to the crop's first sample in each plane, or nil where it begins inside a chroma sample
-    /// or the format is not made of whole bytes.
+    /// Pointers to the crop's first sample in each plane, or nil if it begins inside a chroma sample or the format does
+    /// not use whole bytes.
     func planes(_ frame: AVFrame, at crop: Crop) -> [UnsafeMutablePointer<UInt8>?]? {
         let all = [frame.data.0, frame.data.1, frame.data.2, frame.data.3]
         if crop.x == 0 && crop.y == 0 { return all }

@@ -1,25 +1,25 @@
 import CFFmpeg
 
-/// Every frame that a video shows, in order of presentation, as a decoder gives them from the first to the last.
+/// All frames of a video in order of presentation, as a complete decoding pass returns them.
 ///
-/// The packets say it if each is one frame with a timestamp of its own (`PacketScan`); then frame i is found by its timestamp and
-/// decoding may begin at a keyframe. Otherwise all frames were decoded once (`DecodedOrder`); then frame i is the i-th one that
-/// the decoder gives, and decoding begins at the first packet.
+/// If each packet is one frame with its own timestamp (`PacketScan`), frame i is found by its timestamp, and decoding
+/// may start at a keyframe. Otherwise all frames were decoded once (`DecodedOrder`), frame i is the i-th one that the
+/// decoder returns, and decoding starts at the first packet.
 struct FrameTable {
     /// Presentation timestamps in ticks of the stream's time base, ascending; nil if frames are counted.
     let timestamps: [Int64]?
-    /// Time of each frame in seconds, as the stream states it. Steps back where a clock starts again.
+    /// Time of each frame in seconds, as stated in the stream. Decreases where the clock restarts.
     let times: [Double]
-    /// The same, ascending: goes on by a frame where the stream's clock starts again.
+    /// Ascending times: where the stream's clock restarts, they continue by one frame interval.
     let clock: [Double]
-    /// Whether times follow from the container's nominal rate, which is then the frames'.
+    /// Whether times follow from the container's nominal frame rate.
     let isNominal: Bool
-    /// Keyframes that a decoder can begin with, in the order of the file; empty if it must begin with the first packet.
+    /// Keyframes at which decoding can start, in file order; empty if it must start at the first packet.
     private let entries: [(packet: Int, pts: Int64)]
 
     var count: Int { times.count }
 
-    /// Nil if frames must be decoded to be known.
+    /// Nil if the frames must be decoded to determine them.
     init?(_ scan: PacketScan, _ file: InputFile) {
         if let presentation = scan.presentation {
             timestamps = presentation
@@ -39,7 +39,7 @@ struct FrameTable {
         clock = times
     }
 
-    /// The table of the frames that a decoder gave.
+    /// The table of decoded frames.
     init(_ order: DecodedOrder, _ scan: PacketScan, _ file: InputFile) {
         (timestamps, entries) = (nil, [])
         if let ticks = order.times(scan) {
@@ -53,7 +53,7 @@ struct FrameTable {
         }
     }
 
-    /// The last packet that a decoder can begin with to show a frame: 0 if none is known.
+    /// The last packet at which decoding can start to show a frame; 0 if none is known.
     func firstPacket(for frame: Int) -> Int {
         guard let timestamps, timestamps.indices.contains(frame) else { return 0 }
         return entries.last { $0.pts <= timestamps[frame] }?.packet ?? 0
@@ -70,17 +70,17 @@ struct FrameTable {
         return low < timestamps.count && timestamps[low] == timestamp ? low : nil
     }
 
-    /// Frames that follow each other at the container's rate, or 25 a second, as FFmpeg assumes.
+    /// Evenly spaced times at the container's frame rate, or at 25 frames per second, FFmpeg's default.
     private static func evenTimes(count: Int, _ file: InputFile) -> [Double] {
         (0..<count).map { Double($0) / (file.nominalRate > 0 ? file.nominalRate : 25) }
     }
 
-    /// Times without steps back: after one, the clock goes on by the usual distance of two frames.
+    /// Times without decreases: after one, the clock continues by the usual frame interval.
     static func continued(_ times: [Double], nominal: Double) -> [Double] {
         guard zip(times, times.dropFirst()).contains(where: { $0 > $1 }) else { return times }
         let distances = zip(times, times.dropFirst()).map { $1 - $0 }.filter { $0 > 0 }.sorted()
         let usual = distances.isEmpty ? (nominal > 0 ? 1 / nominal : 0.04) : distances[distances.count / 2]
-        // Counted from where the clock started last: an offset would lose the digits of small times beside absurd ones.
+        // Relative to the last restart of the clock: a large offset would lose the precision of small times.
         var (result, start, resumed) = ([Double](), 0.0, 0.0)
         result.reserveCapacity(times.count)
         for (place, time) in times.enumerated() {
@@ -91,18 +91,18 @@ struct FrameTable {
     }
 }
 
-/// What a decoder gave of a whole file.
+/// The frames of a complete decoding pass.
 struct DecodedOrder {
-    /// Of each frame, in order of presentation, the place of its packet in the scan; nil if the decoder does not say.
+    /// For each frame in order of presentation, the index of its packet in the scan; nil if unknown.
     private var origins: [Int?] = []
 
     var count: Int { origins.count }
 
     mutating func append(_ origin: Int?) { origins.append(origin) }
 
-    /// The time of each frame in ticks: its packet's presentation timestamp. Within a stretch of the file over which the decoding
-    /// clock does not step back, times are sorted if they do not ascend, since then they were stated in the order of
-    /// decoding; decoding timestamps stand in if packets state nothing else. Nil if neither are stated.
+    /// The time of each frame in ticks: its packet's presentation timestamp. Within a section in which the decoding
+    /// timestamps do not decrease, times that do not ascend are sorted, because they were stated in decoding order.
+    /// Decoding timestamps are used if packets state no others. Nil if neither are stated.
     func times(_ scan: PacketScan) -> [Int64]? {
         var places: [Int] = []
         for origin in origins {
@@ -129,7 +129,7 @@ struct DecodedOrder {
         if !stated.contains(none) && !isAVI { return stated.sorted() }
         let decoding = places.map { packets[$0].dts }.sorted()
         guard decoding.first != none else { return nil }
-        // Frames are presented as long after they are decoded as the first one that states both.
+        // The delay between decoding and presentation is that of the first frame with both timestamps.
         guard !isAVI, let first = stated.firstIndex(where: { $0 != none }) else { return decoding }
         let (delay, overflows) = stated[first].subtractingReportingOverflow(decoding[first])
         let presented = decoding.map { $0.addingReportingOverflow(overflows ? 0 : delay) }
@@ -138,7 +138,7 @@ struct DecodedOrder {
 }
 
 extension InputFile {
-    /// Frames per second as the container states it, or 0.
+    /// Frames per second as stated in the container, or 0.
     var nominalRate: Double {
         for rate in [stream.pointee.avg_frame_rate, stream.pointee.r_frame_rate] where rate.num > 0 && rate.den > 0 {
             return Double(rate.num) / Double(rate.den)
@@ -146,12 +146,12 @@ extension InputFile {
         return 0
     }
 
-    /// Whether a tick of the time base is the distance of two frames at the nominal rate.
+    /// Whether a tick of the time base is the frame interval at the nominal rate.
     var ticksAreFrames: Bool {
         let (tick, rate) = (stream.pointee.time_base, stream.pointee.avg_frame_rate)
         return tick.num > 0 && rate.num > 0 && tick.num == rate.den && tick.den == rate.num
     }
 
-    /// Ticks of the time base in seconds.
+    /// Converts ticks of the time base to seconds.
     func seconds(_ ticks: Int64) -> Double { Double(ticks) * secondsPerTick }
 }

@@ -1,8 +1,8 @@
 import CFFmpeg
 
-/// Writes RGB pictures as an animated GIF with a palette of its own, made from the pictures themselves. What stood
-/// at the path is replaced when all is written, and left alone otherwise.
-public final class GIFWriter {
+/// Writes RGB images as an animated GIF with a palette computed from the images. The file at the path is replaced only
+/// after everything is written.
+package final class GIFWriter {
     private let file: OutputFile
     private let converter: Converter
     private let graph = FilterGraph()
@@ -10,16 +10,16 @@ public final class GIFWriter {
     private let painted = Picture()
     private let frameRate: Double
     private var count = 0
-    /// Hundredths of a second, in which GIF counts.
+    /// Time of a frame in 1/100 s, the unit of GIF.
     private func tick(_ frame: Int) -> Int64 { Int64((Double(frame) * 100 / frameRate).rounded()) }
 
-    /// The fastest that players show.
+    /// Maximum frame rate that players support.
     static let highestRate = 50.0
 
-    /// - `frameRate`: frames a second; at most 50.
-    /// - `sample`: pictures `[height, width, 3]` that the palette is made for.
+    /// - `frameRate`: frames per second; at most 50.
+    /// - `sample`: images `[height, width, 3]` from which the palette is computed.
     /// - Throws: `VideoError.writing`.
-    public init(path: String, width: Int, height: Int, frameRate: Double, palette sample: [[UInt8]]) throws {
+    package init(path: String, width: Int, height: Int, frameRate: Double, palette sample: [[UInt8]]) throws {
         precondition(frameRate > 0 && !sample.isEmpty)
         self.frameRate = min(frameRate, Self.highestRate)
         do {
@@ -50,7 +50,7 @@ public final class GIFWriter {
         file = try OutputFile(path: path, format: "gif", encoder)
     }
 
-    /// 256 colours for the pictures, chosen where colours are most used.
+    /// A palette of 256 colours for the images.
     private static func palette(_ sample: [[UInt8]], _ converter: Converter, width: Int, height: Int) throws -> Picture
     {
         let graph = FilterGraph()
@@ -68,24 +68,24 @@ public final class GIFWriter {
         try graph.send(nil, to: source)
         let palette = Picture()
         guard try graph.receive(from: sink, into: palette) else {
-            throw FilterError(filter: "palettegen", reason: "it gave no palette")
+            throw FilterError(filter: "palettegen", reason: "it returned no palette")
         }
         return palette
     }
 
     /// - Parameter pixels: `[height, width, 3]`.
     /// - Throws: `VideoError.writing`.
-    public func append(_ pixels: [UInt8]) throws {
+    package func append(_ pixels: [UInt8]) throws {
         let picture = try converter.picture(pixels)
         picture.pointer.pointee.pts = tick(count)
         count += 1
         try paint(picture)
     }
 
-    /// Puts the file into its place.
+    /// Renames the file to its final name.
     ///
     /// - Throws: `VideoError.writing`.
-    public func finish() throws {
+    package func finish() throws {
         try paint(nil)
         try file.finish(duration: tick(1))
     }
@@ -101,11 +101,11 @@ public final class GIFWriter {
         }
     }
 
-    /// Writes a whole animation; the palette is made from at most 64 of its pictures, spread evenly.
+    /// Writes a whole animation; the palette is computed from at most 64 evenly spaced images.
     ///
     /// - `frames`: at least one, all of one size.
-    /// - Throws: `VideoError.writing`; what stood at `path` is then unchanged.
-    public static func write(_ frames: [RGBImage], frameRate: Double, to path: String) throws {
+    /// - Throws: `VideoError.writing`; the file at `path` is then unchanged.
+    package static func write(_ frames: [RGBImage], frameRate: Double, to path: String) throws {
         let step = max(1, frames.count / 64)
         let sample = stride(from: 0, to: frames.count, by: step).map { frames[$0].pixels }
         let writer = try GIFWriter(

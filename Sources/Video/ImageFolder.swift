@@ -1,27 +1,26 @@
 import Foundation
 
-/// A folder whose images, in natural order of their names, are the frames of a clip (`rgb2.png` before
-/// `rgb10.png`). Nothing says how fast they follow each other; 25 a second is assumed, as FFmpeg does.
-public struct ImageFolder: ClipReader {
-    /// The folder.
-    public let path: String
-    /// Size of the first image that can be opened; times at 25 images a second.
-    public let information: VideoInformation
+/// A folder whose images, in natural order of their names (`rgb2.png` before `rgb10.png`), are the frames of a clip.
+/// The frame rate is unknown; 25 frames per second are assumed, as in FFmpeg.
+package struct ImageFolder: ClipReader {
+    package let path: String
+    /// Size of the first readable image; times at 25 images per second.
+    package let information: VideoInformation
     private let files: [String]
-    /// What each image may cost.
-    public let limits: DecodingLimits
+    /// Limits for each image.
+    package let limits: DecodingLimits
 
     private static let frameRate = 25.0
 
-    /// The folder's images, in the order of their frames: regular files with an ending of images, and others that hold one.
+    /// The folder's images in frame order: regular files with an image extension, and others whose content is an image.
     ///
     /// - Throws: `VideoError.unreadable`.
-    public static func images(in path: String) throws -> [String] {
+    package static func images(in path: String) throws -> [String] {
         try ImageFolderContents(path).images.map { path + "/" + $0 }
     }
 
-    /// - Throws: `VideoError` if the folder cannot be read or holds no image that can be opened.
-    public init(path: String, limits: DecodingLimits = .standard) throws {
+    /// - Throws: `VideoError` if the folder cannot be read or contains no readable image.
+    package init(path: String, limits: DecodingLimits = .standard) throws {
         self.limits = limits
         let contents = try ImageFolderContents(path)
         let files = contents.images.map { path + "/" + $0 }
@@ -36,7 +35,7 @@ public struct ImageFolder: ClipReader {
             frameTimes: times, clock: times)
     }
 
-    /// What is known of the first image that can be opened; if there is none, throws the error of the first.
+    /// Properties of the first readable image; if there is none, throws the error of the first image.
     private static func firstReadable(_ files: [String], _ limits: DecodingLimits) throws -> VideoInformation {
         var first: (any Error)?
         for file in files {
@@ -49,8 +48,8 @@ public struct ImageFolder: ClipReader {
         throw first ?? VideoError.noFrames(path: files.first ?? "")
     }
 
-    /// Unreadable images are counted as decode errors and left out.
-    public func sample(_ requests: [SampleRequest]) throws -> [SampledFrames] {
+    /// Unreadable images are omitted and counted as decode errors.
+    package func sample(_ requests: [SampleRequest]) throws -> [SampledFrames] {
         let wanted = try requests.map { try indices($0) }
         var frames = requests.map { _ in [VideoFrame]() }
         var errors = requests.map { _ in 0 }
@@ -71,8 +70,8 @@ public struct ImageFolder: ClipReader {
         return zip(frames, errors).map { SampledFrames(frames: $0, decodeErrors: $1) }
     }
 
-    /// Unreadable images are counted as decode errors and left out.
-    public func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
+    /// Unreadable images are omitted and counted as decode errors.
+    package func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
         let wanted = try requests.map { Set(try indices($0)) }
         var errors = 0
         for index in Set(wanted.joined()).sorted() {
@@ -90,7 +89,7 @@ public struct ImageFolder: ClipReader {
         SampleRequest(.first(frames: 1), framing: request.framing, aspect: request.aspect)
     }
 
-    /// One image, cut out in several ways.
+    /// One image with several crops.
     private func images(at index: Int, _ requests: [SampleRequest]) throws -> [VideoFrame] {
         try VideoReader(path: files[index], limits: limits, isFrame: true).sample(requests.map(Self.request))
             .flatMap(\.frames).map {

@@ -5,8 +5,8 @@ import Foundation
 extension ImageFolder {
     private static let endings: Set<String> = ["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff", "ppm"]
 
-    /// Whether the name has an ending of images.
-    public static func isImage(_ name: String) -> Bool {
+    /// Whether the name has an image extension.
+    package static func isImage(_ name: String) -> Bool {
         !name.hasBytePrefix(".") && endings.contains(name.fileExtension.lowercased())
     }
 }
@@ -17,23 +17,22 @@ extension VideoReader {
         "vob", "webm", "wmv", "y4m",
     ]
 
-    /// Whether the name has a well-known ending of videos, so that the file is taken for one without a look at its content.
-    public static func isVideo(_ name: String) -> Bool {
+    /// Whether the name has a common video extension, so that the file is taken for a video without reading it.
+    package static func isVideo(_ name: String) -> Bool {
         endings.contains(name.fileExtension.lowercased())
     }
 }
 
-/// What a folder holds that may be a clip.
-public struct ImageFolderContents: Sendable {
+/// The content of a folder that may be a clip.
+package struct ImageFolderContents: Sendable {
     private let path: String
     private let unordered: [String]
-    /// What is no image.
-    public let others: [FolderEntry]
+    package let others: [FolderEntry]
 
-    /// Reads the folder, and the first bytes of files whose names tell nothing.
+    /// Reads the folder, and the first bytes of files whose extensions are unknown.
     ///
     /// - Throws: `VideoError.unreadable`.
-    public init(_ path: String) throws(VideoError) {
+    package init(_ path: String) throws(VideoError) {
         do throws(FileError) {
             self.init(try FolderEntry.entries(of: path), in: path)
         } catch {
@@ -41,8 +40,8 @@ public struct ImageFolderContents: Sendable {
         }
     }
 
-    /// Sorts the entries of the folder `path`, which are in the order of the file system.
-    public init(_ entries: [FolderEntry], in path: String) {
+    /// Classifies the entries of the folder `path`, which are in file-system order.
+    package init(_ entries: [FolderEntry], in path: String) {
         var (images, others) = ([String](), [FolderEntry]())
         for entry in entries {
             if entry.isUTF8, entry.kind == .file, Self.isImage(entry.name, in: path) {
@@ -55,10 +54,10 @@ public struct ImageFolderContents: Sendable {
     }
 
     /// Whether there is an image.
-    public var hasImages: Bool { !unordered.isEmpty }
+    package var hasImages: Bool { !unordered.isEmpty }
 
-    /// Names of the images, in natural order (`rgb2.png` before `rgb10.png`), which takes time to find.
-    public var images: [String] {
+    /// Names of the images in natural order (`rgb2.png` before `rgb10.png`). Sorted on each access.
+    package var images: [String] {
         unordered.sorted { $0.compare($1, options: .numeric) == .orderedAscending }
     }
 
@@ -68,8 +67,8 @@ public struct ImageFolderContents: Sendable {
         return (try? FileContent.of(folder + "/" + name)) == .image
     }
 
-    /// What is in a folder without images, for messages, such as `the videos a.mp4, b.mp4`.
-    public var summary: String {
+    /// The content of a folder without images, for messages, such as `the videos a.mp4, b.mp4`.
+    package var summary: String {
         let files = others.filter { $0.kind == .file }
         let groups: [(one: String, many: String, entries: [FolderEntry])] = [
             ("the video", "the videos", files.filter { VideoReader.isVideo($0.name) }),
@@ -86,7 +85,7 @@ public struct ImageFolderContents: Sendable {
             + (names.count > 3 ? " and \(names.count - 3) more" : "")
     }
 
-    /// Files of a folder without images that are looked into for a message.
+    /// Maximum number of files that are read for a message.
     private static let mostProbed = 20
 
     private func isVideo(_ entry: FolderEntry) -> Bool {

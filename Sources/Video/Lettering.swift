@@ -1,34 +1,32 @@
 import CFFmpeg
 import Escaping
 
-/// Lines of text as masks to be painted through, drawn by FFmpeg with the system's sans-serif font. Remembers what it
-/// has drawn.
-public final class Lettering {
-    /// How much of each pixel the letters cover.
-    public struct Mask: Sendable {
-        /// Pixels in a row.
-        public let width: Int
-        /// Rows: the same for all texts of a size, with the letters on one line.
-        public let height: Int
-        /// `[height, width]`, 255 where all is covered.
-        public let coverage: [UInt8]
+/// Renders lines of text as coverage masks with FFmpeg and the system's sans-serif font. Caches its results.
+package final class Lettering {
+    /// Coverage of each pixel by glyphs.
+    package struct Mask: Sendable {
+        /// Pixels per row.
+        package let width: Int
+        /// Rows: equal for all texts of a size, with a common baseline.
+        package let height: Int
+        /// `[height, width]`, 255 for full coverage.
+        package let coverage: [UInt8]
     }
 
     private var drawn: [String: Mask] = [:]
     private let picture = Picture()
 
-    /// Nothing drawn yet.
-    public init() {}
+    package init() {}
 
-    /// The widest text, in pixels; what is longer is cut off.
+    /// Maximum width of a text in pixels; longer texts are cut off.
     private static let widest = 2048
 
     /// - `size`: of the font, in pixels.
-    /// - Returns: an empty mask where the installed FFmpeg cannot draw text.
-    public func mask(_ text: String, size: Int) -> Mask {
+    /// - Returns: an empty mask if the installed FFmpeg cannot draw text.
+    package func mask(_ text: String, size: Int) -> Mask {
         let key = "\(size) \(text)"
         if let known = drawn[key] { return known }
-        // The letters of a text are on one line; controls other than line breaks are shown.
+        // Whitespace controls such as line breaks become spaces; other control characters are made visible.
         let line = Escaping.visible(
             text.unicodeScalars.reduce(into: "") { line, scalar in
                 line.unicodeScalars.append(Escaping.isControl(scalar) && scalar.properties.isWhitespace ? " " : scalar)
@@ -51,7 +49,7 @@ public final class Lettering {
                 "text": text, "expansion": "none", "fontsize": "\(size)", "fontcolor": "white", "font": "Sans",
                 "x": "2", "y": "\(size * 21 / 20)-max_glyph_a",
             ])
-        // Full range: in the ground's own format black is 16.
+        // Full range: in the source's own format black is 16.
         let format = try graph.add("format", ["pix_fmts": "rgb24"])
         let sink = try graph.add("buffersink")
         try graph.connect(ground, format)

@@ -2,9 +2,9 @@ import CFFmpeg
 import Files
 import Foundation
 
-// Owners of FFmpeg's objects. Each frees what it holds exactly once; no raw pointer leaves this module.
+// Owners of FFmpeg's objects. Each frees its object exactly once; no raw pointer leaves this module.
 
-/// Silences FFmpeg's own messages once: this program says itself what went wrong.
+/// Silences FFmpeg's own messages, since this program reports errors itself.
 enum LibAV {
     private static let quiet: Void = av_log_set_level(AV_LOG_QUIET)
     static func prepare() { _ = quiet }
@@ -14,12 +14,11 @@ enum LibAV {
 final class InputFile {
     let path: String
     let limits: DecodingLimits
-    /// Size of the file.
     let bytes: Int
     private let container: Container
     let stream: UnsafeMutablePointer<AVStream>
 
-    /// - Throws: `VideoError` where the file is missing, is no video, or has no video stream.
+    /// - Throws: `VideoError` if the file is missing, is not a video, or has no video stream.
     init(path: String, limits: DecodingLimits = .standard) throws {
         LibAV.prepare()
         (self.path, self.limits) = (path, limits)
@@ -52,7 +51,7 @@ final class InputFile {
 
     private var context: UnsafeMutablePointer<AVFormatContext> { container.context }
 
-    /// The next packet of the video stream, or false at the end.
+    /// Reads the next packet of the video stream; false at the end.
     func read(into packet: Packet) -> Bool {
         while true {
             av_packet_unref(packet.pointer)
@@ -61,7 +60,7 @@ final class InputFile {
         }
     }
 
-    /// As FFmpeg names the container; the first of several names.
+    /// FFmpeg's name of the container, the first of several.
     var format: String {
         guard let name = context.pointee.iformat?.pointee.name else { return "" }
         return String(cString: name).split(separator: ",").first.map(String.init) ?? ""
@@ -91,7 +90,7 @@ final class Picture {
     let pointer: UnsafeMutablePointer<AVFrame>
     init() { pointer = av_frame_alloc() }
 
-    /// Presentation timestamp of the packet that it was decoded from, in ticks; the decoder's best guess if that has none.
+    /// Presentation timestamp of its packet in ticks, or the decoder's best-effort timestamp if that is missing.
     var timestamp: Int64 {
         let stated = pointer.pointee.pts
         return stated == zt_no_timestamp() ? pointer.pointee.best_effort_timestamp : stated
@@ -103,7 +102,7 @@ final class Picture {
     }
 }
 
-/// A single-threaded decoder for one stream: many run side by side, one a worker.
+/// A single-threaded decoder for one stream; workers run one each in parallel.
 final class Decoder {
     private let context: UnsafeMutablePointer<AVCodecContext>
 
@@ -127,15 +126,15 @@ final class Decoder {
         avcodec_free_context(&freed)
     }
 
-    /// Whether packets sent from now on may be left undecoded where no other picture needs them.
+    /// Whether the decoder may skip frames to which no other frame refers.
     var skipsDisposable = false {
         didSet { context.pointee.skip_frame = skipsDisposable ? AVDISCARD_NONREF : AVDISCARD_DEFAULT }
     }
 
-    /// Forgets all pictures; the next packet must depend on none before it.
+    /// Flushes the decoder; the next packet must not depend on earlier ones.
     func reset() { avcodec_flush_buffers(context) }
 
-    /// False where the decoder rejects the packet as damaged. Nil flushes.
+    /// Sends a packet; false if the decoder rejects it as damaged. Nil flushes.
     func send(_ packet: Packet?) -> Bool {
         let status = avcodec_send_packet(context, packet?.pointer)
         return status >= 0 || status == zt_error_end_of_file()

@@ -1,14 +1,13 @@
 import CFFmpeg
 import Foundation
 
-/// Writes RGB pictures as an MP4 file, one after the other. The same pictures give the same bytes. What stood at
-/// the path is replaced when all is written, and left alone otherwise.
-public final class MovieWriter {
-    /// How pictures are compressed.
-    public enum Codec: Sendable {
-        /// MPEG-4 Part 2, which every FFmpeg can write; the quantiser is from 1 (best) to 31.
+/// Writes RGB images as an MP4 file. Equal images give bit-identical files. The file at the path is replaced only after
+/// everything is written.
+package final class MovieWriter {
+    package enum Codec: Sendable {
+        /// MPEG-4 Part 2, which every FFmpeg can encode; the quantiser is from 1 (best) to 31.
         case mpeg4(quantizer: Int)
-        /// H.264 where the installed FFmpeg can write it, else MPEG-4.
+        /// H.264 if the installed FFmpeg can encode it, otherwise MPEG-4.
         case h264
     }
 
@@ -16,14 +15,14 @@ public final class MovieWriter {
     private let converter: Converter
     private let quality: Int32
     private var last: Int64 = -1
-    /// Size of the pictures; both even.
-    public let width, height: Int
+    /// Size of the images; both even.
+    package let width, height: Int
 
     /// - `width`: even, in pixels.
     /// - `height`: even, in pixels.
-    /// - `frameRate`: frames a second.
+    /// - `frameRate`: frames per second.
     /// - Throws: `VideoError.writing`.
-    public init(path: String, width: Int, height: Int, frameRate: Double, codec: Codec = .h264) throws {
+    package init(path: String, width: Int, height: Int, frameRate: Double, codec: Codec = .h264) throws {
         precondition(width % 2 == 0 && height % 2 == 0 && frameRate > 0)
         (self.width, self.height) = (width, height)
         let rate = av_d2q(frameRate, 60_000)
@@ -39,7 +38,7 @@ public final class MovieWriter {
                 context.pointee.flags |= AV_CODEC_FLAG_QSCALE
                 context.pointee.global_quality = Int32(codec.quantizer) * FF_QP2LAMBDA
             } else {
-                // The converter's matrix, said aloud: players guess another for large pictures.
+                // The converter's colour matrix is stated explicitly, because players assume another for large images.
                 context.pointee.colorspace = AVCOL_SPC_SMPTE170M
                 context.pointee.color_range = AVCOL_RANGE_MPEG
                 av_opt_set(context.pointee.priv_data, "crf", "20", 0)
@@ -53,9 +52,9 @@ public final class MovieWriter {
 
     /// - Parameters:
     ///   - pixels: `[height, width, 3]`.
-    ///   - tick: when it is shown, in frames from the start; nil follows the last one.
+    ///   - tick: presentation time in frames from the start; nil is one after the last.
     /// - Throws: `VideoError.writing`.
-    public func append(_ pixels: [UInt8], at tick: Int? = nil) throws {
+    package func append(_ pixels: [UInt8], at tick: Int? = nil) throws {
         let picture = try converter.picture(pixels)
         last = max(last + 1, tick.map(Int64.init) ?? 0)
         picture.pointer.pointee.pts = last
@@ -63,17 +62,17 @@ public final class MovieWriter {
         try file.write(picture, duration: 1)
     }
 
-    /// Puts the file into its place.
+    /// Renames the file to its final name.
     ///
     /// - Throws: `VideoError.writing`.
-    public func finish() throws { try file.finish(duration: 1) }
+    package func finish() throws { try file.finish(duration: 1) }
 
-    /// Writes a whole film, MPEG-4 Part 2.
+    /// Writes a whole video in MPEG-4 Part 2.
     ///
     /// - `frames`: `[height, width, 3]` each, width and height even.
     /// - `quality`: the encoder's quantiser, 1 (best) to 31.
-    /// - Throws: `VideoError.writing`; what stood at `path` is then unchanged.
-    public static func write(
+    /// - Throws: `VideoError.writing`; the file at `path` is then unchanged.
+    package static func write(
         frames: some Sequence<[UInt8]>, width: Int, height: Int, frameRate: Int, quality: Int = 2, to path: String
     ) throws {
         let movie = try MovieWriter(

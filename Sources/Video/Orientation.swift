@@ -1,10 +1,10 @@
 import CFFmpeg
 import Foundation
 
-/// How a stored image is turned and mirrored before it is shown: one of the eight ways to lay a rectangle on its place.
+/// How a stored image is rotated and flipped for display: one of eight orientations.
 ///
-/// The shown pixel (column, row) is the stored pixel at (column, row), or at (row, column) if `isTransposed`, with x counted
-/// from the right if `flipsX` and y from the bottom if `flipsY`.
+/// The displayed pixel (column, row) is the stored pixel at (column, row), or at (row, column) if `isTransposed`, with
+/// x counted from the right if `flipsX` and y from the bottom if `flipsY`.
 struct Orientation: Equatable {
     var isTransposed = false
     var flipsX = false
@@ -12,8 +12,8 @@ struct Orientation: Equatable {
 
     static let asStored = Orientation()
 
-    /// As the ffmpeg command reads a display matrix: the angle nearest to a quarter turn, then the signs decide about mirroring.
-    /// Other angles are rounded to quarter turns.
+    /// Interprets a display matrix as the ffmpeg command does: the angle is rounded to quarter turns, then the signs
+    /// determine flips.
     ///
     /// - Parameter matrix: 3 × 3, row by row, 16.16 fixed point, as in the track header of ISO/IEC 14496-12.
     init(matrix: [Int32]) {
@@ -34,25 +34,24 @@ struct Orientation: Equatable {
         (self.isTransposed, self.flipsX, self.flipsY) = (isTransposed, flipsX, flipsY)
     }
 
-    /// The orientation that the container states.
+    /// The orientation stated in the container.
     init(_ stream: UnsafeMutablePointer<AVStream>) {
         var matrix = [Int32](repeating: 0, count: 9)
         if zt_stream_matrix(stream, &matrix) { self.init(matrix: matrix) } else { self = .asStored }
     }
 
-    /// The orientation inside a decoded image, nil if it states none.
+    /// The orientation stated in a decoded image, or nil.
     init?(_ picture: Picture) {
         var matrix = [Int32](repeating: 0, count: 9)
         guard zt_frame_matrix(picture.pointer, &matrix) else { return nil }
         self.init(matrix: matrix)
     }
 
-    /// The size after turning.
     func shown(_ size: (width: Int, height: Int)) -> (width: Int, height: Int) {
         isTransposed ? (size.height, size.width) : size
     }
 
-    /// Where a rectangle of the shown image lies in the stored image of `width` × `height`.
+    /// The rectangle of the stored image of `width` × `height` that corresponds to one of the displayed image.
     func stored(_ crop: Crop, width: Int, height: Int) -> Crop {
         var stored = isTransposed ? Crop(x: crop.y, y: crop.x, width: crop.height, height: crop.width) : crop
         if flipsX { stored.x = width - stored.x - stored.width }
@@ -60,7 +59,7 @@ struct Orientation: Equatable {
         return stored
     }
 
-    /// Turns stored `[height, width, 3]` pixels into the shown ones.
+    /// Converts stored `[height, width, 3]` pixels to displayed ones.
     func applied(to pixels: [UInt8], width: Int, height: Int) -> [UInt8] {
         guard self != .asStored, width > 0 else { return pixels }
         let (newWidth, newHeight) = shown((width, height))

@@ -1,29 +1,28 @@
 import CFFmpeg
 
-/// What the packets of a video say of its frames, learned without decoding.
+/// What a video's packets reveal about its frames without decoding.
 struct PacketScan {
-    /// Presentation and decoding timestamps of every packet that holds a frame, in the order of the file, in ticks of the
-    /// stream's time base; `AV_NOPTS_VALUE` if the container states none.
+    /// Presentation and decoding timestamps of every packet with a frame, in file order, in ticks of the stream's time
+    /// base; `AV_NOPTS_VALUE` if they are not stated.
     private(set) var packets: [(pts: Int64, dts: Int64)] = []
-    /// Packets marked as keyframes.
     private(set) var keys: [(packet: Int, pts: Int64)] = []
-    /// Places in `packets` of those that an edit list cuts away.
+    /// Indices in `packets` of those that an edit list removes.
     private(set) var discarded: Set<Int> = []
-    /// Whether the decoder's state changes on the way: palettes, new parameters.
+    /// Whether the decoder's state changes within the stream: palettes, new parameters.
     private var hasChanges = false
-    /// Whether the first image may state an orientation of its own.
+    /// Whether the first image may state its own orientation.
     private(set) var mayStateOrientation = false
-    /// Whether packets were found that are not one frame each.
+    /// Whether a packet was found that is not exactly one frame.
     private(set) var isIrregular = false
-    /// Whether a packet before the first keyframe holds a frame.
+    /// Whether a packet before the first keyframe contains a frame.
     var beginsInside: Bool { keys.first.map { $0.packet > 0 } ?? true }
-    /// AVI has no presentation times: what libavformat makes up for some packets does not count.
+    /// AVI has no presentation timestamps; those that libavformat derives for some packets are ignored.
     let isAVI: Bool
     private var headers: FrameHeaders
 
-    /// Reads to the end of the file.
+    /// Reads all packets.
     ///
-    /// - Throws: `VideoError.beyondLimits` if there are too many packets.
+    /// - Throws: `VideoError.beyondLimits` if there are too many.
     init(_ file: InputFile) throws {
         headers = FrameHeaders(file)
         isAVI = file.format == "avi"
@@ -49,8 +48,8 @@ struct PacketScan {
         if headers.isIrregular { isIrregular = true }
     }
 
-    /// Presentation timestamps of the frames, ascending, if the packets can be trusted to say them: one frame a packet, one
-    /// timestamp a frame, beginning with a keyframe.
+    /// Presentation timestamps of the frames, ascending, if the packets determine them reliably: one frame per packet,
+    /// unique timestamps, and a keyframe first.
     var presentation: [Int64]? {
         guard isRegular, restarts.isEmpty else { return nil }
         if isAVI, packets.contains(where: { $0.pts != $0.dts }) { return nil }
@@ -58,23 +57,23 @@ struct PacketScan {
             discarded.isEmpty
             ? packets.map(\.pts) : packets.indices.filter { !discarded.contains($0) }.map { packets[$0].pts }
         if all.contains(zt_no_timestamp()) { return nil }
-        // Frames of B-pictures out of order in the file, yet with ascending times: these are decoding times.
+        // Reordered frames with ascending timestamps: these are decoding times.
         if headers.reorders, isAscending(all) { return nil }
-        // What is shown before the first keyframe may depend on frames that are not there.
+        // Frames shown before the first keyframe may depend on missing frames.
         if let first = keys.first, packets.contains(where: { $0.pts < first.pts }) { return nil }
         all.sort()
         return isAscending(all) ? all : nil
     }
 
-    /// Times of the frames in the order in which the decoder gives them, if packets do not all state when they are presented, as in
-    /// AVI and MPEG program streams, but all state when they are decoded.
+    /// Times of the frames in decoder output order, if packets do not all have presentation timestamps, as in AVI and
+    /// MPEG program streams, but all have decoding timestamps.
     var decoding: [Int64]? {
         let none = zt_no_timestamp()
         guard isRegular, discarded.isEmpty, isAVI || packets.contains(where: { $0.pts == none }) else { return nil }
         let all = packets.map(\.dts)
         guard !all.contains(none), isAscending(all), let first = packets.first else { return nil }
         if isAVI || packets.allSatisfy({ $0.pts == none }) { return all }
-        // What is presented is decoded that much before; every time that is stated must be among those.
+        // The delay between decoding and presentation; every stated presentation time must fit it.
         let (delay, overflows) = first.pts.subtractingReportingOverflow(first.dts)
         guard first.pts != none, !overflows else { return nil }
         let presented = all.map { $0 &+ delay }
@@ -83,13 +82,13 @@ struct PacketScan {
             ? presented : nil
     }
 
-    /// Whether decoding may begin with any packet of `keys`.
+    /// Whether decoding may start at any packet of `keys`.
     var keyframesReset: Bool { headers.keyframesReset && !hasChanges }
 
     private var isRegular: Bool { !isIrregular && !beginsInside && headers.areKnown }
 
-    /// Places of packets that are presented before the one before them is decoded: there the clock starts again, as in
-    /// recordings joined by `cat`.
+    /// Indices of packets that are presented before the previous one is decoded: the clock restarts there, as in
+    /// recordings concatenated by `cat`.
     var restarts: [Int] {
         let none = zt_no_timestamp()
         return packets.indices.dropFirst().filter { place in
@@ -99,7 +98,7 @@ struct PacketScan {
     }
 }
 
-/// Whether each is greater than the one before it.
+/// Whether each value is greater than the previous one.
 func isAscending<Value: Comparable>(_ values: [Value]) -> Bool {
     zip(values, values.dropFirst()).allSatisfy { $0 < $1 }
 }

@@ -1,42 +1,40 @@
 import CFFmpeg
 import Foundation
 
-/// A picture of 8-bit red, green and blue.
-public struct RGBImage: Sendable, Equatable {
-    /// Pixels in a row.
-    public let width: Int
-    /// Rows.
-    public let height: Int
+/// An image in 8-bit RGB.
+package struct RGBImage: Sendable, Equatable {
+    /// Pixels per row.
+    package let width: Int
+    package let height: Int
     /// `[height, width, 3]`.
-    public var pixels: [UInt8]
+    package var pixels: [UInt8]
 
-    /// - Precondition: `pixels` holds `height · width · 3` numbers.
-    public init(width: Int, height: Int, pixels: [UInt8]) {
+    /// - Precondition: `pixels` has `height · width · 3` elements.
+    package init(width: Int, height: Int, pixels: [UInt8]) {
         precondition(pixels.count == width * height * 3)
         (self.width, self.height, self.pixels) = (width, height, pixels)
     }
 
-    /// The pixels of a frame.
-    public init(_ frame: VideoFrame) { self.init(width: frame.width, height: frame.height, pixels: frame.pixels) }
+    package init(_ frame: VideoFrame) { self.init(width: frame.width, height: frame.height, pixels: frame.pixels) }
 
-    /// How a picture is stored.
-    public enum Format: Sendable {
+    /// An image file format.
+    package enum Format: Sendable {
         case png
-        /// Quality is the encoder's quantiser, 2 (best) to 31.
+        /// The quality is the encoder's quantiser, 2 (best) to 31.
         case jpeg(quality: Int)
     }
 
-    /// The content of a picture file.
+    /// Encodes the image as a file.
     ///
-    /// - Throws: `VideoError.writing` where the installed FFmpeg lacks the encoder.
-    public func encoded(as format: Format) throws -> Data {
+    /// - Throws: `VideoError.writing` if the installed FFmpeg lacks the encoder.
+    package func encoded(as format: Format) throws -> Data {
         try StillEncoder(format, width: width, height: height).encode(pixels)
     }
 
-    /// Writes a picture file; what stood at `path` is replaced when all is written.
+    /// Writes an image file; the file at `path` is replaced only after everything is written.
     ///
     /// - Throws: `VideoError.writing`.
-    public func write(as format: Format = .png, to path: String) throws {
+    package func write(as format: Format = .png, to path: String) throws {
         let data = try encoded(as: format)
         do {
             try data.write(to: URL(fileURLWithPath: path), options: .atomic)
@@ -46,14 +44,13 @@ public struct RGBImage: Sendable, Equatable {
     }
 }
 
-/// Encodes one picture.
 private struct StillEncoder {
     private let encoder: Encoder
     private let scaler: Converter
 
     init(_ format: RGBImage.Format, width: Int, height: Int) throws {
         let (codec, pixels) = format.isPNG ? ("png", AV_PIX_FMT_RGB24) : ("mjpeg", AV_PIX_FMT_YUVJ420P)
-        encoder = try Encoder([codec], path: "a picture") { context in
+        encoder = try Encoder([codec], path: "an image") { context in
             context.pointee.width = Int32(width)
             context.pointee.height = Int32(height)
             context.pointee.pix_fmt = pixels
@@ -65,7 +62,7 @@ private struct StillEncoder {
                 context.pointee.global_quality = Int32(quality) * FF_QP2LAMBDA
             }
         }
-        scaler = try Converter(width: width, height: height, to: pixels, path: "a picture")
+        scaler = try Converter(width: width, height: height, to: pixels, path: "an image")
     }
 
     func encode(_ pixels: [UInt8]) throws -> Data {

@@ -1,36 +1,34 @@
-/// Frames that are wanted of a clip, and how.
-public struct SampleRequest: Sendable, Hashable {
-    /// Which frames.
-    public var sampling: Sampling
-    /// Decides `start: random`.
-    public var seed: UInt64
-    /// What is cut out of them.
-    public var framing: Framing
+/// The frames to sample from a clip, and how to crop and resize them.
+package struct SampleRequest: Sendable, Hashable {
+    package var sampling: Sampling
+    /// Seed of `start: random`.
+    package var seed: UInt64
+    /// How frames are cropped and resized.
+    package var framing: Framing
 
-    /// Whether non-square pixels are shown as such.
-    public var aspect: Aspect
+    /// Whether the pixel aspect ratio is corrected.
+    package var aspect: Aspect
 
-    /// Whether every policy begins at random.
-    public var jitters: Bool
-    /// Which of several nearly equal parts of the frames are wanted, in order; all by default.
-    public var part = Part()
+    /// Whether every policy starts at a random offset.
+    package var jitters: Bool
+    /// Which of several nearly equal parts of the frames to return, in order; all by default.
+    package var part = Part()
 
-    /// One of several parts.
-    public struct Part: Sendable, Hashable {
+    package struct Part: Sendable, Hashable {
         /// From 0.
-        public var index = 0
+        package var index = 0
         /// At least 1.
-        public var count = 1
+        package var count = 1
 
-        /// The first of one part: everything.
-        public init(index: Int = 0, count: Int = 1) {
+        /// By default the only part: all frames.
+        package init(index: Int = 0, count: Int = 1) {
             self.index = index
             self.count = count
         }
     }
 
-    /// Frames picked by `sampling`; `seed` decides what is random.
-    public init(
+    /// Frames selected by `sampling`; `seed` determines random choices.
+    package init(
         _ sampling: Sampling, seed: UInt64 = 0, framing: Framing, jitters: Bool = false, aspect: Aspect = .stored
     ) {
         self.aspect = aspect
@@ -40,13 +38,13 @@ public struct SampleRequest: Sendable, Hashable {
         self.jitters = jitters
     }
 
-    /// Which frames of a clip, given the ascending times of all its frames in seconds.
+    /// Indices of the requested frames of a clip, given the ascending times of all its frames in seconds.
     func indices(clock: [Double]) -> [Int] {
         if let windows = windows(clock: clock) { return Set(windows.joined()).sorted() }
         return own(sampling.indices(times: clock, seed: seed, jitters: jitters))
     }
 
-    /// The frames of each wanted window; nil if the policy has none.
+    /// The frames of each requested window; nil if the policy has none.
     func windows(clock: [Double]) -> [[Int]]? {
         sampling.windowed.map { own($0.windows(times: clock, seed: seed, jitters: jitters)) }
     }

@@ -1,21 +1,20 @@
 import Files
 
 extension Sampling {
-    /// What the numbers of a sampling may be.
+    /// Valid values of sampling options.
     package enum Ranges {
-        /// Frames or windows of a clip.
+        /// Number of frames or windows per clip.
         package static let frames = 1...10_000
-        /// Frames or ticks from one to the next: `every` and `stride`.
+        /// Frames or ticks between samples: `every` and `stride`.
         package static let stride = 1...1_000_000
         /// The first frame of a stride.
         package static let start = 0...Int.max
-        /// Frames of a window.
         package static let length = 2...1024
         package static let framesPerSecond = NumberRange.positive(atMost: 1000)
     }
 
-    /// - Parameter key: where it stands.
-    /// - Throws: `InvalidValue` if a value is one that no pipeline can state.
+    /// - Parameter key: prefix of the key in error messages.
+    /// - Throws: `InvalidValue` if a value is outside its valid range.
     package func validate(_ key: String) throws(InvalidValue) {
         switch self {
         case .first, .uniform: break

@@ -1,52 +1,52 @@
-/// Which frames of a clip are looked at. Decided from the table of frames, before anything is decoded.
-public enum Sampling: Sendable, Hashable {
+/// Which frames of a clip are sampled. Determined from the frame table before decoding.
+package enum Sampling: Sendable, Hashable {
     /// The first `frames` frames.
     case first(frames: Int)
-    /// Every `every`-th frame from `start` on, at most `frames` of them.
+    /// Every `every`-th frame from `start`, at most `frames` of them.
     case stride(every: Int, start: Start, frames: Int)
-    /// `frames` frames spread evenly: the middle one of each of `frames` equal parts.
+    /// `frames` evenly spaced frames: the middle one of each of `frames` equal parts.
     case uniform(frames: Int)
-    /// `framesPerSecond` frames a second from the first frame on, at most `frames` of them.
+    /// `framesPerSecond` frames per second from the first frame, at most `frames` of them.
     case rate(framesPerSecond: Double, frames: Int)
 
-    /// Windows of neighbouring frames, for networks that see several at once.
+    /// Windows of consecutive frames, for video encoders.
     case windows(WindowSampling)
 
-    /// Where a stride begins.
-    public enum Start: Sendable, Hashable {
+    package enum Start: Sendable, Hashable {
         case at(Int)
-        /// Drawn for each video from its own seed, so that all `frames` fit where the clip is long enough.
+        /// Seeded by each video, such that all `frames` fit if the clip is long enough.
         case random
     }
 
-    /// As many frames as there are.
-    public static let unlimited = 1 << 32
+    /// No limit on the number of frames.
+    package static let unlimited = 1 << 32
 
-    /// The longest sequence this gives: frames, or windows.
-    public var frames: Int {
+    /// Maximum length of the sequence, in frames or windows.
+    package var frames: Int {
         switch self {
         case .windows(let windows): windows.windows
         case .first(let frames), .stride(_, _, let frames), .uniform(let frames), .rate(_, let frames): frames
         }
     }
 
-    /// What a row of features is of: `frames`, or `windows`.
-    public var unit: String { windowed == nil ? "frames" : "windows" }
+    /// The unit of a row of features: `frames`, or `windows`.
+    package var unit: String { windowed == nil ? "frames" : "windows" }
 
-    /// The windows, where that is the policy.
-    public var windowed: WindowSampling? {
+    /// The windows, if that is the policy.
+    package var windowed: WindowSampling? {
         if case .windows(let windows) = self { return windows }
         return nil
     }
 
-    /// Indices of the sampled frames, ascending, of windows each once; fewer than `frames` where the clip is shorter.
+    /// Indices of the sampled frames, ascending; for windows each frame once. Fewer than `frames` if the clip is
+    /// shorter.
     ///
     /// - Parameters:
     ///   - times: of every frame of the clip in seconds, ascending.
-    ///   - seed: evenly spread bits, such as a part of the video's digest; decides `start: random`.
-    ///   - jitters: whether every policy begins at random: a stride anywhere, each of the equal parts at any of
-    ///     its frames, the others as late as all frames still fit.
-    public func indices(times: [Double], seed: UInt64, jitters: Bool = false) -> [Int] {
+    ///   - seed: uniformly distributed bits, such as a part of the video's digest, for `start: random`.
+    ///   - jitters: whether every policy starts at a random offset: a stride anywhere, each of the equal parts at any
+    ///     of its frames, the others as late as all frames still fit.
+    package func indices(times: [Double], seed: UInt64, jitters: Bool = false) -> [Int] {
         let count = times.count
         guard count > 0 else { return [] }
         if let windowed {
@@ -85,7 +85,7 @@ public enum Sampling: Sendable, Hashable {
             guard count > frames else { return Array(0..<count) }
             return (0..<frames).map { part in
                 let range = part * count / frames..<(part + 1) * count / frames
-                // Another few of the seed's bits for each part.
+                // Hashes the seed for each part.
                 let bits = (seed &+ UInt64(part) &* 0x9E37_79B9_7F4A_7C15) &* 0xBF58_476D_1CE4_E5B9
                 return range.lowerBound + Int((bits >> 32) % UInt64(range.count))
             }
@@ -99,7 +99,7 @@ public enum Sampling: Sendable, Hashable {
         }
     }
 
-    /// For each tick of the slower clock, the frame on show at that moment; each frame at most once.
+    /// For each tick of the slower clock, the frame displayed at that time; each frame at most once.
     private static func indices(times: [Double], framesPerSecond: Double, frames: Int) -> [Int] {
         TickClock(times, framesPerSecond: framesPerSecond).frames(ticks: frames)
     }

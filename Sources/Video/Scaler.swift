@@ -1,8 +1,8 @@
 import CFFmpeg
 
-/// Turns pictures of one kind into RGB, with libswscale.
+/// Converts frames of one size and format to RGB with libswscale.
 final class Scaler {
-    /// Everything about a picture that decides how it is converted.
+    /// The properties of a frame that determine its conversion.
     struct Source: Equatable {
         let width: Int
         let height: Int
@@ -35,7 +35,7 @@ final class Scaler {
         self.context = context
     }
 
-    /// `[height, width, 3]` pixels.
+    /// Returns `[height, width, 3]` pixels.
     func scale(_ picture: [UnsafeMutablePointer<UInt8>?], strides: [Int32]) throws -> [UInt8] {
         let (pixels, rows) = context.scale(picture, strides: strides)
         guard rows == context.conversion.newHeight else {

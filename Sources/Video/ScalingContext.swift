@@ -2,12 +2,12 @@ import CElementwise
 import CFFmpeg
 import Foundation
 
-/// All that decides what libswscale does to a picture that becomes RGB.
+/// All parameters of libswscale for a conversion to RGB.
 struct Conversion: Hashable {
     /// An `AVPixelFormat`.
     var format: Int32
     var isFullRange: Bool
-    /// Coefficients of the colour matrix, as libswscale numbers them.
+    /// The colour matrix, as libswscale's constant.
     var matrix: Int32
     var width: Int
     var height: Int
@@ -20,20 +20,20 @@ struct Conversion: Hashable {
 final class ScalingContext {
     let conversion: Conversion
     private let context: OpaquePointer
-    /// Green, blue and red one after the other, where the context writes planes; else empty.
+    /// Planes of green, blue and red, if the context writes planar output; otherwise empty.
     private var planes: [UInt8]
-    /// From one row of a plane to the next.
+    /// Bytes from one row of a plane to the next.
     private let stride: Int
 
-    /// libswscale may write a vector past the end of a row; only the last row has no row after it.
+    /// libswscale may write past the end of a row; the last row needs extra space for it.
     private static let overhang = 64
 
-    /// Nil for sizes or formats that libswscale cannot handle.
+    /// Nil for sizes or formats that libswscale does not support.
     init?(_ conversion: Conversion, inPlanes: Bool) {
         self.conversion = conversion
-        // Exact chroma interpolation and rounding cost little and matter.
+        // Exact chroma interpolation and rounding cost little and change the pixels.
         let flags = SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP
-        // B and C of the cubic: a = −C.
+        // B and C of the cubic filter: a = −C.
         let cubic = [0, 0.5]
         guard
             let context = sws_getContext(
@@ -53,7 +53,7 @@ final class ScalingContext {
 
     deinit { sws_freeContext(context) }
 
-    /// `[height, width, 3]` pixels, and how many rows there are, or what went wrong.
+    /// Returns `[height, width, 3]` pixels, and the number of rows or a negative error code.
     func scale(_ picture: [UnsafeMutablePointer<UInt8>?], strides: [Int32]) -> (pixels: [UInt8], rows: Int32) {
         planes.isEmpty ? pixels(picture, strides) : joined(picture, strides)
     }
@@ -96,10 +96,10 @@ final class ScalingContext {
     }
 }
 
-/// What was found out of conversions.
+/// Cached properties of conversions.
 ///
-/// `@unchecked Sendable`: every access to the mutable state is made while holding `lock`. No `Mutex`, for ThreadSanitizer
-/// takes that for a race.
+/// `@unchecked Sendable`: all mutable state is accessed while holding `lock`. Not a `Mutex`, which ThreadSanitizer
+/// reports as a race.
 private final class KnownConversions: @unchecked Sendable {
     private let lock = NSLock()
     private var areSame: [Conversion: Bool] = [:]
@@ -113,8 +113,9 @@ private final class KnownConversions: @unchecked Sendable {
 extension Conversion {
     private static let known = KnownConversions()
 
-    /// Whether planes joined to pixels are to the bit what libswscale writes as pixels. It has vector loops for planes
-    /// alone, several times as fast, but rounds otherwise where it enlarges: found out once for each conversion, on noise.
+    /// Whether planar output, interleaved afterwards, is bit-identical to libswscale's packed output. libswscale has
+    /// SIMD loops only for planar output, which are several times as fast but round differently when upscaling. Tested
+    /// once per conversion on noise.
     var isSameInPlanes: Bool {
         if let known = Self.known[self] { return known }
         let found = sampleBits.map(compare) ?? false
@@ -122,7 +123,7 @@ extension Conversion {
         return found
     }
 
-    /// The bits that samples fill of their bytes, or pairs of bytes; nil where noise would be no picture.
+    /// The bits that samples use of their bytes or 16-bit words; nil if noise would be invalid input.
     private var sampleBits: UInt16? {
         guard let descriptor = av_pix_fmt_desc_get(AVPixelFormat(format))?.pointee else { return nil }
         let odd = AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_FLOAT
@@ -133,7 +134,7 @@ extension Conversion {
         else { return nil }
         if first.depth == 8 { return 0xffff }
         let isLittle = descriptor.flags & UInt64(AV_PIX_FMT_FLAG_BE) == 0
-        // Little-endian words, one a sample.
+        // Little-endian words, one per sample.
         guard isLittle, (9...16).contains(first.depth), first.step % 2 == 0 else { return nil }
         return UInt16((1 << first.depth - 1) << first.shift)
     }

@@ -1,22 +1,22 @@
 import CFFmpeg
 
-/// How stored images are shown: turned, mirrored, with pixels that may not be square.
+/// How stored images are displayed: rotated, flipped, with pixels that may not be square.
 struct ShownShape: Equatable {
     var orientation = Orientation.asStored
-    /// Width of a stored pixel divided by its height; 1 if it is not stated or absurd.
+    /// Width of a stored pixel divided by its height; 1 if not stated or implausible.
     var pixelAspect = 1.0
 
-    /// Beyond this, or below its inverse, the ratio is taken for damage: real ones lie between 1/2 and 3.
+    /// Beyond this ratio, or below its inverse, it is considered damage: real ones lie between 1/2 and 3.
     private static let widest = 16.0
 
-    /// Whether the container states the aspect ratio; what images state themselves then does not count, as in FFmpeg.
+    /// Whether the container states the aspect ratio, which then overrides that of images, as in FFmpeg.
     private var isStated = false
 
     static let square = ShownShape()
 
     private init() {}
 
-    /// What the container and the codec's header state.
+    /// As stated by the container and the codec's header.
     init(_ stream: UnsafeMutablePointer<AVStream>) {
         orientation = Orientation(stream)
         let container = stream.pointee.sample_aspect_ratio
@@ -32,7 +32,7 @@ struct ShownShape: Equatable {
         return shape
     }
 
-    /// The aspect ratio after turning.
+    /// The aspect ratio after rotation.
     var shownPixelAspect: Double { orientation.isTransposed ? 1 / pixelAspect : pixelAspect }
 
     private static func ratio(_ ratio: AVRational) -> Double {

@@ -1,8 +1,10 @@
 import CFFmpeg
 
-/// Looks for an orientation inside the first packet of a video, so that only videos that have one are decoded to learn it.
+/// Searches for an orientation in the first packet of a video, so that only videos which contain one are decoded to
+/// read it.
 ///
-/// JPEG has it in an EXIF segment, H.264 and HEVC in an SEI message of payload type 47 (display orientation, ITU-T H.264 D.1.27).
+/// JPEG has it in an EXIF segment, H.264 and HEVC in an SEI message of payload type 47 (display orientation, ITU-T
+/// H.264 D.1.27).
 enum StatedOrientation {
     private static let payloadType = 47
 
@@ -24,13 +26,13 @@ enum StatedOrientation {
         }
     }
 
-    /// The NAL units before the first slice, at most: each begins after a start code, or after its length.
+    /// The first NAL units, delimited by start codes or lengths.
     private static func units(
         _ bytes: UnsafeBufferPointer<UInt8>, _ file: InputFile, lengthAt place: Int
     ) -> [Slice<UnsafeBufferPointer<UInt8>>] {
         let parameters = file.stream.pointee.codecpar.pointee
         let header = UnsafeBufferPointer(start: parameters.extradata, count: Int(max(0, parameters.extradata_size)))
-        // A configuration record begins with its version, 1; anything else is in the form of start codes.
+        // A configuration record begins with version 1; anything else has start codes.
         guard header.count > place, header[0] == 1 else { return startCoded(bytes) }
         let width = Int(header[place] & 3) + 1
         var (units, begin) = ([Slice<UnsafeBufferPointer<UInt8>>](), 0)
@@ -44,7 +46,7 @@ enum StatedOrientation {
         return units
     }
 
-    /// Units that are looked at: parameter sets and messages come first.
+    /// Maximum number of units: parameter sets and messages come first.
     private static let most = 16
 
     private static func startCoded(_ bytes: UnsafeBufferPointer<UInt8>) -> [Slice<UnsafeBufferPointer<UInt8>>] {
@@ -56,12 +58,12 @@ enum StatedOrientation {
         return zip(starts, starts.dropFirst() + [bytes.count]).map { bytes[$0..<$1] }
     }
 
-    /// Whether a unit is an SEI message that holds an orientation.
+    /// Whether a unit is an SEI message with an orientation.
     private static func isOrientation(_ unit: Slice<UnsafeBufferPointer<UInt8>>, header: Int, type: UInt8) -> Bool {
         guard unit.count > header + 2, let first = unit.first else { return false }
         guard (header == 1 ? first & 31 : first >> 1 & 63) == type else { return false }
         var rest = unit.dropFirst(header)
-        /// A number written as bytes of 255 and a last one.
+        /// Reads a number encoded as bytes of 255 and a final byte.
         func number() -> Int? {
             var value = 0
             while let byte = rest.popFirst() {
@@ -78,7 +80,7 @@ enum StatedOrientation {
     }
 }
 
-/// The place after the next 00 00 01.
+/// The index after the next 00 00 01.
 func nextStartCode(in bytes: UnsafeBufferPointer<UInt8>, from place: Int) -> Int? {
     var place = place
     while place + 3 < bytes.count {

@@ -2,8 +2,8 @@ import CFFmpeg
 import Files
 import Foundation
 
-/// Why a clip cannot be used. Each case names the file and what to do.
-public enum VideoError: LocalizedError, Equatable {
+/// Why a clip cannot be used, with the file and a remedy.
+package enum VideoError: LocalizedError, Equatable {
     case missing(path: String)
     case unreadable(path: String, reason: String)
     case changed(path: String)
@@ -12,7 +12,7 @@ public enum VideoError: LocalizedError, Equatable {
     case noVideoStream(path: String, hasAudio: Bool)
     case playlist(path: String)
     case animatedWebP(path: String)
-    /// A folder, and what it holds, such as `the videos a.mp4 and b.mp4`.
+    /// A folder, and its content, such as `the videos a.mp4 and b.mp4`.
     case noImages(path: String, holds: String)
     case noFrames(path: String)
     case noKeyframe(path: String)
@@ -21,8 +21,7 @@ public enum VideoError: LocalizedError, Equatable {
     case scaling(path: String, reason: String)
     case writing(path: String, reason: String)
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .missing(let path):
             "\(path) does not exist. "
@@ -31,15 +30,15 @@ public enum VideoError: LocalizedError, Equatable {
         case .unreadable(let path, let reason):
             "Cannot read \(path): \(reason). Name a regular file, or a folder of images, that may be read."
         case .changed(let path):
-            "\(path) was changed while it was read. Run the command again when nobody writes to it any more."
+            "\(path) was changed while it was read. Run the command again when no other program writes to it."
         case .notVideo(let path, let reason):
-            "\(path) is not a video FFmpeg understands (\(reason)). Name a video, check the file with ffprobe, or fetch it again."
+            "\(path) is not a video that FFmpeg can read (\(reason)). Name a video, check the file with ffprobe, or fetch it again."
         case .beyondLimits(let path, let reason):
-            "\(path) is left out to spare the machine: \(reason). Cut or scale it first, if that is meant so."
+            "\(path) exceeds a limit: \(reason). Cut or scale it first."
         case .noVideoStream(let path, let hasAudio):
             "\(path) \(hasAudio ? "holds audio only" : "has no video stream"). Name a video, or leave it out of a data set with `dataset.exclude`."
         case .playlist(let path):
-            "\(path) is a playlist, which names other files and holds no frames itself. Name the video that it leads to."
+            "\(path) is a playlist, which names other files and holds no frames itself. Name the video that it refers to."
         case .animatedWebP(let path):
             "\(path) is an animated WebP, which the installed FFmpeg cannot decode. Convert it to GIF, APNG or MP4."
         case .noImages(let path, let content):
@@ -52,32 +51,32 @@ public enum VideoError: LocalizedError, Equatable {
         where ImageFolder.isImage(path.fileName):
             "\(path) is a single image, and a window takes \(sampling.length) frames. Name a video, or a folder of images."
         case .shorterThanWindow(let path, let frames, let sampling):
-            "\(path) does not fill half a window: \(frames) \(frames == 1 ? "frame" : "frames")"
-                + (sampling.framesPerSecond.map { " at \($0.formatted()) a second" } ?? "") + ", a window takes "
+            "\(path) is shorter than half a window: \(frames) \(frames == 1 ? "frame" : "frames")"
+                + (sampling.framesPerSecond.map { " at \($0.formatted()) per second" } ?? "") + ", a window takes "
                 + "\(sampling.length). Make windows shorter (`sampling.length`)"
                 + (sampling.framesPerSecond == nil ? "." : ", or the clock faster (`sampling.frames_per_second`).")
         case .noDecoder(let path, let codec):
             "\(path): the installed FFmpeg has no decoder for \(codec). Install one that has, or convert the video."
         case .scaling(let path, let reason):
-            "\(path): its pictures cannot be scaled: \(reason). Convert the video to another pixel format."
-        case .writing(let path, let reason): "Cannot write \(path): \(reason). Name another place, or make room."
+            "\(path): its frames cannot be scaled: \(reason). Convert the video to another pixel format."
+        case .writing(let path, let reason): "Cannot write \(path): \(reason). Name another path, or free disk space."
         }
     }
 
-    /// Why libavformat did not open a file: what it holds instead of a video, or FFmpeg's words for the status.
+    /// Why libavformat did not open a file: its actual content, or FFmpeg's message for the status.
     init(refusal status: Int32, of path: String) {
         switch try? FileContent.of(path) {
         case .playlist: self = .playlist(path: path)
         case .animatedWebP: self = .animatedWebP(path: path)
         case .text: self = .notVideo(path: path, reason: "it is a text file")
-        case .unreadImage: self = .notVideo(path: path, reason: "it is an image of a format that is not supported")
-        case .unknown: self = .notVideo(path: path, reason: "it is of no format that is supported")
+        case .unreadImage: self = .notVideo(path: path, reason: "it is an image in an unsupported format")
+        case .unknown: self = .notVideo(path: path, reason: "it is of an unsupported format")
         case .damaged: self = .notVideo(path: path, reason: "it is damaged or cut off: " + Self.reason(status))
         default: self = .notVideo(path: path, reason: Self.reason(status))
         }
     }
 
-    /// FFmpeg's words for a negative return code.
+    /// FFmpeg's message for a negative return code.
     static func reason(_ code: Int32) -> String {
         var text = [CChar](repeating: 0, count: 256)
         av_strerror(code, &text, text.count)

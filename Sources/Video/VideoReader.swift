@@ -1,43 +1,39 @@
 import CFFmpeg
 import Foundation
 
-/// What is known of a clip before a frame is decoded.
-public struct VideoInformation: Sendable, Equatable {
-    /// Stored pixels in a row, after turning to the orientation that is shown.
-    public let width: Int
-    /// Rows, after turning.
-    public let height: Int
-    /// Width of a pixel divided by its height, after turning; 1 for square pixels.
-    public var pixelAspect = 1.0
-    /// The size with square pixels: rows as stored, the width in proportion.
-    public var shownSize: (width: Int, height: Int) { (max(1, Int((Double(width) * pixelAspect).rounded())), height) }
-    /// Frames that are really there.
-    public let frameCount: Int
-    /// Frames per second.
-    public let frameRate: Double
-    /// Seconds.
-    public let duration: Double
+/// Properties of a clip that are known before a frame is decoded.
+package struct VideoInformation: Sendable, Equatable {
+    /// Stored pixels per row, after rotation for display.
+    package let width: Int
+    package let height: Int
+    /// Pixel width divided by pixel height, after rotation; 1 for square pixels.
+    package var pixelAspect = 1.0
+    /// The size with square pixels: the stored number of rows, with the width scaled.
+    package var shownSize: (width: Int, height: Int) { (max(1, Int((Double(width) * pixelAspect).rounded())), height) }
+    /// Number of frames that can be decoded.
+    package let frameCount: Int
+    package let frameRate: Double
+    /// In seconds.
+    package let duration: Double
     /// Such as `h264`.
-    public let codec: String
-    /// Time of every frame in seconds, as the stream states it: it steps back where recordings were joined by `cat`.
-    public let frameTimes: [Double]
-    /// The same, ascending, for sampling: it goes on by a frame where the stream's clock starts again.
-    public let clock: [Double]
+    package let codec: String
+    /// Time of every frame in seconds, as stated in the stream; decreases where recordings were concatenated by `cat`.
+    package let frameTimes: [Double]
+    /// Ascending times for sampling: where the stream's clock restarts, they continue by one frame interval.
+    package let clock: [Double]
 }
 
-/// What a sampling pass gives.
-public struct SampledFrames: Sendable, Equatable {
+/// The result of a sampling pass.
+package struct SampledFrames: Sendable, Equatable {
     /// In order of presentation.
-    public let frames: [VideoFrame]
-    /// Damaged packets that were skipped on the way.
-    public let decodeErrors: Int
+    package let frames: [VideoFrame]
+    /// Damaged packets that were skipped.
+    package let decodeErrors: Int
 }
 
 /// A clip: a video file, or a folder whose images are its frames. Frame indices and times are exact.
-public protocol ClipReader {
-    /// The file or folder.
+package protocol ClipReader {
     var path: String { get }
-    /// What is known of it.
     var information: VideoInformation { get }
 
     /// Decodes the clip once for all requests.
@@ -46,59 +42,59 @@ public protocol ClipReader {
     /// - Throws: `VideoError`.
     func sample(_ requests: [SampleRequest]) throws -> [SampledFrames]
 
-    /// Decodes the clip once and hands on each wanted frame, with the place of its request, when it is there, so that a
-    /// clip of any length takes no more memory than a short one. Frames that cannot be decoded are left out.
+    /// Decodes the clip once and passes each requested frame, with the index of its request, to `body` as soon as it is
+    /// decoded, so that memory does not depend on the clip's length. Frames that cannot be decoded are omitted.
     ///
-    /// - Returns: damaged packets on the way.
-    /// - Throws: `VideoError`, or what `body` throws.
+    /// - Returns: the number of damaged packets.
+    /// - Throws: `VideoError`, or the error of `body`.
     @discardableResult
     func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int
 
-    /// What a clip may cost.
+    /// Limits on the clip's resources.
     var limits: DecodingLimits { get }
 }
 
 extension ClipReader {
-    /// Decodes the frames that `sampling` picks.
+    /// Decodes the frames that `sampling` selects.
     ///
-    /// - `seed`: decides `start: random`.
+    /// - `seed`: for `start: random`.
     /// - Throws: `VideoError`.
-    public func sample(_ sampling: Sampling, seed: UInt64 = 0, framing: Framing) throws -> SampledFrames {
+    package func sample(_ sampling: Sampling, seed: UInt64 = 0, framing: Framing) throws -> SampledFrames {
         try sample([SampleRequest(sampling, seed: seed, framing: framing)])[0]
     }
 
-    /// The frames of each window that the request wants; nil if its policy has none.
+    /// The frames of each requested window; nil if the policy has none.
     ///
     /// - Throws: `VideoError.beyondLimits`.
-    public func windows(_ request: SampleRequest) throws -> [[Int]]? {
+    package func windows(_ request: SampleRequest) throws -> [[Int]]? {
         try limits.check(request, clock: information.clock, path: path)
         return request.windows(clock: information.clock)
     }
 
-    /// Times in seconds of the frames that the request wants.
+    /// Times of the requested frames in seconds.
     ///
     /// - Throws: `VideoError.beyondLimits`.
-    public func times(_ request: SampleRequest) throws -> [Double] {
+    package func times(_ request: SampleRequest) throws -> [Double] {
         try indices(request).map { information.frameTimes[$0] }
     }
 
-    /// Frames that the request wants, ascending.
+    /// Indices of the requested frames, ascending.
     func indices(_ request: SampleRequest) throws -> [Int] {
         try limits.check(request, clock: information.clock, path: path)
         return request.indices(clock: information.clock)
     }
 
-    /// The same for one request.
+    /// For a single request.
     @discardableResult
-    public func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int {
+    package func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int {
         try forEachFrame([request]) { try body($1) }
     }
 }
 
-/// Opens a clip by what stands at `path`.
+/// Opens a video file or a folder of images.
 ///
 /// - Throws: `VideoError`.
-public func openClip(path: String, limits: DecodingLimits = .standard) throws -> any ClipReader {
+package func openClip(path: String, limits: DecodingLimits = .standard) throws -> any ClipReader {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
         throw VideoError.missing(path: path)
@@ -107,40 +103,38 @@ public func openClip(path: String, limits: DecodingLimits = .standard) throws ->
         ? try ImageFolder(path: path, limits: limits) : try VideoReader(path: path, limits: limits)
 }
 
-/// For programs in which pictures are made in one thread and freed in another: with memory of its own for each thread, as
-/// glibc has it, what is free in one is taken anew in the next, and the process grows with the length of a video.
-public func shareMemoryBetweenThreads() { zt_share_memory() }
+/// For programs that allocate images in one thread and free them in another: glibc's per-thread arenas do not share
+/// free memory, so the process would grow with the length of a video.
+package func shareMemoryBetweenThreads() { zt_share_memory() }
 
 /// A video file read through libavformat and libavcodec.
-public final class VideoReader: ClipReader {
-    /// The file.
-    public let path: String
-    /// Of the frames that are really there.
-    public private(set) var information: VideoInformation
-    /// What it may cost.
-    public let limits: DecodingLimits
+package final class VideoReader: ClipReader {
+    package let path: String
+    /// Describes the frames that can be decoded.
+    package private(set) var information: VideoInformation
+    package let limits: DecodingLimits
     private var table: FrameTable
     private let shape: ShownShape
     private let scan: PacketScan
 
-    /// Opens the file and reads its packets. Decodes all frames once if packets do not say which frames there are, and the
+    /// Opens the file and reads its packets. Decodes all frames once if the packets do not determine them, and the
     /// first one if it may state its own orientation.
     ///
     /// - Throws: `VideoError`.
-    public convenience init(path: String, limits: DecodingLimits = .standard) throws {
+    package convenience init(path: String, limits: DecodingLimits = .standard) throws {
         try self.init(path: path, limits: limits, isFrame: false)
     }
 
-    /// - Parameter isFrame: whether only frames are wanted of an image, and not its size: then it is decoded once.
+    /// - Parameter isFrame: whether only the frames of an image are needed, not its size: it is then decoded once.
     init(path: String, limits: DecodingLimits, isFrame: Bool) throws {
         (self.path, self.limits) = (path, limits)
         let file = try InputFile(path: path, limits: limits)
         let size = file.size
         let tooLarge = VideoError.beyondLimits(
-            path: path, reason: "its pictures are of unknown size or of more than \(limits.pixels) pixels")
+            path: path, reason: "its frames are of unknown size or of more than \(limits.pixels) pixels")
         if size.width > 0, size.height > 0, size.width * size.height > limits.pixels { throw tooLarge }
         scan = try PacketScan(file)
-        // Sizes are stated with keyframes. FFmpeg also leaves out the size of pictures that are too large for the decoder.
+        // Sizes are stated with keyframes. FFmpeg also omits sizes that are too large for the decoder.
         if size.width <= 0 || size.height <= 0 {
             throw !scan.packets.isEmpty && scan.keys.isEmpty ? VideoError.noKeyframe(path: path) : tooLarge
         }
@@ -150,7 +144,7 @@ public final class VideoReader: ClipReader {
             throw VideoError.beyondLimits(
                 path: path,
                 reason:
-                    "\(file.bytes) bytes say that they are \(scan.packets.count) frames of \(size.width)×\(size.height)"
+                    "\(file.bytes) bytes claim to hold \(scan.packets.count) frames of \(size.width)×\(size.height)"
             )
         }
         if let told = FrameTable(scan, file) {
@@ -178,37 +172,37 @@ public final class VideoReader: ClipReader {
             codec: String(cString: avcodec_get_name(file.codec)), frameTimes: table.times, clock: table.clock)
     }
 
-    /// Decodes the frames that the requests pick; again without jumping, and then from what is really there, where
-    /// packets promised more.
-    public func sample(_ requests: [SampleRequest]) throws -> [SampledFrames] {
+    /// Decodes the requested frames. Falls back to decoding without seeking, and then to the frames that can be
+    /// decoded, if the packets announced more.
+    package func sample(_ requests: [SampleRequest]) throws -> [SampledFrames] {
         let quick = try decode(requests, jumps: true)
-        // Damage may begin at a picture that only looked as if decoding could begin there.
+        // Errors may come from a packet at which decoding only seemed to be able to start.
         if quick.isWhole && (quick.jumps == 0 || quick.errors == 0) { return quick.sampled }
         if quick.jumps > 0 {
             let patient = try decode(requests, jumps: false)
             if patient.isWhole { return patient.sampled }
         }
-        // The packets promised frames that the decoder did not give, as in a damaged file: sample again from those that
-        // there are.
+        // The packets announced frames that the decoder did not return, as in a damaged file: sample again from those
+        // that exist.
         let file = try InputFile(path: path, limits: limits)
         table = try FrameTable(decoding: file, scan)
         information = Self.information(file, table, shape)
         return try decode(requests, jumps: false).sampled
     }
 
-    /// What a pass over the file gave.
+    /// The result of one decoding pass.
     private struct Sampled {
         let sampled: [SampledFrames]
-        /// Whether the decoder gave all that was wanted.
+        /// Whether the decoder returned all requested frames.
         let isWhole: Bool
         let errors: Int
-        /// Stretches of packets that were left out.
+        /// How often packets were skipped.
         let jumps: Int
     }
 
-    /// Decodes up to the last wanted frame, converting the wanted ones only.
+    /// Decodes up to the last requested frame and converts only requested ones.
     ///
-    /// - Parameter jumps: whether packets are left out from which no wanted frame is made.
+    /// - Parameter jumps: whether to skip packets that no requested frame depends on.
     private func decode(_ requests: [SampleRequest], jumps: Bool) throws -> Sampled {
         let wanted = try requests.map(indices)
         var wanting: [Int: [Int]] = [:]
@@ -250,8 +244,8 @@ public final class VideoReader: ClipReader {
         FrameScaler(path: path, framing: request.framing, aspect: request.aspect, container: shape)
     }
 
-    /// Frames come in order of presentation; those that nobody wants and no other refers to are not decoded.
-    public func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
+    /// Frames come in order of presentation; unneeded frames to which no other refers are not decoded.
+    package func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
         let indices = try requests.map { Set(try self.indices($0)) }
         let wanted = indices.reduce(into: Set()) { $0.formUnion($1) }.sorted()
         guard !wanted.isEmpty else { return 0 }

@@ -1,32 +1,31 @@
-/// Windows of neighbouring frames, for networks that see several at once.
+/// Windows of consecutive frames, for video encoders.
 ///
-/// The frames of a clip are read off an even clock: at each tick the one on show, so that a frame may come twice where the
-/// clock is faster than the video. A window begins at every `stride`-th tick, until the last tick is seen; the window
-/// that reaches beyond the end repeats the last frame, as SlowFast and PyTorchVideo do. So does the only one of a clip that
-/// is a little shorter; one that would not be half full is none.
-public struct WindowSampling: Sendable, Hashable {
-    /// Frames of a window.
-    public var length: Int
-    /// Ticks from the beginning of one window to that of the next.
-    public var stride: Int
-    /// Ticks a second; nil ticks once a frame, whatever the video's rate.
-    public var framesPerSecond: Double?
-    /// The most windows of a clip: the first so many.
-    public var windows: Int
+/// The frames of a clip are sampled with an even clock: each tick gives the displayed frame, so that a frame may be
+/// repeated if the clock is faster than the video. A window begins at every `stride`-th tick until the last tick is
+/// covered; a window beyond the end repeats the last frame, as in SlowFast and PyTorchVideo. So does the only window of
+/// a clip that is slightly too short; a window that would be less than half full is omitted.
+package struct WindowSampling: Sendable, Hashable {
+    package var length: Int
+    /// Ticks between the starts of consecutive windows.
+    package var stride: Int
+    /// Ticks per second; nil gives one tick per frame, whatever the frame rate.
+    package var framesPerSecond: Double?
+    /// Maximum windows per clip; the first ones are used.
+    package var windows: Int
 
-    /// All parts, as they are; length, stride and windows at least 1.
-    public init(length: Int, stride: Int, framesPerSecond: Double? = nil, windows: Int) {
+    /// Length, stride and windows must be at least 1.
+    package init(length: Int, stride: Int, framesPerSecond: Double? = nil, windows: Int) {
         self.length = length
         self.stride = stride
         self.framesPerSecond = framesPerSecond
         self.windows = windows
     }
 
-    /// The frames of each window, ascending; none if the clip is shorter than half of one.
+    /// The frames of each window, ascending; none if the clip is shorter than half a window.
     ///
     /// - `times`: of every frame of the clip in seconds, ascending.
-    /// - `seed`: decides where the first window begins if `jitters`: as late as all still fit.
-    public func windows(times: [Double], seed: UInt64 = 0, jitters: Bool = false) -> [[Int]] {
+    /// - `seed`: determines the start of the first window if `jitters`: as late as all windows still fit.
+    package func windows(times: [Double], seed: UInt64 = 0, jitters: Bool = false) -> [[Int]] {
         let clock = TickClock(times, framesPerSecond: framesPerSecond)
         guard isEnough(clock.ticks) else { return [] }
         let count = windowCount(ticks: clock.ticks)
@@ -38,29 +37,29 @@ public struct WindowSampling: Sendable, Hashable {
         }
     }
 
-    /// How many windows a clip of so many ticks has.
+    /// Number of windows of a clip with `ticks` ticks.
     func windowCount(ticks: Int) -> Int { min(windows, (max(0, ticks - length) + stride - 1) / stride + 1) }
 
-    /// Whether so many ticks fill half a window.
-    public func isEnough(_ ticks: Int) -> Bool { 2 * ticks >= length }
+    /// Whether the ticks fill at least half a window.
+    package func isEnough(_ ticks: Int) -> Bool { 2 * ticks >= length }
 
-    /// Ticks of a clip.
-    public func ticks(_ times: [Double]) -> Int { TickClock(times, framesPerSecond: framesPerSecond).ticks }
+    /// Number of ticks of a clip.
+    package func ticks(_ times: [Double]) -> Int { TickClock(times, framesPerSecond: framesPerSecond).ticks }
 }
 
-/// An even clock over the frames of a clip. Takes no memory for its ticks, of which a year has hundreds of millions.
+/// An even clock over the frames of a clip. Ticks are computed, not stored: a year has hundreds of millions.
 struct TickClock {
-    /// How often it ticks until the last frame has been on show as long as the one before it.
+    /// Number of ticks, where the last frame has the duration of the one before.
     let ticks: Int
     private let times: [Double]
     private let framesPerSecond: Double?
 
-    /// Ticks that are counted at most: 10,000 years at 30 a second, so that sums of them do not overflow.
+    /// Maximum number of ticks: 10,000 years at 30 per second, so that sums do not overflow.
     private static let most = 1 << 43
 
     /// - Parameters:
     ///   - times: of every frame in seconds, ascending.
-    ///   - framesPerSecond: nil ticks once a frame.
+    ///   - framesPerSecond: nil gives one tick per frame.
     init(_ times: [Double], framesPerSecond: Double?) {
         (self.times, self.framesPerSecond) = (times, framesPerSecond)
         guard let framesPerSecond, let start = times.first, let last = times.last else {
@@ -68,19 +67,19 @@ struct TickClock {
             return
         }
         let end = max(last + (times.count > 1 ? last - times[times.count - 2] : 0), last + 2e-6)
-        // The first tick at or after the end, found from near it, since times are rounded.
+        // The first tick at or after the end, searched near its estimate, since times are rounded.
         let near = max(0, min((end - start) * framesPerSecond, Double(Self.most)))
         var tick = max(0, Int(near) - 2)
         while tick < Self.most, Self.time(of: tick, from: start, framesPerSecond) < end { tick += 1 }
         ticks = tick
     }
 
-    /// A hair of tolerance: 0.1 s must find the frame stamped 0.0999999.
+    /// With a small tolerance: 0.1 s must match the frame with time 0.0999999.
     private static func time(of tick: Int, from start: Double, _ framesPerSecond: Double) -> Double {
         start + Double(tick) / framesPerSecond + 1e-6
     }
 
-    /// The frame on show at a tick: the last one that began before it.
+    /// The frame displayed at a tick: the last one that began before it.
     func frame(at tick: Int) -> Int {
         guard let framesPerSecond, let start = times.first else { return tick }
         let wanted = Self.time(of: tick, from: start, framesPerSecond)
@@ -92,7 +91,7 @@ struct TickClock {
         return max(0, low - 1)
     }
 
-    /// Frames on show at the first `ticks` ticks, each once.
+    /// The frames displayed at the first `limit` ticks, each once.
     func frames(ticks limit: Int) -> [Int] {
         var (result, tick) = ([Int](), 0)
         while tick < min(ticks, limit) {
@@ -104,7 +103,7 @@ struct TickClock {
         return result
     }
 
-    /// The first tick after another at which a frame, or a later one, is on show.
+    /// The first tick after `tick` at which the frame, or a later one, is displayed.
     private func tick(showing frame: Int, after tick: Int) -> Int {
         guard let framesPerSecond, let start = times.first else { return tick + 1 }
         let near = min((times[frame] - start) * framesPerSecond, Double(Self.most))
@@ -114,33 +113,33 @@ struct TickClock {
     }
 }
 
-/// One window with its pictures.
-public struct FrameWindow: Sendable {
-    /// As many as a window is long; a frame may stand there several times.
-    public let frames: [VideoFrame]
+/// One window with its frames.
+package struct FrameWindow: Sendable {
+    /// As many as the window is long; frames may be repeated.
+    package let frames: [VideoFrame]
 
-    /// What stands for the window where one frame must.
-    public var middle: VideoFrame { frames[frames.count / 2] }
-    /// Places of the first and the last frame in the clip.
-    public var ends: ClosedRange<Int> { frames[0].index...frames[frames.count - 1].index }
+    /// The frame that represents the window.
+    package var middle: VideoFrame { frames[frames.count / 2] }
+    /// Indices of the first and the last frame in the clip.
+    package var ends: ClosedRange<Int> { frames[0].index...frames[frames.count - 1].index }
 }
 
-/// Puts windows together while frames come in, and forgets frames that no window wants any more: overlapping windows
-/// share theirs, and a long clip takes no more memory than a short one.
-public struct WindowAssembler {
+/// Assembles windows from a stream of frames and releases frames that no later window needs: overlapping windows share
+/// frames, and memory does not depend on the clip's length.
+package struct WindowAssembler {
     private let windows: [[Int]]
     private var next = 0
     private var recent: [VideoFrame] = []
-    /// Whether no frame was missing so far.
-    public private(set) var isWhole = true
+    /// Whether no frame has been missing so far.
+    package private(set) var isWhole = true
 
-    /// - Parameter windows: frames of each; beginnings and ends ascending.
-    public init(_ windows: [[Int]]) { self.windows = windows }
+    /// - Parameter windows: frames of each; first and last frames ascending.
+    package init(_ windows: [[Int]]) { self.windows = windows }
 
-    /// Frames come in ascending order.
+    /// Adds a frame; frames must be in ascending order.
     ///
     /// - Returns: the windows that this frame completes.
-    public mutating func add(_ frame: VideoFrame) -> [FrameWindow] {
+    package mutating func add(_ frame: VideoFrame) -> [FrameWindow] {
         recent.append(frame)
         var done: [FrameWindow] = []
         while next < windows.count, let last = windows[next].last, last <= frame.index {
@@ -148,13 +147,13 @@ public struct WindowAssembler {
             next += 1
         }
         let oldest = next < windows.count ? windows[next].first ?? 0 : Int.max
-        // One frame before it stands in where the first is missing.
+        // The previous frame is kept, to replace a missing first one.
         if let keep = recent.lastIndex(where: { $0.index <= oldest }), keep > 0 { recent.removeFirst(keep) }
         return done
     }
 
-    /// The windows whose last frames never came, from what did.
-    public mutating func finish() -> [FrameWindow] {
+    /// Completes the windows whose last frames are missing, from the frames received.
+    package mutating func finish() -> [FrameWindow] {
         defer { next = windows.count }
         return windows[next...].flatMap { take($0) }
     }

@@ -7,15 +7,15 @@ import Reports
 import SequenceModels
 import Video
 
-/// Where in its frames a run sees a class.
+/// `cam`: class activation maps of videos.
 struct ActivationMaps: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cam",
-        abstract: "Class-activation maps: which parts of the frames speak for a class.",
+        abstract: "Draw class-activation maps (Grad-CAM): which regions of the frames support a class.",
         discussion: """
-            Writes for each video a contact sheet (PNG) of frames spread evenly over those the run looks at, and an animated \
-            GIF of all of them. Maps are Grad-CAM through the head to the CNN's last maps; where the head is linear in \
-            the features, that is the head's own weights.
+            Writes for each video a contact sheet (PNG) of uniformly sampled frames, and an animated GIF of all frames that \
+            the run uses. Maps are Grad-CAM of the head's score at the CNN's last feature maps; if the head is linear in \
+            the pooled features, this equals CAM with the head's weights.
             """)
 
     @OptionGroup var trained: RunArgument
@@ -23,13 +23,13 @@ struct ActivationMaps: ParsableCommand {
     @Argument(help: "Video files, or folders of images.")
     var videos: [String]
 
-    @Option(help: "Folder for the pictures.")
+    @Option(help: "Folder for the images.")
     var output = "cam"
 
-    @Option(help: "Frames on the contact sheet.")
+    @Option(help: "Number of frames on the contact sheet.")
     var frames = 5
 
-    @Option(name: .customLong("class"), help: "The class to look for (default: the predicted one).")
+    @Option(name: .customLong("class"), help: "The class to explain (default: the predicted one).")
     var label: String?
 
     @OptionGroup var backbone: WeightsOption
@@ -68,7 +68,7 @@ struct ActivationMaps: ParsableCommand {
         }
     }
 
-    /// Videos of one name in several folders do not overwrite each other's pictures.
+    /// Makes names unique, so that videos of one name in several folders do not overwrite each other's images.
     private func freeName(_ video: String, _ taken: inout Set<String>) -> String {
         let file = URL(fileURLWithPath: video).deletingPathExtension().lastPathComponent
         let own = Escaping.canNameFile(file) ? file : "clip"

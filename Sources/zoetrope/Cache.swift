@@ -5,25 +5,23 @@ import Files
 import Foundation
 import Reports
 
-/// Care of cache files.
 struct Cache: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look into caches, check, join, export and prune them.",
+        abstract: "Show, verify, merge, export and prune caches.",
         subcommands: [Info.self, Verify.self, Merge.self, Export.self, Prune.self])
 
-    /// Which caches are looked into, and how that is printed.
+    /// The caches to list, and the output format.
     struct Listing: ParsableArguments {
-        @Argument(help: "Cache files.")
+        @Argument(help: "Manage cache files.")
         var files = ["features.sqlite"]
 
         @Flag(help: "Print JSON.")
         var json = false
     }
 
-    /// What a cache holds.
     struct Info: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Recipes, how much of each data set they cover, and sizes.")
+            abstract: "Show recipes, how much of each data set they cover, and sizes.")
 
         @OptionGroup
         var options: Listing
@@ -40,14 +38,14 @@ struct Cache: ParsableCommand {
         }
     }
 
-    /// Whether a cache is whole.
+    /// `cache verify`.
     struct Verify: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read everything and compare it with its checksums.",
             discussion: """
-                Checks SQLite's own structure, references between tables, digests of recipes, and of every sequence its \
-                checksum, mask, length, padding, frame indices and times. Exits with 1 where something is damaged; \
-                `zoetrope cache prune FILE --damaged` then takes it out, and `extract` makes it again.
+                Checks SQLite's structure, references between tables and the digests of recipes, and for every sequence the \
+                checksum, mask, length, padding, frame indices and times. Exits with 1 if something is damaged. Then \
+                `zoetrope cache prune FILE --damaged` removes it, and `extract` computes it again.
                 """)
 
         @OptionGroup
@@ -80,39 +78,39 @@ struct Cache: ParsableCommand {
             let damaged = result.problems.count(where: \.isDamage)
             Console.print(
                 "\(file): " + (damaged == 0 ? "whole" : "\(grouped(damaged)) damaged") + "; "
-                    + "\(grouped(result.sequences)) sequences, \(decimal(Double(result.bytes) / 1e6, 1)) MB"
+                    + "\(counted(result.sequences, "sequence")), \(decimal(Double(result.bytes) / 1e6, 1)) MB"
                     + " in \(decimal(seconds, 1)) s.")
             if damaged > 0 {
                 Console.message(
-                    "`zoetrope cache prune \(file) --damaged` takes damaged sequences out; then extract again.")
+                    "`zoetrope cache prune \(file) --damaged` removes damaged sequences; then run `zoetrope extract` again."
+                )
             }
             return result
         }
     }
 
-    /// Joins caches.
     struct Merge: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Join caches, such as the shards of an extraction, into one.",
+            abstract: "Merge caches, such as the shards of an extraction, into one.",
             discussion: """
                 Everything is compared before anything is written: caches of another schema, or with other features for \
-                the same video and recipe, are refused. What is there already is skipped, so an interrupted merge goes \
-                on where it stopped, and a repeated one changes nothing.
+                the same video and recipe, are rejected. Rows that exist already are skipped, so an interrupted merge \
+                resumes, and a repeated one changes nothing.
                 """)
 
-        @Argument(help: "The cache that receives; made where it is not there.")
+        @Argument(help: "The cache to merge into; it is created if it does not exist.")
         var output: String
 
-        @Argument(help: "Caches to take over. They stay as they are.")
+        @Argument(help: "Caches to merge. They are not changed.")
         var inputs: [String]
 
         func validate() throws {
-            if inputs.isEmpty { throw ValidationError("Name at least one cache to take over.") }
+            if inputs.isEmpty { throw ValidationError("Name at least one cache to merge.") }
         }
 
         func run() throws {
             try Console.perform {
-                try OutputPath.requireFile(output, "The cache that receives")
+                try OutputPath.requireFile(output, "The cache to merge into")
                 Interruption.install()
                 let line = ProgressLine()
                 let begin = ContinuousClock.now
@@ -128,16 +126,16 @@ struct Cache: ParsableCommand {
                 line.clear()
                 let seconds = (ContinuousClock.now - begin) / .seconds(1)
                 Console.print(
-                    "Merged \(grouped(summary.sequences)) sequences; \(grouped(summary.skipped)) were there already; "
-                        + "\(grouped(summary.runs)) runs; \(decimal(Double(summary.bytes) / 1e6, 1)) MB in "
+                    "Merged \(counted(summary.sequences, "sequence")); \(grouped(summary.skipped)) existed already; "
+                        + "\(counted(summary.runs, "run")); \(decimal(Double(summary.bytes) / 1e6, 1)) MB in "
                         + "\(decimal(seconds, 1)) s.\nCache: \(output)")
                 if summary.wasCancelled {
-                    Console.message("Interrupted. The same command goes on from here.")
+                    Console.message("Interrupted. Run the same command again to resume.")
                     throw Console.interrupted
                 }
                 if summary.failures > 0 {
                     Console.message(
-                        "\(grouped(summary.failures)) clips failed; they are listed in the table `failure`.")
+                        "\(counted(summary.failures, "clip")) failed; see the table `failure`.")
                     throw Console.someFailed
                 }
             }
@@ -146,10 +144,9 @@ struct Cache: ParsableCommand {
 }
 
 extension CacheSummary {
-    /// Tables for people.
     var text: String {
         var sizes =
-            "\(Escaping.visible(path)): \(decimal(Double(bytes) / 1e6, 1)) MB, schema \(schemaVersion), \(grouped(runs)) runs"
+            "\(Escaping.visible(path)): \(decimal(Double(bytes) / 1e6, 1)) MB, schema \(schemaVersion), \(counted(runs, "run"))"
         if freeBytes > 0 { sizes += "; \(decimal(Double(freeBytes) / 1e6, 1)) MB unused" }
         guard !recipes.isEmpty else { return sizes + "\nNo recipes." }
         var table = TextTable([

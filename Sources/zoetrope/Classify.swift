@@ -7,60 +7,61 @@ import Pipelines
 import Reports
 import Video
 
-/// What a published network says by itself.
+/// `classify`: a published network's own classifier.
 struct Classify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "What a published network's own classifier says of videos, without training anything.")
+        abstract: "Classify videos with a published backbone's own classifier, without training.")
 
     @Argument(help: "Video files, or folders of images.")
     var videos: [String]
 
-    @Option(help: "The network, such as resnet50 or r2plus1d_18.")
+    @Option(help: "The backbone, such as resnet50 or r2plus1d_18.")
     var backbone: String
 
-    @Option(help: "Its weight file, as published: the classifier is in it.")
+    @Option(help: "Its published weight file, which includes the classifier.")
     var weights: String
 
-    @Option(help: "Which of several networks in the weight file, such as `teacher`.")
+    @Option(help: "Part of a weight file with several models, such as `teacher`.")
     var part: String?
 
     @Option(
         help:
-            "Frames that are looked at, spread evenly (default: 16); of networks of several frames, those of a window.")
+            "Number of frames sampled uniformly (default: 16); for video encoders, frames per window.")
     var frames: Int?
 
-    @Option(help: "Of networks of several frames: frames a second (default: 15).")
+    @Option(help: "For video encoders: frames per second (default: 15).")
     var frameRate: Double?
 
-    @Option(help: "Of networks of several frames: frames from one window to the next (default: all of a window).")
+    @Option(help: "For video encoders: stride between windows in frames (default: the window's length).")
     var stride: Int?
 
     @Option(
         help: ArgumentHelp(
-            "Whose arithmetic the network follows, such as timm or keras (default: that of the weights).",
+            "Whose padding, pooling and activations the backbone follows, such as timm or keras (default: from the weights).",
             valueName: "publisher"))
     var numerics: String?
 
     @Option(
         help: ArgumentHelp(
-            "What the network is fed: imagenet, symmetric, clip, caffe, kinetics, or '{mean: [r, g, b], deviation: [r, g, b]}' (default: that of the weights).",
+            "Input normalisation: imagenet, symmetric, clip, caffe, kinetics, or '{mean: [r, g, b], deviation: [r, g, b]}' (default: from the weights).",
             valueName: "convention"))
     var input: String?
 
     @Option(
         help: ArgumentHelp(
-            "How frames are resized: antialias, bilinear or bicubic (default: that of the network).",
+            "Resize filter: antialias, bilinear or bicubic (default: the backbone's).",
             valueName: "filter"))
     var resize: String?
 
-    @Option(help: "Classes to list.")
+    @Option(help: "Number of classes to list.")
     var top = 5
 
     @Option(
-        help: ArgumentHelp("Names of the classes, one a line (default: ImageNet's, or Kinetics').", valueName: "file"))
+        help: ArgumentHelp(
+            "A text file with one class name per line (default: ImageNet's, or Kinetics').", valueName: "file"))
     var labels: String?
 
-    @Flag(help: "List each frame, or window, too.")
+    @Flag(help: "Also list the prediction of each frame or window.")
     var moments = false
 
     @OptionGroup var format: JSONOption
@@ -74,10 +75,10 @@ struct Classify: ParsableCommand {
             throw ValidationError("--frame-rate must be above 0, at most 1000.")
         }
         guard let network = Backbone.named(backbone) else {
-            throw ValidationError("--backbone knows no '\(backbone)'; `zoetrope describe` lists them.")
+            throw ValidationError("There is no backbone '\(backbone)'; `zoetrope describe` lists them.")
         }
         if network.clip == nil, frameRate != nil || stride != nil {
-            throw ValidationError("\(backbone) sees one frame at a time: --frame-rate and --stride have no meaning.")
+            throw ValidationError("\(backbone) is an image encoder: --frame-rate and --stride do not apply to it.")
         }
         if let clip = network.clip, let frames, frames < clip.minimum {
             throw ValidationError("\(backbone) needs windows of at least \(clip.minimum) frames.")
@@ -85,7 +86,7 @@ struct Classify: ParsableCommand {
         _ = try options(network)
     }
 
-    /// What overrides the weights and the network.
+    /// The options that override properties of weights and network.
     private func options(_ network: Backbone) throws -> Classifier.Options {
         var options = Classifier.Options()
         options.part = part
@@ -119,7 +120,7 @@ struct Classify: ParsableCommand {
         return options
     }
 
-    /// Frames spread evenly, or windows one after the other.
+    /// Evenly spaced frames, or consecutive windows.
     private func sampling(_ backbone: Backbone) -> Sampling {
         guard let clip = backbone.clip else { return .uniform(frames: frames ?? 16) }
         let length = frames ?? clip.native

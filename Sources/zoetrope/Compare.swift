@@ -3,22 +3,21 @@ import Datasets
 import Reports
 import SequenceModels
 
-/// Runs side by side.
 struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Runs side by side on the same clips: accuracy, intervals, tests, classes, time.",
+        abstract: "Compare runs on the same clips: accuracy, intervals, tests, classes, time.",
         discussion: """
-            Intervals are 95 % (Wilson's); clips cut from one video count together. Each run is tested \
-            against the first by McNemar's exact test. Runs that differ in nothing but their seed, and learn from the same clips, are summed up \
-            as mean and standard deviation.
+            Intervals are 95 % Wilson intervals with the effective sample size: clips of one source count together. Each \
+            run is compared with the first by McNemar's exact test. Runs that differ only in their seed and were trained \
+            on the same clips are summarised as mean and standard deviation.
             """)
 
-    @Argument(help: ArgumentHelp("Folders of runs; the first is the one to beat.", valueName: "run"))
+    @Argument(help: ArgumentHelp("Folders of runs; the first is the baseline.", valueName: "run"))
     var directories: [String]
 
     @OptionGroup var part: SplitOption
 
-    @Option(name: .customLong("cache"), help: "The cache, where it is not where the runs left it.")
+    @Option(name: .customLong("cache"), help: "The cache, if it is not at the path stored with the runs.")
     var cachePath: String?
 
     @OptionGroup var format: JSONOption

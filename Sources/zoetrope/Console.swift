@@ -4,25 +4,25 @@ import Foundation
 import Pipelines
 import Synchronization
 
-/// Progress and messages go to standard error, results to standard output.
+/// Progress and messages are written to standard error, results to standard output.
 enum Console {
     static func message(_ text: TerminalText) { StandardStreams.write(text.text + "\n", to: .error) }
 
-    /// A result, on standard output.
+    /// Prints a result on standard output.
     static func print(_ text: TerminalText) { StandardStreams.write(text.text + "\n", to: .output) }
 
-    /// A result of several lines whose parts were escaped before, such as a table.
+    /// Prints a result of several lines whose parts were already escaped, such as a table.
     static func print(lines: String) { print(TerminalText(lines: lines)) }
 
-    /// JSON, with controls as `\uXXXX`.
+    /// Prints JSON, with control characters as `\uXXXX`.
     static func print(json: String) { StandardStreams.write(Escaping.json(json) + "\n", to: .output) }
 
-    /// ArgumentParser's help, version or completion script, as it is.
+    /// Prints ArgumentParser's help, version or completion script unchanged.
     static func print(help text: String) { StandardStreams.write(text + "\n", to: .output) }
 
     static let isTerminal = isatty(STDERR_FILENO) == 1
 
-    /// Runs a command's work and turns its errors into a message and an exit code.
+    /// Runs a command and converts its errors to a message and an exit code.
     static func perform(_ work: () throws -> Void) throws {
         do {
             try work()
@@ -39,22 +39,22 @@ enum Console {
     static let someFailed = ExitCode(3)
 }
 
-/// Ctrl-C asks the work to end; a second one ends the process.
+/// The first Ctrl-C requests cancellation; the second one ends the process.
 ///
-/// The signals are blocked everywhere and awaited by a thread of their own: a handler would run on top of
-/// whatever a computing thread is doing, generated kernels with stacks of their own among it.
+/// The signals are blocked in all threads and awaited by a dedicated thread: a handler would run on the stack of an
+/// arbitrary thread, possibly inside generated kernels.
 enum Interruption {
     static var isRequested: Bool { interruptionFlag.load(ordering: .relaxed) }
 
-    /// Call before other threads are made: they inherit which signals are blocked.
+    /// Must be called before other threads are created, because they inherit the signal mask.
     static func install() { installed }
 
-    /// Runs once, however often it is asked for.
+    /// Runs once.
     private static let installed: Void = {
         var signals = sigset_t()
         sigemptyset(&signals)
         for number in [SIGINT, SIGTERM] {
-            // Whoever started us may have had them ignored.
+            // The parent process may have set them to be ignored.
             signal(number, SIG_DFL)
             sigaddset(&signals, number)
         }
@@ -66,7 +66,7 @@ enum Interruption {
             guard sigwait(&awaited, &number) == 0 else { return }
             interruptionFlag.store(true, ordering: .relaxed)
             pthread_sigmask(SIG_UNBLOCK, &awaited, nil)
-            // Stays, so that a second Ctrl-C finds a thread that takes it.
+            // The thread continues, so that a second Ctrl-C is received.
             while true { sleep(3600) }
         }
     }()
@@ -74,7 +74,7 @@ enum Interruption {
 
 private let interruptionFlag = Atomic<Bool>(false)
 
-/// One line that is redrawn on a terminal; now and then a plain line elsewhere.
+/// A line that is redrawn on a terminal, or printed at intervals elsewhere.
 final class ProgressLine {
     private var lastDraw = ContinuousClock.now - .seconds(3600)
     private var isDrawn = false
@@ -82,7 +82,7 @@ final class ProgressLine {
 
     init() { interval = Console.isTerminal ? .milliseconds(100) : .seconds(10) }
 
-    /// - Parameter force: whether the line appears even if the last one is recent.
+    /// - Parameter force: whether to print even if the last update is recent.
     func show(force: Bool = false, _ text: @autoclosure () -> TerminalText) {
         let now = ContinuousClock.now
         guard force || now - lastDraw >= interval else { return }
@@ -95,13 +95,13 @@ final class ProgressLine {
         }
     }
 
-    /// How far something is: what is done, a bar, and what else there is to say; the last step is always shown.
+    /// Shows progress as a bar with further text; the last step is always shown.
     func step(_ what: String, _ done: Int, of total: Int, _ rest: TerminalText = "") {
         let padding = String(repeating: " ", count: max(1, 10 - what.count))
         show(force: done == total, "\(what)\(padding)\(Self.bar(done, of: total))\(rest)")
     }
 
-    /// Clears the line, so that something else can be printed.
+    /// Clears the line before other output.
     func clear() {
         if isDrawn { StandardStreams.write("\r\u{1B}[K", to: .error) }
         isDrawn = false

@@ -8,23 +8,24 @@ import Pipelines
 import Reports
 import SequenceModels
 
-/// Looks at a data set before it is extracted.
+/// `dataset`: checks a data set before extraction.
 struct Dataset: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Classes, counts of each split, and problems: missing files, classes in one split only, duplicates.")
+        abstract: "Check a data set: classes, clips per split, missing files, classes in one split only, duplicates.")
 
     @OptionGroup var pipeline: PipelineOptions
     @OptionGroup var workers: WorkerOption
 
     @Option(
         help:
-            "Also write the clips' digests to this file, for `extract --shard`; unchanged clips in it are not read again."
+            "Also write the clips' digests to this file, for `extract --shard`; unchanged clips listed in it are not hashed again."
     )
     var digests: String?
 
     @Flag(
+        name: [.customLong("near-duplicates"), .customLong("twins")],
         help:
-            "Look for clips that show the same though their files differ, by the features in the cache and by their pictures."
+            "Also search for near-duplicates: clips with the same content in different files, by cached features and images."
     )
     var twins = false
 
@@ -83,7 +84,7 @@ struct Dataset: ParsableCommand {
                 """
         }
         var table = TextTable([
-            ("clip", .left), ("twin", .left), ("splits", .left), ("likeness", .right), ("cosine", .right),
+            ("clip", .left), ("near-duplicate", .left), ("splits", .left), ("likeness", .right), ("cosine", .right),
             ("differs by", .left),
         ])
         for twin in search.twins.prefix(50) {
@@ -95,7 +96,7 @@ struct Dataset: ParsableCommand {
         }
         let across = search.twins.count { examples[$0.first].split != examples[$0.second].split }
         return """
-            \(grouped(search.twins.count)) pairs show the same, \(grouped(across)) of them in different splits:
+            \(counted(search.twins.count, "near-duplicate pair")), \(grouped(across)) across splits:
             \(lines: table.text)
             \(search.twins.count > 50 ? "  … and \(grouped(search.twins.count - 50)) more. " : "")\
             All are in the cache: SELECT * FROM twin
@@ -128,7 +129,7 @@ struct Dataset: ParsableCommand {
             single.count == 1 ? "class in one split only" : "classes in one split only",
             single.map { "\($0.label): not in \($0.missing.rawValue)" })
         parts += list(
-            use.problems.count == 1 ? "part that is not as it should be" : "parts that are not as they should be",
+            use.problems.count == 1 ? "problem of a split" : "problems of splits",
             use.problems)
         let leaks = check.leaks
         parts += list(
@@ -146,7 +147,7 @@ struct Dataset: ParsableCommand {
         clips.map { "\($0.path) (\($0.split.rawValue))" }.joined(separator: " = ")
     }
 
-    /// A heading with the count and the first few lines, or nothing.
+    /// A heading with the count and the first lines, or nothing if there are none.
     private static func list(_ heading: String, _ lines: [String]) -> [TerminalText] {
         guard !lines.isEmpty else { return [] }
         var parts: [TerminalText] = ["\(grouped(lines.count)) \(heading):"]

@@ -4,17 +4,17 @@ import Pipelines
 import Reports
 import SequenceModels
 
-/// The parts into which `sequence` or `finetune` divides a data set, and what decides them.
+/// The splits that `sequence` or `finetune` would make of a data set, and their options.
 struct DatasetParts {
-    /// The parts as a table; nil if the pipeline trains nothing.
+    /// The splits as a table; nil if the pipeline trains nothing.
     private(set) var text: TerminalText?
-    /// What is wrong with them, and what helps.
+    /// Problems with the splits, with remedies.
     private(set) var problems: [String] = []
 
     private let dataset: DatasetConfiguration
     private let training: TrainingConfiguration
 
-    /// - Parameter check: of the pipeline's data set.
+    /// - Parameter check: the inventory of the pipeline's data set.
     /// - Throws: `DatasetError`.
     init(_ pipeline: Pipeline, _ check: DatasetCheck) throws {
         dataset = pipeline.dataset
@@ -30,7 +30,7 @@ struct DatasetParts {
             let clips =
                 dataset.allSplits ? try part.ownClips().filter { usable.contains(Array($0.path.utf8)) } : check.usable
             let place = dataset.allSplits ? " of official split \(part.split)" : ""
-            texts.append("What `\(command)` uses\(place):\n\(lines: table(clips).text)")
+            texts.append("Splits that `\(command)` uses\(place):\n\(lines: table(clips).text)")
             addProblems(clips)
         }
         text = TerminalText(joining: texts, separator: "\n\n")
@@ -39,7 +39,7 @@ struct DatasetParts {
     private func table(_ clips: [Clip]) -> TextTable {
         let isGrouped = clips.contains { $0.group != nil }
         var table = TextTable(
-            [("part", .left), ("clips", .right)] + (isGrouped ? [("sources", .right)] : []) + [("decided by", .left)])
+            [("part", .left), ("clips", .right)] + (isGrouped ? [("sources", .right)] : []) + [("set by", .left)])
         func add(_ part: String, _ indices: [Int], _ decision: String) {
             let sources = Set(indices.map { clips[$0].group ?? "clip " + clips[$0].path }).count
             table.append(
@@ -50,22 +50,22 @@ struct DatasetParts {
         if let folds = training.folds {
             let repeats = training.repeats ?? 1
             add(
-                "held out in turn", partition.train + partition.validation,
+                "cross-validation", partition.train + partition.validation,
                 "`folds: \(folds)`" + (repeats > 1 ? ", `repeats: \(repeats)`" : "")
-                    + (isGrouped ? ", sources stay together" : ""))
+                    + (isGrouped ? ", grouped by source" : ""))
         } else {
             add("train", partition.train, own)
             let isGiven = clips.contains { $0.split == .validation }
             add("validation", partition.validation, isGiven ? own : validationDecision(partition, isGrouped))
         }
         let noTest =
-            training.folds == nil ? "no test part: `dataset.test` or `sequence.folds` makes one" : "no test part"
+            training.folds == nil ? "no test part: set `dataset.test` or `sequence.folds`" : "no test part"
         let isSetAside = clips.contains(where: \.isSetAside)
         add(
             "test", partition.test,
             isSetAside || dataset.test > 0
                 ? "`dataset.test: \(dataset.test)`, `test_seed: \(dataset.testSeed)`"
-                    + (isGrouped ? ", sources stay together" : "")
+                    + (isGrouped ? ", grouped by source" : "")
                 : partition.test.isEmpty ? noTest : own)
         return table
     }
@@ -76,7 +76,7 @@ struct DatasetParts {
         if partition.validation.isEmpty {
             return share + " of train, which is less than half a \(isGrouped ? "source" : "clip") of every class"
         }
-        return share + " of train, `seed: \(training.seed)`" + (isGrouped ? ", sources stay together" : "")
+        return share + " of train, `seed: \(training.seed)`" + (isGrouped ? ", grouped by source" : "")
     }
 
     private mutating func addProblems(_ clips: [Clip]) {

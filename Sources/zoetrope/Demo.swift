@@ -9,13 +9,14 @@ import Pipelines
 import Reports
 import SequenceModels
 
-/// The whole path on generated clips.
+/// `demo`: the complete workflow on generated clips.
 struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Generate clips, extract, train two heads, and see that order matters.",
+        abstract: "Generate clips, extract features, train two heads, and see that frame order matters.",
         discussion: """
-            Eight actions in four pairs that are each other's time reversal: no frame and no average of frames tells \
-            a pair apart. A head that averages frames can name the pair; a recurrent head names the action.
+            Eight actions in four pairs; each action is the other of its pair played backwards, so no single frame and no \
+            average of frames distinguishes them. A head that averages frames finds the pair; a recurrent head also \
+            finds the action.
             """)
 
     @Argument(help: "Folder for clips, cache, pipelines and runs.")
@@ -50,7 +51,7 @@ struct Demo: ParsableCommand {
 
     private func path(of head: String) -> String { "\(directory)/\(head).yaml" }
 
-    /// A text as a YAML value: in quotes, as JSON has them, unless it means nothing else without.
+    /// A string as a YAML scalar, quoted like JSON if necessary.
     private static func yaml(_ text: String) -> String {
         if text.wholeMatch(of: /[A-Za-z0-9_.\/][A-Za-z0-9_.\/-]*/) != nil { return text }
         let encoder = JSONEncoder()
@@ -64,15 +65,15 @@ struct Demo: ParsableCommand {
             line.step("drawing", done, of: total)
         }
         line.clear()
-        if made > 0 { Console.message("\(made) clips drawn in \(directory)/clips") }
+        if made > 0 { Console.message("\(counted(made, "clip")) generated in \(directory)/clips") }
     }
 
-    /// A pipeline that trains a small network from scratch on the same clips, for the user to start.
+    /// Writes a pipeline that trains a small network from scratch on the same clips, for the user to run.
     private func writeFineTuning() throws {
         let path = path(of: "small-cnn")
         guard !FileManager.default.fileExists(atPath: path) else { return }
         let text = """
-            # Made by `zoetrope demo`: a small network and a recurrent head trained together, from scratch.
+            # Written by `zoetrope demo`: a small CNN and a recurrent head trained together, from scratch.
             name: demo-small-cnn
             dataset:
               layout: folders
@@ -100,7 +101,7 @@ struct Demo: ParsableCommand {
         try text.write(toFile: path, atomically: true, encoding: .utf8)
     }
 
-    /// Each head's report, and both beside each other.
+    /// Writes each head's report, and a comparison.
     private func writeReports(_ runs: [String]) throws {
         var pages: [(path: String, report: any Report)] = try runs.reversed().map { run in
             (run + "/report.html", try RunReport(RunDirectory(path: run)))
@@ -113,7 +114,7 @@ struct Demo: ParsableCommand {
         Console.print("\nLook at these in a browser:\n\(TerminalText(joining: paths, separator: "\n"))")
     }
 
-    /// A sweep over heads and seeds on the same features, for the user to start.
+    /// Writes a sweep over heads and seeds on the same features, for the user to run.
     private func writeSweep() throws {
         let path = path(of: "heads")
         guard !FileManager.default.fileExists(atPath: path) else { return }
@@ -133,10 +134,10 @@ struct Demo: ParsableCommand {
         try (text + sweep).write(toFile: path, atomically: true, encoding: .utf8)
     }
 
-    /// Writes the pipeline as a file, so that the user can go on from it, and reads it back.
+    /// Writes the pipeline to a file for the user, and reads it back.
     private func write(head: String, model: String) throws -> Pipeline {
         let text = """
-            # Made by `zoetrope demo`; change it and run `zoetrope sequence \(Escaping.visible(path(of: head))) --cache \
+            # Written by `zoetrope demo`; edit it and run `zoetrope sequence \(Escaping.visible(path(of: head))) --cache \
             \(Escaping.visible(directory))/features.sqlite --runs \(Escaping.visible(directory))/runs`.
             name: demo-\(head)
             dataset:
@@ -174,18 +175,18 @@ struct Demo: ParsableCommand {
     }
 
     private func comparison(_ results: [(head: String, metrics: Metrics, run: String)]) -> TerminalText {
-        var table = TextTable([("head", .left), ("right action", .right), ("right pair", .right)])
+        var table = TextTable([("head", .left), ("accuracy", .right), ("pair accuracy", .right)])
         for result in results {
             table.append([result.head, percent(result.metrics.accuracy), percent(Self.pairAccuracy(result.metrics))])
         }
         return """
-            Test clips named rightly by two heads on the same features:
+            Test accuracy of two heads on the same features:
             \(lines: table.text)
-            The average of the frames knows what is seen but not in which order; the recurrent head does.
+            Averaging discards the order of frames; the recurrent head uses it.
             """
     }
 
-    /// Share of clips whose prediction is the true action or its time reversal.
+    /// Pair accuracy: the share of clips whose prediction is the true action or its time reversal.
     static func pairAccuracy(_ metrics: Metrics) -> Double {
         var right = 0
         for (index, label) in metrics.labels.enumerated() {
@@ -208,7 +209,7 @@ struct Demo: ParsableCommand {
           make query CACHE=\(directory)/features.sqlite SQL='SELECT * FROM class_accuracy'
           make sweep PIPELINE=\(path(of: "heads")) CACHE=\(directory)/features.sqlite RUNS=\(directory)/runs
           make tuned PIPELINE=\(path(of: "small-cnn")) CACHE=\(directory)/features.sqlite RUNS=\(directory)/runs
-          make extract PIPELINE=my.yaml        # your own folder of videos: see the README
+          make extract PIPELINE=my.yaml        # your own videos: see the README
         """
     }
 }

@@ -4,21 +4,21 @@ import Pipelines
 import Reports
 import SequenceModels
 
-/// Prints a network.
 struct Describe: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "The layers of a backbone: shapes, parameters, multiply-adds; without a name, all backbones.")
+        abstract:
+            "Show the layers of a backbone: shapes, parameters, multiply-adds; without a name, list all backbones.")
 
     @Argument(help: "A backbone, such as resnet152, or an ONNX file.")
     var backbone: String?
 
-    @Option(help: "Side of the picture in pixels (default: the backbone's own).")
+    @Option(help: "Image size in pixels (default: the backbone's).")
     var imageSize: Int?
 
-    @Option(help: "Frames of a window, of networks that see several (default: the backbone's own).")
+    @Option(help: "Frames per window, for video encoders (default: the backbone's).")
     var frames: Int?
 
-    @Flag(help: "The heads instead: what each is, and its options.")
+    @Flag(help: "List the heads and their options instead.")
     var heads = false
 
     func run() throws {
@@ -38,13 +38,13 @@ struct Describe: ParsableCommand {
         let size = imageSize ?? backbone.nativeImageSize
         guard backbone.accepts(imageSize: size) else {
             throw ValidationError(
-                "--image-size of \(name) goes from \(backbone.minimumImageSize) to 4096"
+                "--image-size of \(name) must be from \(backbone.minimumImageSize) to 4096"
                     + (backbone.patch > 1 ? " in steps of \(backbone.patch)" : "") + ", not \(size).")
         }
         if let frames, frames < backbone.clip?.minimum ?? .max || frames > 1024 {
             throw ValidationError(
-                backbone.clip.map { "--frames of \(name) goes from \($0.minimum) to 1024, not \(frames)." }
-                    ?? "\(name) sees one picture at a time: --frames has no meaning.")
+                backbone.clip.map { "--frames of \(name) must be from \($0.minimum) to 1024, not \(frames)." }
+                    ?? "\(name) is an image encoder: --frames does not apply to it.")
         }
         let graph = backbone.graph(imageSize: size, frames: frames)
         Console.print("\(name): \(backbone.source)\n")
@@ -60,14 +60,14 @@ struct Describe: ParsableCommand {
         let backbone = try Backbone.imported(network)
         let size = imageSize ?? backbone.nativeImageSize
         guard backbone.accepts(imageSize: size) else {
-            throw ValidationError("\(path) is for pictures of \(backbone.nativeImageSize) pixels, not \(size).")
+            throw ValidationError("\(path) takes images of \(backbone.nativeImageSize) pixels, not \(size).")
         }
         let graph = try network.graph(imageSize: size)
         Console.print("\(path), \(size)×\(size)" + (network.imageSize == nil ? ", other sizes too" : "") + "\n")
         var table = TextTable([("tap", .left), ("shape", .right), ("", .left)])
         for tap in backbone.taps {
             guard let node = graph.outputs[tap] else {
-                table.append([tap, "–", "output; not to be had"])
+                table.append([tap, "–", "output; unavailable"])
                 continue
             }
             table.append([tap, "\(graph.nodes[node.index].shape)", network.outputs.contains(tap) ? "output" : ""])
@@ -81,7 +81,7 @@ struct Describe: ParsableCommand {
             }
         }
         if ImportedNetworks.input(of: network) == nil {
-            Console.message("note: the file does not say what it is fed; `extract.input` must")
+            Console.message("note: the file does not state its input normalisation; set `extract.input`")
         }
     }
 

@@ -5,14 +5,14 @@ import Foundation
 import Reports
 import SequenceModels
 
-/// Looks closely at a run.
+/// `evaluate`: metrics of a run.
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Accuracy, top-k, classes and confusion of a run, from the cache; as text, JSON or a report with charts.",
+            "Evaluate a run on cached features: accuracy, top-k, recall, precision and F1 per class, confusion; as text, JSON or a report.",
         discussion: """
-            The report is one HTML file with curves, confusion, calibration and the most confident mistakes with their \
-            frames. Charts need gnuplot, frames need the videos; without them the report says so and holds the rest.
+            The report is one self-contained HTML file with curves, confusion, calibration and the most confident errors \
+            with their frames. Charts need gnuplot, frames need the videos; without them, the report omits these parts.
             """)
 
     @OptionGroup var trained: RunArgument
@@ -20,26 +20,26 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var part: SplitOption
     @OptionGroup var unknown: UnknownClassesOption
 
-    @Option(help: "Also report whether the true class is among the K most probable.")
+    @Option(help: "Also report top-k accuracy for this k.")
     var top = 5
 
-    @Option(name: .customLong("cache"), help: "The cache, where it is not where the run left it.")
+    @Option(name: .customLong("cache"), help: "The cache, if it is not at the path stored with the run.")
     var cachePath: String?
 
     @OptionGroup var format: JSONOption
 
     @OptionGroup var report: ReportOptions
 
-    @Option(help: "The data set's folder, where training did not find it there: for the report's frames.")
+    @Option(help: "The data set's folder, for the report's frames (default: where training found it).")
     var root: String?
 
-    @Flag(help: "Join clips of different classes to long sequences, slide the window over them, and see how that goes.")
+    @Flag(help: "Concatenate clips of different classes and measure the accuracy of sliding windows over them.")
     var continuous = false
 
-    @Option(help: "With --continuous: how many long sequences.")
+    @Option(help: "With --continuous: number of concatenated sequences.")
     var sequences = 100
 
-    @Option(help: "With --continuous: clips in each.")
+    @Option(help: "With --continuous: clips per sequence.")
     var clips = 16
 
     @Option(help: "With --continuous: seed of the choice of clips.")
@@ -74,7 +74,7 @@ struct Evaluate: ParsableCommand {
                 if let joined { Console.print(lines: joined.text) } else { show(evaluated) }
                 for note in joined == nil ? evaluated.notes : evaluated.otherNotes { Console.print("note: \(note)") }
                 if joined != nil, evaluated.metrics.unknown.count > 0 {
-                    Console.print("note: clips of classes that training lacked are not joined")
+                    Console.print("note: clips of classes without training clips are not concatenated")
                 }
             }
             try report.write {
@@ -101,13 +101,13 @@ struct Evaluate: ParsableCommand {
 }
 
 extension ClipRole {
-    /// What figures of such clips mean.
+    /// The meaning of the metrics on such clips.
     var explanation: TerminalText {
         switch self {
-        case .train: "clips that the run was trained on, so the figures say nothing about other clips"
-        case .validation: "clips that chose the epoch, so the figures are optimistic"
-        case .test: "clips that neither trained the run nor chose anything"
-        case .heldout: "each clip predicted by fold models that were not trained on it"
+        case .train: "clips that the run was trained on, so the metrics do not generalise to other clips"
+        case .validation: "clips that are used for model selection, so the metrics are optimistic"
+        case .test: "clips used neither for training nor for model selection"
+        case .heldout: "held-out clips, each predicted by fold models that were not trained on it"
         }
     }
 }

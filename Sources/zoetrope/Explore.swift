@@ -7,53 +7,58 @@ import Pipelines
 import Reports
 import SequenceModels
 
-/// Looks at a collection.
 struct Explore: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "A collection as one page: a map of its clips, twins, doubtful labels and odd ones.",
+        abstract:
+            "Write a page about a collection: a map of its clips, near-duplicates, suspected label errors and outliers.",
         discussion: """
-            Everything comes from the cached features; videos are opened only for their frames. The page is one HTML file \
-            that works offline. Labels are checked by a linear head that never saw the clip, or by a run's held-out \
-            predictions.
+            All analyses use the cached features; videos are opened only to show their frames. The page is one \
+            self-contained HTML file. Labels are checked by a linear head that was not trained on the clip, or by a run's \
+            held-out predictions.
             """)
 
     @OptionGroup var collection: CollectionOptions
 
     @Option(
         name: .customLong("run"),
-        help: ArgumentHelp("A run whose held-out predictions are used, best one with --folds.", valueName: "folder"))
+        help: ArgumentHelp(
+            "A run whose held-out predictions check the labels; preferably one trained with --folds.",
+            valueName: "folder"))
     var directory: String?
 
-    @Option(help: ArgumentHelp("Where the page is written.", valueName: "file"))
+    @Option(help: ArgumentHelp("The HTML file to write.", valueName: "file"))
     var output = "explore.html"
 
     @Option(
+        name: [.customLong("label-errors"), .customLong("doubtful")],
         help: ArgumentHelp(
-            "Also write the clips with doubtful labels as CSV, which `dataset.exclude` takes.", valueName: "file"))
+            "Also write the clips with suspected label errors as CSV, for `dataset.exclude`.", valueName: "file"))
     var doubtful: String?
 
-    @Flag(help: "Map single frames instead of clips, without the lists.")
+    @Flag(help: "Map single frames instead of clips, and leave out the lists.")
     var frames = false
 
-    @Option(help: "At most so many clips have their frames in the page.")
+    @Option(help: "Maximum number of clips whose frames are embedded in the page.")
     var strips = 2000
 
     @OptionGroup var workers: WorkerOption
 
     func validate() throws {
-        if frames, doubtful != nil { throw ValidationError("--doubtful is about clips, without --frames.") }
+        if frames, doubtful != nil {
+            throw ValidationError("--label-errors lists clips, so it cannot be combined with --frames.")
+        }
         if strips < 0 { throw ValidationError("--strips must be at least 0.") }
     }
 
     func run() throws {
         try Console.perform {
             try OutputPath.requireFile(output, "--output")
-            try OutputPath.requireFile(doubtful, "--doubtful")
+            try OutputPath.requireFile(doubtful, "--label-errors")
             let (file, selection) = try collection.open()
-            var exploring = try Exploring(file, selection, root: collection.root)
-            (exploring.workers, exploring.strips, exploring.showsFrames) = (workers.count, strips, frames)
+            var builder = try CollectionReportBuilder(file, selection, root: collection.root)
+            (builder.workers, builder.strips, builder.showsFrames) = (workers.count, strips, frames)
             let line = ProgressLine()
-            let findings = try exploring.findings(
+            let findings = try builder.findings(
                 run: directory.map(RunDirectory.init), memory: MemoryOption.defaultBytes
             ) { what, done, total in
                 line.step(what, done, of: total)
@@ -62,8 +67,9 @@ struct Explore: ParsableCommand {
             for note in findings.notes { Console.message("note: " + note) }
             if !frames {
                 Console.print(
-                    "\(findings.twins.map { "\(grouped($0)) twins, " } ?? "")"
-                        + "\(grouped(findings.doubtful.count)) doubtful labels, \(grouped(findings.odd)) odd clips")
+                    "\(findings.twins.map { "\(counted($0, "near-duplicate pair")), " } ?? "")"
+                        + "\(counted(findings.doubtful.count, "suspected label error")), \(counted(findings.odd, "outlier"))"
+                )
             }
             _ = try findings.report.write(html: output)
             Console.message("Page: " + output)
@@ -74,7 +80,7 @@ struct Explore: ParsableCommand {
         }
     }
 
-    private static func csv(_ findings: Exploring.Findings) -> String {
+    private static func csv(_ findings: CollectionReportBuilder.Findings) -> String {
         CSV.text(
             ["path", "label", "perhaps", "score"],
             findings.doubtful.map { [$0.path, $0.label, $0.suggested, decimal($0.score, 4)] })

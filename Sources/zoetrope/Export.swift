@@ -5,13 +5,13 @@ import ONNX
 import Pipelines
 import SequenceModels
 
-/// Writes a run as an ONNX model.
+/// `export`: writes a run as an ONNX model.
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "A run as one ONNX file that other programs run: frames in, probabilities out.",
+        abstract: "Export a run as one ONNX file: frames in, probabilities out.",
         discussion: """
             The model takes frames `uint8 [batch, frames, height, width, 3]`, cropped and resized, and a mask \
-            `bool [batch, frames]`; it gives probabilities `[batch, classes]`. Labels, recipe, digests and the licence of the \
+            `bool [batch, frames]`; it returns probabilities `[batch, classes]`. Labels, recipe, digests and the licence of the \
             weights are in its metadata. Weights of more than two gigabytes go into a second file beside it, FILE.data.
             """)
 
@@ -23,7 +23,7 @@ struct Export: ParsableCommand {
     @Option(help: "all: frames to probabilities; backbone: frames to features; head: features to probabilities.")
     var part = NetworkWriter.Part.all
 
-    @Option(help: "How weights are stored: f32, or f16 in half the space.")
+    @Option(help: "Element type of the weights: f32, or f16 at half the size.")
     var precision = ModelWriter.WeightFormat.f32
 
     @OptionGroup var backbone: WeightsOption

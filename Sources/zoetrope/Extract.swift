@@ -4,11 +4,11 @@ import FeatureCache
 import Pipelines
 import Reports
 
-/// Stage 1.
+/// `extract`.
 struct Extract: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Decode each video once and keep its features in the cache.",
-        discussion: "What is in the cache already is skipped, so an interrupted extraction goes on where it stopped.")
+        abstract: "Decode each video once and store its features in the cache.",
+        discussion: "Videos whose features are in the cache are skipped, so an interrupted extraction resumes.")
 
     @OptionGroup var pipeline: PipelineOptions
     @OptionGroup var cache: CacheOption
@@ -16,33 +16,36 @@ struct Extract: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What computes features: cpu, cuda (an NVIDIA GPU), or auto.",
+            "Device for inference: cpu, cuda (an NVIDIA GPU), or auto.",
             discussion: """
-                `cuda` needs ONNX Runtime with CUDA beside this program (`pip install 'onnxruntime-gpu[cuda,cudnn]'`), found \
-                through ZOETROPE_ONNXRUNTIME. Features in f32 are those of the cpu but for rounding, and share its cache.
+                `cuda` needs ONNX Runtime with CUDA (`pip install 'onnxruntime-gpu[cuda,cudnn]'`), whose folder \
+                ZOETROPE_ONNXRUNTIME names. Its f32 features equal those of the cpu up to rounding and share their recipe.
                 """))
     var device = InferenceDevice.cpu
 
-    @Flag(help: "Try videos again that failed before.")
+    @Flag(help: "Retry videos that failed before.")
     var retryFailed = false
 
-    @Flag(help: "Read all videos again, also those of the size, time and number that they had before.")
+    @Flag(help: "Hash all videos again, including those with unchanged size, time and inode.")
     var rehash = false
 
-    @Flag(help: "Extract nothing; try the pipeline's precision beside f32 on a few clips, and a head on each.")
+    @Flag(
+        help:
+            "Extract nothing; compare speed, features and head accuracy of the pipeline's precision with f32 on a few clips."
+    )
     var check = false
 
     @Option(
         help: ArgumentHelp(
-            "Extract one of N equal parts into a cache of its own, such as features.shard-2-of-8.sqlite.",
+            "Extract shard K of N into its own cache, such as features.shard-2-of-8.sqlite.",
             discussion: """
-                `auto` takes the part from a Slurm array, an indexed job of Kubernetes (with ZOETROPE_SHARDS) or an \
-                array job of AWS Batch. `zoetrope cache merge` joins the parts.
+                `auto` reads K and N from a Slurm array, an indexed job of Kubernetes (with ZOETROPE_SHARDS) or an \
+                array job of AWS Batch. `zoetrope cache merge` merges the shards.
                 """, valueName: "K/N|auto"))
     var shard: String?
 
     @Option(
-        help: "A file that `zoetrope dataset --digests` wrote: clips in it need not be read to learn what they hold.")
+        help: "A file written by `zoetrope dataset --digests`: unchanged clips listed in it are not hashed again.")
     var digests: String?
 
     func validate() throws {
@@ -71,7 +74,7 @@ struct Extract: ParsableCommand {
             Console.print(lines: summary.text)
             Console.print("Cache: \(path)")
             if summary.wasCancelled {
-                Console.message("Interrupted. What was extracted is kept; the same command goes on from here.")
+                Console.message("Interrupted. Extracted features are kept; run the same command again to resume.")
                 throw Console.interrupted
             }
             if summary.failed > 0 {
@@ -81,7 +84,7 @@ struct Extract: ParsableCommand {
         }
     }
 
-    /// Extracts with progress and Ctrl-C.
+    /// Extracts with progress output and Ctrl-C handling.
     static func extract(_ extractor: Extractor, into cache: CacheFile) throws -> Extractor.Summary {
         Interruption.install()
         let progress = ExtractionProgress()
@@ -89,7 +92,7 @@ struct Extract: ParsableCommand {
         return try extractor.run(into: cache, isCancelled: { Interruption.isRequested }, report: progress.show)
     }
 
-    /// The configurations with the precisions that were found to be fastest, now or before, where that is wanted.
+    /// The configurations with `precision: fastest` replaced with the selected precision.
     static func decided(
         _ pipeline: Pipeline, in cache: CacheFile, workers: Int, _ device: InferenceDevice = .cpu
     ) throws -> [ExtractionConfiguration] {
@@ -107,12 +110,11 @@ struct Extract: ParsableCommand {
                     in: cache, isCancelled: { Interruption.isRequested }, report: progress.show)
             }
         } catch is FeatureExtractor.Cancelled {
-            Console.message("Interrupted before the precision was chosen. The same command begins again.")
+            Console.message("Interrupted before the precision was chosen. Run the same command to start again.")
             throw Console.interrupted
         }
     }
 
-    /// Compares precisions.
     private static func check(_ pipeline: Pipeline, workers: Int, _ device: InferenceDevice) throws {
         Interruption.install()
         let progress = ExtractionProgress()

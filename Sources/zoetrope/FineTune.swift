@@ -9,15 +9,14 @@ import Pipelines
 import Reports
 import SequenceModels
 
-/// Trains the network too.
 struct FineTune: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "finetune",
-        abstract: "Train a network, or its last layers, together with a head; then extract with it.",
+        abstract: "Train a backbone, or its last layers, together with a head.",
         discussion: """
-            The pipeline's `finetune` part says what of the network is trained, and how. Videos are decoded once into a \
-            file of frames. The run is as `sequence` leaves one; the network lies in its folder as \
-            backbone/model.safetensors, for `extract.weights`.
+            The pipeline's `finetune` section names the layers to train and the training options. Videos are decoded \
+            once into a file of frames. The run has the same format as one of `sequence`; its folder holds the \
+            backbone as backbone/model.safetensors, for `extract.weights`.
             """)
 
     @OptionGroup var pipeline: PipelineOptions
@@ -40,20 +39,20 @@ struct FineTune: ParsableCommand {
                 name: training.wantedName(pipeline), frames: framesPath, resources: training.resources,
                 workers: workers.count, resumes: training.resume)
             if summary.summary.wasCancelled {
-                Console.message("Interrupted. The same command with --resume goes on from here.")
+                Console.message("Interrupted. Run the same command with --resume to continue.")
                 throw Console.interrupted
             }
             if summary.failed > 0 || summary.summary.ending == .diverged { throw Console.someFailed }
         }
     }
 
-    /// Decodes what is missing, trains, and prints how it went.
+    /// Decodes missing clips, trains, and prints the results.
     static func train(
         _ pipeline: Pipeline, file: String, cache: CacheFile, runs: String, name: String?, frames path: String,
         resources: TrainingResources? = nil, workers: Int, resumes: Bool = false
     ) throws -> (summary: FineTuningRun.Summary, failed: Int, run: FineTuningRun) {
         guard let configuration = pipeline.fineTuning else {
-            throw PipelineError(file: file, "`finetune` is missing: there is no network to train")
+            throw PipelineError(file: file, "`finetune` is missing: there is no backbone to train")
         }
         for warning in try configuration.warnings + configuration.weightsNotes() { Console.message("note: " + warning) }
         let runName = try name ?? SequenceRun.freeName(pipeline.name, in: cache, runs: runs)
@@ -125,7 +124,7 @@ struct FineTune: ParsableCommand {
             \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), \(decimal(summary.seconds, 1)) s\(ending)
             \(lines: table.text)
             Run: \(run.directory.path)
-            Network: \(run.weightsPath)
+            Backbone: \(run.weightsPath)
             """
     }
 }

@@ -5,22 +5,21 @@ import Pipelines
 import Reports
 import SequenceModels
 
-/// Would more data help?
 struct LearningCurveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "learning-curve",
-        abstract: "Accuracy against the number of training clips, by cross-validation: would more data help?")
+        abstract: "Learning curve: held-out accuracy against the number of training clips.")
 
     @OptionGroup var pipeline: PipelineOptions
     @OptionGroup var cache: CacheOption
 
-    @Option(help: "Parts that the clips are cut into, each predicted by a model of the others.")
+    @Option(help: "Number of folds of the cross-validation.")
     var folds = 5
 
-    @Option(help: "Times that they are cut anew.")
+    @Option(help: "Number of repeats with new folds.")
     var repeats = 1
 
-    @Option(help: "Sizes, each twice the one before.")
+    @Option(help: "Number of training-set sizes; each is twice the previous one.")
     var sizes = 5
 
     @OptionGroup var resources: TrainingResources
@@ -80,7 +79,8 @@ struct LearningCurveCommand: ParsableCommand {
             Console.print(json: try JSONText.of(curve.points))
         } else {
             Console.print(
-                "\(name): \(curve.heldOut) clips, each held out of the models that predict it\n\(lines: page.text)")
+                "\(name): \(curve.heldOut) held-out clips, each predicted by models that were not trained on it\n\(lines: page.text)"
+            )
             if let gain = page.gain { Console.print("\n" + gain) }
         }
         try report.write { page }

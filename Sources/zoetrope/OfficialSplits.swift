@@ -5,7 +5,8 @@ import Pipelines
 import Reports
 import SequenceModels
 
-/// The published protocol of UCF101 and HMDB51: a run on each official split of the same features, and their mean.
+/// The published protocol of UCF101 and HMDB51: a run on each official split with the same features, and their mean
+/// accuracy.
 struct OfficialSplits {
     private let pipeline: Pipeline
     private let file: String
@@ -22,7 +23,7 @@ struct OfficialSplits {
         self.options = options
     }
 
-    /// Trains `<name>-split1` and so on, and prints the table that papers print; it is also a page among the runs.
+    /// Trains `<name>-split1` and so on, prints the table of accuracies, and writes it as a report beside the runs.
     func train(name: String, _ resources: TrainingResources) throws {
         var parts: [OfficialSplitsReport.Part] = []
         for part in pipeline.dataset.parts {

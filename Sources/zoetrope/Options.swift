@@ -6,9 +6,9 @@ import Foundation
 import Pipelines
 import Reports
 
-// What several commands ask for, declared once.
+// Options shared by several commands.
 
-/// A pipeline file, and what one command changes in it.
+/// A pipeline file with `--set` overrides.
 struct PipelineOptions: ParsableArguments {
     @Argument(help: ArgumentHelp("A pipeline file (YAML).", valueName: "pipeline"))
     var file: String
@@ -23,18 +23,17 @@ struct PipelineOptions: ParsableArguments {
     func read() throws -> Pipeline { try Pipeline(file: file, overrides: overrides) }
 }
 
-/// Where features are kept.
 struct CacheOption: ParsableArguments {
     @Option(name: .customLong("cache"), help: "The SQLite file that holds features, runs and predictions.")
     var path = "features.sqlite"
 
-    /// Throws unless the file can be written, before any work.
+    /// Checks before any work that the file can be written.
     ///
     /// - Throws: `OutputError`.
     func requireWritable() throws { try OutputPath.requireFile(path, "--cache") }
 }
 
-/// Which features of a cache are looked at, and where their videos are.
+/// Selects features of a cache and the folder of their videos.
 struct CollectionOptions: ParsableArguments {
     @Argument(help: ArgumentHelp("The SQLite file that holds the features.", valueName: "cache"))
     var path: String
@@ -46,7 +45,7 @@ struct CollectionOptions: ParsableArguments {
     var dataset: String?
 
     @Option(
-        help: "Folder of the data set's videos, where their frames are shown (default: where `extract` found them).")
+        help: "Folder of the data set's videos, for showing their frames (default: where `extract` found them).")
     var root: String?
 
     /// - Throws: `CacheError`, `ExplorationError`.
@@ -56,9 +55,8 @@ struct CollectionOptions: ParsableArguments {
     }
 }
 
-/// How many threads extract.
 struct WorkerOption: ParsableArguments {
-    @Option(name: .customLong("workers"), help: "Videos worked on at the same time (default: one a core).")
+    @Option(name: .customLong("workers"), help: "Number of videos processed in parallel (default: one per core).")
     var count = ProcessInfo.processInfo.activeProcessorCount
 
     func validate() throws {
@@ -66,13 +64,14 @@ struct WorkerOption: ParsableArguments {
     }
 }
 
-/// A backbone's parameters, for commands that use a run on videos.
+/// The backbone's weight file, for commands that apply a run to videos.
 struct WeightsOption: ParsableArguments {
-    @Option(name: .customLong("weights"), help: "The backbone's weight file, where it is not where the run left it.")
+    @Option(
+        name: .customLong("weights"), help: "The backbone's weight file, if it is not at the path stored with the run.")
     var path: String?
 }
 
-/// How a result is printed.
+/// The output format.
 struct JSONOption: ParsableArguments {
     @Flag(help: "Print JSON.")
     var json = false

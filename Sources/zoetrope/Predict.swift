@@ -7,10 +7,10 @@ import Reports
 import SequenceModels
 import Video
 
-/// Applies a run to new videos.
+/// `predict`: applies a run to new videos.
 struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Class probabilities of new videos, most probable first, or over time with --windows.",
+        abstract: "Predict the classes of new videos, or of sliding windows over time with --windows.",
         discussion: """
             Needs the run's folder and the backbone's weights; not the cache. --windows slides the window that the run was \
             trained on over videos of any length, at the frame rate of the training clips.
@@ -29,7 +29,7 @@ struct Predict: ParsableCommand {
     @Flag(help: "Print JSON, all classes.")
     var json = false
 
-    @Option(help: ArgumentHelp("Write an animated GIF of the frames that were looked at, labelled.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write an animated GIF of the sampled frames with the prediction.", valueName: "file"))
     var gif: String?
 
     @Option(
@@ -37,7 +37,7 @@ struct Predict: ParsableCommand {
         help: ArgumentHelp("Write the whole video as MP4 with the prediction drawn on it.", valueName: "file"))
     var film: String?
 
-    @Flag(help: "Ask the models of all folds of a cross-validated run and average what they say.")
+    @Flag(help: "Average the probabilities of all fold models of a cross-validated run.")
     var ensemble = false
 
     @OptionGroup var window: WindowOptions
@@ -57,7 +57,7 @@ struct Predict: ParsableCommand {
             try OutputPath.requireFile(film, "--video")
             try OutputPath.requireFile(window.csv, "--csv")
             try OutputPath.requireFile(window.strip, "--strip")
-            // Only what asks whether it is to stop may take Ctrl-C for itself.
+            // Only cancellable work may handle Ctrl-C.
             if window.slides || gif != nil || film != nil { Interruption.install() }
             let outputs: [Output]
             if window.slides {
@@ -79,13 +79,12 @@ struct Predict: ParsableCommand {
         }
     }
 
-    /// What one video gave.
     struct Output {
         let text: TerminalText
         let document: any Encodable
     }
 
-    /// Goes on after a video that cannot be used, and says so.
+    /// Continues after a video that fails, and reports it.
     func each(_ work: (String) throws -> Output) throws -> [Output] {
         try videos.compactMap { video in
             do {
@@ -104,7 +103,7 @@ struct Predict: ParsableCommand {
         }
     }
 
-    /// Writes the pictures that are wanted.
+    /// Writes the requested GIF or video.
     func draw(_ video: String, _ request: SampleRequest, caption: @escaping LabelledVideo.Caption) throws {
         guard gif != nil || film != nil else { return }
         let labelled = try LabelledVideo(video, isCancelled: { Interruption.isRequested }, caption: caption)
@@ -115,7 +114,7 @@ struct Predict: ParsableCommand {
             }
             if let film {
                 try labelled.write(film: film)
-                Console.message("Film: " + film)
+                Console.message("Video: " + film)
             }
         } catch is FeatureExtractor.Cancelled {
             throw Console.interrupted

@@ -6,21 +6,22 @@ import Reports
 import SequenceModels
 import Video
 
-/// How the window slides.
 struct WindowOptions: ParsableArguments {
-    @Flag(name: .customLong("windows"), help: "Slide the trained window over the video and print what happens when.")
+    @Flag(name: .customLong("windows"), help: "Slide the trained window over the video and print the class over time.")
     var slides = false
 
     @Option(help: "With --windows: average the probabilities of N windows around each frame.")
     var rolling = 1
 
-    @Option(help: "With --windows: frames a second to look at (default: those of the training clips).")
+    @Option(help: "With --windows: frames per second (default: that of the training clips).")
     var frameRate: Double?
 
-    @Option(help: ArgumentHelp("With --windows: write a line a frame, all classes, as CSV.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "With --windows: write the probabilities of all classes as CSV, one line per frame.", valueName: "file"))
     var csv: String?
 
-    @Option(help: ArgumentHelp("With --windows: draw the classes over time, as SVG or PNG.", valueName: "file"))
+    @Option(help: ArgumentHelp("With --windows: draw the predicted class over time, as SVG or PNG.", valueName: "file"))
     var strip: String?
 
     func validate() throws {
@@ -39,7 +40,7 @@ struct WindowOptions: ParsableArguments {
 
 /// `predict --windows`.
 enum WindowedOutput {
-    /// What is printed as JSON.
+    /// The JSON output.
     private struct Document: Encodable {
         let video: String
         let window: Int
@@ -68,7 +69,7 @@ enum WindowedOutput {
                     try timeline.write(strip: strip)
                     Console.message("Strip: " + strip)
                 } catch let error as GnuplotError {
-                    Console.message("note: there is no strip. " + error.localizedDescription)
+                    Console.message("note: no strip was written. " + error.localizedDescription)
                 }
             }
             let request = SampleRequest(
@@ -100,11 +101,11 @@ enum WindowedOutput {
     private static func text(_ prediction: WindowedPrediction) -> TerminalText {
         let frames = prediction.timeline.times.count
         let window =
-            prediction.unit == "frames" ? "windows of \(prediction.window)" : "\(prediction.window) at once"
+            prediction.unit == "frames" ? "windows of \(prediction.window)" : "one window of \(prediction.window)"
         let short =
-            prediction.isShort ? "; shorter than the window that the run was trained on, so it is one window" : ""
+            prediction.isShort ? "; the video is shorter than the window that the run was trained on" : ""
         return """
-            \(prediction.video) (\(grouped(frames)) \(prediction.unit) at \(decimal(prediction.frameRate, 2)) a second, \
+            \(prediction.video) (\(grouped(frames)) \(prediction.unit) at \(decimal(prediction.frameRate, 2)) per second, \
             \(window)\(short))
             \(lines: prediction.timeline.segmentTable)
             """

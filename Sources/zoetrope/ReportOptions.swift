@@ -2,24 +2,25 @@ import ArgumentParser
 import Files
 import Reports
 
-/// Whether and how a report is written.
+/// The options of reports.
 struct ReportOptions: ParsableArguments {
     @Option(
         name: .customLong("report"),
-        help: ArgumentHelp("Write a report with charts: an HTML file, or with --format a folder.", valueName: "file"))
+        help: ArgumentHelp(
+            "Write a report with charts: an HTML file, or a folder with --format svg or png.", valueName: "file"))
     var path: String?
 
-    @Option(help: "How the report is written: html, or its charts alone as svg or png files.")
+    @Option(help: "Format of the report: html, or only its charts as svg or png files.")
     var format = "html"
 
     func validate() throws {
         guard format == "html" || Gnuplot.Format(rawValue: format) != nil else {
             throw ValidationError("--format is html, svg or png, not '\(format)'.")
         }
-        if format != "html" && path == nil { throw ValidationError("--format needs --report: where to write.") }
+        if format != "html" && path == nil { throw ValidationError("--format needs --report.") }
     }
 
-    /// Throws unless the report can be written, before any work.
+    /// Checks before any work that the report can be written.
     ///
     /// - Throws: `OutputError`.
     func requireWritable() throws {
@@ -30,7 +31,7 @@ struct ReportOptions: ParsableArguments {
         }
     }
 
-    /// Writes the report where one is wanted, and says where it is.
+    /// Writes the requested report and prints its path.
     func write(_ make: () throws -> any Report) throws {
         guard let path else { return }
         let report = try make()

@@ -7,18 +7,17 @@ import Foundation
 import Pipelines
 import SequenceModels
 
-/// Where runs are kept.
 struct RunsOption: ParsableArguments {
     @Option(name: .customLong("runs"), help: "Folder that holds the runs.")
     var path = "runs"
 
-    /// Throws unless runs can be written there, before any work.
+    /// Checks before any work that runs can be written there.
     ///
     /// - Throws: `OutputError`.
     func requireWritable() throws { try OutputPath.requireFolder(path, "--runs") }
 }
 
-/// A run that is used.
+/// The name of a run.
 struct RunArgument: ParsableArguments {
     @Argument(help: ArgumentHelp("A run's folder, such as runs/demo-gru.", valueName: "run"))
     var path: String
@@ -26,11 +25,13 @@ struct RunArgument: ParsableArguments {
     var directory: RunDirectory { RunDirectory(path: path) }
 }
 
-/// Which clips a run is judged by, as the run recorded them.
+/// Which of the run's recorded clips are evaluated.
 struct SplitOption: ParsableArguments {
     @Option(
         name: .customLong("split"),
-        help: "test, heldout (by folds), validation or train, as the run used them (default: the first that it has).")
+        help:
+            "Split of the run to use: test, heldout (cross-validation), validation or train (default: the first that exists)."
+    )
     var name: String?
 
     var role: ClipRole? { name.flatMap(ClipRole.init) }
@@ -42,33 +43,33 @@ struct SplitOption: ParsableArguments {
     }
 }
 
-/// What happens to clips of classes that no training clip has.
+/// How clips of classes unknown to training are treated.
 struct UnknownClassesOption: ParsableArguments {
     @Flag(
         name: .customLong("known-classes"),
-        help: "Leave out clips of classes that training lacked, instead of counting them as wrong.")
+        help: "Leave out clips of classes without training clips, instead of counting them as wrong.")
     var leavesOut = false
 }
 
-/// Whether training on a part of the pipeline's clips is wanted.
+/// Whether training is allowed if clips have no features.
 struct PartialOption: ParsableArguments {
     @Flag(
         name: .customLong("partial"), help: "Train even if more than a tenth of the pipeline's clips have no features.")
     var isAllowed = false
 }
 
-/// What every command that trains a run asks for.
+/// Options of every command that trains a run.
 struct TrainingOptions: ParsableArguments {
     @OptionGroup var cache: CacheOption
     @OptionGroup var runs: RunsOption
 
-    @Option(help: "Name of the run (default: the pipeline's, numbered where it is taken).")
+    @Option(help: "Name of the run (default: the pipeline's, with a number if it exists already).")
     var name: String?
 
     @Flag(
         help: """
-            Go on with the run of that name from its last checkpoint, to the bit as if it had never stopped; begin where \
-            it has none.
+            Resume the run of that name from its last checkpoint; the result is bit-identical to an uninterrupted run. \
+            Without a checkpoint, training starts from the beginning.
             """)
     var resume = false
 
@@ -80,7 +81,7 @@ struct TrainingOptions: ParsableArguments {
         }
     }
 
-    /// Throws unless the cache and the folder of runs can be written, before any work.
+    /// Checks before any work that the cache and the folder of runs can be written.
     ///
     /// - Throws: `OutputError`.
     func requireWritable() throws {
@@ -88,13 +89,13 @@ struct TrainingOptions: ParsableArguments {
         try runs.requireWritable()
     }
 
-    /// The run's name; nil for a new one after the pipeline's.
+    /// The run's name; nil derives a new one from the pipeline's.
     func wantedName(_ pipeline: Pipeline) -> String? { resume ? name ?? pipeline.name : name }
 }
 
-/// How much of the machine training may take.
+/// Threads and memory for training.
 struct TrainingResources: ParsableArguments {
-    @Option(help: "Threads that share the work (default: one a core). The result does not depend on it.")
+    @Option(help: "Number of threads (default: one per core). The result does not depend on it.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
 
     @OptionGroup var memory: MemoryOption
@@ -104,17 +105,19 @@ struct TrainingResources: ParsableArguments {
     }
 }
 
-/// How much memory features may take.
+/// Memory for features.
 struct MemoryOption: ParsableArguments {
     @Option(
         name: .customLong("memory"),
-        help: "Memory for features, such as 4GB or 500MB (default: half of the machine's); more is streamed.")
+        help:
+            "Memory for features, such as 4GB or 500MB (default: half of the machine's); larger feature sets are streamed."
+    )
     var text: String?
 
-    /// Half of the machine's memory.
+    /// Half of the physical memory.
     static let defaultBytes = Int(clamping: ProcessInfo.processInfo.physicalMemory / 2)
 
-    /// Bytes that features may take.
+    /// Maximum bytes of features in memory.
     var bytes: Int { text.flatMap(Self.parsed) ?? Self.defaultBytes }
 
     func validate() throws {

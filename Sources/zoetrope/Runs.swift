@@ -4,14 +4,13 @@ import FeatureCache
 import Foundation
 import Reports
 
-/// Lists runs.
 struct Runs: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "The runs of a cache: head, data set, accuracy, time; sorted and filtered.")
+        abstract: "List the runs of a cache: head, data set, accuracy, time; sorted and filtered.")
 
     @OptionGroup var cache: CacheOption
 
-    @Option(help: "name, started, validation-loss, validation-accuracy, test-accuracy or seconds; best first.")
+    @Option(help: "Sort by name, started, validation-loss, validation-accuracy, test-accuracy or seconds; best first.")
     var sort = Order.started
 
     @Option(
@@ -21,7 +20,7 @@ struct Runs: ParsableCommand {
 
     @OptionGroup var format: JSONOption
 
-    /// What runs are sorted by.
+    /// The sort order of runs.
     enum Order: String, ExpressibleByArgument, CaseIterable {
         case name, started, seconds
         case validationLoss = "validation-loss"
@@ -56,8 +55,8 @@ struct Runs: ParsableCommand {
             let unknown = try cache.runsWithoutMembers()
             if !unknown.isEmpty {
                 Console.message(
-                    "note: \(unknown.count) run\(unknown.count == 1 ? "" : "s") of an older version left no record of the clips that trained "
-                        + "\(unknown.count == 1 ? "it" : "them"), so `evaluate` gives no figures: "
+                    "note: \(counted(unknown.count, "run")) of an older version did not store the clips that trained "
+                        + "\(unknown.count == 1 ? "it" : "them"), so `evaluate` cannot compute their metrics: "
                         + "\(unknown.prefix(8).joined(separator: ", "))\(unknown.count > 8 ? ", …" : ""). Train again with `zoetrope sequence`."
                 )
             }
@@ -82,7 +81,7 @@ struct Runs: ParsableCommand {
         }
     }
 
-    /// Highest first; runs that diverged come last.
+    /// Highest first; diverged runs are last.
     private func ranked(_ runs: [RunSummary], by value: (RunSummary) -> Double) -> [RunSummary] {
         runs.sorted { first, second in
             let isLast = [first, second].map { $0.state == RunState.diverged.rawValue }

@@ -9,77 +9,80 @@ import Language
 import NeuralNetwork
 import Reports
 
-/// Where in the collection is what these words say?
+/// `search`: finds moments that match phrases or images.
 struct Search: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Clips or moments of a cache that show what words say.",
+        abstract: "Search a cache for clips or moments by text, image or video (CLIP, SigLIP).",
         discussion: """
-            The cache must hold `projected` features of CLIP or SigLIP, whose text tower is read from the same weight \
-            file. Several phrases mean their middle.
+            The cache must hold `projected` features of CLIP or SigLIP; the text tower is read from the same weight \
+            file. The embeddings of several phrases are averaged.
             """)
 
-    /// What is listed.
     enum Unit: String, ExpressibleByArgument, CaseIterable {
         case clip, moment
     }
 
     @OptionGroup var collection: CollectionOptions
 
-    @Argument(help: "What is looked for, such as \"a person falls off a bicycle\".")
+    @Argument(help: "The text to search for, such as \"a person falls off a bicycle\".")
     var phrases: [String] = []
 
     @Option(
-        name: .customLong("video"), help: "A video or folder of images that shows it; beside phrases, both are meant.")
+        name: .customLong("video"),
+        help: "A query video or folder of images; its embedding is averaged with those of the phrases.")
     var videos: [String] = []
 
-    @Option(name: .customLong("image"), help: "A picture that shows it.")
+    @Option(name: .customLong("image"), help: "A query image.")
     var images: [String] = []
 
-    @Option(name: .customLong("not"), help: "What is not meant; may be given several times.")
+    @Option(name: .customLong("not"), help: "A negative phrase; may be repeated.")
     var unwanted: [String] = []
 
-    @Option(help: "List whole clips, or the moments in them.")
+    @Option(help: "List clips or moments.")
     var by = Unit.moment
 
-    @Option(help: "How many to list.")
+    @Option(help: "Number of results.")
     var top = 20
 
     @Option(
         name: .customLong("where"),
         help: ArgumentHelp(
-            "SQL that clips must meet, over the columns of `video` and `sample`.", valueName: "condition"))
+            "SQL condition on clips, over the columns of `video` and `sample`.", valueName: "condition"))
     var condition: String?
 
-    @Option(help: "The image tower's weight file, for --video and --image (default: where the recipe names it).")
+    @Option(help: "The image tower's weight file, for --video and --image (default: the recipe's).")
     var weights: String?
 
     @Option(help: ArgumentHelp("The weight file that holds the text tower (default: the recipe's).", valueName: "file"))
     var text: String?
 
-    @Option(help: ArgumentHelp("The vocabulary published with it (default: what lies beside it).", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The vocabulary published with it (default: the one in the same folder).", valueName: "file")
+    )
     var vocabulary: String?
 
-    @Option(help: ArgumentHelp("Write what was found as a page with frames.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write the results as an HTML page with frames.", valueName: "file"))
     var html: String?
 
-    @Option(help: ArgumentHelp("Join the moments found into one film (.mp4).", valueName: "file"))
+    @Option(help: ArgumentHelp("Concatenate the moments found into one video (.mp4).", valueName: "file"))
     var film: String?
 
-    @Flag(help: "Keep the features in a file of their own, which this and later questions read at the speed of memory.")
+    @Flag(
+        help: "Write the features to a memory-mapped file in the user cache, which speeds up this and later searches.")
     var map = false
 
     @OptionGroup var format: JSONOption
 
     func validate() throws {
         if phrases.isEmpty, videos.isEmpty, images.isEmpty {
-            throw ValidationError("Write at least one phrase, or name a --video or an --image.")
+            throw ValidationError("Give at least one phrase, --video or --image.")
         }
         if top < 1 { throw ValidationError("--top must be at least 1.") }
         if let film {
             if !film.lowercased().hasSuffix(".mp4") {
                 throw ValidationError("--film names a file that ends in .mp4, not '\(film)'.")
             }
-            if by == .clip { throw ValidationError("--film joins moments, not whole clips: leave --by out.") }
+            if by == .clip { throw ValidationError("--film concatenates moments: leave out --by clip.") }
         }
     }
 
@@ -91,20 +94,20 @@ struct Search: ParsableCommand {
             let record = selection.extraction.record
             var shown: [[Float]] = []
             if !videos.isEmpty || !images.isEmpty {
-                let pictures = try PictureEncoder(record, weights: weights)
+                let pictures = try ImageEncoder(record, weights: weights)
                 shown = try (videos + images).map(pictures.encode)
             }
-            // Pictures alone need no words, and no text tower.
+            // Image queries need no text tower.
             let model =
                 phrases.isEmpty && unwanted.isEmpty
                 ? nil : try TextModel(record, weights: text, vocabulary: vocabulary)
             for phrase in phrases + unwanted where model?.encoder.isTooLong(phrase) == true {
-                Console.message("note: the end of \"\(phrase)\" is left out: the model reads no longer phrases")
+                Console.message("note: \"\(phrase)\" is truncated to the maximum length of the text tower")
             }
             let (wanted, others) = (
                 try model?.encoder.encode(phrases) ?? [], try model?.encoder.encode(unwanted) ?? []
             )
-            // For plain SQL; a cache that cannot be written answers all the same.
+            // For later SQL queries; a failure is ignored, because the cache may be read-only.
             try? file.store(
                 phrases: Array(zip(phrases + unwanted, wanted + others)), extraction: selection.extraction.id)
             let question = Question(wanted: wanted + shown, unwanted: others)
@@ -124,22 +127,24 @@ struct Search: ParsableCommand {
         }
     }
 
-    /// The features mapped into memory, made now where they are wanted and are not there.
+    /// The memory-mapped features, created if they are requested and missing.
     private func mapped(
         _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord)
-    ) throws -> MappedFrames? {
-        if let known = try MappedFrames.open(cache, extraction: extraction, in: PhraseSearch.mapFolder) { return known }
+    ) throws -> MappedFeatures? {
+        if let known = try MappedFeatures.open(cache, extraction: extraction, in: PhraseSearch.mapFolder) {
+            return known
+        }
         guard map else { return nil }
         Interruption.install()
         Console.message("mapping \(extraction.record.name) into \(PhraseSearch.mapFolder)")
         guard
-            let made = try MappedFrames.make(
+            let made = try MappedFeatures.make(
                 cache, extraction: extraction, in: PhraseSearch.mapFolder, isCancelled: { Interruption.isRequested })
         else { throw Console.interrupted }
         return made
     }
 
-    /// The page and the film, where they are wanted.
+    /// Writes the requested report and video.
     private func show(_ matches: [PhraseSearch.Match], _ cache: CacheFile, _ selection: CacheSelection) throws {
         if html == nil, film == nil { return }
         let folder = try collection.root ?? selection.root(cache)
@@ -159,14 +164,14 @@ struct Search: ParsableCommand {
         }
         guard let film else { return }
         guard let folder else {
-            return Console.message("note: there is no film: name the folder of the videos with --root")
+            return Console.message("note: no video was written: the videos' folder is unknown; name it with --root")
         }
         Interruption.install()
         do {
             let summary = try MomentFilm(root: folder).write(
                 moments, to: film, isCancelled: { Interruption.isRequested })
             for failure in summary.failures { Console.message("failed: \(failure.path): \(failure.error)") }
-            Console.message(summary.joined == 0 ? "note: there is no film: nothing was found" : "Film: " + film)
+            Console.message(summary.joined == 0 ? "note: no video was written: nothing was found" : "Video: " + film)
             if !summary.failures.isEmpty { throw Console.someFailed }
         } catch is MomentFilm.Cancelled {
             throw Console.interrupted

@@ -6,28 +6,28 @@ import Foundation
 import Reports
 import Video
 
-/// What in the cache looks like this?
+/// `similar`: finds clips that are similar to a video.
 struct Similar: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "The clips of a cache that are most like a video, by their features.")
+        abstract: "List the clips of a cache that are most similar to a video, by the cosine of their features.")
 
     @OptionGroup var collection: CollectionOptions
 
     @Argument(help: "Video files, or folders of images.")
     var videos: [String]
 
-    @Option(help: "The backbone's weight file, where it is not where the recipe names it.")
+    @Option(help: "The backbone's weight file, if it is not at the path that the recipe names.")
     var weights: String?
 
     @Option(help: "How many clips to list.")
     var top = 10
 
-    @Flag(help: "Find moments: the frame of each clip that is most alike.")
+    @Flag(help: "Find moments: the most similar frame of each clip.")
     var frames = false
 
     @Option(
         help: ArgumentHelp(
-            "Draw the frames of what was found, below those of the video, as PNG or JPEG.", valueName: "file"))
+            "Draw the frames of the clips found, below those of the video, as PNG or JPEG.", valueName: "file"))
     var strip: String?
 
     @OptionGroup var format: JSONOption
@@ -83,7 +83,7 @@ struct Similar: ParsableCommand {
         _ selection: CacheSelection
     ) throws {
         guard let root = try collection.root ?? selection.root(cache) else {
-            return Console.message("note: there is no strip: name the folder of the videos with --root")
+            return Console.message("note: no strip was written: the videos' folder is unknown; name it with --root")
         }
         let picture = try SimilarStrip(video, matches.map(\.path), root: root)
         for missing in picture.missing { Console.message("failed: \(missing) cannot be decoded") }

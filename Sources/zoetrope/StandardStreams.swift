@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Standard output and standard error. A write that fails stops no work: what the work stores is kept, and the exit code
-/// says at the end that something was not printed.
+/// Standard output and standard error. A failed write does not stop the work: results are stored nevertheless, and the
+/// exit code reports the failure at the end.
 enum StandardStreams {
     enum Stream: Int32, CaseIterable {
         case input = 0
@@ -12,7 +12,7 @@ enum StandardStreams {
 
     private struct State {
         var closed: Set<Stream> = []
-        /// The system's number of the first failed write.
+        /// The system's error number of the first failed write.
         var failures: [Stream: Int32] = [:]
         /// Whether this program was started with SIGPIPE ignored.
         var ignoresBrokenPipes = false
@@ -20,10 +20,10 @@ enum StandardStreams {
 
     private static let state = Mutex(State())
 
-    /// Call before anything is opened.
+    /// Must be called before any file is opened.
     ///
-    /// The number of a stream that is closed would be given to the next file that is opened, and messages would be written
-    /// into that file; so `/dev/null` takes its place.
+    /// A closed stream's descriptor would be reused for the next file, and messages would be written into that file;
+    /// therefore `/dev/null` takes its place.
     static func prepare() {
         state.withLock { state in
             for stream in Stream.allCases where fcntl(stream.rawValue, F_GETFD) < 0 && errno == EBADF {
@@ -34,14 +34,14 @@ enum StandardStreams {
                 }
                 state.closed.insert(stream)
             }
-            // A handler, since programs that are started from here would inherit that the signal is ignored.
+            // A handler instead of SIG_IGN, which child processes would inherit.
             let before = signal(SIGPIPE) { _ in }
             state.ignoresBrokenPipes = unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
             if state.ignoresBrokenPipes { signal(SIGPIPE, SIG_IGN) }
         }
     }
 
-    /// Writes all of a text, or remembers why that failed. After a failure nothing more is written to the stream.
+    /// Writes the text, or records why that failed. After a failure nothing more is written to the stream.
     static func write(_ text: String, to stream: Stream) {
         state.withLock { state in
             guard state.failures[stream] == nil else { return }
@@ -52,7 +52,7 @@ enum StandardStreams {
         }
     }
 
-    /// - Returns: 0, or the system's number of an error.
+    /// - Returns: 0, or the system's error number.
     private static func send(_ bytes: UnsafeRawBufferPointer, _ stream: Stream) -> Int32 {
         var rest = bytes
         while !rest.isEmpty {
@@ -69,10 +69,10 @@ enum StandardStreams {
         return 0
     }
 
-    /// The exit code of a command that ended with `code`: not 0 if something could not be printed.
+    /// The exit code of a command that ended with `code`: non-zero if output failed.
     ///
-    /// Does not return if all that failed is a pipe whose reader has ended, as after `| head -1`: the process then ends by
-    /// SIGPIPE, quietly, as other programs do.
+    /// Does not return if the only failure is a closed pipe, as after `| head -1`: the process then ends by SIGPIPE, as
+    /// other programs do.
     static func exitCode(after code: Int32) -> Int32 {
         let (failures, ignoresBrokenPipes) = state.withLock { ($0.failures, $0.ignoresBrokenPipes) }
         guard code == 0, let (stream, reason) = failures.min(by: { $0.key.rawValue < $1.key.rawValue }) else {
@@ -85,8 +85,8 @@ enum StandardStreams {
         let name = stream == .output ? "Standard output" : "Standard error"
         let why = reason == EBADF ? "it is closed" : String(cString: strerror(reason))
         write(
-            "error: \(name) could not be written: \(why). What the command stored is kept; run it with an output that "
-                + "takes what it prints.\n", to: .error)
+            "error: \(name) could not be written: \(why). Stored results are kept; run the command again with an output that "
+                + "can be written to.\n", to: .error)
         return 1
     }
 }

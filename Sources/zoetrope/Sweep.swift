@@ -6,20 +6,21 @@ import Pipelines
 import Reports
 import SequenceModels
 
-/// Many runs of one pipeline.
+/// `sweep`: many runs of one pipeline.
 struct Sweep: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Train a grid or a random choice of settings, one run a core at a time; select on validation.",
+        abstract:
+            "Hyper-parameter sweep: train a grid or a random sample of settings in parallel; select on validation.",
         discussion: """
-            The pipeline's `sweep` part gives keys and the values they take. What is trained already is not trained \
-            again, so an interrupted sweep goes on where it stopped. Results are also written as CSV, one line a run.
+            The pipeline's `sweep` section lists keys and their values. Finished runs are not trained again, so an \
+            interrupted sweep resumes. Results are also written as CSV, one line per run.
             """)
 
     @OptionGroup var pipeline: PipelineOptions
     @OptionGroup var cache: CacheOption
     @OptionGroup var runs: RunsOption
 
-    @Option(help: "Runs trained at the same time (default: one a core).")
+    @Option(help: "Number of runs trained in parallel (default: one per core).")
     var workers = ProcessInfo.processInfo.activeProcessorCount
 
     @OptionGroup var memory: MemoryOption
@@ -27,7 +28,7 @@ struct Sweep: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Choose inside the training folds of a cross-validation of so many parts, and say what the outer folds give; no run is kept.",
+            "Nested cross-validation with this many folds: select inside the training folds and report the accuracy of the outer folds; no run is kept.",
             valueName: "parts"))
     var folds: Int?
 
@@ -63,7 +64,7 @@ struct Sweep: ParsableCommand {
                 memory: memory.bytes)
             sweep.missing = missing
             Interruption.install()
-            Console.message("\(plan.points.count) runs over \(plan.keys.joined(separator: ", "))")
+            Console.message("\(counted(plan.points.count, "run")) over \(plan.keys.joined(separator: ", "))")
             let line = ProgressLine()
             let result = try sweep.run(
                 cache: cache, extraction: extraction, isCancelled: { Interruption.isRequested }
@@ -72,10 +73,10 @@ struct Sweep: ParsableCommand {
                 line.step("runs", done, of: plan.points.count, "  \(outcome.name)  validation \(loss)")
             }
             line.clear()
-            // What an earlier sweep found is not lost to one that cannot train.
+            // Earlier results of a sweep are kept if all points fail now.
             if !result.outcomes.isEmpty, result.outcomes.allSatisfy({ $0.failure != nil }) {
                 for outcome in result.outcomes { Console.message("\(outcome.name): \(outcome.failure ?? "")") }
-                Console.message("No run could be trained; nothing is selected and no table is written.")
+                Console.message("No run could be trained, so no run is selected and no table is written.")
                 throw Console.someFailed
             }
             try FileManager.default.createDirectory(atPath: runs.path, withIntermediateDirectories: true)
@@ -84,7 +85,7 @@ struct Sweep: ParsableCommand {
             try show(plan, result, path)
             try report.write { try page(plan, result) }
             if result.wasCancelled {
-                Console.message("Interrupted. The same command goes on from here.")
+                Console.message("Interrupted. Run the same command again to resume.")
                 throw Console.interrupted
             }
         }
@@ -114,7 +115,7 @@ struct Sweep: ParsableCommand {
         }
         var table = TextTable(
             [("fold", .right)] + plan.keys.map { (heading: Self.short($0), alignment: .left) } + [
-                ("inner validation loss", .right), ("held out", .right),
+                ("inner validation loss", .right), ("held-out accuracy", .right),
             ])
         for choice in nested.choices {
             table.append(
@@ -123,10 +124,10 @@ struct Sweep: ParsableCommand {
         let (mean, deviation) = nested.result.summary.accuracy
         Console.print(
             """
-            \(first.name): what each outer fold chose among \(plan.points.count) points
+            \(first.name): the selection of each outer fold among \(counted(plan.points.count, "setting"))
             \(lines: table.text)
 
-            Choosing so gives \(percent(nested.result.metrics.accuracy)) of the held-out clips (95 %: \
+            Accuracy of this selection on held-out clips: \(percent(nested.result.metrics.accuracy)) (95 %: \
             \(percent(nested.result.interval.lower)) to \(percent(nested.result.interval.upper))), \(percent(mean)) ± \
             \(percent(deviation ?? 0)) over the folds.
             """)
@@ -151,8 +152,8 @@ struct Sweep: ParsableCommand {
         if result.best == nil {
             Console.print(
                 result.outcomes.contains { !$0.diverged }
-                    ? "\nNothing is selected: no run has a validation part."
-                    : "\nNothing is selected: all runs diverged.")
+                    ? "\nNo run is selected: no run has a validation part."
+                    : "\nNo run is selected: all runs diverged.")
         }
         let trained = result.outcomes.filter { $0.failure == nil }
         if trained.count > 1, trained.count <= Self.compared {
@@ -162,7 +163,8 @@ struct Sweep: ParsableCommand {
         Console.print("\nAs a table for plots: \(path)")
     }
 
-    /// That points were trained or tested on different clips, as after a change of the data set between two starts.
+    /// A warning if points were trained or tested on different clips, as after a change of the data set between two
+    /// invocations.
     private func differentClips(_ result: SweepRun.Result) throws -> String? {
         let cache = try CacheFile(path: cache.path, create: false)
         let used = try result.outcomes.filter { $0.failure == nil }.map { outcome -> Set<String> in
@@ -172,8 +174,8 @@ struct Sweep: ParsableCommand {
         }
         guard Set(used).count > 1 else { return nil }
         return
-            "the runs were trained or tested on different clips, for the data set changed between them, so their figures cannot be ranked. "
-            + "Sweep under another name (--set name=…) to train all of them again."
+            "the data set changed between the runs, so they were trained or tested on different clips and cannot be ranked. "
+            + "Train all of them again under another name: --set name=NAME."
     }
 
     private func page(_ plan: SweepPlan, _ result: SweepRun.Result) throws -> SweepReport {
@@ -192,7 +194,7 @@ struct Sweep: ParsableCommand {
                 : nil)
     }
 
-    /// More runs than these are not compared one by one.
+    /// Maximum number of runs in the comparison.
     private static let compared = 24
 
     private func table(_ plan: SweepPlan, _ result: SweepRun.Result) -> String {
@@ -215,7 +217,7 @@ struct Sweep: ParsableCommand {
         return table.text
     }
 
-    /// The last part of a key that says enough.
+    /// The last component of a key.
     private static func short(_ key: String) -> String { key.splitBytes(".").last.map(String.init) ?? key }
 
     private func csv(_ plan: SweepPlan, _ result: SweepRun.Result) -> String {

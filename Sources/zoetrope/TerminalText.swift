@@ -1,14 +1,14 @@
 import Escaping
 
-/// Text for the terminal. Its literals are this program's own; every interpolated value may come from a file, a cache or
-/// the command line and is escaped whole, newlines included, so that no name can move the cursor or forge a line.
+/// Text for the terminal. Literals are trusted; every interpolated value may come from a file, a cache or the command
+/// line and is escaped completely, newlines included, so that no name can move the cursor or forge a line.
 struct TerminalText: ExpressibleByStringInterpolation {
     let text: String
 
     init(stringLiteral value: String) { text = value }
     init(stringInterpolation: StringInterpolation) { text = stringInterpolation.text }
 
-    /// Lines that were put together elsewhere from escaped parts, such as a `TextTable`: everything but newlines is escaped.
+    /// Lines assembled from escaped parts, such as a `TextTable`: everything except newlines is escaped.
     init(lines: String) { text = Escaping.visible(lines, keepingLines: true) }
 
     init(joining parts: [TerminalText], separator: TerminalText) {

@@ -9,7 +9,7 @@ import Pipelines
 import Reports
 import SequenceModels
 
-/// Stage 2.
+/// `sequence`.
 struct TrainSequence: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sequence",
@@ -22,11 +22,13 @@ struct TrainSequence: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Cross-validate: cut all but the test part into so many parts, predict each by a model of the others, and keep a model of all.",
+            "Cross-validate with this many folds on all clips but the test part; the model that is kept is trained on all folds.",
             valueName: "parts"))
     var folds: Int?
 
-    @Option(help: ArgumentHelp("With --folds: cut anew so many times.", valueName: "times"))
+    @Option(
+        help: ArgumentHelp(
+            "With --folds: repeat the cross-validation this many times with new folds.", valueName: "times"))
     var repeats: Int?
 
     func validate() throws {
@@ -62,15 +64,15 @@ struct TrainSequence: ParsableCommand {
         }
     }
 
-    /// Which clips are used, and how those of unknown classes count.
+    /// Which clips are used, and how those of unknown classes are counted.
     struct Options {
         var allowsPartial = false
         var leavesOutUnknown = false
     }
 
-    /// Trains, printing epochs and the result.
+    /// Trains with progress output and prints the result.
     ///
-    /// - Returns: nil where it was stopped before there was anything to keep.
+    /// - Returns: nil if cancelled before there was anything to store.
     @discardableResult
     static func train(
         _ pipeline: Pipeline, file: String, cache: CacheFile, runs: String, name: String?,
@@ -125,10 +127,10 @@ struct TrainSequence: ParsableCommand {
         return summary
     }
 
-    /// Says how many clips of the pipeline have no features.
+    /// Reports the number of the pipeline's clips without features.
     ///
-    /// - Returns: nil if all have.
-    /// - Throws: `SequenceError.partial` if they are more than a tenth.
+    /// - Returns: nil if all have features.
+    /// - Throws: `SequenceError.partial` if more than a tenth have none.
     static func checkCoverage(
         _ pipeline: Pipeline, _ cache: CacheFile, _ extraction: Int64, allowsPartial: Bool
     ) throws -> [MissingClips]? {
@@ -142,12 +144,12 @@ struct TrainSequence: ParsableCommand {
     private static func show(_ event: CrossValidationRun.Event, _ run: SequenceRun, _ line: ProgressLine) {
         switch event {
         case .fold(let done, let total, let accuracy):
-            line.step("folds", done, of: total, "  held out \(percent(accuracy))")
+            line.step("folds", done, of: total, "  held-out accuracy \(percent(accuracy))")
         case .validated(let result):
             line.clear()
             Console.message(
                 "\(run.name): \(result.summary.text(averaged: result.metrics.accuracy, interval: result.interval)); the model that is "
-                    + "kept is trained on all of it, \(result.summary.epochs) epochs")
+                    + "kept is trained on all folds for \(counted(result.summary.epochs, "epoch"))")
         case .final(let event): show(event, run, line)
         }
     }
@@ -164,13 +166,13 @@ struct TrainSequence: ParsableCommand {
             let names = pipeline.extractions.map(\.backbone.name).joined(separator: ", ")
             throw PipelineError(
                 file: file,
-                "`extract.backbone` lists several (\(names)): say with `sequence.backbone` on which to train, or with "
-                    + "`sequence.join` that their features stand side by side")
+                "`extract.backbone` lists several (\(names)): choose one with `sequence.backbone`, or concatenate "
+                    + "their features with `sequence.join`")
         }
         return try stored(features, in: cache)
     }
 
-    /// Features side by side, joined now where they were not.
+    /// The concatenated features, which are joined now if necessary.
     private static func joined(
         _ pipeline: Pipeline, in cache: CacheFile
     ) throws -> (id: Int64, record: ExtractionRecord) {
@@ -219,10 +221,10 @@ struct TrainSequence: ParsableCommand {
         switch event {
         case .loaded(let train, let validation, let test, let classes, let parameters):
             Console.message(
-                "\(run.name): \(run.training.model.summary), \(grouped(parameters)) parameters, \(classes) classes; "
+                "\(run.name): \(run.training.model.summary), \(grouped(parameters)) parameters, \(counted(classes, "class", "classes")); "
                     + "\(train) training, \(validation) validation, \(test) test clips")
         case .note(let text): Console.message("note: " + text)
-        case .resumed(let epochs): Console.message("\(run.name): goes on after epoch \(epochs)")
+        case .resumed(let epochs): Console.message("\(run.name): resumes after epoch \(epochs)")
         case .epoch(let epoch):
             line.show(
                 force: epoch.epoch == 1 || epoch.epoch == run.training.epochs, "\(epoch.text(of: run.training.epochs))")
@@ -239,12 +241,12 @@ struct TrainSequence: ParsableCommand {
         for split in Split.allCases {
             guard var metrics = summary.metrics[split] else { continue }
             let isHeldOut = split == .validation && run.training.folds != nil
-            let name = isHeldOut ? "held out" : split == .train ? "trained on" : split.rawValue
+            let name = isHeldOut ? "held-out" : split == .train ? "train" : split.rawValue
             let unknown = metrics.unknown
             if leavesOutUnknown { metrics = metrics.ofKnownClasses }
             if unknown.count > 0 {
                 notes.append(
-                    "\(name): \(unknown.count) clip\(unknown.count == 1 ? "" : "s") of classes that training lacks "
+                    "\(name): \(counted(unknown.count, "clip")) of classes without training clips "
                         + "(\(unknown.labels.prefix(8).joined(separator: ", "))\(unknown.labels.count > 8 ? ", …" : "")) "
                         + (leavesOutUnknown ? "left out" : "counted as wrong; --known-classes leaves them out"))
             }
@@ -273,7 +275,7 @@ struct TrainSequence: ParsableCommand {
         switch ending {
         case .finished: ""
         case .stoppedEarly: " (stopped early)"
-        case .cancelled: " (interrupted; --resume goes on)"
+        case .cancelled: " (interrupted; continue with --resume)"
         case .diverged:
             " (diverged: the loss or a score became infinite or NaN; try a smaller learning rate or standardize: true)"
         }
@@ -281,7 +283,7 @@ struct TrainSequence: ParsableCommand {
 }
 
 extension Pipeline {
-    /// Reads the classes' names with the text tower, where the head begins with them.
+    /// Encodes the class names with the text tower, if the head starts from them.
     ///
     /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`, `CacheError`.
     mutating func readTexts(of record: ExtractionRecord, in cache: CacheFile) throws {
@@ -293,7 +295,7 @@ extension Pipeline {
 }
 
 extension EpochRecord {
-    /// How an epoch went, in one line.
+    /// The metrics of an epoch on one line.
     func text(of epochs: Int) -> String {
         let own = "epoch \(epoch)/\(epochs)  loss \(decimal(trainLoss, 4))  accuracy \(percent(trainAccuracy))"
         guard let loss = validationLoss, let accuracy = validationAccuracy else { return own }

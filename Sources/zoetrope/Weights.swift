@@ -7,17 +7,15 @@ import NeuralNetwork
 import Pipelines
 import Reports
 
-/// Weight files.
 struct Weights: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look into weight files, and convert them.",
+        abstract: "List, fetch, inspect and convert weight files.",
         subcommands: [List.self, Fetch.self, Inspect.self, Convert.self])
 
-    /// What can be fetched.
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
-                "Published weight files: size, source, checksum, licence, accuracy on ImageNet or Kinetics as published."
+                "List published weight files: size, source, checksum, licence, published accuracy on ImageNet or Kinetics."
         )
 
         func run() throws {
@@ -30,7 +28,7 @@ struct Weights: ParsableCommand {
                     switch weights.checksum {
                     case .sha256(let digits): "sha256 \(digits.prefix(8))…"
                     case .md5(let digits): "md5 \(digits.prefix(8))…"
-                    case .stated: "as the server states"
+                    case .stated: "from the server"
                     }
                 table.append([
                     weights.backbone, weights.file, weights.publisher.rawValue,
@@ -43,7 +41,7 @@ struct Weights: ParsableCommand {
             Console.print(lines: table.text)
         }
 
-        /// Side of the picture and range of its numbers.
+        /// Side of the image and range of its values.
         private func input(_ weights: PublishedWeights) -> String {
             guard let backbone = Backbone.named(weights.backbone) else { return "" }
             let numerics = weights.arithmetic
@@ -54,7 +52,6 @@ struct Weights: ParsableCommand {
         }
     }
 
-    /// Downloads a file.
     struct Fetch: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Download published weights, resume a broken download, and check size, format and digest.")
@@ -88,11 +85,11 @@ struct Weights: ParsableCommand {
 
         private func report(_ file: WeightsFetcher.Fetched) {
             if file.isReplaced {
-                Console.print("\(file.path) was there, but failed its check. It was replaced.")
+                Console.print("\(file.path) existed, but its checksum was wrong. It was replaced.")
             }
-            let state = file.wasThere ? "is already there" : "was fetched"
+            let state = file.wasThere ? "exists already" : "was fetched"
             if file.isChecked {
-                Console.print("\(file.path) \(state), and its digest is right.")
+                Console.print("\(file.path) \(state), and its checksum is correct.")
             } else {
                 Console.print(
                     "\(file.path) \(state). No digest of it is available, so only its size and format were checked. "
@@ -101,16 +98,16 @@ struct Weights: ParsableCommand {
         }
     }
 
-    /// What is in a file.
+    /// `weights inspect`.
     struct Inspect: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Format, tensors and shapes of a weight file, and the backbone it fits.")
+            abstract: "Show the format, tensors and shapes of a weight file, and the backbone it fits.")
 
         @Argument(
             help: "A weight file: .pth, .pt, .h5, .keras or .safetensors. Its format is detected from its content.")
         var file: String
 
-        @Option(help: "Which of several networks in the file, such as `teacher`.")
+        @Option(help: "Part of a file with several models, such as `teacher`.")
         var part: String?
 
         func run() throws {
@@ -126,13 +123,13 @@ struct Weights: ParsableCommand {
                 let count = shapes.reduce(0) { $0 + $1.value.reduce(1, *) }
                 Console.print(lines: table.text)
                 Console.print(
-                    "\n\(file): \(checkpoint.format), \(grouped(shapes.count)) tensors, \(grouped(count)) numbers")
+                    "\n\(file): \(checkpoint.format), \(counted(shapes.count, "tensor")), \(counted(count, "element"))")
                 let damaged = try shapes.map(\.key).filter {
                     try checkpoint.tensor(named: $0)?.values.areFinite == false
                 }
                 if !damaged.isEmpty {
                     Console.print(
-                        "\(grouped(damaged.count)) tensors hold NaN or infinity: \(damaged.prefix(5).joined(separator: ", "))"
+                        "\(counted(damaged.count, "tensor")) with NaN or infinity: \(damaged.prefix(5).joined(separator: ", "))"
                     )
                 }
                 if let backbone = Backbone.looking(like: checkpoint.shapes) {
@@ -141,12 +138,12 @@ struct Weights: ParsableCommand {
                     try tell(backbone)
                 } else {
                     for note in checkpoint.notes { Console.message("note: \(file): \(note)") }
-                    Console.print("It fits none of the backbones that `zoetrope describe` lists.")
+                    Console.print("It fits no backbone that `zoetrope describe` lists.")
                 }
             }
         }
 
-        /// What `extract` takes the weights for, and what the file leaves open.
+        /// Prints how `extract` interprets the weights, and what the file leaves open.
         private func tell(_ backbone: Backbone) throws {
             let weights = try LoadedWeights(.file(file, part: part), for: backbone)
             let convention = WeightsConvention(backbone, weights.traits)
@@ -161,9 +158,9 @@ struct Weights: ParsableCommand {
         }
     }
 
-    /// Any format → `.safetensors`.
+    /// `weights convert`: any format → `.safetensors`.
     struct Convert: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Write a weight file as .safetensors, in float32.")
+        static let configuration = CommandConfiguration(abstract: "Convert a weight file to .safetensors, in float32.")
 
         @Argument(help: "A weight file in any format.")
         var file: String
@@ -171,7 +168,7 @@ struct Weights: ParsableCommand {
         @Argument(help: "The file to write.")
         var output: String
 
-        @Option(help: "Which of several networks in the file, such as `teacher`.")
+        @Option(help: "Part of a file with several models, such as `teacher`.")
         var part: String?
 
         func validate() throws {
@@ -187,7 +184,7 @@ struct Weights: ParsableCommand {
                 for note in checkpoint.notes { Console.message("note: \(file): \(note)") }
                 try SafeTensorsWriter.convert(
                     checkpoint, metadata: LoadedWeights(.file(file, part: part), for: nil).traits.metadata, to: output)
-                Console.print("\(output): \(grouped(checkpoint.shapes.count)) tensors from \(checkpoint.format)")
+                Console.print("\(output): \(counted(checkpoint.shapes.count, "tensor")) from \(checkpoint.format)")
             }
         }
     }

@@ -2,17 +2,16 @@ import ArgumentParser
 import Escaping
 import Foundation
 
-/// Teaches a machine to recognise actions in videos.
 @main
 struct ZoetropeCommand: ParsableCommand {
     static let version = "1.3.0"
 
     static let configuration = CommandConfiguration(
         commandName: "zoetrope",
-        abstract: "Teach a machine to recognise actions in videos.",
+        abstract: "Train classifiers that recognise actions in videos.",
         discussion: """
-            Two stages: `extract` decodes each video once, runs its frames through a frozen CNN and keeps the features \
-            in one SQLite file; `sequence` trains recurrent classifiers from that file in seconds.
+            Two stages: `extract` decodes each video once, runs its frames through a frozen encoder and stores the \
+            features in one SQLite file; `sequence` trains sequence classifiers on these features in seconds.
 
             Exit codes: 0 done, 1 failed or could not be printed, 2 bad configuration, 3 done but some videos failed or training diverged, 64 bad usage, \
             130 interrupted.
@@ -25,8 +24,8 @@ struct ZoetropeCommand: ParsableCommand {
             Dataset.self, Explore.self, Similar.self, Search.self, Describe.self, Weights.self, Demo.self,
         ])
 
-    /// As ArgumentParser's own `main`, but what it repeats of the command line is escaped for the terminal, and what could
-    /// not be printed is not an exit code of 0.
+    /// As ArgumentParser's own `main`, but arguments in messages are escaped for the terminal, and failed output gives
+    /// a non-zero exit code.
     static func main() {
         StandardStreams.prepare()
         Foundation.exit(StandardStreams.exitCode(after: runCommand()))
@@ -48,7 +47,7 @@ struct ZoetropeCommand: ParsableCommand {
         }
     }
 
-    /// A message with the arguments that it repeats on one line each.
+    /// A message with its quoted arguments on one line each.
     private static func escapingArguments(in text: String) -> String {
         let arguments = CommandLine.arguments.dropFirst().flatMap { argument in
             [argument] + argument.splitBytes("=", maxSplits: 1).dropFirst().map(String.init)

@@ -105,9 +105,9 @@ import Testing
         try FileManager.default.copyItem(atPath: Self.peer("sharded/model.safetensors.index.json"), toPath: index)
         #expect(message("model.safetensors.index.json").contains("model-0000"))
         try #"{"weight_map":{"a":"../secret.safetensors"}}"#.write(toFile: index, atomically: true, encoding: .utf8)
-        #expect(message(part).contains("../secret.safetensors, which is no part beside it"))
+        #expect(message(part).contains("../secret.safetensors, which is not a part in the same folder"))
         try "[]".write(toFile: index, atomically: true, encoding: .utf8)
-        #expect(message(part).contains("no index of parts"))
+        #expect(message(part).contains("not an index of parts"))
     }
 
     @Test("what lies beside a hub's file says which arithmetic and input it is for")

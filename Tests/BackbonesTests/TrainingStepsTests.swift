@@ -23,7 +23,7 @@ import Training
         let golden: Steps = fixture("steps", in: Bundle.module)
         let graph = SmallCNN().graph(imageSize: 32)
         var cnn = try NetworkParameters(graph, from: RandomParameters()) { _ in true }
-        let plan = try ImageTrainingPlan(graph: graph, output: "pooled", parameters: cnn)
+        let plan = try DifferentiablePlan(graph: graph, output: "pooled", parameters: cnn)
         var b = GraphBuilder()
         var x = b.input(.sequence(512))
         for layer in 0..<2 { x = b.recurrent("rnn", layer: layer, x, Recurrence(cell: .lstm, hiddenSize: 16)) }

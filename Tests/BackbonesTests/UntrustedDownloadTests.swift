@@ -56,7 +56,7 @@ import Testing
             ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
             ("\u{1F}\u{8B}", "gzip"), (#"{"error": "no such model"}"#, "JSON document"),
             ("<?xml version='1.0'?>", "XML"),
-            ("", "an empty file"), ("something", "something else"),
+            ("", "an empty file"), ("something", "data in another format"),
         ])
     func foreignContent(page: String, words: String) throws {
         defer { server.stop() }
@@ -154,7 +154,7 @@ import Testing
         for (status, words) in [
             ("403", "login or an accepted licence (403)"), ("401", "login or an accepted licence (401)"),
             ("404", "does not exist (404)"), ("500", "busy or broken (500). Try again later"), ("429", "(429)"),
-            ("418", "refused by the server (418)"),
+            ("418", "rejected by the server (418)"),
         ] {
             expectFailure(words, status)
         }
@@ -168,7 +168,7 @@ import Testing
         try WeightsFetcherTests.content.write(to: URL(fileURLWithPath: secret))
         for target in ["file://" + secret, "ftp://127.0.0.1:\(server.port)/x", "gopher://127.0.0.1:\(server.port)/x"] {
             server.state.withLock { $0.target = target }
-            expectFailure("redirects to an address that may not be used", "to")
+            expectFailure("redirects to an address that is not allowed", "to")
         }
         server.state.withLock { $0.target = server.address("to") + "again" }
         // On a busy machine one of eleven connections may be lost.

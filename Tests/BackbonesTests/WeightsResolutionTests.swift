@@ -103,7 +103,7 @@ import Testing
             try Self.resolved([Self.prefixed("model.", shapes)], for: wanted)
         }
         let text = error?.localizedDescription ?? ""
-        #expect(text.contains("inside the modules of \(wanted) than"), "\(text)")
+        #expect(text.contains("inside the modules of \(wanted)"), "\(text)")
         #expect(given.contains(" ") || text.contains("this looks like \(given)."), "\(text)")
     }
 

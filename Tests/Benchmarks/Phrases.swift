@@ -19,8 +19,8 @@ enum PhraseBenchmark {
             let folder = (path as NSString).deletingLastPathComponent
             let mapped =
                 isMapped
-                ? try MappedFrames.open(cache, extraction: (1, record), in: folder)
-                    ?? MappedFrames.make(cache, extraction: (1, record), in: folder) : nil
+                ? try MappedFeatures.open(cache, extraction: (1, record), in: folder)
+                    ?? MappedFeatures.make(cache, extraction: (1, record), in: folder) : nil
             let search = PhraseSearch(
                 cache, dataset: "generated", extraction: (1, record),
                 calibration: ScoreCalibration(scale: 100, bias: 0, isSigmoid: false), mapped: mapped)

@@ -55,7 +55,7 @@ import Testing
                 ["classify", "clips/train/jump up/0.y4m", "--weights", "random"] + arguments, in: place.path)
         }
         let none = try run("--backbone", "vit_tiny_16", "--labels", "names.txt")
-        #expect(none.status == 1 && none.error.contains("2 labels, but the network knows 1000"), "\(none.error)")
+        #expect(none.status == 1 && none.error.contains("2 labels, but the classifier has 1000"), "\(none.error)")
         let dino = try run("--backbone", "dinov2_vits14")
         #expect(dino.status == 1 && dino.error.contains("published without a classifier"), "\(dino.error)")
         #expect(try run("--backbone", "resnet19").status == 64)

@@ -110,8 +110,8 @@ import Yams
         ]
         let merged = try Program.run(merge, in: place.path)
         #expect(
-            merged.status == 0 && merged.out.contains("Merged 8 sequences; 0 were there already"), "\(merged.error)")
-        #expect(try Program.run(merge, in: place.path).out.contains("Merged 0 sequences; 8 were there already"))
+            merged.status == 0 && merged.out.contains("Merged 8 sequences; 0 existed already"), "\(merged.error)")
+        #expect(try Program.run(merge, in: place.path).out.contains("Merged 0 sequences; 8 existed already"))
         #expect(try place.run("extract", "p.yaml", "--cache", "single.sqlite").status == 0)
         let (one, two): ([String], [String]) = (
             try place.query(Self.content, cache: "single.sqlite"), try place.query(Self.content)

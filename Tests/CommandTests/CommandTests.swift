@@ -113,7 +113,7 @@ import Testing
         #expect(again.status == 0 && again.out.contains("Best on validation: tiny-s02"), "\(again.error)")
         #expect(try place.query("SELECT count(*) FROM run") as [Int] == [2])
         let alone = try place.run("sweep", "s.yaml", "--set", "dataset.validation=0", "--set", "name=bare")
-        #expect(alone.status == 0 && alone.out.contains("Nothing is selected"), "\(alone.error)")
+        #expect(alone.status == 0 && alone.out.contains("No run is selected"), "\(alone.error)")
     }
 
     @Test("broken videos are listed, the rest is done, and the exit code is 3")
@@ -137,7 +137,7 @@ import Testing
             (["extract", "p.yaml", "--set", "dataset.root=nowhere"], 1, "The dataset folder nowhere does not exist"),
             (["extract", "p.yaml", "--workers", "0"], 64, "--workers must be at least 1"),
             (["extract", "p.yaml", "--set", "extract.weights=w.pth"], 1, "w.pth"),
-            (["extract", "p.yaml", "--cache", "clips"], 1, "clips cannot be written, for it is a folder"),
+            (["extract", "p.yaml", "--cache", "clips"], 1, "clips cannot be written, since it is a folder"),
             (["extract", "p.yaml", "--cache", "p.yaml"], 1, "p.yaml is not an SQLite file"),
             (["sequence", "p.yaml"], 1, "There is no cache at features.sqlite"),
             (["evaluate", "runs/none"], 1, "Train one with `zoetrope sequence`"),

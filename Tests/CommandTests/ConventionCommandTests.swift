@@ -37,13 +37,13 @@ import Testing
         #expect(other.status == 0 && !other.error.contains("note:"), "\(other.error)")
         let recipes: [String] = try place.query("SELECT recipe FROM extraction ORDER BY id")
         #expect(recipes.count == 2 && recipes[1].contains("0.485") && !recipes[0].contains("0.485"))
-        #expect(try !place.run("extract", "p.yaml", "--set", "extract.weights=random").error.contains("does not say"))
+        #expect(try !place.run("extract", "p.yaml", "--set", "extract.weights=random").error.contains("does not state"))
         let tuned = try place.run("finetune", "p.yaml")
         #expect(tuned.status == 0 && tuned.error.contains("`extract.input: imagenet`"), "\(tuned.error)")
         // The tuned network's file says what it is for.
         let again = try place.run(
             "extract", "p.yaml", "--set", "extract.weights=runs/tiny/backbone/model.safetensors")
-        #expect(again.status == 0 && !again.error.contains("does not say"), "\(again.error)")
+        #expect(again.status == 0 && !again.error.contains("does not state"), "\(again.error)")
     }
 
     @Test("of several networks in a file, commands say which is used; pipelines, inspect and convert choose another")
@@ -57,7 +57,7 @@ import Testing
         }
         try SafeTensorsWriter.write(tensors, to: place.path + "/dino.safetensors")
         let note =
-            "dino.safetensors holds 2 networks that fit vit_tiny_16: `teacher` is used, not `student`. To choose, write "
+            "dino.safetensors holds 2 models that fit vit_tiny_16: `teacher` is used, not `student`. To choose, write "
             + "`extract.weights: {file: dino.safetensors, part: student}`"
         let inspected = try place.run("weights", "inspect", "dino.safetensors")
         #expect(inspected.out.contains("This looks like vit_tiny_16 in the part teacher."))
@@ -97,7 +97,7 @@ import Testing
         let other = try classify("--input", "{mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225]}")
         #expect(try other.status == 0 && other.out != plain.out && other.out == classify("--input", "imagenet").out)
         #expect(try classify("--resize", "bilinear").out != plain.out)
-        #expect(try classify("--numerics", "torchvision").error.contains("does not say") == false)
+        #expect(try classify("--numerics", "torchvision").error.contains("does not state") == false)
         for (option, value) in [("--input", "rgb"), ("--resize", "linear"), ("--numerics", "keras")] {
             let wrong = try classify(option, value)
             #expect(wrong.status == 64 && wrong.error.contains("not '\(value)'"), "\(wrong.error)")

@@ -40,7 +40,7 @@ import Testing
             try Self.flip(path)
             let refused = try Program.run(command, in: place.path)
             #expect(refused.status == 1, "\(command): \(refused.status) \(refused.error)")
-            #expect(refused.error.contains("does not fit its checksum"), "\(command): \(refused.error)")
+            #expect(refused.error.contains("does not match its checksum"), "\(command): \(refused.error)")
             try whole.write(to: URL(fileURLWithPath: path))
         }
         for (_, command) in commands.dropFirst(2) {
@@ -71,7 +71,7 @@ import Testing
             #expect(refused.error.contains("`zoetrope cache prune features.sqlite --damaged`"), "\(command)")
         }
         #expect(try place.run("cache", "prune", "features.sqlite", "--damaged").status == 0)
-        #expect(try place.run("extract", "p.yaml").out.contains("Extracted 1 videos"))
+        #expect(try place.run("extract", "p.yaml").out.contains("Extracted 1 video "))
         #expect(try place.run("sequence", "p.yaml", "--name", "again").status == 0)
     }
 
@@ -117,7 +117,7 @@ import Testing
         let evaluated = try place.run("evaluate", "runs/new")
         #expect(evaluated.status == 1 && evaluated.error.contains("there is no config.json"), "\(evaluated.error)")
         #expect(try place.run("cache", "prune", "features.sqlite", "--damaged").status == 0)
-        #expect(try place.run("extract", "p.yaml").out.contains("Extracted 1 videos"))
+        #expect(try place.run("extract", "p.yaml").out.contains("Extracted 1 video "))
         for command in [resume, ["sequence", "p.yaml", "--name", "new", "--resume"], ["sweep", "s.yaml"]] {
             let done = try Program.run(command, in: place.path)
             #expect(done.status == 0, "\(command): \(done.error)")

@@ -36,10 +36,10 @@ import Testing
             #expect(look.out.contains("`dataset.validation: \(Double(validation) ?? 0)`"), "\(look.out)")
         }
         let own = try place.run("dataset", "p.yaml")
-        #expect(own.out.contains("What `sequence` uses:") && own.out.contains("the folders"), "\(own.out)")
+        #expect(own.out.contains("Splits that `sequence` uses:") && own.out.contains("the folders"), "\(own.out)")
         let folds = try place.run("dataset", "p.yaml", "--set", "sequence.folds=3", "--set", "sequence.repeats=2")
         #expect(
-            folds.out.contains("held out in turn") && folds.out.contains("`folds: 3`, `repeats: 2`"), "\(folds.out)")
+            folds.out.contains("cross-validation") && folds.out.contains("`folds: 3`, `repeats: 2`"), "\(folds.out)")
         let many = try place.run("dataset", "p.yaml", "--set", "sequence.folds=20")
         #expect(many.out.contains("fewer than the 20 folds") && !many.out.contains("No problems"), "\(many.out)")
     }
@@ -52,7 +52,7 @@ import Testing
                 [command, "p.yaml", "--set", "dataset.root=clips/train", "--set", "dataset.test=\(share)"] + others,
                 in: place.path)
         }
-        let words = "`dataset.test: 0.01` sets no clip aside"
+        let words = "`dataset.test: 0.01` selects no clip"
         #expect(try run("dataset", "0.01").out.contains(words))
         #expect(try run("extract", "0.01").status == 0)
         let refused = try run("sequence", "0.01")

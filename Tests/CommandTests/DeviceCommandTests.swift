@@ -42,7 +42,7 @@ import Testing
         let output = try Self.extract(place)
         #expect(output.status == 0, "\(output.error)")
         #expect(output.out.contains("Extracted 8 videos (32 frames)"))
-        #expect(output.error.contains("resnet18 is on the GPU, in batches of 128"), "\(output.error)")
+        #expect(output.error.contains("resnet18 runs on the GPU with batches of 128"), "\(output.error)")
         // The first two numbers of each frame: its mean, and one more.
         let features: [Data] = try place.query(
             "SELECT substr(feature, 1, 8) FROM frame_feature ORDER BY path, position")
@@ -71,7 +71,7 @@ import Testing
         let plain = try other.run("extract", "p.yaml", "--set", "extract.precision=f16")
         #expect(plain.status == 0 && plain.error.contains("no instructions for f16; resnet18 computes in f32"))
         let eight = try Self.extract(other, ["--set", "extract.precision=int8"])
-        #expect(eight.error.contains("int8 is for processors; on the GPU resnet18 computes in f32"), "\(eight.error)")
+        #expect(eight.error.contains("int8 needs a processor; on the GPU resnet18 computes in f32"), "\(eight.error)")
     }
 
     @Test("without a library or a GPU `cuda` says what is missing, and `auto` does without")
@@ -98,7 +98,7 @@ import Testing
     func small() throws {
         let place = try Workplace()
         let output = try Self.extract(place, gpu: "small:20")
-        #expect(output.status == 0 && output.error.contains("in batches of 16"), "\(output.error)")
+        #expect(output.status == 0 && output.error.contains("with batches of 16"), "\(output.error)")
         let other = try Workplace()
         let full = try Self.extract(other, gpu: "small:0")
         #expect(full.status == 1 && full.error.contains("The GPU's memory is full"), "\(full.error)")
@@ -126,7 +126,7 @@ import Testing
         let lost = try Self.extract(place, ["--workers", "1"], gpu: "lost:4")
         #expect(lost.status == 1)
         #expect(
-            lost.error.contains("The GPU failed: CUDA failure 719: unspecified launch failure. What was extracted"),
+            lost.error.contains("The GPU failed: CUDA failure 719: unspecified launch failure. Extracted features"),
             "\(lost.error)")
         let kept: [Int] = try place.query("SELECT count(*) FROM sequence")
         #expect(kept[0] < 8)
@@ -151,19 +151,19 @@ import Testing
         let check = try Self.extract(place, ["--check"], gpu: "turing")
         #expect(check.status == 0, "\(check.error)")
         #expect(
-            check.out.contains("bf16: this GPU, or ONNX Runtime on it, does not take the network in it."),
+            check.out.contains("bf16: this GPU, or ONNX Runtime on it, does not support it for this backbone."),
             "\(check.out)")
         for precision in ["tf32", "f16"] { #expect(check.out.contains("\(precision) is "), "\(check.out)") }
         let fastest = try Self.extract(place, ["--set", "extract.precision=fastest"], gpu: "turing")
         #expect(fastest.status == 0 && fastest.out.contains("Extracted 8 videos"), "\(fastest.error)")
         #expect(
-            fastest.error.contains("precision: fastest is f16") && !fastest.error.contains("bf16"),
+            fastest.error.contains("precision: fastest chose f16") && !fastest.error.contains("bf16"),
             "\(fastest.error)")
         let chosen: [String] = try place.query("SELECT precision FROM extraction")
-        #expect(chosen.count == 1 && fastest.error.contains("fastest is \(chosen[0]) for resnet18"), "\(chosen)")
+        #expect(chosen.count == 1 && fastest.error.contains("fastest chose \(chosen[0]) for resnet18"), "\(chosen)")
         let again = try place.run("sequence", "p.yaml", "--set", "extract.precision=fastest")
         #expect(again.status == 0, "\(again.error)")
         let named = try Self.extract(place, ["--set", "extract.precision=bf16"], gpu: "turing")
-        #expect(named.status == 1 && named.error.contains("Name another `precision`"), "\(named.error)")
+        #expect(named.status == 1 && named.error.contains("Choose another `precision`"), "\(named.error)")
     }
 }

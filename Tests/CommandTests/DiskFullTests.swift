@@ -24,7 +24,7 @@ struct DiskFullTests {
             let result = try Program.run(arguments, in: place.path)
             if result.status == 0 { break }
             failures += 1
-            let isTold = ["full", "No space left", "enough space", "MB are free where"].contains(
+            let isTold = ["full", "No space left", "enough space", "MB are free on the disk of"].contains(
                 where: result.error.contains)
             #expect(result.status == 1 && isTold, "\(kilobytes) KB: \(result.status) \(result.error)")
             try disk.grow()

@@ -47,7 +47,7 @@ import Testing
     /// Whether it holds something to type, or a list of what can stand there.
     private static func holdsCommand(_ text: String) -> Bool {
         text.contains(
-            /`(zoetrope|apt-get|pip|nvidia-smi|make|--)|--[a-z]+ |It has |It knows |begin with|The cache has|run the command|name the |SQL over/
+            /`(zoetrope|apt-get|pip|nvidia-smi|make|--)|--[a-z]+ |It has |It has |begin with|The cache has|run the command|name the |SQL over/
         )
     }
 

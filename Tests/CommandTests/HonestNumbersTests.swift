@@ -93,7 +93,7 @@ import Testing
         #expect(evaluated.out.contains("when the run was trained, 3 of 11 clips have no features"), "\(evaluated.out)")
     }
 
-    @Test("test clips of classes that training lacks count as wrong, or are left out in so many words")
+    @Test("test clips of classes without training clips count as wrong, or are left out in so many words")
     func unknownClasses() throws {
         let place = try Workplace(clips: 8)
         for label in ["c", "d"] {
@@ -102,7 +102,7 @@ import Testing
         #expect(try place.run("extract", "p.yaml").status == 0)
         let output = try place.run("sequence", "p.yaml")
         #expect(output.error.contains("4 test clips"), "\(output.error)")
-        let line = "test: 2 clips of classes that training lacks (c, d) counted as wrong"
+        let line = "test: 2 clips of classes without training clips (c, d) counted as wrong"
         #expect(output.status == 0 && output.out.contains(line), "\(output.out)")
         let all = try json(place.run("evaluate", "runs/tiny", "--json"))
         let known = try json(place.run("evaluate", "runs/tiny", "--json", "--known-classes"))
@@ -110,8 +110,8 @@ import Testing
         #expect(all["clips"] as? Int == 4 && known["clips"] as? Int == 2 && accuracies.count == 2)
         #expect(abs(accuracies[0] * 4 - accuracies[1] * 2) < 1e-9)
         #expect(all["unknown_classes"] as? [String] == ["c", "d"])
-        #expect((all["notes"] as? [String])?.first == "2 clips of classes that training lacked count as wrong")
-        #expect((known["notes"] as? [String])?.first == "2 clips of classes that training lacked are left out")
+        #expect((all["notes"] as? [String])?.first == "2 clips of classes without training clips count as wrong")
+        #expect((known["notes"] as? [String])?.first == "2 clips of classes without training clips are left out")
         let shares = try place.query("SELECT avg(label = predicted) FROM prediction WHERE split = 'test'") as [Double]
         #expect(shares == [accuracies[0]])
     }
@@ -123,7 +123,7 @@ import Testing
         for index in 0..<unknown { try place.add("clips/test/c/\(index).y4m", TinyClip.numbered(50 + index)) }
         #expect(try place.run("extract", "p.yaml").status == 0 && place.run("sequence", "p.yaml").status == 0)
         let joined = try place.run("evaluate", "runs/tiny", "--continuous", "--sequences", "2")
-        #expect(joined.status == 0 && joined.out.contains("of classes that training lacked are not joined"))
+        #expect(joined.status == 0 && joined.out.contains("of classes without training clips are not concatenated"))
         #expect(!joined.out.contains("as wrong"), "\(joined.out)\(joined.error)")
         #expect(try place.run("evaluate", "runs/tiny").out.contains("as wrong"))
     }
@@ -138,10 +138,11 @@ import Testing
             in: place.path)
         #expect(trained.status == 0, "\(trained.error)")
         #expect(trained.out.contains("held-out accuracy of single models"), "\(trained.out)")
-        #expect(trained.out.contains("of the average over the 2 repeats"))
-        #expect(trained.out.contains("trained on") && trained.out.contains("held out"))
+        #expect(trained.out.contains("of the ensemble of 2 repeats"))
+        #expect(trained.out.contains("held-out"))
         let evaluated = try place.run("evaluate", "runs/tiny")
-        #expect(evaluated.out.contains("split heldout: each clip predicted by fold models"), "\(evaluated.out)")
+        #expect(
+            evaluated.out.contains("split heldout: held-out clips, each predicted by fold models"), "\(evaluated.out)")
         #expect(evaluated.out.contains("held-out accuracy of single models"))
         let document = try json(place.run("evaluate", "runs/tiny", "--json"))
         let models = try #require(document["fold_models"] as? [String: Any])

@@ -45,7 +45,7 @@ import Testing
         program.send(SIGINT)
         let ended = program.wait()
         #expect(ended.status == 130)
-        #expect(ended.error.contains("the same command goes on from here"))
+        #expect(ended.error.contains("run the same command again to resume"))
         #expect(ended.out.contains("Extracted"))
         #expect((3..<60).contains(stored()))
     }
@@ -82,7 +82,7 @@ import Testing
         _ = program.wait()
         let resumed = try place.run("sequence", "long.yaml", "--name", "killed", "--resume")
         #expect(resumed.status == 0, "\(resumed.error)")
-        #expect(resumed.error.contains("goes on after epoch"))
+        #expect(resumed.error.contains("resumes after epoch"))
         let weights = try ["whole", "killed"].map {
             try Data(contentsOf: URL(fileURLWithPath: "\(place.path)/runs/\($0)/model.safetensors"))
         }
@@ -118,7 +118,7 @@ import Testing
             return program
         }
         let ended = program.wait()
-        #expect(ended.status == 130 && ended.error.contains("The same command goes on from here"), "\(ended)")
+        #expect(ended.status == 130 && ended.error.contains("Run the same command again to resume"), "\(ended)")
         #expect(try place.query("SELECT count(*) FROM sequence") == before)
         #expect(try place.run("cache", "verify").status == 0)
         #expect(try Program.run(merge, in: place.path).status == 0)

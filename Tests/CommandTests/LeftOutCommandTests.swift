@@ -17,14 +17,14 @@ import Testing
         let look = try place.run("dataset", "p.yaml")
         #expect(look.status == 0 && !look.out.contains("No problems found"), "\(look.error)")
         for text in [
-            "3 files left out:", "train/run's/notes.txt: it is a text file", "train/run's/deep/a.y4m: it lies deeper",
+            "3 files left out:", "train/run's/notes.txt: it is a text file", "train/run's/deep/a.y4m: it is deeper",
             "train/run's/pipe: it is a named pipe", "1 class folder without a clip:\n  train/fall",
         ] { #expect(look.out.contains(text), "\(look.out)") }
         let extract = try place.run("extract", "p.yaml")
         #expect(extract.status == 0, "\(extract.error)")
         let note =
-            "note: 3 files are left out: 1 is no regular file, 1 is no video, 1 lies deeper than <root>/<label>/<video>; "
-            + "1 class folder holds no clip. `zoetrope dataset PIPELINE` lists them."
+            "note: 3 files are left out: 1 is deeper than <root>/<label>/<video>, 1 is not a regular file, 1 is not a video; "
+            + "1 class folder contains no clip. `zoetrope dataset PIPELINE` lists them."
         #expect(extract.error.contains(note), "\(extract.error)")
     }
 

@@ -33,8 +33,8 @@ import Video
             in: place.path,
             environment: Self.bare)
         #expect(bare.status == 0 && bare.error.contains("gnuplot-nox"), "\(bare.error)")
-        #expect(bare.out.contains("windows are named after the action of most of their frames"))
-        #expect(try Self.text(place, "bare.html").contains("One action after the other"))
+        #expect(bare.out.contains("windows are classified as the action of most of their frames"))
+        #expect(try Self.text(place, "bare.html").contains("Sliding windows over concatenated clips"))
         let single = try place.run("evaluate", "runs/tiny", "--continuous")
         #expect(single.status == 1 && single.error.contains("needs clips of at least two classes"))
         let charts = try Program.run(
@@ -133,6 +133,6 @@ import Video
         #expect(files == ["3-2.gif", "3-2.png", "3.gif", "3.png"])
         #expect(try openClip(path: place.path + "/maps/3.gif").information.frameCount == 4)
         let unknown = try place.run("cam", "runs/tiny", "clips/test/run's/3.y4m", "--class", "fly")
-        #expect(unknown.status == 1 && unknown.error.contains("It knows jump up, run's"))
+        #expect(unknown.status == 1 && unknown.error.contains("It has jump up, run's"))
     }
 }

@@ -9,7 +9,7 @@ import Testing
         let place = try Workplace()
         let check = try place.run("extract", "p.yaml", "--check")
         #expect(check.status == 0, "\(check.error)")
-        #expect(check.out.contains("frames/s a core"))
+        #expect(check.out.contains("frames/s per core"))
         #expect(check.out.contains("resnet18 on 32 frames of 8 clips, 2 classes"))
         for precision in [Precision.bf16, .int8] {
             let expected = precision.isNative ? "\(precision.rawValue) is" : "\(precision.rawValue): this processor"
@@ -84,9 +84,9 @@ import Testing
         let first = try run(["extract", "p.yaml"] + fastest)
         #expect(first.status == 0, "\(first.error)")
         let lines = first.error.split(separator: "\n").filter { $0.hasPrefix("note: ") }
-        #expect(lines.count == 1 && lines[0].contains("precision: fastest is "), "\(first.error)")
+        #expect(lines.count == 1 && lines[0].contains("precision: fastest chose "), "\(first.error)")
         let chosen: [String] = try place.query("SELECT precision FROM extraction")
-        #expect(chosen.count == 1 && lines[0].contains("fastest is \(chosen[0]) for resnet18"))
+        #expect(chosen.count == 1 && lines[0].contains("fastest chose \(chosen[0]) for resnet18"))
         let asked: [String] = try place.query("SELECT json_extract(recipe, '$.precision_asked') FROM extraction")
         #expect(asked == ["fastest"])
 

@@ -14,8 +14,8 @@ import Testing
     func folds() throws {
         let place = try place()
         let trained = try place.run("sequence", "p.yaml", "--folds", "3", "--repeats", "2", "--name", "a")
-        #expect(trained.status == 0 && trained.out.contains("held out"), "\(trained.error)")
-        #expect(trained.error.contains("over 3 folds, 2 times"), "\(trained.error)")
+        #expect(trained.status == 0 && trained.out.contains("held-out"), "\(trained.error)")
+        #expect(trained.error.contains("over 3 folds, 2 repeats"), "\(trained.error)")
         #expect(try place.query("SELECT count(*) FROM prediction WHERE split = 'validation'") == [12])
         #expect(try place.query("SELECT count(*) FROM prediction WHERE split = 'train'") == [12])
         #expect(try place.query("SELECT count(*) FROM prediction WHERE split = 'test'") == [4])
@@ -32,7 +32,7 @@ import Testing
         #expect(
             try place.run("evaluate", "runs/a", "--split", "validation", "--report", "r.html").status == 0)
         let page = try String(contentsOfFile: place.path + "/r.html", encoding: .utf8)
-        #expect(page.contains("over the folds") && page.contains("area under ROC") && page.contains("held-out clips"))
+        #expect(page.contains("over 3 folds") && page.contains("area under ROC") && page.contains("held-out clips"))
         for key in ["accuracy_interval", "balanced_accuracy", "macro_f1", "mean_average_precision", "roc"] {
             #expect(document[key] != nil, "\(key)")
         }
@@ -84,9 +84,9 @@ import Testing
         #expect(try clips("b", "'test'").count == 4)
         #expect(try clips("b", "'test'").isDisjoint(with: clips("b", "'train', 'validation'")))
         let none = try place.run("evaluate", "runs/a", "--split", "test")
-        #expect(none.status == 1 && none.error.contains("there is validation, train"), "\(none.error)")
+        #expect(none.status == 1 && none.error.contains("it has validation, train"), "\(none.error)")
         let own = try place.run("evaluate", "runs/a")
-        #expect(own.out.contains("split validation: clips that chose the epoch"), "\(own.out)")
+        #expect(own.out.contains("split validation: clips that are used for model selection"), "\(own.out)")
         let before = try place.run("evaluate", "runs/b", "--json").out
         #expect(try run("extract", "p.yaml", "--set", "dataset.test=0.5").status == 0)
         #expect(try place.run("evaluate", "runs/b", "--json").out == before)
@@ -143,8 +143,9 @@ import Testing
             "s.yaml", Data((Workplace.pipeline + "\nsweep:\n  sequence.model.hidden: [4, 8]\n").utf8))
         let nested = try place.run("sweep", "s.yaml", "--folds", "2")
         #expect(
-            nested.status == 0 && nested.out.contains("what each outer fold chose among 2 points"), "\(nested.error)")
-        #expect(nested.out.contains("Choosing so gives"))
+            nested.status == 0 && nested.out.contains("the selection of each outer fold among 2 settings"),
+            "\(nested.error)")
+        #expect(nested.out.contains("Accuracy of this selection"))
         #expect(try place.query("SELECT count(*) FROM run") == [0])
     }
 
@@ -171,18 +172,18 @@ import Testing
         try place.add(
             "clips/test/jump up/copy.y4m", TinyClip.numbered(0) + TinyClip.numbered(0, frames: 1).suffix(1158))
         #expect(try place.run("extract", "p.yaml").status == 0)
-        let twins = try place.run("dataset", "p.yaml", "--twins")
+        let twins = try place.run("dataset", "p.yaml", "--near-duplicates")
         #expect(twins.status == 0 && twins.out.contains("copy.y4m"), "\(twins.out) \(twins.error)")
         let pairs: [String] = try place.query("SELECT path || ' ' || twin FROM twin")
         #expect(pairs.contains { $0.contains("copy.y4m") && $0.contains("/0.y4m") })
         let trained = try place.run("sequence", "p.yaml")
-        #expect(trained.error.contains("test clips have a twin"), "\(trained.error)")
-        let explored = try place.run("explore", "features.sqlite", "--root", "clips", "--doubtful", "doubtful.csv")
+        #expect(trained.error.contains("with a near-duplicate"), "\(trained.error)")
+        let explored = try place.run("explore", "features.sqlite", "--root", "clips", "--label-errors", "doubtful.csv")
         #expect(explored.status == 0, "\(explored.error)")
         let page = try String(contentsOfFile: place.path + "/explore.html", encoding: .utf8)
         #expect(page.contains("script-src 'sha256-") && page.contains("data:image/jpeg;base64,"))
         #expect(!page.contains("http://") && !page.contains("https://"))
-        for heading in ["Twins", "Doubtful labels", "Odd ones", "Classes", "Lengths, sizes, rates"] {
+        for heading in ["Near-duplicates", "Suspected label errors", "Outliers", "Classes", "Lengths, sizes, rates"] {
             #expect(page.contains("<h2>\(heading)</h2>"), "\(heading)")
         }
         let frames = try place.run(

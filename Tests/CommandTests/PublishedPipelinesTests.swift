@@ -126,7 +126,7 @@ enum PublicLayouts {
         }
         let tuned = try run("finetune", ["--name", "tuned"], weights: "random")
         #expect(tuned.status == 0, "\(tuned.error)")
-        #expect(tuned.out.contains("Network: runs/tuned/backbone/model.safetensors"))
+        #expect(tuned.out.contains("Backbone: runs/tuned/backbone/model.safetensors"))
         let weights = "runs/tuned/backbone/model.safetensors"
         #expect(try run("extract", weights: weights).status == 0)
         let trained = try run("sequence", ["--name", "head"], weights: weights)

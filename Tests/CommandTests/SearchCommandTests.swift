@@ -19,7 +19,7 @@ import Video
         #expect(try place.run("search", "none.sqlite", "a dog").status == 1)
     }
 
-    @Test("a video or a picture is a question too: what shows the same comes first")
+    @Test("a video or an image is a question too: what shows the same comes first")
     func pictures() throws {
         let place = try Workplace(clips: 4)
         #expect(try place.run("extract", "p.yaml").status == 0)
@@ -35,7 +35,7 @@ import Video
         let page = try place.run(
             "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--html", "found.html", "--film",
             "found.mp4", "--root", "clips")
-        #expect(page.status == 0 && page.error.contains("Film: found.mp4"), "\(page.error)")
+        #expect(page.status == 0 && page.error.contains("Video: found.mp4"), "\(page.error)")
         let html = try String(contentsOfFile: place.path + "/found.html", encoding: .utf8)
         #expect(html.contains("run&#39;s/1.y4m") && html.contains("data:image/jpeg;base64,"))
         let film = try openClip(path: place.path + "/found.mp4")

@@ -43,9 +43,9 @@ import Testing
             "SELECT probability FROM prediction JOIN video ON video.id = video_id WHERE path LIKE '%/3.y4m'")
         #expect(predict.out.contains(String(format: "%.1f %%", try #require(stored.first) * 100)))
         let overTime = try place.run("predict", "runs/windows", Self.video, "--windows")
-        #expect(overTime.status == 0 && overTime.out.contains("(2 windows at 12.50 a second, "), "\(overTime.error)")
+        #expect(overTime.status == 0 && overTime.out.contains("(2 windows at 12.50 per second, "), "\(overTime.error)")
         let clock = try place.run("predict", "runs/windows", Self.video, "--windows", "--frame-rate", "5")
-        #expect(clock.status == 1 && clock.error.contains("whose clock is part of the features"))
+        #expect(clock.status == 1 && clock.error.contains("whose frame rate is part of the recipe"))
         let maps = try place.run("cam", "runs/windows", Self.video)
         #expect(maps.status == 0, "\(maps.error)")
         #expect(FileManager.default.fileExists(atPath: place.path + "/cam/3.gif"))
@@ -91,7 +91,7 @@ import Testing
             let words = command.split(separator: " ").map(String.init)
             let output = try Program.run(
                 [words[0], "runs/both", Self.video] + words.dropFirst(), in: place.path)
-            #expect(output.status == 1 && output.error.contains("several networks side by side"))
+            #expect(output.status == 1 && output.error.contains("the concatenation of several backbones"))
         }
     }
 
@@ -112,11 +112,11 @@ import Testing
     @Test(
         "wrong windows are refused with the key and what to write",
         arguments: [
-            ("policy: windows, length: 4", "policy: uniform, frames: 4", "has no meaning for the policy `uniform`"),
-            ("length: 4", "length: 1", "`extract.sampling.length` must be a whole number from 2 to 1024"),
+            ("policy: windows, length: 4", "policy: uniform, frames: 4", "does not apply to the policy `uniform`"),
+            ("length: 4", "length: 1", "`extract.sampling.length` must be an integer from 2 to 1024"),
             ("length: 4, ", "", "`extract.sampling.length` is missing"),
             ("backbone: r3d_18", "backbone: i3d_rgb\n  tap: pooled", "image_size"),
-            ("backbone: r3d_18", "backbone: resnet18", "resnet18 sees one frame at a time"),
+            ("backbone: r3d_18", "backbone: resnet18", "resnet18 is an image encoder"),
         ])
     func refusals(old: String, new: String, message: String) throws {
         let place = try place(Self.pipeline.replacing(old, with: new))
@@ -134,6 +134,6 @@ import Testing
         let described = try place.run("describe", "mc3_18", "--frames", "8")
         #expect(described.out.contains("at 8 frames of 112×112"))
         let wrong = try place.run("describe", "resnet18", "--frames", "8")
-        #expect(wrong.status == 64 && wrong.error.contains("sees one picture at a time"))
+        #expect(wrong.status == 64 && wrong.error.contains("is an image encoder"))
     }
 }

@@ -15,11 +15,11 @@ import Testing
             (["\u{E9}t\u{E9}", "e\u{301}te\u{301}"], "Unicode form", [#"`\u{e9}t\u{e9}`"#]),
             (["'jump'", "jump"], "punctuation", ["`'jump'` and `jump`"]),
             (["01", "1", "1.0", "2"], "the same number", ["`01` and `1` and `1.0`"]),
-            (["1,5", "2,5"], "decimal fraction, or by two numbers", ["`1,5`, `2,5`"]),
+            (["1,5", "2,5"], "decimal fraction or two numbers", ["`1,5`, `2,5`"]),
             (["jump|run", "jump,run", "run"], "several labels", ["`jump,run`, `jump|run`"]),
             (["jump", "run", "jump + run"], "several labels", ["`jump + run`"]),
             (["nan", "0.0", "1.0"], "missing value", ["`nan`"]),
-            (["train", "test", "jump"], "parts of a data set", ["`test` and `train`"]),
+            (["train", "test", "jump"], "splits of a data set", ["`test` and `train`"]),
         ])
     func doubtful(labels: [String], kind: String, shown: [String]) {
         let notes = DoubtfulLabels(labels + labels).notes

@@ -37,7 +37,7 @@ import Video
             reasons(listing) == [
                 "run/notes.json": .noVideo(.text), "run/nothing": .noVideo(.empty), "run/image.png": .noVideo(.image),
             ])
-        #expect(listing.summary == "3 files are left out: 3 are no videos")
+        #expect(listing.summary == "3 files are left out: 3 are not videos")
     }
 
     @Test("files in no class, deeper files, empty folders and classes without clips are left out")
@@ -61,8 +61,8 @@ import Video
         #expect(listing.emptyClasses.map(\.path) == ["jump"])
         #expect(
             listing.summary
-                == "6 files are left out: 3 lie deeper than <root>/<label>/<video>, 1 is an empty folder, 1 is no video, "
-                + "1 lies in no class folder; 1 class folder holds no clip")
+                == "6 files are left out: 3 are deeper than <root>/<label>/<video>, 1 is an empty folder, "
+                + "1 is not in a class folder, 1 is not a video; 1 class folder contains no clip")
     }
 
     @Test("beside the folders of splits, files are in no class")
@@ -144,7 +144,7 @@ import Video
     func nothing() throws {
         let flat = DatasetConfiguration(layout: .folders, root: scratch.path + "/run")
         let error = #expect(throws: DatasetError.self) { try flat.listing() }
-        #expect(error?.localizedDescription.contains("(1 file is left out: 1 lies in no class folder)") == true)
+        #expect(error?.localizedDescription.contains("(1 file is left out: 1 is not in a class folder)") == true)
     }
 
     @Test("files of classes that are not used, and those of `exclude`, are not listed")

@@ -101,7 +101,8 @@ import Testing
         let found = try dataset.listing()
         #expect(found.clips.map(\.path) == ["1", "2"] && found.clips.map(\.split) == [.train, .validation])
         #expect(
-            found.notes.count == 1 && found.notes[0].contains("\(name) is not read: it has no labels"), "\(found.notes)"
+            found.notes.count == 1 && found.notes[0].contains("\(name) is not read because it has no labels"),
+            "\(found.notes)"
         )
     }
 

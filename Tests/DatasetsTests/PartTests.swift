@@ -46,7 +46,7 @@ import Testing
 
     @Test("a pattern that is none, or is found nowhere, and a test part beside one that is there, are errors")
     func errors() throws {
-        for (pattern, words) in [("(cam", "`dataset.group` is the pattern"), ("scene", "it is found in no path")] {
+        for (pattern, words) in [("(cam", "`dataset.group` is the pattern"), ("scene", "it matches no path")] {
             let error = #expect(throws: DatasetError.self) { try dataset(group: pattern).clips() }
             #expect(error?.localizedDescription.contains(words) == true)
         }

@@ -91,7 +91,7 @@ import Testing
     @Test("a column that names parts in some rows only, and columns that differ, are errors; `split` decides")
     func errors() throws {
         let partly = #expect(throws: DatasetError.self) { try listing("info", ["train", "test", "holdout"]) }
-        #expect(partly?.localizedDescription.contains("row 4: the column info names parts") == true)
+        #expect(partly?.localizedDescription.contains("row 4: the column info names splits") == true)
         #expect(throws: DatasetError.self) { try listing("subset", ["train", "holdout"]) }
         let two = "a.mp4,x,train,test\nb.mp4,x,test,train\n"
         #expect(throws: DatasetError.severalSplitColumns(file: scratch.path + "/list.csv", ["split1", "split2"])) {
@@ -109,7 +109,7 @@ import Testing
         #expect(gaps.clips.map(\.split) == [.test, .train, .train])
         #expect(gaps.notes.count == 1 && gaps.notes[0].hasSuffix("2 rows have no split, and count as train"))
         let wide = try listing("path,label\na.mp4,x\nb.mp4,jump, high\n")
-        #expect(wide.notes.count == 1 && wide.notes[0].contains("row 3: it has 3 fields, and the header row 2"))
+        #expect(wide.notes.count == 1 && wide.notes[0].contains("row 3: it has 3 fields, but the header row has 2"))
         #expect(try listing("path,label\na.mp4,x,\nb.mp4,y,,\n").notes.isEmpty)
     }
 

@@ -169,7 +169,7 @@ enum Planted {
             vectors, features, nearest: NearestNeighbors.all(vectors, count: 10), brightness: [4: 3, 5: 90])
         let reasons = Dictionary(grouping: odd, by: { examples[$0.index].path }).mapValues { Set($0.map(\.reason)) }
         #expect(reasons["far"]?.contains("far from all others") == true)
-        #expect(reasons["still"]?.contains("does not move") == true)
+        #expect(reasons["still"]?.contains("no motion") == true)
         #expect(reasons["single"]?.contains("one frame") == true)
         #expect(reasons[examples[4].path] == ["black"] && reasons[examples[5].path] == nil)
         #expect(odd.count <= 8)

@@ -34,7 +34,7 @@ struct DeviceNetworkTests {
             ("clip_vitb32", 64), ("siglip_b16", 64), ("vgg16", 64), ("small_cnn", 48), ("r3d_18", 48),
         ])
     func parity(_ name: String, _ size: Int) throws {
-        try Self.check(name, size, DeviceNetwork.Form(operators: .passes, isRecorded: false))
+        try Self.check(name, size, DeviceGraphVariant(operators: .passes, isRecorded: false))
     }
 
     @Test(
@@ -45,13 +45,13 @@ struct DeviceNetworkTests {
             ("dinov2_vits14_reg", 42), ("clip_vitb32", 64), ("siglip_b16", 32), ("small_cnn", 48), ("r3d_18", 32),
         ])
     func products(_ name: String, _ size: Int) throws {
-        try Self.check(name, size, DeviceNetwork.Form(operators: .products, isRecorded: false))
+        try Self.check(name, size, DeviceGraphVariant(operators: .products, isRecorded: false))
         if name.contains("vit") || name.contains("siglip") {
-            try Self.check(name, size, DeviceNetwork.Form(operators: .attention, isRecorded: false))
+            try Self.check(name, size, DeviceGraphVariant(operators: .attention, isRecorded: false))
         }
     }
 
-    private static func check(_ name: String, _ size: Int, _ form: DeviceNetwork.Form) throws {
+    private static func check(_ name: String, _ size: Int, _ variant: DeviceGraphVariant) throws {
         let recipe = try Self.recipe(name, size: size)
         let bytes = try recipe.graph().nodes[0].shape.size
         let pictures = (0..<5).map { picture in
@@ -59,7 +59,7 @@ struct DeviceNetworkTests {
         }
         let own = try FeatureExtractor([(recipe, PackedWeights(RandomParameters()))], threads: 2)
         let expected = try own.features(of: pictures)
-        let network = try DeviceNetwork(recipe, RandomParameters(), on: .cpu(threads: 2), batch: 3, forms: [form])
+        let network = try DeviceNetwork(recipe, RandomParameters(), on: .cpu(threads: 2), batch: 3, variants: [variant])
         defer { network.close() }
         let features = try FeatureExtractor([(recipe, network)]).features(of: pictures)
         let largest = expected.reduce(0) { max($0, abs($1)) }

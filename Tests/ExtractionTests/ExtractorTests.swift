@@ -196,7 +196,7 @@ import Video
         }
         #expect(summary.extracted == 2)
         #expect(notes.count == 1)
-        #expect(notes.first?.contains("run/copy.y4m holds the same bytes as jump/clip 0.y4m") == true)
+        #expect(notes.first?.contains("run/copy.y4m has the same content as jump/clip 0.y4m") == true)
     }
 
     @Test("a cancelled extraction keeps what was done and goes on from there")

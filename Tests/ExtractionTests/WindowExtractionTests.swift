@@ -106,7 +106,7 @@ import Video
         #expect(summary.extracted == 2 && summary.failed == 3)
         let errors = try cache.read { try String.fetchAll($0, sql: "SELECT error FROM failure ORDER BY path") }
         #expect(
-            errors[0].contains("3 frames at 25 a second, a window takes 12")
+            errors[0].contains("3 frames at 25 per second, a window takes 12")
                 && errors[0].contains("`sampling.frames_per_second`"))
     }
 

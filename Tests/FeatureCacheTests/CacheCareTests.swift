@@ -30,18 +30,18 @@ import Testing
             ("UPDATE sequence SET mask = '1010' WHERE length = 2", "mask"),
             ("UPDATE sequence SET length = 9 WHERE length = 2", "length"),
             ("UPDATE sequence SET length = 3, mask = '1110' WHERE length = 2", "frame_indices are not 3"),
-            ("UPDATE sequence SET frame_indices = '[5,0]' WHERE length = 2", "frame_indices go back"),
+            ("UPDATE sequence SET frame_indices = '[5,0]' WHERE length = 2", "frame_indices decrease"),
             ("UPDATE sequence SET frame_indices = '[0,x]' WHERE length = 2", "frame_indices"),
             ("UPDATE sequence SET frame_times = '[0.0,0.2' WHERE length = 2", "frame_times"),
             ("UPDATE sequence SET features = zeroblob(48) WHERE length = 2", "checksum"),
             ("UPDATE sequence SET features = zeroblob(44) WHERE length = 2", "44 bytes, not 48"),
             ("UPDATE sequence SET checksum = 'x' WHERE length = 2", "checksum"),
-            ("UPDATE extraction SET recipe = 'other'", "recipe that its digest"),
+            ("UPDATE extraction SET recipe = 'other'", "recipe that does not match its digest"),
             ("UPDATE extraction SET feature_shape = '[4]'", "feature_size 3"),
             ("UPDATE sample SET split = 'tset' WHERE label = 'run'", "unknown split tset"),
-            ("UPDATE video SET digest = 'x' WHERE path = 'b.mp4'", "no SHA-256"),
+            ("UPDATE video SET digest = 'x' WHERE path = 'b.mp4'", "not a SHA-256"),
             ("INSERT INTO failure VALUES (99, 'c.mp4', 'broken', '')", "belongs to no recipe"),
-            ("PRAGMA foreign_keys = OFF; DELETE FROM video WHERE path = 'b.mp4'", "that is not there"),
+            ("PRAGMA foreign_keys = OFF; DELETE FROM video WHERE path = 'b.mp4'", "a missing row of video"),
         ])
     func changed(_ sql: String, _ expected: String) throws {
         let cache = try Example.cache(in: scratch).cache

@@ -46,7 +46,7 @@ enum CacheReaders {
                     let query = [Float](repeating: 0.5, count: record.featureSize)
                     return try cache.cosines(to: [query], dataset: dataset, extraction: extraction)
                 }
-                read { _ = try MappedFrames.make(cache, extraction: extraction, in: folder + "/mapped") }
+                read { _ = try MappedFeatures.make(cache, extraction: extraction, in: folder + "/mapped") }
                 read { _ = try cache.extractedClips(dataset: dataset, extraction: id) }
             }
         }

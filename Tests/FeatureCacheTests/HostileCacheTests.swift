@@ -164,7 +164,7 @@ import Testing
             """)
         let cache = try CacheFile(path: path, create: false)
         let begin = ContinuousClock.now
-        #expect(throws: ExportError.boundless(table: "lines", reason: "it gives more than 1 MB")) {
+        #expect(throws: ExportError.boundless(table: "lines", reason: "it returns more than 1 MB")) {
             try cache.exportTable("lines", to: scratch.path + "/t.csv", foreignLimit: 1 << 20)
         }
         for table in ["blob", "wide"] {

@@ -142,7 +142,7 @@ import Testing
             Issue.record("\(String(describing: error))")
             return
         }
-        #expect(path == zeroed.path && what == "its features do not fit their checksum")
+        #expect(path == zeroed.path && what == "its features do not match their checksum")
         // What is there already is not read again.
         #expect(try CacheMerge(output: output, inputs: [whole.path, zeroed.path]).run().sequences == 4)
         #expect(try CacheFile(path: output, create: false).verify().isWhole)

@@ -160,7 +160,7 @@ import Testing
         let query = [[Float](repeating: 1 / Float(1000).squareRoot(), count: 1000)]
         #expect(throws: one) { try open().cosines(to: query, dataset: "d", extraction: (1, recipe)) }
         #expect(throws: one) {
-            try MappedFrames.make(open(), extraction: (1, recipe), in: scratch.path + "/maps")
+            try MappedFeatures.make(open(), extraction: (1, recipe), in: scratch.path + "/maps")
         }
         #expect(throws: one) { try open().sequenceRecords(extraction: 1, video: 4, featureSize: 1000, as: .float32) }
         #expect(throws: one) { try open().sequence(extraction: 1, video: 4) }

@@ -45,7 +45,7 @@ import Testing
         #expect(words("{\"part\":{\"sizes\":[1,\"a\"]}}") == "`part.sizes.1` has a value of another type")
         #expect(words("{\"part\":{}}") == "`part.sizes` is missing")
         #expect(words("{\"part\":null}") == "`part` has no value")
-        #expect(words("{") == "it is no valid JSON")
+        #expect(words("{") == "it is not valid JSON")
         let error = #expect(throws: InvalidValue.self) { try InvalidValue.check(0, "every", in: 1...9) }
         #expect(error?.words == "`every` is 0, not from 1 to 9")
         #expect(throws: InvalidValue.self) { try InvalidValue.check(Double.nan, "rate", in: .positive) }

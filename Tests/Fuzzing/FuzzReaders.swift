@@ -111,14 +111,16 @@ final class FuzzReaders {
         switch choice {
         case 0, 1:
             read("explore") {
-                var exploring = try Exploring(cache, selection, root: place.clips)
-                (exploring.strips, exploring.workers, exploring.showsFrames) = (1, 1, choice == 1)
-                return try exploring.findings(run: nil, memory: .max) { _, _, _ in }.report.html(drawn: [])
+                var builder = try CollectionReportBuilder(cache, selection, root: place.clips)
+                (builder.strips, builder.workers, builder.showsFrames) = (1, 1, choice == 1)
+                return try builder.findings(run: nil, memory: .max) { _, _, _ in }.report.html(drawn: [])
             }
         case 2: readSimilar(cache, selection)
         case 3: readSearch(cache, selection)
         default:
-            read("mapped search") { try MappedFrames.make(cache, extraction: extraction, in: place.folder + "/mapped") }
+            read("mapped search") {
+                try MappedFeatures.make(cache, extraction: extraction, in: place.folder + "/mapped")
+            }
             read("text") { try TextModel(extraction.record, weights: nil, vocabulary: nil).calibration }
             let all = read("recipes") { try cache.extractions() } ?? []
             read("join") { try FeatureJoin(all + all, in: cache).run(name: "joined", version: "fuzz") }
@@ -138,7 +140,7 @@ final class FuzzReaders {
         let extraction = selection.extraction
         read("search") {
             let search = PhraseSearch(cache, dataset: selection.dataset, extraction: extraction, calibration: nil)
-            let wanted = try PictureEncoder(extraction.record, weights: nil).encode(place.clip)
+            let wanted = try ImageEncoder(extraction.record, weights: nil).encode(place.clip)
             let question = Question(wanted: [wanted])
             return try (search.moments(question, count: 3), search.clips(question, count: 3))
         }

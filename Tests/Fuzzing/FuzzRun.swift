@@ -1,18 +1,18 @@
 import Foundation
 
 /// Many damaged files for one target.
-public struct FuzzRun {
+package struct FuzzRun {
     /// What reads them.
-    public let target: FuzzTarget
+    package let target: FuzzTarget
     /// Whole files that are damaged, by name.
-    public let seeds: [(name: String, bytes: [UInt8])]
+    package let seeds: [(name: String, bytes: [UInt8])]
     /// A folder of its own.
-    public let folder: String
+    package let folder: String
     /// The caches and runs that are damaged; nil for targets that read one file.
     private let workplace: FuzzWorkplace?
 
     /// - Parameter seeds: paths of whole files; unreadable ones are left out. Caches and runs are made here.
-    public init(_ target: FuzzTarget, seeds: [String], folder: String) throws {
+    package init(_ target: FuzzTarget, seeds: [String], folder: String) throws {
         self.target = target
         workplace = target.makesItsFiles ? try FuzzWorkplace(folder: folder) : nil
         self.seeds = seeds.compactMap { path in FileManager.default.contents(atPath: path).map { (path, [UInt8]($0)) } }
@@ -20,19 +20,19 @@ public struct FuzzRun {
     }
 
     /// Where the file under way is; a crash leaves it behind.
-    public var casePath: String {
+    package var casePath: String {
         folder + "/case" + target.ending
     }
 
     /// Where it says what was changed in the case under way.
-    public var notePath: String { folder + "/case.txt" }
+    package var notePath: String { folder + "/case.txt" }
 
     /// Reads damaged files of seeds `first` to `first + count - 1`.
     ///
     /// - Parameter report: called after each, with its seed.
     /// - Returns: how many there were, and how many could be read in spite of everything.
     /// - Throws: `FuzzTarget.Violation`; the file is at `casePath`.
-    public func run(from first: UInt64, count: Int, report: (UInt64) -> Void = { _ in }) throws {
+    package func run(from first: UInt64, count: Int, report: (UInt64) -> Void = { _ in }) throws {
         let all = seeds.map(\.bytes)
         for seed in first..<first + UInt64(count) {
             var mutator = Mutator(seed: seed)

@@ -10,7 +10,7 @@ import Video
 
 /// A reader of files that strangers may have written, and what it must do with damaged ones: read them, or throw an error
 /// of its own that says something. It must never end the process, hang, or lead out of its folder.
-public enum FuzzTarget: String, CaseIterable, Sendable {
+package enum FuzzTarget: String, CaseIterable, Sendable {
     case safetensors, pickle, hdf5, onnx, yaml, splits, video, tokenizer
     /// ONNX files whose fields are changed, not their bytes.
     case message
@@ -18,7 +18,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case cache, run
 
     /// Whether the whole files are made, not given.
-    public var makesItsFiles: Bool { self == .cache || self == .run }
+    package var makesItsFiles: Bool { self == .cache || self == .run }
 
     /// What a file's name ends with.
     var ending: String {
@@ -40,13 +40,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     }
 
     /// What a reader did that it must not do.
-    public struct Violation: Error, CustomStringConvertible {
+    package struct Violation: Error, CustomStringConvertible {
         /// In words.
-        public let description: String
+        package let description: String
     }
 
     /// Text that makes sense in such a file.
-    public var words: [String] {
+    package var words: [String] {
         switch self {
         case .safetensors:
             [
@@ -82,7 +82,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     ///
     /// - Parameter folder: for files beside it; empty but for it.
     /// - Throws: `Violation`.
-    public func run(_ path: String, in folder: String) throws {
+    package func run(_ path: String, in folder: String) throws {
         do {
             switch self {
             case .safetensors: try readAll(SafeTensorsFile(path: path))

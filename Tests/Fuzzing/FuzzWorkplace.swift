@@ -9,9 +9,9 @@ import Pipelines
 import SequenceModels
 
 /// A small data set, its cache and three runs: whole files that are damaged in a copy.
-public final class FuzzWorkplace: Sendable {
+package final class FuzzWorkplace: Sendable {
     /// Where the copy is.
-    public let folder: String
+    package let folder: String
     private let original: String
 
     var cachePath: String { folder + "/case.sqlite" }
@@ -25,7 +25,7 @@ public final class FuzzWorkplace: Sendable {
     /// Extracts and trains.
     ///
     /// - Parameter folder: a folder of its own.
-    public init(folder: String) throws {
+    package init(folder: String) throws {
         (self.folder, original) = (folder, folder + "/whole")
         try Self.writeClips(original + "/clips")
         let dataset = DatasetConfiguration(layout: .folders, root: original + "/clips", validation: 0.3)

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 
 /// Values that no program stores, but a file may hold.
-public enum HostileValues {
+package enum HostileValues {
     private static let numbers: [Int64] = [
         0, 1, -1, 2, 3, 7, 513, 1 << 31, 1 << 32, 1 << 40, 1 << 62, .max, .min, .min + 1,
     ]

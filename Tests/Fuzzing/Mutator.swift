@@ -1,14 +1,14 @@
 /// Damages files in the ways in which files are damaged, and in those in which somebody would.
 ///
 /// The same seed damages the same files in the same way on every machine.
-public struct Mutator: Sendable {
+package struct Mutator: Sendable {
     private var state: UInt64
 
     /// A mutator whose choices follow from `seed`.
-    public init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
     /// SplitMix64.
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -24,7 +24,7 @@ public struct Mutator: Sendable {
     ]
 
     /// One to eight changes to `bytes`; `others` lend pieces, `words` are put in whole.
-    public mutating func mutate(_ bytes: [UInt8], others: [[UInt8]], words: [String] = []) -> [UInt8] {
+    package mutating func mutate(_ bytes: [UInt8], others: [[UInt8]], words: [String] = []) -> [UInt8] {
         var bytes = bytes
         for _ in 0...below(8) { change(&bytes, others, words) }
         return bytes

@@ -46,7 +46,7 @@ import Testing
         }
 
         /// The kernel's output, of `Element`s.
-        func bytes<Element>(queries: Int, _ quantum: Quantum?, _ zero: Element) throws -> [Element] {
+        func bytes<Element>(queries: Int, _ quantum: QuantizationParameters?, _ zero: Element) throws -> [Element] {
             let to = ImageShape(.tokens(count: queries, size: heads * width))
             let kernel = ByteAttentionKernel("attention", heads: heads, batch: batch, from: shape, to: to, quantum)
             let (source, target) = (AlignedBuffer(bytes: input.count * 4), AlignedBuffer(bytes: batch * to.size * 4))
@@ -85,7 +85,7 @@ import Testing
     func bytes(zero: Int32) throws {
         let example = Example(tokens: 50, sharpness: 1)
         let numbers = try example.bytes(queries: 50, nil, Float(0))
-        let quantum = Quantum(scale: 0.002, isSigned: true, zeroPoint: zero)
+        let quantum = QuantizationParameters(scale: 0.002, isSigned: true, zeroPoint: zero)
         let bytes = try example.bytes(queries: 50, quantum, UInt8(0))
         let range: ClosedRange<Float> = zero == 0 ? -128...127 : 0...255
         for (number, byte) in zip(numbers, bytes) {

@@ -28,7 +28,7 @@ import Testing
     ) throws -> (Tensor, InferencePlan) {
         let plan = try InferencePlan(
             graph: graph, output: "out", batch: batch, weights: weights, tuning: tuning, pictures: pictures)
-        let pixels = SamplePictures.pixels(count: 2, shape: plan.inputShape)
+        let pixels = SampleImages.pixels(count: 2, shape: plan.inputShape)
         return (try plan.run(pixels: pixels, normalization: InferencePlanTests.plainPixels), plan)
     }
 
@@ -77,7 +77,7 @@ import Testing
         let (_, first) = try Self.run(tuning, weights: weights)
         let usesWinograd = first.kernels.contains { $0.kernel.contains("wino") }
         tuning.withMeasured { measured in
-            #expect(measured.errors.values.allSatisfy { $0 < PlanParts.tolerance })
+            #expect(measured.errors.values.allSatisfy { $0 < CompiledPlan.tolerance })
             #expect(measured.errors.isEmpty == !usesWinograd)
             for key in measured.errors.keys { measured.errors[key] = 1 }
         }

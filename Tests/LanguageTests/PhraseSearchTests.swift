@@ -176,9 +176,9 @@ import Testing
     @Test("mapped features give the same, whatever is asked, and are made anew when the cache changes")
     func mapped() throws {
         let folder = scratch.path + "/mapped"
-        #expect(try MappedFrames.open(cache, extraction: extraction, in: folder) == nil)
-        #expect(try MappedFrames.make(cache, extraction: extraction, in: folder, isCancelled: { true }) == nil)
-        let frames = try #require(try MappedFrames.make(cache, extraction: extraction, in: folder))
+        #expect(try MappedFeatures.open(cache, extraction: extraction, in: folder) == nil)
+        #expect(try MappedFeatures.make(cache, extraction: extraction, in: folder, isCancelled: { true }) == nil)
+        let frames = try #require(try MappedFeatures.make(cache, extraction: extraction, in: folder))
         #expect(frames.bytes > 10 * 40 * Self.size * 2)
         let fast = PhraseSearch(
             cache, dataset: "d", extraction: extraction,
@@ -192,20 +192,20 @@ import Testing
                     == search.clips(question, where: condition, count: 4))
         }
         #expect(throws: ScanError.self) { try fast.clips(question, where: "labl = 1", count: 1) }
-        #expect(try MappedFrames.open(cache, extraction: extraction, in: folder) != nil)
+        #expect(try MappedFeatures.open(cache, extraction: extraction, in: folder) != nil)
         let video = VideoRecord(digest: "new", path: "new.mp4")
         try cache.store(
             SequenceRecord(
                 frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [Float](repeating: 1, count: Self.size)),
             video: video, extraction: extraction.id, maxFrames: 40, featureSize: Self.size, as: .float16)
-        #expect(try MappedFrames.open(cache, extraction: extraction, in: folder) == nil)
-        #expect(throws: CacheError.self) { try MappedFrames.make(cache, extraction: extraction, in: "/proc/none") }
+        #expect(try MappedFeatures.open(cache, extraction: extraction, in: folder) == nil)
+        #expect(throws: CacheError.self) { try MappedFeatures.make(cache, extraction: extraction, in: "/proc/none") }
     }
 
     @Test("a damaged file of mapped features is none, or has the clips that it should")
     func damagedMap() throws {
         let folder = scratch.path + "/mapped"
-        let whole = try #require(try MappedFrames.make(cache, extraction: extraction, in: folder))
+        let whole = try #require(try MappedFeatures.make(cache, extraction: extraction, in: folder))
         let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first)
         let file = URL(fileURLWithPath: folder + "/" + name)
         let bytes = try Data(contentsOf: file)
@@ -215,11 +215,11 @@ import Testing
             var damaged = bytes
             damaged[place] ^= UInt8.random(in: 1...255)
             try damaged.write(to: file)
-            guard let found = try MappedFrames.open(cache, extraction: extraction, in: folder) else { continue }
+            guard let found = try MappedFeatures.open(cache, extraction: extraction, in: folder) else { continue }
             #expect(found.bytes == whole.bytes)
         }
         try bytes.prefix(bytes.count - 1).write(to: file)
-        #expect(try MappedFrames.open(cache, extraction: extraction, in: folder) == nil)
+        #expect(try MappedFeatures.open(cache, extraction: extraction, in: folder) == nil)
     }
 
     @Test("phrases are kept beside the features, where SQL finds them")

@@ -85,7 +85,7 @@ import Testing
         func reason(_ values: [Float]) -> String? { Tensor(shape: [values.count], values: values).implausible }
         #expect(reason([]) == nil && reason([0, -3e4, 1e-30, 1e17]) == nil)
         #expect(reason([1, .nan]) == "holds NaN or infinity" && reason([-.infinity]) == "holds NaN or infinity")
-        #expect(reason([0.1, -8e36]) == "holds values up to 8e+36, which no trained network has")
+        #expect(reason([0.1, -8e36]) == "holds values up to 8e+36, which are implausible for trained weights")
         // 0.01 with the upper bit of its exponent flipped, in a file without any checksum.
         let flipped = Float(bitPattern: Float(0.01).bitPattern ^ 1 << 30)
         let scratch = try ScratchFolder()

@@ -147,7 +147,7 @@ import Testing
         "a pickled module and a TorchScript archive are named, with the line of Python that makes a usable file",
         arguments: [
             (
-                "module", "a whole pickled module (torch.nn.modules.linear.Linear)",
+                "module", "a pickled module (torch.nn.modules.linear.Linear)",
                 #"weights_only=False)["model"].state_dict()"#
             ),
             ("script", "a TorchScript archive", #"map_location="cpu").state_dict()"#),

@@ -90,7 +90,7 @@ import Testing
         #expect(throws: WeightsError.self) { try SafeTensorsFile(path: "/no/such/file.safetensors") }
     }
 
-    @Test("weights that do not fit list what is missing, unexpected and wrongly shaped, the first few")
+    @Test("weights that do not fit list what is missing, unexpected and with another shape, the first few")
     func mismatch() throws {
         var builder = GraphBuilder()
         let logits = builder.linear("fc", builder.input(.vector(4)), out: 2)

@@ -47,7 +47,9 @@ import Testing
             "../\u{301}x.safetensors", "/\u{301}x.safetensors", ".\u{301}/x.safetensors", "a\\u0000/x.safetensors",
         ] {
             let index = try folder.file("sub/m.index.json", #"{"weight_map":{"a":"\#(name)"}}"#)
-            #expect(refusal { _ = try openCheckpoint(path: index) }.contains("which is no part beside it"), "\(name)")
+            #expect(
+                refusal { _ = try openCheckpoint(path: index) }.contains("which is not a part in the same folder"),
+                "\(name)")
         }
     }
 

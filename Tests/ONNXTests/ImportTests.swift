@@ -156,7 +156,7 @@ import Testing
         let path = folder.path + "/m.onnx"
         try Self.write(
             [("Relu", ["x"], ["a"]), ("Det", ["a"], ["b"]), ("Relu", ["b"], ["y"])], to: path)
-        #expect(message(path).contains("Det (b-node): there is no such operation here"))
+        #expect(message(path).contains("Det (b-node): this operation is not supported"))
         #expect(message(path).contains("Name an earlier value as `tap`"))
         #expect(message(path, output: "a") == "")
     }
@@ -169,7 +169,7 @@ import Testing
         let mean = ("GlobalAveragePool", ["x"], ["g"])
         try Self.write(
             [mean, ("Flatten", ["g"], ["f"]), ("Add", ["f", "c"], ["y"])], tensors: [("c", [3, 1], ones)], to: path)
-        #expect(message(path).contains("goes with no channels"), "\(message(path))")
+        #expect(message(path).contains("does not broadcast over the channels"), "\(message(path))")
         try Self.write(
             [mean, ("Flatten", ["g"], ["f"]), ("Relu", ["g"], ["r"]), ("Add", ["f", "r"], ["y"])], to: path)
         #expect(message(path).contains("across axes"), "\(message(path))")
@@ -178,7 +178,7 @@ import Testing
             (axis.name, axis.type, axis.i) = ("axis", .int, 2)
             model.graph.node[2].attribute = [axis]
         }
-        #expect(message(path).contains("another axis than channels"), "\(message(path))")
+        #expect(message(path).contains("an axis other than channels"), "\(message(path))")
         try Self.write([mean, ("Mul", ["x", "g"], ["y"])], to: path)
         #expect(message(path) == "")
     }
@@ -187,27 +187,27 @@ import Testing
     func malformed() throws {
         let folder = try ScratchFolder()
         let path = folder.path + "/m.onnx"
-        #expect(message(path).contains("it is not there"))
+        #expect(message(path).contains("it does not exist"))
         try folder.file("m.onnx", Data("no model".utf8))
         #expect(message(path).contains("cut off or damaged") || message(path).contains("no graph"))
         // A circle: each reads what the other makes.
         try Self.write([("Add", ["x", "b"], ["a"]), ("Relu", ["a"], ["b"]), ("Relu", ["b"], ["y"])], to: path)
-        #expect(message(path).contains("reads b, which nothing before it makes"))
+        #expect(message(path).contains("reads b, which no earlier node computes"))
         try Self.write([("Relu", ["x"], ["y"]), ("Relu", ["x"], ["y"])], to: path)
-        #expect(message(path).contains("made twice"))
+        #expect(message(path).contains("computed twice"))
         try Self.write([("Conv", ["x", "w"], ["y"])], tensors: [("w", [4, 3, 3, 3], [1, 2])], to: path)
-        #expect(message(path).contains("does not hold as many numbers"))
+        #expect(message(path).contains("holds fewer or more elements"))
         try Self.write(
             [("Conv", ["x", "w"], ["y"])], tensors: [("w", [4, 5, 1, 1], [Float](repeating: 1, count: 20))], to: path)
         #expect(message(path).contains("do not fit 3 channels"))
         try Self.write([("Relu", ["x"], ["y"])], to: path) {
             $0.graph.input[0].type.tensorType.shape.dim[1].dimValue = 4
         }
-        #expect(message(path).contains("one input of pictures with three channels"))
+        #expect(message(path).contains("a single input of images with three channels"))
         try Self.write([("Relu", ["x"], ["y"])], to: path) {
             $0.graph.input[0].type.tensorType.shape.dim[0].dimValue = 16
         }
-        #expect(message(path).contains("one input of pictures"))
+        #expect(message(path).contains("a single input of images"))
     }
 
     @Test(
@@ -226,7 +226,7 @@ import Testing
             (entry.key, entry.value) = ("location", location)
             model.graph.initializer[0].externalData = [entry]
         }
-        #expect(message(path).contains("lies outside of its folder"), "\(message(path))")
+        #expect(message(path).contains("is stored outside of the model's folder"), "\(message(path))")
     }
 
     @Test("sizes are checked before anything is made")
@@ -234,11 +234,11 @@ import Testing
         let folder = try ScratchFolder()
         let path = folder.path + "/m.onnx"
         try Self.write([("Conv", ["x", "w"], ["y"])], tensors: [("w", [1 << 30, 1 << 30, 3, 3], [1])], to: path)
-        #expect(message(path).contains("impossible shape"))
+        #expect(message(path).contains("invalid shape"))
         try Self.write(
             [("ConstantOfShape", ["s"], ["c"]), ("Add", ["x", "c"], ["y"])], tensors: [("s", [2], [1e6, 1e6])], to: path
         )
-        #expect(message(path).contains("it makes a constant of [1000000, 1000000]"), "\(message(path))")
+        #expect(message(path).contains("its output is a constant of [1000000, 1000000]"), "\(message(path))")
     }
 
     @Test("functions of numbers are known by what they do", arguments: ScalarFunctionCase.all)

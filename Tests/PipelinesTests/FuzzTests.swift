@@ -36,7 +36,7 @@ import Testing
         let run = try FuzzRun(target, seeds: try Self.seeds(target, in: scratch), folder: scratch.path)
         #expect(target.makesItsFiles != !run.seeds.isEmpty)
         // A damaged cache or run goes through everything that commands do with it.
-        let cases = target.makesItsFiles ? 12 : target == .hdf5 ? 60 : 150
+        let cases = target.makesItsFiles ? 6 : target == .hdf5 ? 30 : 100
         var count = 0
         do { try run.run(from: 1_000_000, count: cases) { _ in count += 1 } } catch {
             Issue.record("\(error)")

@@ -185,11 +185,11 @@ import Video
         #expect(try Self.parse(Self.text).trainedOn?.backbone.name == "resnet152")
         for (override, part) in [
             ("extract.weights=[a.pth, b.pth, c.pth]", "`extract.weights` lists 3, but `extract.backbone` lists 2"),
-            ("extract.backbone=[resnet18, resnet18]", "names one twice"),
+            ("extract.backbone=[resnet18, resnet18]", "contains a duplicate"),
             ("extract.backbone=[resnet18, resnet19]", "did you mean `resnet18`?"),
             ("extract.backbone=[]", "a name or a list of names"),
             ("extract.image_size=64", "from 75"),
-            ("sequence.backbone=vgg16", "known are resnet18, inceptionv3"),
+            ("sequence.backbone=vgg16", "it must be one of resnet18, inceptionv3"),
             ("extract.numerics=keras", "cannot be `keras` for resnet18"),
         ] {
             let error = #expect(throws: PipelineError.self) { try Self.parse(Self.text, list + [override]) }
@@ -211,7 +211,7 @@ import Video
         #expect(try parse("backbone: clip_vitb32, tap: projected, input: clip").extractions[0].input == .clip)
         #expect(try parse("backbone: [vit_tiny_16, siglip_b16], tap: tokens").extractions.count == 2)
         for (text, words) in [
-            ("backbone: dinov2_vits14, image_size: 200", "a multiple of its patches' 14 pixels, such as 196 or 210"),
+            ("backbone: dinov2_vits14, image_size: 200", "a multiple of the patch size, 14 pixels, such as 196 or 210"),
             ("backbone: vit_tiny_16, tap: spatial", "spatial"), ("backbone: resnet18, tap: tokens", "tokens"),
             ("backbone: clip_vitb32, numerics: timm", "openai, open_clip"),
         ] {

@@ -117,7 +117,7 @@ import Video
         let size = rows.count / 3
         let directions = (0..<3).map { TextEncoder.normalized(Array(rows[$0 * size..<($0 + 1) * size])) }
         #expect(
-            try PictureEncoder(place.extraction.record, weights: nil).encode(place.video)
+            try ImageEncoder(place.extraction.record, weights: nil).encode(place.video)
                 == Question(wanted: directions).wanted)
         let vectors = try ClipVectors(place.features())
         let index = try #require(vectors.examples.firstIndex { $0.path == "a/0.y4m" })

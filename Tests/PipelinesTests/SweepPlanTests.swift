@@ -50,11 +50,11 @@ import Testing
     @Test(
         "what cannot be swept is an error that says why",
         arguments: [
-            ("", "`sweep` is missing"), ("sweep: {}", "names no key"),
+            ("", "`sweep` is missing"), ("sweep: {}", "is empty"),
             ("sweep: {extract.image_size: [64]}", "only keys of `sequence`"),
             ("sweep: {sequence.seed: 3}", "must be a list"), ("sweep: {sequence.seed: []}", "must not be empty"),
             ("sweep: {sequence.lerning_rate: [1]}", "unknown key `sequence.lerning_rate`"),
-            ("sweep: {sequence.epochs: [3, many]}", "`sequence.epochs` must be a whole number"),
+            ("sweep: {sequence.epochs: [3, many]}", "`sequence.epochs` must be an integer"),
             ("sweep: {sequence.seed: {from: 1, to: 2}}", "must be a list"),
         ])
     func mistakes(sweep: String, words: String) {

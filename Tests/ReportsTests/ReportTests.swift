@@ -33,7 +33,8 @@ import Testing
         #expect((problem == nil) == Self.hasGnuplot)
         let html = try String(contentsOfFile: path, encoding: .utf8)
         for heading in [
-            "Training", "Classes", "Confusion", "Probabilities", "Most confident mistakes", "Right, but least sure",
+            "Training", "Classes", "Confusion", "Probabilities", "Most confident errors",
+            "Least confident correct predictions",
             "Data set", "Configuration",
         ] { #expect(html.contains("<h2>\(heading)</h2>"), "\(heading)") }
         #expect(html.contains("untrained (random) resnet18") && html.contains("instead of"))
@@ -82,7 +83,7 @@ import Testing
         let place = try ReportPlace(["jump", "run"], perClass: Self.splits)
         let html = try RunReport(try place.run("one") { $0 % 2 == 0 }).html(drawn: [])
         #expect(!html.contains("<svg"))
-        for heading in ["What is taken for what", "All counts", "mean probability", "training clips"] {
+        for heading in ["Most frequent confusions", "All counts", "mean probability", "training clips"] {
             #expect(html.contains(heading), "\(heading)")
         }
         #expect(GnuplotError.missing.localizedDescription.contains("apt-get install gnuplot-nox"))
@@ -93,7 +94,7 @@ import Testing
         let place = try ReportPlace(["jump", "run"], perClass: ["train": 4, "test": 3])
         let plain = try RunReport(try place.run("plain", validated: false) { _ in false })
         let html = try plain.html(drawn: plain.hasGnuplot ? Gnuplot().draw(plain.charts, as: .svg) : [])
-        #expect(html.contains("There was no validation part") && html.contains("every clip is named rightly"))
+        #expect(html.contains("There is no validation part") && html.contains("There are no errors."))
         #expect(plain.splits == ["train", "test"])
         #expect(throws: SequenceError.noSplit("validation", available: ["test", "train"])) {
             try RunReport(RunDirectory(path: place.path + "/runs/plain"), role: .validation)
@@ -114,7 +115,7 @@ import Testing
         let directory = try place.run("one") { _ in true }
         let problems = try RunReport(directory).mistakes.map(\.problem)
         #expect(problems.count { $0 == nil } == 1)
-        #expect(problems.contains { $0?.contains("is not the video that was extracted") == true })
+        #expect(problems.contains { $0?.contains("differs from the video that was extracted") == true })
         #expect(problems.count { $0?.contains("does not exist") == true } == 2)
         let elsewhere = try RunReport(directory, root: place.path + "/nowhere")
         #expect(elsewhere.mistakes.allSatisfy { $0.problem?.contains("nowhere") == true })

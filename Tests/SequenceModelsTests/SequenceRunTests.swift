@@ -128,7 +128,7 @@ final class RunPlace {
         try place.train(place.run("memory", Self.training(kind)))
         var notes: [String] = []
         try place.train(place.run("stream", Self.training(kind), memory: 100)) { notes.append($0) }
-        #expect(notes.contains { $0.contains("batch by batch") })
+        #expect(notes.contains { $0.contains("streamed in batches") })
         #expect(try place.weights("stream") == place.weights("memory"))
     }
 
@@ -149,7 +149,7 @@ final class RunPlace {
             video: VideoRecord(digest: "empty", path: "empty"), extraction: 1, maxFrames: 8, featureSize: 4)
         var notes: [String] = []
         try place.train(place.run("empty", Self.training())) { notes.append($0) }
-        #expect(notes == ["1 videos have no valid frame and are left out"])
+        #expect(notes == ["1 video without a valid frame is left out"])
         let lock = try ExtractionLock(cache: place.cache.path)
         notes = []
         try place.train(place.run("filling", Self.training())) { notes.append($0) }

@@ -1,19 +1,19 @@
 import Foundation
 
 /// Another program, started by a test.
-public struct ChildProcess {
+package struct ChildProcess {
     /// What a program left behind.
-    public struct Output: Sendable {
+    package struct Output: Sendable {
         /// The exit code, or the signal that ended it.
-        public let status: Int32
+        package let status: Int32
         /// What it printed.
-        public let out: String
+        package let out: String
         /// What it printed to standard error.
-        public let error: String
+        package let error: String
     }
 
     /// The running program.
-    public let process: Process
+    package let process: Process
     private let out = Pipe()
     private let error = Pipe()
 
@@ -23,7 +23,7 @@ public struct ChildProcess {
     ///   - program: its path, or its name, which is looked for in `PATH`.
     ///   - environment: variables beside those of the test.
     /// - Throws: where it is a path that cannot be started; a name that is not found ends with status 127.
-    public init(
+    package init(
         _ program: String, _ arguments: [String], in folder: String? = nil, environment: [String: String] = [:]
     ) throws {
         process = Process()
@@ -37,10 +37,10 @@ public struct ChildProcess {
     }
 
     /// Sends a signal.
-    public func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
+    package func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
     /// Waits for its end.
-    public func wait() -> Output {
+    package func wait() -> Output {
         // Both at once, for a full pipe stops the program; on a thread that no busy queue can keep back.
         let (errorFile, isRead) = (error.fileHandleForReading, DispatchSemaphore(value: 0))
         nonisolated(unsafe) var messages = Data()
@@ -57,7 +57,7 @@ public struct ChildProcess {
 
     /// Runs a program to its end.
     @discardableResult
-    public static func run(
+    package static func run(
         _ program: String, _ arguments: [String], in folder: String? = nil, environment: [String: String] = [:]
     ) throws -> Output { try ChildProcess(program, arguments, in: folder, environment: environment).wait() }
 }

@@ -1,12 +1,12 @@
 import Foundation
 
 /// A folder of its own for a test, removed with the last reference to it.
-public final class ScratchFolder: Sendable {
+package final class ScratchFolder: Sendable {
     /// Where it is.
-    public let path: String
+    package let path: String
 
     /// Makes an empty folder.
-    public init() throws {
+    package init() throws {
         path = NSTemporaryDirectory() + "zoetrope-test-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
@@ -17,7 +17,7 @@ public final class ScratchFolder: Sendable {
     ///
     /// - Returns: its path.
     @discardableResult
-    public func file(_ name: String, _ data: Data) throws -> String {
+    package func file(_ name: String, _ data: Data) throws -> String {
         let file = path + "/" + name
         let folder = (file as NSString).deletingLastPathComponent
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -29,7 +29,7 @@ public final class ScratchFolder: Sendable {
     /// starts at that moment would inherit the descriptor, and the system refuses to run a file that is open for writing.
     ///
     /// - Returns: its path.
-    public func program(_ name: String, _ script: String) throws -> String {
+    package func program(_ name: String, _ script: String) throws -> String {
         let (text, path) = (try file(name + ".txt", "#!/bin/sh\n" + script), path + "/" + name)
         try ChildProcess.run("/bin/sh", ["-c", "cp \"$1\" \"$2\" && chmod 755 \"$2\" && rm \"$1\"", "sh", text, path])
         return path
@@ -37,15 +37,15 @@ public final class ScratchFolder: Sendable {
 
     /// Writes a text file.
     @discardableResult
-    public func file(_ name: String, _ text: String = "x") throws -> String { try file(name, Data(text.utf8)) }
+    package func file(_ name: String, _ text: String = "x") throws -> String { try file(name, Data(text.utf8)) }
 }
 
 /// Generated clips that need no encoder: uncompressed 4:4:4 YUV4MPEG2.
-public enum TinyClip {
+package enum TinyClip {
     /// - Parameters:
     ///   - luma: brightness of a pixel, from its place in the frame and the frame's index.
     ///   - chroma: of every pixel; 128 is grey.
-    public static func y4m(
+    package static func y4m(
         width: Int, height: Int, frames: Int, chroma: UInt8 = 128, luma: (_ pixel: Int, _ frame: Int) -> UInt8
     ) -> Data {
         var data = Data("YUV4MPEG2 W\(width) H\(height) F25:1 Ip A1:1 C444\n".utf8)
@@ -58,7 +58,7 @@ public enum TinyClip {
     }
 
     /// A 24 × 16 clip that no other index gives.
-    public static func numbered(_ index: Int, frames: Int = 6) -> Data {
+    package static func numbered(_ index: Int, frames: Int = 6) -> Data {
         y4m(width: 24, height: 16, frames: frames, chroma: UInt8(100 + index % 50)) { pixel, frame in
             UInt8((pixel * (index % 7 + 3) + 20 * frame + index) % 200 + 20)
         }
@@ -66,7 +66,7 @@ public enum TinyClip {
 }
 
 /// What a parity script wrote. A fixture that cannot be read ends the tests: nothing would be checked.
-public func fixture<Value: Decodable>(_ name: String, in bundle: Bundle) -> Value {
+package func fixture<Value: Decodable>(_ name: String, in bundle: Bundle) -> Value {
     guard let url = bundle.url(forResource: "Fixtures/" + name, withExtension: "json"),
         let data = try? Data(contentsOf: url), let value = try? JSONDecoder().decode(Value.self, from: data)
     else { preconditionFailure("the fixture \(name).json is missing or damaged") }

@@ -2,10 +2,10 @@ import Foundation
 
 /// How long an answer may take that must not depend on a file's content: without limits it would take for ever, or many
 /// minutes. Generous, since tests are not optimised and run side by side.
-public let soon: Duration = .seconds(20)
+package let soon: Duration = .seconds(20)
 
 /// What the error that is thrown says; empty if none is. If it takes too long, that is what is returned.
-public func refusal(_ body: () throws -> Void) -> String {
+package func refusal(_ body: () throws -> Void) -> String {
     let start = ContinuousClock.now
     var text = ""
     do { try body() } catch { text = error.localizedDescription }

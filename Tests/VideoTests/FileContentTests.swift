@@ -126,7 +126,7 @@ import Testing
             try reason("b.mp4", Data("Text.\n".utf8)) == .notVideo(path: path + "/b.mp4", reason: "it is a text file"))
         let bytes = Data((0..<3000).map { UInt8(truncatingIfNeeded: $0 * $0 * 31 + 200) })
         let unknown = try reason("e.mp4", bytes)
-        #expect(unknown == .notVideo(path: path + "/e.mp4", reason: "it is of no format that is supported"))
+        #expect(unknown == .notVideo(path: path + "/e.mp4", reason: "it is of an unsupported format"))
         let movie = path + "/whole.mp4"
         try TestMovie.write(to: movie)
         let cut = try reason("cut.mp4", Data(contentsOf: URL(fileURLWithPath: movie)).prefix(200))
@@ -158,6 +158,6 @@ import Testing
         let image = VideoError.shorterThanWindow(path: "a/b.png", frames: 1, sampling: sampling)
         #expect(image.localizedDescription.contains("a/b.png is a single image"))
         let short = VideoError.shorterThanWindow(path: "a/b.mp4", frames: 1, sampling: sampling)
-        #expect(short.localizedDescription.contains("1 frame at 15 a second"))
+        #expect(short.localizedDescription.contains("1 frame at 15 per second"))
     }
 }

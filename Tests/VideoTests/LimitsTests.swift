@@ -58,7 +58,7 @@ import Testing
         #expect(clip.information.frameTimes == [0, 30e6, 60e6, 90e6])
         let windows = WindowSampling(length: 16, stride: 8, framesPerSecond: 15, windows: Sampling.unlimited)
         let error = #expect(throws: VideoError.self) { try clip.sample(.windows(windows), framing: .full) }
-        #expect(error?.localizedDescription.contains("lie over 90000000 s") == true)
+        #expect(error?.localizedDescription.contains("span 90000000 s") == true)
         #expect(throws: VideoError.self) {
             try clip.forEachFrame(SampleRequest(.windows(windows), framing: .full)) { _ in }
         }
@@ -71,7 +71,7 @@ import Testing
         #expect(try clip.sample(.uniform(frames: 2), framing: .full).frames.map(\.index) == [1, 3])
     }
 
-    @Test("a header that claims a picture of gigabytes costs nothing")
+    @Test("a header that claims an image of gigabytes costs nothing")
     func hugePicture() throws {
         let header = "YUV4MPEG2 W30000 H30000 F25:1 Ip A1:1 C420\nFRAME\n"
         let path = try scratch.file("huge.y4m", Data(header.utf8) + Data(count: 1000))
@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    @Test("a picture called like a pattern is itself")
+    @Test("an image called like a pattern is itself")
     func pattern() throws {
         for (name, grey) in [("%d.png", UInt8(10)), ("1.png", 200), ("2.png", 100)] {
             let image = RGBImage(width: 4, height: 4, pixels: [UInt8](repeating: grey, count: 48))

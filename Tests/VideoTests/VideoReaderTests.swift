@@ -185,13 +185,13 @@ enum TestMovie {
         #expect(zip(sampled.frames, sampled.frames.dropFirst()).allSatisfy { $0.index < $1.index })
     }
 
-    @Test("what is no video is an error that names the file and what to do")
+    @Test("what is not a video is an error that names the file and what to do")
     func unusable() throws {
         let cases: [(String, Data?, (VideoError) -> Bool)] = [
             ("missing.mp4", nil, { if case .missing = $0 { true } else { false } }),
             ("empty.mp4", Data(), { if case .notVideo = $0 { true } else { false } }),
             (
-                "text.mp4", Data(String(repeating: "This is no video.\n", count: 100).utf8),
+                "text.mp4", Data(String(repeating: "This is not a video.\n", count: 100).utf8),
                 { if case .notVideo = $0 { true } else { false } }
             ),
             ("sound.wav", TestMovie.sound, { if case .noVideoStream = $0 { true } else { false } }),

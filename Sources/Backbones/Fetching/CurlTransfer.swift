@@ -1,48 +1,47 @@
 import Files
 import Foundation
 
-/// One run of curl that sends a response's body through a pipe, where it is counted: an endless body is cut off after
-/// `maximum` bytes, whatever its headers said.
+/// One run of curl with the response body read through a pipe and limited to `maximum` bytes, whatever its headers
+/// claim.
 struct CurlTransfer {
     let address: String
-    /// Whether the address and its redirects may be http.
+    /// Whether http is allowed, for the address and its redirects.
     var allowsHTTP = false
-    /// The most bytes that the complete body may have.
+    /// Maximum bytes of the complete body.
     var maximum: Int
-    /// Bytes that are there already and not asked for again.
+    /// Bytes that are already present and need not be requested.
     var start = 0
-    /// What the server must still send for `start` to mean anything (`If-Range`).
+    /// Validator for `If-Range`, without which `start` cannot be used.
     var validator: String?
-    /// Seconds without a thousand bytes a second after which the transfer counts as dead.
+    /// Seconds below 1,000 bytes per second after which the transfer is aborted.
     var patience = 30
     var showsProgress = false
 
-    /// The most redirects that are followed.
+    /// Maximum redirects.
     static let redirects = 10
-    /// The most bytes of headers, of all responses together, that are read.
+    /// Maximum bytes of the headers of all responses together.
     static let headerLimit = 1 << 20
 
-    /// How the run ended.
     struct Outcome {
         /// curl's exit code.
         let code: Int32
         let headers: ResponseHeaders
-        /// Whether the body was longer than it may be.
+        /// Whether the body exceeded the limit.
         let isTooLarge: Bool
-        /// Whether the receiver stopped it.
+        /// Whether the receiver stopped the transfer.
         let isStopped: Bool
     }
 
-    /// Variables that curl gets; its own configuration file is not read.
+    /// Environment variables passed to curl; its configuration file is not read.
     private static let variables = [
         "PATH", "HOME", "LANG", "LC_ALL", "COLUMNS", "TERM", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
         "ALL_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE",
     ]
 
-    /// - Parameter headers: the file that curl writes the headers to.
+    /// - Parameter headers: the file to which curl writes the headers.
     func arguments(headers: String) -> [String] {
         let schemes = allowsHTTP ? "=http,https" : "=https"
-        // `--disable` counts only as the first argument.
+        // curl honours `--disable` only as the first argument.
         var result = [
             "curl", "--disable", "--globoff", "--fail", "--location", "--max-redirs", "\(Self.redirects)", "--proto",
             schemes, "--proto-redir", schemes, "--speed-limit", "1000", "--speed-time", "\(patience)",
@@ -57,19 +56,18 @@ struct CurlTransfer {
         return result + ["--url", address]
     }
 
-    /// Whether the address has an allowed scheme.
     var isAllowed: Bool {
         let lower = address.lowercased()
         return address.utf8.allSatisfy { (0x21...0x7E).contains($0) }
             && (lower.hasBytePrefix("https://") || allowsHTTP && lower.hasBytePrefix("http://"))
     }
 
-    /// Runs curl to its end.
+    /// Runs curl until it exits.
     ///
     /// - Parameters:
-    ///   - begin: gets the headers when the body begins; the transfer stops if it returns false.
-    ///   - receive: gets each piece of the body.
-    /// - Throws: `FetchError`, or what `receive` throws.
+    ///   - begin: called with the headers before the body; the transfer stops if it returns false.
+    ///   - receive: called with each piece of the body.
+    /// - Throws: `FetchError`, or the errors of `receive`.
     func run(begin: (ResponseHeaders) throws -> Bool, receive: (UnsafeRawBufferPointer) throws -> Void) throws
         -> Outcome
     {
@@ -77,7 +75,8 @@ struct CurlTransfer {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let headersPath = folder + "/headers"
-        // Complete when the body begins: the folder is removed then, so that an interrupted program leaves none.
+        // The headers are complete when the body begins. The folder is removed then, so that an interrupted process
+        // leaves none behind.
         var complete: ResponseHeaders?
         func headers() -> ResponseHeaders {
             if let complete { return complete }
@@ -126,13 +125,13 @@ struct CurlTransfer {
         return process
     }
 
-    /// Kills curl: it inherits the signal mask of the calling thread, which may block SIGTERM.
+    /// Sends SIGKILL, because curl inherits the calling thread's signal mask, which may block SIGTERM.
     private func stop(_ process: Process) {
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
         process.waitUntilExit()
     }
 
-    /// Calls `receive` with what arrives, until the end or until it returns false.
+    /// Calls `receive` with data as it arrives, until the end or until it returns false.
     private func read(_ descriptor: Int32, _ receive: (UnsafeRawBufferPointer) throws -> Bool) throws {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 4096)
         defer { buffer.deallocate() }
@@ -144,7 +143,7 @@ struct CurlTransfer {
         }
     }
 
-    /// A folder that only this user can write to, so that nobody can place a link at the headers' path.
+    /// Creates a folder that only this user can write to, so that nobody can place a link at the headers' path.
     private func temporaryFolder() throws -> String {
         var template = Array((NSTemporaryDirectory() + "zoetrope-fetch-XXXXXX").utf8CString)
         let isMade = mkdtemp(&template) != nil
@@ -155,10 +154,10 @@ struct CurlTransfer {
 }
 
 extension CurlTransfer.Outcome {
-    /// Whether the connection failed while bytes were arriving, so that another try may help.
+    /// Whether the connection failed during the transfer, so that a retry may help.
     var isBrokenOff: Bool { [18, 28, 52, 55, 56, 92].contains(code) }
 
-    /// The error that the exit code and the HTTP status stand for.
+    /// Converts the exit code and the HTTP status to an error.
     func error(_ address: String) -> FetchError {
         if code == 22, let status = headers.status {
             return status == 404 || status == 410
@@ -167,11 +166,11 @@ extension CurlTransfer.Outcome {
         let reason =
             switch code {
             case 22: "the server answered with an error"
-            case 1: "it redirects to an address that may not be used (only https, or http for an http mirror)"
+            case 1: "it redirects to an address that is not allowed (only https, or http for an http mirror)"
             case 3: "the address is malformed"
             case 5, 6: "the host name is unknown"
             case 7: "no connection to the server"
-            case 28: "no answer in time"
+            case 28: "the connection timed out"
             case 35: "the TLS handshake failed"
             case 47: "more than \(CurlTransfer.redirects) redirects"
             case 52, 56: "the connection was closed, or the answer is not valid HTTP"

@@ -2,50 +2,48 @@ import Escaping
 import Files
 import Foundation
 
-/// Why a weight file was not fetched.
-public enum FetchError: LocalizedError, Equatable {
+package enum FetchError: LocalizedError, Equatable {
     case noCurl
-    /// An address whose scheme is not allowed, or that contains control characters.
+    /// The scheme of the address is not allowed, or the address contains control characters.
     case refusedAddress(String)
-    /// The HTTP status 404 or 410.
+    /// HTTP status 404 or 410.
     case notFound(String, status: Int)
     /// Any other HTTP status of 400 and above.
     case refusedByServer(String, status: Int)
     case unreachable(String, reason: String)
     case brokenOff(String, bytes: Int)
-    /// More bytes than the table's size allows.
+    /// The file is larger than the table allows.
     case tooLarge(String, limit: Int)
     case wrongSize(String, bytes: Int, expected: ClosedRange<Int>)
-    /// The content is not of the format that the file's name says.
+    /// The content does not match the format of the file name.
     case wrongContent(String, found: String, expected: String)
     case wrongChecksum(String, expected: String, found: String)
     case unwritable(String, reason: String)
-    /// Another process writes the file.
+    /// Another process is writing the file.
     case busy(String)
-    /// No package index is configured that a package could be asked from.
+    /// No package index is configured.
     case noIndex(String)
-    /// No file of that name in the package index.
+    /// The package index has no file of that name.
     case notInIndex(String, index: String)
 
     init(_ error: FileError) { self = .unwritable(error.path, reason: error.reason) }
 
-    /// What happened, where, and what to do about it.
-    public var errorDescription: String? {
+    package var errorDescription: String? {
         switch self {
         case .noCurl: "The program curl is needed to fetch files. Install it (apt-get install curl), or `make setup`."
         case .refusedAddress(let address):
             "\(shown(address)) is not an https address. Only --mirror may name an http address; other schemes are never used."
         case .notFound(let address, let status):
-            "\(shown(address)) does not exist (\(status)). The publisher may have moved it: look there, and name the file as "
+            "\(shown(address)) does not exist (\(status)). The publisher may have moved it: download it from its page, and name the file as "
                 + "`extract.weights`."
         case .refusedByServer(let address, let status): refusal(shown(address), status)
         case .unreachable(let address, let reason):
             "\(shown(address)) cannot be reached: \(reason). Check the connection, and run the command again."
         case .brokenOff(let address, let bytes):
-            "\(shown(address)) broke off after \(bytes) bytes. They are kept: run the command again, and it goes on from there."
+            "\(shown(address)) was interrupted after \(bytes) bytes. They are kept: run the command again to resume the download."
         case .tooLarge(let address, let limit):
-            "\(shown(address)) sends more than \(limit) bytes, the most that this file may have. The transfer was stopped and "
-                + "nothing was kept. Check the address."
+            "\(shown(address)) sends more than \(limit) bytes, the limit for this file. The transfer was stopped and "
+                + "the data deleted. Check the address."
         case .wrongSize(let file, let bytes, let expected):
             "\(file) arrived with \(bytes) bytes instead of \(expected.lowerBound) to \(expected.upperBound) and was removed. "
                 + "Check the address, or fetch it again."
@@ -72,11 +70,11 @@ public enum FetchError: LocalizedError, Equatable {
             "\(address) needs a login or an accepted licence (\(status)). Download it in a browser, and name the file as "
                 + "`extract.weights`."
         case 429, 500...599: "\(address): the server is busy or broken (\(status)). Try again later."
-        default: "\(address) was refused by the server (\(status)). Check the address."
+        default: "\(address) was rejected by the server (\(status)). Check the address."
         }
     }
 
-    /// The address without a user name and password, and with control characters escaped.
+    /// The address without user name and password, and with control characters escaped.
     private func shown(_ address: String) -> String {
         let visible = Escaping.visible(address)
         guard let scheme = visible.firstByteRange(of: "://") else { return visible }

@@ -2,15 +2,15 @@ import Digests
 import Files
 import Foundation
 
-/// What is checked before a file counts as the published one: its size, its format, and a digest, or, if nobody states one,
-/// that it opens.
+/// Verifies that a file is the published one: its size, its format, and its digest, or, without a digest, that it can
+/// be opened.
 struct FileCheck {
     let weights: PublishedWeights
 
     init(_ weights: PublishedWeights) { self.weights = weights }
 
     /// - Parameters:
-    ///   - checksum: the digest, if one is published or stated.
+    ///   - checksum: the digest, if one is published or sent by the server.
     ///   - isNew: if false, a file with the right digest passes without the checks of size and format.
     /// - Returns: the SHA-256, if there was no digest to compare.
     /// - Throws: `FetchError`.
@@ -74,7 +74,7 @@ extension String {
 }
 
 extension PublishedWeights.Checksum {
-    /// For the record beside a partial file; nil if there is none.
+    /// As stored in the record beside a partial file; nil if there is none.
     var text: String? {
         switch self {
         case .sha256(let digits): "sha256:" + digits
@@ -85,7 +85,7 @@ extension PublishedWeights.Checksum {
 }
 
 extension FetchError {
-    /// Whether the bytes that arrived are not the file's.
+    /// Whether the error means that the bytes received are not the file's.
     var isWrong: Bool {
         switch self {
         case .wrongChecksum, .wrongContent, .wrongSize: true

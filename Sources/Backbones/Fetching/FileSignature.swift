@@ -2,23 +2,22 @@ import Escaping
 import Files
 import Foundation
 
-/// The format of a weight file or vocabulary, by the ending of its name, and what its first bytes must be.
+/// The format of a weight file or vocabulary by its extension, with checks of its first bytes.
 enum FileSignature: String {
     case safetensors, pth, pt, bin, h5, onnx, whl
-    /// SentencePiece, a protobuf message.
+    /// A SentencePiece model (protobuf).
     case model
     /// The merges of a byte-pair encoding.
     case txt
 
-    /// Bytes from the start that `check` looks at.
+    /// Number of leading bytes that `check` reads.
     static let length = 512
-    /// The longest header that a safetensors file may have, as its own library has it.
+    /// Maximum header of a safetensors file, as in the reference implementation.
     static let longestHeader: UInt64 = 100_000_000
 
-    /// The format of a file of that name; nil if no published file has its ending.
+    /// The format of a file name; nil if no published file has its extension.
     init?(file: String) { self.init(rawValue: file.fileExtension.lowercased()) }
 
-    /// The format in words.
     var name: String {
         switch self {
         case .safetensors: "a safetensors file"
@@ -31,15 +30,17 @@ enum FileSignature: String {
         }
     }
 
-    /// Throws `FetchError.wrongContent` unless a file of `bytes` bytes that begins with `start` can be of this format.
+    /// Checks whether a file of `bytes` bytes that begins with `start` can have this format.
+    ///
+    /// - Throws: `FetchError.wrongContent`.
     func check(_ start: [UInt8], bytes: Int, file: String) throws {
-        // Text and protobuf begin with almost anything: what they must not be is asked first.
+        // Text and protobuf can begin with almost anything, so other formats are ruled out first.
         let foreign = Self.foreign(start)?.found
         if self == .txt || self == .model, let foreign {
             throw FetchError.wrongContent(file, found: foreign, expected: name)
         }
         if !matches(start, bytes: bytes) {
-            throw FetchError.wrongContent(file, found: foreign ?? "something else", expected: name)
+            throw FetchError.wrongContent(file, found: foreign ?? "data in another format", expected: name)
         }
     }
 
@@ -62,13 +63,13 @@ enum FileSignature: String {
         }
     }
 
-    /// What a file that begins so is, if that is neither HDF5 nor anything that holds tensors.
+    /// The kind of a file that is neither HDF5 nor a tensor format, detected from its first bytes.
     static func foreignWeights(_ start: [UInt8]) -> (found: String, remedy: String)? {
         let known: [FileSignature] = [.safetensors, .pth, .h5]
         return known.contains { $0.matches(start, bytes: .max) } ? nil : foreign(start)
     }
 
-    /// What servers send, and people keep, instead of a weight file: what it is, and what to do about it.
+    /// Common wrong downloads, such as HTML pages, with a remedy.
     static func foreign(_ start: [UInt8]) -> (found: String, remedy: String)? {
         let again = "Download the file itself, such as with `zoetrope weights fetch` or its publisher's download link"
         if start.isEmpty { return ("an empty file", again) }
@@ -88,10 +89,10 @@ enum FileSignature: String {
             )
         }
         if start.starts(with: Array("GGUF".utf8)) {
-            return ("a GGUF file of llama.cpp", "Take the model's .safetensors file")
+            return ("a GGUF file of llama.cpp", "Use the model's .safetensors file")
         }
         return text(start).map {
-            ($0, $0.hasBytePrefix("a Git LFS") ? "Fetch what it stands for: git lfs pull" : again)
+            ($0, $0.hasBytePrefix("a Git LFS") ? "Fetch the file itself: git lfs pull" : again)
         }
     }
 
@@ -106,7 +107,7 @@ enum FileSignature: String {
         let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
         let rest = start.starts(with: byteOrderMark) ? start.dropFirst(3) : start[...]
         let text = String(decoding: rest.drop { [0x20, 0x09, 0x0A, 0x0D].contains($0) }, as: UTF8.self).lowercased()
-        if text.hasBytePrefix("version https://git-lfs") { return "a Git LFS pointer, not the file it stands for" }
+        if text.hasBytePrefix("version https://git-lfs") { return "a Git LFS pointer instead of the file" }
         if text.hasBytePrefix("<!doctype html") || text.containsBytes("<html") { return "an HTML page" }
         if text.hasBytePrefix("<") && !text.hasBytePrefix("<unk") { return "an XML or HTML document" }
         if text.hasBytePrefix("{") || text.hasBytePrefix("[{") || text.hasBytePrefix("[\"") { return "a JSON document" }
@@ -114,9 +115,9 @@ enum FileSignature: String {
     }
 }
 
-/// The checks of a file whose digest nobody states.
+/// Checks for files without a published digest.
 extension FileSignature {
-    /// Opens the file as what it should be: reads the names and shapes of all tensors, the fields of a message, or the lines.
+    /// Parses the file as its format: the names and shapes of all tensors, the fields of a message, or the lines.
     ///
     /// - Throws: `FetchError.wrongContent`.
     func checkStructure(_ path: String, file: String) throws {
@@ -124,12 +125,12 @@ extension FileSignature {
         switch self {
         case .model, .onnx:
             guard let data = try? RegularFile.mapped(path), Self.isMessage(data) else {
-                throw wrong("no protobuf message")
+                throw wrong("not a protobuf message")
             }
         case .txt:
             guard let text = try? RegularFile.text(path, limit: PublishedWeights.vocabularyBytes.upperBound),
                 Self.isMerges(text)
-            else { throw wrong("text that has other lines than pairs of symbols") }
+            else { throw wrong("text with lines that are not pairs of symbols") }
         case .safetensors, .pth, .pt, .bin, .h5, .whl:
             do {
                 if try openWeights(path: path).shapes.isEmpty { throw wrong("a file without tensors") }
@@ -141,7 +142,7 @@ extension FileSignature {
         }
     }
 
-    /// Whether the bytes are the fields of one protobuf message from the first to the last byte.
+    /// Whether all bytes are the fields of one protobuf message.
     static func isMessage(_ data: Data) -> Bool {
         data.withUnsafeBytes { bytes in
             var place = 0
@@ -172,7 +173,7 @@ extension FileSignature {
         }
     }
 
-    /// Whether each line, but for a first one that begins with `#`, is two symbols with a space between.
+    /// Whether each line is two symbols separated by a space; the first line may begin with `#`.
     static func isMerges(_ text: String) -> Bool {
         let lines = text.byteLines()
         let merges = lines.first?.hasBytePrefix("#") == true ? lines.dropFirst() : lines[...]

@@ -2,17 +2,17 @@ import Escaping
 import Files
 import Foundation
 
-/// The package index that pip is configured to use, asked for one file over its "simple" interface (PEP 503).
+/// The package index that pip is configured to use, queried through its "simple" interface (PEP 503).
 struct PackageIndex {
-    /// Address of the index, ending in `/`.
+    /// URL of the index, ending in `/`.
     let address: String
-    /// The most bytes that a page of the index may have.
+    /// Maximum bytes of an index page.
     static let pageLimit = 8 << 20
 
     init(address: String) { self.address = address.hasByteSuffix("/") ? address : address + "/" }
 
-    /// The index of `PIP_INDEX_URL`, else of pip's configuration files, the user's before the machine's; nil if none is
-    /// configured.
+    /// The index of `PIP_INDEX_URL`, otherwise of pip's configuration files, the user's before the system's; nil if
+    /// none is configured.
     static func configured(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> PackageIndex? {
         if let address = environment["PIP_INDEX_URL"], !address.isEmpty { return PackageIndex(address: address) }
         let home = environment["HOME"] ?? ""
@@ -48,10 +48,10 @@ struct PackageIndex {
         return found
     }
 
-    /// Whether the index itself, and so its files, may be asked over http.
+    /// Whether the index and its files may be fetched over http.
     var allowsHTTP: Bool { address.lowercased().hasBytePrefix("http://") }
 
-    /// The page of a package, its name normalised.
+    /// The page of a package, with its name normalised.
     func page(of package: String) -> String {
         let parts = package.lowercased().splitBytes {
             [UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ".")].contains($0)
@@ -59,13 +59,13 @@ struct PackageIndex {
         return address + parts.joined(separator: "-") + "/"
     }
 
-    /// The address of a file that a page links to.
+    /// The URL of a file that a page links to.
     ///
     /// - Parameters:
-    ///   - digest: the file's SHA-256; a link that states another is passed over.
-    ///   - base: the address of the page.
+    ///   - digest: the file's SHA-256; links that state another are skipped.
+    ///   - base: the URL of the page.
     static func link(to file: String, digest: String, in page: String, base: URL?) -> String? {
-        // Every attribute's value is a part that contains neither quotes nor spaces nor brackets.
+        // After splitting, every attribute value without quotes, spaces or brackets is a part.
         let breaks = Array("\"'<> \t\r\n".utf8)
         for part in page.splitBytes(where: breaks.contains) where part.utf8.count < 4096 && part.containsBytes(file) {
             let parts = part.replacingBytes("&amp;", with: "&").splitBytes("#", maxSplits: 1)
@@ -79,7 +79,7 @@ struct PackageIndex {
         return nil
     }
 
-    /// The address of a package's file, asked from the index.
+    /// Looks up the URL of a package's file in the index.
     ///
     /// - Throws: `FetchError`.
     func find(_ file: String, of package: String, digest: String, patience: Int) throws -> String {

@@ -2,27 +2,27 @@ import Escaping
 import Files
 import Foundation
 
-/// The bytes that have arrived so far, `FILE.partial`, and what they are from, `FILE.partial.json`.
+/// The bytes received so far, `FILE.partial`, and their origin, `FILE.partial.json`.
 ///
-/// The file is opened without following links, locked, and stays open, so that what is written and what gets the final name
-/// is the same file. One without a record of its origin is emptied, never continued.
+/// The file is opened without following links, locked, and kept open, so that the file that is written is the one that
+/// is renamed. A file without a record of its origin is truncated, never continued.
 final class PartialFile {
-    /// What the bytes are from.
+    /// Where the bytes came from.
     struct Origin: Codable, Equatable {
-        /// The address they were asked from.
+        /// The requested URL.
         var address: String
-        /// The `ETag` or `Last-Modified` they came with.
+        /// The response's `ETag` or `Last-Modified`.
         var validator: String?
-        /// The digest that the server stated for the complete file.
+        /// The server's digest of the complete file.
         var stated: String?
-        /// The digest that the table has of the complete file.
+        /// The table's digest of the complete file.
         var published: String?
 
-        /// The validator as it may be sent to a server.
+        /// The validator, if it is safe to send to a server.
         var sentValidator: String? { validator.flatMap { ResponseHeaders.isPlain($0) ? $0 : nil } }
 
-        /// Whether bytes that `new` describes go on where these end. Without a published digest, which tells in the end,
-        /// the server must state the same digest or validator; a `Last-Modified` may be missing in a part (RFC 9110).
+        /// Whether the response `new` continues these bytes. Without a published digest for the final check, the server
+        /// must send the same digest or validator; a `Last-Modified` may be missing in a partial response (RFC 9110).
         func isContinued(by new: Origin) -> Bool {
             let isSameDigest = stated == new.stated
             let isSameVersion =
@@ -38,11 +38,11 @@ final class PartialFile {
 
     let path: String
     private let descriptor: Int32
-    /// How many bytes there are.
+    /// Number of bytes present.
     private(set) var bytes: Int
     /// Nil if the bytes cannot be continued.
     private(set) var origin: Origin?
-    /// Whether the file was put together from several transfers, and not emptied since for that reason.
+    /// Whether the file was assembled from several transfers and has not been restarted for that reason.
     var canRetry: Bool { wasContinued && !wasRetried }
     private var (wasContinued, wasRetried, isDiscarded) = (false, false, false)
     private var originPath: String { path + ".json" }
@@ -59,9 +59,9 @@ final class PartialFile {
         var (opened, named) = (stat(), stat())
         guard fstat(file, &opened) == 0, opened.st_mode & S_IFMT == S_IFREG, opened.st_nlink <= 1 else {
             close(file)
-            throw FetchError.unwritable(path, reason: "it is not a file of its own")
+            throw FetchError.unwritable(path, reason: "it is not a regular file with a single link")
         }
-        // Another process may have renamed or removed the file since it was opened.
+        // Another process may have renamed or removed the file after it was opened.
         guard flock(file, LOCK_EX | LOCK_NB) == 0, lstat(path, &named) == 0, named.st_ino == opened.st_ino else {
             close(file)
             throw FetchError.busy(path)
@@ -74,7 +74,7 @@ final class PartialFile {
 
     deinit { close(descriptor) }
 
-    /// A link or special file is removed: following it would write to somebody else's file, or wait for ever.
+    /// Removes links and special files: opening them could write to another file or block.
     private static func removeUnlessPlain(_ path: String) throws {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
@@ -86,8 +86,8 @@ final class PartialFile {
         .unwritable(path, reason: String(cString: strerror(errno)))
     }
 
-    /// Whether the bytes may be continued: they have a published digest to compare with in the end, or they are from the
-    /// same address and came with a validator or digest.
+    /// Whether the bytes can be continued: they have a published digest for the final check, or they are from the same
+    /// URL with a validator or digest.
     func canContinue(from address: String, published: String?, below limit: Int) -> Bool {
         guard let origin, bytes > 0, bytes < limit else { return false }
         if published != nil, origin.published == published { return true }
@@ -95,7 +95,6 @@ final class PartialFile {
             && (origin.sentValidator != nil || origin.stated != nil)
     }
 
-    /// Empties the file.
     func restart() throws {
         origin = nil
         unlink(originPath)
@@ -104,7 +103,7 @@ final class PartialFile {
         wasRetried = wasContinued
     }
 
-    /// Records what the bytes are from.
+    /// Records the origin of the bytes.
     func remember(_ origin: Origin) throws {
         if origin == self.origin { return }
         self.origin = origin
@@ -112,7 +111,7 @@ final class PartialFile {
         try Self.write(data, to: originPath)
     }
 
-    /// Writes a small file anew, never through a link.
+    /// Replaces a small file without following links.
     static func write(_ data: Data, to path: String) throws {
         unlink(path)
         let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
@@ -132,16 +131,15 @@ final class PartialFile {
         }
     }
 
-    /// Notes that the bytes to come are added to those that were there.
+    /// Records that further bytes are appended to existing ones.
     func goOn() { wasContinued = true }
 
-    /// Gives the file its final name.
+    /// Renames the file to its final name.
     func finish(as name: String) throws {
         guard fsync(descriptor) == 0, rename(path, name) == 0 else { throw Self.failure(name) }
         unlink(originPath)
     }
 
-    /// Removes the file.
     func discard() {
         if isDiscarded { return }
         isDiscarded = true

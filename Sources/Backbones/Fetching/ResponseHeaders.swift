@@ -1,9 +1,9 @@
 import Escaping
 import Foundation
 
-/// The headers of a transfer, redirects included, as `curl --dump-header` writes them.
+/// The headers of a transfer including redirects, as `curl --dump-header` writes them.
 struct ResponseHeaders {
-    /// A header line: the name in lower case, and the value.
+    /// A header field: lower-case name, and value.
     typealias Field = (name: String, value: String)
 
     /// The HTTP status of the last response.
@@ -28,14 +28,14 @@ struct ResponseHeaders {
         }
     }
 
-    /// What `If-Range` may name to continue a transfer: the last response's strong `ETag`, else its `Last-Modified`.
+    /// The validator for `If-Range`: the last response's strong `ETag`, otherwise its `Last-Modified`.
     var validator: String? {
         let tag = last.last { $0.name == "etag" }?.value
         if let tag, tag.hasBytePrefix("\""), Self.isPlain(tag) { return tag }
         return last.last { $0.name == "last-modified" }.map(\.value).flatMap { Self.isPlain($0) ? $0 : nil }
     }
 
-    /// The address of the last response: `address`, redirected.
+    /// The URL of the last response: `address` after redirects.
     func address(from address: String) -> URL? {
         all.filter { $0.name == "location" }.reduce(URL(string: address)) { URL(string: $1.value, relativeTo: $0) }
     }

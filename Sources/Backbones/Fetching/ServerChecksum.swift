@@ -3,14 +3,14 @@ import Foundation
 
 /// The digest that a server states for the bytes it sends.
 enum ServerChecksum: Equatable {
-    /// Hex, lower case.
+    /// Lower-case hex.
     case sha256(String)
-    /// Hex, lower case.
+    /// Lower-case hex.
     case md5(String)
 
-    /// The strongest digest that the headers of a transfer state: the hub's `X-Linked-ETag`, `Repr-Digest` and `Digest`
-    /// (RFC 9530, RFC 3230), Google's `X-Goog-Hash`, `Content-MD5`, or an `ETag` of 32 hex digits, which object stores
-    /// compute as MD5. An `ETag` of 64 digits does not count: GitHub's is a SHA-256 of something else than the file.
+    /// The strongest digest in the headers of a transfer: the hub's `X-Linked-ETag`, `Repr-Digest` and `Digest` (RFC
+    /// 9530, RFC 3230), Google's `X-Goog-Hash`, `Content-MD5`, or an `ETag` of 32 hex digits, which object stores
+    /// compute as MD5. An `ETag` of 64 digits is ignored: GitHub's is the SHA-256 of something other than the file.
     init?(_ headers: ResponseHeaders) {
         let found = headers.all.flatMap { Self.digests($0.name, $0.value) }
         guard let best = found.first(where: \.isStrong) ?? found.first else { return nil }
@@ -41,7 +41,7 @@ enum ServerChecksum: Equatable {
         }
     }
 
-    /// Whether text is `digits` lower-case hex digits.
+    /// Whether the text consists of `digits` lower-case hex digits.
     static func isHex(_ text: some StringProtocol, digits: Int) -> Bool {
         text.utf8.count == digits
             && text.utf8.allSatisfy {
@@ -50,13 +50,12 @@ enum ServerChecksum: Equatable {
             }
     }
 
-    /// Hex digits of base64.
+    /// Converts base64 to hex.
     private static func hex(_ text: String, bytes: Int) -> String? {
         guard let data = Data(base64Encoded: text), data.count == bytes else { return nil }
         return data.map { String(format: "%02x", $0) }.joined()
     }
 
-    /// As a published checksum.
     var checksum: PublishedWeights.Checksum {
         switch self {
         case .sha256(let digits): .sha256(prefix: digits)

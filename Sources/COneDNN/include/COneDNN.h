@@ -1,8 +1,8 @@
-// A thin C face over oneDNN: opaque handles, plain numbers, one status code. This target is the only
-// place that knows whether oneDNN 2.6 (API v2) or 3.x (API v3) is installed.
+// A thin C interface to oneDNN with opaque handles and status codes. This target alone depends on whether oneDNN 2.6
+// (API v2) or 3.x (API v3) is installed.
 //
-// Every function that returns `int` gives 0 on success and a oneDNN status otherwise; `onednn_status_text`
-// names it. Handles are owned by the caller and freed by the matching `_destroy`.
+// Every function that returns `int` returns 0 on success and a oneDNN status otherwise; `onednn_status_text` describes
+// it. Handles are owned by the caller and freed by the matching `_destroy`.
 #ifndef ZOETROPE_CONEDNN_H
 #define ZOETROPE_CONEDNN_H
 
@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// A CPU engine and its stream. Not to be shared between threads that execute at the same time.
+/// A CPU engine with its stream. Must not be used by several threads at the same time.
 typedef struct onednn_context onednn_context;
-/// How a tensor lies in memory: dimensions and the order of elements.
+/// A memory descriptor: dimensions and the order of elements.
 typedef struct onednn_layout onednn_layout;
 /// One primitive, bound to memory once and executed many times.
 typedef struct onednn_operation onednn_operation;
@@ -24,7 +24,7 @@ typedef enum {
   ONEDNN_U8 = 3,
   ONEDNN_S32 = 4
 } onednn_element;
-/// `BLOCKED` keeps a vector's worth of channels together: 16 with AVX-512, 8 elsewhere.
+/// `BLOCKED` groups channels by vector length: 16 with AVX-512, 8 elsewhere.
 typedef enum {
   ONEDNN_ANY = 0,
   ONEDNN_PLAIN = 1,
@@ -38,7 +38,7 @@ typedef enum {
   ONEDNN_TANH = 3,
   ONEDNN_SILU = 4,
   ONEDNN_RELU6 = 5,
-  /// Only behind a convolution.
+  /// Only fused with a convolution.
   ONEDNN_HARD_SIGMOID = 6,
   ONEDNN_HARD_SWISH = 7,
   ONEDNN_GELU = 8,
@@ -52,40 +52,39 @@ typedef enum {
 } onednn_pooling_kind;
 typedef enum { ONEDNN_ADD = 0, ONEDNN_MULTIPLY = 1 } onednn_binary_kind;
 
-/// "oneDNN 2.6.3".
+/// Such as "oneDNN 2.6.3".
 void onednn_version_text(char *text, size_t capacity);
 /// The instruction set oneDNN generates code for, such as "avx512_core_vnni".
 const char *onednn_instruction_set(void);
-/// Whether the processor multiplies that element by itself; where not, oneDNN converts or saturates.
+/// Whether the processor has multiply instructions for that element type; otherwise oneDNN converts or saturates.
 bool onednn_has_arithmetic(onednn_element element);
-/// Whether the processor multiplies unsigned bytes by signed ones only, so that signed sources cost more.
+/// Whether the processor can only multiply unsigned bytes by signed ones, so that signed sources are slower.
 bool onednn_prefers_unsigned_sources(void);
 const char *onednn_status_text(int status);
-/// Threads used by primitives that the calling thread makes and runs. No effect on a sequential build.
+/// Threads of primitives that the calling thread creates and runs. No effect on a sequential build.
 void onednn_set_threads(int count);
-/// Makes the calling thread compute by itself and treat denormal numbers as zero, which they are to a
-/// network and which would slow it down a hundredfold.
-/// Returns the thread's floating-point control, for `onednn_restore_denormals`.
+/// Sets one oneDNN thread for the calling thread and flushes denormals to zero, which would slow it down a hundredfold.
+/// Returns the thread's floating-point control register for `onednn_restore_denormals`.
 uint64_t onednn_prepare_thread(void);
-/// The latter alone. Threads that oneDNN starts from the calling thread afterwards do the same.
+/// Only flushes denormals. Threads that oneDNN later starts from the calling thread inherit it.
 uint64_t onednn_flush_denormals(void);
-/// Sets the calling thread's floating-point control back to what it was.
+/// Restores the calling thread's floating-point control register.
 void onednn_restore_denormals(uint64_t control);
 
 int onednn_context_create(onednn_context **context);
 void onednn_context_destroy(onednn_context *context);
 
-/// Layout of `rank` dimensions, at most 6; channels last wants 4 or 5, blocked 4.
+/// A layout of `rank` dimensions, at most 6; channels last needs 4 or 5, blocked 4.
 int onednn_layout_create(
     onednn_layout **layout, onednn_element element, int rank, const int64_t *dimensions,
     onednn_format format);
 onednn_element onednn_layout_element(const onednn_layout *layout);
 void onednn_layout_destroy(onednn_layout *layout);
-/// Bytes a buffer of this layout takes, padding included.
+/// Bytes of a buffer with this layout, padding included.
 size_t onednn_layout_bytes(const onednn_layout *layout);
 bool onednn_layout_equal(const onednn_layout *first, const onednn_layout *second);
 
-/// How a window reaches over frames; `in` is 0 where there is one picture, and all others are not read.
+/// The temporal dimension of a window; `in` is 0 for images, and the other fields are then ignored.
 typedef struct {
   int64_t in, out, kernel, stride, pad_front, pad_back;
 } onednn_frames;
@@ -96,28 +95,28 @@ typedef struct {
   int64_t kernel_height, kernel_width, stride_height, stride_width;
   int64_t pad_top, pad_left, pad_bottom, pad_right;
   int64_t groups;
-  /// Pixels from one weight to the next; 1 leaves no holes.
+  /// Distance of the weights in pixels; 1 is not dilated.
   int64_t dilation_height, dilation_width;
   onednn_frames frames;
-  /// Adds to what the destination already holds, before the activation.
+  /// Adds the convolution to the destination's content before the activation.
   bool accumulate;
   onednn_activation activation;
   onednn_element weights_element;
-  /// Lavin and Gray's algorithm instead of the direct sum.
+  /// Winograd convolution instead of direct convolution.
   bool winograd;
-  /// Only where weights are S8: a number means element · scale. `weights_scales` holds one for each output
-  /// channel; the scales of float32 tensors are 1. What is accumulated may be S8 where the destination is U8.
+  /// For S8 weights only: a value is element · scale. `weights_scales` has one scale per output channel; the scales of
+  /// float32 tensors are 1. The accumulated value may be S8 if the destination is U8.
   float source_scale, destination_scale, accumulated_scale;
   onednn_element accumulated_element;
-  /// What stands for 0 in a source or a destination of U8.
+  /// Zero points of a U8 source or destination.
   int32_t source_zero_point, destination_zero_point;
   const float *weights_scales;
 } onednn_convolution_options;
 
-/// The bias as such a convolution wants it.
+/// The bias in the units of such a convolution.
 float onednn_stored_bias(float bias, float source_scale, float weights_scale);
 
-/// Convolution with bias, always float32. The weights' layout is then asked for with `onednn_operation_weights`.
+/// Convolution with bias, which is always float32. `onednn_operation_weights` then returns the weights' layout.
 int onednn_convolution_create(
     onednn_context *context, const onednn_convolution_options *options, const onednn_layout *source,
     const onednn_layout *destination, onednn_operation **operation);
@@ -134,12 +133,11 @@ int onednn_pooling_create(
     onednn_context *context, const onednn_pooling_options *options, const onednn_layout *source,
     onednn_operation **operation);
 
-/// Copies into another layout or element, times `factor`, rounded and saturated where the new element is
-/// an integer.
+/// Converts to another layout or element type, times `factor`, rounded and saturated for integers.
 int onednn_reorder_create(
     onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
     onednn_operation **operation);
-/// The same where bytes stand for other numbers: (from − its zero point) · factor + the zero point of `to`.
+/// Requantisation: (from − its zero point) · factor + the zero point of `to`.
 int onednn_requantization_create(
     onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
     int32_t from_zero_point, int32_t to_zero_point, onednn_operation **operation);
@@ -152,12 +150,12 @@ int onednn_binary_create(
     onednn_context *context, onednn_binary_kind kind, const onednn_layout *first,
     const onednn_layout *second, onednn_operation **operation);
 
-/// Rows `[count, size]` of float32 or bfloat16 to mean 0 and variance 1, times scales, plus shifts, both float32; bound as
-/// weights and bias.
+/// Layer normalisation of rows `[count, size]` of float32 or bfloat16; scale and shift are float32, bound as weights
+/// and bias.
 int onednn_layer_normalization_create(
     onednn_context *context, const onednn_layout *rows, float epsilon, onednn_operation **operation);
 
-/// Joins tensors along the channels, their second dimension.
+/// Concatenates tensors along the channels, their second dimension.
 int onednn_concatenation_create(
     onednn_context *context, int count, const onednn_layout *const *sources,
     onednn_operation **operation);
@@ -183,40 +181,40 @@ typedef enum {
   ONEDNN_WORKSPACE
 } onednn_argument;
 
-/// Training primitives take and give float32, channels last; weights as they like: ask `onednn_operation_layout`.
-/// Of `options`, sizes, padding, groups and `winograd` count; with that, pictures are blocked.
+/// Training primitives use float32, channels last; their weights have any layout, see `onednn_operation_layout`. Of
+/// `options`, sizes, padding, groups and `winograd` are used; with `winograd`, images are blocked.
 int onednn_convolution_training_create(
     onednn_context *context, const onednn_convolution_options *options, bool has_bias,
     onednn_direction direction, onednn_operation **operation);
-/// Forward keeps in its workspace what backward needs of a maximum.
+/// The forward pass stores the indices of maxima in its workspace for the backward pass.
 int onednn_pooling_training_create(
     onednn_context *context, const onednn_pooling_options *options, onednn_direction direction,
     onednn_operation **operation);
-/// Batch normalisation with the batch's own statistics, mean and variance being given out, scale and shift; with
-/// `rectifies` followed by a ReLU, of which the workspace keeps what was cut off.
+/// Batch normalisation with batch statistics, which are returned; with `rectifies` followed by a ReLU, whose mask is
+/// stored in the workspace.
 int onednn_normalization_training_create(
     onednn_context *context, int64_t batch, int64_t channels, int64_t height, int64_t width,
     float epsilon, bool rectifies, onednn_direction direction, onednn_operation **operation);
-/// How a training primitive wants a tensor; null where it has none of that kind. Owned by the caller.
+/// The layout that a training primitive needs; null if it has no such argument. Owned by the caller.
 onednn_layout *onednn_operation_layout(const onednn_operation *operation, onednn_argument argument);
 int onednn_operation_bind_arguments(
     onednn_operation *operation, int count, const onednn_argument *arguments, void *const *buffers,
     void *scratchpad);
 
 void onednn_operation_destroy(onednn_operation *operation);
-/// New handles, owned by the caller; null where the operation has no such argument.
+/// New handles, owned by the caller; null if the operation has no such argument.
 onednn_layout *onednn_operation_source(const onednn_operation *operation);
 onednn_layout *onednn_operation_weights(const onednn_operation *operation);
 onednn_layout *onednn_operation_destination(const onednn_operation *operation);
 size_t onednn_operation_scratchpad_bytes(const onednn_operation *operation);
-/// The kernel oneDNN chose, such as "jit:avx512_core".
+/// The implementation that oneDNN chose, such as "jit:avx512_core".
 const char *onednn_operation_kernel(const onednn_operation *operation);
 
 /// Buffers must stay valid until the operation is destroyed or bound again.
 int onednn_operation_bind(
     onednn_operation *operation, void *source, void *second, void *weights, void *bias,
     void *destination, void *scratchpad);
-/// The same for a concatenation; `sources` holds one buffer for each tensor it was made for.
+/// For a concatenation; `sources` has one buffer for each tensor.
 int onednn_concatenation_bind(
     onednn_operation *operation, int count, void *const *sources, void *destination,
     void *scratchpad);
@@ -226,7 +224,7 @@ int onednn_operation_execute(onednn_context *context, onednn_operation *operatio
 int onednn_matrix_multiply(
     bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
     const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
-/// Row-major C[m,n] = (A[m,k] − zero) · op(B)[k,n], exact where the processor has instructions for it
+/// Row-major C[m,n] = (A[m,k] − zero) · op(B)[k,n], exact if the processor has instructions for it
 /// (`onednn_has_arithmetic` of `ONEDNN_U8`).
 int onednn_byte_multiply(
     bool transpose_b, int64_t m, int64_t n, int64_t k, const uint8_t *a, int64_t lda, uint8_t zero,

@@ -1,51 +1,47 @@
-/// A network as data: nodes in topological order, with parameter names equal to the published
-/// checkpoints'. Nothing in a graph computes; `InferencePlan` and `TrainingPlan` do.
-public struct Graph: Sendable, Equatable {
-    /// Every node after the nodes it reads.
-    public internal(set) var nodes: [Node] = []
-    /// Parameters in the order the builder met them.
-    public internal(set) var parameters: [Parameter] = []
-    /// Named nodes whose values a plan can be asked for, such as `pooled`.
-    public internal(set) var outputs: [String: NodeID] = [:]
+/// A network as data: nodes in topological order, with the parameter names of the published checkpoints.
+/// `InferencePlan` and `TrainingPlan` execute it.
+package struct Graph: Sendable, Equatable {
+    /// In topological order: every node comes after its inputs.
+    package internal(set) var nodes: [Node] = []
+    /// In the order in which the builder created them.
+    package internal(set) var parameters: [Parameter] = []
+    /// Named nodes whose values a plan can return, such as `pooled`.
+    package internal(set) var outputs: [String: NodeID] = [:]
 
-    /// A graph without nodes.
-    public static let empty = Graph()
+    package static let empty = Graph()
 
-    /// A node's place in `nodes`.
-    public struct NodeID: Hashable, Sendable {
-        /// Place in `nodes`.
-        public let index: Int
+    /// Index of a node in `nodes`.
+    package struct NodeID: Hashable, Sendable {
+        package let index: Int
 
         package init(index: Int) { self.index = index }
     }
 
-    /// One step of the computation.
-    public struct Node: Sendable, Equatable {
-        /// The published module name, such as `layer1.0.conv1`; made up where none is published.
-        public let name: String
-        /// What it does.
-        public let operation: Operation
-        /// Nodes whose values it reads.
-        public let inputs: [NodeID]
-        /// The value's shape, without the batch dimension.
-        public let shape: Shape
+    package struct Node: Sendable, Equatable {
+        /// The published module name, such as `layer1.0.conv1`, or a generated one if the operation has no published
+        /// name.
+        package let name: String
+        package let operation: Operation
+        package let inputs: [NodeID]
+        /// Shape of the node's value, without the batch dimension.
+        package let shape: Shape
         /// Indices into `Graph.parameters`, in the order the operation documents.
-        public let parameters: [Int]
+        package let parameters: [Int]
     }
 
-    /// What one example's value looks like.
-    public enum Shape: Sendable, Equatable, CustomStringConvertible {
+    /// Shape of one example's value.
+    package enum Shape: Sendable, Equatable, CustomStringConvertible {
         case image(channels: Int, height: Int, width: Int)
-        /// Neighbouring frames of a video.
+        /// Consecutive frames of a video.
         case clip(channels: Int, frames: Int, height: Int, width: Int)
         case vector(Int)
-        /// One vector a time step; lengths differ from example to example.
+        /// One vector per time step; the number of steps differs between examples.
         case sequence(Int)
-        /// So many vectors of `size` numbers: patches of a picture and what stands before them.
+        /// `count` vectors of `size` elements: image patches and the tokens prepended to them.
         case tokens(count: Int, size: Int)
 
         /// Such as `64×56×56`, `64×16×56×56` for frames, `197×768` for tokens, or `T×512` for a sequence.
-        public var description: String {
+        package var description: String {
             switch self {
             case .image(let channels, let height, let width): "\(channels)×\(height)×\(width)"
             case .clip(let channels, let frames, let height, let width): "\(channels)×\(frames)×\(height)×\(width)"
@@ -55,8 +51,8 @@ public struct Graph: Sendable, Equatable {
             }
         }
 
-        /// Numbers in one example; in one step of one example for sequences.
-        public var size: Int {
+        /// Elements in one example, or in one step of a sequence.
+        package var size: Int {
             switch self {
             case .image(let channels, let height, let width): channels * height * width
             case .clip(let channels, let frames, let height, let width): channels * frames * height * width
@@ -65,7 +61,6 @@ public struct Graph: Sendable, Equatable {
             }
         }
 
-        /// The same picture or frames with so many channels.
         func with(channels: Int) -> Shape {
             switch self {
             case .image(_, let height, let width): .image(channels: channels, height: height, width: width)
@@ -75,8 +70,8 @@ public struct Graph: Sendable, Equatable {
             }
         }
 
-        /// Numbers that belong together: the channels of a pixel, the numbers of a token, a step or a vector.
-        public var rowSize: Int {
+        /// Size of the innermost dimension: channels of a pixel, or elements of a token, step or vector.
+        package var rowSize: Int {
             switch self {
             case .image(let channels, _, _), .clip(let channels, _, _, _): channels
             case .vector(let size), .sequence(let size), .tokens(_, let size): size
@@ -84,53 +79,48 @@ public struct Graph: Sendable, Equatable {
         }
     }
 
-    /// A learned tensor or a running statistic.
-    public struct Parameter: Sendable, Equatable {
-        /// As in the published checkpoint.
-        public let name: String
-        /// As in the published checkpoint, outermost dimension first.
-        public let shape: [Int]
-        /// How `weights: random` fills it.
-        public let initializer: Initializer
+    /// A trained tensor or a running statistic.
+    package struct Parameter: Sendable, Equatable {
+        package let name: String
+        /// Outermost dimension first, as in the published checkpoint.
+        package let shape: [Int]
+        /// Initialiser used by `weights: random`.
+        package let initializer: Initializer
         /// False for running statistics, which are stored in checkpoints but not counted as parameters.
-        public let isTrainable: Bool
+        package let isTrainable: Bool
 
-        /// All parts, as they are.
-        public init(name: String, shape: [Int], initializer: Initializer, isTrainable: Bool) {
+        package init(name: String, shape: [Int], initializer: Initializer, isTrainable: Bool) {
             (self.name, self.shape) = (name, shape)
             (self.initializer, self.isTrainable) = (initializer, isTrainable)
         }
 
-        /// Numbers in it.
-        public var count: Int { shape.reduce(1, *) }
+        package var count: Int { shape.reduce(1, *) }
     }
 
-    /// Parameters are drawn evenly from `centre ± spread`; see `RandomParameters`.
-    public struct Initializer: Sendable, Equatable {
-        /// Middle of the range.
-        public let centre: Float
+    /// A uniform distribution over `centre ± spread`; see `RandomParameters`.
+    package struct Initializer: Sendable, Equatable {
+        package let centre: Float
         /// Half the width of the range.
-        public let spread: Float
+        package let spread: Float
 
-        /// Evenly from `centre − spread` to `centre + spread`.
-        public init(centre: Float = 0, spread: Float) {
+        package init(centre: Float = 0, spread: Float) {
             self.centre = centre
             self.spread = spread
         }
 
-        /// He et al. 2015: keeps the variance through a layer followed by ReLU.
+        /// Kaiming initialisation (He et al. 2015), which keeps the variance through a layer followed by ReLU.
         static func he(fanIn: Int) -> Initializer {
             Initializer(spread: Float((6 / Double(fanIn)).squareRoot()))
         }
 
-        /// ±1/√fanIn, PyTorch's choice for linear and recurrent layers.
-        public static func fan(_ fanIn: Int) -> Initializer {
+        /// ±1/√fanIn, PyTorch's default for linear and recurrent layers.
+        package static func fan(_ fanIn: Int) -> Initializer {
             Initializer(spread: Float(1 / Double(fanIn).squareRoot()))
         }
     }
 
-    /// The node and everything it depends on, in order.
-    public func ancestry(of output: NodeID) -> [NodeID] {
+    /// The node and everything that it depends on, in topological order.
+    package func ancestry(of output: NodeID) -> [NodeID] {
         var needed = Set([output])
         for index in nodes.indices.reversed() where needed.contains(NodeID(index: index)) {
             needed.formUnion(nodes[index].inputs)

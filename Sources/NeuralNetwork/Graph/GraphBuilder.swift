@@ -1,36 +1,34 @@
-/// Builds a `Graph` node by node, working out shapes on the way.
+/// Builds a `Graph` node by node and infers shapes.
 ///
 /// A builder function reads like the published network:
 ///
-///     var builder = GraphBuilder()
-///     let image = builder.input(.image(channels: 3, height: 224, width: 224))
-///     let stem = builder.convolution("conv1", image, Convolution(outChannels: 64, window: window))
-public struct GraphBuilder {
-    /// A node of the graph under construction.
-    public typealias NodeID = Graph.NodeID
+/// ```swift
+/// var builder = GraphBuilder()
+/// let image = builder.input(.image(channels: 3, height: 224, width: 224))
+/// let stem = builder.convolution("conv1", image, Convolution(outChannels: 64, window: window))
+/// ```
+package struct GraphBuilder {
+    package typealias NodeID = Graph.NodeID
     private var graph = Graph()
 
-    /// A builder without nodes.
-    public init() {}
+    package init() {}
 
-    /// The finished graph, with the values that plans may be asked for. Mutating, so that nodes made in
-    /// the call's own arguments are part of it.
-    public mutating func build(outputs: [String: NodeID]) -> Graph {
+    /// Returns the finished graph. Mutating, so that nodes created in the call's own arguments are part of it.
+    package mutating func build(outputs: [String: NodeID]) -> Graph {
         var result = graph
         result.outputs = outputs
         return result
     }
 
-    /// Shape of the value of a node, without the batch.
-    public func shape(of node: NodeID) -> Graph.Shape { graph[node].shape }
+    package func shape(of node: NodeID) -> Graph.Shape { graph[node].shape }
 
-    /// The value that a plan is given.
-    public mutating func input(_ shape: Graph.Shape, name: String = "input") -> NodeID {
+    /// Adds the graph's input.
+    package mutating func input(_ shape: Graph.Shape, name: String = "input") -> NodeID {
         append(name, .input, [], shape)
     }
 
-    /// Convolution of an image or of frames; random weights are drawn by He's rule unless `initializer` says otherwise.
-    public mutating func convolution(
+    /// Convolution of an image or of frames, with Kaiming initialisation unless `initializer` is given.
+    package mutating func convolution(
         _ name: String, _ input: NodeID, _ options: Convolution, initializer: Graph.Initializer? = nil
     ) -> NodeID {
         let channels = image(input).channels
@@ -47,9 +45,9 @@ public struct GraphBuilder {
         return append(name, .convolution(options), [input], output, parameters)
     }
 
-    /// Batch normalisation with running statistics. `scale` centres the random weights: residual
-    /// branches end below 1 so that deep untrained networks stay well-scaled.
-    public mutating func batchNormalization(
+    /// Batch normalisation with running statistics. `scale` is the centre of the random weights: residual branches end
+    /// below 1 so that deep untrained networks keep their activations in range.
+    package mutating func batchNormalization(
         _ name: String, _ input: NodeID, epsilon: Float, scale: Float = 1, hasScale: Bool = true
     ) -> NodeID {
         let channels = image(input).channels
@@ -66,25 +64,22 @@ public struct GraphBuilder {
             name, .batchNormalization(epsilon: epsilon, hasScale: hasScale), [input], shape(of: input), parameters)
     }
 
-    /// The activation of every number; named after its input.
-    public mutating func activation(_ activation: Activation, _ input: NodeID) -> NodeID {
+    package mutating func activation(_ activation: Activation, _ input: NodeID) -> NodeID {
         append(graph[input].name + "." + activation.rawValue, .activation(activation), [input], shape(of: input))
     }
 
-    /// The sum of two values of one shape.
-    public mutating func add(_ name: String, _ first: NodeID, _ second: NodeID) -> NodeID {
+    package mutating func add(_ name: String, _ first: NodeID, _ second: NodeID) -> NodeID {
         precondition(shape(of: first) == shape(of: second), "\(name): \(shape(of: first)) + \(shape(of: second))")
         return append(name, .add, [first, second], shape(of: first))
     }
 
-    /// Each channel of `input` times the number of that channel in `factors` `[channels, 1, 1]`.
-    public mutating func scaleChannels(_ name: String, _ input: NodeID, by factors: NodeID) -> NodeID {
+    /// Multiplies each channel of `input` by its element of `factors` `[channels, 1, 1]`.
+    package mutating func scaleChannels(_ name: String, _ input: NodeID, by factors: NodeID) -> NodeID {
         precondition(shape(of: factors) == .image(channels: image(input).channels, height: 1, width: 1), name)
         return append(name, .scaleChannels, [input, factors], shape(of: input))
     }
 
-    /// Images of one size joined along the channels, in the order given.
-    public mutating func concatenation(_ name: String, _ inputs: [NodeID]) -> NodeID {
+    package mutating func concatenation(_ name: String, _ inputs: [NodeID]) -> NodeID {
         precondition((2...8).contains(inputs.count), name)
         let channels = inputs.reduce(0) { $0 + image($1).channels }
         let joined = shape(of: inputs[0]).with(channels: channels)
@@ -92,18 +87,17 @@ public struct GraphBuilder {
         return append(name, .concatenation, inputs, joined)
     }
 
-    /// Image `[channels, height, width]`, or frames of it, → vector, stored as frames, height, width, channels.
-    public mutating func flatten(_ name: String, _ input: NodeID) -> NodeID {
+    /// Image `[channels, height, width]`, or frames of it, → vector in the order frames, height, width, channels.
+    package mutating func flatten(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .flatten, [input], .vector(shape(of: input).size))
     }
 
-    /// Largest value in each window: `[channels, height, width]` → the same channels.
-    public mutating func maxPooling(_ name: String, _ input: NodeID, _ window: Window) -> NodeID {
+    package mutating func maxPooling(_ name: String, _ input: NodeID, _ window: Window) -> NodeID {
         append(name, .maxPooling(window), [input], slid(window, over: input, channels: image(input).channels))
     }
 
-    /// Mean of each window; `countsPadding` divides by the whole window at the borders too.
-    public mutating func averagePooling(
+    /// Average pooling; `countsPadding` includes the padding in the divisor, as PyTorch's `count_include_pad`.
+    package mutating func averagePooling(
         _ name: String, _ input: NodeID, _ window: Window, countsPadding: Bool
     ) -> NodeID {
         append(
@@ -111,56 +105,56 @@ public struct GraphBuilder {
             slid(window, over: input, channels: image(input).channels))
     }
 
-    /// Mean over height and width, and over frames: image `[channels, height, width]` → vector `[channels]`.
-    public mutating func globalAveragePooling(_ name: String, _ input: NodeID) -> NodeID {
+    /// Mean over height and width, and over frames: `[channels, height, width]` → `[channels]`.
+    package mutating func globalAveragePooling(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .globalAveragePooling, [input], .vector(image(input).channels))
     }
 
-    /// y = x·Wᵀ + b on a vector, or on each step of a sequence, token, or pixel.
-    public mutating func linear(_ name: String, _ input: NodeID, out: Int, hasBias: Bool = true) -> NodeID {
+    /// y = x·Wᵀ + b on a vector, or on each step, token or pixel.
+    package mutating func linear(_ name: String, _ input: NodeID, out: Int, hasBias: Bool = true) -> NodeID {
         let size = shape(of: input).rowSize
         var parameters = [parameter(name + ".weight", [out, size], .fan(size))]
         if hasBias { parameters.append(parameter(name + ".bias", [out], .fan(size))) }
         return append(name, .linear(out: out), [input], resized(input, to: out), parameters)
     }
 
-    /// Zeroes a share of the values while training, from 0 to below 1.
-    public mutating func dropout(_ name: String, _ input: NodeID, rate: Float) -> NodeID {
+    /// Zeroes a fraction `rate` of the values while training; 0 ≤ rate < 1.
+    package mutating func dropout(_ name: String, _ input: NodeID, rate: Float) -> NodeID {
         append(name, .dropout(rate: rate), [input], shape(of: input))
     }
 
     /// Mean over the valid steps: sequence `[T, feature]` → vector `[feature]`.
-    public mutating func sequenceMean(_ name: String, _ input: NodeID) -> NodeID {
+    package mutating func sequenceMean(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .sequenceMean, [input], .vector(shape(of: input).size))
     }
 
-    /// The same directions, of length 1.
-    public mutating func unitLength(_ name: String, _ input: NodeID) -> NodeID {
+    /// Scales each vector to length 1.
+    package mutating func unitLength(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .unitLength, [input], shape(of: input))
     }
 
-    /// Largest value over the valid steps: sequence `[T, feature]` → vector `[feature]`.
-    public mutating func sequenceMax(_ name: String, _ input: NodeID) -> NodeID {
+    /// Maximum over the valid steps: sequence `[T, feature]` → vector `[feature]`.
+    package mutating func sequenceMax(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .sequenceMax, [input], .vector(shape(of: input).size))
     }
 
     /// Mean over the valid steps weighted by the softmax of `scores` `[T, 1]`: sequence → vector.
-    public mutating func attentionPooling(_ name: String, _ input: NodeID, scores: NodeID) -> NodeID {
+    package mutating func attentionPooling(_ name: String, _ input: NodeID, scores: NodeID) -> NodeID {
         precondition(shape(of: scores) == .sequence(1), name)
         return append(name, .attentionPooling, [input, scores], .vector(shape(of: input).size))
     }
 
-    /// Adds a learned vector to each of at most `maximum` steps.
-    public mutating func positions(_ name: String, _ input: NodeID, maximum: Int) -> NodeID {
+    /// Adds a learned position embedding to each of at most `maximum` steps.
+    package mutating func positions(_ name: String, _ input: NodeID, maximum: Int) -> NodeID {
         let size = shape(of: input).size
         let table = parameter(name, [maximum, size], .init(spread: 0.02))
         return append(name, .positions(maximum: maximum), [input], shape(of: input), [table])
     }
 
-    /// Attention between steps with its projections, named as `torch.nn.MultiheadAttention`.
-    public mutating func selfAttention(_ name: String, _ input: NodeID, heads: Int) -> NodeID {
+    /// Multi-head self-attention between steps with its projections, named as in `torch.nn.MultiheadAttention`.
+    package mutating func selfAttention(_ name: String, _ input: NodeID, heads: Int) -> NodeID {
         let size = shape(of: input).rowSize
-        precondition(size % heads == 0, "\(name): \(size) numbers for \(heads) heads")
+        precondition(size % heads == 0, "\(name): \(size) elements for \(heads) heads")
         let parameters = [
             parameter(name + ".in_proj_weight", [3 * size, size], .fan(size)),
             parameter(name + ".in_proj_bias", [3 * size], .init(spread: 0)),
@@ -170,10 +164,10 @@ public struct GraphBuilder {
         return linear(name + ".out_proj", mixed, out: size)
     }
 
-    /// Each step, token, pixel, or the vector, to mean 0 and variance 1, then a learned scale and shift.
+    /// Layer normalisation over each step, token or pixel, or over the vector.
     ///
-    /// - `spread`: how far random scales are from 1; shifts half as far from 0.
-    public mutating func layerNormalization(
+    /// - `spread`: half the range of random scales around 1; twice that of random shifts around 0.
+    package mutating func layerNormalization(
         _ name: String, _ input: NodeID, epsilon: Float = 1e-5, spread: Float = 0
     ) -> NodeID {
         let size = shape(of: input).rowSize
@@ -184,8 +178,8 @@ public struct GraphBuilder {
         return append(name, .layerNormalization(epsilon: epsilon), [input], shape(of: input), parameters)
     }
 
-    /// A convolutional LSTM over the graph's input, whose rows are maps `[height, width, channel]`.
-    public mutating func convolutionalRecurrent(
+    /// A convolutional LSTM over the graph's input, a sequence of maps `[height, width, channel]`.
+    package mutating func convolutionalRecurrent(
         _ name: String, _ input: NodeID, _ options: ConvolutionalRecurrence
     ) -> NodeID {
         precondition(graph[input].operation == .input, "\(name) reads maps from the cache only")
@@ -202,13 +196,13 @@ public struct GraphBuilder {
     }
 
     /// Mean over a map: vector `[height · width · channels]` → vector `[channels]`.
-    public mutating func spatialMean(_ name: String, _ input: NodeID, channels: Int) -> NodeID {
+    package mutating func spatialMean(_ name: String, _ input: NodeID, channels: Int) -> NodeID {
         precondition(shape(of: input).size % channels == 0, name)
         return append(name, .spatialMean(channels: channels), [input], .vector(channels))
     }
 
     /// One recurrent layer named as layer `layer` of a `torch.nn.GRU` or `LSTM` called `name`.
-    public mutating func recurrent(
+    package mutating func recurrent(
         _ name: String, layer: Int = 0, _ input: NodeID, _ recurrence: Recurrence
     ) -> NodeID {
         let rows = recurrence.cell.gates * recurrence.hiddenSize
@@ -229,8 +223,8 @@ public struct GraphBuilder {
             .sequence(recurrence.hiddenSize * recurrence.directions), parameters)
     }
 
-    /// The state after the whole sequence was read; see `Operation.finalState`.
-    public mutating func finalState(_ name: String, _ input: NodeID, bidirectional: Bool) -> NodeID {
+    /// The hidden state after the whole sequence; see `Operation.finalState`.
+    package mutating func finalState(_ name: String, _ input: NodeID, bidirectional: Bool) -> NodeID {
         append(name, .finalState(bidirectional: bidirectional), [input], .vector(shape(of: input).size))
     }
 
@@ -265,7 +259,7 @@ public struct GraphBuilder {
         return false
     }
 
-    /// What comes out where a window slides over an image or frames.
+    /// Output shape of a window that slides over an image or frames.
     private func slid(_ window: Window, over input: NodeID, channels: Int) -> Graph.Shape {
         let (_, height, width) = image(input)
         let output = window.output(height: height, width: width)

@@ -1,10 +1,9 @@
 /// Channels and size of a value; vectors are images of one pixel.
 ///
-/// Frames that no window reaches over are so many pictures more in a batch: in memory, channels last, they lie alike.
+/// If no window spans several frames, frames count as images of the batch: with channels last their memory layout is
+/// the same.
 package struct ImageShape {
-    /// How many numbers.
     package var size: Int { channels * pixels }
-    /// Of all frames together.
     package var pixels: Int { frames * height * width }
     package let channels: Int
     package let frames: Int
@@ -26,7 +25,7 @@ package struct ImageShape {
 }
 
 extension Graph.Shape {
-    /// Whether it is a picture, or several in a row.
+    /// Whether it is an image or consecutive frames, rather than a vector.
     package var isPicture: Bool {
         switch self {
         case .image, .clip: true

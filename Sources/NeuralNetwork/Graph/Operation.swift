@@ -1,80 +1,81 @@
-/// What a node does. Parameters, where an operation has any, stand in the order given here.
-public enum Operation: Sendable, Equatable {
+/// What a node computes. Parameters are listed in the order in which the node holds them.
+package enum Operation: Sendable, Equatable {
     case input
-    /// weight `[out, in / groups, height, width]`, of frames `[out, in / groups, frames, height, width]`; then bias
-    /// `[out]` where `hasBias`.
+    /// weight `[out, in / groups, height, width]`, for frames `[out, in / groups, frames, height, width]`; then bias
+    /// `[out]` if `hasBias`.
     case convolution(Convolution)
-    /// weight (where `hasScale`), bias, running mean, running variance, each `[channels]`.
+    /// weight (if `hasScale`), bias, running mean, running variance, each `[channels]`.
     case batchNormalization(epsilon: Float, hasScale: Bool)
     case activation(Activation)
-    /// A function of every number by itself that is no common activation: slower, and only where nothing is trained.
+    /// An element-wise function without an `Activation`: slower, and only supported where nothing is trained.
     case function(NumberFunction)
     case add
-    /// Each channel of an image times its number in an image of one pixel.
+    /// Multiplies each channel of an image by its element of a one-pixel image.
     case scaleChannels
-    /// Two values of one shape, number by number.
+    /// Element-wise product of two values of one shape.
     case multiply
-    /// Images of one size, tokens of one picture or vectors, joined along the channels.
+    /// Images of one size, tokens of one image, or vectors, concatenated along the channels.
     case concatenation
-    /// Channels of the input in this order, each as often as it stands there.
+    /// Selects channels of the input by index, in this order; an index may occur more than once.
     case gatherChannels([Int])
     case maxPooling(Window)
     case averagePooling(Window, countsPadding: Bool)
-    /// Mean over height and width, and over frames where there are several: image → vector.
+    /// Mean over height, width and frames: image → vector.
     case globalAveragePooling
-    /// Image → vector, in the order in which features are stored: frames, height, width, channels.
+    /// Image → vector in the order in which features are stored: frames, height, width, channels.
     case flatten
-    /// weight `[out, in]`, then perhaps bias `[out]`; on each pixel, token or step where there are several.
+    /// weight `[out, in]`, then optionally bias `[out]`; applied to each pixel, token or step.
     case linear(out: Int)
-    /// Zeroes values while training, and scales the rest by 1 / (1 − rate).
+    /// Zeroes values while training, and scales the others by 1 / (1 − rate).
     case dropout(rate: Float)
     /// Mean over the valid steps: sequence → vector.
     case sequenceMean
-    /// Each vector, or each step of a sequence, as the same direction of length 1; zeros stay.
+    /// Each vector, or each step of a sequence, scaled to length 1; zero vectors stay zero.
     case unitLength
-    /// Largest value over the valid steps: sequence → vector.
+    /// Maximum over the valid steps: sequence → vector.
     case sequenceMax
-    /// Mean over the valid steps weighted by the softmax of a score a step: two sequences → vector.
+    /// Mean over the valid steps weighted by the softmax of one score per step: two sequences → vector.
     case attentionPooling
-    /// Adds a learned vector to each step by its place: `[maximum, feature]`.
+    /// Adds a learned position embedding to each step: `[maximum, feature]`.
     case positions(maximum: Int)
-    /// Attention between the steps of a sequence; its input holds query, key and value side by side.
+    /// Multi-head self-attention between the steps of a sequence; the input is query, key and value concatenated.
     case selfAttention(heads: Int)
-    /// The same between tokens, each looking at itself and those before it.
+    /// Causal self-attention between tokens: each attends to itself and to earlier tokens.
     case causalAttention(heads: Int)
-    /// weight, bias `[feature]`; over the channels of each pixel, the numbers of each token or step.
+    /// weight, bias `[feature]`; over the channels of each pixel or the elements of each token or step.
     case layerNormalization(epsilon: Float)
-    /// Groups of an image's channels, over all pixels (Wu and He 2018, arXiv:1803.08494): weight, bias `[channels]`.
+    /// Normalises groups of an image's channels over all pixels (Wu and He 2018, arXiv:1803.08494): weight, bias
+    /// `[channels]`.
     case groupNormalization(groups: Int, epsilon: Float)
-    /// A learned factor for each channel, layer scale (Touvron et al. 2021, arXiv:2103.17239): weight `[channels]`.
+    /// Layer scale, a learned factor per channel (Touvron et al. 2021, arXiv:2103.17239): weight `[channels]`.
     case channelScale
     /// Global response normalisation (Woo et al. 2023, arXiv:2301.00808): weight, bias `[channels]`.
     case responseNormalization(epsilon: Float)
-    /// Patches `[channels, height, width]` → tokens; parameters as `TokenEmbedding` says.
+    /// Patches `[channels, height, width]` → tokens; parameters as in `TokenEmbedding`.
     case tokens(TokenEmbedding)
-    /// Attention of one learned query to all tokens, whose numbers are key and value side by side; tokens → vector:
-    /// latent `[1, 1, size]`, weight `[size, size]` and bias `[size]` that make it the query.
+    /// Attention pooling with one learned query over tokens that are key and value concatenated; tokens → vector:
+    /// latent `[1, 1, size]`, weight `[size, size]` and bias `[size]` of the query projection.
     case latentAttention(heads: Int)
     /// The first token: tokens → vector.
     case classToken
-    /// Mean over the tokens behind the first few: tokens → vector.
+    /// Mean over the tokens after the first `skipping`: tokens → vector.
     case tokenMean(skipping: Int)
-    /// The tokens behind the first few as the image that they are patches of.
+    /// The tokens after the first `skipping` as the image that they are patches of.
     case tokenMap(skipping: Int)
     /// A convolutional LSTM over maps `[height, width, channel]`: weight
     /// `[4 · hidden, channels + hidden, kernel, kernel]`, bias `[4 · hidden]`; gates input, forget, cell, output.
     case convolutionalRecurrent(ConvolutionalRecurrence)
     /// Mean over a map `[height, width, channel]`: vector → vector `[channel]`.
     case spatialMean(channels: Int)
-    /// A recurrent layer, sequence → sequence. For each direction: weight_ih `[gates·hidden, in]`,
-    /// weight_hh `[gates·hidden, hidden]`, bias_ih, bias_hh `[gates·hidden]`, gates in PyTorch's order.
+    /// A recurrent layer, sequence → sequence. Per direction: weight_ih `[gates·hidden, in]`, weight_hh `[gates·hidden,
+    /// hidden]`, bias_ih, bias_hh `[gates·hidden]`, gates in PyTorch's order.
     case recurrent(Recurrence)
-    /// The last valid step of the forward direction and, where `bidirectional`, the first of the
-    /// backward one: the state after reading everything. Sequence → vector.
+    /// The forward direction's output at the last valid step and, if `bidirectional`, the backward direction's at the
+    /// first. Sequence → vector.
     case finalState(bidirectional: Bool)
 
-    /// The name `describe` prints.
-    public var name: String {
+    /// The name printed by `describe`.
+    package var name: String {
         switch self {
         case .input: "input"
         case .convolution(let options):
@@ -110,7 +111,7 @@ public enum Operation: Sendable, Equatable {
         case .responseNormalization: "global response normalisation"
         case .tokens(let embedding):
             "tokens" + (embedding.prefix > 0 ? ", \(embedding.prefix) in front" : "")
-        case .latentAttention(let heads): "attention of a learned query, \(heads) heads"
+        case .latentAttention(let heads): "attention pooling with a learned query, \(heads) heads"
         case .classToken: "class token"
         case .tokenMean: "mean over tokens"
         case .tokenMap: "map of tokens"
@@ -120,27 +121,22 @@ public enum Operation: Sendable, Equatable {
     }
 }
 
-/// A function of a number, known by a name: functions of one name are one function.
-public struct NumberFunction: Sendable, Equatable {
-    /// Whose equality counts.
-    public let name: String
-    /// The function.
-    public let apply: @Sendable (Double) -> Double
+/// An element-wise function identified by its name.
+package struct NumberFunction: Sendable, Equatable {
+    package let name: String
+    package let apply: @Sendable (Double) -> Double
 
-    /// All parts, as they are.
-    public init(name: String, apply: @escaping @Sendable (Double) -> Double) {
+    package init(name: String, apply: @escaping @Sendable (Double) -> Double) {
         self.name = name
         self.apply = apply
     }
 
-    /// Whether the names are.
-    public static func == (first: NumberFunction, second: NumberFunction) -> Bool { first.name == second.name }
+    /// Compares only the names.
+    package static func == (first: NumberFunction, second: NumberFunction) -> Bool { first.name == second.name }
 }
 
-/// A function of every number by itself.
-public enum Activation: String, Sendable, Equatable {
+package enum Activation: String, Sendable, Equatable {
     case relu, sigmoid, tanh, silu
-    /// ReLU that ends at 6.
     case relu6
     /// ReLU6(x + 3) / 6.
     case hardSigmoid = "hard-sigmoid"
@@ -148,75 +144,67 @@ public enum Activation: String, Sendable, Equatable {
     case hardSwish = "hard-swish"
     /// x · Φ(x), with the error function (Hendrycks and Gimpel 2016, arXiv:1606.08415).
     case gelu
-    /// The same through tanh, as JAX computes it.
+    /// GELU's tanh approximation, as JAX computes it by default.
     case geluTanh = "gelu-tanh"
-    /// x · sigmoid(1.702 x), as OpenAI's CLIP computes it.
+    /// x · sigmoid(1.702 x), as in OpenAI's CLIP.
     case quickGELU = "quick-gelu"
 
-    /// Whether nothing below zero comes out.
+    /// Whether the function has no negative values.
     package var isUnsigned: Bool { [.relu, .relu6, .sigmoid, .hardSigmoid].contains(self) }
 }
 
-/// What is put before the patches of a picture, and what is added to them.
+/// Tokens prepended to the patches of an image, and the position embeddings added to them.
 ///
-/// Parameters, where there are any: class token `[1, 1, size]`, registers `[1, registers, size]`, positions
-/// `[1, places, size]`: one for the class token where `positionsCoverClass`, then `grid²`.
-public struct TokenEmbedding: Sendable, Equatable {
-    /// Whether a learned token stands first.
-    public let hasClassToken: Bool
-    /// Learned tokens behind it (Darcet et al. 2023, arXiv:2309.16588).
-    public let registers: Int
-    /// Side of the grid of patches that positions were learned on. Other grids get interpolated ones, bicubic with
-    /// antialiasing, as timm's `resample_abs_pos_embed` makes them.
-    public let grid: Int
-    /// Whether the class token has a position too.
-    public let positionsCoverClass: Bool
+/// Parameters, if present: class token `[1, 1, size]`, registers `[1, registers, size]`, positions `[1, places, size]`:
+/// one for the class token if `positionsCoverClass`, then `grid²`.
+package struct TokenEmbedding: Sendable, Equatable {
+    /// Whether a learned class token comes first.
+    package let hasClassToken: Bool
+    /// Number of register tokens after the class token (Darcet et al. 2023, arXiv:2309.16588).
+    package let registers: Int
+    /// Side of the patch grid on which positions were learned. For other grids they are interpolated, bicubic with
+    /// antialiasing, as timm's `resample_abs_pos_embed` does.
+    package let grid: Int
+    package let positionsCoverClass: Bool
 
-    /// All parts, as they are.
-    public init(hasClassToken: Bool, registers: Int = 0, grid: Int, positionsCoverClass: Bool) {
+    package init(hasClassToken: Bool, registers: Int = 0, grid: Int, positionsCoverClass: Bool) {
         self.hasClassToken = hasClassToken
         self.registers = registers
         self.grid = grid
         self.positionsCoverClass = positionsCoverClass
     }
 
-    /// Tokens before the patches.
-    public var prefix: Int { (hasClassToken ? 1 : 0) + registers }
+    /// Number of tokens before the patches.
+    package var prefix: Int { (hasClassToken ? 1 : 0) + registers }
 }
 
-/// Height and width of something, in pixels.
-public struct Extent: Sendable, Equatable {
-    /// Rows.
-    public let height: Int
-    /// Columns.
-    public let width: Int
+/// Height and width in pixels.
+package struct Extent: Sendable, Equatable {
+    package let height: Int
+    package let width: Int
 
-    /// All parts, as they are.
-    public init(_ height: Int, _ width: Int) {
+    package init(_ height: Int, _ width: Int) {
         self.height = height
         self.width = width
     }
 
-    /// All parts, as they are.
-    public init(_ side: Int) { self.init(side, side) }
+    package init(_ side: Int) { self.init(side, side) }
 }
 
-/// How a sliding window reaches over frames.
-public struct TimeWindow: Sendable, Equatable {
-    /// Frames that are seen at once.
-    public let kernel: Int
-    /// Frames from one window to the next.
-    public let stride: Int
-    /// Black frames before the first.
-    public let leading: Int
-    /// Black frames after the last.
-    public let trailing: Int
+/// The temporal dimension of a sliding window.
+package struct TimeWindow: Sendable, Equatable {
+    package let kernel: Int
+    package let stride: Int
+    /// Zero frames padded before the first.
+    package let leading: Int
+    /// Zero frames padded after the last.
+    package let trailing: Int
 
-    /// One frame after the other.
-    public static let frame = TimeWindow(kernel: 1)
+    /// A window of one frame with stride 1.
+    package static let frame = TimeWindow(kernel: 1)
 
     /// Symmetric padding unless `trailing` says otherwise.
-    public init(kernel: Int, stride: Int = 1, padding: Int = 0, trailing: Int? = nil) {
+    package init(kernel: Int, stride: Int = 1, padding: Int = 0, trailing: Int? = nil) {
         self.kernel = kernel
         self.stride = stride
         leading = padding
@@ -224,26 +212,23 @@ public struct TimeWindow: Sendable, Equatable {
     }
 
     /// Frames of the output, rounded down as PyTorch does.
-    public func output(frames: Int) -> Int { (frames + leading + trailing - kernel) / stride + 1 }
+    package func output(frames: Int) -> Int { (frames + leading + trailing - kernel) / stride + 1 }
 }
 
-/// A sliding window over an image, or over neighbouring frames.
-public struct Window: Sendable, Equatable {
-    /// Size of the window.
-    public let kernel: Extent
-    /// Pixels from one window to the next.
-    public let stride: Extent
-    /// Zeros before the first row and column.
-    public let leading: Extent
-    /// Zeros after the last row and column.
-    public let trailing: Extent
-    /// Pixels from one weight of a convolution to the next; 1 leaves no holes.
-    public let dilation: Extent
-    /// Over frames, where there are several.
-    public let time: TimeWindow
+/// A sliding window over an image, or over consecutive frames.
+package struct Window: Sendable, Equatable {
+    package let kernel: Extent
+    package let stride: Extent
+    /// Rows and columns of zeros padded at the top and left.
+    package let leading: Extent
+    /// Rows and columns of zeros padded at the bottom and right.
+    package let trailing: Extent
+    package let dilation: Extent
+    /// The window's temporal dimension.
+    package let time: TimeWindow
 
     /// Symmetric padding unless `trailing` says otherwise.
-    public init(
+    package init(
         kernel: Extent, stride: Extent = Extent(1), padding: Extent = Extent(0), trailing: Extent? = nil,
         dilation: Extent = Extent(1), time: TimeWindow = .frame
     ) {
@@ -259,26 +244,21 @@ public struct Window: Sendable, Equatable {
     var size: String { (time.kernel > 1 ? "\(time.kernel)×" : "") + "\(kernel.height)×\(kernel.width)" }
 
     /// Rows and columns of the output, rounded down as PyTorch does.
-    public func output(height: Int, width: Int) -> Extent {
+    package func output(height: Int, width: Int) -> Extent {
         Extent(
             (height + leading.height + trailing.height - (kernel.height - 1) * dilation.height - 1) / stride.height + 1,
             (width + leading.width + trailing.width - (kernel.width - 1) * dilation.width - 1) / stride.width + 1)
     }
 }
 
-/// A convolution, without its input.
-public struct Convolution: Sendable, Equatable {
-    /// Filters.
-    public let outChannels: Int
-    /// Kernel, stride and padding.
-    public let window: Window
-    /// Parts that channels are split into; as many as channels for a depthwise convolution.
-    public let groups: Int
-    /// Whether a number is added to each filter's output.
-    public let hasBias: Bool
+package struct Convolution: Sendable, Equatable {
+    package let outChannels: Int
+    package let window: Window
+    /// As many as channels for a depthwise convolution.
+    package let groups: Int
+    package let hasBias: Bool
 
-    /// All parts, as they are.
-    public init(outChannels: Int, window: Window, groups: Int = 1, hasBias: Bool = false) {
+    package init(outChannels: Int, window: Window, groups: Int = 1, hasBias: Bool = false) {
         self.outChannels = outChannels
         self.window = window
         self.groups = groups
@@ -286,26 +266,22 @@ public struct Convolution: Sendable, Equatable {
     }
 }
 
-/// A recurrent layer in one or both directions.
-public struct Recurrence: Sendable, Equatable {
+package struct Recurrence: Sendable, Equatable {
     /// Cell equations are PyTorch's: the GRU applies the reset gate after the recurrent product
     /// (Keras `reset_after=True`).
-    public enum Cell: String, Sendable, Equatable {
+    package enum Cell: String, Sendable, Equatable {
         case gru, lstm
 
-        /// GRU: reset, update, new. LSTM: input, forget, cell, output.
-        public var gates: Int { self == .gru ? 3 : 4 }
+        /// In parameter order: reset, update, new for GRU; input, forget, cell, output for LSTM.
+        package var gates: Int { self == .gru ? 3 : 4 }
     }
 
-    /// Equations of a step.
-    public let cell: Cell
-    /// Numbers in the state of one direction.
-    public let hiddenSize: Int
-    /// Whether a second direction reads from the end.
-    public let isBidirectional: Bool
+    package let cell: Cell
+    /// Per direction.
+    package let hiddenSize: Int
+    package let isBidirectional: Bool
 
-    /// All parts, as they are.
-    public init(cell: Cell, hiddenSize: Int, isBidirectional: Bool = false) {
+    package init(cell: Cell, hiddenSize: Int, isBidirectional: Bool = false) {
         self.cell = cell
         self.hiddenSize = hiddenSize
         self.isBidirectional = isBidirectional
@@ -315,20 +291,16 @@ public struct Recurrence: Sendable, Equatable {
 }
 
 /// A convolutional LSTM layer over maps of one size.
-public struct ConvolutionalRecurrence: Sendable, Equatable {
-    /// Rows of the map.
-    public let height: Int
-    /// Columns of the map.
-    public let width: Int
+package struct ConvolutionalRecurrence: Sendable, Equatable {
+    package let height: Int
+    package let width: Int
     /// Channels of the input map.
-    public let channels: Int
-    /// Channels of the state.
-    public let hiddenChannels: Int
-    /// Side of the kernel, odd; the border is padded with zeros.
-    public let kernel: Int
+    package let channels: Int
+    package let hiddenChannels: Int
+    /// Side of the kernel, odd; borders are zero-padded.
+    package let kernel: Int
 
-    /// All parts, as they are.
-    public init(height: Int, width: Int, channels: Int, hiddenChannels: Int, kernel: Int = 3) {
+    package init(height: Int, width: Int, channels: Int, hiddenChannels: Int, kernel: Int = 3) {
         precondition(kernel % 2 == 1, "the kernel has no centre")
         self.height = height
         self.width = width

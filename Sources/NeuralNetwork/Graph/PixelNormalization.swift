@@ -1,17 +1,17 @@
 import CElementwise
 
-/// How 8-bit RGB becomes a network's input: value · scale + offset, for each channel.
-public struct PixelNormalization: Sendable, Equatable {
-    /// Factor of red, green, blue.
-    public let scale: [Float]
-    /// Summand of red, green, blue.
-    public let offset: [Float]
+/// How 8-bit RGB becomes a network's input: value · scale + offset per channel.
+package struct PixelNormalization: Sendable, Equatable {
+    /// For red, green and blue.
+    package let scale: [Float]
+    /// For red, green and blue.
+    package let offset: [Float]
 
-    /// Whether the network's first channel is blue.
-    public let isBlueFirst: Bool
+    /// Whether the network expects BGR.
+    package let isBlueFirst: Bool
 
-    /// (value / 255 − mean) / deviation for red, green, blue.
-    public init(mean: [Float], deviation: [Float], isBlueFirst: Bool = false) {
+    /// (value / 255 − mean) / standard deviation for red, green and blue.
+    package init(mean: [Float], deviation: [Float], isBlueFirst: Bool = false) {
         self.isBlueFirst = isBlueFirst
         scale = deviation.map { 1 / (255 * $0) }
         offset = zip(mean, deviation).map { -$0 / $1 }

@@ -2,31 +2,28 @@ import Files
 import Foundation
 
 /// A weight file: named tensors, read one at a time.
-public protocol Checkpoint: ParameterSource {
-    /// The path it was read from.
+package protocol Checkpoint: ParameterSource {
     var path: String { get }
     /// Such as `safetensors`.
     var format: String { get }
     /// Shape of every tensor, by name.
     var shapes: [String: [Int]] { get }
-    /// The files that all tensors come from.
+    /// All files that the tensors are read from.
     var files: [String] { get }
-    /// What was left out of it, without the file's name: "it also holds …".
+    /// Content that was ignored, without the file's name: "it also holds …".
     var notes: [String] { get }
-    /// The tensor called `name` as `Float`, or nil.
+    /// Returns the tensor called `name`, or nil if there is none.
     func tensor(named name: String) throws -> Tensor?
 }
 
 extension Checkpoint {
-    /// The one file it was read from.
-    public var files: [String] { [path] }
+    package var files: [String] { [path] }
 
-    /// Nothing was left out.
-    public var notes: [String] { [] }
+    package var notes: [String] { [] }
 
-    /// - Throws: `WeightsError.mismatch` where it is missing or has another shape.
-    public func tensor(for parameter: Graph.Parameter) throws -> Tensor {
-        // Compared before it is read: what fits the network fits into memory.
+    /// - Throws: `WeightsError.mismatch` if the tensor is missing or has another shape.
+    package func tensor(for parameter: Graph.Parameter) throws -> Tensor {
+        // Compared before reading, so that no tensor larger than the network's is loaded.
         guard shapes[parameter.name] == parameter.shape, let tensor = try tensor(named: parameter.name),
             tensor.shape == parameter.shape
         else {
@@ -35,19 +32,20 @@ extension Checkpoint {
         return tensor
     }
 
-    /// - Throws: `WeightsError.mismatch` where a parameter is missing or has another shape. Tensors
-    ///   that the network does not use are accepted.
-    public func validate(for parameters: [Graph.Parameter]) throws {
+    /// Accepts tensors that the network does not use.
+    ///
+    /// - Throws: `WeightsError.mismatch` if a parameter is missing or has another shape.
+    package func validate(for parameters: [Graph.Parameter]) throws {
         let mismatch = WeightsMismatch(expected: parameters, found: shapes)
         if !mismatch.isEmpty { throw WeightsError.mismatch(file: path, mismatch) }
         try MemoryLimit.check(4 * parameters.reduce(0) { $0 + $1.shape.reduce(1, *) }, of: path)
     }
 }
 
-/// Opens a weight file by its content, whatever it is called.
+/// Opens a weight file; its format is detected from the content.
 ///
 /// - Throws: `WeightsError`.
-public func openCheckpoint(path: String) throws -> any Checkpoint {
+package func openCheckpoint(path: String) throws -> any Checkpoint {
     let start: [UInt8]
     do { start = [UInt8](try RegularFile.start(of: path, count: 8)) } catch {
         throw WeightsError.unreadable(file: path, reason: error.reason)

@@ -1,11 +1,11 @@
 import Foundation
 
-/// How numbers are stored in a weight file, little-endian. All become `Float`.
+/// Element types of weight files, little-endian. All are converted to `Float`.
 enum ElementType: Sendable {
     case float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, uint16, uint32, uint64
-    /// 4 bits of exponent, 3 of fraction, no infinity; 5 and 2 as IEEE 754 would have them.
+    /// E4M3 without infinities, and E5M2 as in IEEE 754.
     case float8e4m3fn, float8e5m2
-    /// Not read as tensors: there is no real number for them.
+    /// Recognised, but not read as tensors.
     case complex64, complex128
 
     var bytes: Int {
@@ -20,7 +20,6 @@ enum ElementType: Sendable {
 
     var isComplex: Bool { self == .complex64 || self == .complex128 }
 
-    /// The numbers that `bytes` hold.
     func floats(_ bytes: Data) -> [Float] {
         func map<Stored>(_: Stored.Type, _ convert: (Stored) -> Float) -> [Float] {
             bytes.withUnsafeBytes { raw in
@@ -52,7 +51,7 @@ enum ElementType: Sendable {
         }
     }
 
-    /// IEEE 754 binary16, by hand because `Float16` does not exist on every platform.
+    /// IEEE 754 binary16, converted in software because `Float16` is unavailable on some platforms.
     private static func half(_ bits: UInt16) -> Float {
         let sign: Float = bits & 0x8000 == 0 ? 1 : -1
         let exponent = Int(bits >> 10) & 0x1F

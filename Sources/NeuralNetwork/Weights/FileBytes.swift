@@ -1,8 +1,8 @@
 import Files
 import Foundation
 
-/// The bytes of a file, read where they are asked for. Unlike a mapping it leaves no pages behind in memory,
-/// and a file that is cut off meanwhile is an error, not a signal.
+/// Random access to the bytes of a file. Unlike a memory map it leaves no resident pages, and a file that is truncated
+/// meanwhile causes an error rather than SIGBUS.
 final class FileBytes: Sendable {
     let count: Int
     private let path: String
@@ -20,7 +20,7 @@ final class FileBytes: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Calls `body` with the open descriptor, which stays open and keeps its place.
+    /// Calls `body` with the open descriptor, which must stay open with its position unchanged.
     func withDescriptor<Result>(_ body: (Int32) throws -> Result) rethrows -> Result { try body(descriptor) }
 
     /// The bytes of a range inside the file. May be called from any thread.
@@ -37,7 +37,7 @@ final class FileBytes: Sendable {
             }
             if read < 0 && errno == EINTR { continue }
             guard read > 0 else {
-                let reason = read < 0 ? String(cString: strerror(errno)) : "it became shorter while it was read"
+                let reason = read < 0 ? String(cString: strerror(errno)) : "it was truncated while it was read"
                 throw WeightsError.unreadable(file: path, reason: reason)
             }
             done += read

@@ -1,11 +1,10 @@
-/// Parameters to train a network from scratch with: normalisations leave their input as it is, everything else is drawn as
-/// its initialiser says, as PyTorch's layers begin.
-public struct FreshParameters: ParameterSource {
+/// Initial parameters for training from scratch. Normalisations start as the identity; other parameters are drawn from
+/// their initialisers, which match PyTorch's defaults.
+package struct FreshParameters: ParameterSource {
     private let random: RandomParameters
     private let constants: [String: Float]
 
-    /// - `seed`: another one gives other weights.
-    public init(_ graph: Graph, seed: Int) {
+    package init(_ graph: Graph, seed: Int) {
         random = RandomParameters(seed: UInt64(bitPattern: Int64(seed)))
         var constants: [String: Float] = [:]
         for node in graph.nodes {
@@ -15,7 +14,7 @@ public struct FreshParameters: ParameterSource {
             case .batchNormalization(_, let hasScale): values = hasScale ? [1, 0, 0, 1] : [0, 0, 1]
             case .layerNormalization: values = [1, 0]
             case .responseNormalization: values = [0, 0]
-            // As ConvNeXt and DINOv2 begin: each block adds next to nothing.
+            // The initial value of ConvNeXt and DINOv2, with which each block adds next to nothing.
             case .channelScale: values = [1e-5]
             default: continue
             }
@@ -26,8 +25,7 @@ public struct FreshParameters: ParameterSource {
         self.constants = constants
     }
 
-    /// The values of one parameter.
-    public func tensor(for parameter: Graph.Parameter) -> Tensor {
+    package func tensor(for parameter: Graph.Parameter) -> Tensor {
         constants[parameter.name].map { Tensor(shape: parameter.shape, repeating: $0) } ?? random.tensor(for: parameter)
     }
 }

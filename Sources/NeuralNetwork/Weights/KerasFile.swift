@@ -3,36 +3,35 @@ import Escaping
 import Files
 import Foundation
 
-/// A weight file of Keras in HDF5: Keras 2's (a group a layer, as `keras.applications` publishes) and
-/// Keras 3's `.weights.h5` (`layers/<kind>_<n>/vars/<i>`, the layer's name in an attribute).
+/// A Keras weight file in HDF5: Keras 2's (one group per layer, as `keras.applications` publishes) and Keras 3's
+/// `.weights.h5` (`layers/<kind>_<n>/vars/<i>`, the layer's name in an attribute).
 ///
-/// Names and shapes are Keras'; `Backbones` knows which network's they are.
-public final class KerasFile: Sendable {
-    /// One variable of a layer.
-    public struct Variable: Sendable, Equatable {
+/// Names and shapes are Keras'; `Backbones` maps them to networks.
+package final class KerasFile: Sendable {
+    package struct Variable: Sendable, Equatable {
         /// `gamma`, `kernel`, …, or the variable's number in Keras 3's files.
-        public let name: String
+        package let name: String
         /// As Keras stores it: a convolution's kernel is `[height, width, in, out]`.
-        public let shape: [Int]
-        /// Where it is in the file, such as `/layers/gru/cell/vars/0`.
-        public let dataset: String
+        package let shape: [Int]
+        /// Its path in the file, such as `/layers/gru/cell/vars/0`.
+        package let dataset: String
     }
 
-    /// The path it was read from.
-    public let path: String
-    /// Variables by layer name, in the file's order. Layers of one name in several models of a file are one entry.
-    public let layers: [String: [Variable]]
+    package let path: String
+    /// Variables by layer name, in the file's order. Layers with the same name in several models of a file are merged
+    /// into one entry.
+    package let layers: [String: [Variable]]
     private let numbers: FileBytes
-    /// Where the numbers of each dataset are in `numbers`.
+    /// Range of each dataset in `numbers`.
     private let places: [String: Range<Int>]
 
-    /// Whether the bytes are the beginning of an HDF5 file.
-    public static func recognizes(_ start: some Sequence<UInt8>) -> Bool {
+    /// Whether the bytes begin an HDF5 file.
+    package static func recognizes(_ start: some Sequence<UInt8>) -> Bool {
         Array(start.prefix(8)) == [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]
     }
 
-    /// Whether the file is HDF5, or a zip archive with one such file inside: Keras 3's `.keras`, or a wheel.
-    public static func recognizes(path: String) -> Bool {
+    /// Whether the file is HDF5, or a zip archive with one such file: Keras 3's `.keras`, or a wheel.
+    package static func recognizes(path: String) -> Bool {
         guard let start = try? RegularFile.start(of: path, count: 8) else { return false }
         if recognizes(start) { return true }
         guard start.starts(with: ZippedWeights.signature), let archive = try? ZipArchive(path: path) else {
@@ -45,7 +44,7 @@ public final class KerasFile: Sendable {
     private static let ending = ".h5"
 
     /// - Throws: `WeightsError`.
-    public init(path: String) throws {
+    package init(path: String) throws {
         self.path = path
         let start = (try? RegularFile.start(of: path, count: 8)) ?? Data()
         let read = { (file: String) in try Self.extract(path, FileBytes(path: file)) }
@@ -60,17 +59,17 @@ public final class KerasFile: Sendable {
         }
     }
 
-    /// The numbers of a variable, in Keras' order.
+    /// Returns the elements of a variable, in Keras' order.
     ///
     /// - Throws: `WeightsError`.
-    public func values(of variable: Variable) throws -> [Float] {
+    package func values(of variable: Variable) throws -> [Float] {
         guard let place = places[variable.dataset] else {
             throw WeightsError.malformed(file: path, reason: "it has no \(variable.dataset)")
         }
         return ElementType.float32.floats(try numbers.read(place))
     }
 
-    /// What a process of its own made of the file: libhdf5 crashes on some damaged ones.
+    /// Extracts the file's datasets in a child process, because libhdf5 crashes on some damaged files.
     private static func extract(_ path: String, _ file: FileBytes) throws -> FileBytes {
         let size = file.count
         let template = NSTemporaryDirectory() + "zoetrope-h5-XXXXXX"
@@ -78,29 +77,30 @@ public final class KerasFile: Sendable {
         let output = mkstemp(&name)
         guard output >= 0 else {
             throw WeightsError.unreadable(
-                file: path, reason: "no temporary file can be made in \(NSTemporaryDirectory())")
+                file: path, reason: "no temporary file can be created in \(NSTemporaryDirectory())")
         }
         defer { close(output) }
         let temporary = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        // Gone when it is closed, however this process ends.
+        // The file is unlinked at once, so that it disappears however this process ends.
         defer { unlink(temporary) }
-        // Numbers of 16 bits become 32; weights cannot be compressed much.
+        // 16-bit elements become 32-bit, and weights hardly compress.
         let limit = UInt64(clamping: size.multipliedReportingOverflow(by: 16).partialValue &+ 1 << 20)
-        // Far more than whole files take: some 500 MB are read in a second.
+        // A generous limit: about 500 MB are read per second.
         let seconds = UInt32(clamping: 3 + size / 10_000_000)
         let memory = UInt64(clamping: MemoryLimit.bytes / 2)
         switch Int(file.withDescriptor { zt_h5_extract($0, output, limit, memory, seconds) }) {
         case ZT_H5_OK: return try FileBytes(path: temporary)
         case ZT_H5_TOO_LARGE:
             throw WeightsError.malformed(
-                file: path, reason: "it claims to hold more numbers than fit into its \(size) bytes")
+                file: path, reason: "it claims to hold more elements than fit into its \(size) bytes")
         case ZT_H5_OUTSIDE:
             throw WeightsError.malformed(
                 file: path,
                 reason: "it refers to other files: external links, external storage or virtual datasets are not read")
         case ZT_H5_FILTER:
             throw WeightsError.malformed(
-                file: path, reason: "its numbers are packed by a filter that needs a plugin, and plugins are not loaded"
+                file: path,
+                reason: "its data are compressed by a filter that needs a plugin, and plugins are not loaded"
             )
         case ZT_H5_SYSTEM:
             throw WeightsError.unreadable(file: path, reason: "the process that reads it could not start or write")
@@ -108,7 +108,7 @@ public final class KerasFile: Sendable {
         }
     }
 
-    /// Reads the records that `zt_h5_extract` wrote, and believes none of them.
+    /// Parses and validates the records that `zt_h5_extract` wrote.
     private struct Scan {
         let path: String
         let file: FileBytes
@@ -134,7 +134,7 @@ public final class KerasFile: Sendable {
             }
         }
 
-        private func malformed() -> WeightsError { .malformed(file: path, reason: "its contents make no sense") }
+        private func malformed() -> WeightsError { .malformed(file: path, reason: "its structure is invalid") }
 
         private mutating func take(_ count: Int) throws -> Range<Int> {
             guard count <= file.count - place else { throw malformed() }
@@ -154,12 +154,12 @@ public final class KerasFile: Sendable {
             }
         }
 
-        /// Keras 3 keeps the layer's name as an attribute of `vars`; `.h5` files name the innermost group so, and the one
-        /// around it too, or after a model that the layer is part of.
+        /// Keras 3 stores the layer's name as an attribute of `vars`. `.h5` files name the innermost group after the
+        /// layer, and the enclosing group after the layer or after a model that contains it.
         private static func layer(of dataset: String, attribute: String) -> String {
             let groups = dataset.splitBytes("/").dropLast().map(String.init)
             if groups.last == "vars", !attribute.isEmpty { return attribute }
-            // What an optimiser keeps of a layer has the layer's name too.
+            // An optimiser's slot variables use the layer's name too.
             if let first = groups.first, first.hasBytePrefix("optimizer") { return first }
             return groups.last ?? "/"
         }

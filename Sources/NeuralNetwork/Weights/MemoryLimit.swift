@@ -1,8 +1,8 @@
 import Foundation
 
-/// How much memory this process may take.
+/// Memory available to this process.
 package enum MemoryLimit {
-    /// The machine's, or less where the process or its container was given less; in bytes.
+    /// Physical memory in bytes, or the limit of the process or its container if that is lower.
     package static let bytes: Int = {
         var limits = [Int(clamping: ProcessInfo.processInfo.physicalMemory)]
         #if os(Linux)
@@ -22,7 +22,7 @@ package enum MemoryLimit {
         return limits.min() ?? .max
     }()
 
-    /// - Throws: `WeightsError.tooLarge` where `count` bytes of a file would not leave room for working on them.
+    /// - Throws: `WeightsError.tooLarge` if `count` bytes of a file would not leave room to work on them.
     package static func check(_ count: Int, of file: String) throws {
         if count > bytes / 4 * 3 { throw WeightsError.tooLarge(file: file, bytes: count, memory: bytes) }
     }

@@ -1,22 +1,22 @@
-/// The named tensors of a pickle: keys of nested dictionaries with dots between, as PyTorch names the tensors of nested
-/// modules. `{"state_dict": {"conv.weight": …}}` gives `state_dict.conv.weight`.
+/// The named tensors of a pickle. Keys of nested dictionaries are joined with dots, as PyTorch names the tensors of
+/// nested modules: `{"state_dict": {"conv.weight": …}}` gives `state_dict.conv.weight`.
 struct PickledStateDictionary {
     private(set) var tensors: [String: PickledValue.TensorReference] = [:]
-    /// What was left out, as sentences.
+    /// Content that was ignored, as sentences.
     private(set) var notes: [String] = []
 
     private static let maximumDepth = 32
     private static let maximumTensors = 100_000
 
     private let objects: PickledObjects
-    /// Places in `objects` that were walked through: shared dictionaries are named once.
+    /// Indices into `objects` that were visited, so that shared dictionaries are named once.
     private var seen: Set<Int> = []
     private var complex: [String] = []
-    /// Tensors without plain elements: names, by the function that PyTorch builds them with.
+    /// Names of tensors without plain elements, by the function with which PyTorch rebuilds them.
     private var special: [SpecialTensor: [String]] = [:]
     private var modules: [(path: [String], kind: String)] = []
 
-    /// - Throws: `WeightsError.foreign` for a pickled module, `.malformed` if there are no tensors with names.
+    /// - Throws: `WeightsError.foreign` for a pickled module, `.malformed` if there are no named tensors.
     init(_ objects: PickledObjects, path: String) throws {
         self.objects = objects
         try walk(objects.root, [], path)
@@ -24,11 +24,11 @@ struct PickledStateDictionary {
             let keys = module.path.map { "[\"\($0)\"]" }.joined()
             throw WeightsError.foreign(
                 file: path,
-                found: "a whole pickled module (\(module.kind)), which needs its Python source to be opened",
+                found: "a pickled module (\(module.kind)), which can only be loaded with its Python source",
                 remedy: WeightsError.python(
                     "torch.save(torch.load(\(WeightsError.quoted(path)), map_location=\"cpu\", weights_only=False)"
                         + "\(keys).state_dict(), \"state.pth\")")
-                    + " It runs code of the file: do it only if you trust whoever wrote it")
+                    + " This runs code of the file: do it only if you trust its author")
         }
         if tensors.isEmpty, let (kind, names) = special.first {
             throw WeightsError.foreign(
@@ -71,7 +71,7 @@ struct PickledStateDictionary {
         for (index, element) in object.elements.enumerated() { try walk(element, names + ["\(index)"], path) }
     }
 
-    /// Whether it is a `torch.nn.Module`: its attributes have the dictionaries that all modules have.
+    /// Whether it is a `torch.nn.Module`: its attributes include the dictionaries that all modules have.
     private func isModule(_ object: PickledObject) -> Bool {
         guard let state = objects.object(object.state) else { return false }
         let keys = state.pairs.compactMap { if case .text(let key) = $0.key { key } else { nil } }
@@ -79,14 +79,14 @@ struct PickledStateDictionary {
     }
 
     private mutating func setNotes() {
-        // Kinds that only hold values, or that every checkpoint of torch may have.
+        // Types that only hold values, or that any torch checkpoint may contain.
         let plain = ["dict", "list", "tuple", "set", "_codecs.encode"]
         let isPlain = { (kind: String) in
             plain.contains(kind) || ["collections.", "builtins.", "__builtin__."].contains { kind.hasPrefix($0) }
                 || SpecialTensor(function: kind) != nil
                 || kind.hasPrefix("torch.") && !kind.hasPrefix("torch._utils._rebuild") && !kind.hasPrefix("torch.nn.")
         }
-        // Of a dictionary of some class of its own, which was walked through, nothing is missing.
+        // A dictionary subclass that was visited has lost nothing.
         let skipped = objects.all.enumerated().filter { !seen.contains($0.offset) || $0.element.pairs.isEmpty }
         let kinds = Set(skipped.map(\.element.kind).filter { !isPlain($0) }).sorted()
         if !kinds.isEmpty {

@@ -1,10 +1,11 @@
-/// The functions of torch that pickles describe tensors with (`torch/_utils.py`).
+/// The functions of torch with which pickles describe tensors (`torch/_utils.py`).
 enum PickledTensor {
     typealias Value = PickledValue
 
-    /// The value that a function of torch stands for; nil for other functions and classes, which are not called.
+    /// Returns the value that a torch function describes, or nil for other functions and classes, which are never
+    /// called.
     ///
-    /// - Throws: `Unpickler.Refusal` if it describes a tensor that cannot be.
+    /// - Throws: `Unpickler.Refusal` if it describes an impossible tensor.
     static func build(_ name: String, _ arguments: [Value], _ objects: PickledObjects) throws -> Value? {
         switch name {
         case "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor":
@@ -12,7 +13,7 @@ enum PickledTensor {
             return try tensor(arguments, type: nil, objects)
         case "torch._utils._rebuild_tensor_v3":
             guard arguments.count >= 7, case .global(let dtype) = arguments[6] else { throw unknown }
-            // A type without elements of ours is left out like any other object.
+            // An unsupported element type is ignored like any other object.
             guard let type = types[dtype] else { return nil }
             return try tensor(arguments, type: type, objects)
         case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state",
@@ -29,9 +30,9 @@ enum PickledTensor {
         }
     }
 
-    private static let unknown = Unpickler.Refusal(reason: "it describes a tensor in an unknown way")
+    private static let unknown = Unpickler.Refusal(reason: "it describes a tensor in an unknown format")
 
-    /// By the name of the storage class, and of the dtype for storages without a type.
+    /// By storage class, and by dtype for untyped storages.
     private static let types: [String: ElementType] = {
         let storages: [(String, ElementType)] = [
             ("Float", .float32), ("Double", .float64), ("Half", .float16), ("BFloat16", .bfloat16), ("Long", .int64),
@@ -55,7 +56,7 @@ enum PickledTensor {
     static func storage(_ parts: [Value]) throws -> Value.StorageReference {
         guard parts.count >= 5, case .text("storage") = parts[0], case .global(let name) = parts[1],
             case .text(let key) = parts[2], case .integer(let count) = parts[4], count >= 0, count <= 1 << 40
-        else { throw Unpickler.Refusal(reason: "it refers to a storage in an unknown way") }
+        else { throw Unpickler.Refusal(reason: "it refers to a storage in an unknown format") }
         if parts.count > 5, case .object = parts[5] {
             throw Unpickler.Refusal(reason: "it holds views of storages, as PyTorch before 0.4 wrote them")
         }
@@ -63,13 +64,13 @@ enum PickledTensor {
         guard type != nil || name.hasSuffix("Storage") else {
             throw Unpickler.Refusal(reason: "it has a storage of the unknown type \(name)")
         }
-        // Storages of quantized elements have a type that is left out: one byte at least.
+        // Quantised storages have an unsupported type; they take at least one byte per element.
         return .init(key: key, type: type, bytes: count * (type?.bytes ?? 1))
     }
 
     private static func integers(_ value: Value, _ objects: PickledObjects) -> [Int]? {
         guard let items = objects.elements(value), items.count <= ShapeLimits.rank else { return nil }
-        // `torch.Size` holds a tuple.
+        // `torch.Size` wraps a tuple.
         if items.count == 1, case .object = items[0] { return integers(items[0], objects) }
         let numbers = items.compactMap { if case .integer(let number) = $0, number >= 0 { number } else { nil } }
         return numbers.count == items.count ? numbers : nil
@@ -83,8 +84,8 @@ enum PickledTensor {
             shape.count == strides.count
         else { throw unknown }
         guard let type = wanted ?? storage.type else { return nil }
-        // The last element the view reaches must lie in the storage; no product may overflow on the way.
-        let impossible = Unpickler.Refusal(reason: "it describes an impossible tensor")
+        // The last element of the view must lie in the storage, and no product may overflow.
+        let impossible = Unpickler.Refusal(reason: "it describes an invalid tensor")
         guard let count = ShapeLimits.elements(of: shape) else { throw impossible }
         var last = offset
         for (length, stride) in zip(shape, strides) {
@@ -94,7 +95,7 @@ enum PickledTensor {
             last = sum
         }
         let stored = storage.bytes / type.bytes
-        // A stride of 0 repeats elements (`expand`): no more than a storage of this size has room for.
+        // A stride of 0 repeats elements (`expand`); the result may be no larger than this storage could hold.
         guard count == 0 || last < stored, count <= max(stored, 1) || count <= maximumRepeated else {
             throw Unpickler.Refusal(
                 reason: "a tensor of shape \(shape) does not fit its storage of \(stored) elements")
@@ -102,6 +103,6 @@ enum PickledTensor {
         return .tensor(.init(storage: storage, type: type, offset: offset, shape: shape, strides: strides))
     }
 
-    /// The most elements of a tensor that repeats the elements of its storage.
+    /// Maximum elements of a tensor that repeats the elements of its storage.
     private static let maximumRepeated = 1 << 16
 }

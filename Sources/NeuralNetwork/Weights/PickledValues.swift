@@ -1,7 +1,7 @@
 import Foundation
 
-/// The values of a pickle. Containers and objects are places in a list, as Python shares them: two names of one dictionary
-/// are one place, and a dictionary may contain itself.
+/// The values of a pickle. Containers and objects are indices into a list, because Python shares them: two references
+/// to one dictionary have the same index, and a dictionary may contain itself.
 enum PickledValue {
     case none
     case bool(Bool)
@@ -12,20 +12,20 @@ enum PickledValue {
     case bytes(Data)
     /// `module.name`: a class or a function, which is never called.
     case global(String)
-    /// A place in `PickledObjects.all`.
+    /// An index into `PickledObjects.all`.
     case object(Int)
     case storage(StorageReference)
     case tensor(TensorReference)
 
-    /// A torch storage: elements that lie somewhere else in the file.
+    /// A torch storage: elements stored elsewhere in the file.
     struct StorageReference {
         let key: String
-        /// Nil for an untyped storage, whose tensors say what it holds.
+        /// Nil for an untyped storage; its tensors have the type.
         let type: ElementType?
         let bytes: Int
     }
 
-    /// A strided view of a storage; all of its elements lie inside.
+    /// A strided view of a storage, within its bounds.
     struct TensorReference {
         let storage: StorageReference
         let type: ElementType
@@ -36,26 +36,25 @@ enum PickledValue {
     }
 }
 
-/// A container, or an object of a class that is never built: what the pickle would give Python to build it with.
+/// A container, or an object of a class that is never instantiated: the arguments that the pickle would pass to Python.
 struct PickledObject {
     /// `dict`, `list`, `tuple`, `set`, or the class as `module.name`.
     let kind: String
-    /// Elements of a list, tuple or set; of an object the arguments it would be made with.
+    /// Elements of a list, tuple or set, or an object's constructor arguments.
     var elements: [PickledValue] = []
-    /// In the order in which they were set; a later pair of the same key replaces the earlier.
+    /// In insertion order; a later pair with the same key replaces the earlier.
     var pairs: [(key: PickledValue, value: PickledValue)] = []
-    /// Attributes that were set after it was made.
+    /// Attributes set after construction.
     var state: PickledValue = .none
 }
 
-/// What a pickle holds, and everything its containers refer to.
+/// The root value of a pickle, and all objects that it refers to.
 struct PickledObjects {
     var root = PickledValue.none
     var all: [PickledObject] = []
-    /// Storages by key, whether a tensor with a name uses them or not.
+    /// All storages by key, including those that no named tensor uses.
     var storages: [String: PickledValue.StorageReference] = [:]
 
-    /// The object that a value refers to, or nil.
     func object(_ value: PickledValue) -> PickledObject? {
         guard case .object(let place) = value, all.indices.contains(place) else { return nil }
         return all[place]

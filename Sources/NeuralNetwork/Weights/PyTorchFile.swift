@@ -2,31 +2,28 @@ import Escaping
 import Foundation
 import Synchronization
 
-/// A file of `torch.save` since PyTorch 1.6: a zip archive with `<name>/data.pkl` and one entry a storage.
+/// A file written by `torch.save` since PyTorch 1.6: a zip archive with `<name>/data.pkl` and one entry per storage.
 final class PyTorchArchive: Checkpoint {
-    /// The path it was read from.
     let path: String
-    /// How the file is written.
     let format: String
-    /// Shape of every tensor, by name.
     let shapes: [String: [Int]]
-    /// What was left out.
     let notes: [String]
     private let tensors: [String: PickledValue.TensorReference]
     private let contents: Mutex<Contents>
     private let prefix: String
 
-    /// The archive, and storages that several tensors are views of: unpacked once, kept until the last of these is read.
+    /// The archive, and storages that several tensors view: each is decompressed once and kept until its last tensor is
+    /// read.
     private struct Contents: ~Copyable {
         let archive: ZipArchive
-        /// How many tensors are views of a storage and have not been read.
+        /// Unread tensors of each storage.
         var unread: [String: Int]
         var kept: [String: Data] = [:]
     }
 
-    /// Whether the archive holds a pickle where `torch.save` puts it.
+    /// Whether the archive holds a pickle at the path that `torch.save` uses.
     ///
-    /// - Throws: `WeightsError` where it is damaged.
+    /// - Throws: `WeightsError` if the archive is damaged.
     static func recognizes(_ path: String) throws -> Bool {
         try ZipArchive(path: path).names.contains(where: isPickle)
     }
@@ -62,7 +59,6 @@ final class PyTorchArchive: Checkpoint {
         contents = Mutex(Contents(archive: archive, unread: views))
     }
 
-    /// The tensor called `name` as `Float`, or nil.
     func tensor(named name: String) throws -> Tensor? {
         guard let reference = tensors[name] else { return nil }
         let data = try contents.withLock { contents in
@@ -82,20 +78,16 @@ final class PyTorchArchive: Checkpoint {
     }
 }
 
-/// A file of `torch.save` before PyTorch 1.6: five pickles (a magic number, the protocol, facts about the
-/// system, the object, the storages' keys), then each storage's length and numbers.
+/// A file written by `torch.save` before PyTorch 1.6: five pickles (a magic number, the protocol, system information,
+/// the object, the storages' keys), then each storage's length and elements.
 struct PyTorchLegacyFile: Checkpoint {
-    /// The path it was read from.
     let path: String
-    /// How the file is written.
     let format = "PyTorch (before 1.6)"
-    /// Shape of every tensor, by name.
     let shapes: [String: [Int]]
-    /// What was left out.
     let notes: [String]
     private let file: FileBytes
     private let tensors: [String: PickledValue.TensorReference]
-    /// Where each storage's elements lie, by key.
+    /// Byte range of each storage's elements, by key.
     private let storages: [String: Range<Int>]
 
     /// 0x1950a86a20f9469cfc6c, little-endian.
@@ -124,7 +116,8 @@ struct PyTorchLegacyFile: Checkpoint {
             }
             let count = try file.read(position..<start).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             guard count == UInt64(storage.bytes / (storage.type?.bytes ?? 1)) else {
-                throw WeightsError.malformed(file: path, reason: "storage \(key) is not as long as its tensors say")
+                throw WeightsError.malformed(
+                    file: path, reason: "storage \(key) is shorter or longer than its tensors require")
             }
             storages[key] = start..<start + length
             position = start + length
@@ -132,12 +125,13 @@ struct PyTorchLegacyFile: Checkpoint {
         self.storages = storages
     }
 
-    /// The most bytes that the pickles may take, with their tensors' elements behind them.
+    /// Maximum bytes of the pickles, including the tensors' elements that follow them.
     private static let maximumPickles = 256 << 20
 
     private typealias Contents = (objects: PickledObjects, keys: [String], end: Int)
 
-    /// The five pickles: objects, the storages' keys in the order of their elements, and where these begin.
+    /// Reads the five pickles: objects, the storages' keys in the order of their elements, and the offset of the first
+    /// element.
     ///
     /// Published files have pickles of less than 1 MB, so the beginning of the file is tried first.
     private static func pickles(_ path: String, _ file: FileBytes) throws -> Contents {
@@ -163,7 +157,7 @@ struct PyTorchLegacyFile: Checkpoint {
             return objects
         }
         guard case .bytes(magic) = try next().root, case .integer(1001) = try next().root else {
-            throw Unpickler.Refusal(reason: "it is a pickle, but not one of torch.save; \(remedy)")
+            throw Unpickler.Refusal(reason: "it is a pickle that torch.save did not write; \(remedy)")
         }
         _ = try next()
         let objects = try next()
@@ -176,7 +170,6 @@ struct PyTorchLegacyFile: Checkpoint {
 
     private static let remedy = "save a dictionary of tensors with torch.save"
 
-    /// The tensor called `name` as `Float`, or nil.
     func tensor(named name: String) throws -> Tensor? {
         guard let reference = tensors[name] else { return nil }
         guard let range = storages[reference.storage.key] else {
@@ -195,14 +188,15 @@ private func refusing<Result>(_ path: String, _ body: () throws -> Result) throw
 }
 
 extension PickledValue.TensorReference {
-    /// Bytes of the storage that the view reaches.
+    /// Byte range of the storage that the view covers.
     fileprivate var range: Range<Int> {
         if shape.contains(0) { return 0..<0 }
         let last = zip(shape, strides).reduce(offset) { $0 + ($1.0 - 1) * $1.1 }
         return offset * type.bytes..<(last + 1) * type.bytes
     }
 
-    /// The view's elements in row-major order, from the bytes of `range`. Bounds were checked when the reference was made.
+    /// Returns the view's elements in row-major order from the bytes of `range`. Bounds were checked when the reference
+    /// was created.
     fileprivate func tensor(from bytes: Data) -> Tensor {
         let values = type.floats(bytes)
         var dense = 1

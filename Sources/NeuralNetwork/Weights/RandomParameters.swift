@@ -1,21 +1,18 @@
 import CElementwise
 
-/// The counter-based generator behind `weights: random` and the parity tests.
+/// The counter-based generator of `weights: random` and the parity tests.
 ///
-/// Value i depends on the parameter's name, the seed and i alone, so any parameter can be made at any
-/// time in any order: the state goes through SplitMix64's finaliser (Steele et al. 2014) and its top
-/// 24 bits make an exact `Float` in [0, 1).
-public struct RandomParameters: Sendable {
-    /// Another seed gives other numbers everywhere.
-    public let seed: UInt64
+/// Value i depends only on the parameter's name, the seed and i, so parameters can be generated in any order: the state
+/// goes through SplitMix64's finaliser (Steele et al. 2014), and its top 24 bits give an exact `Float` in [0, 1).
+package struct RandomParameters: Sendable {
+    package let seed: UInt64
 
-    /// A generator; it has no state.
-    public init(seed: UInt64 = 0) { self.seed = seed }
+    package init(seed: UInt64 = 0) { self.seed = seed }
 
     private static let increment: UInt64 = 0x9E37_79B9_7F4A_7C15
 
-    /// `count` numbers in [0, 1).
-    public func uniform(_ name: String, count: Int) -> [Float] {
+    /// Returns `count` values in [0, 1).
+    package func uniform(_ name: String, count: Int) -> [Float] {
         let key = Self.hash(name) ^ ((seed &+ 1) &* Self.increment)
         return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
             elementwise_uniform(key, count, buffer.baseAddress)
@@ -23,8 +20,8 @@ public struct RandomParameters: Sendable {
         }
     }
 
-    /// A parameter's values, spread evenly as its initialiser says.
-    public func tensor(for parameter: Graph.Parameter) -> Tensor {
+    /// Returns a parameter drawn from its initialiser.
+    package func tensor(for parameter: Graph.Parameter) -> Tensor {
         let centre = parameter.initializer.centre
         let spread = parameter.initializer.spread
         var values = uniform(parameter.name, count: parameter.count)

@@ -1,20 +1,16 @@
 import Files
 import Foundation
 
-/// Reads the `.safetensors` format (huggingface/safetensors): eight bytes of little-endian header length,
-/// a JSON header `name → {dtype, shape, data_offsets}`, then the tensors' bytes.
+/// Reads the `.safetensors` format (huggingface/safetensors): eight bytes of little-endian header length, a JSON header
+/// `name → {dtype, shape, data_offsets}`, then the tensors' bytes.
 ///
-/// Only the header is held; a tensor costs memory while somebody holds it. Nothing the header says
-/// is believed before it was checked against the file.
-public struct SafeTensorsFile: Checkpoint {
-    /// The path it was read from.
-    public let path: String
-    /// How the file is written.
-    public let format = "safetensors"
+/// Only the header is kept in memory. All header values are validated against the file.
+package struct SafeTensorsFile: Checkpoint {
+    package let path: String
+    package let format = "safetensors"
     /// Free text stored under `__metadata__`.
-    public let metadata: [String: String]
-    /// Shape of every tensor, by name.
-    public var shapes: [String: [Int]] { entries.mapValues(\.shape) }
+    package let metadata: [String: String]
+    package var shapes: [String: [Int]] { entries.mapValues(\.shape) }
 
     private let file: FileBytes
     private let body: Int
@@ -23,7 +19,7 @@ public struct SafeTensorsFile: Checkpoint {
 
     private struct Entry: Sendable {
         let type: ElementType
-        /// As the header names it.
+        /// The header's dtype string.
         let typeName: String
         let shape: [Int]
         let range: Range<Int>
@@ -35,14 +31,14 @@ public struct SafeTensorsFile: Checkpoint {
         "F8_E4M3": .float8e4m3fn, "F8_E5M2": .float8e5m2,
     ]
 
-    /// Headers over this size are refused, as the reference reader does.
+    /// Larger headers are rejected, as by the reference implementation.
     private static let maximumHeader = 100_000_000
-    /// Headers of more tensors, or of more lists, elements and keys, are refused before JSON objects are made of them.
+    /// Headers with more tensors, or with more lists, elements and keys, are rejected before the JSON is parsed.
     static let maximumTensors = 100_000
     private static let maximumValues = 2_000_000
 
-    /// - Throws: `WeightsError` where the file is missing or not what it says it is.
-    public init(path: String) throws {
+    /// - Throws: `WeightsError` if the file is missing or malformed.
+    package init(path: String) throws {
         func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
         let file = try FileBytes(path: path)
         guard file.count >= 8 else { throw malformed("it has \(file.count) bytes") }
@@ -51,12 +47,12 @@ public struct SafeTensorsFile: Checkpoint {
             let next = file.count > 8 ? try file.read(8..<9).first : nil
             throw next == UInt8(ascii: "{")
                 ? malformed("its header claims \(length) bytes in a file of \(file.count)")
-                : malformed("it is no safetensors, PyTorch, HDF5 or ONNX file")
+                : malformed("it is not a safetensors, PyTorch, HDF5 or ONNX file")
         }
         let body = 8 + Int(length)
         let header = try file.read(8..<body)
         let size = JSONLimits.size(header)
-        // Besides tensors there are the header itself and its metadata.
+        // The header object itself and its metadata are counted besides the tensors.
         guard size.objects <= Self.maximumTensors + 2, size.values <= Self.maximumValues else {
             throw malformed("its header describes more than \(Self.maximumTensors) tensors")
         }
@@ -111,34 +107,32 @@ public struct SafeTensorsFile: Checkpoint {
         }
     }
 
-    /// How many tensors there are.
     var count: Int { entries.count }
 
-    /// The shape of the tensor called `name`, or nil.
     func shape(of name: String) -> [Int]? { entries[name]?.shape }
 
-    /// The tensor called `name` as `Float`, or nil.
+    /// Returns the tensor called `name`, or nil if there is none.
     ///
-    /// - Throws: `WeightsError.malformed` if the file has checksums and the tensor does not fit its own.
-    public func tensor(named name: String) throws -> Tensor? {
+    /// - Throws: `WeightsError.malformed` if the file has checksums and the tensor's differs.
+    package func tensor(named name: String) throws -> Tensor? {
         guard let entry = entries[name] else { return nil }
         let bytes = try file.read(body + entry.range.lowerBound..<body + entry.range.upperBound)
         guard checksums?.accept(name, type: entry.typeName, shape: entry.shape, bytes) != false else {
-            throw WeightsError.malformed(file: path, reason: "its tensor \(name) does not fit its checksum")
+            throw WeightsError.malformed(file: path, reason: "its tensor \(name) does not match its checksum")
         }
         return Tensor(shape: entry.shape, values: entry.type.floats(bytes))
     }
 }
 
-/// Writes `.safetensors`, tensors in the order of their names, as `float32`, with their checksums.
-public enum SafeTensorsWriter {
-    /// Writes every tensor of a file in another format, with `metadata` as free text.
+/// Writes `.safetensors` with tensors sorted by name, as `float32`, with checksums.
+package enum SafeTensorsWriter {
+    /// Converts a file of another format, with `metadata` as free text.
     ///
-    /// - Throws: what reading throws; nothing is then written.
-    public static func convert(
+    /// - Throws: what reading throws; then no file is written.
+    package static func convert(
         _ checkpoint: any Checkpoint, metadata: [String: String] = [:], to path: String
     ) throws {
-        // All of it is in memory twice when it is written.
+        // Writing needs the whole file in memory twice.
         let sizes = checkpoint.shapes.values.map { $0.reduce(8.0) { $0 * Double($1) } }
         try MemoryLimit.check(Int(min(sizes.reduce(0, +), 1e18)), of: checkpoint.path)
         var tensors: [String: Tensor] = [:]
@@ -146,8 +140,8 @@ public enum SafeTensorsWriter {
         try write(tensors, metadata: metadata, to: path)
     }
 
-    /// Replaces `path` in one step: whoever reads it sees the old file or the new one, whole.
-    public static func write(_ tensors: [String: Tensor], metadata: [String: String] = [:], to path: String) throws {
+    /// Replaces `path` atomically.
+    package static func write(_ tensors: [String: Tensor], metadata: [String: String] = [:], to path: String) throws {
         try data(tensors, metadata: metadata).write(to: URL(fileURLWithPath: path), options: .atomic)
     }
 
@@ -161,7 +155,7 @@ public enum SafeTensorsWriter {
             offset = end
         }
         var json = try JSONSerialization.data(withJSONObject: header, options: [.sortedKeys, .withoutEscapingSlashes])
-        // The format asks for the data to begin at a multiple of eight.
+        // The format requires the data to begin at a multiple of eight bytes.
         json.append(Data(repeating: UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
         var file = withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) }
         file.append(json)

@@ -1,13 +1,12 @@
-/// Limits of tensors that files describe.
+/// Limits on tensor shapes in files.
 package enum ShapeLimits {
-    /// The most dimensions of a tensor.
     package static let rank = 32
-    /// The most elements of a tensor, and the largest product of its lengths that are not 0.
+    /// Maximum elements of a tensor, and maximum product of its non-zero lengths.
     package static let elements = 1 << 48
 
-    /// How many elements a shape has; nil if a length is negative or the limits are exceeded.
+    /// Returns the number of elements of a shape, or nil if a length is negative or a limit is exceeded.
     ///
-    /// Lengths of 0 count as 1 towards the limit: no product of some of the lengths, in any order, overflows.
+    /// Lengths of 0 count as 1 towards the limit, so that no partial product overflows in any order.
     package static func elements(of shape: some Collection<Int>) -> Int? {
         guard shape.count <= rank else { return nil }
         var (product, isEmpty) = (1, false)

@@ -2,21 +2,19 @@ import Escaping
 import Files
 import Foundation
 
-/// A network in several `.safetensors` files as hubs keep large ones: `model-00001-of-00003.safetensors` and so on, and an
-/// index `model.safetensors.index.json` that says which tensor is where.
+/// A checkpoint sharded as on model hubs: `model-00001-of-00003.safetensors` and so on, with an index
+/// `model.safetensors.index.json` that maps tensors to shards.
 struct ShardedWeights: Checkpoint {
     /// The path of the index.
     let path: String
-    /// How the file is written.
     var format: String { "safetensors in \(files.count) parts" }
-    /// Shape of every tensor, by name.
     let shapes: [String: [Int]]
-    /// All parts' paths, in order of their names.
+    /// Paths of all shards, sorted by name.
     let files: [String]
     private let parts: [String: SafeTensorsFile]
     private let places: [String: String]
 
-    /// The most parts that are opened: each takes a file descriptor.
+    /// Maximum shards, since each takes a file descriptor.
     private static let maximumParts = 512
 
     private struct Index: Decodable {
@@ -25,9 +23,9 @@ struct ShardedWeights: Checkpoint {
         enum CodingKeys: String, CodingKey { case weightMap = "weight_map" }
     }
 
-    /// The index beside a part, or the file itself where it is one; nil for other files.
+    /// Returns the index beside a shard, the file itself if it is an index, or nil for other files.
     ///
-    /// - Throws: `WeightsError.malformed` for a part without its index.
+    /// - Throws: `WeightsError.malformed` for a shard without its index.
     static func index(for path: String) throws -> String? {
         if path.hasByteSuffix(".index.json") { return path }
         let name = path.fileName
@@ -45,7 +43,7 @@ struct ShardedWeights: Checkpoint {
         return index
     }
 
-    /// - Throws: `WeightsError` where the index or a part is missing, damaged, or lies elsewhere.
+    /// - Throws: `WeightsError` if the index or a shard is missing, damaged, or outside the folder.
     init(index path: String) throws {
         func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
         let json: Data
@@ -53,7 +51,7 @@ struct ShardedWeights: Checkpoint {
             throw WeightsError.unreadable(file: path, reason: error.reason)
         }
         guard let index = try? JSONDecoder().decode(Index.self, from: json), !index.weightMap.isEmpty else {
-            throw malformed("it is no index of parts: it lacks weight_map")
+            throw malformed("it is not an index of parts: it lacks weight_map")
         }
         guard Set(index.weightMap.values).count <= Self.maximumParts else {
             throw malformed("its index names more than \(Self.maximumParts) parts")
@@ -63,11 +61,11 @@ struct ShardedWeights: Checkpoint {
         var shapes: [String: [Int]] = [:]
         var tensors = 0
         for (tensor, name) in index.weightMap {
-            // A name, not a way to somewhere else.
+            // Only plain file names are accepted: a path could leave the folder.
             guard !name.containsBytes("/"), !name.utf8.contains(0), !name.hasBytePrefix("."),
                 name.hasByteSuffix(".safetensors")
             else {
-                throw malformed("its index names \(name), which is no part beside it")
+                throw malformed("its index names \(name), which is not a part in the same folder")
             }
             if parts[name] == nil {
                 let part = try SafeTensorsFile(path: folder.isEmpty ? name : folder + "/" + name)
@@ -89,7 +87,6 @@ struct ShardedWeights: Checkpoint {
         files = parts.keys.sorted().map { folder.isEmpty ? $0 : folder + "/" + $0 }
     }
 
-    /// The tensor called `name` as `Float`, or nil.
     func tensor(named name: String) throws -> Tensor? {
         try places[name].flatMap { try parts[$0]?.tensor(named: name) }
     }

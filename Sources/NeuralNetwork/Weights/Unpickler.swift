@@ -1,10 +1,10 @@
 import Foundation
 
-/// Reads Python's pickles, protocols 0 to 5, into `PickledObjects`.
+/// Parses Python pickles of protocols 0 to 5 into `PickledObjects`.
 ///
-/// It runs nothing: a class or function is a name, and what the pickle would have built with it is kept as `PickledObject`.
-/// Only torch's functions that describe tensors have a meaning (`PickledTensor`). The number of operations and objects is
-/// bounded; containers are shared, so that no pickle unpacks to more than its own size.
+/// Nothing is executed: a class or function is a name, and the arguments of its call are kept as `PickledObject`. Only
+/// torch's functions that describe tensors are interpreted (`PickledTensor`). The numbers of operations and objects are
+/// bounded, and containers are shared, so that no pickle expands beyond its own size.
 struct Unpickler {
     struct Refusal: Error {
         let reason: String
@@ -17,14 +17,14 @@ struct Unpickler {
     private static let maximumObjects = 1_000_000
 
     private let data: Data
-    /// Bytes read so far, from the start of `data`.
+    /// Offset of the next byte in `data`.
     private(set) var position: Int
     private(set) var objects = PickledObjects()
     private var stack: [PickledValue] = []
     private var marks: [Int] = []
     private var memo: [Int: PickledValue] = [:]
 
-    /// Reads one pickle that begins at `position`.
+    /// Starts at `position` in `data`.
     init(_ data: Data, at position: Int = 0) {
         self.data = data
         self.position = position
@@ -141,7 +141,7 @@ struct Unpickler {
             try make(PickledObject(kind: kind, elements: try popMark()))
         case UInt8(ascii: "b"):
             let state = try pop()
-            // torch leaves attributes on tensors and storages, which no element depends on.
+            // torch stores attributes of tensors and storages, on which no element depends.
             if case .object(let place) = try top() { objects.all[place].state = state }
         default: return false
         }
@@ -150,8 +150,8 @@ struct Unpickler {
 
     // MARK: - Objects
 
-    /// Names that no checkpoint needs, and that hostile ones call. They would not be called here either; but whoever has such
-    /// a file should know.
+    /// Names that hostile pickles call and no checkpoint needs. They would not be called here, but the user should be
+    /// warned about such a file.
     private static func global(_ module: String, _ name: String) throws -> String {
         let full = "\(module).\(name)"
         let processes = ["os", "posix", "nt", "subprocess", "pty", "socket", "runpy", "importlib", "shutil", "ctypes"]
@@ -160,7 +160,7 @@ struct Unpickler {
         let first = module.split(separator: ".").first.map(String.init) ?? module
         if processes.contains(first) || isBuiltin && functions.contains(name) {
             throw Refusal(
-                reason: "it wants to call \(full), which is no part of a tensor; it would run code if Python opened it")
+                reason: "it calls \(full), which is not part of a tensor; it would run code if Python loaded it")
         }
         return full
     }
@@ -173,7 +173,7 @@ struct Unpickler {
         let arguments = objects.elements(arguments) ?? []
         let name = Self.kind(callee)
         if let value = try PickledTensor.build(name, arguments, objects) { return push(value) }
-        // What Python makes of a class that has no function of its own for it.
+        // The default reconstruction of classes without their own `__reduce__`.
         let isRebuilt = ["copyreg._reconstructor", "copy_reg._reconstructor"].contains(name)
         try make(PickledObject(kind: isRebuilt ? Self.kind(arguments.first ?? .none) : name, elements: arguments))
     }
@@ -192,7 +192,7 @@ struct Unpickler {
         push(.object(objects.all.count - 1))
     }
 
-    /// Adds to the container that is on top of the stack now, and stays there.
+    /// Index of the container on top of the stack, which stays there.
     private func place() throws -> Int {
         guard case .object(let place) = try top() else { throw Refusal.damaged }
         return place
@@ -252,7 +252,7 @@ struct Unpickler {
         return data[data.startIndex + position..<data.startIndex + position + count]
     }
 
-    /// An unsigned little-endian integer of so many bytes.
+    /// Reads an unsigned little-endian integer of `bytes` bytes.
     private mutating func count(_ bytes: Int) throws -> Int {
         Int(clamping: try self.bytes(bytes).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
     }

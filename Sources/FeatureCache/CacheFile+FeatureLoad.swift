@@ -1,0 +1,187 @@
+import Digests
+import Foundation
+import GRDB
+
+/// Reading features for training.
+extension CacheFile {
+    /// Every recipe with its row ID, newest first.
+    package func extractions() throws -> [(id: Int64, record: ExtractionRecord)] {
+        try read { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM extraction ORDER BY id DESC").map { row in
+                let id: Int64 = try row.get("id")
+                let text: String = try row.get("feature_shape")
+                guard let shape = try? JSONDecoder().decode([Int].self, from: Data(text.utf8)) else {
+                    throw CacheError.damagedRecipe(path: path, id: id)
+                }
+                guard let size = StoredSize.product(shape), try size == row.get("feature_size"),
+                    try StoredSize.isPossible(frames: row.get("max_frames"), numbers: size)
+                else { throw CacheError.damagedRecipe(path: path, id: id) }
+                let record = try ExtractionRecord(
+                    digest: row.get("digest"), name: row.get("name"), backbone: row.get("backbone"),
+                    weights: row.get("weights"),
+                    weightsDigest: row.get("weights_digest"), tap: row.get("tap"), imageSize: row.get("image_size"),
+                    maxFrames: row.get("max_frames"), featureShape: shape,
+                    elementType: StoredType(rawValue: row.get("element_type")) ?? .float32,
+                    precision: row.get("precision"),
+                    recipe: row.get("recipe"), version: row.get("version"))
+                guard hexDigest(Data(record.recipe.utf8)) == record.digest else {
+                    throw CacheError.damagedRecipe(path: path, id: id)
+                }
+                return (id, record)
+            }
+        }
+    }
+
+    package func datasets() throws -> [String] {
+        try read { try String.fetchAll($0, sql: "SELECT DISTINCT dataset FROM sample ORDER BY dataset") }
+    }
+
+    /// All sequences of a data set under a recipe, ordered by path so that results do not depend on the order of
+    /// extraction. Videos without the unaugmented view are omitted.
+    ///
+    /// - `labels`: classes to keep; nil keeps all.
+    /// - `excluded`: paths of videos to omit.
+    /// - `chosen`: row IDs of videos to keep; nil keeps all.
+    /// - `views`: augmented views per video, the unaugmented one included.
+    /// - `memory`: bytes that the features may take; if they need more, they are read per batch.
+    /// - `overlapping`: whether features in memory are returned before their checksums are verified. The caller must
+    ///   call `requireVerified` before it stores, writes or prints anything computed from them.
+    /// - Throws: `CacheError.damagedSequence` if a blob's length contradicts its recipe, `.damagedFeatures` if its
+    ///   checksum differs.
+    package func features(
+        dataset: String, extraction: Int64, labels: Set<String>? = nil, excluding excluded: Set<String> = [],
+        videos chosen: Set<Int64>? = nil, views: Int = 1, memory: Int = .max, overlapping: Bool = false
+    ) throws -> FeatureSet {
+        let generation = check.begin()
+        defer { check.remember() }
+        let (size, recipe, videos) = try read { database in
+            let row = try Row.fetchOne(
+                database, sql: "SELECT feature_size, name FROM extraction WHERE id = ?", arguments: [extraction])
+            let size: Int = try row?.get(0) ?? 0
+            let videos = try self.videos(dataset, extraction, labels, excluded, views, size: size, in: database)
+            return (
+                size, try row?.get(1) as String? ?? "?",
+                chosen.map { chosen in videos.filter { chosen.contains($0.videoID) } } ?? videos
+            )
+        }
+        let count = videos.reduce(0) { $0 + $1.views.reduce(0) { $0 + $1.length } }
+        if count * size * 4 > memory {
+            let reader = try SequenceReader(path: path, extraction: extraction, check: check)
+            return FeatureSet(examples: videos, featureSize: size, storage: .streamed(reader))
+        }
+        var first = 0
+        let examples = videos.map { video in
+            let spans = video.views.map { view in
+                defer { first += view.length }
+                return FeatureSet.Span(videoID: view.videoID, view: view.view, firstRow: first, length: view.length)
+            }
+            return FeatureSet.Example(
+                videoID: video.videoID, path: video.path, label: video.label, split: video.split, group: video.group,
+                views: spans)
+        }
+        var loading = FeatureLoading(
+            path: path, extraction: extraction, check: check, generation: generation, defersChecks: overlapping)
+        let rows = try [Float](unsafeUninitializedCapacity: count * size) { buffer, initialized in
+            Self.askForLargePages(UnsafeMutableRawBufferPointer(buffer))
+            try loading.fill(buffer, with: examples, featureSize: size)
+            initialized = count * size
+        }
+        if !loading.damaged.isEmpty { throw try read { try Self.damage(loading.damaged, path: path, $0) } }
+        let verification =
+            loading.unchecked.isEmpty
+            ? nil : FeatureVerification(rows, featureSize: size, loading, of: videos, recipe: recipe)
+        return FeatureSet(examples: examples, featureSize: size, storage: .memory(rows), verification: verification)
+    }
+
+    /// Requests huge pages (2 MB): most of the time of filling gigabytes is spent on page faults.
+    private static func askForLargePages(_ memory: UnsafeMutableRawBufferPointer) {
+        #if os(Linux)
+            let page = 2 << 20
+            guard memory.count > 4 * page, let start = memory.baseAddress else { return }
+            // Only a hint, so failures are ignored.
+            madvise(start.alignedUp(toMultipleOf: page), memory.count - 2 * page, MADV_HUGEPAGE)
+        #endif
+    }
+
+    /// The videos of a data set with their views; row indices are relative to each sequence.
+    private func videos(
+        _ dataset: String, _ extraction: Int64, _ labels: Set<String>?, _ excluded: Set<String>, _ views: Int,
+        size: Int, in database: Database
+    ) throws -> [FeatureSet.Example] {
+        let cursor = try Row.fetchCursor(
+            database,
+            sql: """
+                SELECT sample.video_id, video.path, label, split, "group", sequence.view, length, length(features)
+                FROM sample JOIN sequence ON sequence.video_id = sample.video_id
+                  JOIN video ON video.id = sample.video_id
+                WHERE sample.dataset = ? AND sequence.extraction_id = ? AND sequence.view < ? AND length > 0
+                ORDER BY video.path, video.digest, sequence.view
+                """,
+            arguments: [dataset, extraction, views])
+        var examples: [FeatureSet.Example] = []
+        while let row = try cursor.next() {
+            let label: String = try row.get(2)
+            if let labels, !labels.contains(label) { continue }
+            if try excluded.contains(row.get(1)) { continue }
+            let span = try FeatureSet.Span(videoID: row.get(0), view: row.get(5), firstRow: 0, length: row.get(6))
+            guard try StoredSize.fits(span.length, of: size, as: .float16, in: row.get(7) ?? 0) else {
+                throw try CacheError.damagedSequence(path: path, video: row.get(1))
+            }
+            if span.view > 0, let last = examples.last {
+                guard last.videoID == span.videoID else { continue }
+                examples[examples.count - 1] = .init(
+                    videoID: last.videoID, path: last.path, label: last.label, split: last.split, group: last.group,
+                    views: last.views + [span])
+            } else if span.view == 0 {
+                try examples.append(
+                    .init(
+                        videoID: span.videoID, path: row.get(1), label: label, split: row.get(3), group: row.get(4),
+                        views: [span]))
+            }
+        }
+        return examples
+    }
+}
+
+extension CacheFile {
+    /// Number of a data set's videos without a valid frame.
+    package func emptySequences(dataset: String, extraction: Int64) throws -> Int {
+        try read { database in
+            try Int.fetchOne(
+                database,
+                sql: """
+                    SELECT count(*) FROM sequence JOIN sample USING (video_id)
+                    WHERE dataset = ? AND extraction_id = ? AND view = 0 AND length = 0
+                    """,
+                arguments: [dataset, extraction]) ?? 0
+        }
+    }
+
+    /// Sampled frames per second: the median over the clips of a data set under a recipe; nil if no clip has two
+    /// frames.
+    package func sampledRate(dataset: String, extraction: Int64) throws -> Double? {
+        try read { database in
+            let rates = try Double.fetchAll(
+                database,
+                sql: """
+                    SELECT (length - 1) / (json_extract(frame_times, '$[' || (length - 1) || ']')
+                      - json_extract(frame_times, '$[0]')) AS rate
+                    FROM sequence JOIN sample USING (video_id)
+                    WHERE dataset = ? AND extraction_id = ? AND view = 0 AND length > 1
+                      AND json_extract(frame_times, '$[' || (length - 1) || ']') > json_extract(frame_times, '$[0]')
+                    ORDER BY rate
+                    """,
+                arguments: [dataset, extraction])
+            return rates.isEmpty ? nil : rates[rates.count / 2]
+        }
+    }
+
+    package func samples(dataset: String) throws -> [(label: String, split: String)] {
+        try read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT label, split FROM sample WHERE dataset = ? ORDER BY video_id",
+                arguments: [dataset]
+            ).map { try ($0.get("label"), $0.get("split")) }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import FeatureCache
+import Foundation
+import SequenceModels
+
+extension Comparison {
+    package var text: String {
+        var parts = [
+            "\(counted(clips, "clip")), \(roleText)"
+                + (leftOut > 0
+                    ? " (\(grouped(leftOut)) that are missing or labelled differently in some runs are left out)" : "")
+        ]
+        parts[0] += "\n" + ([entryTable.text] + notes).joined(separator: "\n")
+        if !families.isEmpty { parts.append("Over seeds:\n" + familyTable.text) }
+        if !pairs.isEmpty { parts.append("Gains, with McNemar's exact test:\n" + pairTable.text) }
+        if entries.count > 1, let gains = gainTable { parts.append(Self.gainCaption + ":\n" + gains.text) }
+        return parts.joined(separator: "\n\n")
+    }
+
+    /// The role of the clips as an adjective.
+    var roleText: String {
+        switch role {
+        case "heldout": "held-out"
+        case "mixed": "held-out or validation"
+        default: role
+        }
+    }
+
+    /// Reasons why the accuracies are not comparable, or optimistic.
+    var notes: [String] {
+        var notes: [String] = []
+        if role == "validation" || role == "mixed" {
+            notes.append(
+                "Validation clips are used for model selection, so their accuracy is optimistic"
+                    + (role == "mixed" ? "; held-out clips of cross-validated runs are not." : "."))
+        }
+        if role == "train" { notes.append("The runs were trained on these clips.") }
+        for entry in entries where entry.averagedRepeats > 1 {
+            notes.append(
+                "\(entry.run.name): the ensemble of \(entry.averagedRepeats) repeats; `evaluate` prints the mean over single models."
+            )
+        }
+        let diverged = entries.filter(\.diverged).map(\.run.name)
+        if !diverged.isEmpty {
+            notes.append("Diverged: \(diverged.joined(separator: ", ")); excluded from the selection of the best run.")
+        }
+        return notes
+    }
+
+    var entryTable: TextTable {
+        var table = TextTable([
+            ("run", .left), ("head", .left), ("accuracy", .right), ("95 % interval", .left), ("epochs", .right),
+            ("seconds", .right),
+        ])
+        for entry in entries {
+            table.append([
+                entry.run.name + (entry.diverged ? " (diverged)" : ""), entry.run.model, percent(entry.accuracy),
+                Self.text(entry.interval),
+                "\(entry.run.epochs)", decimal(entry.run.seconds, 1),
+            ])
+        }
+        return table
+    }
+
+    var familyTable: TextTable {
+        var table = TextTable([
+            ("head", .left), ("runs", .right), ("mean accuracy", .right),
+            ("standard deviation", .right),
+        ])
+        for family in families {
+            table.append([
+                family.model, "\(family.runs.count)", percent(family.mean), family.deviation.map(percent) ?? "–",
+            ])
+        }
+        return table
+    }
+
+    var pairTable: TextTable {
+        var table = TextTable([
+            ("from", .left), ("to", .left), ("gain", .right), ("95 % interval", .left), ("lost", .right),
+            ("won", .right), ("p", .right),
+        ])
+        for pair in pairs {
+            table.append([
+                pair.first, pair.second, percent(pair.gain), Self.text(pair.interval), "\(pair.onlyFirst)",
+                "\(pair.onlySecond)", pair.probability < 0.001 ? "< 0.001" : decimal(pair.probability, 3),
+            ])
+        }
+        return table
+    }
+
+    static let gainCaption = "Classes that change most"
+
+    /// The five classes with the largest gains and the five with the largest losses; nil if there are none.
+    var gainTable: TextTable? {
+        let changed = classGains.filter { $0.best != $0.first }
+        guard !changed.isEmpty,
+            let best = entries.max(by: { ($0.diverged ? -1 : $0.accuracy) < ($1.diverged ? -1 : $1.accuracy) })
+        else { return nil }
+        let shown = changed.count <= 10 ? changed : Array(changed.prefix(5) + changed.suffix(5))
+        var table = TextTable([
+            ("class", .left), ("clips", .right), (entries[0].run.name, .right), (best.run.name, .right),
+        ])
+        for gain in shown {
+            table.append([gain.label, "\(gain.clips)", percent(gain.first), percent(gain.best)])
+        }
+        return table
+    }
+
+    private static func text(_ interval: Statistics.Interval) -> String {
+        "\(percent(interval.lower)) to \(percent(interval.upper))"
+    }
+
+    /// As a JSON object.
+    package func json() throws -> String {
+        try JSONText.of(self)
+    }
+}

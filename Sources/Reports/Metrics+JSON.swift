@@ -1,0 +1,93 @@
+import Foundation
+import SequenceModels
+
+extension Metrics {
+    private struct Document: Encodable {
+        struct Class: Encodable {
+            let label: String
+            let clips: Int
+            let correct: Int
+            let averagePrecision: Double?
+
+            enum CodingKeys: String, CodingKey {
+                case label, clips, correct
+                case averagePrecision = "average_precision"
+            }
+        }
+        let run: String
+        let split: String
+        let clips: Int
+        let loss: Double
+        let accuracy: Double
+        let accuracyInterval: Statistics.Interval
+        let topAccuracy: [String: Double]
+        let balancedAccuracy: Double
+        let macroF1: Double
+        let meanAveragePrecision: Double
+        let calibrationError: Double
+        let roc: ScoreMetrics.ROC?
+        let classes: [Class]
+        let confusion: [[Int]]
+        let unknownClasses: [String]?
+        let foldModels: FoldModels?
+        let notes: [String]
+
+        /// Accuracies of the single models of a cross-validated run.
+        struct FoldModels: Encodable {
+            let folds, repeats: Int
+            let meanAccuracy: Double
+            let standardDeviation: Double?
+            /// Of the probabilities averaged over repetitions; nil if there is only one.
+            let averagedAccuracy: Double?
+            let diverged: Int
+
+            enum CodingKeys: String, CodingKey {
+                case folds, repeats, diverged
+                case meanAccuracy = "mean_accuracy"
+                case standardDeviation = "standard_deviation"
+                case averagedAccuracy = "averaged_accuracy"
+            }
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case run, split, clips, loss, accuracy, roc, classes, confusion, notes
+            case unknownClasses = "unknown_classes"
+            case foldModels = "fold_models"
+            case accuracyInterval = "accuracy_interval"
+            case topAccuracy = "top_accuracy"
+            case balancedAccuracy = "balanced_accuracy"
+            case macroF1 = "macro_f1"
+            case meanAveragePrecision = "mean_average_precision"
+            case calibrationError = "calibration_error"
+        }
+    }
+
+    /// The metrics as a JSON object; `confusion[true][predicted]` in the order of `classes`.
+    ///
+    /// - `interval`: 95 % interval of the accuracy.
+    /// - `folds`: of a cross-validated run whose held-out clips are evaluated.
+    /// - `notes`: what the metrics omit.
+    package func json(
+        run: String, split: String, top: Int, scores: ScoreMetrics, interval: Statistics.Interval,
+        folds: CrossValidationResult.Summary? = nil, notes: [String] = []
+    ) throws -> String {
+        let models = folds.map { folds in
+            Document.FoldModels(
+                folds: folds.folds, repeats: folds.repeats, meanAccuracy: folds.accuracy.mean,
+                standardDeviation: folds.accuracy.deviation, averagedAccuracy: folds.repeats > 1 ? accuracy : nil,
+                diverged: folds.diverged ?? 0)
+        }
+        let classes = labels.indices.map { index in
+            Document.Class(
+                label: labels[index], clips: perClass(index).count, correct: perClass(index).correct,
+                averagePrecision: scores.averagePrecision[index])
+        }
+        let document = Document(
+            run: run, split: split, clips: count, loss: loss, accuracy: accuracy,
+            accuracyInterval: interval, topAccuracy: ["\(top)": accuracy(top: top)],
+            balancedAccuracy: balancedAccuracy, macroF1: macroF1, meanAveragePrecision: scores.meanAveragePrecision,
+            calibrationError: scores.calibrationError, roc: scores.roc, classes: classes, confusion: confusion,
+            unknownClasses: unknown.labels.isEmpty ? nil : unknown.labels, foldModels: models, notes: notes)
+        return try JSONText.of(document)
+    }
+}

@@ -1,0 +1,55 @@
+import SequenceModels
+
+/// Metrics for the terminal.
+extension Metrics {
+    /// Accuracy, top-k accuracy if there are more classes, and metrics of the probabilities.
+    ///
+    /// - `interval`: 95 % interval of the accuracy.
+    package func summary(top: [Int], scores: ScoreMetrics, interval: Statistics.Interval) -> String {
+        var table = TextTable([("measure", .left), ("value", .right)])
+        table.append(["clips", grouped(count)])
+        table.append([unknown.count > 0 ? "loss of known classes" : "loss", decimal(loss, 4)])
+        table.append(["accuracy", percent(accuracy)])
+        table.append(["  95 % interval", "\(percent(interval.lower)) to \(percent(interval.upper))"])
+        for k in top where k > 1 && k < labels.count { table.append(["top-\(k)", percent(accuracy(top: k))]) }
+        table.append(["balanced accuracy", percent(balancedAccuracy)])
+        table.append(["macro F1", percent(macroF1)])
+        table.append(["mean average precision", percent(scores.meanAveragePrecision)])
+        table.append(["calibration error", percent(scores.calibrationError)])
+        if let roc = scores.roc {
+            table.append(["area under ROC", percent(roc.area)])
+            table.append(["  best threshold for \(roc.positive)", percent(roc.threshold)])
+        }
+        return table.text
+    }
+
+    /// Clips, correct ones and recall of each class, and its most frequent confusion.
+    package var perClassTable: String {
+        var table = TextTable([
+            ("class", .left), ("clips", .right), ("correct", .right), ("recall", .right),
+            ("most often predicted as", .left),
+        ])
+        for (index, label) in labels.enumerated() {
+            let (count, correct) = perClass(index)
+            let mistakes = confusion[index].enumerated().filter { $0.offset != index && $0.element > 0 }
+            let worst = mistakes.max { ($0.element, -$0.offset) < ($1.element, -$1.offset) }
+            table.append([
+                label, "\(count)", "\(correct)", count > 0 ? percent(Double(correct) / Double(count)) : "–",
+                worst.map { "\(labels[$0.offset]) (\($0.element))" } ?? "",
+            ])
+        }
+        return table.text
+    }
+
+    /// The confusion matrix; rows are true classes, columns predicted ones, with equal numbers.
+    package var confusionTable: String { confusionText.text }
+
+    var confusionText: TextTable {
+        let numbers = labels.indices.map { (heading: "\($0 + 1)", alignment: TextTable.Alignment.right) }
+        var table = TextTable([("", .right), ("true \\ predicted", .left)] + numbers)
+        for (index, row) in confusion.enumerated() {
+            table.append(["\(index + 1)", labels[index]] + row.map { $0 == 0 ? "·" : "\($0)" })
+        }
+        return table
+    }
+}
