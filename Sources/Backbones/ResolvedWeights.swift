@@ -162,8 +162,8 @@ package struct ResolvedWeights: Sendable {
         return translated(isParallel ? inner.behind("module.") : inner) ?? file
     }
 
-    /// Which of several networks in a file is evaluated, lowest first: exponential moving averages before the averaged
-    /// weights, as in timm; DINO's teacher; MoCo's query encoder, not the key encoder that follows it.
+    /// Which of several networks in a file is evaluated, lowest first: exponential moving averages before the weights that
+    /// they average, as in timm; DINO's teacher; MoCo's query encoder, not the key encoder that follows it.
     private static func rank(_ prefix: String) -> Int {
         // MMEngine swaps them before saving: the averages are in `state_dict`.
         if prefix.hasBytePrefix("ema_state_dict.") { return 4 }
@@ -199,8 +199,7 @@ package struct ResolvedWeights: Sendable {
         !words.isDisjoint(with: [
             "optimizer", "optimizers", "optim", "scheduler", "schedulers", "scaler", "grad", "grads", "gradients",
             "exp",
-            "state",
-        ]) && !words.isSuperset(of: ["state", "dict"])
+        ])
     }
 }
 

@@ -133,6 +133,7 @@ import Testing
         let beside: [String: [Int]] = [
             "model.head.fc.weight": [9, 512], "model.backbone.layer5.0.conv1.weight": [3, 3],
             "model.backbone.prompt": [4], "adapter.conv.weight": [3, 3], "optimizer.state.0.exp_avg": [3],
+            "optimizer_state_dict.state.0.momentum_buffer": [3], "lr_scheduler_state_dict.base": [3],
             "model.backbone.bn1.num_batches_tracked": [], "grads.head": [3],
         ]
         let found = try Self.resolved(
