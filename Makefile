@@ -23,7 +23,7 @@ export CACHE RUNS PIPELINE RUN VIDEO REPORT ONNX SQL
 export PYTHONDONTWRITEBYTECODE := 1
 
 MODULES := Escaping Files NeuralNetwork Inference Training ONNX Backbones Datasets Video FeatureCache Extraction SequenceModels FineTuning \
-  Exploration Tokenizers Language Reports Pipelines
+  Exploration Tokenizers Language Reports PipelineFile Workflows
 PACKAGES := libdnnl-dev libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libzip-dev libhdf5-dev libssl-dev libsqlite3-dev pkg-config sqlite3 curl gnuplot-nox
 FORMULAE := onednn ffmpeg libzip hdf5 openssl@3 pkg-config gnuplot
 

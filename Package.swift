@@ -110,18 +110,27 @@ let package = Package(
                 "Extraction", "SequenceModels",
             ]),
         .target(
-            name: "Pipelines",
+            name: "PipelineFile",
             dependencies: [
                 "Inference", "Training", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache",
-                "Extraction", "SequenceModels", "FineTuning", "Reports", "Exploration", "Escaping", "Files",
+                "Extraction", "SequenceModels", "FineTuning", "Escaping", "Files",
                 .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: unhurried),
+        .target(
+            name: "Workflows",
+            dependencies: [
+                "Inference", "Training", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache",
+                "Extraction", "SequenceModels", "FineTuning", "Language", "Reports", "Exploration", "PipelineFile",
+                "Escaping", "Files",
             ],
             swiftSettings: unhurried),
         .executableTarget(
             name: "zoetrope",
             dependencies: [
                 "Inference", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
-                "SequenceModels", "FineTuning", "Language", "Reports", "Exploration", "Pipelines", "Escaping", "Files",
+                "SequenceModels", "FineTuning", "Language", "Reports", "Exploration", "PipelineFile", "Workflows",
+                "Escaping", "Files",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: unhurried),
@@ -143,7 +152,8 @@ let package = Package(
             name: "Fuzzing",
             dependencies: [
                 "Inference", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
-                "SequenceModels", "Exploration", "Tokenizers", "Language", "Reports", "Pipelines", "Digests",
+                "SequenceModels", "Exploration", "Tokenizers", "Language", "Reports", "PipelineFile", "Workflows",
+                "Digests",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             path: "Tests/Fuzzing", exclude: ["Seeds"]),
@@ -216,10 +226,11 @@ let package = Package(
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "PipelinesTests",
+            name: "WorkflowsTests",
             dependencies: [
                 "NeuralNetwork", "Training", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
-                "SequenceModels", "FineTuning", "Exploration", "Language", "Reports", "Pipelines", "Fuzzing",
+                "SequenceModels", "FineTuning", "Exploration", "Language", "Reports", "PipelineFile", "Workflows",
+                "Fuzzing",
                 "TestSupport",
             ],
             resources: [.copy("Fixtures")]),
@@ -233,6 +244,24 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// A target is compiled again if a module changes that its dependencies name; those of its dependencies are not enough,
+// because a module of unchanged interface is not written again if the layout of its types changes. So each target names
+// all modules that it is built on (Tests/stale.sh).
+let direct = Dictionary(
+    uniqueKeysWithValues: package.targets.map { target in
+        (target.name, target.dependencies.compactMap { if case .byNameItem(let name, _) = $0 { name } else { nil } })
+    })
+for target in package.targets {
+    var rest = direct[target.name] ?? []
+    var known = Set(rest)
+    while let name = rest.popLast() {
+        for other in direct[name] ?? [] where known.insert(other).inserted {
+            rest.append(other)
+            target.dependencies.append(.byName(name: other))
+        }
+    }
+}
 
 // Some test targets, with nothing but what they need: instrumented builds take as long as plain ones.
 if let wanted = Context.environment["ZOETROPE_TEST_TARGETS"]?.split(separator: " ").map(String.init) {

@@ -50,6 +50,7 @@ tests() {
 }
 
 stage "formatting" make --no-print-directory lint
+stage "changed layouts" Tests/stale.sh
 stage "building the tests" swift build --build-tests --explicit-target-dependency-import-check error $FLAGS
 stage "building the program" make --no-print-directory build
 stage "tests" tests

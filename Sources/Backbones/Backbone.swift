@@ -1,4 +1,5 @@
 import NeuralNetwork
+import ONNX
 
 /// The reference implementation that a network follows. Implementations of one architecture differ in padding, pooling
 /// and normalisation, and weights are valid only for their own.
@@ -33,6 +34,8 @@ package struct Backbone: Sendable {
     package var framesAtOnce = 16
     /// The only supported image size, if it is fixed.
     package var fixedImageSize: Int?
+    /// The network of an ONNX file, which holds its own weights; nil for published networks.
+    package internal(set) var network: ImportedNetwork?
     /// Frames per clip; nil for image encoders.
     package var clip: ClipLength?
     var makeGraph: @Sendable (Int, Numerics) -> Graph = { _, _ in .empty }

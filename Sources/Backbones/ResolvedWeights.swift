@@ -1,6 +1,7 @@
 import Escaping
 import Files
 import NeuralNetwork
+import ONNX
 
 /// A network's weights from a file of any known format, wherever in the file they are.
 ///
@@ -25,8 +26,8 @@ package struct ResolvedWeights: Sendable {
     ///   - part: all or the end of the place's prefix; nil selects the one that publishers evaluate.
     /// - Throws: `WeightsError`.
     package init(path: String, for backbone: Backbone? = nil, part: String? = nil) throws {
-        if let network = try Self.single(path) {
-            if let backbone { try Self.checkNothingLeft(network, backbone) }
+        if let network = try backbone?.network ?? Self.single(path) {
+            if let backbone, backbone.network == nil { try Self.checkNothingLeft(network, backbone) }
             if let part { throw WeightsError.unknownPart(file: path, part: part, known: []) }
             self.init(checkpoint: network, part: nil, others: [], grid: nil)
             return
@@ -59,7 +60,7 @@ package struct ResolvedWeights: Sendable {
 
     /// The network of a file format that holds only one; nil for other formats.
     private static func single(_ path: String) throws -> (any Checkpoint)? {
-        if path.hasByteSuffix(".onnx") { return try ImportedNetworks.open(path: path) }
+        if path.hasByteSuffix(".onnx") { return try ImportedNetwork(path: path) }
         return KerasFile.recognizes(path: path) ? try KerasWeights(path: path) : nil
     }
 

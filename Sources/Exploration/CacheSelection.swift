@@ -4,7 +4,7 @@ import FeatureCache
 /// Selects a recipe and a data set of a cache.
 package struct CacheSelection: Sendable {
     /// The recipe with its row ID.
-    package let extraction: (id: Int64, record: ExtractionRecord)
+    package let extraction: StoredExtraction
     package let dataset: String
 
     /// - `recipe`: its name, its backbone's, or a prefix of its digest; nil if only one has features.

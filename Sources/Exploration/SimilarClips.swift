@@ -30,17 +30,17 @@ package struct SimilarClips: Sendable {
     /// - Throws: `SequenceError`, `CacheError`, `WeightsError`; `ExplorationError` if the weights differ from the
     ///   recipe's.
     package init(
-        _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord), weights path: String?,
+        _ cache: CacheFile, dataset: String, extraction: StoredExtraction, weights path: String?,
         memory: Int
     ) throws {
         features = try SequenceRun.load(
             cache, dataset: dataset, extraction: extraction, views: 1, memory: memory)
         vectors = try ClipVectors(features)
         search = NeighborSearch(vectors)
-        recipe = try extraction.record.checkedRecipe()
         let name = path ?? extraction.record.weights
+        weights = try LoadedWeights(of: ExtractionRecipe(json: extraction.record.recipe), file: name)
+        recipe = try extraction.record.checkedRecipe(weights.source)
         let isRandom = recipe.weights == "random"
-        weights = try LoadedWeights(of: recipe, file: name)
         guard isRandom || weights.digest == recipe.weights else {
             throw ExplorationError.otherWeights(file: name, recipe: extraction.record.name)
         }

@@ -28,7 +28,7 @@ final class DeviceNetwork: FrameNetwork, Sendable {
         _ recipe: ExtractionRecipe, _ source: any ParameterSource, on provider: RuntimeSession.Provider? = nil,
         batch wanted: Int? = nil, variants: [DeviceGraphVariant]? = nil
     ) throws {
-        let graph = try recipe.graph()
+        let graph = try recipe.graph(source)
         var variants = variants ?? DeviceGraphVariant.all(graph, recipe.precision, on: provider)
         var batch = wanted ?? Self.batch(graph)
         while true {
@@ -118,7 +118,7 @@ private struct DeviceModel: Sendable {
         _ recipe: ExtractionRecipe, _ source: any ParameterSource, batch: Int,
         _ operators: ModelWriter.OwnOperators
     ) throws {
-        let graph = try recipe.graph()
+        let graph = try recipe.graph(source)
         let encoder = NetworkWriter.Encoder(
             graph: graph, source: source, tap: recipe.tap, imageSize: recipe.imageSize,
             normalization: recipe.input.normalization, storesHalves: false)

@@ -76,9 +76,7 @@ package struct ExtractionConfiguration: Sendable {
     /// The most recent stored recipe with these settings, with any weights: for caches that one process created.
     /// Features in `f32` are accepted if there are none in the requested precision, as `extract` creates them on
     /// processors without it.
-    package func stored(in extractions: [(id: Int64, record: ExtractionRecord)]) -> (
-        id: Int64, record: ExtractionRecord
-    )? {
+    package func stored(in extractions: [StoredExtraction]) -> StoredExtraction? {
         for precision in choosesPrecision ? Precision.allCases : [precision, .f32] {
             var wanted = self
             wanted.precision = precision

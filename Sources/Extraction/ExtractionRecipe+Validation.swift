@@ -3,6 +3,7 @@ import FeatureCache
 import Files
 import Foundation
 import Inference
+import NeuralNetwork
 import Video
 
 /// Valid values of a stored recipe: those that a pipeline can state or calibration can produce.
@@ -47,10 +48,11 @@ extension ExtractionRecipe {
 extension ExtractionRecord {
     /// Returns the recipe if its network's output has the stored feature shape.
     ///
+    /// - `source`: the weights, which hold the network if it is from an ONNX file.
     /// - Throws: `RecipeError`.
-    package func checkedRecipe() throws -> ExtractionRecipe {
+    package func checkedRecipe(_ source: (any ParameterSource)? = nil) throws -> ExtractionRecipe {
         let recipe = try ExtractionRecipe(json: self.recipe)
-        let shapes = try (recipe.joined ?? [recipe]).map { try $0.graph().featureShape(of: $0.tap) }
+        let shapes = try (recipe.joined ?? [recipe]).map { try $0.graph(source).featureShape(of: $0.tap) }
         let shape = shapes.count == 1 ? shapes[0] : [shapes.compactMap { $0.checkedProduct() }.reduce(0, +)]
         guard shape == featureShape else {
             throw RecipeError.otherShape(recipe: name, network: shape, stored: featureShape)

@@ -6,6 +6,7 @@ import Files
 import Foundation
 import Inference
 import NeuralNetwork
+import ONNX
 import Video
 
 /// Everything that determines a feature. Extractions with equal recipes share features; any difference gives a separate
@@ -83,11 +84,12 @@ package struct ExtractionRecipe: Sendable, Equatable, Codable {
 
     /// The recipe's network, with its taps as outputs.
     ///
-    /// - Throws: `RecipeError.unknownBackbone`.
-    package func graph() throws -> Graph {
+    /// - `source`: the weights, which hold the network if it is from an ONNX file.
+    /// - Throws: `RecipeError.unknownBackbone`, `.missingModel`.
+    package func graph(_ source: (any ParameterSource)? = nil) throws -> Graph {
         if joined != nil { throw RecipeError.severalNetworks(backbone) }
         if backbone == Backbone.importedName {
-            guard let network = ImportedNetworks.network(digest: weights) else {
+            guard let network = source as? ImportedNetwork else {
                 throw RecipeError.missingModel(digest: weights)
             }
             let graph = try network.graph(imageSize: imageSize)

@@ -47,7 +47,7 @@ extension Extractor {
         let count = recipe.sampling.windowed == nil ? 4 : 1
         let examples = try samples(recipe, of: sample?.choose(from: clips) ?? clips, ofEach: 1).prefix(count)
         return try LayerAgreement.layers(
-            graph: recipe.graph(), output: recipe.tap, batch: examples.count, weights: weights.packed,
+            graph: recipe.graph(weights.source), output: recipe.tap, batch: examples.count, weights: weights.packed,
             normalization: recipe.input.normalization, arithmetic: recipe.arithmetic, pixels: examples.flatMap { $0 })
     }
 
@@ -56,7 +56,7 @@ extension Extractor {
     /// - Throws: `VideoError` if no clip can be decoded; as `InferencePlan`.
     package func featureAgreement(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> Double {
         try FeatureAgreement.mean(
-            graph: recipe.graph(), output: recipe.tap, batch: Self.batch(recipe), weights: weights.packed,
+            graph: recipe.graph(weights.source), output: recipe.tap, batch: Self.batch(recipe), weights: weights.packed,
             normalization: recipe.input.normalization, arithmetic: recipe.arithmetic,
             pixels: Self.batches(try samples(recipe, of: dataset.clips(), ofEach: 1), of: Self.batch(recipe)))
     }
@@ -77,7 +77,7 @@ extension Extractor {
         _ recipe: ExtractionRecipe, _ weights: LoadedWeights, _ clips: [Clip], _ report: (Event) -> Void
     ) throws -> Calibration {
         let training = clips.filter { $0.split == .train }
-        let graph = try recipe.graph()
+        let graph = try recipe.graph(weights.source)
         let frames = try samples(
             recipe, of: training.isEmpty ? clips : training, ofEach: graph.multiplyAdds > Self.heavy ? 1 : 2)
         let known = CalibrationStore(recipe, frames)

@@ -31,7 +31,7 @@ extension Extractor {
         let weights = try LoadedWeights(configuration.weights, for: configuration.backbone)
         let recipe = try ExtractionRecipe(configuration, weights)
         for note in configuration.notes(on: weights) { report(.note(note)) }
-        try weights.validate(for: recipe.graph().parameters(for: recipe.tap))
+        try weights.validate(for: recipe.graph(weights.source).parameters(for: recipe.tap))
         return (recipe, weights)
     }
 
@@ -42,7 +42,7 @@ extension Extractor {
             digest: recipe.digest, name: configurations.count == 1 ? name : "\(name)-\(recipe.backbone)",
             backbone: recipe.backbone, weights: configuration.weights.name,
             weightsDigest: weights.digest, tap: recipe.tap, imageSize: recipe.imageSize,
-            maxFrames: recipe.sampling.frames, featureShape: try recipe.graph().featureShape(of: recipe.tap),
+            maxFrames: recipe.sampling.frames, featureShape: try recipe.graph(weights.source).featureShape(of: recipe.tap),
             elementType: recipe.storedType, precision: recipe.precision.rawValue, recipe: recipe.json, version: version)
     }
 

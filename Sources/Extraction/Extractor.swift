@@ -141,7 +141,7 @@ package struct Extractor: Sendable {
         }
         for target in session.targets {
             let own = clips.count * target.views / (shard?.count ?? 1)
-            try session.cache.requireRoom(forSequences: own, of: (target.id, target.record))
+            try session.cache.requireRoom(forSequences: own, of: StoredExtraction(id: target.id, record: target.record))
         }
         if configurations.allSatisfy({ $0.sampling.windowed != nil }) { session.summary.unit = "windows" }
         let jobs = try plan(clips, session)

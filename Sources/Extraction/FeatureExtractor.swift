@@ -47,7 +47,7 @@ package final class FeatureExtractor {
         networks = try recipes.map { recipe, weights in
             // Kernels were measured with one thread.
             let plan = try InferencePlan(
-                graph: recipe.graph(), output: recipe.tap, batch: recipe.batch, weights: weights,
+                graph: recipe.graph(weights.source), output: recipe.tap, batch: recipe.batch, weights: weights,
                 arithmetic: recipe.arithmetic, tuning: threads == 1 ? tuning : nil,
                 pictures: frames)
             return Network(
@@ -75,7 +75,7 @@ package final class FeatureExtractor {
     static func framesPerSecond(
         _ network: any FrameNetwork, _ recipe: ExtractionRecipe, seconds: Double
     ) throws -> Double {
-        let picture = try recipe.graph().nodes[0].shape.size
+        let picture = 3 * recipe.imageSize * recipe.imageSize * (recipe.sampling.windowed?.length ?? 1)
         let pixels = (0..<network.batch * picture).map { UInt8(truncatingIfNeeded: $0 / 64 &* 37) }
         _ = try network.features(of: [pixels])
         let begin = ContinuousClock.now

@@ -8,12 +8,12 @@ import Foundation
 /// row is used. Rows farther from it than the kept time stamps are from each other are omitted.
 package struct FeatureJoin {
     private let cache: CacheFile
-    private let parts: [(id: Int64, record: ExtractionRecord)]
+    private let parts: [StoredExtraction]
 
     /// - `parts`: at least two recipes whose features are vectors.
     /// - Throws: `JoinError.notVectors`.
-    package init(_ parts: [(id: Int64, record: ExtractionRecord)], in cache: CacheFile) throws {
-        for (_, record) in parts where record.featureShape.count != 1 {
+    package init(_ parts: [StoredExtraction], in cache: CacheFile) throws {
+        for record in parts.map(\.record) where record.featureShape.count != 1 {
             throw JoinError.notVectors(backbone: record.backbone, tap: record.tap)
         }
         (self.parts, self.cache) = (parts, cache)
@@ -25,7 +25,7 @@ package struct FeatureJoin {
     package func run(
         name: String, version: String, isCancelled: () -> Bool = { false },
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
-    ) throws -> (id: Int64, record: ExtractionRecord) {
+    ) throws -> StoredExtraction {
         let record = try joinedRecord(name: name, version: version)
         let id = try cache.addExtraction(record)
         let videos = try cache.videos(with: parts.map(\.id), without: id)
@@ -53,7 +53,7 @@ package struct FeatureJoin {
         if try cache.extractedViews(extraction: id).isEmpty {
             throw JoinError.nothingInCommon(parts.map(\.record.backbone))
         }
-        return (id, record)
+        return StoredExtraction(id: id, record: record)
     }
 
     /// Index of the recipe with the fewest rows, whose time stamps are kept.

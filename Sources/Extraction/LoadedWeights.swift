@@ -56,15 +56,13 @@ package struct LoadedWeights: Sendable {
                 let name = path.fileName
                 throw WeightsError.missing(file: path, published: PublishedWeights.named(name)?.file)
             }
-            let resolved = try ResolvedWeights(
-                path: path, for: backbone.flatMap { $0.name == Backbone.importedName ? nil : $0 }, part: wanted)
+            let resolved = try ResolvedWeights(path: path, for: backbone, part: wanted)
             let checkpoint = resolved.checkpoint
             (part, grid) = (resolved.part, resolved.grid)
             (otherParts, skipped) = (wanted == nil ? resolved.others : [], checkpoint.notes)
             unused = resolved.unused
             let own = try Self.digest(of: checkpoint.files)
             digest = own
-            if let network = checkpoint as? ImportedNetwork { ImportedNetworks.remember(network, digest: own) }
             packed = PackedWeights(Self.checked(checkpoint), identity: digest)
             traits = WeightsTraits(of: checkpoint).settled(by: .holding(digest: own, file: path))
             file = checkpoint

@@ -12,7 +12,7 @@ extension ExtractionConfiguration {
     /// - Returns: nil if no recipe has these settings.
     /// - Throws: `StoredRecipeError` if there are only features of other weights; `CacheError`; `WeightsError` if the
     ///   file cannot be read.
-    package func stored(in cache: CacheFile) throws -> (id: Int64, record: ExtractionRecord)? {
+    package func stored(in cache: CacheFile) throws -> StoredExtraction? {
         let all = try cache.extractions()
         // `extract` falls back to f32 if the processor has no instructions for the configured precision.
         let precisions =
@@ -50,8 +50,8 @@ extension ExtractionConfiguration {
 
     /// The recipe of weights whose file is missing.
     private func withoutFile(
-        _ path: String, _ candidates: [(id: Int64, record: ExtractionRecord)]
-    ) throws -> (id: Int64, record: ExtractionRecord)? {
+        _ path: String, _ candidates: [StoredExtraction]
+    ) throws -> StoredExtraction? {
         func name(_ path: String) -> String { path.fileName }
         guard let first = candidates.first else { return nil }
         let digests = Set(candidates.map(\.record.weightsDigest))

@@ -32,7 +32,7 @@ extension CacheFile {
     /// - `part`: of `parts` parts of the clips, which may be read in parallel.
     /// - Throws: `CacheError`; `ScanError` if the condition is invalid.
     package func cosines(
-        to queries: [[Float]], dataset: String, extraction: (id: Int64, record: ExtractionRecord),
+        to queries: [[Float]], dataset: String, extraction: StoredExtraction,
         condition: String? = nil, part: Int = 0, of parts: Int = 1
     ) throws -> Cosines {
         let (size, type) = (extraction.record.featureSize, extraction.record.elementType)

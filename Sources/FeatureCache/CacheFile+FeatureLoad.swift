@@ -5,7 +5,7 @@ import GRDB
 /// Reading features for training.
 extension CacheFile {
     /// Every recipe with its row ID, newest first.
-    package func extractions() throws -> [(id: Int64, record: ExtractionRecord)] {
+    package func extractions() throws -> [StoredExtraction] {
         try read { database in
             try Row.fetchAll(database, sql: "SELECT * FROM extraction ORDER BY id DESC").map { row in
                 let id: Int64 = try row.get("id")
@@ -27,7 +27,7 @@ extension CacheFile {
                 guard hexDigest(Data(record.recipe.utf8)) == record.digest else {
                     throw CacheError.damagedRecipe(path: path, id: id)
                 }
-                return (id, record)
+                return StoredExtraction(id: id, record: record)
             }
         }
     }

@@ -7,7 +7,7 @@ extension CacheFile {
     /// Checks that the features of `count` new clips fit on the disk.
     ///
     /// - Throws: `CacheError.noRoom`.
-    package func requireRoom(forSequences count: Int, of extraction: (id: Int64, record: ExtractionRecord)) throws {
+    package func requireRoom(forSequences count: Int, of extraction: StoredExtraction) throws {
         let stored = try read { database in
             try Int.fetchOne(
                 database, sql: "SELECT count(*) FROM sequence WHERE extraction_id = ?", arguments: [extraction.id]) ?? 0

@@ -49,7 +49,7 @@ extension CacheFile {
     /// The recipe with this name or digest prefix.
     ///
     /// - Throws: `PruningError` if none or several match.
-    package func extraction(called name: String) throws -> (id: Int64, record: ExtractionRecord) {
+    package func extraction(called name: String) throws -> StoredExtraction {
         let all = try extractions()
         let byName = all.filter { $0.record.name == name }
         let found = byName.isEmpty ? all.filter { name.count >= 6 && $0.record.digest.hasPrefix(name) } : byName

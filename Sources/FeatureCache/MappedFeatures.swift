@@ -50,7 +50,7 @@ package struct MappedFeatures: Sendable {
     ///
     /// - Throws: `CacheError`.
     package static func open(
-        _ cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), in folder: String
+        _ cache: CacheFile, extraction: StoredExtraction, in folder: String
     ) throws -> MappedFeatures? {
         let path = path(cache, extraction.record, in: folder)
         guard (try? RegularFile.checkOwner(path)) != nil, let file = try? RegularFile.mapped(path),
@@ -87,7 +87,7 @@ package struct MappedFeatures: Sendable {
     /// - `isCancelled`: polled regularly; nil is returned after cancellation.
     /// - Throws: `CacheError`, also if there is no space.
     package static func make(
-        _ cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), in folder: String,
+        _ cache: CacheFile, extraction: StoredExtraction, in folder: String,
         isCancelled: () -> Bool = { false }
     ) throws -> MappedFeatures? {
         let path = path(cache, extraction.record, in: folder)
@@ -116,7 +116,7 @@ package struct MappedFeatures: Sendable {
 
     /// - Returns: the header; nil after cancellation.
     private static func write(
-        _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord), to handle: FileHandle,
+        _ cache: CacheFile, _ extraction: StoredExtraction, to handle: FileHandle,
         _ isCancelled: () -> Bool
     ) throws -> Header? {
         let (size, type) = (extraction.record.featureSize, extraction.record.elementType)

@@ -146,6 +146,14 @@ package struct ExtractionRecord: Sendable, Equatable {
     }
 }
 
+/// A recipe of the cache, with its row ID.
+package struct StoredExtraction: Sendable {
+    package let id: Int64
+    package let record: ExtractionRecord
+
+    package init(id: Int64, record: ExtractionRecord) { (self.id, self.record) = (id, record) }
+}
+
 /// The features of one video under one recipe.
 package struct SequenceRecord: Sendable, Equatable {
     /// 0 is the unaugmented view.

@@ -128,8 +128,9 @@ package struct FineTuningRun: Sendable {
         try SafeTensorsWriter.write(result.weights, metadata: traits.metadata, to: weightsPath)
         var tuned = configuration.extraction
         tuned.weights = .file(weightsPath)
-        let recipe = try ExtractionRecipe(tuned, LoadedWeights(tuned.weights, for: tuned.backbone))
-        let shape = try recipe.graph().featureShape(of: recipe.tap)
+        let weights = try LoadedWeights(tuned.weights, for: tuned.backbone)
+        let recipe = try ExtractionRecipe(tuned, weights)
+        let shape = try recipe.graph(weights.source).featureShape(of: recipe.tap)
         let extraction = try cache.addExtraction(
             ExtractionRecord(
                 digest: recipe.digest, name: name, backbone: recipe.backbone, weights: weightsPath,

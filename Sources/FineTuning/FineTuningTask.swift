@@ -43,7 +43,7 @@ final class FineTuningTask {
         let loaded = try LoadedWeights(
             configuration.extraction.weights, for: configuration.extraction.backbone)
         recipe = try ExtractionRecipe(configuration.extraction, loaded)
-        graph = try recipe.graph()
+        graph = try recipe.graph(loaded.source)
         let parameters = graph.parameters(for: recipe.tap)
         try loaded.validate(for: parameters)
         switch configuration.extraction.weights {

@@ -55,7 +55,7 @@ package struct PhraseSearch: Sendable {
 
     private let cache: CacheFile
     private let dataset: String
-    private let extraction: (id: Int64, record: ExtractionRecord)
+    private let extraction: StoredExtraction
     private let calibration: ScoreCalibration?
     /// The memory-mapped features, if they were created.
     private let mapped: MappedFeatures?
@@ -65,7 +65,7 @@ package struct PhraseSearch: Sendable {
 
     /// - `calibration`: nil for image queries, for which no probability is defined.
     package init(
-        _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord),
+        _ cache: CacheFile, dataset: String, extraction: StoredExtraction,
         calibration: ScoreCalibration?, mapped: MappedFeatures? = nil
     ) {
         (self.cache, self.dataset, self.extraction) = (cache, dataset, extraction)

@@ -16,10 +16,11 @@ package struct TextModel {
     ///   - vocabulary: nil searches beside the weights.
     /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`.
     package init(_ record: ExtractionRecord, weights path: String?, vocabulary: String?) throws {
-        let recipe = try record.checkedRecipe()
+        let recipe = try ExtractionRecipe(json: record.recipe)
         guard recipe.joined == nil, var tower = TextTower(of: recipe.backbone, recipe.numerics) else {
             throw TextError.noTextTower(backbone: record.backbone)
         }
+        _ = try record.checkedRecipe()
         guard recipe.tap == "projected" else { throw TextError.otherTap(backbone: record.backbone, tap: recipe.tap) }
         let name = path ?? record.weights
         guard name != "random" else { throw TextError.untrained(backbone: record.backbone) }

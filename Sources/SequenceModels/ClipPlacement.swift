@@ -38,7 +38,7 @@ extension SequenceRun {
     /// - `overlapping`: see `CacheFile.features`.
     /// - Throws: `SequenceError.noSamples`, `CacheError`, `DatasetError`.
     package static func load(
-        _ cache: CacheFile, _ source: DatasetConfiguration, extraction: (id: Int64, record: ExtractionRecord),
+        _ cache: CacheFile, _ source: DatasetConfiguration, extraction: StoredExtraction,
         views: Int, memory: Int, overlapping: Bool = false
     ) throws -> FeatureSet {
         let placed = try places(of: source, in: cache)

@@ -1,3 +1,4 @@
+import FeatureCache
 import Files
 import NeuralNetwork
 
@@ -100,6 +101,11 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
         package init(shape: [Int], maximumLength: Int) {
             self.shape = shape
             self.maximumLength = maximumLength
+        }
+
+        /// The features of a recipe.
+        package init(_ record: ExtractionRecord) {
+            self.init(shape: record.featureShape, maximumLength: record.maxFrames)
         }
 
         /// Elements of one frame's features.

@@ -8,7 +8,7 @@ extension SequenceRun {
     /// - `overlapping`: see `CacheFile.features`.
     /// - Throws: `SequenceError.noSamples`, `CacheError`.
     package static func load(
-        _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord),
+        _ cache: CacheFile, dataset: String, extraction: StoredExtraction,
         excluding excluded: Set<String> = [], views: Int, memory: Int, overlapping: Bool = false
     ) throws -> FeatureSet {
         let features = try cache.features(

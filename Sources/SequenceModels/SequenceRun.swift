@@ -84,7 +84,7 @@ package struct SequenceRun: Sendable {
     ///
     /// - Throws: `SequenceError`, `CacheError`; the run's state in the cache is then `failed` or `diverged`.
     package func run(
-        cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), features: FeatureSet? = nil,
+        cache: CacheFile, extraction: StoredExtraction, features: FeatureSet? = nil,
         isCancelled: @escaping () -> Bool = { false }, report: @escaping (Event) -> Void
     ) throws -> Summary {
         try checkShape(extraction.record)
@@ -104,8 +104,7 @@ package struct SequenceRun: Sendable {
         }
         let classes = training.model.kind.classes(features, partition)
         if classes.isEmpty { throw SequenceError.noTraining(dataset: dataset) }
-        let input = HeadConfiguration.Input(
-            shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames)
+        let input = HeadConfiguration.Input(extraction.record)
         var configuration = RunDirectory.Configuration(
             name: name, version: version, labels: classes, input: input, training: training,
             recipe: extraction.record.recipe, recipeDigest: extraction.record.digest,
@@ -149,7 +148,7 @@ package struct SequenceRun: Sendable {
     ///
     /// - Throws: `SequenceError`, `CacheError`, `DatasetError`.
     package func load(
-        _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord)
+        _ cache: CacheFile, _ extraction: StoredExtraction
     ) throws -> FeatureSet {
         if let source {
             return try Self.load(

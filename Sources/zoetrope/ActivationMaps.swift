@@ -2,7 +2,7 @@ import ArgumentParser
 import Escaping
 import Files
 import Foundation
-import Pipelines
+import Workflows
 import Reports
 import SequenceModels
 import Video

@@ -3,7 +3,7 @@ import Extraction
 import FeatureCache
 import Files
 import Foundation
-import Pipelines
+import PipelineFile
 import Reports
 
 extension Cache {

@@ -3,7 +3,8 @@ import Backbones
 import Escaping
 import Files
 import Foundation
-import Pipelines
+import PipelineFile
+import Workflows
 import Reports
 import Video
 

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Escaping
+import Extraction
 import Foundation
-import Pipelines
+import PipelineFile
 import Synchronization
 
 /// Progress and messages are written to standard error, results to standard output.
@@ -33,6 +34,16 @@ enum Console {
             message("error: \(text)")
             throw ExitCode(error is PipelineError ? 2 : 1)
         }
+    }
+
+    /// Runs work that Ctrl-C cancels.
+    ///
+    /// - Throws: `interrupted` if the work throws `FeatureExtractor.Cancelled`.
+    static func interruptible<Result>(_ work: (_ isCancelled: @escaping @Sendable () -> Bool) throws -> Result) throws
+        -> Result
+    {
+        Interruption.install()
+        do { return try work { Interruption.isRequested } } catch is FeatureExtractor.Cancelled { throw interrupted }
     }
 
     static let interrupted = ExitCode(130)

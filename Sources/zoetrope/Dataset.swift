@@ -4,7 +4,7 @@ import Exploration
 import Extraction
 import FeatureCache
 import Files
-import Pipelines
+import PipelineFile
 import Reports
 import SequenceModels
 

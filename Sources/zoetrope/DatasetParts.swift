@@ -1,6 +1,6 @@
 import Datasets
 import Extraction
-import Pipelines
+import PipelineFile
 import Reports
 import SequenceModels
 

@@ -5,7 +5,8 @@ import Extraction
 import FeatureCache
 import Files
 import Foundation
-import Pipelines
+import PipelineFile
+import Workflows
 import Reports
 import SequenceModels
 
@@ -34,8 +35,11 @@ struct Demo: ParsableCommand {
             try extract(pipelines[0].1, cache)
             var results: [(head: String, metrics: Metrics, run: String)] = []
             for (head, pipeline) in pipelines {
-                let summary = try TrainSequence.train(
-                    pipeline, file: path(of: head), cache: cache, runs: "\(directory)/runs", name: nil)
+                var workflow = SequenceWorkflow(
+                    pipeline, file: path(of: head), cache: cache, runs: "\(directory)/runs",
+                    version: ZoetropeCommand.version)
+                workflow.memory = MemoryOption.defaultBytes
+                let summary = try TrainSequence.train(workflow, name: nil)
                 guard let summary, !summary.wasCancelled else { throw Console.interrupted }
                 guard let metrics = summary.metrics[.test] else { continue }
                 results.append((head, metrics, summary.directory))

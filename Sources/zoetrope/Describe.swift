@@ -1,6 +1,7 @@
 import ArgumentParser
 import Backbones
-import Pipelines
+import ONNX
+import PipelineFile
 import Reports
 import SequenceModels
 
@@ -56,7 +57,7 @@ struct Describe: ParsableCommand {
     }
 
     private func describe(model path: String) throws {
-        let network = try ImportedNetworks.open(path: path)
+        let network = try ImportedNetwork(path: path)
         let backbone = try Backbone.imported(network)
         let size = imageSize ?? backbone.nativeImageSize
         guard backbone.accepts(imageSize: size) else {
@@ -80,7 +81,7 @@ struct Describe: ParsableCommand {
                 Console.message("note: " + error.localizedDescription)
             }
         }
-        if ImportedNetworks.input(of: network) == nil {
+        if network.inputConvention == nil {
             Console.message("note: the file does not state its input normalisation; set `extract.input`")
         }
     }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Files
 import Foundation
 import ONNX
-import Pipelines
+import Workflows
 import SequenceModels
 
 /// `export`: writes a run as an ONNX model.

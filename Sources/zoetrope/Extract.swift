@@ -1,7 +1,8 @@
 import ArgumentParser
 import Extraction
 import FeatureCache
-import Pipelines
+import PipelineFile
+import Workflows
 import Reports
 
 /// `extract`.
@@ -86,10 +87,9 @@ struct Extract: ParsableCommand {
 
     /// Extracts with progress output and Ctrl-C handling.
     static func extract(_ extractor: Extractor, into cache: CacheFile) throws -> Extractor.Summary {
-        Interruption.install()
         let progress = ExtractionProgress()
         defer { progress.finish() }
-        return try extractor.run(into: cache, isCancelled: { Interruption.isRequested }, report: progress.show)
+        return try Console.interruptible { try extractor.run(into: cache, isCancelled: $0, report: progress.show) }
     }
 
     /// The configurations with `precision: fastest` replaced with the selected precision.
@@ -116,18 +116,13 @@ struct Extract: ParsableCommand {
     }
 
     private static func check(_ pipeline: Pipeline, workers: Int, _ device: InferenceDevice) throws {
-        Interruption.install()
         let progress = ExtractionProgress()
         defer { progress.finish() }
         var check = PrecisionCheck(pipeline: pipeline, workers: workers, version: ZoetropeCommand.version)
         check.device = device
-        do {
-            let result = try check.run(isCancelled: { Interruption.isRequested }, report: progress.show)
-            progress.finish()
-            Console.print(lines: result.text)
-        } catch is FeatureExtractor.Cancelled {
-            throw Console.interrupted
-        }
+        let result = try Console.interruptible { try check.run(isCancelled: $0, report: progress.show) }
+        progress.finish()
+        Console.print(lines: result.text)
     }
 }
 

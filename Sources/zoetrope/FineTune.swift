@@ -5,7 +5,7 @@ import FeatureCache
 import Files
 import FineTuning
 import Foundation
-import Pipelines
+import PipelineFile
 import Reports
 import SequenceModels
 
@@ -87,10 +87,9 @@ struct FineTune: ParsableCommand {
     ) throws -> FrameSet {
         let line = ProgressLine()
         defer { line.clear() }
-        do {
-            return try FrameSet(
-                dataset, configuration, store: FrameStore(path: path), workers: workers,
-                isCancelled: { Interruption.isRequested }
+        return try Console.interruptible { isCancelled in
+            try FrameSet(
+                dataset, configuration, store: FrameStore(path: path), workers: workers, isCancelled: isCancelled
             ) { event in
                 switch event {
                 case .decoded(let done, let total):
@@ -100,8 +99,6 @@ struct FineTune: ParsableCommand {
                     Console.message("failed: \(path): \(reason)")
                 }
             }
-        } catch is FeatureExtractor.Cancelled {
-            throw Console.interrupted
         }
     }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import FeatureCache
 import Foundation
-import Pipelines
+import Workflows
 import Reports
 import SequenceModels
 
@@ -38,31 +38,26 @@ struct LearningCurveCommand: ParsableCommand {
     func run() throws {
         try Console.perform {
             try report.requireWritable()
-            let file = pipeline.file
-            var pipeline = try pipeline.read()
-            try pipeline.requireOneSplit(file: file)
+            let read = try pipeline.read()
             let cache = try CacheFile(path: cache.path, create: false)
-            let extraction = try TrainSequence.extraction(of: pipeline, file: file, in: cache)
-            try pipeline.readTexts(of: extraction.record, in: cache)
-            guard let training = pipeline.training else { return }
-            _ = try TrainSequence.checkCoverage(
-                pipeline, cache, extraction.id, allowsPartial: partial.isAllowed)
-            let features = try SequenceRun.load(
-                cache, pipeline.dataset, extraction: extraction, views: training.views, memory: resources.memory.bytes,
-                overlapping: true)
-            let validation = try CrossValidation(
-                training, folds: folds, repeats: repeats, features: features,
-                input: .init(shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames))
-            Interruption.install()
+            let settings = LearningCurve.Settings(
+                folds: folds, repeats: repeats, sizes: sizes, workers: resources.threads,
+                memory: resources.memory.bytes, allowsPartial: partial.isAllowed)
             let line = ProgressLine()
-            let curve = try LearningCurve(
-                validation, sizes: sizes, workers: resources.threads, isCancelled: { Interruption.isRequested }
-            ) { done, total in
-                line.step("models", done, of: total)
+            let curve = try Console.interruptible { isCancelled in
+                try LearningCurve(
+                    read, file: pipeline.file, cache: cache, version: ZoetropeCommand.version, settings,
+                    isCancelled: isCancelled
+                ) { event in
+                    switch event {
+                    case .features(let event): TrainSequence.show(event, line)
+                    case .model(let done, let total): line.step("models", done, of: total)
+                    }
+                }
             }
             line.clear()
             guard let curve else { throw Console.interrupted }
-            try show(curve, name: pipeline.name)
+            try show(curve, name: read.name)
             if curve.points.allSatisfy({ $0.accuracy == nil }) { throw Console.someFailed }
         }
     }

@@ -3,7 +3,7 @@ import Exploration
 import FeatureCache
 import Files
 import Foundation
-import Pipelines
+import PipelineFile
 import Reports
 
 // Options shared by several commands.

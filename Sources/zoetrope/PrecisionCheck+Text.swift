@@ -1,5 +1,5 @@
 import Inference
-import Pipelines
+import Workflows
 import Reports
 
 extension PrecisionCheck.Result {

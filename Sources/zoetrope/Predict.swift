@@ -2,7 +2,7 @@ import ArgumentParser
 import Extraction
 import Files
 import Foundation
-import Pipelines
+import Workflows
 import Reports
 import SequenceModels
 import Video
@@ -106,8 +106,8 @@ struct Predict: ParsableCommand {
     /// Writes the requested GIF or video.
     func draw(_ video: String, _ request: SampleRequest, caption: @escaping LabelledVideo.Caption) throws {
         guard gif != nil || film != nil else { return }
-        let labelled = try LabelledVideo(video, isCancelled: { Interruption.isRequested }, caption: caption)
-        do {
+        try Console.interruptible { isCancelled in
+            let labelled = try LabelledVideo(video, isCancelled: isCancelled, caption: caption)
             if let gif {
                 try labelled.write(gif: gif, request)
                 Console.message("GIF: " + gif)
@@ -116,8 +116,6 @@ struct Predict: ParsableCommand {
                 try labelled.write(film: film)
                 Console.message("Video: " + film)
             }
-        } catch is FeatureExtractor.Cancelled {
-            throw Console.interrupted
         }
     }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Extraction
 import Foundation
-import Pipelines
+import Workflows
 import Reports
 import SequenceModels
 import Video
@@ -89,12 +89,10 @@ enum WindowedOutput {
     private static func predict(_ predictor: WindowPredictor, _ video: String) throws -> WindowedPrediction {
         let line = ProgressLine()
         defer { line.clear() }
-        do {
-            return try predictor.predict(video, isCancelled: { Interruption.isRequested }) { seconds, duration in
+        return try Console.interruptible { isCancelled in
+            try predictor.predict(video, isCancelled: isCancelled) { seconds, duration in
                 line.show("\(ProgressLine.clock(seconds)) of \(ProgressLine.clock(duration))")
             }
-        } catch is FeatureExtractor.Cancelled {
-            throw Console.interrupted
         }
     }
 

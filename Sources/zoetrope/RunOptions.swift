@@ -4,7 +4,7 @@ import Escaping
 import FeatureCache
 import Files
 import Foundation
-import Pipelines
+import PipelineFile
 import SequenceModels
 
 struct RunsOption: ParsableArguments {

@@ -129,7 +129,7 @@ struct Search: ParsableCommand {
 
     /// The memory-mapped features, created if they are requested and missing.
     private func mapped(
-        _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord)
+        _ cache: CacheFile, _ extraction: StoredExtraction
     ) throws -> MappedFeatures? {
         if let known = try MappedFeatures.open(cache, extraction: extraction, in: PhraseSearch.mapFolder) {
             return known

@@ -2,7 +2,8 @@ import ArgumentParser
 import Escaping
 import FeatureCache
 import Foundation
-import Pipelines
+import PipelineFile
+import Workflows
 import Reports
 import SequenceModels
 
@@ -46,31 +47,15 @@ struct Sweep: ParsableCommand {
         try Console.perform {
             if folds == nil { try runs.requireWritable() }
             try report.requireWritable()
-            var plan = try SweepPlan(file: pipeline.file, overrides: pipeline.overrides)
-            try plan.points[0].pipeline.requireOneSplit(file: pipeline.file)
+            let plan = try SweepPlan(file: pipeline.file, overrides: pipeline.overrides)
             let cache = try CacheFile(path: cache.path, create: false)
-            let extraction = try TrainSequence.extraction(of: plan.points[0].pipeline, file: pipeline.file, in: cache)
-            for index in plan.points.indices {
-                try plan.points[index].pipeline.readTexts(of: extraction.record, in: cache)
-            }
-            let missing = try TrainSequence.checkCoverage(
-                plan.points[0].pipeline, cache, extraction.id, allowsPartial: partial.isAllowed)
-            let first = plan.points[0].pipeline
-            try TestPart.check(
-                first.dataset, cache, isCrossValidated: folds != nil || first.training?.folds != nil)
-            if let folds { return try nest(plan, folds: folds, cache, extraction) }
-            var sweep = SweepRun(
-                plan: plan, runs: runs.path, version: ZoetropeCommand.version, workers: workers,
-                memory: memory.bytes)
-            sweep.missing = missing
-            Interruption.install()
-            Console.message("\(counted(plan.points.count, "run")) over \(plan.keys.joined(separator: ", "))")
+            var sweep = try SweepRun(
+                plan, file: pipeline.file, cache: cache, runs: runs.path, version: ZoetropeCommand.version)
+            (sweep.workers, sweep.memory, sweep.allowsPartial) = (workers, memory.bytes, partial.isAllowed)
+            if let folds { return try nest(sweep, folds: folds) }
             let line = ProgressLine()
-            let result = try sweep.run(
-                cache: cache, extraction: extraction, isCancelled: { Interruption.isRequested }
-            ) { done, outcome in
-                let loss = outcome.validationLoss.map { decimal($0, 4) } ?? outcome.failure ?? "–"
-                line.step("runs", done, of: plan.points.count, "  \(outcome.name)  validation \(loss)")
+            let result = try Console.interruptible { isCancelled in
+                try sweep.run(isCancelled: isCancelled) { show($0, plan, line) }
             }
             line.clear()
             // Earlier results of a sweep are kept if all points fail now.
@@ -79,10 +64,8 @@ struct Sweep: ParsableCommand {
                 Console.message("No run could be trained, so no run is selected and no table is written.")
                 throw Console.someFailed
             }
-            try FileManager.default.createDirectory(atPath: runs.path, withIntermediateDirectories: true)
-            let path = "\(runs.path)/\(plan.points[0].pipeline.name)-sweep.csv"
-            try csv(plan, result).write(toFile: path, atomically: true, encoding: .utf8)
-            try show(plan, result, path)
+            let path = try sweep.writeTable(result)
+            try show(sweep, result, path)
             try report.write { try page(plan, result) }
             if result.wasCancelled {
                 Console.message("Interrupted. Run the same command again to resume.")
@@ -91,22 +74,23 @@ struct Sweep: ParsableCommand {
         }
     }
 
-    private func nest(
-        _ plan: SweepPlan, folds: Int, _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord)
-    ) throws {
-        let first = plan.points[0].pipeline
-        guard let training = first.training else { return }
-        let features = try SequenceRun.load(
-            cache, first.dataset, extraction: extraction,
-            views: plan.points.compactMap { $0.pipeline.training?.views }.max() ?? 1, memory: memory.bytes,
-            overlapping: true)
-        let validation = try CrossValidation(
-            training, folds: folds, repeats: 1, features: features,
-            input: .init(shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames))
-        Interruption.install()
+    private func show(_ event: SweepRun.Event, _ plan: SweepPlan, _ line: ProgressLine) {
+        switch event {
+        case .features(let event): TrainSequence.show(event, line)
+        case .prepared(let models):
+            Console.message("\(counted(models, "run")) over \(plan.keys.joined(separator: ", "))")
+        case .point(let done, let outcome):
+            let loss = outcome.validationLoss.map { decimal($0, 4) } ?? outcome.failure ?? "–"
+            line.step("runs", done, of: plan.points.count, "  \(outcome.name)  validation \(loss)")
+        case .model(let done, let total): line.step("models", done, of: total)
+        }
+    }
+
+    private func nest(_ sweep: SweepRun, folds: Int) throws {
+        let plan = sweep.plan
         let line = ProgressLine()
-        let nested = try NestedSweep(plan, validation, workers: workers, isCancelled: { Interruption.isRequested }) {
-            line.step("models", $0, of: $1)
+        let nested = try Console.interruptible { isCancelled in
+            try sweep.nested(folds: folds, isCancelled: isCancelled) { show($0, plan, line) }
         }
         line.clear()
         guard let nested else { throw Console.interrupted }
@@ -124,7 +108,7 @@ struct Sweep: ParsableCommand {
         let (mean, deviation) = nested.result.summary.accuracy
         Console.print(
             """
-            \(first.name): the selection of each outer fold among \(counted(plan.points.count, "setting"))
+            \(plan.points[0].pipeline.name): the selection of each outer fold among \(counted(plan.points.count, "setting"))
             \(lines: table.text)
 
             Accuracy of this selection on held-out clips: \(percent(nested.result.metrics.accuracy)) (95 %: \
@@ -133,12 +117,12 @@ struct Sweep: ParsableCommand {
             """)
     }
 
-    private func show(_ plan: SweepPlan, _ result: SweepRun.Result, _ path: String) throws {
+    private func show(_ sweep: SweepRun, _ result: SweepRun.Result, _ path: String) throws {
         if format.json {
             Console.print(json: try JSONText.of(result.outcomes))
             return
         }
-        Console.print(lines: table(plan, result))
+        Console.print(lines: table(sweep.plan, result))
         for outcome in result.outcomes {
             if let failure = outcome.failure { Console.print("\(outcome.name): \(failure)") }
             if let warning = outcome.warning { Console.print("\(outcome.name): warning: \(warning)") }
@@ -148,7 +132,7 @@ struct Sweep: ParsableCommand {
                 "\nBest on validation: \(best.name)"
                     + (best.testAccuracy.map { ", test accuracy " + percent($0) } ?? ""))
         }
-        if let note = try differentClips(result) { Console.print("note: \(note)") }
+        if let note = try sweep.differentClips(result) { Console.print("note: \(note)") }
         if result.best == nil {
             Console.print(
                 result.outcomes.contains { !$0.diverged }
@@ -161,21 +145,6 @@ struct Sweep: ParsableCommand {
             Console.print(lines: "\n" + (try Comparison(directories, cache: cache.path)).text)
         }
         Console.print("\nAs a table for plots: \(path)")
-    }
-
-    /// A warning if points were trained or tested on different clips, as after a change of the data set between two
-    /// invocations.
-    private func differentClips(_ result: SweepRun.Result) throws -> String? {
-        let cache = try CacheFile(path: cache.path, create: false)
-        let used = try result.outcomes.filter { $0.failure == nil }.map { outcome -> Set<String> in
-            let directory = RunDirectory(path: runs.path + "/" + outcome.name)
-            let clips = try RunClips(directory, directory.load().configuration, in: cache)
-            return Set(clips.pool.map { "pool " + $0 } + clips.digests(.test).map { "test " + $0 })
-        }
-        guard Set(used).count > 1 else { return nil }
-        return
-            "the data set changed between the runs, so they were trained or tested on different clips and cannot be ranked. "
-            + "Train all of them again under another name: --set name=NAME."
     }
 
     private func page(_ plan: SweepPlan, _ result: SweepRun.Result) throws -> SweepReport {
@@ -219,20 +188,4 @@ struct Sweep: ParsableCommand {
 
     /// The last component of a key.
     private static func short(_ key: String) -> String { key.splitBytes(".").last.map(String.init) ?? key }
-
-    private func csv(_ plan: SweepPlan, _ result: SweepRun.Result) -> String {
-        func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
-        let header =
-            ["run"] + plan.keys + [
-                "best_epoch", "epochs", "validation_loss", "validation_accuracy", "test_accuracy", "state",
-            ]
-        let lines = result.outcomes.map { outcome in
-            [outcome.name] + outcome.values + [
-                "\(outcome.bestEpoch)", "\(outcome.epochs)", number(outcome.validationLoss),
-                number(outcome.validationAccuracy), number(outcome.testAccuracy),
-                outcome.diverged ? "diverged" : outcome.failure == nil ? "finished" : "failed",
-            ]
-        }
-        return CSV.text(header, lines)
-    }
 }

@@ -5,7 +5,8 @@ import FeatureCache
 import Foundation
 import Language
 import NeuralNetwork
-import Pipelines
+import PipelineFile
+import Workflows
 import Reports
 import SequenceModels
 
@@ -48,26 +49,17 @@ struct TrainSequence: ParsableCommand {
             }
             let cache = try CacheFile(path: training.cache.path, create: false)
             let name = training.wantedName(pipeline)
-            let options = Options(allowsPartial: partial.isAllowed, leavesOutUnknown: unknown.leavesOut)
-            if pipeline.dataset.allSplits {
-                try OfficialSplits(
-                    pipeline, file: file, cache: cache, runs: runs, resumes: training.resume, options: options
-                ).train(
-                    name: name ?? pipeline.name, training.resources)
-                return
-            }
-            let summary = try Self.train(
-                pipeline, file: file, cache: cache, runs: runs, name: name, resources: training.resources,
-                resumes: training.resume, options: options)
+            var workflow = SequenceWorkflow(
+                pipeline, file: file, cache: cache, runs: runs, version: ZoetropeCommand.version)
+            workflow.threads = training.resources.threads
+            workflow.memory = training.resources.memory.bytes
+            workflow.resumes = training.resume
+            workflow.allowsPartial = partial.isAllowed
+            if pipeline.dataset.allSplits { return try trainOfficialSplits(workflow, name ?? pipeline.name) }
+            let summary = try Self.train(workflow, name: name, leavesOutUnknown: unknown.leavesOut)
             if summary?.wasCancelled ?? true { throw Console.interrupted }
             if summary?.ending == .diverged { throw Console.someFailed }
         }
-    }
-
-    /// Which clips are used, and how those of unknown classes are counted.
-    struct Options {
-        var allowsPartial = false
-        var leavesOutUnknown = false
     }
 
     /// Trains with progress output and prints the result.
@@ -75,70 +67,55 @@ struct TrainSequence: ParsableCommand {
     /// - Returns: nil if cancelled before there was anything to store.
     @discardableResult
     static func train(
-        _ pipeline: Pipeline, file: String, cache: CacheFile, runs: String, name: String?,
-        resources: TrainingResources? = nil, resumes: Bool = false, options: Options = Options()
+        _ workflow: SequenceWorkflow, name: String?, leavesOutUnknown: Bool = false
     ) throws -> SequenceRun.Summary? {
-        let extraction = try Self.extraction(of: pipeline, file: file, in: cache)
-        var pipeline = pipeline
-        try pipeline.readTexts(of: extraction.record, in: cache)
-        guard let training = pipeline.training else {
-            throw PipelineError(file: file, "`sequence` is missing: there is nothing to train")
-        }
-        if extraction.record.weights == "random" {
-            Console.message("note: the features come from an untrained (random) \(extraction.record.backbone)")
-        }
-        let runName = try name ?? SequenceRun.freeName(pipeline.name, in: cache, runs: runs)
-        var run = SequenceRun(
-            name: runName, dataset: pipeline.dataset.name, training: training, runs: runs,
-            version: ZoetropeCommand.version)
-        run.threads = resources?.threads ?? ProcessInfo.processInfo.activeProcessorCount
-        run.memory = resources?.memory.bytes ?? MemoryOption.defaultBytes
-        run.resumes = resumes
-        run.root = pipeline.dataset.root
-        run.excluded = try pipeline.dataset.excludedPaths()
-        run.source = pipeline.dataset
-        try TestPart.check(pipeline.dataset, cache, isCrossValidated: training.folds != nil)
-        run.missing = try Self.checkCoverage(pipeline, cache, extraction.id, allowsPartial: options.allowsPartial)
-        Interruption.install()
         let line = ProgressLine()
-        let summary: SequenceRun.Summary?
-        if training.folds != nil {
-            let workers = run.threads
-            summary = try CrossValidationRun(run, workers: workers).train(
-                cache: cache, extraction: extraction, isCancelled: { Interruption.isRequested }
-            ) { event in
-                show(event, run, line)
-            }
-        } else {
-            summary = try run.run(
-                cache: cache, extraction: extraction, isCancelled: { Interruption.isRequested }
-            ) { event in
-                show(event, run, line)
-            }
+        let result = try Console.interruptible { isCancelled in
+            try workflow.train(name: name, isCancelled: isCancelled) { show($0, line) }
         }
         line.clear()
-        if let summary {
-            Console.print(text(summary, run, leavesOutUnknown: options.leavesOutUnknown))
-            for warning in summary.warnings { Console.message("warning: \(warning)") }
-        }
-        if let metrics = summary?.metrics, metrics[.test] == nil, metrics[.validation] != nil, training.folds == nil {
-            Console.message("\(TestPart.missingNote(pipeline.dataset))")
-        }
-        return summary
+        if let result { show(result, of: workflow.pipeline, leavesOutUnknown: leavesOutUnknown) }
+        return result?.summary
     }
 
-    /// Reports the number of the pipeline's clips without features.
-    ///
-    /// - Returns: nil if all have features.
-    /// - Throws: `SequenceError.partial` if more than a tenth have none.
-    static func checkCoverage(
-        _ pipeline: Pipeline, _ cache: CacheFile, _ extraction: Int64, allowsPartial: Bool
-    ) throws -> [MissingClips]? {
-        let coverage = try ClipCoverage(pipeline.dataset, in: cache, extraction: extraction)
-        try coverage.check(allowsPartial: allowsPartial)
-        guard let note = coverage.note else { return nil }
-        Console.message("note: \(note)")
-        return coverage.parts
+    /// Trains a run on each official split, prints the table of accuracies, and writes it as a report beside the runs.
+    private func trainOfficialSplits(_ workflow: SequenceWorkflow, _ name: String) throws {
+        let line = ProgressLine()
+        let report = try Console.interruptible { isCancelled in
+            try workflow.trainOfficialSplits(name: name, isCancelled: isCancelled) {
+                Self.show($0, line)
+            } finished: {
+                line.clear()
+                Self.show($0, of: workflow.pipeline, leavesOutUnknown: unknown.leavesOut)
+            }
+        }
+        guard let report else { throw Console.interrupted }
+        Console.print("\n\(name), test part of each official split\n\(lines: report.text)")
+        let page = "\(workflow.runs)/\(name)-splits.html"
+        _ = try report.write(html: page)
+        Console.message("Report: " + page)
+    }
+
+    private static func show(_ result: SequenceWorkflow.Result, of pipeline: Pipeline, leavesOutUnknown: Bool) {
+        Console.print(text(result.summary, result.run, leavesOutUnknown: leavesOutUnknown))
+        for warning in result.summary.warnings { Console.message("warning: \(warning)") }
+        if result.lacksTest { Console.message("note: \(pipeline.dataset.missingTestNote)") }
+    }
+
+    private static func show(_ event: SequenceWorkflow.Event, _ line: ProgressLine) {
+        switch event {
+        case .features(let event): show(event, line)
+        case .training(let event, let run): show(event, run, line)
+        }
+    }
+
+    static func show(_ event: CachedFeatures.Event, _ line: ProgressLine) {
+        switch event {
+        case .note(let text):
+            line.clear()
+            Console.message("note: \(text)")
+        case .joining(let done, let total): line.step("joining", done, of: total)
+        }
     }
 
     private static func show(_ event: CrossValidationRun.Event, _ run: SequenceRun, _ line: ProgressLine) {
@@ -152,69 +129,6 @@ struct TrainSequence: ParsableCommand {
                     + "kept is trained on all folds for \(counted(result.summary.epochs, "epoch"))")
         case .final(let event): show(event, run, line)
         }
-    }
-
-    /// The stored recipe that the pipeline trains on.
-    static func extraction(
-        of pipeline: Pipeline, file: String, in cache: CacheFile
-    ) throws -> (id: Int64, record: ExtractionRecord) {
-        guard pipeline.training != nil else {
-            throw PipelineError(file: file, "`sequence` is missing: there is nothing to train")
-        }
-        if !pipeline.joined.isEmpty { return try joined(pipeline, in: cache) }
-        guard let features = pipeline.trainedOn else {
-            let names = pipeline.extractions.map(\.backbone.name).joined(separator: ", ")
-            throw PipelineError(
-                file: file,
-                "`extract.backbone` lists several (\(names)): choose one with `sequence.backbone`, or concatenate "
-                    + "their features with `sequence.join`")
-        }
-        return try stored(features, in: cache)
-    }
-
-    /// The concatenated features, which are joined now if necessary.
-    private static func joined(
-        _ pipeline: Pipeline, in cache: CacheFile
-    ) throws -> (id: Int64, record: ExtractionRecord) {
-        let line = ProgressLine()
-        defer { line.clear() }
-        let parts = try pipeline.joined.map { try stored($0, in: cache) }
-        Interruption.install()
-        do {
-            return try FeatureJoin(parts, in: cache).run(
-                name: pipeline.name, version: ZoetropeCommand.version, isCancelled: { Interruption.isRequested }
-            ) { done, total in
-                line.step("joining", done, of: total)
-            }
-        } catch is FeatureExtractor.Cancelled {
-            throw Console.interrupted
-        }
-    }
-
-    private static func stored(
-        _ features: ExtractionConfiguration, in cache: CacheFile
-    ) throws -> (id: Int64, record: ExtractionRecord) {
-        guard let extraction = try features.stored(in: cache) else {
-            let known = try cache.extractions().map {
-                "\($0.record.backbone) \($0.record.tap) at \($0.record.imageSize)"
-            }
-            let wanted =
-                "\(features.backbone.name) \(features.tap) at "
-                + "\(features.imageSize), \(features.sampling.frames) frames"
-            throw SequenceError.notExtracted(
-                cache: cache.path, recipe: wanted, available: Set(known).sorted())
-        }
-        if case .file(let path, _) = features.weights, !FileManager.default.fileExists(atPath: path) {
-            Console.message(
-                "note: \(path) does not exist; the features are those of a file of that name with the SHA-256 "
-                    + "\((extraction.record.weightsDigest ?? "").prefix(12))…")
-        }
-        if extraction.record.precision != features.precision.rawValue, !features.choosesPrecision {
-            Console.message(
-                "note: the features are in \(extraction.record.precision): this processor has no instructions for "
-                    + "\(features.precision.rawValue)")
-        }
-        return extraction
     }
 
     private static func show(_ event: SequenceRun.Event, _ run: SequenceRun, _ line: ProgressLine) {
@@ -279,18 +193,6 @@ struct TrainSequence: ParsableCommand {
         case .diverged:
             " (diverged: the loss or a score became infinite or NaN; try a smaller learning rate or standardize: true)"
         }
-    }
-}
-
-extension Pipeline {
-    /// Encodes the class names with the text tower, if the head starts from them.
-    ///
-    /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`, `CacheError`.
-    mutating func readTexts(of record: ExtractionRecord, in cache: CacheFile) throws {
-        guard let model = training?.model, model.kind.readsTexts, training?.texts == nil else { return }
-        let labels = Set(try cache.samples(dataset: dataset.name).map(\.label)).sorted()
-        if labels.isEmpty { return }
-        training?.texts = try ClassPrompts.texts(labels, for: model, record)
     }
 }
 

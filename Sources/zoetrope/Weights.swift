@@ -3,8 +3,8 @@ import Backbones
 import Extraction
 import Files
 import Foundation
+import PipelineFile
 import NeuralNetwork
-import Pipelines
 import Reports
 
 struct Weights: ParsableCommand {

@@ -31,7 +31,7 @@ enum NetworkBenchmark {
     /// The backbone of a name, or of an ONNX file.
     static func backbone(_ name: String) -> (Backbone, ImportedNetwork?)? {
         if name.hasSuffix(".onnx") {
-            guard let model = try? ImportedNetworks.open(path: name) else { return nil }
+            guard let model = try? ImportedNetwork(path: name) else { return nil }
             return (try? Backbone.imported(model)).map { ($0, model) }
         }
         return Backbone.named(name).map { ($0, nil) }

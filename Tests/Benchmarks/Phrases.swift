@@ -19,10 +19,10 @@ enum PhraseBenchmark {
             let folder = (path as NSString).deletingLastPathComponent
             let mapped =
                 isMapped
-                ? try MappedFeatures.open(cache, extraction: (1, record), in: folder)
-                    ?? MappedFeatures.make(cache, extraction: (1, record), in: folder) : nil
+                ? try MappedFeatures.open(cache, extraction: StoredExtraction(id: 1, record: record), in: folder)
+                    ?? MappedFeatures.make(cache, extraction: StoredExtraction(id: 1, record: record), in: folder) : nil
             let search = PhraseSearch(
-                cache, dataset: "generated", extraction: (1, record),
+                cache, dataset: "generated", extraction: StoredExtraction(id: 1, record: record),
                 calibration: ScoreCalibration(scale: 100, bias: 0, isSigmoid: false), mapped: mapped)
             try ask(search, clips, size, isMapped, opened: (ContinuousClock.now - begin) / .seconds(1))
         }

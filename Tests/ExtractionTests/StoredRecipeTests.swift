@@ -163,7 +163,7 @@ import Testing
     func emptyRecipe() throws {
         let path = try write("base.safetensors", seed: 1)
         try extract(path)
-        let (_, record) = try #require(try cache.extractions().first)
+        let record = try #require(try cache.extractions().first).record
         let recipe = record.recipe.replacing(record.weightsDigest ?? "", with: String(repeating: "0", count: 64))
         _ = try cache.addExtraction(
             ExtractionRecord(

@@ -7,6 +7,7 @@ import NeuralNetwork
 import TestSupport
 import Testing
 import Video
+
 @testable import Extraction
 @testable import FeatureCache
 
@@ -218,7 +219,7 @@ import Video
         let configurations = [try configuration("resnet18", .uniform(frames: 6)), try configuration()]
         let cache = try dataset.cache()
         _ = try extractor(dataset, configurations).run(into: cache) { _ in }
-        func join() throws -> (id: Int64, record: ExtractionRecord) {
+        func join() throws -> StoredExtraction {
             let stored = try cache.extractions()
             return try FeatureJoin(configurations.compactMap { $0.stored(in: stored) }, in: cache)
                 .run(name: "tiny", version: "test")

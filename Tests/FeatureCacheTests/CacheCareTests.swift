@@ -327,9 +327,9 @@ import Testing
         let cache = try CacheFile(path: path)
         let record = Example.extraction()
         let id = try cache.addExtraction(record)
-        try cache.requireRoom(forSequences: 100, of: (id, record))
+        try cache.requireRoom(forSequences: 100, of: StoredExtraction(id: id, record: record))
         #expect {
-            try cache.requireRoom(forSequences: 1 << 44, of: (id, record))
+            try cache.requireRoom(forSequences: 1 << 44, of: StoredExtraction(id: id, record: record))
         } throws: {
             ($0 as? CacheError)?.errorDescription?.contains("float16") == true
         }

@@ -29,7 +29,7 @@ enum CacheReaders {
             read { _ = try cache.twins(dataset: dataset) }
             let extractions = read { try cache.extractions() }
             for extraction in extractions ?? [] {
-                let (id, record) = extraction
+                let (id, record) = (extraction.id, extraction.record)
                 read { _ = try cache.features(dataset: dataset, extraction: id) }
                 read { _ = try cache.videoFacts(dataset: dataset, extraction: id) }
                 read { _ = try cache.found([1, 2], dataset: dataset, extraction: id) }
@@ -41,7 +41,7 @@ enum CacheReaders {
                     _ = try cache.sequenceRecords(
                         extraction: id, video: 1, featureSize: record.featureSize, as: record.elementType)
                 }
-                read { _ = try cache.requireRoom(forSequences: 3, of: (id, record)) }
+                read { _ = try cache.requireRoom(forSequences: 3, of: extraction) }
                 read {
                     let query = [Float](repeating: 0.5, count: record.featureSize)
                     return try cache.cosines(to: [query], dataset: dataset, extraction: extraction)

@@ -158,9 +158,12 @@ import Testing
         }
         #expect(!FileManager.default.fileExists(atPath: path + ".npz"))
         let query = [[Float](repeating: 1 / Float(1000).squareRoot(), count: 1000)]
-        #expect(throws: one) { try open().cosines(to: query, dataset: "d", extraction: (1, recipe)) }
         #expect(throws: one) {
-            try MappedFeatures.make(open(), extraction: (1, recipe), in: scratch.path + "/maps")
+            try open().cosines(to: query, dataset: "d", extraction: StoredExtraction(id: 1, record: recipe))
+        }
+        #expect(throws: one) {
+            try MappedFeatures.make(
+                open(), extraction: StoredExtraction(id: 1, record: recipe), in: scratch.path + "/maps")
         }
         #expect(throws: one) { try open().sequenceRecords(extraction: 1, video: 4, featureSize: 1000, as: .float32) }
         #expect(throws: one) { try open().sequence(extraction: 1, video: 4) }

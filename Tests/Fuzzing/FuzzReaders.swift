@@ -3,7 +3,7 @@ import Extraction
 import FeatureCache
 import Foundation
 import Language
-import Pipelines
+import Workflows
 import Reports
 import SequenceModels
 

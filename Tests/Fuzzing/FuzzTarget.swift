@@ -3,7 +3,7 @@ import Foundation
 import Inference
 import NeuralNetwork
 import ONNX
-import Pipelines
+import PipelineFile
 import SequenceModels
 import Tokenizers
 import Video

@@ -5,7 +5,7 @@ import Extraction
 import FeatureCache
 import Foundation
 import GRDB
-import Pipelines
+import Workflows
 import SequenceModels
 
 /// A small data set, its cache and three runs: whole files that are damaged in a copy.
@@ -63,7 +63,7 @@ package final class FuzzWorkplace: Sendable {
     }
 
     private static func train(
-        _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord), _ dataset: DatasetConfiguration,
+        _ cache: CacheFile, _ extraction: StoredExtraction, _ dataset: DatasetConfiguration,
         runs: String, cachePath: String
     ) throws {
         let heads = [

@@ -4,13 +4,14 @@ import GRDB
 import NeuralNetwork
 import TestSupport
 import Testing
+
 @testable import Language
 
 /// Features in which a direction belongs to known stretches of known clips.
 @Suite struct PhraseSearchTests {
     private let scratch: ScratchFolder
     private let cache: CacheFile
-    private let extraction: (id: Int64, record: ExtractionRecord)
+    private let extraction: StoredExtraction
     private static let size = 16
     private static let planted: [(clip: Int, rows: ClosedRange<Int>)] = [(3, 10...14), (7, 0...3), (7, 30...39)]
 
@@ -22,7 +23,7 @@ import Testing
             digest: "d", name: "r", backbone: "clip_vitb32", weights: "w", weightsDigest: nil, tap: "projected",
             imageSize: 224, maxFrames: 40, featureShape: [Self.size], elementType: .float16, precision: "f32",
             recipe: "{}", version: "test")
-        extraction = (try cache.addExtraction(record), record)
+        extraction = StoredExtraction(id: try cache.addExtraction(record), record: record)
         var samples: [(video: VideoRecord, sample: SampleRecord)] = []
         for clip in 0..<10 {
             let noise = RandomParameters().uniform("clip \(clip)", count: 40 * Self.size).map { $0 - 0.5 }
@@ -167,7 +168,8 @@ import Testing
         let rows = try DatabaseQueue(path: path, configuration: configuration).read {
             try Row.fetchAll($0, sql: try Self.guideQuery())
         }
-        let search = PhraseSearch(cache, dataset: "d", extraction: (id, record), calibration: nil)
+        let search = PhraseSearch(
+            cache, dataset: "d", extraction: StoredExtraction(id: id, record: record), calibration: nil)
         let best = try search.clips(Question(wanted: [Self.direction(0)]), count: 2)
         #expect(rows.count == 3 && abs((rows[0]["score"] as Double) - Double(best[0].score)) < 1e-3)
         #expect(rows[0]["path"] as String == best[0].path && rows[0]["time"] as Double == best[0].time)

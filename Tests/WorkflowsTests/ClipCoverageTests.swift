@@ -5,7 +5,7 @@ import SequenceModels
 import TestSupport
 import Testing
 
-@testable import Pipelines
+@testable import Workflows
 
 @Suite struct ClipCoverageTests {
     private let scratch: ScratchFolder

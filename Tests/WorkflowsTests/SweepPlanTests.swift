@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Pipelines
+@testable import PipelineFile
 
 @Suite struct SweepPlanTests {
     static let base = """

@@ -3,27 +3,38 @@ import Extraction
 import FeatureCache
 import Foundation
 import NeuralNetwork
+import PipelineFile
 import SequenceModels
 
-/// Trains all points of a sweep on the same features, several runs in parallel.
-package struct SweepRun: Sendable {
-    package let plan: SweepPlan
+/// A hyper-parameter sweep: trains all points on the same features, several runs in parallel.
+package struct SweepRun {
+    package private(set) var plan: SweepPlan
+    /// The pipeline's file, for errors.
+    package let file: String
+    package let cache: CacheFile
     /// Folder of all runs.
     package let runs: String
     package let version: String
     /// Runs in parallel.
-    package let workers: Int
+    package var workers = 1
     /// Bytes that the features may take.
-    package let memory: Int
-    /// Clips of the pipeline without features.
-    package var missing: [MissingClips]?
+    package var memory = Int.max
+    /// Whether training is allowed if more than a tenth of the clips have no features.
+    package var allowsPartial = false
 
-    package init(plan: SweepPlan, runs: String, version: String, workers: Int, memory: Int) {
-        self.plan = plan
-        self.runs = runs
-        self.version = version
-        self.workers = workers
-        self.memory = memory
+    /// - Throws: `PipelineError` if the pipeline uses all official splits.
+    package init(_ plan: SweepPlan, file: String, cache: CacheFile, runs: String, version: String) throws {
+        try plan.points[0].pipeline.requireOneSplit(file: file)
+        (self.plan, self.file, self.cache, self.runs, self.version) = (plan, file, cache, runs, version)
+    }
+
+    package enum Event: Sendable {
+        case features(CachedFeatures.Event)
+        /// Training begins with this number of models.
+        case prepared(models: Int)
+        case point(done: Int, Outcome)
+        /// A model of a nested cross-validation was trained.
+        case model(done: Int, total: Int)
     }
 
     package struct Outcome: Sendable, Encodable {
@@ -63,28 +74,60 @@ package struct SweepRun: Sendable {
 
     /// Trains missing points; interrupted runs are resumed.
     ///
-    /// - `extraction`: the features, the same for all points.
-    /// - `report`: called in the calling thread when a point is complete.
+    /// - `report`: called in the calling thread.
     /// - Throws: `SequenceError`, `CacheError`; a point that cannot be trained is recorded in its outcome.
-    package func run(
-        cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord),
-        isCancelled: @escaping @Sendable () -> Bool, report: (_ done: Int, _ outcome: Outcome) -> Void
-    ) throws -> Result {
-        let first = plan.points[0].pipeline
-        let views = plan.points.compactMap { $0.pipeline.training?.views }.max() ?? 1
-        let features = try SequenceRun.load(
-            cache, first.dataset, extraction: extraction, views: views, memory: memory, overlapping: true)
+    package func run(isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void) throws -> Result {
+        let prepared = try prepared(isCrossValidated: false, isCancelled, report)
+        report(.prepared(models: plan.points.count))
         var outcomes: [Int: Outcome] = [:]
-        let isStopped = isCancelled
         try runJobs(count: plan.points.count, workers: workers) {
-            { index in isStopped() ? nil : try self.train(index, cache, extraction, features, isStopped) }
+            { index in isCancelled() ? nil : try prepared.train(index, isCancelled) }
         } consume: { (index: Int, outcome: Outcome?) in
             guard let outcome else { return }
             outcomes[index] = outcome
-            report(outcomes.count, outcome)
+            report(.point(done: outcomes.count, outcome))
         }
         let ordered = outcomes.sorted { $0.key < $1.key }.map(\.value)
         return Result(outcomes: ordered, wasCancelled: isCancelled(), best: best(ordered))
+    }
+
+    /// Selects a point inside the training folds of each outer fold; stores no run.
+    ///
+    /// - Returns: nil if cancelled.
+    /// - Throws: `SequenceError`, `CacheError`, `FoldError`.
+    package func nested(
+        folds: Int, isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void
+    ) throws -> NestedSweep? {
+        let prepared = try prepared(isCrossValidated: true, isCancelled, report)
+        guard let training = prepared.plan.points[0].pipeline.training else { return nil }
+        let validation = try CrossValidation(
+            training, folds: folds, repeats: 1, features: prepared.features, input: .init(prepared.extraction.record))
+        return try NestedSweep(prepared.plan, validation, workers: workers, isCancelled: isCancelled) {
+            report(.model(done: $0, total: $1))
+        }
+    }
+
+    private func prepared(
+        isCrossValidated: Bool, _ isCancelled: @escaping @Sendable () -> Bool, _ report: @escaping (Event) -> Void
+    ) throws -> Prepared {
+        let cached = CachedFeatures(file: file, in: cache, version: version, isCancelled: isCancelled) {
+            report(.features($0))
+        }
+        var (plan, pipelines) = (plan, plan.points.map(\.pipeline))
+        let extraction = try cached.extraction(for: &pipelines)
+        for (index, pipeline) in pipelines.enumerated() { plan.points[index].pipeline = pipeline }
+        let first = pipelines[0]
+        let missing = try cached.missing(first, extraction, allowsPartial: allowsPartial)
+        let isValidated = isCrossValidated || first.training?.folds != nil
+        if let note = try first.dataset.testNote(cache, isCrossValidated: isValidated) {
+            report(.features(.note(note)))
+        }
+        let features = try SequenceRun.load(
+            cache, first.dataset, extraction: extraction, views: pipelines.compactMap { $0.training?.views }.max() ?? 1,
+            memory: memory, overlapping: true)
+        return Prepared(
+            plan: plan, runs: runs, version: version, cache: cache, extraction: extraction, features: features,
+            missing: missing)
     }
 
     private func best(_ outcomes: [Outcome]) -> Outcome? {
@@ -95,12 +138,21 @@ package struct SweepRun: Sendable {
                 : first.validationLoss ?? .infinity < second.validationLoss ?? .infinity
         }
     }
+}
+
+/// What all points of a sweep share.
+private struct Prepared: Sendable {
+    let plan: SweepPlan
+    let runs: String
+    let version: String
+    let cache: CacheFile
+    let extraction: StoredExtraction
+    let features: FeatureSet
+    /// Clips of the pipeline without features.
+    let missing: [MissingClips]?
 
     /// Trains one point; nil if interrupted.
-    private func train(
-        _ index: Int, _ cache: CacheFile, _ extraction: (id: Int64, record: ExtractionRecord), _ features: FeatureSet,
-        _ isCancelled: @escaping @Sendable () -> Bool
-    ) throws -> Outcome? {
+    func train(_ index: Int, _ isCancelled: @escaping @Sendable () -> Bool) throws -> SweepRun.Outcome? {
         let point = plan.points[index]
         guard let training = point.pipeline.training else { return nil }
         var run = SequenceRun(
@@ -114,14 +166,14 @@ package struct SweepRun: Sendable {
             let summary = try run.run(
                 cache: cache, extraction: extraction, features: features, isCancelled: isCancelled, report: { _ in })
             if summary.wasCancelled { return nil }
-            return Outcome(
+            return SweepRun.Outcome(
                 name: point.name, values: point.values, bestEpoch: summary.bestEpoch, epochs: summary.epochs,
                 validationLoss: summary.metrics[.validation]?.finiteLoss,
                 validationAccuracy: summary.metrics[.validation]?.accuracy,
                 testAccuracy: summary.metrics[.test]?.accuracy, failure: nil, diverged: summary.ending == .diverged,
                 warning: summary.warnings.first)
         } catch let error where Self.concernsOnePoint(error) {
-            return Outcome(
+            return SweepRun.Outcome(
                 name: point.name, values: point.values, bestEpoch: 0, epochs: 0, validationLoss: nil,
                 validationAccuracy: nil, testAccuracy: nil, failure: error.localizedDescription,
                 diverged: SequenceError.isDivergence(error), warning: nil)

@@ -44,6 +44,8 @@ package final class Predictor {
     private let extractor: FeatureExtractor
     /// Augmented views whose probabilities are averaged.
     private let views: [FeatureExtractor.View]
+    /// Feature sizes of the networks.
+    private let sizes: [Int]
 
     /// - `weights`: the backbone's weight file, if it is not at the run's path.
     /// - `isEnsemble`: whether the models of all folds are averaged instead of using the final one.
@@ -56,6 +58,7 @@ package final class Predictor {
         views = (0..<(training.averagesViews ? training.views : 1)).flatMap { view in
             networks.parts.indices.map { FeatureExtractor.View(recipe: $0, view: view) }
         }
+        sizes = try networks.parts.map { try $0.graph().featureShape(of: $0.recipe.tap).reduce(1, *) }
         extractor = try FeatureExtractor(
             networks.parts.map { ($0.recipe, $0.weights.packed) },
             threads: ProcessInfo.processInfo.activeProcessorCount)
@@ -88,7 +91,6 @@ package final class Predictor {
     /// The views of one network unchanged, or the concatenated features of several.
     private func joined(_ sequences: [SequenceRecord], of video: String) throws -> [SequenceRecord] {
         guard let recipes = recipe.joined else { return sequences }
-        let sizes = try recipes.map { try $0.graph().featureShape(of: $0.tap).reduce(1, *) }
         return try stride(from: 0, to: sequences.count, by: recipes.count).map { first in
             try FeatureJoin.joined(
                 Array(sequences[first..<first + recipes.count]), sizes: sizes,

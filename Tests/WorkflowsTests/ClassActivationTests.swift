@@ -2,11 +2,12 @@ import Backbones
 import Extraction
 import Foundation
 import NeuralNetwork
-import Pipelines
+import Workflows
 import SequenceModels
 import TestSupport
 import Testing
 import Video
+
 @testable import Reports
 
 @Suite struct ClassActivationTests {

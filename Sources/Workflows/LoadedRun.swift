@@ -2,6 +2,7 @@ import Extraction
 import Files
 import Foundation
 import Inference
+import NeuralNetwork
 import SequenceModels
 
 /// A backbone loaded for a run's recipe.
@@ -18,11 +19,14 @@ struct LoadedNetwork: Sendable {
         (self.recipe, self.name) = (recipe, name)
         let isRandom = recipe.weights == "random"
         weights = try LoadedWeights(of: recipe, file: name)
-        try weights.validate(for: recipe.graph().parameters(for: recipe.tap))
+        try weights.validate(for: graph().parameters(for: recipe.tap))
         guard isRandom || weights.digest == recipe.weights else {
             throw PredictorError.otherWeights(file: name, run: run)
         }
     }
+
+    /// - Throws: `RecipeError`.
+    func graph() throws -> Graph { try recipe.graph(weights.source) }
 
     /// Problems with the backbone's weights, once they were read, and deviations of this machine.
     var warnings: [String] {
@@ -48,20 +52,22 @@ struct LoadedRun: Sendable {
         (head, configuration) = try directory.load()
         network = try LoadedNetwork(
             ExtractionRecipe(json: configuration.recipe), weights: path ?? configuration.weights, run: directory.path)
-        try Self.checkShape([network.recipe], head, directory)
+        try Self.checkShape([network], head, directory)
     }
 
     /// - Throws: `PredictorError.otherShape` if the head's input differs from the networks' features.
     private static func checkShape(
-        _ recipes: [ExtractionRecipe], _ head: Head, _ directory: RunDirectory
+        _ networks: [LoadedNetwork], _ head: Head, _ directory: RunDirectory
     ) throws {
-        let shapes = try recipes.map { try $0.graph().featureShape(of: $0.tap) }
+        let shapes = try networks.map { try $0.graph().featureShape(of: $0.recipe.tap) }
         let shape = shapes.count == 1 ? shapes[0] : [shapes.compactMap { $0.checkedProduct() }.reduce(0, +)]
         guard shape == head.input.shape else {
             throw PredictorError.otherShape(run: directory.path, network: shape, head: head.input.shape)
         }
     }
 
+    /// The backbone.
+    func graph() throws -> Graph { try network.graph() }
     var recipe: ExtractionRecipe { network.recipe }
     var weights: LoadedWeights { network.weights }
     var warnings: [String] { RunDirectory.warnings(configuration) + network.warnings }
@@ -82,7 +88,7 @@ struct LoadedRun: Sendable {
         let names = recipe.joined == nil ? [all] : all.components(separatedBy: FeatureJoin.separator)
         guard names.count == recipes.count else { throw PredictorError.otherWeights(file: all, run: directory.path) }
         let parts = try zip(recipes, names).map { try LoadedNetwork($0, weights: $1, run: directory.path) }
-        try checkShape(recipes, head, directory)
+        try checkShape(parts, head, directory)
         return (head, configuration, recipe, parts)
     }
 }

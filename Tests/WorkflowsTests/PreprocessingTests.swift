@@ -13,7 +13,8 @@ import Video
 @testable import Extraction
 @testable import FineTuning
 @testable import Language
-@testable import Pipelines
+@testable import PipelineFile
+@testable import Workflows
 
 /// One place decides how frames become a network's input: every path gives the features that `extract` stores.
 @Suite struct PreprocessingTests {
@@ -22,7 +23,7 @@ import Video
         let scratch: ScratchFolder
         let configuration: ExtractionConfiguration
         let cache: CacheFile
-        let extraction: (id: Int64, record: ExtractionRecord)
+        let extraction: StoredExtraction
         let recipe: ExtractionRecipe
         let dataset: DatasetConfiguration
         var video: String { scratch.path + "/clips/a/0.y4m" }

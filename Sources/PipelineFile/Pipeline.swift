@@ -7,6 +7,7 @@ import Files
 import FineTuning
 import Foundation
 import Inference
+import ONNX
 import SequenceModels
 import Video
 import Yams
@@ -192,8 +193,8 @@ package struct Pipeline: Sendable {
                     "of \(backbone.name) must be a multiple of the patch size, \(backbone.patch) pixels, such as \(below) or "
                         + "\(below + backbone.patch), not \(size)")
             }
-            if backbone.name == Backbone.importedName {
-                try checkModel(section, file: file, tap: tap, imageSize: size, hasInput: input != nil)
+            if let network = backbone.network {
+                try checkModel(section, network, of: backbone, tap: tap, imageSize: size, hasInput: input != nil)
             }
             var configuration = ExtractionConfiguration(
                 backbone: backbone, weights: weights[index], tap: tap,
@@ -214,7 +215,7 @@ package struct Pipeline: Sendable {
             throw section.invalid("weights", "must name an ONNX file if `extract.backbone` is `onnx`")
         }
         do {
-            return try Backbone.imported(ImportedNetworks.open(path: weights))
+            return try Backbone.imported(ImportedNetwork(path: weights))
         } catch {
             throw section.invalid("weights", "cannot be used: \(error.localizedDescription)")
         }
@@ -234,20 +235,21 @@ package struct Pipeline: Sendable {
 
     /// Validates an ONNX file for that image size before anything else is done.
     private static func checkModel(
-        _ section: PipelineReader, file: String, tap: String, imageSize: Int, hasInput: Bool
+        _ section: PipelineReader, _ network: ImportedNetwork, of backbone: Backbone, tap: String, imageSize: Int,
+        hasInput: Bool
     ) throws {
-        let network = try ImportedNetworks.open(path: file)
+        let file = network.path
         do {
             try network.check(output: tap, imageSize: imageSize)
         } catch {
-            let all = try Backbone.imported(network).taps
-            let hint = all.contains(tap) ? nil : nearest(to: tap, among: all).map { " Did you mean `\($0)`?" }
+            let taps = backbone.taps
+            let hint = taps.contains(tap) ? nil : nearest(to: tap, among: taps).map { " Did you mean `\($0)`?" }
             throw section.invalid(
                 section.has("tap") ? "tap" : "weights",
                 "cannot be used: \(error.localizedDescription)\(hint ?? "") `zoetrope describe \(file)` lists all values."
             )
         }
-        guard hasInput || ImportedNetworks.input(of: network) != nil else {
+        guard hasInput || network.inputConvention != nil else {
             throw section.invalid(
                 "input",
                 "is missing: neither \(file) nor a preprocessor_config.json beside it states the input normalisation. Write "

@@ -1,3 +1,4 @@
+import PipelineFile
 import FeatureCache
 import SequenceModels
 
@@ -24,13 +25,14 @@ package struct NestedSweep: Sendable {
     package let choices: [Choice]
     /// Out-of-fold results of the selected models.
     package let result: CrossValidationResult
+
     /// Trains every point in every fold.
     ///
     /// - `validation`: defines the folds; its own training configuration is not used.
     /// - `report`: called in the calling thread.
     /// - Returns: nil if cancelled.
     /// - Throws: `SequenceError`, `CacheError`; `SequenceError.noValidation` if there is no inner validation set.
-    package init?(
+    init?(
         _ plan: SweepPlan, _ validation: CrossValidation, workers: Int, isCancelled: @escaping @Sendable () -> Bool,
         report: (_ done: Int, _ total: Int) -> Void
     ) throws {

@@ -27,7 +27,7 @@ package final class ClassActivationMapper {
     package init(_ directory: RunDirectory, weights path: String? = nil) throws {
         run = try LoadedRun(directory, weights: path)
         let recipe = run.recipe
-        var graph = try recipe.graph()
+        var graph = try run.graph()
         var size: (Int, Int, Int)?
         if recipe.backbone == Backbone.importedName || recipe.sampling.windowed != nil {
             guard let map = graph.lastMap(before: recipe.tap) else {

@@ -1,3 +1,4 @@
+import PipelineFile
 import Datasets
 import Extraction
 import FeatureCache

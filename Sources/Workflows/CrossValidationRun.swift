@@ -30,7 +30,7 @@ package struct CrossValidationRun: Sendable {
     /// - Throws: `SequenceError`, `.divergedFolds` if a model has no finite scores, `CacheError`, `FoldError`,
     ///   `DatasetError`.
     package func train(
-        cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord),
+        cache: CacheFile, extraction: StoredExtraction,
         isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void
     ) throws -> SequenceRun.Summary? {
         var run = run
@@ -39,7 +39,7 @@ package struct CrossValidationRun: Sendable {
         let features = try run.load(cache, extraction)
         let validation = try CrossValidation(
             run.training, folds: run.training.folds ?? 5, repeats: run.training.repeats ?? 1, features: features,
-            input: .init(shape: extraction.record.featureShape, maximumLength: extraction.record.maxFrames))
+            input: .init(extraction.record))
         var fits: [CrossValidation.Fit] = []
         var diverged = 0
         try validation.fitAll(workers: workers, isCancelled: isCancelled) { outcome in

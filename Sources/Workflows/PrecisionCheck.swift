@@ -1,3 +1,4 @@
+import PipelineFile
 import Datasets
 import Extraction
 import FeatureCache
@@ -127,8 +128,7 @@ package struct PrecisionCheck: Sendable {
         return try extractor.takes(recipe, weights)
     }
 
-    private func features(_ extraction: (id: Int64, record: ExtractionRecord), _ cache: CacheFile) throws -> FeatureSet
-    {
+    private func features(_ extraction: StoredExtraction, _ cache: CacheFile) throws -> FeatureSet {
         let splits = Dictionary(
             try pipeline.dataset.clips().map { ($0.path, $0.split.rawValue) }, uniquingKeysWith: { first, _ in first })
         return try SequenceRun.load(
@@ -168,7 +168,7 @@ package struct PrecisionCheck: Sendable {
             ?? TrainingConfiguration(
                 model: HeadConfiguration(kind: record.featureShape.count == 1 ? .gru : .convlstm), standardize: true,
                 epochs: 40)
-        let input = HeadConfiguration.Input(shape: record.featureShape, maximumLength: record.maxFrames)
+        let input = HeadConfiguration.Input(record)
         if training.model.kind.readsMaps != (record.featureShape.count == 3) { return nil }
         training.views = 1
         training.averagesViews = false

@@ -1,5 +1,5 @@
 import Foundation
-import Pipelines
+import PipelineFile
 import TestSupport
 import Testing
 

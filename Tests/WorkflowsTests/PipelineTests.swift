@@ -6,7 +6,7 @@ import SequenceModels
 import Testing
 import Video
 
-@testable import Pipelines
+@testable import PipelineFile
 
 @Suite struct PipelineTests {
     static let text = """

@@ -57,7 +57,7 @@ package struct ModelExport {
         if run.recipe.input.isDifference == true, options.part != .head {
             throw ModelExportError.differences(run: directory.path)
         }
-        let (graph, tap) = (try run.recipe.graph(), run.recipe.tap)
+        let (graph, tap) = (try run.graph(), run.recipe.tap)
         let head = run.head
         let classifier = NetworkWriter.Classifier(
             graph: head.configuration.graph(head.input, classes: head.labels.count),
