@@ -45,6 +45,7 @@ let package = Package(
             name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .target(name: "Escaping"),
         .target(name: "Files"),
+        .target(name: "Threads"),
         .target(name: "CHDF5", dependencies: ["CLibHDF5"]),
         .target(name: "Digests", dependencies: ["CLibcrypto", "Files"]),
         .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
@@ -53,10 +54,14 @@ let package = Package(
         .target(
             name: "NeuralNetwork",
             dependencies: ["CElementwise", "CLibzip", "CHDF5", "Digests", "Escaping", "Files"]),
-        .target(name: "Inference", dependencies: ["NeuralNetwork", "COneDNN", "CElementwise"]),
-        .target(name: "Training", dependencies: ["NeuralNetwork", "Inference", "COneDNN", "CElementwise", "Files"]),
+        .target(name: "Inference", dependencies: ["NeuralNetwork", "COneDNN", "CElementwise", "Threads"]),
+        .target(
+            name: "Training",
+            dependencies: ["NeuralNetwork", "Inference", "COneDNN", "CElementwise", "Files", "Threads"]),
         .target(name: "ONNXMessages"),
-        .target(name: "ONNX", dependencies: ["Inference", "NeuralNetwork", "ONNXMessages", "Escaping", "Files"]),
+        .target(
+            name: "ONNX",
+            dependencies: ["Inference", "NeuralNetwork", "ONNXMessages", "Escaping", "Files", "Threads"]),
         .target(name: "CONNXRuntime"),
         .target(name: "ONNXRuntime", dependencies: ["CONNXRuntime"]),
         .target(name: "Tokenizers", dependencies: ["ONNXMessages", "Escaping", "Files"]),
@@ -70,50 +75,51 @@ let package = Package(
         .target(
             name: "FeatureCache",
             dependencies: [
-                "CElementwise", "CSQLiteGuard", "CLibzip", "NeuralNetwork", "Digests", "Escaping", "Files",
+                "CElementwise", "CSQLiteGuard", "CLibzip", "NeuralNetwork", "Digests", "Escaping", "Files", "Threads",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .target(
             name: "Extraction",
             dependencies: [
                 "Inference", "NeuralNetwork", "ONNX", "ONNXRuntime", "Backbones", "Datasets", "Video", "FeatureCache",
-                "Digests", "Escaping", "Files",
+                "Digests", "Escaping", "Files", "Threads",
             ]),
         .target(
             name: "SequenceModels",
-            dependencies: ["Training", "NeuralNetwork", "Datasets", "FeatureCache", "Digests", "Escaping", "Files"]),
+            dependencies: [
+                "Training", "NeuralNetwork", "Datasets", "FeatureCache", "Digests", "Escaping", "Files", "Threads",
+            ]),
         .target(
             name: "FineTuning",
             dependencies: [
                 "Inference", "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache",
-                "Extraction", "SequenceModels", "Escaping", "Files",
+                "Extraction", "SequenceModels", "Escaping", "Files", "Threads",
             ]),
         .target(
             name: "Reports",
             dependencies: [
                 "NeuralNetwork", "Datasets", "Digests", "Escaping", "Files", "Video", "FeatureCache", "Extraction",
-                "SequenceModels",
+                "SequenceModels", "Threads",
                 .product(name: "Mustache", package: "swift-mustache"),
             ],
             resources: [.embedInCode("Templates")]),
         .target(
             name: "Exploration",
             dependencies: [
-                "CElementwise", "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache",
-                "Extraction",
-                "SequenceModels", "Escaping", "Files",
+                "CElementwise", "Inference", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache",
+                "Extraction", "SequenceModels", "Escaping", "Files", "Threads",
             ]),
         .target(
             name: "Language",
             dependencies: [
-                "Escaping", "Files", "Training", "NeuralNetwork", "Backbones", "Tokenizers", "FeatureCache",
+                "Escaping", "Files", "Threads", "Training", "NeuralNetwork", "Backbones", "Tokenizers", "FeatureCache",
                 "Extraction", "SequenceModels",
             ]),
         .target(
             name: "Pipelines",
             dependencies: [
                 "Inference", "Training", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache",
-                "Extraction", "SequenceModels", "FineTuning", "Reports", "Exploration", "Escaping", "Files",
+                "Extraction", "SequenceModels", "FineTuning", "Reports", "Exploration", "Escaping", "Files", "Threads",
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: unhurried),
@@ -122,6 +128,7 @@ let package = Package(
             dependencies: [
                 "Inference", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
                 "SequenceModels", "FineTuning", "Language", "Reports", "Exploration", "Pipelines", "Escaping", "Files",
+                "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: unhurried),
@@ -161,6 +168,7 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         .testTarget(name: "EscapingTests", dependencies: ["Escaping"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
+        .testTarget(name: "ThreadsTests", dependencies: ["Threads"]),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "TestSupport"]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Video", "TestSupport"]),
         .testTarget(

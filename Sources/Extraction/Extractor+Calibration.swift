@@ -1,6 +1,7 @@
 import Datasets
 import FeatureCache
 import Inference
+import Threads
 import Video
 
 extension Extractor {

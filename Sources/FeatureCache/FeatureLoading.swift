@@ -1,6 +1,6 @@
-import Dispatch
 import Foundation
 import Synchronization
+import Threads
 
 /// Copies sequences from the cache into memory and collects the results of their checksums.
 struct FeatureLoading {
@@ -34,9 +34,9 @@ struct FeatureLoading {
         let failures = Mutex<[any Error]>([])
         let copied = Mutex(self)
         let task = self
-        // Safe: the spans of the parts are disjoint, and all are filled when `concurrentPerform` returns.
+        // Safe: the spans of the parts are disjoint, and all are filled when `concurrently` returns.
         nonisolated(unsafe) let target = buffer
-        DispatchQueue.concurrentPerform(iterations: lanes) { lane in
+        concurrently(lanes) { lane in
             do {
                 var own = task
                 let reader = try SequenceReader(path: own.path, extraction: own.extraction, check: own.check)

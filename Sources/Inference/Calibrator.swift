@@ -123,12 +123,9 @@ package final class Calibrator {
     private func groups(atMost most: Int) -> [[String]] {
         let names = convolutions.map(\.name)
         let size = max(1, (names.count + 7) / 8)
-        let stretches = stride(from: 0, to: names.count, by: size).map { first in
-            Array(names[first..<min(first + size, names.count)])
-        }
         let kinds = Dictionary(grouping: names) { $0.filter { !$0.isNumber } }.values
             .filter { (2...max(2, most)).contains($0.count) }
-        return stretches + kinds.sorted { ($0.count, $0[0]) < ($1.count, $1[0]) }
+        return names.batches(of: size) + kinds.sorted { ($0.count, $0[0]) < ($1.count, $1[0]) }
     }
 
     /// Mean cosine similarity of int8 features to `f32` features, and the core seconds needed to compute them.
@@ -137,17 +134,8 @@ package final class Calibrator {
     ) throws -> (mean: Double, seconds: Double) {
         let request = PlanRequest(
             graph: request.graph, output: request.output, batch: request.batch, arithmetic: .int8(calibration))
-        let (weights, normalization) = (weights, normalization)
-        let rough = try onAllCores(pixels.count) {
-            let plan = try InferencePlan(CompiledPlan(request, weights, .library))
-            return { index in
-                let begin = ContinuousClock.now
-                let features = try plan.run(pixels: pixels[index], normalization: normalization)
-                return (features: features, seconds: (ContinuousClock.now - begin) / .seconds(1))
-            }
-        }
-        let cosines = zip(rough, exact).flatMap { FeatureAgreement.cosines($0.features, $1) }
-        return (cosines.reduce(0, +) / Double(max(1, cosines.count)), rough.reduce(0) { $0 + $1.seconds })
+        let rough = try request.features(of: pixels, weights, normalization)
+        return (FeatureAgreement.mean(rough.map(\.features), exact), rough.reduce(0) { $0 + $1.seconds })
     }
 }
 

@@ -1,7 +1,7 @@
 import COneDNN
 import NeuralNetwork
+import Threads
 
-/// What a plan computes.
 struct PlanRequest {
     let graph: Graph
     let output: String
@@ -13,7 +13,6 @@ struct PlanRequest {
     /// Element type of values that are not quantised.
     var element: onednn_element { arithmetic.precision == .bf16 ? ONEDNN_BF16 : ONEDNN_F32 }
 
-    /// The graph's output node.
     var node: Graph.NodeID {
         get throws {
             guard let node = graph.outputs[output] else {
@@ -105,7 +104,9 @@ struct CompiledPlan {
         let pixels = SampleImages.pixels(count: few.batch, shape: parts.lowering.shapes[parts.lowering.input])
         let normalization = PixelNormalization(mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25])
         let direct = Later { [few] in
-            try CompiledPlan(few, weights, .chosen(choice), packs: false).runOnce(pixels, normalization, weights).values
+            ArithmeticLibrary.setThreadsOfCallingThread(1)
+            return try CompiledPlan(few, weights, .chosen(choice), packs: false).runOnce(pixels, normalization, weights)
+                .values
         }
         let own = try InferencePlan(parts).run(pixels: pixels, normalization: normalization).values
         let reference = try direct.value()

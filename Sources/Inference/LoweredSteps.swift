@@ -38,17 +38,7 @@ struct ConvolutionStep {
     var accumulated: Lowering.Value?
     var activation: Activation?
 
-    init(name: String, options: Convolution, parameters: [Int], input: Int, output: Int) {
-        self.name = name
-        self.options = options
-        self.parameters = parameters
-        self.input = input
-        self.output = output
-    }
-
     var isBare: Bool { normalization == nil && factor == nil && accumulated == nil && activation == nil }
-
-    func reads(_ value: Lowering.Value) -> Bool { input == value }
 
     /// oneDNN's weight dimensions for weights of the published shape.
     func weightDimensions(_ shape: [Int]) -> [Int] {

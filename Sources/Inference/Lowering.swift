@@ -150,7 +150,7 @@ struct Lowering {
                 value[other]! < step.output, value[other]! != self.input,
                 consumers[other]!.allSatisfy({ $0 <= id.index }),
                 !steps.contains(where: { $0.output > step.output && $0.inputs.contains(value[other]!) }),
-                !step.reads(value[other]!)
+                step.input != value[other]!
             else { continue }
             step.accumulated = value[other]!
             return replace(step)

@@ -124,13 +124,6 @@ package final class Primitive {
         try check(onednn_operation_bind(handle, source, second, weights, bias, destination, scratchpad), name)
     }
 
-    func bind(
-        sources: [UnsafeMutableRawPointer], destination: UnsafeMutableRawPointer, scratchpad: UnsafeMutableRawPointer?
-    ) throws {
-        let sources: [UnsafeMutableRawPointer?] = sources
-        try check(onednn_concatenation_bind(handle, Int32(sources.count), sources, destination, scratchpad), name)
-    }
-
     package func execute(in context: Context) throws {
         try check(onednn_operation_execute(context.handle, handle), name)
     }
@@ -152,6 +145,13 @@ package final class AlignedBuffer {
             (pointer, isMapped) = (mapped, true)
         } else {
             (pointer, isMapped) = (.allocate(byteCount: self.bytes, alignment: 64), false)
+        }
+    }
+
+    convenience init(_ values: [Float]) {
+        self.init(bytes: values.count * 4)
+        values.withUnsafeBytes { bytes in
+            if let start = bytes.baseAddress { pointer.copyMemory(from: start, byteCount: bytes.count) }
         }
     }
 

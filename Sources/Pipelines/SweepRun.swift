@@ -4,6 +4,7 @@ import FeatureCache
 import Foundation
 import NeuralNetwork
 import SequenceModels
+import Threads
 
 /// Trains all points of a sweep on the same features, several runs in parallel.
 package struct SweepRun: Sendable {
@@ -106,7 +107,7 @@ package struct SweepRun: Sendable {
         var run = SequenceRun(
             name: point.name, dataset: point.pipeline.dataset.name, training: training, runs: runs, version: version)
         let directory = RunDirectory(path: runs + "/" + point.name)
-        run.resumes = directory.hasCheckpoint
+        run.resumes = directory.checkpoint.exists
         run.root = point.pipeline.dataset.root
         run.excluded = try point.pipeline.dataset.excludedPaths()
         run.missing = missing

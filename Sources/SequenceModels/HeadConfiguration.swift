@@ -8,7 +8,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
         case zeroShot = "zero_shot"
         case linearProbe = "linear_probe"
 
-        /// One-line description.
         package var summary: String {
             switch self {
             case .frame: "linear layer trained on single frames; a video's probabilities are the mean over its frames"
@@ -48,8 +47,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
 
         /// Whether its initial weights are embeddings of the class names.
         package var readsTexts: Bool { self == .zeroShot || self == .linearProbe }
-
-        var isRecurrent: Bool { [.gru, .bigru, .lstm, .bilstm].contains(self) }
     }
 
     package var kind: Kind
@@ -126,7 +123,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
         }
     }
 
-    /// Valid values of a head's options.
     package enum Ranges {
         /// Of `hidden`, `projection`, `dense` and `feedForward`.
         package static let sizes = 1...65_536
@@ -161,7 +157,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
         }
     }
 
-    /// Whether all values are valid.
     var isPossible: Bool { (try? validate()) != nil }
 
     /// The head as a graph: sequence `[T, featureSize]` → `logits` `[classes]`. Parameter names are those of a PyTorch

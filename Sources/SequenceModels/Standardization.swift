@@ -6,13 +6,9 @@ package struct Standardization: Sendable, Equatable {
     package let mean: [Float]
     /// Reciprocal of the standard deviation; 1 for a constant feature.
     package let scale: [Float]
+}
 
-    /// From the mean and the reciprocal standard deviation of each feature.
-    package init(mean: [Float], scale: [Float]) {
-        self.mean = mean
-        self.scale = scale
-    }
-
+extension Standardization {
     /// Over the valid rows of the selected spans, in double precision.
     ///
     /// - Throws: `CacheError`, if rows are streamed.

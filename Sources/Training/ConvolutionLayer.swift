@@ -4,7 +4,6 @@ import NeuralNetwork
 
 /// A convolution of images `[row, column, channel]`, forward and backward, through oneDNN, for one batch size.
 final class ConvolutionLayer {
-    /// The parameters of a layer to be created.
     struct Request {
         let name: String
         let options: Convolution
@@ -58,7 +57,6 @@ final class ConvolutionLayer {
         }
     }
 
-    /// Whether it uses Winograd convolution.
     var usesWinograd: Bool { blocking != nil }
 
     /// Creates the fastest layer whose results are accurate.
@@ -86,8 +84,8 @@ final class ConvolutionLayer {
         func made(_ name: String, _ count: Int) -> [Float] { random.uniform(name, count: count).map { 2 * $0 - 1 } }
         let weight = made("weight", request.shape.reduce(1, *))
         let bias = [Float](repeating: 0, count: request.output.channels)
-        let input = Matrix(Tensor(shape: [2, request.input.count], values: made("input", 2 * request.input.count)))
-        let slope = Matrix(Tensor(shape: [2, request.output.count], values: made("slope", 2 * request.output.count)))
+        let input = Matrix(Tensor(shape: [2, request.input.size], values: made("input", 2 * request.input.size)))
+        let slope = Matrix(Tensor(shape: [2, request.output.size], values: made("slope", 2 * request.output.size)))
         func results(_ layer: ConvolutionLayer) throws -> [[Float]] {
             var gradient = [Float](repeating: 0, count: weight.count)
             let (output, ofInput) = try weight.withUnsafeBufferPointer { weight in
@@ -147,7 +145,7 @@ final class ConvolutionLayer {
     }
 
     func forward(_ input: Matrix, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?) throws -> Matrix {
-        let output = Matrix(input.rows, request.output.count)
+        let output = Matrix(input.rows, request.output.size)
         try intoForward?.run(from: UnsafeMutableRawPointer(mutating: weight), to: forwardWeights.pointer)
         let source = try blocked(input, blocking?.intoInput)
         let destination = blocking == nil ? output : Matrix(output.rows, output.columns)
@@ -188,7 +186,7 @@ final class ConvolutionLayer {
             sumColumns(gradient.pointer, count: gradient.count / channels, size: channels, into: biasGradient)
         }
         guard let backwardData else { return nil }
-        let result = Matrix(input.rows, request.input.count)
+        let result = Matrix(input.rows, request.input.size)
         let destination = blocking == nil ? result : Matrix(result.rows, result.columns)
         try intoBackward?.run(from: UnsafeMutableRawPointer(mutating: weight), to: dataWeights.pointer)
         try backwardData.run([
@@ -209,9 +207,4 @@ final class ConvolutionLayer {
 
 extension Matrix {
     var raw: UnsafeMutableRawPointer { UnsafeMutableRawPointer(pointer) }
-}
-
-extension ImageShape {
-    /// Elements of one image, or of all frames of a clip.
-    var count: Int { size }
 }

@@ -18,7 +18,6 @@ package final class DifferentiablePlan {
     private let context: Context
     private var layers: [Int: [Graph.NodeID: Layer]] = [:]
 
-    /// A layer created for one batch size.
     private enum Layer {
         case convolution(ConvolutionLayer)
         case pooling(PoolingLayer)
@@ -135,9 +134,7 @@ package final class DifferentiablePlan {
                 .inRows(of: node.shape.size)
         case .dropout(let rate):
             guard let dropout, rate > 0 else { return input }
-            let numbers = dropout.uniform(node.name, count: input.count)
-            let mask = Matrix(input.rows, input.columns)
-            for (index, number) in numbers.enumerated() { mask.pointer[index] = number < rate ? 0 : 1 / (1 - rate) }
+            let mask = input.dropoutMask(rate, dropout, node.name)
             pass.saved[id] = .mask(mask)
             return input.combined(mask, *)
         default:

@@ -54,7 +54,6 @@ package struct Optimizer: Sendable, Equatable, Codable {
     package static let rateRange = NumberRange.positive
     /// Valid `momentum`, `beta1`, `beta2` and `alpha`.
     package static let decayRange = NumberRange.share
-    /// Valid `weightDecay`.
     package static let weightDecayRange = NumberRange.nonNegative
 
     /// - Parameter key: prefix of the key in error messages.
@@ -69,7 +68,6 @@ package struct Optimizer: Sendable, Equatable, Codable {
         try InvalidValue.check(weightDecay, key + ".weightDecay", in: Self.weightDecayRange)
     }
 
-    /// The optimiser's state between steps.
     package struct State: Sendable, Equatable {
         package var step = 0
         /// Velocities of SGD and RMSprop, or Adam's first moments. Nil before the first step.

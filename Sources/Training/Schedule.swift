@@ -40,13 +40,10 @@ package struct Schedule: Sendable, Equatable, Codable {
         self.warmUp = warmUp
     }
 
-    /// Valid `every`.
     package static let everyRange = 1...1_000_000
     /// Valid `patience` and `warmUp`.
     package static let epochRange = 0...1_000_000
-    /// Valid `factor`.
     package static let factorRange = NumberRange.factor
-    /// Valid `minimum`.
     package static let minimumRange = NumberRange.nonNegative
 
     /// - Parameter key: prefix of the key in error messages.

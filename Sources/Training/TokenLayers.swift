@@ -3,7 +3,6 @@ import Inference
 import NeuralNetwork
 
 extension Matrix {
-    /// Reshapes to rows of another length.
     func inRows(of size: Int) -> Matrix {
         precondition(count % size == 0)
         return Matrix(sharing: self, rows: count / size, columns: size)

@@ -3,6 +3,7 @@ import Escaping
 import Foundation
 import Pipelines
 import Synchronization
+import Threads
 
 /// Progress and messages are written to standard error, results to standard output.
 enum Console {
@@ -60,7 +61,7 @@ enum Interruption {
         }
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         let awaited = signals
-        Thread.detachNewThread {
+        startThread {
             var awaited = awaited
             var number: Int32 = 0
             guard sigwait(&awaited, &number) == 0 else { return }
