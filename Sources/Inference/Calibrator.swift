@@ -39,7 +39,7 @@ package final class Calibrator {
         var (levels, gates) = ([String: Int](), [String]())
         for step in lowering.steps {
             guard let name = step.observedName else { continue }
-            switch step {
+            switch step.operation {
             case .convolution(let convolution) where convolution.activation?.isUnsigned == true: levels[name] = 255
             // Mostly uint8 with the zero point near the lowest value.
             case .binary:
@@ -50,7 +50,7 @@ package final class Calibrator {
         }
         (self.levels, self.gates) = (levels, gates.sorted())
         hasAttention = lowering.steps.contains {
-            if case .rows(_, .attention, _, _, _) = $0 { true } else { false }
+            if case .rows(.attention, _) = $0.operation { true } else { false }
         }
     }
 
@@ -105,7 +105,7 @@ package final class Calibrator {
         // A separate copy, so that the `f32` weights are freed afterwards.
         let (request, weights, normalization) = (request, weights.unpacked(), normalization)
         return try onAllCores(pixels.count) {
-            let plan = try InferencePlan(CompiledPlan(request, weights, .library))
+            let plan = try InferencePlan(CompiledPlan(request, weights))
             return { index in
                 var histograms: [String: Histogram] = [:]
                 var counting = Duration.zero
@@ -142,7 +142,7 @@ package final class Calibrator {
 extension Lowering {
     var convolutions: [ConvolutionStep] {
         steps.compactMap { step in
-            if case .convolution(let step) = step { return step }
+            if case .convolution(let step) = step.operation { return step }
             return nil
         }
     }
@@ -151,10 +151,8 @@ extension Lowering {
 extension Lowering.Step {
     /// Name under which a plan reports the step's output; nil for steps that only pass on other steps' values.
     var observedName: String? {
-        switch self {
-        case .convolution(let step): step.name
-        case .normalization(let name, _, _, _, _), .rows(let name, _, _, _, _): name
-        case .binary(let name, .multiply, _, _, _): name
+        switch operation {
+        case .convolution, .normalization, .rows, .binary(.multiply): name
         case .pooling, .activation, .binary, .concatenation: nil
         }
     }

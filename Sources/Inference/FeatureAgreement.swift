@@ -52,7 +52,7 @@ extension PlanRequest {
         of pixels: [[UInt8]], _ weights: PackedWeights, _ normalization: PixelNormalization
     ) throws -> [(features: Tensor, seconds: Double)] {
         try onAllCores(pixels.count) {
-            let plan = try InferencePlan(CompiledPlan(self, weights, .library))
+            let plan = try InferencePlan(CompiledPlan(self, weights))
             return { index in
                 let begin = ContinuousClock.now
                 let features = try plan.run(pixels: pixels[index], normalization: normalization)

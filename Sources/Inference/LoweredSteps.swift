@@ -1,24 +1,23 @@
 import NeuralNetwork
 
-extension Lowering.Step {
-    var output: Lowering.Value {
-        switch self {
-        case .convolution(let step): step.output
-        case .pooling(_, _, _, let output), .activation(_, _, _, let output), .binary(_, _, _, _, let output),
-            .concatenation(_, _, let output), .normalization(_, _, _, _, let output), .rows(_, _, _, _, let output):
-            output
-        }
-    }
+/// What a step computes.
+enum StepOperation {
+    case convolution(ConvolutionStep)
+    case pooling(PoolingStep)
+    case activation(Activation)
+    case binary(BinaryOperation)
+    case concatenation
+    /// Layer normalisation over the channels of each pixel: weight and bias, indices into `Graph.parameters`.
+    case normalization(epsilon: Float, parameters: [Int])
+    case rows(RowOperation, parameters: [Int])
+}
 
-    var inputs: [Lowering.Value] {
-        switch self {
-        case .convolution(let step): [step.input] + (step.accumulated.map { [$0] } ?? [])
-        case .pooling(_, _, let input, _), .activation(_, _, let input, _), .normalization(_, _, _, let input, _),
-            .rows(_, _, _, let input, _):
-            [input]
-        case .binary(_, _, let first, let second, _): [first, second]
-        case .concatenation(_, let inputs, _): inputs
-        }
+extension Lowering.Step {
+    init(_ step: ConvolutionStep) {
+        self.init(
+            name: step.name, operation: .convolution(step),
+            inputs: [step.input] + (step.accumulated.map { [$0] } ?? []),
+            output: step.output)
     }
 }
 

@@ -71,21 +71,21 @@ struct PlanCompiler {
     }
 
     private mutating func compile(_ step: Lowering.Step, at index: Int) throws {
-        switch step {
+        let (name, inputs, output) = (step.name, step.inputs, step.output)
+        switch step.operation {
         case .convolution(let step): try compile(step)
-        case .pooling(let name, let step, let input, let output):
-            try compile(name, step, input: input, output: output)
-        case .activation(let name, let activation, let input, let output):
-            let source = try float(input, name)
+        case .pooling(let pooling): try compile(name, pooling, input: inputs[0], output: output)
+        case .activation(let activation):
+            let source = try float(inputs[0], name)
             let primitive = try Primitive(name, activation.code, source.layout, context)
-            append(primitive, source, into: overwritable(source, input, at: index), output: output)
-        case .binary(let name, let operation, let first, let second, let output):
-            try compile(name, operation, first, second, output: output, at: index)
-        case .normalization(let name, let epsilon, let parameters, let input, let output):
-            try compile(name, epsilon, parameters, input: input, output: output)
-        case .rows(let name, let operation, let parameters, let input, let output):
-            try compile(name, operation, parameters, input: input, output: output)
-        case .concatenation(let name, let inputs, let output): try compile(name, inputs, output: output)
+            append(primitive, source, into: overwritable(source, inputs[0], at: index), output: output)
+        case .binary(let operation):
+            try compile(name, operation, inputs[0], inputs[1], output: output, at: index)
+        case .normalization(let epsilon, let parameters):
+            try compile(name, epsilon, parameters, input: inputs[0], output: output)
+        case .rows(let operation, let parameters):
+            try compile(name, operation, parameters, input: inputs[0], output: output)
+        case .concatenation: try compile(name, inputs, output: output)
         }
     }
 
