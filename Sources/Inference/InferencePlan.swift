@@ -155,9 +155,8 @@ package final class InferencePlan {
                     context.handle, observation.layout.handle, plain.handle, observation.quantum?.scale ?? 1,
                     observation.quantum?.zeroPoint ?? 0, 0, $0)
             }
-            let (target, scratch) = (AlignedBuffer(bytes: plain.bytes), AlignedBuffer(bytes: reorder.scratchpadBytes))
-            try reorder.bind(source: observation.values, destination: target.pointer, scratchpad: scratch.pointer)
-            try reorder.execute(in: context)
+            let target = AlignedBuffer(bytes: plain.bytes)
+            try reorder.run(from: observation.values, to: target.pointer, in: context)
             let numbers = target.pointer.assumingMemoryBound(to: Float.self)
             show(step.name, Array(UnsafeBufferPointer(start: numbers, count: plain.bytes / 4)))
         }

@@ -116,7 +116,7 @@ package final class Primitive {
     /// The implementation that oneDNN chose, such as `jit:avx512_core`.
     var kernel: String { String(cString: onednn_operation_kernel(handle)) }
 
-    package func bind(
+    func bind(
         source: UnsafeMutableRawPointer, second: UnsafeMutableRawPointer? = nil,
         weights: UnsafeMutableRawPointer? = nil, bias: UnsafeMutableRawPointer? = nil,
         destination: UnsafeMutableRawPointer, scratchpad: UnsafeMutableRawPointer?
@@ -126,6 +126,14 @@ package final class Primitive {
 
     package func execute(in context: Context) throws {
         try check(onednn_operation_execute(context.handle, handle), name)
+    }
+
+    /// Binds and executes a reorder.
+    package func run(
+        from source: UnsafeMutableRawPointer, to destination: UnsafeMutableRawPointer, in context: Context
+    ) throws {
+        try bind(source: source, destination: destination, scratchpad: context.scratchpad(bytes: scratchpadBytes))
+        try execute(in: context)
     }
 }
 

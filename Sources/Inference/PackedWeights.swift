@@ -198,12 +198,7 @@ package final class PackedWeights: Sendable {
         let reorder = try Primitive(name + ".weight") {
             onednn_reorder_create(context.handle, plain.handle, layout.handle, 1, $0)
         }
-        let scratchpad = AlignedBuffer(bytes: reorder.scratchpadBytes)
-        try values.withUnsafeMutableBytes { bytes in
-            try reorder.bind(
-                source: bytes.baseAddress!, destination: bound.pointer, scratchpad: scratchpad.pointer)
-            try reorder.execute(in: context)
-        }
+        try values.withUnsafeMutableBytes { try reorder.run(from: $0.baseAddress!, to: bound.pointer, in: context) }
         return bound
     }
 }

@@ -163,7 +163,7 @@ package final class DifferentiablePlan {
             let factors = (0..<channels).map { scale[$0] / (variance[$0] + epsilon).squareRoot() }
             let summands = (0..<channels).map { shift[$0] - mean[$0] * factors[$0] }
             pass.saved[id] = .factors(factors)
-            return FrozenNormalizationLayer.forward(input, factors: factors, summands: summands)
+            return input.mapChannels(channels) { $0 * factors[$1] + summands[$1] }
         }
     }
 
@@ -224,7 +224,7 @@ package final class DifferentiablePlan {
         case (.batchNormalization(_, let hasScale), .normalization(let state)?):
             return [try normalizeBackward(id, gradient, inputs[0], state, parameter, target, hasScale: hasScale)]
         case (.batchNormalization, .factors(let factors)?):
-            return [FrozenNormalizationLayer.backward(gradient, factors: factors)]
+            return [gradient.mapChannels(factors.count) { $0 * factors[$1] }]
         case (.activation(let activation), _):
             if rectifying.contains(node.inputs[0]) { return [gradient] }
             guard let output = pass.values[id] else { break }

@@ -107,24 +107,6 @@ final class NormalizationLayer {
     }
 }
 
-/// Batch normalisation with frozen running statistics: a scale and a shift per channel.
-enum FrozenNormalizationLayer {
-    static func forward(_ input: Matrix, factors: [Float], summands: [Float]) -> Matrix {
-        let output = Matrix(input.rows, input.columns)
-        let channels = factors.count
-        for start in stride(from: 0, to: input.count, by: channels) {
-            for channel in 0..<channels {
-                output.pointer[start + channel] = input.pointer[start + channel] * factors[channel] + summands[channel]
-            }
-        }
-        return output
-    }
-
-    static func backward(_ gradient: Matrix, factors: [Float]) -> Matrix {
-        forward(gradient, factors: factors, summands: Array(repeating: 0, count: factors.count))
-    }
-}
-
 enum ChannelScaleLayer {
     /// - Parameter scales: `[image, channel]`.
     static func forward(_ input: Matrix, scales: Matrix) -> Matrix {

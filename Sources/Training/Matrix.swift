@@ -95,6 +95,15 @@ struct Matrix {
         return result
     }
 
+    /// `body` gets each element and the index of its channel.
+    func mapChannels(_ channels: Int, _ body: (Float, Int) -> Float) -> Matrix {
+        let result = Matrix(rows, columns)
+        for start in stride(from: 0, to: count, by: channels) {
+            for channel in 0..<channels { result.pointer[start + channel] = body(pointer[start + channel], channel) }
+        }
+        return result
+    }
+
     /// Combines corresponding elements of two matrices of one shape.
     func combined(_ other: Matrix, _ body: (Float, Float) -> Float) -> Matrix {
         precondition(other.rows == rows && other.columns == columns)
