@@ -17,7 +17,6 @@ struct BatchSource {
         fetch(0)
     }
 
-    /// - Throws: `CacheError`.
     mutating func next() throws -> PackedSequences {
         let current = try fetched?.value() ?? batch(spans[position])
         position += 1

@@ -105,8 +105,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
         /// Maximum frames of a sequence, and maximum feature dimension.
         private static let largest = 1 << 24
 
-        /// - Parameter key: prefix of the key in error messages.
-        /// - Throws: `InvalidValue` if no features have this shape, or the head cannot read them.
         func validate(_ key: String, for model: HeadConfiguration) throws(InvalidValue) {
             try InvalidValue.check(maximumLength, key + ".maximumLength", in: 1...Self.largest)
             let rank = model.kind.readsMaps ? 3 : 1
@@ -131,8 +129,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
         package static let dropout = NumberRange.share
     }
 
-    /// - Parameter key: prefix of the key in error messages.
-    /// - Throws: `InvalidValue` if a value is outside its valid range.
     func validate(_ key: String = "model") throws(InvalidValue) {
         for (layer, size) in hidden.enumerated() {
             try InvalidValue.check(size, key + ".hidden.\(layer)", in: Ranges.sizes)

@@ -11,7 +11,6 @@ extension RunDirectory {
     /// - Parameters:
     ///   - configuration: of the run, as JSON.
     ///   - constants: tensors that are not trained.
-    /// - Throws: `SequenceError.runDirectory`.
     func saveCheckpoint<Weights>(
         _ state: TrainingState<Weights>, configuration: String, constants: [String: Tensor] = [:]
     ) throws {
@@ -34,10 +33,7 @@ extension RunDirectory {
         }
     }
 
-    /// The state to resume from.
-    ///
     /// - Parameter start: provides the parameters' names and shapes.
-    /// - Throws: `SequenceError.runDirectory`, `WeightsError`.
     func loadCheckpoint(_ start: TrainingState<ParameterVector>) throws -> TrainingState<ParameterVector> {
         try readingCheckpoint { try checkpoint.load(start) }
     }

@@ -3,7 +3,6 @@ import Foundation
 
 /// `epochs.csv` and `predictions.csv` of a run, for use without the cache.
 extension RunDirectory {
-    /// - Throws: `SequenceError.runDirectory`.
     func saveTables(epochs: [EpochRecord], predictions: [PredictionRecord], paths: [Int64: String]) throws {
         func number(_ value: Double?) -> String { value.flatMap { $0.isFinite ? "\($0)" : nil } ?? "" }
         let epochLines = epochs.map { epoch in

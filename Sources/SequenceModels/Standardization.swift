@@ -10,8 +10,6 @@ package struct Standardization: Sendable, Equatable {
 
 extension Standardization {
     /// Over the valid rows of the selected spans, in double precision.
-    ///
-    /// - Throws: `CacheError`, if rows are streamed.
     init(_ features: FeatureSet, spans: [FeatureSet.Span]) throws {
         let size = features.featureSize
         var sums = [Double](repeating: 0, count: size)

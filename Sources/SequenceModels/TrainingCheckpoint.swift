@@ -25,7 +25,6 @@ package struct TrainingCheckpoint: Sendable {
         /// Valid numbers of optimiser steps.
         private static let steps = 0...1 << 48
 
-        /// - Throws: `InvalidValue` if training cannot continue from this state.
         func validate() throws(InvalidValue) {
             try InvalidValue.check(epoch, "progress.epoch", in: TrainingConfiguration.Ranges.epochs)
             try InvalidValue.check(bestEpoch, "progress.bestEpoch", in: 0...epoch)
@@ -99,9 +98,7 @@ package struct TrainingCheckpoint: Sendable {
         return state
     }
 
-    /// Decodes a JSON document of the metadata.
-    ///
-    /// - Throws: `InvalidValue`.
+    /// Decodes a JSON document of the metadata. Throws `InvalidValue`.
     static func decoded<Document: Decodable>(_ name: String, _ text: String?) throws -> Document {
         let data = Data((text ?? "").utf8)
         if let problem = JSONLimits.problem(data) { throw InvalidValue(name, "cannot be read: \(problem)") }

@@ -90,8 +90,6 @@ package struct TrainingConfiguration: Sendable, Equatable, Codable {
         package static let repeats = 1...1000
     }
 
-    /// - Parameter key: prefix of the key in error messages.
-    /// - Throws: `InvalidValue` if a value is outside its valid range.
     func validate(_ key: String) throws(InvalidValue) {
         try model.validate(key + ".model")
         try optimizer.validate(key + ".optimizer")

@@ -56,8 +56,6 @@ package struct Optimizer: Sendable, Equatable, Codable {
     package static let decayRange = NumberRange.share
     package static let weightDecayRange = NumberRange.nonNegative
 
-    /// - Parameter key: prefix of the key in error messages.
-    /// - Throws: `InvalidValue` if a value is outside its valid range.
     package func validate(_ key: String) throws(InvalidValue) {
         try InvalidValue.check(learningRate, key + ".learningRate", in: Self.rateRange)
         try InvalidValue.check(epsilon, key + ".epsilon", in: Self.rateRange)
