@@ -1,13 +1,8 @@
-import Backbones
 import Datasets
-import Extraction
-import FeatureCache
-import Foundation
 import Inference
 import NeuralNetwork
 import SequenceModels
 import Training
-import Video
 
 /// Trains a backbone together with a head on decoded frames.
 package struct FineTuner {

@@ -1,5 +1,4 @@
 import FeatureCache
-import Foundation
 import Training
 
 package enum TrainingEnding: Sendable, Equatable {

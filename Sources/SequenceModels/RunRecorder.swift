@@ -1,6 +1,4 @@
-import Datasets
 import FeatureCache
-import Foundation
 
 /// Records a run in its folder and in the cache: clips, epochs, results, and whether it is running, finished, stopped
 /// or failed.
