@@ -22,15 +22,14 @@ export CACHE RUNS PIPELINE RUN VIDEO REPORT ONNX SQL
 # Python writes no bytecode into the source folders.
 export PYTHONDONTWRITEBYTECODE := 1
 
-MODULES := Escaping Files NeuralNetwork Inference Training ONNX Backbones Datasets Video FeatureCache Extraction SequenceModels FineTuning \
+MODULES := Escaping Files Threads NeuralNetwork Inference Training ONNX Backbones Datasets Video FeatureCache Extraction SequenceModels FineTuning \
   Exploration Tokenizers Language Reports PipelineFile Workflows
 PACKAGES := libdnnl-dev libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libzip-dev libhdf5-dev libssl-dev libsqlite3-dev pkg-config sqlite3 curl gnuplot-nox
 FORMULAE := onednn ffmpeg libzip hdf5 openssl@3 pkg-config gnuplot
 
 # A oneDNN other than the system's uses a separate build folder.
 ifdef ONEDNN
-  export ONEDNN
-  FLAGS := --scratch-path .build/onednn
+  FLAGS := --scratch-path .build/onednn -Xcc '-I$(ONEDNN)/include' -Xlinker '-L$(ONEDNN)/lib' -Xlinker -rpath -Xlinker '$(ONEDNN)/lib'
   BUILT := .build/onednn/release
 else
   BUILT := .build/release
@@ -119,7 +118,7 @@ fuzz: setup ## Fuzz all readers of files, caches and runs under AddressSanitizer
 	$$fuzz video $(CASES) $(SEED) $(filter-out %.json,$(wildcard Tests/VideoTests/Fixtures/matrix/*)) $(VIDEOS)
 
 races: setup ## Tests of extraction and cache under ThreadSanitizer, without those that use one thread
-	ZOETROPE_TEST_TARGETS='ExtractionTests FeatureCacheTests' swift test --sanitize=thread --scratch-path .build/tsan $(HOMEBREW) \
+	ZOETROPE_TEST_TARGETS='ExtractionTests FeatureCacheTests ThreadsTests' swift test --sanitize=thread --scratch-path .build/tsan $(HOMEBREW) \
 	  --skip 'HostileColumnTests|HostileMergeTests|HostileCacheTests|DamagedCacheTests|SQLConditionTests|CacheCareTests|RealListsTests|DemoDatasetTests'
 
 check: setup ## Run the checks of continuous integration: formatting, all tests with the program in release, short fuzzing, races

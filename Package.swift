@@ -1,20 +1,6 @@
 // swift-tools-version: 6.0
 import PackageDescription
 
-// ONEDNN names the prefix of another oneDNN than the system's: <prefix>/include, <prefix>/lib.
-let oneDNN: (c: [CSetting], linker: [LinkerSetting]) =
-    if let prefix = Context.environment["ONEDNN"], !prefix.isEmpty {
-        (
-            [.unsafeFlags(["-I\(prefix)/include"])],
-            [.unsafeFlags(["\(prefix)/lib/libdnnl.so", "-Xlinker", "-rpath", "-Xlinker", "\(prefix)/lib"])]
-        )
-    } else {
-        ([], [.linkedLibrary("dnnl")])
-    }
-
-// Words and settings gain nothing from the optimiser, whose work is most of a first build.
-let unhurried: [SwiftSetting] = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
-
 // `make docs` alone asks for the plugin that makes the reference.
 let plugins: [Package.Dependency] =
     Context.environment["ZOETROPE_DOCS"] == nil
@@ -45,18 +31,23 @@ let package = Package(
             name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .target(name: "Escaping"),
         .target(name: "Files"),
+        .target(name: "Threads"),
         .target(name: "CHDF5", dependencies: ["CLibHDF5"]),
         .target(name: "Digests", dependencies: ["CLibcrypto", "Files"]),
-        .target(name: "COneDNN", cSettings: oneDNN.c, linkerSettings: oneDNN.linker),
+        .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")]),
         // Loops over numbers are slow enough without the optimiser to be most of the tests.
         .target(name: "CElementwise", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
         .target(
             name: "NeuralNetwork",
             dependencies: ["CElementwise", "CLibzip", "CHDF5", "Digests", "Escaping", "Files"]),
-        .target(name: "Inference", dependencies: ["NeuralNetwork", "COneDNN", "CElementwise"]),
-        .target(name: "Training", dependencies: ["NeuralNetwork", "Inference", "COneDNN", "CElementwise", "Files"]),
+        .target(name: "Inference", dependencies: ["NeuralNetwork", "COneDNN", "CElementwise", "Threads"]),
+        .target(
+            name: "Training",
+            dependencies: ["NeuralNetwork", "Inference", "COneDNN", "CElementwise", "Files", "Threads"]),
         .target(name: "ONNXMessages"),
-        .target(name: "ONNX", dependencies: ["Inference", "NeuralNetwork", "ONNXMessages", "Escaping", "Files"]),
+        .target(
+            name: "ONNX",
+            dependencies: ["Inference", "NeuralNetwork", "ONNXMessages", "Escaping", "Files", "Threads"]),
         .target(name: "CONNXRuntime"),
         .target(name: "ONNXRuntime", dependencies: ["CONNXRuntime"]),
         .target(name: "Tokenizers", dependencies: ["ONNXMessages", "Escaping", "Files"]),
@@ -70,43 +61,44 @@ let package = Package(
         .target(
             name: "FeatureCache",
             dependencies: [
-                "CElementwise", "CSQLiteGuard", "CLibzip", "NeuralNetwork", "Digests", "Escaping", "Files",
+                "CElementwise", "CSQLiteGuard", "CLibzip", "NeuralNetwork", "Digests", "Escaping", "Files", "Threads",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .target(
             name: "Extraction",
             dependencies: [
                 "Inference", "NeuralNetwork", "ONNX", "ONNXRuntime", "Backbones", "Datasets", "Video", "FeatureCache",
-                "Digests", "Escaping", "Files",
+                "Digests", "Escaping", "Files", "Threads",
             ]),
         .target(
             name: "SequenceModels",
-            dependencies: ["Training", "NeuralNetwork", "Datasets", "FeatureCache", "Digests", "Escaping", "Files"]),
+            dependencies: [
+                "Training", "NeuralNetwork", "Datasets", "FeatureCache", "Digests", "Escaping", "Files", "Threads",
+            ]),
         .target(
             name: "FineTuning",
             dependencies: [
                 "Inference", "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache",
-                "Extraction", "SequenceModels", "Escaping", "Files",
+                "Extraction", "SequenceModels", "Escaping", "Files", "Threads",
             ]),
         .target(
             name: "Reports",
             dependencies: [
                 "NeuralNetwork", "Datasets", "Digests", "Escaping", "Files", "Video", "FeatureCache", "Extraction",
-                "SequenceModels",
+                "SequenceModels", "Threads",
                 .product(name: "Mustache", package: "swift-mustache"),
             ],
             resources: [.embedInCode("Templates")]),
         .target(
             name: "Exploration",
             dependencies: [
-                "CElementwise", "Training", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache",
-                "Extraction",
-                "SequenceModels", "Escaping", "Files",
+                "CElementwise", "Inference", "NeuralNetwork", "Backbones", "Datasets", "Video", "FeatureCache",
+                "Extraction", "SequenceModels", "Escaping", "Files", "Threads",
             ]),
         .target(
             name: "Language",
             dependencies: [
-                "Escaping", "Files", "Training", "NeuralNetwork", "Backbones", "Tokenizers", "FeatureCache",
+                "Escaping", "Files", "Threads", "Training", "NeuralNetwork", "Backbones", "Tokenizers", "FeatureCache",
                 "Extraction", "SequenceModels",
             ]),
         .target(
@@ -115,25 +107,22 @@ let package = Package(
                 "Inference", "Training", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache",
                 "Extraction", "SequenceModels", "FineTuning", "Escaping", "Files",
                 .product(name: "Yams", package: "Yams"),
-            ],
-            swiftSettings: unhurried),
+            ]),
         .target(
             name: "Workflows",
             dependencies: [
                 "Inference", "Training", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache",
                 "Extraction", "SequenceModels", "FineTuning", "Language", "Reports", "Exploration", "PipelineFile",
-                "Escaping", "Files",
-            ],
-            swiftSettings: unhurried),
+                "Escaping", "Files", "Threads",
+            ]),
         .executableTarget(
             name: "zoetrope",
             dependencies: [
                 "Inference", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
                 "SequenceModels", "FineTuning", "Language", "Reports", "Exploration", "PipelineFile", "Workflows",
-                "Escaping", "Files",
+                "Escaping", "Files", "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: unhurried),
+            ]),
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
@@ -171,6 +160,7 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         .testTarget(name: "EscapingTests", dependencies: ["Escaping"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
+        .testTarget(name: "ThreadsTests", dependencies: ["Threads", "TestSupport"]),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "TestSupport"]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Video", "TestSupport"]),
         .testTarget(

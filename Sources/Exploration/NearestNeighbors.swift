@@ -1,7 +1,6 @@
-import Dispatch
 import Foundation
-import Synchronization
-import Training
+import Inference
+import Threads
 
 /// A clip and its cosine similarity.
 package struct Neighbor: Sendable, Equatable {
@@ -20,17 +19,15 @@ package enum NearestNeighbors {
     package static func all(_ vectors: ClipVectors, count: Int) -> [[Neighbor]] {
         let products = RowProducts(vectors.rows, size: vectors.size)
         let blocks = (products.count + block - 1) / block
-        let found = Mutex<[Int: [[Neighbor]]]>([:])
-        DispatchQueue.concurrentPerform(iterations: blocks) { number in
+        let found = concurrentMap(blocks) { number in
             let range = number * block..<min((number + 1) * block, products.count)
             let cosines = products.products(of: range)
-            let own = range.map { index in
+            return range.map { index in
                 let first = (index - range.lowerBound) * products.count
                 return nearest(cosines[first..<first + products.count], count: count, without: index)
             }
-            found.withLock { $0[number] = own }
         }
-        return found.withLock { found in (0..<blocks).flatMap { found[$0] ?? [] } }
+        return Array(found.joined())
     }
 
     fileprivate static func nearest(_ cosines: ArraySlice<Float>, count: Int, without own: Int?) -> [Neighbor] {
@@ -57,17 +54,11 @@ package struct NeighborSearch: Sendable {
     /// - `query`: a unit vector.
     package func nearest(to query: [Float], count: Int) -> [Neighbor] {
         let parts = max(1, min(rows.count / 256, ProcessInfo.processInfo.activeProcessorCount))
-        let found = Mutex<[Neighbor]>([])
-        DispatchQueue.concurrentPerform(iterations: parts) { part in
+        let found = concurrentMap(parts) { part in
             let range = part * rows.count / parts..<(part + 1) * rows.count / parts
-            let own = NearestNeighbors.nearest(
-                rows.products(of: query, with: range)[...], count: count, without: nil)
-            found.withLock { all in
-                all += own.map { Neighbor(index: $0.index + range.lowerBound, cosine: $0.cosine) }
-            }
+            return NearestNeighbors.nearest(rows.products(of: query, with: range)[...], count: count, without: nil)
+                .map { Neighbor(index: $0.index + range.lowerBound, cosine: $0.cosine) }
         }
-        return found.withLock { all in
-            Array(all.sorted { ($1.cosine, $0.index) < ($0.cosine, $1.index) }.prefix(count))
-        }
+        return Array(found.joined().sorted { ($1.cosine, $0.index) < ($0.cosine, $1.index) }.prefix(count))
     }
 }

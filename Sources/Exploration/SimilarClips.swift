@@ -2,8 +2,8 @@ import Backbones
 import Extraction
 import FeatureCache
 import Foundation
+import Inference
 import SequenceModels
-import Training
 
 /// Searches a cache for the clips, or moments, that are most similar to a video.
 package struct SimilarClips: Sendable {

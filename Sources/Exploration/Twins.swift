@@ -2,6 +2,7 @@ import Datasets
 import Extraction
 import FeatureCache
 import Foundation
+import Threads
 import Video
 
 /// A pair of near-duplicate clips.

@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import Threads
 import Video
 
 /// An inventory of a data set and its problems, before extraction.

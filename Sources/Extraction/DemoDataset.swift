@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import Threads
 import Video
 
 /// Writes the demo data set as MP4 files: `<root>/<train|test>/<action>/<action>-NN.mp4`.

@@ -1,19 +1,20 @@
-import Foundation
 import ONNXRuntime
+import Threads
 
 /// Collects frames of many threads into GPU batches of one size.
-///
-/// `@unchecked Sendable`: all mutable state, that of requests included, is accessed while holding `condition`.
-final class DeviceBatcher: @unchecked Sendable {
+final class DeviceBatcher: Sendable {
     /// Frames, or windows, per batch.
     let batch: Int
     /// Bytes of one frame or window.
     let pictureBytes: Int
-    private let condition = NSCondition()
-    private var waiting: [Request] = []
-    private var (ready, running) = (0, 0)
-    private var error: (any Error)?
-    private var isStopped = false
+    private let state = Condition(State())
+
+    private struct State {
+        var waiting: [Request] = []
+        var (ready, running) = (0, 0)
+        var error: (any Error)?
+        var isStopped = false
+    }
 
     /// The frames that one thread waits for.
     fileprivate final class Request {
@@ -47,12 +48,11 @@ final class DeviceBatcher: @unchecked Sendable {
         let bytes = pictures.reduce(0) { $0 + $1.count }
         precondition(bytes % pictureBytes == 0 && bytes > 0)
         let request = Request(pictures: pictures, count: bytes / pictureBytes)
-        return try condition.withLock {
-            waiting.append(request)
-            condition.broadcast()
-            while request.finished < request.count {
-                if let error { throw error }
-                condition.wait()
+        state.update { $0.waiting.append(request) }
+        return try state.wait { state in
+            if request.finished < request.count {
+                if let error = state.error { throw error }
+                return nil
             }
             if let error = request.error { throw error }
             return request.rows.sorted { $0.key < $1.key }.flatMap(\.value)
@@ -61,53 +61,46 @@ final class DeviceBatcher: @unchecked Sendable {
 
     /// Waits until `count` threads are ready, or throws the error that prevented one.
     func waitUntilReady(_ count: Int) throws {
-        try condition.withLock {
-            while ready < count, error == nil { condition.wait() }
-            if let error { throw error }
+        _ = try state.wait { state in
+            if let error = state.error { throw error }
+            return state.ready >= count ? true : nil
         }
     }
 
     /// Stops the computing threads and waits for them.
     func stop() {
-        condition.withLock {
-            isStopped = true
-            condition.broadcast()
-            while running > 0 { condition.wait() }
-        }
+        state.update { $0.isStopped = true }
+        _ = state.wait { $0.running == 0 ? true : nil }
     }
 
     // MARK: - Computing threads
 
     /// Registers a computing thread; `end` must follow.
-    func begin() { condition.withLock { running += 1 } }
+    func begin() { state.update { $0.running += 1 } }
 
-    func addReady() {
-        condition.withLock {
-            ready += 1
-            condition.broadcast()
-        }
-    }
+    func addReady() { state.update { $0.ready += 1 } }
 
     /// Waits for and returns the oldest frames, at most a batch; nil after `stop`.
     func take() -> [Piece]? {
-        condition.withLock {
-            while waiting.isEmpty && !isStopped { condition.wait() }
-            if isStopped { return nil }
+        let pieces = state.wait { state -> [Piece]? in
+            if state.isStopped { return [] }
+            if state.waiting.isEmpty { return nil }
             var pieces: [Piece] = []
             var filled = 0
-            while filled < batch, let request = waiting.first {
+            while filled < batch, let request = state.waiting.first {
                 let count = min(batch - filled, request.count - request.taken)
                 pieces.append(Piece(request: request, first: request.taken, count: count))
                 (filled, request.taken) = (filled + count, request.taken + count)
-                if request.taken == request.count { waiting.removeFirst() }
+                if request.taken == request.count { state.waiting.removeFirst() }
             }
             return pieces
         }
+        return pieces.isEmpty ? nil : pieces
     }
 
     /// - Parameter result: feature rows of all pieces, concatenated.
     func finish(_ pieces: [Piece], _ result: Result<[Float], any Error>) {
-        condition.withLock {
+        state.update { _ in
             var place = 0
             let size = pieces.reduce(0) { $0 + $1.count }
             for piece in pieces {
@@ -120,23 +113,12 @@ final class DeviceBatcher: @unchecked Sendable {
                 piece.request.finished += piece.count
                 place += piece.count
             }
-            condition.broadcast()
         }
     }
 
-    func fail(_ error: any Error) {
-        condition.withLock {
-            self.error = self.error ?? error
-            condition.broadcast()
-        }
-    }
+    func fail(_ error: any Error) { state.update { $0.error = $0.error ?? error } }
 
-    func end() {
-        condition.withLock {
-            running -= 1
-            condition.broadcast()
-        }
-    }
+    func end() { state.update { $0.running -= 1 } }
 }
 
 extension DeviceBatcher.Piece {

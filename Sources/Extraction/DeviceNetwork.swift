@@ -4,6 +4,7 @@ import Inference
 import NeuralNetwork
 import ONNX
 import ONNXRuntime
+import Threads
 
 /// A recipe's network on a GPU, shared by all decoding threads, whose frames are collected into batches of one size.
 final class DeviceNetwork: FrameNetwork, Sendable {
@@ -68,7 +69,7 @@ final class DeviceNetwork: FrameNetwork, Sendable {
     /// Starts a thread with its own session.
     private static func run(_ model: DeviceModel, _ provider: RuntimeSession.Provider, _ queue: DeviceBatcher) {
         queue.begin()
-        let thread = Thread {
+        startThread {
             do {
                 let exchange = try model.exchange(on: provider)
                 queue.addReady()
@@ -89,8 +90,6 @@ final class DeviceNetwork: FrameNetwork, Sendable {
             }
             queue.end()
         }
-        thread.stackSize = 16 << 20
-        thread.start()
     }
 
     /// A batch size that saturates a GPU: about 2.3e12 multiply-adds, from 16 to 128 frames.

@@ -1,6 +1,8 @@
 import Datasets
 import FeatureCache
 import Inference
+import NeuralNetwork
+import Threads
 import Video
 
 extension Extractor {
@@ -58,7 +60,7 @@ extension Extractor {
         try FeatureAgreement.mean(
             graph: recipe.graph(weights.source), output: recipe.tap, batch: Self.batch(recipe), weights: weights.packed,
             normalization: recipe.input.normalization, arithmetic: recipe.arithmetic,
-            pixels: Self.batches(try samples(recipe, of: dataset.clips(), ofEach: 1), of: Self.batch(recipe)))
+            pixels: Self.batches(try samples(recipe, of: dataset.clips(), ofEach: 1), recipe))
     }
 
     /// Frames, or windows, per batch.
@@ -66,10 +68,8 @@ extension Extractor {
         recipe.sampling.windowed == nil ? calibrationBatch : 1
     }
 
-    private static func batches(_ samples: [[UInt8]], of size: Int) -> [[UInt8]] {
-        stride(from: 0, to: samples.count, by: size).map { first in
-            samples[first..<min(first + size, samples.count)].flatMap { $0 }
-        }
+    private static func batches(_ samples: [[UInt8]], _ recipe: ExtractionRecipe) -> [[UInt8]] {
+        samples.batches(of: batch(recipe)).map { $0.flatMap { $0 } }
     }
 
     /// - Throws: `VideoError` if no clip can be decoded.
@@ -92,7 +92,7 @@ extension Extractor {
         let calibrator = try Calibrator(
             graph: graph, output: recipe.tap, batch: Self.batch(recipe), weights: weights.packed,
             normalization: recipe.input.normalization)
-        let calibration = try calibrator.calibration(of: Self.batches(frames, of: Self.batch(recipe)))
+        let calibration = try calibrator.calibration(of: Self.batches(frames, recipe))
         let ranges = CalibrationStore.Ranges(calibration: calibration, speed: calibrator.speed)
         known.keep(ranges)
         tell(ranges, recipe, report)

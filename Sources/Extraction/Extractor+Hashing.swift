@@ -1,6 +1,7 @@
 import Datasets
 import FeatureCache
 import Foundation
+import Threads
 import Video
 
 extension Extractor {

@@ -1,5 +1,6 @@
 import FeatureCache
 import Foundation
+import Threads
 import Video
 
 /// Decoding, inference and storage.

@@ -28,7 +28,7 @@ extension FeatureExtractor {
         _ clip: any ClipReader, path: String, _ views: [View], _ requests: [SampleRequest], _ distinct: [SampleRequest],
         _ isCancelled: () -> Bool
     ) throws -> Result {
-        let places = Dictionary(uniqueKeysWithValues: distinct.enumerated().map { ($1, $0) })
+        let places = distinct.places
         let readers = distinct.map { request in views.indices.filter { requests[$0] == request } }
         func begin() throws -> [Collected] { try distinct.map { try collected($0, clip, path) } }
         func add(_ windows: [FrameWindow], to place: Int, _ all: inout [Collected]) throws {

@@ -2,6 +2,7 @@ import Backbones
 import FeatureCache
 import Foundation
 import Inference
+import NeuralNetwork
 import Video
 
 /// Computes features of clips for one or several recipes: samples, decodes, crops, resizes and runs the networks. A
@@ -157,11 +158,9 @@ package final class FeatureExtractor {
     private func features(
         of pictures: [[UInt8]], _ network: Network, _ isCancelled: () -> Bool
     ) throws -> [Float] {
-        let batch = network.network.batch
-        var features: [Float] = []
-        for start in stride(from: 0, to: pictures.count, by: batch) {
+        let features = try pictures.batches(of: network.network.batch).flatMap { batch in
             if isCancelled() { throw Cancelled() }
-            features += try network.network.features(of: Array(pictures[start..<min(start + batch, pictures.count)]))
+            return try network.network.features(of: batch)
         }
         return network.recipe.storedType.rounding(features)
     }

@@ -1,5 +1,5 @@
-import Foundation
 import Inference
+import Threads
 import Video
 
 /// Computes features of a clip of any length in order while it is decoded: one thread decodes, and `workers` threads
@@ -33,7 +33,7 @@ package struct FrameStream: Sendable {
             throw VideoError.shorterThanWindow(path: path, frames: windowed.ticks(clock), sampling: windowed)
         }
         let wanted = try clip.windows(request)?.count ?? clip.times(request).count
-        let feed = FrameFeed(capacity: 2 * workers)
+        let feed = BoundedQueue<(index: Int, piece: FramePiece)>(producers: 1, capacity: 2 * workers)
         decode(request, into: feed, isCancelled)
         defer { feed.stop() }
         // Batches may finish out of order.
@@ -43,7 +43,7 @@ package struct FrameStream: Sendable {
         try runJobs(count: (wanted + recipe.batch - 1) / recipe.batch, workers: workers) {
             let extractor = try FeatureExtractor([(recipe, weights)], threads: 1, frames: wanted)
             return { _ -> Batch? in
-                guard let (index, piece) = try feed.take() else { return nil }
+                guard let (index, piece) = try feed.take()?.first else { return nil }
                 switch piece {
                 case .frames(let frames):
                     return Batch(
@@ -73,17 +73,22 @@ package struct FrameStream: Sendable {
     }
 
     /// Starts the decoding thread.
-    private func decode(_ request: SampleRequest, into feed: FrameFeed, _ isCancelled: @escaping @Sendable () -> Bool) {
+    private func decode(
+        _ request: SampleRequest, into feed: BoundedQueue<(index: Int, piece: FramePiece)>,
+        _ isCancelled: @escaping @Sendable () -> Bool
+    ) {
         let (path, size) = (path, recipe.batch)
         let isDifference = recipe.input.isDifference == true && request.sampling.windowed == nil
-        let thread = Thread {
+        startThread {
             do {
                 let clip = try openClip(path: path)
                 var windows = try clip.windows(request).map(WindowAssembler.init)
                 var changes = isDifference ? ChangingFrames() : nil
                 var batch: [VideoFrame] = []
+                var count = 0
                 func put(_ piece: FramePiece) throws {
-                    if isCancelled() || !feed.put(piece) { throw FeatureExtractor.Cancelled() }
+                    if isCancelled() || !feed.put((count, piece)) { throw FeatureExtractor.Cancelled() }
+                    count += 1
                 }
                 try clip.forEachFrame(request) { frame in
                     if let ready = windows?.add(frame) {
@@ -99,70 +104,18 @@ package struct FrameStream: Sendable {
                 for window in windows?.finish() ?? [] { try put(.window(window)) }
                 batch += changes?.finish() ?? []
                 if !batch.isEmpty { try put(.frames(batch)) }
-                feed.finish(nil)
+                feed.finish()
             } catch is FeatureExtractor.Cancelled {
-                feed.finish(nil)
+                feed.finish()
             } catch {
                 feed.finish(error)
             }
         }
-        thread.stackSize = 16 << 20
-        thread.start()
     }
 }
 
 /// The input of one network call.
-private enum FramePiece {
+private enum FramePiece: Sendable {
     case frames([VideoFrame])
     case window(FrameWindow)
-}
-
-/// A bounded queue between the decoding thread and the inference threads.
-///
-/// `@unchecked Sendable`: all mutable state is accessed while holding `condition`.
-private final class FrameFeed: @unchecked Sendable {
-    private let condition = NSCondition()
-    private let capacity: Int
-    private var waiting: [(index: Int, piece: FramePiece)] = []
-    private var count = 0
-    private var error: (any Error)?
-    private var isFinished = false
-
-    init(capacity: Int) { self.capacity = capacity }
-
-    /// Returns false if no more frames are needed.
-    func put(_ piece: FramePiece) -> Bool {
-        condition.withLock {
-            while waiting.count >= capacity && !isFinished { condition.wait() }
-            if isFinished { return false }
-            waiting.append((count, piece))
-            count += 1
-            condition.broadcast()
-            return true
-        }
-    }
-
-    /// The next batch and its index; nil at the end.
-    func take() throws -> (index: Int, piece: FramePiece)? {
-        try condition.withLock {
-            while waiting.isEmpty && !isFinished { condition.wait() }
-            if let error { throw error }
-            condition.broadcast()
-            return waiting.isEmpty ? nil : waiting.removeFirst()
-        }
-    }
-
-    func finish(_ error: (any Error)?) {
-        condition.withLock {
-            (self.error, isFinished) = (error, true)
-            condition.broadcast()
-        }
-    }
-
-    func stop() {
-        condition.withLock {
-            (waiting, isFinished) = ([], true)
-            condition.broadcast()
-        }
-    }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Inference
 import ONNX
 import ONNXRuntime
+import Threads
 
 package enum InferenceDevice: String, Sendable, CaseIterable {
     /// The CPU, with one network per core.

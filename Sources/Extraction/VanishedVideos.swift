@@ -1,6 +1,7 @@
 import Datasets
 import FeatureCache
 import Foundation
+import Threads
 
 /// Videos in a cache that are no longer in the data set. Renamed videos are not included.
 package struct VanishedVideos: Sendable {

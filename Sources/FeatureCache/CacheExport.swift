@@ -106,7 +106,7 @@ struct ExportTable {
     /// `[video, frame, feature…]`.
     var shape: [Int] { [rows.count, maxFrames] + featureShape }
     var labels: [Int] {
-        let places = Dictionary(classes.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+        let places = classes.places
         return rows.map { places[$0.label] ?? -1 }
     }
     var mask: [UInt8] { rows.flatMap { row in (0..<maxFrames).map { $0 < row.length ? 1 : 0 } } }

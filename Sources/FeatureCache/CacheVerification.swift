@@ -2,6 +2,7 @@ import Digests
 import Foundation
 import GRDB
 import Synchronization
+import Threads
 
 /// The result of `cache verify`.
 package struct CacheVerification: Sendable, Encodable {
@@ -40,7 +41,7 @@ extension CacheFile {
         let next = Atomic<Int>(0)
         let path = path
         // SQLite's integrity check takes longest, so it is started first.
-        DispatchQueue.concurrentPerform(iterations: max(1, workers)) { _ in
+        concurrently(max(1, workers)) { _ in
             do {
                 let reader = try Self.reader(path: path)
                 while case let place = next.add(1, ordering: .relaxed).oldValue, place <= chunks.count {

@@ -1,6 +1,5 @@
-import Dispatch
 import Foundation
-import Synchronization
+import Threads
 
 /// Copies sequences from the cache into memory and collects the results of their checksums.
 struct FeatureLoading {
@@ -16,11 +15,6 @@ struct FeatureLoading {
     private(set) var damaged: [Int64] = []
     private(set) var unchecked: [UncheckedSequence] = []
 
-    init(path: String, extraction: Int64, check: RowCheck, generation: Int, defersChecks: Bool) {
-        (self.path, self.extraction, self.check) = (path, extraction, check)
-        (self.generation, self.defersChecks) = (generation, defersChecks)
-    }
-
     /// Copies all views of the videos to the positions of their spans through one connection per core, because SQLite
     /// and page faults of fresh memory saturate a core.
     ///
@@ -31,27 +25,19 @@ struct FeatureLoading {
     ) throws {
         let lanes = max(1, min(ProcessInfo.processInfo.activeProcessorCount, videos.count / 64))
         let parts = (0..<lanes).map { videos[$0 * videos.count / lanes..<($0 + 1) * videos.count / lanes] }
-        let failures = Mutex<[any Error]>([])
-        let copied = Mutex(self)
         let task = self
-        // Safe: the spans of the parts are disjoint, and all are filled when `concurrentPerform` returns.
+        // Safe: the spans of the parts are disjoint, and all are filled when `concurrentMap` returns.
         nonisolated(unsafe) let target = buffer
-        DispatchQueue.concurrentPerform(iterations: lanes) { lane in
-            do {
-                var own = task
-                let reader = try SequenceReader(path: own.path, extraction: own.extraction, check: own.check)
-                try reader.read(parts[lane], featureSize: featureSize, into: target, for: &own)
-                let found = own
-                copied.withLock {
-                    $0.damaged += found.damaged
-                    $0.unchecked += found.unchecked
-                }
-            } catch {
-                failures.withLock { $0.append(error) }
-            }
+        let loaded = try concurrentMap(lanes) { lane in
+            var own = task
+            let reader = try SequenceReader(path: own.path, extraction: own.extraction, check: own.check)
+            try reader.read(parts[lane], featureSize: featureSize, into: target, for: &own)
+            return own
         }
-        if let error = failures.withLock({ $0.first }) { throw error }
-        self = copied.withLock(\.self)
+        for own in loaded {
+            damaged += own.damaged
+            unchecked += own.unchecked
+        }
     }
 
     /// Records the checksum result of a copied sequence.

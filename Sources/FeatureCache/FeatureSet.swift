@@ -29,11 +29,11 @@ package struct FeatureSet: Sendable {
         package let videoID: Int64
         /// Relative to the data set's root.
         package let path: String
-        package let label: String
+        package var label: String
         /// The data set's own split; `sequence` splits a validation set from the training set if there is none.
-        package let split: String
+        package var split: String
         /// The source that several clips share, or nil.
-        package let group: String?
+        package var group: String?
         /// One span per cached view, the unaugmented one first.
         package let views: [Span]
 

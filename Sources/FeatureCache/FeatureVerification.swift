@@ -1,7 +1,7 @@
-import Dispatch
 import Digests
 import Foundation
 import Synchronization
+import Threads
 
 /// Verifies the checksums of features in memory in background threads while the features are used.
 ///
@@ -55,7 +55,7 @@ private final class Work: Sendable {
     private let check: RowCheck
     private let next = Atomic<Int>(0)
     private let found = Mutex<[UncheckedSequence]>([])
-    private let group = DispatchGroup()
+    private let threads = Mutex<[Later<Void>]>([])
 
     init(_ rows: [Float], _ featureSize: Int, _ sequences: [UncheckedSequence], _ check: RowCheck) {
         (self.rows, self.featureSize, self.sequences, self.check) = (rows, featureSize, sequences, check)
@@ -64,17 +64,11 @@ private final class Work: Sendable {
     /// Sequences found damaged so far.
     var damaged: [UncheckedSequence] { found.withLock(\.self) }
 
-    func start() {
-        group.enter()
-        Thread { [self] in
-            run()
-            group.leave()
-        }.start()
-    }
+    func start() { threads.withLock { $0.append(Later { [self] in run() }) } }
 
     func stop() { next.store(sequences.count, ordering: .relaxed) }
 
-    func wait() { group.wait() }
+    func wait() { for thread in threads.withLock(\.self) { try? thread.value() } }
 
     private func run() {
         rows.withUnsafeBufferPointer { rows in

@@ -24,7 +24,6 @@ package struct Augmentation: Sendable, Equatable, Codable {
 
     package init() {}
 
-    /// Whether it changes nothing.
     package var isIdentity: Bool {
         var plain = Augmentation()
         plain.isSharedByClip = isSharedByClip

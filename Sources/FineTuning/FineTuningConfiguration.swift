@@ -28,7 +28,6 @@ package struct FineTuningConfiguration: Sendable {
     package var framesPerClass: Int?
     package var augmentation = Augmentation()
 
-    /// Likely mistakes in the configuration.
     package var warnings: [String] {
         let pictures = training.model.kind == .frame ? 1 : framesPerVideo ?? extraction.sampling.frames
         let graph = extraction.backbone.graph(

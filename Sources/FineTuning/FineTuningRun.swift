@@ -2,6 +2,7 @@ import Backbones
 import Datasets
 import Extraction
 import FeatureCache
+import Files
 import Foundation
 import NeuralNetwork
 import SequenceModels
@@ -9,14 +10,12 @@ import SequenceModels
 /// One fine-tuning run, from frames to a run directory and a weight file: `runs/NAME` is a run like those of
 /// `sequence`, and `runs/NAME/backbone/model.safetensors` contains the backbone for `extract`.
 package struct FineTuningRun: Sendable {
-    /// Name of the run and of its directory.
     package var name: String
     package var dataset: DatasetConfiguration
     package var configuration: FineTuningConfiguration
     /// Folder of all runs.
     package var runs: String
     package var version: String
-    /// Number of threads.
     package var threads = 1
     /// Maximum bytes of frames in memory.
     package var memory = Int.max
@@ -42,11 +41,12 @@ package struct FineTuningRun: Sendable {
         package let bestEpoch, epochs: Int
         /// Wall-clock time.
         package let seconds: Double
-        package let ending: Trainer.Ending
+        package let ending: TrainingEnding
         package var wasCancelled: Bool { ending == .cancelled }
     }
 
-    /// Trains and writes all results; epochs and predictions are also stored in the cache.
+    /// Trains and writes all results; epochs and predictions are also stored in the cache. If it is cancelled, the model
+    /// of the best epoch so far is written.
     ///
     /// - Throws: `FineTuningError`, `SequenceError`, `CacheError`, `WeightsError`.
     package func train(
@@ -55,71 +55,50 @@ package struct FineTuningRun: Sendable {
         report: @escaping (EpochRecord) throws -> Void
     ) throws -> Summary {
         let started = ContinuousClock.now
-        let checkpoint = FineTuningCheckpoint(
-            path: directory.path + "/last.safetensors", configuration: try fingerprint(), run: directory.path)
-        // A run that was killed before its first checkpoint is restarted.
-        let goesOn = resumes && directory.exists
-        if !resumes, directory.exists { throw CacheError.runExists(name: name) }
-        if goesOn, !checkpoint.exists { throw FineTuningError.otherCheckpoint(run: directory.path) }
-        if try !goesOn && cache.run(named: name) != nil { try cache.removeRun(named: name) }
-        try makeFolder(directory.path + "/backbone")
-        let clips = try clips(of: frames, goesOn: goesOn)
+        let fingerprint = try fingerprint()
+        var recorder = RunRecorder(name: name, runs: runs, cache: cache, resumes: resumes)
+        try recorder.claimName()
+        if recorder.resumes, !directory.checkpoint.exists {
+            throw FineTuningError.otherCheckpoint(run: directory.path)
+        }
+        try RunDirectory(path: directory.path + "/backbone").writing {}
+        let clips = try clips(of: frames, goesOn: recorder.resumes)
         let rows = try register(frames, cache)
-        let run = try enter(cache)
-        try record(clips, frames, rows, cache, run)
-        do {
+        try recorder.begin(
+            extraction: nil, dataset: dataset.name, model: modelText, configuration: fingerprint,
+            seed: configuration.training.seed, clips,
+            Dictionary(zip(frames.entries.map(\.digest), rows), uniquingKeysWith: { first, _ in first }))
+        return try recorder.recordingFailure {
             var tuner = FineTuner(configuration)
             (tuner.threads, tuner.memory) = (threads, memory)
-            var hooks = FineTuner.Hooks()
-            hooks.isCancelled = isCancelled
+            var hooks: FineTuner.Hooks = recorder.hooks(
+                configuration: fingerprint, isCancelled: isCancelled, report: report)
             hooks.progress = progress
-            hooks.checkpoint = checkpoint.save
-            hooks.report = { epoch in
-                try cache.addEpoch(epoch, run: run)
-                try report(epoch)
-            }
-            let resume: (FineTuningState) throws -> FineTuningState = { try checkpoint.load($0) }
-            let result = try tuner.train(frames, resuming: goesOn ? resume : nil, hooks: hooks)
-            if result.ending == .cancelled {
-                try cache.finishRun(run, state: .interrupted)
-            } else {
-                try finish(result, frames, rows, cache, run)
-            }
+            let resume: (FineTuner.State) throws -> FineTuner.State = { try load($0, fingerprint) }
+            let result = try tuner.train(frames, resuming: recorder.resumes ? resume : nil, hooks: hooks)
+            let ending = try finish(result, frames, rows, recorder)
             return Summary(
-                metrics: result.evaluations.compactMapValues { $0.metrics }, bestEpoch: result.state.bestEpoch,
-                epochs: result.state.epoch, seconds: (ContinuousClock.now - started) / .seconds(1),
-                ending: result.ending)
-        } catch {
-            try? cache.finishRun(run, state: SequenceError.isDivergence(error) ? .diverged : .failed)
-            throw error
+                metrics: result.evaluations.compactMapValues { $0.metrics }, bestEpoch: result.bestEpoch,
+                epochs: result.epochs, seconds: (ContinuousClock.now - started) / .seconds(1), ending: ending)
         }
     }
 
-    private func enter(_ cache: CacheFile) throws -> Int64 {
-        if resumes, let run = try cache.run(named: name) {
-            try cache.resumeRun(run)
-            return run
+    private func load(_ start: FineTuner.State, _ fingerprint: String) throws -> FineTuner.State {
+        guard try directory.checkpoint.configuration() == fingerprint else {
+            throw FineTuningError.otherCheckpoint(run: directory.path)
         }
-        return try cache.addRun(
-            name: name, extraction: nil, dataset: dataset.name, model: modelText, configuration: try fingerprint(),
-            seed: configuration.training.seed)
+        do { return try directory.checkpoint.load(start) } catch is InvalidValue {
+            throw FineTuningError.otherCheckpoint(run: directory.path)
+        }
     }
 
     private var modelText: String {
         "\(configuration.extraction.backbone.name) + \(configuration.training.model.summary)"
     }
 
-    private func makeFolder(_ path: String) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw SequenceError.runDirectory(path: path, reason: "it cannot be written (\(error.localizedDescription))")
-        }
-    }
-
     private func finish(
-        _ result: FineTuner.Result, _ frames: FrameSet, _ rows: [Int64], _ cache: CacheFile, _ run: Int64
-    ) throws {
+        _ result: FineTuner.Result, _ frames: FrameSet, _ rows: [Int64], _ recorder: RunRecorder
+    ) throws -> TrainingEnding {
         let initial = try LoadedWeights(
             configuration.extraction.weights, for: configuration.extraction.backbone)
         let first = try ExtractionRecipe(configuration.extraction, initial)
@@ -130,29 +109,29 @@ package struct FineTuningRun: Sendable {
         tuned.weights = .file(weightsPath)
         let weights = try LoadedWeights(tuned.weights, for: tuned.backbone)
         let recipe = try ExtractionRecipe(tuned, weights)
-        let shape = try recipe.graph(weights.source).featureShape(of: recipe.tap)
-        let extraction = try cache.addExtraction(
-            ExtractionRecord(
-                digest: recipe.digest, name: name, backbone: recipe.backbone, weights: weightsPath,
-                weightsDigest: recipe.weights, tap: recipe.tap, imageSize: recipe.imageSize,
-                maxFrames: recipe.sampling.frames, featureShape: shape,
-                elementType: recipe.storedType, precision: recipe.precision.rawValue,
-                recipe: recipe.json, version: version))
-        try cache.setExtraction(extraction, run: run)
+        let cache = recorder.cache
+        // The recipe of weights that are not final would remain in the cache when training resumes.
+        if result.ending != .cancelled {
+            let shape = try recipe.graph(weights.source).featureShape(of: recipe.tap)
+            try cache.setExtraction(try cache.addExtraction(record(of: recipe, shape: shape)), run: recorder.id)
+        }
         var settings = RunDirectory.Configuration(
             name: name, version: version, labels: result.head.labels, input: result.head.input,
             training: configuration.training, recipe: recipe.json, recipeDigest: recipe.digest, weights: weightsPath,
-            cache: cache.path, dataset: dataset.name, bestEpoch: result.state.bestEpoch)
+            cache: cache.path, dataset: dataset.name, bestEpoch: result.bestEpoch)
         settings.root = dataset.root
         settings.sampledRate = frames.sampledRate
-        settings.diverged = result.ending == .diverged ? true : nil
-        try directory.save(result.head, settings)
-        let predictions = stored(result, rows)
-        try cache.store(predictions, run: run)
-        try directory.saveTables(
-            epochs: cache.epochs(run: run), predictions: predictions,
-            paths: Dictionary(try cache.clips(run: run).map { ($0.videoID, $0.path) }, uniquingKeysWith: { a, _ in a }))
-        try cache.finishRun(run, state: RunState(result.ending))
+        return try recorder.finish(
+            result.head, settings, stored(result, rows), result.evaluations.values.compactMap(\.metrics),
+            result.ending)
+    }
+
+    private func record(of recipe: ExtractionRecipe, shape: [Int]) -> ExtractionRecord {
+        ExtractionRecord(
+            digest: recipe.digest, name: name, backbone: recipe.backbone, weights: weightsPath,
+            weightsDigest: recipe.weights, tap: recipe.tap, imageSize: recipe.imageSize,
+            maxFrames: recipe.sampling.frames, featureShape: shape,
+            elementType: recipe.storedType, precision: recipe.precision.rawValue, recipe: recipe.json, version: version)
     }
 
     /// The role of each clip in the task.
@@ -182,17 +161,6 @@ package struct FineTuningRun: Sendable {
                         group: entry.clip.group)
                 )
             })
-    }
-
-    private func record(
-        _ clips: RunClips, _ frames: FrameSet, _ rows: [Int64], _ cache: CacheFile, _ run: Int64
-    ) throws {
-        let videos = Dictionary(zip(frames.entries.map(\.digest), rows), uniquingKeysWith: { first, _ in first })
-        try directory.save(clips)
-        try cache.store(
-            clips.entries.compactMap { entry in
-                videos[entry.digest].map { MembershipRecord(videoID: $0, role: entry.role) }
-            }, run: run)
     }
 
     /// Predictions with the clips' row IDs in the cache.
@@ -230,8 +198,6 @@ package struct FineTuningRun: Sendable {
             unfreezing: "\(configuration.unfreezing)", backboneLearningRate: configuration.backboneLearningRate,
             framesPerVideo: configuration.framesPerVideo, framesPerClass: configuration.framesPerClass,
             augmentation: configuration.augmentation)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        return String(decoding: try encoder.encode(content), as: UTF8.self)
+        return try TrainingCheckpoint.json(content, .sortedKeys)
     }
 }

@@ -1,12 +1,12 @@
 import Backbones
 import Datasets
-import Dispatch
 import Extraction
 import FeatureCache
 import Foundation
 import Inference
 import NeuralNetwork
 import SequenceModels
+import Threads
 import Training
 
 /// Values that are constant over epochs: frames, partition, and the initial backbone and head.
@@ -23,7 +23,8 @@ final class FineTuningTask {
     let head: Head
     let samples: [Sample]
     let loss: CrossEntropy
-    let initialState: FineTuningState
+    let initialState: FineTuner.State
+    let monitor: TrainingConfiguration.Monitor
     private let configuration: FineTuningConfiguration
     private let frames: FrameSet
     private let features: FeatureSet
@@ -31,7 +32,6 @@ final class FineTuningTask {
     private let recipe: ExtractionRecipe
     private let graph: Graph
     private let source: any ParameterSource
-    private let monitor: TrainingConfiguration.Monitor
     /// All frames, if they fit into memory.
     private var pixels: [[[UInt8]]]?
     private var boundaries: [Float]?
@@ -58,9 +58,7 @@ final class FineTuningTask {
         let shape = try graph.featureShape(of: recipe.tap)
         features = frames.features(size: shape.reduce(1, *))
         partition = Partition(features, validation: training.validation, seed: training.seed)
-        if partition.train.isEmpty { throw SequenceError.noTraining(dataset: "") }
-        let labels = Set(partition.train.map { frames.entries[$0].clip.label }).sorted()
-        guard labels.count > 1 else { throw SequenceError.oneClass(labels.first ?? "") }
+        let labels = try training.model.kind.requiredClasses(features, partition)
         let longest = max(configuration.extraction.sampling.frames, frames.entries.map(\.frames).max() ?? 1)
         head = try Head(
             training.model, labels: labels, input: .init(shape: shape, maximumLength: longest), standardization: nil,
@@ -71,24 +69,13 @@ final class FineTuningTask {
         {
             throw FineTuningError.singleValue(backbone: recipe.backbone)
         }
-        loss = CrossEntropy(
-            labelSmoothing: training.labelSmoothing,
-            classWeights: training.classWeights.values(
-                labels, counts: samples.reduce(into: [:]) { $0[$1.target, default: 0] += 1 }))
-        monitor =
-            training.earlyStopping?.monitor ?? (partition.validation.isEmpty ? .trainLoss : .validationLoss)
-        if training.earlyStopping != nil, partition.validation.isEmpty,
-            monitor == .validationLoss || monitor == .validationAccuracy
-        {
-            throw SequenceError.noValidation(
-                monitor: monitor.rawValue, share: partition.validation.isEmpty ? training.validation : 0,
-                smallest: partition.smallestValidation(features, than: training.validation, seed: training.seed))
-        }
-        initialState = FineTuningState(network.parameters, head.parameters, seed: training.seed)
+        loss = training.loss(labels, targets: samples.map(\.target))
+        monitor = try training.monitor(features, partition)
+        initialState = FineTuner.State(
+            TunedWeights(network: network.parameters, head: head.parameters), seed: training.seed)
         try keepInMemory(memory)
     }
 
-    /// The names of the parameters to train.
     private static func trained(
         _ unfreezing: FineTuningConfiguration.Unfreezing, _ graph: Graph, _ recipe: ExtractionRecipe
     ) throws -> Set<String> {
@@ -118,7 +105,7 @@ final class FineTuningTask {
     ) -> [Sample] {
         var generator = SplitMix64(seed: UInt64(bitPattern: Int64(configuration.training.seed)))
         var left = Dictionary(uniqueKeysWithValues: labels.map { ($0, configuration.framesPerClass ?? .max) })
-        let places = Dictionary(uniqueKeysWithValues: labels.enumerated().map { ($1, $0) })
+        let places = labels.places
         var samples: [Sample] = []
         for index in partition.train.shuffled(using: &generator) {
             let entry = frames.entries[index]
@@ -178,35 +165,15 @@ final class FineTuningTask {
 
     private func augmented(_ pictures: [[UInt8]], _ draws: [Augmentation.Draw]) -> [[UInt8]] {
         let side = recipe.imageSize
-        var result = pictures
-        result.withUnsafeMutableBufferPointer { buffer in
-            // Safe: each iteration writes its own image.
-            nonisolated(unsafe) let target = buffer
-            DispatchQueue.concurrentPerform(iterations: pictures.count) { index in
-                target[index] = Augmentation.apply(draws[index], toEach: pictures[index], side: side)
-            }
-        }
-        return result
-    }
-
-    /// Lower is better.
-    func value(_ record: EpochRecord) -> Double {
-        switch monitor {
-        case .validationLoss: record.validationLoss ?? .infinity
-        case .validationAccuracy: -(record.validationAccuracy ?? 0)
-        case .trainLoss: record.trainLoss
-        case .trainAccuracy: -record.trainAccuracy
-        }
+        return concurrentMap(pictures.count) { Augmentation.apply(draws[$0], toEach: pictures[$0], side: side) }
     }
 
     /// Evaluates backbone and head on a split as `extract` and `sequence` would: with running statistics and without
     /// dropout.
-    func evaluate(
-        _ network: NetworkParameters, _ parameters: ParameterVector, _ split: Split
-    ) throws -> Evaluation? {
+    func evaluate(_ tuned: TunedWeights, _ split: Split) throws -> Evaluation? {
         let indices = partition[split]
         guard !indices.isEmpty else { return nil }
-        let weights = try weights(network)
+        let weights = try weights(tuned.network)
         // Without tuning: weights change in every epoch, so measured algorithms would have to be checked again.
         let plan = try InferencePlan(
             graph: graph, output: recipe.tap, batch: recipe.batch, weights: PackedWeights(NamedTensors(weights)))
@@ -215,20 +182,14 @@ final class FineTuningTask {
         let examples = try indices.map { index in
             let entry = frames.entries[index]
             let pictures = try pixels?[index] ?? frames.store.frames(key: entry.key)
-            for start in stride(from: 0, to: pictures.count, by: plan.batch) {
-                let part = Array(pictures[start..<min(start + plan.batch, pictures.count)])
-                rows += try plan.run(pictures: part, normalization: recipe.input.normalization).values
-            }
+            rows += try plan.run(all: pictures, normalization: recipe.input.normalization)
             defer { first += entry.frames }
             return FeatureSet.Example(
                 videoID: Int64(index), path: entry.clip.path, label: entry.clip.label, split: split.rawValue,
-                group: nil,
-                length: entry.frames, firstRow: first)
+                group: nil, length: entry.frames, firstRow: first)
         }
-        var head = head
-        head.parameters = parameters
         let set = FeatureSet(examples: examples, featureSize: head.input.featureSize, rows: rows)
-        return try Evaluation(head, set, Array(examples.indices), split: split)
+        return try Evaluation(head.with(tuned.head), set, Array(examples.indices), split: split)
     }
 
     /// The backbone's parameters up to the tap.
@@ -240,17 +201,15 @@ final class FineTuningTask {
         return tensors
     }
 
-    func result(_ state: FineTuningState, _ ending: Trainer.Ending) throws -> FineTuner.Result {
-        var head = head
-        head.parameters = state.bestHead
+    func result(_ state: FineTuner.State, _ ending: TrainingEnding) throws -> FineTuner.Result {
         var evaluations: [Split: Evaluation] = [:]
         // An interrupted run is not evaluated, because its weights are not final.
         for split in Split.allCases where ending != .cancelled {
-            evaluations[split] = try evaluate(state.bestNetwork, state.bestHead, split)
+            evaluations[split] = try evaluate(state.best.weights, split)
         }
         return FineTuner.Result(
-            head: head, weights: try weights(state.bestNetwork), state: state, ending: ending, evaluations: evaluations,
-            features: features)
+            head: head.with(state.best.weights.head), weights: try weights(state.best.weights.network),
+            bestEpoch: state.best.epoch, epochs: state.epoch, ending: ending, evaluations: evaluations)
     }
 }
 

@@ -3,9 +3,9 @@ import Extraction
 import FeatureCache
 import Foundation
 import SequenceModels
+import Threads
 import Video
 
-/// The decoded frames of a data set's clips.
 package struct FrameSet: Sendable {
     package struct Entry: Sendable, Equatable {
         /// Its label and split in the data set.
@@ -156,9 +156,7 @@ private struct RequestMaker: Sendable {
     }
 
     func key(_ digest: String) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        let text = (try? encoder.encode(sampling)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let text = (try? TrainingCheckpoint.json(sampling, .sortedKeys)) ?? ""
         return "\(digest) \(text)\(isRandom ? " random" : "") \(size) \(resize.rawValue)"
             + (differences ? " difference" : "") + (aspect == .display ? " display" : "")
     }

@@ -26,14 +26,13 @@ struct ActivatedConvolution {
         _ name: String, _ activation: onednn_activation, _ layout: Layout, _ context: Context
     ) throws -> any PlanKernel {
         if activation == ONEDNN_GELU, layout.element == ONEDNN_F32 {
-            return GELUKernel(name, count: layout.bytes / ONEDNN_F32.bytes)
+            return GELUKernel(name: name, count: layout.bytes / ONEDNN_F32.bytes, quantum: nil)
         }
         return try Primitive(name, activation, layout, context)
     }
 }
 
 extension Primitive {
-    /// An element-wise activation.
     convenience init(_ name: String, _ activation: onednn_activation, _ layout: Layout, _ context: Context) throws {
         try self.init(name) { onednn_eltwise_create(context.handle, activation, layout.handle, $0) }
     }

@@ -5,17 +5,14 @@ import NeuralNetwork
 /// `TokenAttention` with int8 products, as in SageAttention (Zhang et al. 2025, arXiv:2410.02367): dynamic scales per
 /// query, per key and per channel of the values, and keys centred on their mean, which leaves the attention weights
 /// unchanged.
-final class ByteAttentionKernel: PlanKernel {
+struct ByteAttentionKernel: PlanKernel {
     let name: String
-    private let heads: Int
-    private let batch: Int
-    private let from, to: ImageShape
+    fileprivate let heads: Int
+    fileprivate let batch: Int
+    fileprivate let from, to: ImageShape
     /// Quantisation of the output, or nil if it is in `f32`.
-    private let quantum: QuantizationParameters?
-    private let places: Places
-    private var source = UnsafePointer<Float>(bitPattern: 64)!
-    private var destination = UnsafeMutableRawPointer(bitPattern: 64)!
-    private var scratch = UnsafeMutableRawPointer(bitPattern: 64)!
+    fileprivate let quantum: QuantizationParameters?
+    fileprivate let places: Places
 
     /// - Parameters:
     ///   - from: shape of rows of query, key and value concatenated.
@@ -29,8 +26,12 @@ final class ByteAttentionKernel: PlanKernel {
     var kernel: String { "bytes" }
     var scratchpadBytes: Int { places.bytes }
 
+    func bind(_ buffers: KernelBuffers) -> (Context) throws -> Void {
+        { [self] _ in try ByteAttention(kernel: self, buffers: buffers).run() }
+    }
+
     /// Offsets into the scratch space.
-    private struct Places {
+    fileprivate struct Places {
         let width: Int
         let keyCount: Int
         let queryCount: Int
@@ -62,22 +63,24 @@ final class ByteAttentionKernel: PlanKernel {
             bytes = end
         }
     }
+}
 
-    /// Buffers must stay valid until the kernel is bound again.
-    func bind(
-        source: UnsafeMutableRawPointer, destination: UnsafeMutableRawPointer, scratchpad: UnsafeMutableRawPointer
-    ) {
-        self.source = UnsafePointer(source.assumingMemoryBound(to: Float.self))
-        (self.destination, scratch) = (destination, scratchpad)
-    }
+/// One execution of the kernel.
+private struct ByteAttention {
+    let kernel: ByteAttentionKernel
+    let buffers: KernelBuffers
 
-    func execute(in context: Context) throws {
+    private var places: ByteAttentionKernel.Places { kernel.places }
+    private var to: ImageShape { kernel.to }
+    private var scratch: UnsafeMutableRawPointer { buffers.scratchpad }
+
+    func run() throws {
         floats(places.zeros).update(repeating: 0, count: places.width)
         // Zero padding after the last key.
         (scratch + places.keys).initializeMemory(as: UInt8.self, repeating: 0, count: places.stride * places.width)
-        for picture in 0..<batch {
-            let input = source + picture * from.size
-            for head in 0..<heads {
+        for picture in 0..<kernel.batch {
+            let input = buffers.source + picture * kernel.from.size
+            for head in 0..<kernel.heads {
                 try attend(input + head * places.width, picture * to.size + head * places.width)
             }
         }
@@ -109,7 +112,7 @@ final class ByteAttentionKernel: PlanKernel {
             try check(
                 onednn_byte_multiply(
                     false, Int64(rows), Int64(width), Int64(keys), weights, Int64(places.stride), 0, values,
-                    Int64(width), sums, Int64(width)), name)
+                    Int64(width), sums, Int64(width)), kernel.name)
             write(sums, rows: rows, at: first + start * size)
         }
     }
@@ -127,7 +130,7 @@ final class ByteAttentionKernel: PlanKernel {
             onednn_byte_multiply(
                 true, Int64(rows), Int64(places.stride), Int64(width), queries, Int64(width), 128,
                 (scratch + places.keys).assumingMemoryBound(to: Int8.self), Int64(width), scores, Int64(places.stride)),
-            name)
+            kernel.name)
         elementwise_byte_softmax(
             rows, places.keyCount, places.stride, steps, floats(places.keySteps), scores,
             (scratch + places.weights).assumingMemoryBound(to: UInt8.self), floats(places.shares))
@@ -135,14 +138,14 @@ final class ByteAttentionKernel: PlanKernel {
 
     private func write(_ sums: UnsafePointer<Int32>, rows: Int, at place: Int) {
         let (shares, steps) = (floats(places.shares), floats(places.valueSteps))
-        if let quantum {
+        if let quantum = kernel.quantum {
             elementwise_scaled_sums_bytes(
                 rows, places.width, to.channels, shares, steps, sums, 1 / quantum.scale, Int32(quantum.zeroPoint),
-                destination.assumingMemoryBound(to: UInt8.self) + place)
+                buffers.bytes + place)
         } else {
             elementwise_scaled_sums(
                 rows, places.width, to.channels, shares, steps, sums,
-                destination.assumingMemoryBound(to: Float.self) + place)
+                buffers.floats + place)
         }
     }
 }

@@ -39,7 +39,7 @@ package final class Calibrator {
         var (levels, gates) = ([String: Int](), [String]())
         for step in lowering.steps {
             guard let name = step.observedName else { continue }
-            switch step {
+            switch step.operation {
             case .convolution(let convolution) where convolution.activation?.isUnsigned == true: levels[name] = 255
             // Mostly uint8 with the zero point near the lowest value.
             case .binary:
@@ -50,7 +50,7 @@ package final class Calibrator {
         }
         (self.levels, self.gates) = (levels, gates.sorted())
         hasAttention = lowering.steps.contains {
-            if case .rows(_, .attention, _, _, _) = $0 { true } else { false }
+            if case .rows(.attention, _) = $0.operation { true } else { false }
         }
     }
 
@@ -105,7 +105,7 @@ package final class Calibrator {
         // A separate copy, so that the `f32` weights are freed afterwards.
         let (request, weights, normalization) = (request, weights.unpacked(), normalization)
         return try onAllCores(pixels.count) {
-            let plan = try InferencePlan(CompiledPlan(request, weights, .library))
+            let plan = try InferencePlan(CompiledPlan(request, weights))
             return { index in
                 var histograms: [String: Histogram] = [:]
                 var counting = Duration.zero
@@ -123,12 +123,9 @@ package final class Calibrator {
     private func groups(atMost most: Int) -> [[String]] {
         let names = convolutions.map(\.name)
         let size = max(1, (names.count + 7) / 8)
-        let stretches = stride(from: 0, to: names.count, by: size).map { first in
-            Array(names[first..<min(first + size, names.count)])
-        }
         let kinds = Dictionary(grouping: names) { $0.filter { !$0.isNumber } }.values
             .filter { (2...max(2, most)).contains($0.count) }
-        return stretches + kinds.sorted { ($0.count, $0[0]) < ($1.count, $1[0]) }
+        return names.batches(of: size) + kinds.sorted { ($0.count, $0[0]) < ($1.count, $1[0]) }
     }
 
     /// Mean cosine similarity of int8 features to `f32` features, and the core seconds needed to compute them.
@@ -137,24 +134,15 @@ package final class Calibrator {
     ) throws -> (mean: Double, seconds: Double) {
         let request = PlanRequest(
             graph: request.graph, output: request.output, batch: request.batch, arithmetic: .int8(calibration))
-        let (weights, normalization) = (weights, normalization)
-        let rough = try onAllCores(pixels.count) {
-            let plan = try InferencePlan(CompiledPlan(request, weights, .library))
-            return { index in
-                let begin = ContinuousClock.now
-                let features = try plan.run(pixels: pixels[index], normalization: normalization)
-                return (features: features, seconds: (ContinuousClock.now - begin) / .seconds(1))
-            }
-        }
-        let cosines = zip(rough, exact).flatMap { FeatureAgreement.cosines($0.features, $1) }
-        return (cosines.reduce(0, +) / Double(max(1, cosines.count)), rough.reduce(0) { $0 + $1.seconds })
+        let rough = try request.features(of: pixels, weights, normalization)
+        return (FeatureAgreement.mean(rough.map(\.features), exact), rough.reduce(0) { $0 + $1.seconds })
     }
 }
 
 extension Lowering {
     var convolutions: [ConvolutionStep] {
         steps.compactMap { step in
-            if case .convolution(let step) = step { return step }
+            if case .convolution(let step) = step.operation { return step }
             return nil
         }
     }
@@ -163,10 +151,8 @@ extension Lowering {
 extension Lowering.Step {
     /// Name under which a plan reports the step's output; nil for steps that only pass on other steps' values.
     var observedName: String? {
-        switch self {
-        case .convolution(let step): step.name
-        case .normalization(let name, _, _, _, _), .rows(let name, _, _, _, _): name
-        case .binary(let name, .multiply, _, _, _): name
+        switch operation {
+        case .convolution, .normalization, .rows, .binary(.multiply): name
         case .pooling, .activation, .binary, .concatenation: nil
         }
     }

@@ -1,7 +1,7 @@
 import COneDNN
 import NeuralNetwork
+import Threads
 
-/// What a plan computes.
 struct PlanRequest {
     let graph: Graph
     let output: String
@@ -13,7 +13,6 @@ struct PlanRequest {
     /// Element type of values that are not quantised.
     var element: onednn_element { arithmetic.precision == .bf16 ? ONEDNN_BF16 : ONEDNN_F32 }
 
-    /// The graph's output node.
     var node: Graph.NodeID {
         get throws {
             guard let node = graph.outputs[output] else {
@@ -31,11 +30,6 @@ struct PlanRequest {
 
 /// A graph lowered and compiled to oneDNN primitives, with its packed weights.
 struct CompiledPlan {
-    enum KernelSelection {
-        case library
-        case chosen(KernelChoice)
-    }
-
     let batch: Int
     let context: Context
     let lowering: Lowering
@@ -55,31 +49,31 @@ struct CompiledPlan {
         if let tuning {
             self = try tuning.serially { try Self.checked(request, weights, tuning) }
         } else {
-            try self.init(request, weights, .library)
+            try self.init(request, weights)
         }
     }
 
     private static func checked(
         _ request: PlanRequest, _ weights: PackedWeights, _ tuning: KernelTuning
     ) throws -> CompiledPlan {
-        guard request.arithmetic.precision != .int8 else { return try CompiledPlan(request, weights, .library) }
+        guard request.arithmetic.precision != .int8 else { return try CompiledPlan(request, weights) }
         let lowering = try Lowering(request.graph, output: request.node)
         let times = try KernelTimes(
             lowering, batch: request.batch, element: request.element, pictures: request.pictures, tuning: tuning,
             context: Context())
         let fastest = KernelChoice(lowering, times, allowsWinograd: true)
-        guard fastest.winogradCount > 0 else { return try CompiledPlan(request, weights, .chosen(fastest)) }
+        guard fastest.winogradCount > 0 else { return try CompiledPlan(request, weights, fastest) }
         let key = weights.identity.map { "\(request.signature) \($0) \(fastest.winogradCount) winograd" }
         let known = key.flatMap { key in tuning.withMeasured { $0.errors[key] } }
         let direct = KernelChoice(lowering, times, allowsWinograd: false)
         if known.map({ $0 > tolerance }) ?? !isWorthChecking(fastest, direct, request) {
-            return try CompiledPlan(request, weights, .chosen(direct))
+            return try CompiledPlan(request, weights, direct)
         }
-        let parts = try CompiledPlan(request, weights, .chosen(fastest))
+        let parts = try CompiledPlan(request, weights, fastest)
         if known != nil { return parts }
         let error = try difference(parts, fastest.direct, request, weights)
         if let key { tuning.withMeasured { $0.errors[key] = error } }
-        return error <= tolerance ? parts : try CompiledPlan(request, weights, .chosen(direct))
+        return error <= tolerance ? parts : try CompiledPlan(request, weights, direct)
     }
 
     /// Images on which the difference is measured.
@@ -105,7 +99,9 @@ struct CompiledPlan {
         let pixels = SampleImages.pixels(count: few.batch, shape: parts.lowering.shapes[parts.lowering.input])
         let normalization = PixelNormalization(mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25])
         let direct = Later { [few] in
-            try CompiledPlan(few, weights, .chosen(choice), packs: false).runOnce(pixels, normalization, weights).values
+            ArithmeticLibrary.setThreadsOfCallingThread(1)
+            return try CompiledPlan(few, weights, choice, packs: false).runOnce(pixels, normalization, weights)
+                .values
         }
         let own = try InferencePlan(parts).run(pixels: pixels, normalization: normalization).values
         let reference = try direct.value()
@@ -115,23 +111,20 @@ struct CompiledPlan {
         return worst.isFinite && largest > 0 ? Double(worst / largest) : 0
     }
 
-    /// - Parameter packs: false omits the packed layers, for `runOnce`.
-    init(
-        _ request: PlanRequest, _ weights: PackedWeights, _ selection: KernelSelection, packs: Bool = true
-    ) throws {
+    /// - Parameters:
+    ///   - choice: nil leaves kernels and formats to oneDNN.
+    ///   - packs: false omits the packed layers, for `runOnce`.
+    init(_ request: PlanRequest, _ weights: PackedWeights, _ choice: KernelChoice? = nil, packs: Bool = true) throws {
         let graph = request.graph
         batch = request.batch
         precondition(batch > 0)
         lowering = try Lowering(graph, output: request.node)
         context = try Context()
-        var choice: KernelChoice?
         var quantization: Quantization?
         if case .int8(let calibration) = request.arithmetic {
             let own = Quantization(lowering, calibration)
             try weights.prepareScales(lowering.convolutions.filter(own.isInteger), in: graph)
             quantization = own
-        } else if case .chosen(let chosen) = selection {
-            choice = chosen
         }
         var compiler = PlanCompiler(
             graph: graph, batch: batch, context: context, weights: weights, element: request.element,

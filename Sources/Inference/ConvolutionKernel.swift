@@ -1,7 +1,6 @@
 import COneDNN
 import NeuralNetwork
 
-/// Memory layout of an image.
 enum MemoryFormat: String, Codable, CaseIterable {
     case channelsLast
     /// Blocks of as many channels as a vector register holds, for one pixel after the other.

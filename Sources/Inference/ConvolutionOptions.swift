@@ -50,9 +50,7 @@ extension onednn_element {
         default: "f32"
         }
     }
-}
 
-extension onednn_element {
     var bytes: Int {
         switch self {
         case ONEDNN_BF16: 2

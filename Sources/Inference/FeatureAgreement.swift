@@ -27,13 +27,15 @@ package enum FeatureAgreement {
         arithmetic: Arithmetic, pixels: [[UInt8]]
     ) throws -> Double {
         let features = try [.f32, arithmetic].map { arithmetic in
-            let request = PlanRequest(graph: graph, output: output, batch: batch, arithmetic: arithmetic)
-            return try onAllCores(pixels.count) {
-                let plan = try InferencePlan(CompiledPlan(request, weights, .library))
-                return { try plan.run(pixels: pixels[$0], normalization: normalization) }
-            }
+            try PlanRequest(graph: graph, output: output, batch: batch, arithmetic: arithmetic)
+                .features(of: pixels, weights, normalization).map(\.features)
         }
-        let all = zip(features[1], features[0]).flatMap { cosines($0, $1) }
+        return mean(features[1], features[0])
+    }
+
+    /// Mean cosine similarity of the features of all batches.
+    static func mean(_ first: [Tensor], _ second: [Tensor]) -> Double {
+        let all = zip(first, second).flatMap { cosines($0, $1) }
         return all.reduce(0, +) / Double(max(1, all.count))
     }
 
@@ -41,6 +43,22 @@ package enum FeatureAgreement {
     /// images count.
     package static func centredCosines(_ first: Tensor, _ second: Tensor) -> [Double] {
         cosines(first.centred, second.centred)
+    }
+}
+
+extension PlanRequest {
+    /// Computes the features of each batch on one core, and the seconds that this takes.
+    func features(
+        of pixels: [[UInt8]], _ weights: PackedWeights, _ normalization: PixelNormalization
+    ) throws -> [(features: Tensor, seconds: Double)] {
+        try onAllCores(pixels.count) {
+            let plan = try InferencePlan(CompiledPlan(self, weights))
+            return { index in
+                let begin = ContinuousClock.now
+                let features = try plan.run(pixels: pixels[index], normalization: normalization)
+                return (features: features, seconds: (ContinuousClock.now - begin) / .seconds(1))
+            }
+        }
     }
 }
 

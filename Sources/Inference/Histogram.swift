@@ -28,40 +28,29 @@ struct Histogram: Sendable {
         let sums = sums()
         let top = Int((log2(Double(largest)) * 16).rounded(.up))
         let candidates = (top - 32...top).map { exp2(Double($0) / 16) }
-        let best = candidates.map { ($0, sums.error(of: $0, levels)) }.min { $0.1 < $1.1 }
+        let best = candidates.map { ($0, Self.error(of: $0, levels, sums)) }.min { $0.1 < $1.1 }
         return Float(best?.0 ?? Double(largest))
     }
 
-    /// For each bin, the number of smaller magnitudes, their sum, and the sum of their squares.
-    private struct Sums {
-        var count: [Double]
-        var sum: [Double]
-        var squares: [Double]
-
-        /// Squared error when values are rounded to levels and clipped to the range.
-        func error(of range: Double, _ levels: Int) -> Double {
-            let bin = Histogram.bin(of: range)
-            let step = range / Double(levels)
-            let cut = (
-                count: last(count) - count[bin], sum: last(sum) - sum[bin], squares: last(squares) - squares[bin]
-            )
-            return count[bin] * step * step / 12 + cut.squares - 2 * range * cut.sum + range * range * cut.count
-        }
-
-        private func last(_ values: [Double]) -> Double { values[values.count - 1] }
+    /// Squared error when values are rounded to levels and clipped to the range.
+    private static func error(of range: Double, _ levels: Int, _ sums: [Sums]) -> Double {
+        let (inside, all) = (sums[bin(of: range)], sums[sums.count - 1])
+        let step = range / Double(levels)
+        let cut = (count: all.count - inside.count, sum: all.sum - inside.sum, squares: all.squares - inside.squares)
+        return inside.count * step * step / 12 + cut.squares - 2 * range * cut.sum + range * range * cut.count
     }
 
-    private func sums() -> Sums {
-        let none = [Double](repeating: 0, count: counts.count + 1)
-        var result = Sums(count: none, sum: none, squares: none)
+    private typealias Sums = (count: Double, sum: Double, squares: Double)
+
+    /// For each bin, the number of smaller magnitudes, their sum, and the sum of their squares.
+    private func sums() -> [Sums] {
+        var result: [Sums] = [(0, 0, 0)]
         var (number, sum, squares) = (0.0, 0.0, 0.0)
         for (bin, count) in counts.enumerated() {
             let magnitude = exp2(Double(bin / 128 - 40)) * (1 + (Double(bin % 128) + 0.5) / 128)
             (number, sum) = (number + Double(count), sum + Double(count) * magnitude)
             squares += Double(count) * magnitude * magnitude
-            result.count[bin + 1] = number
-            result.sum[bin + 1] = sum
-            result.squares[bin + 1] = squares
+            result.append((number, sum, squares))
         }
         return result
     }

@@ -15,7 +15,7 @@ package final class InferencePlan {
     private let context: Context
     private let memory: PlanMemory
     let inputShape: ImageShape
-    private let steps: [any PlanKernel]
+    private let steps: [Step]
     private let layers: [PackedWeights.Layer]
     private let tables: [PackedWeights.Table]
     private let observations: [Observation?]
@@ -40,17 +40,17 @@ package final class InferencePlan {
         let operations = parts.operations
         let memory = PlanMemory(parts)
         var (layers, tables) = (parts.layers.makeIterator(), parts.tables.makeIterator())
-        for operation in operations {
-            try memory.bind(
+        steps = try operations.map { operation in
+            let execute = try memory.bind(
                 operation, layer: operation.layer == nil ? nil : layers.next(),
                 table: operation.table == nil ? nil : tables.next())
+            return (operation.kernel.name, operation.kernel.kernel, execute)
         }
         batch = parts.batch
         context = parts.context
         self.memory = memory
         inputShape = parts.lowering.shapes[parts.lowering.input]
         outputShape = parts.outputShape
-        steps = operations.map(\.kernel)
         self.layers = parts.layers
         self.tables = parts.tables
         observations = operations.map { operation in
@@ -61,6 +61,8 @@ package final class InferencePlan {
             }
         }
     }
+
+    private typealias Step = (name: String, kernel: String, execute: (Context) throws -> Void)
 
     /// Where a layer's output is in memory right after it was computed.
     private struct Observation {
@@ -80,7 +82,7 @@ package final class InferencePlan {
         for _ in 0..<rounds {
             for (index, step) in steps.enumerated() {
                 let begin = ContinuousClock.now
-                try step.execute(in: context)
+                try step.execute(context)
                 least[index] = min(least[index], (ContinuousClock.now - begin) / .seconds(1))
             }
         }
@@ -103,6 +105,13 @@ package final class InferencePlan {
         try run(pictures: pictures, normalization: normalization, observe: nil)
     }
 
+    /// As `run(pictures:)`, on any number of images.
+    ///
+    /// - Returns: the elements of all outputs.
+    package func run(all pictures: [[UInt8]], normalization: PixelNormalization) throws -> [Float] {
+        try pictures.batches(of: batch).flatMap { try run(pictures: $0, normalization: normalization).values }
+    }
+
     /// - Parameter observe: called with the network's input and each convolution's output in `f32`, in any memory
     ///   layout, possibly zero-padded.
     func run(
@@ -118,13 +127,13 @@ package final class InferencePlan {
         if let observe {
             observe(Calibration.input, UnsafeBufferPointer(start: input, count: pixels))
             for (step, observation) in zip(steps, observations) {
-                try step.execute(in: context)
+                try step.execute(context)
                 guard let observation, observation.layout.element == ONEDNN_F32 else { continue }
                 let values = UnsafePointer(observation.values.assumingMemoryBound(to: Float.self))
                 observe(step.name, UnsafeBufferPointer(start: values, count: observation.layout.bytes / 4))
             }
         } else {
-            for step in steps { try step.execute(in: context) }
+            for step in steps { try step.execute(context) }
         }
         return memory.output([count] + outputShape)
     }
@@ -136,7 +145,7 @@ package final class InferencePlan {
     ) throws {
         _ = try run(pictures: [pixels], normalization: normalization)
         for (step, observation) in zip(steps, observations) {
-            try step.execute(in: context)
+            try step.execute(context)
             guard let observation else { continue }
             let shape = observation.shape
             let plain = try Layout(
@@ -146,9 +155,8 @@ package final class InferencePlan {
                     context.handle, observation.layout.handle, plain.handle, observation.quantum?.scale ?? 1,
                     observation.quantum?.zeroPoint ?? 0, 0, $0)
             }
-            let (target, scratch) = (AlignedBuffer(bytes: plain.bytes), AlignedBuffer(bytes: reorder.scratchpadBytes))
-            try reorder.bind(source: observation.values, destination: target.pointer, scratchpad: scratch.pointer)
-            try reorder.execute(in: context)
+            let target = AlignedBuffer(bytes: plain.bytes)
+            try reorder.run(from: observation.values, to: target.pointer, in: context)
             let numbers = target.pointer.assumingMemoryBound(to: Float.self)
             show(step.name, Array(UnsafeBufferPointer(start: numbers, count: plain.bytes / 4)))
         }

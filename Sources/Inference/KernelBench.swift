@@ -18,10 +18,10 @@ final class KernelBench {
         _ primitive: Primitive, _ sizes: [Int], bias: Int, unlessSlowerThan other: Double = .infinity
     ) -> Double {
         let pointers = memory(sizes + [bias, primitive.scratchpadBytes])
-        let isBound: ()? = try? primitive.bind(
-            source: pointers[0], weights: sizes[1] > 0 ? pointers[1] : nil, bias: bias > 0 ? pointers[3] : nil,
+        let buffers = KernelBuffers(
+            sources: [pointers[0]], weights: sizes[1] > 0 ? pointers[1] : nil, bias: bias > 0 ? pointers[3] : nil,
             destination: pointers[2], scratchpad: pointers[4])
-        return isBound == nil ? .infinity : seconds(primitive, unlessSlowerThan: other)
+        return seconds(primitive, buffers, unlessSlowerThan: other)
     }
 
     /// Minimum seconds of an activation applied in place.
@@ -29,14 +29,8 @@ final class KernelBench {
     /// - Parameter bytes: size of the buffer.
     func seconds(_ activation: any PlanKernel, inPlace bytes: Int) -> Double {
         let pointers = memory([bytes, 0, 0, 0, activation.scratchpadBytes])
-        if let gelu = activation as? GELUKernel {
-            gelu.bind(source: pointers[0], destination: pointers[0])
-        } else if let primitive = activation as? Primitive {
-            let isBound: ()? = try? primitive.bind(
-                source: pointers[0], destination: pointers[0], scratchpad: pointers[4])
-            if isBound == nil { return .infinity }
-        }
-        return seconds(activation, unlessSlowerThan: .infinity)
+        let buffers = KernelBuffers(sources: [pointers[0]], destination: pointers[0], scratchpad: pointers[4])
+        return seconds(activation, buffers, unlessSlowerThan: .infinity)
     }
 
     private func memory(_ sizes: [Int]) -> [UnsafeMutableRawPointer] {
@@ -47,11 +41,14 @@ final class KernelBench {
         return buffers.map(\.pointer)
     }
 
-    private func seconds(_ kernel: any PlanKernel, unlessSlowerThan other: Double) -> Double {
+    private func seconds(
+        _ kernel: any PlanKernel, _ buffers: KernelBuffers, unlessSlowerThan other: Double
+    ) -> Double {
+        guard let execute = try? kernel.bind(buffers) else { return .infinity }
         var (best, sum) = (Double.infinity, 0.0)
         for run in 0..<4 {
             let begin = ContinuousClock.now
-            guard (try? kernel.execute(in: context)) != nil else { return .infinity }
+            guard (try? execute(context)) != nil else { return .infinity }
             let seconds = (ContinuousClock.now - begin) / .seconds(1)
             (best, sum) = (min(best, seconds), sum + seconds)
             if seconds > 2 * other || (run > 0 && sum > 0.02) { break }

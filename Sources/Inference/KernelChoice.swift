@@ -83,7 +83,7 @@ struct KernelChoice: Sendable {
     private static func groups(_ lowering: Lowering) -> ValueGroups {
         var groups = ValueGroups(count: lowering.shapes.count)
         for step in lowering.steps {
-            switch step {
+            switch step.operation {
             case .convolution, .pooling, .normalization, .rows: break
             default: for input in step.inputs { groups.join(input, step.output) }
             }

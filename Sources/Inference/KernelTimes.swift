@@ -76,10 +76,10 @@ private struct KnownKernels {
 extension Lowering {
     /// Whether a step supports only channels last; nil for steps without a choice of format.
     func isFixed(_ step: Step) -> Bool? {
-        switch step {
+        switch step.operation {
         case .convolution: false
-        case .pooling(_, let pooling, _, let output):
-            shapes[output].pixels == 1 ? nil : pooling.window.reachesOverFrames
+        case .pooling(let pooling):
+            shapes[step.output].pixels == 1 ? nil : pooling.window.reachesOverFrames
         case .normalization, .rows: true
         case .activation, .binary, .concatenation: nil
         }

@@ -1,5 +1,7 @@
 import Foundation
 import NeuralNetwork
+import Synchronization
+import Threads
 
 /// The auto-tuning cache of kernel times on this machine.
 ///
@@ -21,8 +23,8 @@ package final class KernelTuning: Sendable {
     }
 
     private let path: String?
-    private let state = Guarded(State())
-    private let oneAtATime = NSLock()
+    private let state = Mutex(State())
+    private let oneAtATime = Mutex(())
 
     /// - Parameter path: a JSON file; nil keeps measurements in memory only.
     package init(path: String?) { self.path = path }
@@ -35,18 +37,18 @@ package final class KernelTuning: Sendable {
     }()
 
     /// Serialises the compilation of plans, so that the first thread's measurements are reused by the others.
-    func serially<Result>(_ body: () throws -> Result) rethrows -> Result {
-        try oneAtATime.withLock(body)
-    }
+    func serially<Result>(_ body: () throws -> Result) throws -> Result { try oneAtATime.serially(body) }
 
-    /// Reads or changes measurements; changes are saved at once.
-    func withMeasured<Result>(_ body: (inout Measured) throws -> Result) rethrows -> Result {
-        try state.withLock { state in
+    /// Reads or changes measurements. Changes are saved if the last ones were saved longer than `delay` ago.
+    func withMeasured<Result: Sendable>(
+        savingAfter delay: Duration = .zero, _ body: (inout Measured) -> Result
+    ) -> Result {
+        state.withLock { state in
             var measured = state.measured ?? load()
             defer { state.measured = measured }
             let known = measured.size
-            let result = try body(&measured)
-            if measured.size != known {
+            let result = body(&measured)
+            if measured.size != known, ContinuousClock.now - state.saved >= delay {
                 save(measured)
                 state.saved = .now
             }
@@ -57,31 +59,19 @@ package final class KernelTuning: Sendable {
     /// Measures kernels in order on all cores until the budget of core seconds is spent. Results are saved every half
     /// second.
     func measure(_ questions: [ConvolutionBenchmark], atMost budget: Double) throws {
-        let spent = Guarded(0.0)
+        let spent = Mutex(0.0)
         _ = try onAllCores(questions.count) {
             let bench = try KernelBench()
             return { index in
                 if spent.withLock({ $0 }) >= budget { return }
                 let begin = ContinuousClock.now
                 let kernels = questions[index].measured(bench)
-                self.note { $0.kernels[questions[index].signature] = kernels }
+                self.withMeasured(savingAfter: .milliseconds(500)) { $0.kernels[questions[index].signature] = kernels }
                 spent.withLock { $0 += (ContinuousClock.now - begin) / .seconds(1) }
             }
         }
         state.withLock { state in
             if let measured = state.measured { save(measured) }
-        }
-    }
-
-    private func note(_ change: (inout Measured) -> Void) {
-        state.withLock { state in
-            var measured = state.measured ?? load()
-            change(&measured)
-            state.measured = measured
-            if ContinuousClock.now - state.saved > .milliseconds(500) {
-                save(measured)
-                state.saved = .now
-            }
         }
     }
 

@@ -1,24 +1,23 @@
 import NeuralNetwork
 
-extension Lowering.Step {
-    var output: Lowering.Value {
-        switch self {
-        case .convolution(let step): step.output
-        case .pooling(_, _, _, let output), .activation(_, _, _, let output), .binary(_, _, _, _, let output),
-            .concatenation(_, _, let output), .normalization(_, _, _, _, let output), .rows(_, _, _, _, let output):
-            output
-        }
-    }
+/// What a step computes.
+enum StepOperation {
+    case convolution(ConvolutionStep)
+    case pooling(PoolingStep)
+    case activation(Activation)
+    case binary(BinaryOperation)
+    case concatenation
+    /// Layer normalisation over the channels of each pixel: weight and bias, indices into `Graph.parameters`.
+    case normalization(epsilon: Float, parameters: [Int])
+    case rows(RowOperation, parameters: [Int])
+}
 
-    var inputs: [Lowering.Value] {
-        switch self {
-        case .convolution(let step): [step.input] + (step.accumulated.map { [$0] } ?? [])
-        case .pooling(_, _, let input, _), .activation(_, _, let input, _), .normalization(_, _, _, let input, _),
-            .rows(_, _, _, let input, _):
-            [input]
-        case .binary(_, _, let first, let second, _): [first, second]
-        case .concatenation(_, let inputs, _): inputs
-        }
+extension Lowering.Step {
+    init(_ step: ConvolutionStep) {
+        self.init(
+            name: step.name, operation: .convolution(step),
+            inputs: [step.input] + (step.accumulated.map { [$0] } ?? []),
+            output: step.output)
     }
 }
 
@@ -38,17 +37,7 @@ struct ConvolutionStep {
     var accumulated: Lowering.Value?
     var activation: Activation?
 
-    init(name: String, options: Convolution, parameters: [Int], input: Int, output: Int) {
-        self.name = name
-        self.options = options
-        self.parameters = parameters
-        self.input = input
-        self.output = output
-    }
-
     var isBare: Bool { normalization == nil && factor == nil && accumulated == nil && activation == nil }
-
-    func reads(_ value: Lowering.Value) -> Bool { input == value }
 
     /// oneDNN's weight dimensions for weights of the published shape.
     func weightDimensions(_ shape: [Int]) -> [Int] {

@@ -6,15 +6,11 @@ struct Lowering {
     /// A step's output: an index into `shapes`.
     typealias Value = Int
 
-    enum Step {
-        case convolution(ConvolutionStep)
-        case pooling(name: String, PoolingStep, input: Value, output: Value)
-        case activation(name: String, Activation, input: Value, output: Value)
-        case binary(name: String, BinaryOperation, first: Value, second: Value, output: Value)
-        case concatenation(name: String, inputs: [Value], output: Value)
-        /// Layer normalisation over the channels of each pixel: weight and bias, indices into `Graph.parameters`.
-        case normalization(name: String, epsilon: Float, parameters: [Int], input: Value, output: Value)
-        case rows(name: String, RowOperation, parameters: [Int], input: Value, output: Value)
+    struct Step {
+        let name: String
+        let operation: StepOperation
+        let inputs: [Value]
+        let output: Value
     }
 
     private(set) var steps: [Step] = []
@@ -58,50 +54,39 @@ struct Lowering {
                 outChannels: node.shape.rowSize, window: Window(kernel: Extent(1)), hasBias: node.parameters.count > 1)
             return appendConvolution(id, node, whole, input: rows(input, for: id))
         case .batchNormalization(let epsilon, let hasScale):
-            guard case .convolution(var step)? = fusible(input), step.isBare else {
+            guard var step = fusible(input), step.isBare else {
                 return appendNormalization(id, node, epsilon, hasScale, input: rows(input, for: id))
             }
             step.normalization = (node.parameters, epsilon, hasScale)
             return replace(step)
         case .channelScale:
-            guard case .convolution(var step)? = fusible(input), step.activation == nil, step.accumulated == nil,
+            guard var step = fusible(input), step.activation == nil, step.accumulated == nil,
                 step.factor == nil
             else { throw PlanError.unsupported(node: node.name) }
             step.factor = node.parameters[0]
             return replace(step)
         case .activation(let activation):
-            if case .convolution(var step)? = fusible(input), step.activation == nil {
+            if var step = fusible(input), step.activation == nil {
                 step.activation = activation
                 return replace(step)
             }
-            let source = rows(input, for: id)
-            return append(shape(of: id)) { .activation(name: node.name, activation, input: source, output: $0) }
+            return append(shape(of: id), node.name, .activation(activation), [rows(input, for: id)])
         case .add:
             return lowerAdd(id, node)
         case .scaleChannels:
-            let (first, second) = (value[input]!, value[node.inputs[1]]!)
-            return append(node.shape) {
-                .binary(name: node.name, .multiply, first: first, second: second, output: $0)
-            }
+            return append(node.shape, node.name, .binary(.multiply), [value[input]!, value[node.inputs[1]]!])
         case .multiply:
-            let (first, second) = (rows(input, for: id), rows(node.inputs[1], for: id))
-            return append(shape(of: id)) {
-                .binary(name: node.name, .multiply, first: first, second: second, output: $0)
-            }
+            let factors = [rows(input, for: id), rows(node.inputs[1], for: id)]
+            return append(shape(of: id), node.name, .binary(.multiply), factors)
         case .concatenation:
-            let inputs = node.inputs.map { value[$0]! }
-            return append(node.shape) { .concatenation(name: node.name, inputs: inputs, output: $0) }
+            return append(node.shape, node.name, .concatenation, node.inputs.map { value[$0]! })
         case .maxPooling, .averagePooling, .globalAveragePooling:
-            let (step, source) = (pooling(node), value[input]!)
-            return append(node.shape) { .pooling(name: node.name, step, input: source, output: $0) }
+            return append(node.shape, node.name, .pooling(pooling(node)), [value[input]!])
         case .dropout, .flatten:
             return value[input]!
         case .layerNormalization(let epsilon):
-            let source = rows(input, for: id)
-            return append(shape(of: id)) {
-                .normalization(
-                    name: node.name, epsilon: epsilon, parameters: node.parameters, input: source, output: $0)
-            }
+            let operation = StepOperation.normalization(epsilon: epsilon, parameters: node.parameters)
+            return append(shape(of: id), node.name, operation, [rows(input, for: id)])
         case .classToken: return firstToken(of: input)
         default:
             guard let operation = rowOperation(node) else { throw PlanError.unsupported(node: node.name) }
@@ -144,19 +129,19 @@ struct Lowering {
         let branches = [(node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])]
             .sorted { value[$0.0]! > value[$1.0]! }
         for (ending, other) in branches {
-            guard case .convolution(var step)? = fusible(ending), step.activation == nil, step.accumulated == nil,
+            guard var step = fusible(ending), step.activation == nil, step.accumulated == nil,
                 firstTokenOnly.contains(id) == firstTokenOnly.contains(other),
                 firstTokenOnly.contains(id) == firstTokenOnly.contains(ending),
                 value[other]! < step.output, value[other]! != self.input,
                 consumers[other]!.allSatisfy({ $0 <= id.index }),
                 !steps.contains(where: { $0.output > step.output && $0.inputs.contains(value[other]!) }),
-                !step.reads(value[other]!)
+                step.input != value[other]!
             else { continue }
             step.accumulated = value[other]!
             return replace(step)
         }
-        let (first, second) = (rows(node.inputs[0], for: id), rows(node.inputs[1], for: id))
-        return append(shape(of: id)) { .binary(name: node.name, .add, first: first, second: second, output: $0) }
+        let summands = [rows(node.inputs[0], for: id), rows(node.inputs[1], for: id)]
+        return append(shape(of: id), node.name, .binary(.add), summands)
     }
 
     // MARK: - Tokens
@@ -185,36 +170,37 @@ struct Lowering {
     private mutating func firstToken(of id: Graph.NodeID) -> Value {
         if firstTokenOnly.contains(id) { return value[id]! }
         if let known = firstTokens[id] { return known }
-        let (source, name) = (value[id]!, graph[id].name + ".first")
-        let token = append(.tokens(count: 1, size: graph[id].shape.rowSize)) {
-            .rows(name: name, .slice(first: 0), parameters: [], input: source, output: $0)
-        }
+        let shape = Graph.Shape.tokens(count: 1, size: graph[id].shape.rowSize)
+        let token = append(
+            shape, graph[id].name + ".first", .rows(.slice(first: 0), parameters: []), [value[id]!])
         firstTokens[id] = token
         return token
     }
 
     private mutating func appendRows(_ id: Graph.NodeID, _ operation: RowOperation) -> Value {
         let node = graph[id]
-        let input = rows(node.inputs[0], for: id, operation)
-        return append(shape(of: id)) {
-            .rows(name: node.name, operation, parameters: node.parameters, input: input, output: $0)
-        }
+        return append(
+            shape(of: id), node.name, .rows(operation, parameters: node.parameters),
+            [rows(node.inputs[0], for: id, operation)])
     }
 
-    /// The step that computed `node`'s value, if the node has only one reader.
-    private func fusible(_ node: Graph.NodeID) -> Step? {
-        guard consumers[node]!.count == 1 else { return nil }
-        return steps.first { $0.output == value[node]! }
+    /// The convolution that computed `node`'s value, if the node has only one reader.
+    private func fusible(_ node: Graph.NodeID) -> ConvolutionStep? {
+        guard consumers[node]!.count == 1, let step = steps.first(where: { $0.output == value[node]! }),
+            case .convolution(let convolution) = step.operation
+        else { return nil }
+        return convolution
     }
 
     private mutating func appendConvolution(
         _ id: Graph.NodeID, _ node: Graph.Node, _ options: Convolution, input: Value
     ) -> Value {
-        append(shape(of: id)) {
-            .convolution(
+        append(
+            shape(of: id),
+            Step(
                 ConvolutionStep(
-                    name: node.name, options: options, parameters: node.parameters, input: input, output: $0))
-        }
+                    name: node.name, options: options, parameters: node.parameters, input: input, output: shapes.count))
+        )
     }
 
     /// A normalisation without a preceding convolution is folded into a depthwise convolution with weights of 1.
@@ -223,22 +209,26 @@ struct Lowering {
     ) -> Value {
         let channels = node.shape.rowSize
         let ones = Convolution(outChannels: channels, window: Window(kernel: Extent(1)), groups: channels)
-        return append(shape(of: id)) { output in
-            var step = ConvolutionStep(name: node.name, options: ones, parameters: [], input: input, output: output)
-            step.normalization = (node.parameters, epsilon, hasScale)
-            return .convolution(step)
-        }
+        var step = ConvolutionStep(name: node.name, options: ones, parameters: [], input: input, output: shapes.count)
+        step.normalization = (node.parameters, epsilon, hasScale)
+        return append(shape(of: id), Step(step))
     }
 
-    private mutating func append(_ shape: Graph.Shape, _ make: (Value) -> Step) -> Value {
-        steps.append(make(shapes.count))
+    private mutating func append(
+        _ shape: Graph.Shape, _ name: String, _ operation: StepOperation, _ inputs: [Value]
+    ) -> Value {
+        append(shape, Step(name: name, operation: operation, inputs: inputs, output: shapes.count))
+    }
+
+    private mutating func append(_ shape: Graph.Shape, _ step: Step) -> Value {
+        steps.append(step)
         shapes.append(ImageShape(shape))
-        return shapes.count - 1
+        return step.output
     }
 
     private mutating func replace(_ step: ConvolutionStep) -> Value {
         let index = steps.firstIndex { $0.output == step.output }!
-        steps[index] = .convolution(step)
+        steps[index] = Step(step)
         return step.output
     }
 }

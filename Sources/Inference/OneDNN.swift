@@ -116,7 +116,7 @@ package final class Primitive {
     /// The implementation that oneDNN chose, such as `jit:avx512_core`.
     var kernel: String { String(cString: onednn_operation_kernel(handle)) }
 
-    package func bind(
+    func bind(
         source: UnsafeMutableRawPointer, second: UnsafeMutableRawPointer? = nil,
         weights: UnsafeMutableRawPointer? = nil, bias: UnsafeMutableRawPointer? = nil,
         destination: UnsafeMutableRawPointer, scratchpad: UnsafeMutableRawPointer?
@@ -124,15 +124,16 @@ package final class Primitive {
         try check(onednn_operation_bind(handle, source, second, weights, bias, destination, scratchpad), name)
     }
 
-    func bind(
-        sources: [UnsafeMutableRawPointer], destination: UnsafeMutableRawPointer, scratchpad: UnsafeMutableRawPointer?
-    ) throws {
-        let sources: [UnsafeMutableRawPointer?] = sources
-        try check(onednn_concatenation_bind(handle, Int32(sources.count), sources, destination, scratchpad), name)
-    }
-
     package func execute(in context: Context) throws {
         try check(onednn_operation_execute(context.handle, handle), name)
+    }
+
+    /// Binds and executes a reorder.
+    package func run(
+        from source: UnsafeMutableRawPointer, to destination: UnsafeMutableRawPointer, in context: Context
+    ) throws {
+        try bind(source: source, destination: destination, scratchpad: context.scratchpad(bytes: scratchpadBytes))
+        try execute(in: context)
     }
 }
 
@@ -152,6 +153,13 @@ package final class AlignedBuffer {
             (pointer, isMapped) = (mapped, true)
         } else {
             (pointer, isMapped) = (.allocate(byteCount: self.bytes, alignment: 64), false)
+        }
+    }
+
+    convenience init(_ values: [Float]) {
+        self.init(bytes: values.count * 4)
+        values.withUnsafeBytes { bytes in
+            if let start = bytes.baseAddress { pointer.copyMemory(from: start, byteCount: bytes.count) }
         }
     }
 

@@ -9,13 +9,18 @@ extension PackedWeights {
         var weights = try step.parameters.first.map(tensor) ?? ones
         var bias = step.parameters.count > 1 ? try tensor(step.parameters[1]).values : []
         let channels = weights.shape[0]
+        let stride = weights.count / channels
+        func scale(_ channel: Int, by factor: Float) {
+            weights.values.withUnsafeMutableBufferPointer { values in
+                for index in channel * stride..<(channel + 1) * stride { values[index] *= factor }
+            }
+        }
         if bias.isEmpty { bias = Array(repeating: 0, count: channels) }
         if let factor = step.factor {
             let factors = try tensor(factor).values
-            let stride = weights.count / channels
             for channel in 0..<channels {
                 bias[channel] *= factors[channel]
-                for index in channel * stride..<(channel + 1) * stride { weights.values[index] *= factors[channel] }
+                scale(channel, by: factors[channel])
             }
         }
         guard let normalization = step.normalization else { return (weights, bias) }
@@ -24,15 +29,11 @@ extension PackedWeights {
         let gamma = normalization.hasScale ? statistics[0] : Array(repeating: 1, count: channels)
         let last = statistics.count - 3
         let (beta, mean, variance) = (statistics[last], statistics[last + 1], statistics[last + 2])
-        let stride = weights.count / channels
         for channel in 0..<channels {
             let deviation = (Double(variance[channel]) + Double(normalization.epsilon)).squareRoot()
-            let scale = Double(gamma[channel]) / deviation
-            bias[channel] = Float((Double(bias[channel]) - Double(mean[channel])) * scale + Double(beta[channel]))
-            let factor = Float(scale)
-            weights.values.withUnsafeMutableBufferPointer { values in
-                for index in channel * stride..<(channel + 1) * stride { values[index] *= factor }
-            }
+            let factor = Double(gamma[channel]) / deviation
+            bias[channel] = Float((Double(bias[channel]) - Double(mean[channel])) * factor + Double(beta[channel]))
+            scale(channel, by: Float(factor))
         }
         return (weights, bias)
     }
@@ -57,15 +58,12 @@ extension PackedWeights {
 
     /// Returns the requested tables, each created once for all plans.
     func tables(_ requests: [TableRequest], in graph: Graph) throws -> [Table] {
-        try packing.withLock {
+        try packing.serially {
             try requests.map { request in
                 if let known = state.withLock({ $0.tables.first { $0.name == request.name } }) { return known }
                 let values = request.make(try request.parameters.map { try source.tensor(for: graph.parameters[$0]) })
-                let buffer = AlignedBuffer(bytes: values.count * 4)
-                values.withUnsafeBytes { bytes in
-                    if let start = bytes.baseAddress { buffer.pointer.copyMemory(from: start, byteCount: bytes.count) }
-                }
-                let table = Table(name: request.name, values: buffer, count: values.count, isFinite: values.areFinite)
+                let table = Table(
+                    name: request.name, values: AlignedBuffer(values), count: values.count, isFinite: values.areFinite)
                 state.withLock { $0.tables.append(table) }
                 return table
             }

@@ -1,8 +1,8 @@
 import CElementwise
 import COneDNN
-import Foundation
 import NeuralNetwork
 import Synchronization
+import Threads
 
 /// Convolution weights with batch normalisation folded in, in the memory layout of the kernels.
 ///
@@ -13,8 +13,8 @@ package final class PackedWeights: Sendable {
     /// Identifies the weights, such as a digest of the file; nil if unknown.
     package let identity: String?
     package let source: any ParameterSource
-    let state = Guarded(State())
-    let packing = NSLock()
+    let state = Mutex(State())
+    let packing = Mutex(())
 
     struct State {
         var layers: [Layer] = []
@@ -93,7 +93,7 @@ package final class PackedWeights: Sendable {
 
     /// Returns the requested layers; missing ones are packed now, on all cores.
     func layers(_ requests: [Request], in graph: Graph) throws -> [Layer] {
-        try packing.withLock {
+        try packing.serially {
             let packed = state.withLock { $0.layers }
             let missing = requests.filter { request in !packed.contains(where: request.fits) }
             let new = try onAllCores(missing.count) {
@@ -129,17 +129,14 @@ package final class PackedWeights: Sendable {
         } else {
             bound = try Self.pack(&weights.values, dimensions, ONEDNN_F32, layout, step.name, context)
         }
-        let boundBias = AlignedBuffer(bytes: bias.count * 4)
-        bias.withUnsafeBytes { boundBias.pointer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         return Layer(
             name: step.name, layout: layout, sourceScale: sourceScale, tap: request.tap, weights: bound,
-            bias: boundBias,
-            isFinite: isFinite)
+            bias: AlignedBuffer(bias), isFinite: isFinite)
     }
 
     /// Computes the scales of layers in advance, on all cores.
     func prepareScales(_ steps: [ConvolutionStep], in graph: Graph) throws {
-        try packing.withLock {
+        try packing.serially {
             let known = state.withLock { Set($0.scales.keys) }
             let missing = steps.filter { !known.contains($0.name) }
             _ = try onAllCores(missing.count) {
@@ -201,12 +198,7 @@ package final class PackedWeights: Sendable {
         let reorder = try Primitive(name + ".weight") {
             onednn_reorder_create(context.handle, plain.handle, layout.handle, 1, $0)
         }
-        let scratchpad = AlignedBuffer(bytes: reorder.scratchpadBytes)
-        try values.withUnsafeMutableBytes { bytes in
-            try reorder.bind(
-                source: bytes.baseAddress!, destination: bound.pointer, scratchpad: scratchpad.pointer)
-            try reorder.execute(in: context)
-        }
+        try values.withUnsafeMutableBytes { try reorder.run(from: $0.baseAddress!, to: bound.pointer, in: context) }
         return bound
     }
 }

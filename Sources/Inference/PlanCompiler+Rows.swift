@@ -21,7 +21,7 @@ extension PlanCompiler {
         if case .attention(let heads) = operation, quantization?.attendsInBytes == true, shapes[output].pixels > 1 {
             return try attend(name, heads, source, input: input, output: output)
         }
-        let kernel = RowKernel(name, operation, batch: batch, from: shapes[input], to: shapes[output])
+        let kernel = RowKernel(name: name, operation: operation, batch: batch, from: shapes[input], to: shapes[output])
         // Position embeddings depend on the image size.
         let shape = shapes[output]
         let key = "\(name) \(shape.height)×\(shape.width)"

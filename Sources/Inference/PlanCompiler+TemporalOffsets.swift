@@ -71,11 +71,12 @@ struct TemporalOffset {
 
 extension ConvolutionStep {
     /// Whether the convolution can be computed as a sum over temporal offsets: a batch of one clip, as many output
-    /// frames as input frames.
+    /// frames as input frames, and no activation that Winograd kernels cannot fuse.
     func canSumTaps(batch: Int) -> Bool {
         let time = options.window.time
         return batch == 1 && options.groups == 1 && time.kernel > 1 && time.kernel % 2 == 1 && time.stride == 1
-            && time.leading == time.kernel / 2 && time.trailing == time.leading && activation != .hardSigmoid
+            && time.leading == time.kernel / 2 && time.trailing == time.leading
+            && (activation == nil || activation == .relu)
     }
 
     /// The temporal offsets that overlap any frame; the one that covers all frames comes first.

@@ -40,31 +40,18 @@ struct PlanCompiler {
     /// Nil leaves kernels and formats to oneDNN.
     let choice: KernelChoice?
 
-    private var operations: [Operation] = []
-    private var values: [Lowering.Value: Placed] = [:]
+    private(set) var operations: [Operation] = []
+    private(set) var values: [Lowering.Value: Placed] = [:]
     /// Values converted to other layouts or element types than their step produced.
-    private var copies: [Lowering.Value: [Placed]] = [:]
+    private(set) var copies: [Lowering.Value: [Placed]] = [:]
     private(set) var shapes: [ImageShape] = []
-    private var input: Lowering.Value = 0
+    private(set) var input: Lowering.Value = 0
     /// The last step that reads each value.
-    private var lastUse: [Lowering.Value: Int] = [:]
+    private(set) var lastUse: [Lowering.Value: Int] = [:]
 
     private(set) var buffers: [MemoryPlanner.Request] = []
     private(set) var inputBytes = 0
     private(set) var outputBytes = 0
-
-    init(
-        graph: Graph, batch: Int, context: Context, weights: PackedWeights, element: onednn_element,
-        quantization: Quantization?, choice: KernelChoice?
-    ) {
-        self.graph = graph
-        self.batch = batch
-        self.context = context
-        self.weights = weights
-        self.element = element
-        self.quantization = quantization
-        self.choice = choice
-    }
 
     mutating func compile(_ lowering: Lowering) throws -> [Operation] {
         shapes = lowering.shapes
@@ -84,30 +71,28 @@ struct PlanCompiler {
     }
 
     private mutating func compile(_ step: Lowering.Step, at index: Int) throws {
-        switch step {
+        let (name, inputs, output) = (step.name, step.inputs, step.output)
+        switch step.operation {
         case .convolution(let step): try compile(step)
-        case .pooling(let name, let step, let input, let output):
-            try compile(name, step, input: input, output: output)
-        case .activation(let name, let activation, let input, let output):
-            let source = try float(input, name)
+        case .pooling(let pooling): try compile(name, pooling, input: inputs[0], output: output)
+        case .activation(let activation):
+            let source = try float(inputs[0], name)
             let primitive = try Primitive(name, activation.code, source.layout, context)
-            append(primitive, source, into: overwritable(source, input, at: index), output: output)
-        case .binary(let name, let operation, let first, let second, let output):
-            try compile(name, operation, first, second, output: output, at: index)
-        case .normalization(let name, let epsilon, let parameters, let input, let output):
-            try compile(name, epsilon, parameters, input: input, output: output)
-        case .rows(let name, let operation, let parameters, let input, let output):
-            try compile(name, operation, parameters, input: input, output: output)
-        case .concatenation(let name, let inputs, let output): try compile(name, inputs, output: output)
+            append(primitive, source, into: overwritable(source, inputs[0], at: index), output: output)
+        case .binary(let operation):
+            try compile(name, operation, inputs[0], inputs[1], output: output, at: index)
+        case .normalization(let epsilon, let parameters):
+            try compile(name, epsilon, parameters, input: inputs[0], output: output)
+        case .rows(let operation, let parameters):
+            try compile(name, operation, parameters, input: inputs[0], output: output)
+        case .concatenation: try compile(name, inputs, output: output)
         }
     }
 
     private mutating func compile(
         _ name: String, _ operation: BinaryOperation, _ first: Int, _ second: Int, output: Int, at index: Int
     ) throws {
-        if operation == .multiply, let quantum = storedQuantum(output),
-            shapes[second].pixels == 1
-        {
+        if operation == .multiply, let quantum = storedQuantum(output), shapes[second].pixels == 1 {
             return try gate(name, first, second, quantum, output: output)
         }
         let kind = operation == .add ? ONEDNN_ADD : ONEDNN_MULTIPLY
@@ -125,7 +110,7 @@ struct PlanCompiler {
         touch(b.buffer)
         let existing = first == second ? nil : overwritable(a, first, at: index)
         append(primitive, a, second: b.buffer, into: existing, output: output)
-        if operation == .multiply { operations[operations.count - 1].observed = (primitive.destination, nil, output) }
+        if operation == .multiply { observeLast(primitive.destination, output) }
     }
 
     /// Channels multiplied by their gates, for int8 readers.
@@ -136,13 +121,10 @@ struct PlanCompiler {
         let source = try converted(first, to: plain, nil, name)
         let gates = try converted(second, to: layout(second, ONEDNN_CHANNELS_LAST, ONEDNN_F32), nil, name)
         touch(gates.buffer)
-        let kernel = GateKernel(name, shapes[output], batch: batch, quantum)
-        append(
-            kernel, source, second: gates.buffer, layout: try layout(output, ONEDNN_CHANNELS_LAST, quantum.element),
-            quantum: quantum, output: output)
-        operations[operations.count - 1].observed = (
-            try layout(output, ONEDNN_CHANNELS_LAST, quantum.element), quantum, output
-        )
+        let kernel = GateKernel(name: name, shape: shapes[output], batch: batch, quantum: quantum)
+        let bytes = try layout(output, ONEDNN_CHANNELS_LAST, quantum.element)
+        append(kernel, source, second: gates.buffer, layout: bytes, quantum: quantum, output: output)
+        observeLast(bytes, output, quantum: quantum)
     }
 
     private mutating func compile(_ name: String, _ inputs: [Int], output: Int) throws {
@@ -223,7 +205,7 @@ struct PlanCompiler {
         let (own, reorder) = (values[value]!, name + ".reorder")
         if let quantum, quantum.isShifted, try own.layout == self.layout(value, ONEDNN_CHANNELS_LAST, ONEDNN_F32) {
             touch(own.buffer)
-            let kernel = ShiftKernel(reorder, count: layout.bytes, quantum)
+            let kernel = ShiftKernel(name: reorder, count: layout.bytes, quantum: quantum)
             operations.append(Operation(kernel: kernel, sources: [own.buffer], destination: buffer))
         } else {
             try appendReorder(reorder, own, to: layout, quantum, buffer)
@@ -273,7 +255,6 @@ struct PlanCompiler {
         operations.append(Operation(kernel: primitive, sources: [source.buffer], destination: destination))
     }
 
-    /// Appends a step on part of existing buffers.
     mutating func append(part operation: Operation) {
         for buffer in operation.sources + [operation.destination] { touch(buffer) }
         operations.append(operation)

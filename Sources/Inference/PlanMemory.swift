@@ -1,6 +1,5 @@
 import NeuralNetwork
 
-/// The memory of a plan's values.
 struct PlanMemory {
     private let arena: AlignedBuffer
     private let offsets: [Int]
@@ -27,31 +26,17 @@ struct PlanMemory {
         }
     }
 
-    func bind(_ operation: PlanCompiler.Operation, layer: PackedWeights.Layer?, table: PackedWeights.Table?) throws {
-        let sources = operation.sources.map { pointer($0) + operation.offsets.source }
-        let destination = pointer(operation.destination) + operation.offsets.destination
-        switch operation.kernel {
-        case let rows as RowKernel:
-            rows.bind(
-                source: sources[0], destination: destination, table: table?.values.pointer ?? scratchpad.pointer,
-                scratchpad: scratchpad.pointer)
-        case let attention as ByteAttentionKernel:
-            attention.bind(source: sources[0], destination: destination, scratchpad: scratchpad.pointer)
-        case let gate as GateKernel:
-            gate.bind(source: sources[0], gates: pointer(operation.second ?? .input), destination: destination)
-        case let shift as ShiftKernel: shift.bind(source: sources[0], destination: destination)
-        case let gelu as GELUKernel: gelu.bind(source: sources[0], destination: destination)
-        case let primitive as Primitive where sources.count > 1:
-            try primitive.bind(sources: sources, destination: destination, scratchpad: scratchpad.pointer)
-        case let primitive as Primitive:
-            // A layer normalisation's table holds the scales, then as many shifts.
-            try primitive.bind(
-                source: sources[0], second: operation.second.map(pointer),
-                weights: layer?.weights.pointer ?? table?.values.pointer,
+    func bind(
+        _ operation: PlanCompiler.Operation, layer: PackedWeights.Layer?, table: PackedWeights.Table?
+    ) throws -> (Context) throws -> Void {
+        // A layer normalisation's table holds the scales, then as many shifts.
+        try operation.kernel.bind(
+            KernelBuffers(
+                sources: operation.sources.map { pointer($0) + operation.offsets.source },
+                second: operation.second.map(pointer), weights: layer?.weights.pointer ?? table?.values.pointer,
                 bias: layer?.bias.pointer ?? table.map { $0.values.pointer + 2 * $0.count },
-                destination: destination, scratchpad: scratchpad.pointer)
-        default: preconditionFailure("a kernel of unknown kind")
-        }
+                destination: pointer(operation.destination) + operation.offsets.destination,
+                scratchpad: scratchpad.pointer))
     }
 
     /// Writes images to the input and fills the rest of the batch with zeros.
@@ -83,9 +68,10 @@ extension CompiledPlan {
         var tables = tables.makeIterator()
         for operation in operations {
             let layer = try operation.layer.map { try weights.layer($0, in: compiler.graph, context) }
-            try memory.bind(operation, layer: layer, table: operation.table == nil ? nil : tables.next())
+            let execute = try memory.bind(
+                operation, layer: layer, table: operation.table == nil ? nil : tables.next())
             // The kernel holds only a pointer to the weights.
-            try withExtendedLifetime(layer) { try operation.kernel.execute(in: context) }
+            try withExtendedLifetime(layer) { try execute(context) }
         }
         return memory.output([batch] + outputShape)
     }

@@ -1,7 +1,6 @@
 import COneDNN
 import NeuralNetwork
 
-/// Arithmetic precision of a network.
 package enum Precision: String, Sendable, CaseIterable, Codable {
     /// IEEE 754 single precision, in which the networks were trained.
     case f32

@@ -45,7 +45,7 @@ struct Quantization {
             note(step.output, step.name, isSigned: step.activation?.isUnsigned != true)
         }
         for step in lowering.steps {
-            if case .convolution = step { continue }
+            if case .convolution = step.operation { continue }
             if let name = step.observedName, !kept.contains(name) { note(step.output, name, isSigned: true) }
         }
         for value in lowering.shapes.indices {
@@ -65,20 +65,21 @@ struct Quantization {
 
     /// Whether a step's output has the values of its inputs.
     private func shares(_ step: Lowering.Step) -> Bool {
-        switch step {
-        case .concatenation: true
-        case .pooling(_, let pooling, let input, _):
+        switch step.operation {
+        case .concatenation: return true
+        case .pooling(let pooling):
             // Global average pooling keeps more precision than int8 offers.
-            pooling.window.kernel != Extent(shapes[input].height, shapes[input].width)
-                || pooling.window.time.kernel != shapes[input].frames
-        default: false
+            let shape = shapes[step.inputs[0]]
+            return pooling.window.kernel != Extent(shape.height, shape.width)
+                || pooling.window.time.kernel != shape.frames
+        default: return false
         }
     }
 
     /// From the last step to the first: a value is stored in int8 if a reader needs it so.
     private mutating func chooseStored(_ lowering: Lowering) {
         for step in lowering.steps.reversed() {
-            switch step {
+            switch step.operation {
             case .convolution(let convolution):
                 if isInteger(convolution) { stored.insert(convolution.input) }
                 if stored.contains(convolution.output), let accumulated = convolution.accumulated,
@@ -125,12 +126,12 @@ extension Quantization {
         var lowest: [Lowering.Value: Float] = [:]
         var gates: Set<Lowering.Value> = []
         for step in lowering.steps {
-            switch step {
+            switch step.operation {
             case .convolution(let step):
                 lowest[step.output] = step.activation?.lowest
                 if step.activation == .sigmoid || step.activation == .hardSigmoid { gates.insert(step.output) }
-            case .binary(_, .multiply, let first, let second, let output) where gates.contains(second):
-                lowest[output] = lowest[first]
+            case .binary(.multiply) where gates.contains(step.inputs[1]):
+                lowest[step.output] = lowest[step.inputs[0]]
             default: break
             }
         }

@@ -1,31 +1,12 @@
 import CElementwise
 import NeuralNetwork
 
-/// One step of a plan: a oneDNN primitive or a custom kernel.
-protocol PlanKernel: AnyObject {
-    var name: String { get }
-    /// The implementation, such as `jit:avx512_core`.
-    var kernel: String { get }
-    var scratchpadBytes: Int { get }
-    func execute(in context: Context) throws
-}
-
-extension Primitive: PlanKernel {}
-
 /// Executes a `RowOperation` on a batch in `f32`, channels last.
-final class RowKernel: PlanKernel {
+struct RowKernel: PlanKernel {
     let name: String
-    private let operation: RowOperation
-    private let batch: Int
-    private let from, to: ImageShape
-    private var source = UnsafePointer<Float>(bitPattern: 64)!
-    private var destination = UnsafeMutablePointer<Float>(bitPattern: 64)!
-    private var table = UnsafePointer<Float>(bitPattern: 64)!
-    private var scratch = UnsafeMutablePointer<Float>(bitPattern: 64)!
-
-    init(_ name: String, _ operation: RowOperation, batch: Int, from: ImageShape, to: ImageShape) {
-        (self.name, self.operation, self.batch, self.from, self.to) = (name, operation, batch, from, to)
-    }
+    let operation: RowOperation
+    let batch: Int
+    let from, to: ImageShape
 
     var kernel: String { "rows" }
 
@@ -41,25 +22,22 @@ final class RowKernel: PlanKernel {
 
     private func rows(_ shape: ImageShape) -> Int { shape.pixels }
 
-    /// Buffers must stay valid until the kernel is bound again.
-    func bind(
-        source: UnsafeMutableRawPointer, destination: UnsafeMutableRawPointer, table: UnsafeMutableRawPointer,
-        scratchpad: UnsafeMutableRawPointer
-    ) {
-        self.source = UnsafePointer(source.assumingMemoryBound(to: Float.self))
-        self.destination = destination.assumingMemoryBound(to: Float.self)
-        self.table = UnsafePointer(table.assumingMemoryBound(to: Float.self))
-        scratch = scratchpad.assumingMemoryBound(to: Float.self)
-    }
-
-    func execute(in context: Context) {
-        for picture in 0..<batch {
-            execute(
-                source + picture * rows(from) * from.channels, destination + picture * rows(to) * to.channels)
+    func bind(_ buffers: KernelBuffers) -> (Context) throws -> Void {
+        let scratch = buffers.scratchpad.assumingMemoryBound(to: Float.self)
+        let table = UnsafePointer(buffers.weights?.assumingMemoryBound(to: Float.self) ?? scratch)
+        return { [self] _ in
+            for picture in 0..<batch {
+                execute(
+                    buffers.source + picture * rows(from) * from.channels,
+                    buffers.floats + picture * rows(to) * to.channels, table, scratch)
+            }
         }
     }
 
-    private func execute(_ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>) {
+    private func execute(
+        _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ table: UnsafePointer<Float>,
+        _ scratch: UnsafeMutablePointer<Float>
+    ) {
         let size = to.channels
         switch operation {
         case .tokens(let tokens):

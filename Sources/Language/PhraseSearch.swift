@@ -1,7 +1,7 @@
 import FeatureCache
 import Foundation
 import NeuralNetwork
-import Synchronization
+import Threads
 
 /// A search query: directions in the joint embedding space, positive and negative.
 package struct Question: Sendable {
@@ -169,30 +169,17 @@ package struct PhraseSearch: Sendable {
     /// Scores of all clips, divided among the cores.
     private func scores(_ question: Question, _ condition: String?) throws -> Scores {
         let parts = ProcessInfo.processInfo.activeProcessorCount
-        let found = Mutex<[Int: CacheFile.Cosines]>([:])
         let queries = [question.wanted] + question.unwanted
         let chosen =
             mapped == nil ? [] : try cache.videos(dataset: dataset, extraction: extraction.id, condition: condition)
-        let failure = Mutex<(any Error)?>(nil)
-        DispatchQueue.concurrentPerform(iterations: parts) { part in
-            do {
-                if let mapped {
-                    let cosines = mapped.cosines(to: queries, videos: chosen, part: part, of: parts)
-                    found.withLock { $0[part] = cosines }
-                    return
-                }
-                // Each thread uses its own connection.
-                let own = try CacheFile(path: cache.path, create: false)
-                let cosines = try own.cosines(
-                    to: queries, dataset: dataset, extraction: extraction,
-                    condition: condition, part: part, of: parts)
-                found.withLock { $0[part] = cosines }
-            } catch {
-                failure.withLock { $0 = error }
-            }
+        let found = try concurrentMap(parts) { part in
+            if let mapped { return mapped.cosines(to: queries, videos: chosen, part: part, of: parts) }
+            // Each thread uses its own connection.
+            let own = try CacheFile(path: cache.path, create: false)
+            return try own.cosines(
+                to: queries, dataset: dataset, extraction: extraction, condition: condition, part: part, of: parts)
         }
-        if let error = failure.withLock({ $0 }) { throw error }
-        let all = found.withLock { found in CacheFile.Cosines(joining: (0..<parts).compactMap { found[$0] }) }
+        let all = CacheFile.Cosines(joining: found)
         var begin = 0
         let clips = all.videos.map { video in
             begin += video.length

@@ -46,8 +46,7 @@ package final class TextEncoder {
         // padded.
         let groups = Dictionary(grouping: tokens.indices) { tower.isCausal ? tokens[$0].count : tower.contextLength }
         for (count, places) in groups {
-            for first in stride(from: 0, to: places.count, by: Self.batch) {
-                let own = places[first..<min(first + Self.batch, places.count)]
+            for own in places.batches(of: Self.batch) {
                 for (place, vector) in zip(own, try vectors(own.map { tokens[$0] }, count: count)) {
                     result[place] = vector
                 }

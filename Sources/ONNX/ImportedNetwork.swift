@@ -1,6 +1,7 @@
 import Foundation
 import NeuralNetwork
 import Synchronization
+import Threads
 
 /// A network from an ONNX file: its graph for an image size, and its weights.
 ///
@@ -8,7 +9,7 @@ import Synchronization
 package final class ImportedNetwork: @unchecked Sendable {
     package let path: String
     private let file: ModelFile
-    private let lock = NSLock()
+    private let lock = Mutex(())
     private var read: [Int: Result<Reading, any Error>] = [:]
 
     private struct Reading {
@@ -69,7 +70,7 @@ package final class ImportedNetwork: @unchecked Sendable {
     }
 
     private func reading(imageSize: Int) throws -> Reading {
-        try lock.withLock {
+        try lock.serially {
             if let known = read[imageSize] { return try known.get() }
             let result = Result { () throws -> Reading in
                 var importer = GraphImporter(file)
@@ -82,7 +83,7 @@ package final class ImportedNetwork: @unchecked Sendable {
     }
 
     private var parameters: [String: GraphImporter.Parameter] {
-        lock.withLock {
+        lock.withLock { _ in
             read.values.compactMap { try? $0.get().parameters }
                 .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
         }
@@ -97,9 +98,8 @@ extension ImportedNetwork: Checkpoint {
 
     /// - Throws: `ImportError` if the file has changed.
     package func tensor(named name: String) throws -> Tensor? {
-        guard let parameter = lock.withLock({ read.values.lazy.compactMap { try? $0.get().parameters[name] }.first })
-        else { return nil }
-        return try parameter.load()
+        let parameter = lock.withLock { _ in read.values.lazy.compactMap { try? $0.get().parameters[name] }.first }
+        return try parameter?.load()
     }
 
     /// - Throws: `WeightsError.mismatch` if it is missing or has another shape.

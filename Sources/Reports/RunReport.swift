@@ -1,11 +1,10 @@
 import Datasets
-import Dispatch
 import Extraction
 import FeatureCache
 import Foundation
 import NeuralNetwork
 import SequenceModels
-import Synchronization
+import Threads
 
 /// The report of one run, from the cache: training, metrics, confusions, and the frames of its most confident errors.
 package struct RunReport: Report {
@@ -107,14 +106,11 @@ package struct RunReport: Report {
         _ chosen: [(clip: UsedClip, prediction: PredictionRecord, weights: [Float]?)], labels: [String], root: String?,
         recipe: ExtractionRecipe
     ) -> [ClipView] {
-        let made = Mutex<[Int: ClipView]>([:])
-        DispatchQueue.concurrentPerform(iterations: chosen.count) { index in
+        concurrentMap(chosen.count) { index in
             let (clip, prediction, weights) = chosen[index]
             let strip = FrameStrip(
                 clip, root: root, recipe: recipe, weights: weights, limit: weights == nil ? 10 : 20)
-            let view = ClipView(clip, prediction, labels: labels, strip: strip)
-            made.withLock { $0[index] = view }
+            return ClipView(clip, prediction, labels: labels, strip: strip)
         }
-        return made.withLock { made in chosen.indices.compactMap { made[$0] } }
     }
 }

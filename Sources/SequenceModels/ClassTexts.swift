@@ -12,8 +12,6 @@ package struct ClassTexts: Sendable, Equatable {
     }
 
     /// The last layer's parameters for classes in this order.
-    ///
-    /// - Throws: `SequenceError.noText` if a class has no vector.
     func parameters(_ labels: [String]) throws -> NamedTensors {
         let rows = try labels.map { label in
             guard let vector = vectors[label] else { throw SequenceError.noText(label: label) }

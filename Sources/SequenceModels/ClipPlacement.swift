@@ -10,24 +10,20 @@ extension FeatureSet {
 
     /// The same clips with other classes; a clip for which `label` returns nil keeps its class.
     func relabelling(_ label: (Example) -> String?) -> FeatureSet {
-        replacing(
-            examples: examples.map { example in
-                Example(
-                    videoID: example.videoID, path: example.path, label: label(example) ?? example.label,
-                    split: example.split, group: example.group, views: example.views)
-            })
+        var examples = examples
+        for index in examples.indices { examples[index].label = label(examples[index]) ?? examples[index].label }
+        return replacing(examples: examples)
     }
 
     /// The same clips with the splits that `split` returns; clips for which it returns nil are omitted.
     package func placing(_ split: (Example) -> String?) -> FeatureSet {
-        let placed = examples.compactMap { example in
-            split(example).map {
-                Example(
-                    videoID: example.videoID, path: example.path, label: example.label, split: $0,
-                    group: example.group, views: example.views)
-            }
-        }
-        return replacing(examples: placed)
+        replacing(
+            examples: examples.compactMap { example in
+                guard let split = split(example) else { return nil }
+                var example = example
+                example.split = split
+                return example
+            })
     }
 }
 
@@ -48,12 +44,11 @@ extension SequenceRun {
         if features.examples.isEmpty {
             throw SequenceError.noSamples(dataset: source.name, available: try cache.datasets())
         }
-        let examples = features.examples.compactMap { example in
-            placed[example.videoID].map { clip in
-                FeatureSet.Example(
-                    videoID: example.videoID, path: example.path, label: clip.label, split: clip.split.rawValue,
-                    group: clip.group, views: example.views)
-            }
+        let examples = features.examples.compactMap { example -> FeatureSet.Example? in
+            guard let clip = placed[example.videoID] else { return nil }
+            var example = example
+            (example.label, example.split, example.group) = (clip.label, clip.split.rawValue, clip.group)
+            return example
         }
         return features.replacing(examples: examples)
     }

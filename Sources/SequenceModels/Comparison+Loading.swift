@@ -84,11 +84,8 @@ extension RunDirectory.Configuration {
     func family(_ clips: RunClips) -> String {
         var training = training
         (training.seed, training.checkpoint) = (0, 1)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        guard let text = try? encoder.encode(training) else { return name }
+        guard let text = try? TrainingCheckpoint.json(training, .sortedKeys) else { return name }
         let parts = [clips.pool, clips.digests(.test)].map { $0.sorted().joined(separator: " ") }
-        return String(decoding: text, as: UTF8.self) + recipeDigest
-            + hexDigest(Data(([dataset] + labels + parts).joined(separator: "\n").utf8))
+        return text + recipeDigest + hexDigest(Data(([dataset] + labels + parts).joined(separator: "\n").utf8))
     }
 }

@@ -2,31 +2,19 @@ import Datasets
 import FeatureCache
 import Foundation
 
-/// A comparison of runs on the same clips.
 package struct Comparison: Sendable, Encodable {
-    /// A run's predictions with what a comparison needs.
-    package struct Run: Sendable {
-        package let summary: RunSummary
+    struct Run: Sendable {
+        let summary: RunSummary
         /// Equal for runs that differ only in their seed.
-        package let family: String
+        let family: String
+        /// Predictions of one split, by the clip's row ID.
+        let predictions: [Int64: PredictionRecord]
         /// Whether the predictions are out-of-fold.
-        package var isHeldOut = false
+        var isHeldOut = false
         /// Repetitions whose out-of-fold predictions are averaged.
-        package var repeats = 1
-        /// Predictions of one split, by the clip's digest or row ID.
-        package let predictions: [Int64: PredictionRecord]
+        var repeats = 1
 
         var isDiverged: Bool { summary.state == RunState.diverged.rawValue }
-
-        package init(
-            summary: RunSummary, family: String, predictions: [Int64: PredictionRecord], isHeldOut: Bool = false,
-            repeats: Int = 1
-        ) {
-            self.summary = summary
-            self.family = family
-            self.predictions = predictions
-            (self.isHeldOut, self.repeats) = (isHeldOut, repeats)
-        }
     }
 
     package struct Entry: Sendable, Encodable {
@@ -41,7 +29,6 @@ package struct Comparison: Sendable, Encodable {
         package let averagedRepeats: Int
     }
 
-    /// A paired comparison of two runs.
     package struct Pair: Sendable, Encodable {
         package let first, second: String
         /// Clips that only one of the runs classifies correctly.
@@ -54,7 +41,6 @@ package struct Comparison: Sendable, Encodable {
         package let probability: Double
     }
 
-    /// Difference in a class's recall between two runs.
     package struct ClassGain: Sendable, Encodable {
         package let label: String
         package let clips: Int
@@ -89,7 +75,7 @@ package struct Comparison: Sendable, Encodable {
 
     /// - `groups`: source of each clip that has one.
     /// - Precondition: at least one run.
-    package init(_ runs: [Run], groups: [Int64: String]) {
+    init(_ runs: [Run], groups: [Int64: String]) {
         let common = runs.dropFirst().reduce(Set(runs[0].predictions.keys)) { $0.intersection($1.predictions.keys) }
         // Clips that were relabelled between two runs have no common ground truth.
         let videos = common.filter { video in Set(runs.map { $0.predictions[video]?.label }).count == 1 }.sorted()

@@ -10,7 +10,6 @@ package struct ContinuousEvaluation: Sendable, Encodable {
         package var clips = 16
         /// Frames per window; nil uses the longest sequence of the training set.
         package var window: Int?
-        /// Seed of the choice of clips.
         package var seed = 42
 
         package init() {}
@@ -36,10 +35,8 @@ package struct ContinuousEvaluation: Sendable, Encodable {
     package let windows, correct: Int
     /// By the number of frames that belong to a window's first action; only numbers that occur.
     package let byFirstAction: [Share]
-    /// The first few sequences.
     package let strips: [Strip]
 
-    /// Window accuracy.
     package var accuracy: Double { Double(correct) / Double(max(1, windows)) }
 
     enum CodingKeys: String, CodingKey {
@@ -83,7 +80,6 @@ package struct ContinuousEvaluation: Sendable, Encodable {
         }
     }
 
-    /// Accumulated counts.
     private struct Counts {
         var all = (windows: 0, correct: 0)
         var byFirst: [(windows: Int, correct: Int)]
@@ -103,8 +99,7 @@ package struct ContinuousEvaluation: Sendable, Encodable {
         init?(_ part: Part, _ features: FeatureSet, _ options: Options) {
             head = part.head
             self.options = options
-            let places = Dictionary(
-                part.head.labels.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+            let places = part.head.labels.places
             self.places = places
             known = part.indices.filter { places[features.examples[$0].label] != nil }
             window = max(1, min(options.window ?? head.input.maximumLength, head.input.maximumLength))
@@ -118,11 +113,9 @@ package struct ContinuousEvaluation: Sendable, Encodable {
                 let (truth, sliding) = try joined(features, &generator)
                 for (start, probabilities) in sliding.probabilities.enumerated() {
                     let inside = truth[start..<min(start + window, truth.count)]
-                    let predicted = probabilities.indices.max {
-                        (probabilities[$0], -$0) < (probabilities[$1], -$1)
-                    }
                     let isRight =
-                        probabilities.allSatisfy(\.isFinite) && predicted == ContinuousEvaluation.majority(inside)
+                        probabilities.allSatisfy(\.isFinite)
+                        && probabilities.argmax == ContinuousEvaluation.majority(inside)
                     let own = inside.prefix { $0 == inside[start] }.count
                     sum.all.windows += 1
                     sum.all.correct += isRight ? 1 : 0

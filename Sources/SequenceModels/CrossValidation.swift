@@ -21,7 +21,7 @@ package struct CrossValidation: Sendable {
     /// Indices of the test clips.
     package let test: [Int]
     /// For each repetition, the fold of each clip of the pool.
-    package let assignments: [[Int]]
+    let assignments: [[Int]]
 
     /// - Throws: `FoldError`; `SequenceError.noTraining` if there are no clips to divide.
     package init(
@@ -32,13 +32,11 @@ package struct CrossValidation: Sendable {
         self.folds = folds
         self.repeats = repeats
         self.input = input
-        let pooled = features.examples.map { example in
-            example.split == Split.validation.rawValue
-                ? FeatureSet.Example(
-                    videoID: example.videoID, path: example.path, label: example.label, split: Split.train.rawValue,
-                    group: example.group, views: example.views) : example
+        let features = features.placing {
+            $0.split == Split.validation.rawValue ? Split.train.rawValue : $0.split
         }
-        self.features = features.replacing(examples: pooled)
+        self.features = features
+        let pooled = features.examples
         let pool = pooled.indices.filter { pooled[$0].split == Split.train.rawValue }
         if pool.isEmpty { throw SequenceError.noTraining(dataset: "") }
         self.pool = pool
@@ -49,7 +47,6 @@ package struct CrossValidation: Sendable {
         }
     }
 
-    /// Number of models: folds times repetitions.
     package var count: Int { folds * repeats }
 
     /// One model with its out-of-fold predictions.
@@ -64,7 +61,6 @@ package struct CrossValidation: Sendable {
         package let inner: Metrics?
         /// Number of training clips.
         package let trained: Int
-        /// Evaluation on the held-out fold.
         package let heldOut: Evaluation
         /// Its clips; the held-out fold is `test`.
         package let partition: Partition

@@ -1,7 +1,6 @@
 import FeatureCache
 import NeuralNetwork
 
-/// The combined results of a cross-validation's models.
 package struct CrossValidationResult: Sendable {
     /// The summary in `config.json`.
     package struct Summary: Codable, Sendable, Equatable {
@@ -32,10 +31,9 @@ package struct CrossValidationResult: Sendable {
     package let records: [FoldRecord]
     /// One model per repetition and fold.
     package let heads: [Head]
-    /// The clips of each model.
     let members: [[MembershipRecord]]
     /// The out-of-fold predictions of single models: one per clip and repetition.
-    package let singlePredictions: [PredictionRecord]
+    let singlePredictions: [PredictionRecord]
 
     /// - `fits`: all of them, in order.
     package init(_ fits: [CrossValidation.Fit], of validation: CrossValidation) {
@@ -80,11 +78,10 @@ package struct CrossValidationResult: Sendable {
         }
         return sums.sorted { $0.key < $1.key }.map { video, sum in
             let means = sum.probabilities.map { $0 / sum.count }
-            let best = means.indices.max { (means[$0], -$0) < (means[$1], -$1) } ?? 0
+            let best = means.argmax ?? 0
             return PredictionRecord(
                 videoID: video, split: "validation", label: sum.label, predicted: labels[best],
-                probability: means[best],
-                probabilities: means)
+                probability: means[best], probabilities: means)
         }
     }
 }

@@ -3,7 +3,6 @@ import FeatureCache
 import NeuralNetwork
 import Training
 
-/// The result of a head on cached examples.
 package struct Evaluation: Sendable {
     /// Nil if there are no examples.
     package let metrics: Metrics?
@@ -23,7 +22,7 @@ package struct Evaluation: Sendable {
         let probabilities = flushingDenormals { softmax(logits) }
         let classes = head.labels.count
         let labels = Metrics.labels(of: head.labels, and: indices.map { features.examples[$0].label })
-        let places = Dictionary(labels.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+        let places = labels.places
         var predictions: [PredictionRecord] = []
         for (row, index) in indices.enumerated() {
             let example = features.examples[index]
@@ -32,7 +31,7 @@ package struct Evaluation: Sendable {
                 predictions.append(.unscored(videoID: example.videoID, split: split.rawValue, label: example.label))
                 continue
             }
-            let best = own.indices.max { (own[$0], -$0) < (own[$1], -$1) } ?? 0
+            let best = own.argmax ?? 0
             predictions.append(
                 PredictionRecord(
                     videoID: example.videoID, split: split.rawValue, label: example.label, predicted: head.labels[best],

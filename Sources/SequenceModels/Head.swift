@@ -28,6 +28,12 @@ package struct Head: Sendable {
         parameters = try ParameterVector(plan.graph, from: source)
     }
 
+    package func with(_ parameters: ParameterVector) -> Head {
+        var head = self
+        head.parameters = parameters
+        return head
+    }
+
     /// Packs the standardised rows of the spans.
     ///
     /// - Throws: `CacheError`, if rows are streamed; `SequenceError.otherFeatures`, `.tooLong` if the head cannot read
@@ -55,8 +61,7 @@ package struct Head: Sendable {
     package func logits(_ features: FeatureSet, spans: [FeatureSet.Span]) throws -> Tensor {
         try flushingDenormals {
             var values: [Float] = []
-            for start in stride(from: 0, to: spans.count, by: batchSize) {
-                let part = Array(spans[start..<min(start + batchSize, spans.count)])
+            for part in spans.batches(of: batchSize) {
                 if configuration.kind == .frame {
                     let frames = part.flatMap(\.frames)
                     let probabilities = softmax(plan.forward(try batch(features, frames), parameters).output)

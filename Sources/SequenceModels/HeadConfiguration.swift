@@ -9,7 +9,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
         case zeroShot = "zero_shot"
         case linearProbe = "linear_probe"
 
-        /// One-line description.
         package var summary: String {
             switch self {
             case .frame: "linear layer trained on single frames; a video's probabilities are the mean over its frames"
@@ -49,8 +48,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
 
         /// Whether its initial weights are embeddings of the class names.
         package var readsTexts: Bool { self == .zeroShot || self == .linearProbe }
-
-        var isRecurrent: Bool { [.gru, .bigru, .lstm, .bilstm].contains(self) }
     }
 
     package var kind: Kind
@@ -114,8 +111,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
         /// Maximum frames of a sequence, and maximum feature dimension.
         private static let largest = 1 << 24
 
-        /// - Parameter key: prefix of the key in error messages.
-        /// - Throws: `InvalidValue` if no features have this shape, or the head cannot read them.
         func validate(_ key: String, for model: HeadConfiguration) throws(InvalidValue) {
             try InvalidValue.check(maximumLength, key + ".maximumLength", in: 1...Self.largest)
             let rank = model.kind.readsMaps ? 3 : 1
@@ -132,7 +127,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
         }
     }
 
-    /// Valid values of a head's options.
     package enum Ranges {
         /// Of `hidden`, `projection`, `dense` and `feedForward`.
         package static let sizes = 1...65_536
@@ -141,8 +135,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
         package static let dropout = NumberRange.share
     }
 
-    /// - Parameter key: prefix of the key in error messages.
-    /// - Throws: `InvalidValue` if a value is outside its valid range.
     func validate(_ key: String = "model") throws(InvalidValue) {
         for (layer, size) in hidden.enumerated() {
             try InvalidValue.check(size, key + ".hidden.\(layer)", in: Ranges.sizes)
@@ -167,7 +159,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
         }
     }
 
-    /// Whether all values are valid.
     var isPossible: Bool { (try? validate()) != nil }
 
     /// The head as a graph: sequence `[T, featureSize]` → `logits` `[classes]`. Parameter names are those of a PyTorch

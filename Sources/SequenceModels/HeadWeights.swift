@@ -8,8 +8,6 @@ import NeuralNetwork
 ///
 /// A PyTorch file may wrap the head, as `{"state_dict": {"module.rnn.weight_ih_l0": …}}`: the shortest prefix under
 /// which all tensors are found is used.
-///
-/// - Throws: `WeightsError`.
 func openHeadWeights(path: String, for parameters: [Graph.Parameter]) throws -> any ParameterSource {
     if KerasFile.recognizes(path: path) { return try KerasHeadWeights(path: path) }
     let file = try openCheckpoint(path: path)
@@ -35,7 +33,6 @@ struct KerasHeadWeights: ParameterSource {
         var variables: [KerasFile.Variable]
     }
 
-    /// - Throws: `WeightsError`, also for files without recurrent or dense layers.
     init(path: String) throws {
         file = try KerasFile(path: path)
         var groups: [String: Group] = [:]
@@ -81,9 +78,6 @@ struct KerasHeadWeights: ParameterSource {
         ["kernel": 0, "recurrent_kernel": 1, "bias": 2][variable.name] ?? Int(variable.name) ?? 3
     }
 
-    /// Returns one parameter.
-    ///
-    /// - Throws: `WeightsError.mismatch` if the file has none with that shape.
     func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         if let tensor = try find(parameter), tensor.shape == parameter.shape { return tensor }
         let shapes = file.layers.values.joined().map { ($0.dataset, $0.shape) }

@@ -4,13 +4,10 @@ import Datasets
 package struct MissingClips: Codable, Sendable, Equatable {
     /// As used by the pipeline.
     package let split: String
-    /// Clips that the pipeline lists.
     package var listed = 0
-    /// Clips whose file does not exist.
     package var withoutFile = 0
     /// Clips that could not be extracted.
     package var failed = 0
-    /// Clips that were not extracted yet.
     package var notExtracted = 0
 
     package init(split: Split) { self.split = split.rawValue }

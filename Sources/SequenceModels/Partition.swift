@@ -48,7 +48,6 @@ package struct Partition: Sendable, Equatable {
         validation = zip(own, chosen).filter { $1 }.map(\.0)
     }
 
-    /// The clips of a split.
     package subscript(split: Split) -> [Int] {
         switch split {
         case .train: train
@@ -59,7 +58,7 @@ package struct Partition: Sendable, Equatable {
 
     /// The smallest fraction of the training clips that gives every class a validation clip if it can have one; nil if
     /// `fraction` is 0, or there is a validation set.
-    package func smallestValidation(_ features: FeatureSet, than fraction: Double, seed: Int) -> Double? {
+    func smallestValidation(_ features: FeatureSet, than fraction: Double, seed: Int) -> Double? {
         guard fraction > 0, validation.isEmpty else { return nil }
         return ValidationSplit.smallestFraction(
             examples: train.map {

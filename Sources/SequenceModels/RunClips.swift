@@ -21,7 +21,7 @@ package struct RunClips: Sendable, Equatable {
     package let entries: [Entry]
 
     init(_ entries: [Entry]) {
-        let order = Dictionary(uniqueKeysWithValues: ClipRole.allCases.enumerated().map { ($1, $0) })
+        let order = ClipRole.allCases.places
         self.entries = entries.sorted {
             (order[$0.role] ?? 0, $0.path, $0.digest) < (order[$1.role] ?? 0, $1.path, $1.digest)
         }
@@ -57,7 +57,6 @@ package struct RunClips: Sendable, Equatable {
         return [.test, .heldout, .validation, .train].filter(present.contains)
     }
 
-    /// Digests of the clips with that role.
     package func digests(_ role: ClipRole) -> Set<String> {
         Set(entries.lazy.filter { $0.role == role }.map(\.digest))
     }
@@ -125,13 +124,8 @@ extension RunDirectory {
     /// - Throws: `SequenceError.runDirectory`.
     package func save(_ clips: RunClips) throws {
         let lines = clips.entries.map { [$0.path, $0.digest, $0.label ?? "", $0.role.rawValue] }
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-            try CSV.text(Self.clipColumns, lines).write(
-                toFile: clipsPath, atomically: true, encoding: .utf8)
-        } catch {
-            throw SequenceError.runDirectory(
-                path: path, reason: "clips.csv cannot be written (\(error.localizedDescription))")
+        try writing("clips.csv") {
+            try CSV.text(Self.clipColumns, lines).write(toFile: clipsPath, atomically: true, encoding: .utf8)
         }
     }
 

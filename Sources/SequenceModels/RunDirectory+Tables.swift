@@ -3,8 +3,7 @@ import Foundation
 
 /// `epochs.csv` and `predictions.csv` of a run, for use without the cache.
 extension RunDirectory {
-    /// - Throws: `SequenceError.runDirectory`.
-    package func saveTables(epochs: [EpochRecord], predictions: [PredictionRecord], paths: [Int64: String]) throws {
+    func saveTables(epochs: [EpochRecord], predictions: [PredictionRecord], paths: [Int64: String]) throws {
         func number(_ value: Double?) -> String { value.flatMap { $0.isFinite ? "\($0)" : nil } ?? "" }
         let epochLines = epochs.map { epoch in
             [
@@ -28,11 +27,8 @@ extension RunDirectory {
     }
 
     private func write(_ name: String, _ header: [String], _ lines: [[String]]) throws {
-        do {
+        try writing(name) {
             try CSV.text(header, lines).write(toFile: path + "/" + name, atomically: true, encoding: .utf8)
-        } catch {
-            throw SequenceError.runDirectory(
-                path: path, reason: "\(name) cannot be written (\(error.localizedDescription))")
         }
     }
 }

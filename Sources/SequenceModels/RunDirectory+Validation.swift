@@ -8,7 +8,6 @@ extension RunDirectory.Configuration {
     /// Valid sampling rates in frames per second.
     private static let rate = NumberRange.positive(atMost: 1_000_000)
 
-    /// - Throws: `InvalidValue` with the key.
     func validate() throws(InvalidValue) {
         guard Self.classes.contains(labels.count) else {
             throw InvalidValue("labels", "lists \(labels.count) classes, not \(Self.classes.words)")

@@ -13,7 +13,6 @@ package struct RunDirectory: Sendable {
     /// The content of `config.json`.
     package struct Configuration: Codable, Sendable {
         package var name: String
-        /// Version of the program that trained it.
         package var version: String
         /// Classes in the order of the head's outputs.
         package var labels: [String]
@@ -25,7 +24,6 @@ package struct RunDirectory: Sendable {
         package var recipeDigest: String
         /// The backbone's weight file as named in the pipeline, or `random`.
         package var weights: String
-        /// Path of the cache.
         package var cache: String
         /// Name of the data set in the cache.
         package var dataset: String
@@ -35,7 +33,6 @@ package struct RunDirectory: Sendable {
         package var root: String?
         /// Sampled frames per second, the median of all clips; nil if clips have only one frame, and in older runs.
         package var sampledRate: Double?
-        /// Cross-validation summary; nil without cross-validation.
         package var crossValidation: CrossValidationResult.Summary?
         /// Temperature of `calibrate`, which is already included in the last layer's weights.
         package var temperature: Double?
@@ -65,7 +62,6 @@ package struct RunDirectory: Sendable {
         }
     }
 
-    /// Warnings for users of the model.
     package static func warnings(_ configuration: Configuration) -> [String] {
         configuration.diverged == true
             ? [
@@ -80,35 +76,44 @@ package struct RunDirectory: Sendable {
 
     private var modelPath: String { path + "/model.safetensors" }
     private var configurationPath: String { path + "/config.json" }
-    var checkpointPath: String { path + "/last.safetensors" }
 
     /// Whether a run exists here, finished or not.
     package var exists: Bool {
-        [configurationPath, checkpointPath].contains(where: FileManager.default.fileExists)
+        checkpoint.exists || FileManager.default.fileExists(atPath: configurationPath)
     }
 
     /// - Throws: `SequenceError.runDirectory`.
     package func save(_ head: Head, _ configuration: Configuration) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-            try SafeTensorsWriter.write(Self.tensors(of: head), to: modelPath)
+        try writing {
+            try SafeTensorsWriter.write(
+                head.parameters.tensors.merging(Self.constants(of: head)) { own, _ in own }, to: modelPath)
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             try encoder.encode(configuration).write(to: URL(fileURLWithPath: configurationPath), options: .atomic)
-        } catch {
-            throw SequenceError.runDirectory(path: path, reason: "it cannot be written (\(error.localizedDescription))")
         }
     }
 
-    /// The parameters, and the standardisation if there is one.
-    static func tensors(of head: Head) -> [String: Tensor] {
-        var tensors = head.parameters.tensors
-        if let standardization = head.standardization {
-            let shape = [standardization.mean.count]
-            tensors[meanName] = Tensor(shape: shape, values: standardization.mean)
-            tensors[scaleName] = Tensor(shape: shape, values: standardization.scale)
+    /// Creates the folder and calls `body`, whose errors become those of the run.
+    ///
+    /// - Throws: `SequenceError.runDirectory`.
+    package func writing(_ name: String = "it", _ body: () throws -> Void) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try body()
+        } catch {
+            throw SequenceError.runDirectory(
+                path: path, reason: "\(name) cannot be written (\(error.localizedDescription))")
         }
-        return tensors
+    }
+
+    /// The standardisation's tensors if there is one.
+    static func constants(of head: Head) -> [String: Tensor] {
+        guard let standardization = head.standardization else { return [:] }
+        let shape = [standardization.mean.count]
+        return [
+            meanName: Tensor(shape: shape, values: standardization.mean),
+            scaleName: Tensor(shape: shape, values: standardization.scale),
+        ]
     }
 
     /// - Throws: `SequenceError.runDirectory` or `WeightsError`.

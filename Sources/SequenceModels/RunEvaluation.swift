@@ -6,18 +6,15 @@ import NeuralNetwork
 
 /// Evaluation of a trained run on its own clips, with the roles that the run recorded.
 package struct RunEvaluation: Sendable {
-    /// The role whose clips were evaluated.
     package let role: ClipRole
     package let metrics: Metrics
     package let predictions: [PredictionRecord]
-    /// Metrics computed from the probabilities.
     package var scores: ScoreMetrics { ScoreMetrics(predictions, labels: head.labels) }
     /// 95 % interval of the accuracy, clustered by source.
     package let interval: Statistics.Interval
     /// The final model.
     package let head: Head
     package let configuration: RunDirectory.Configuration
-    /// The features of the role's clips.
     package let features: FeatureSet
     /// The role's clips as indices into `features.examples`.
     package var indices: [Int] { Array(features.examples.indices) }

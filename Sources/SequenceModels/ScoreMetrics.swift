@@ -12,7 +12,6 @@ package struct ScoreMetrics: Sendable, Equatable {
 
     /// ROC curve of the second class against the first.
     package struct ROC: Sendable, Equatable, Encodable {
-        /// The positive class.
         package let positive: String
         /// Area under the ROC curve (AUC).
         package let area: Double
@@ -22,7 +21,6 @@ package struct ScoreMetrics: Sendable, Equatable {
         /// False and true positive rates as the threshold falls, from 0 to 1.
         package let curve: [Point]
 
-        /// A point of the curve.
         package struct Point: Sendable, Equatable {
             /// Rates from 0 to 1.
             package let falsePositives, truePositives: Double

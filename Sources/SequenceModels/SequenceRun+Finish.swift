@@ -7,8 +7,7 @@ import NeuralNetwork
 extension SequenceRun {
     func finish(
         _ result: Trainer.Result, _ features: FeatureSet, _ partition: Partition,
-        _ configuration: RunDirectory.Configuration, _ directory: RunDirectory, _ cache: CacheFile, _ run: Int64,
-        seconds: Double
+        _ configuration: RunDirectory.Configuration, _ recorder: RunRecorder, seconds: Double
     ) throws -> Summary {
         let (head, temperature) = try calibrated(result.head, features, partition)
         var metrics: [Split: Metrics] = [:]
@@ -19,25 +18,18 @@ extension SequenceRun {
             metrics[split] = evaluation.metrics
             predictions += evaluation.predictions
         }
+        let (directory, cache) = (recorder.directory, recorder.cache)
         if let crossValidation {
             metrics[.validation] = crossValidation.metrics
             predictions += crossValidation.predictions
-            try cache.store(crossValidation.records, run: run)
+            try cache.store(crossValidation.records, run: recorder.id)
             try directory.saveFolds(
-                crossValidation, configuration, clips: cache.members(run: run), labels: features.labels)
+                crossValidation, configuration, clips: cache.members(run: recorder.id), labels: features.labels)
         }
-        try cache.store(predictions, run: run)
         var configuration = configuration
         configuration.bestEpoch = result.bestEpoch
         configuration.temperature = temperature
-        // Non-finite scores mean that the head diverged, whatever its loss was.
-        let ending = metrics.values.allSatisfy(\.isFinite) ? result.ending : .diverged
-        configuration.diverged = ending == .diverged ? true : nil
-        try directory.save(head, configuration)
-        try directory.saveTables(
-            epochs: cache.epochs(run: run), predictions: predictions,
-            paths: Dictionary(features.examples.map { ($0.videoID, $0.path) }, uniquingKeysWith: { first, _ in first }))
-        try cache.finishRun(run, state: RunState(ending))
+        let ending = try recorder.finish(head, configuration, predictions, metrics.values, result.ending)
         return Summary(
             directory: directory.path, bestEpoch: result.bestEpoch, epochs: result.epochs, seconds: seconds,
             metrics: metrics, crossValidation: crossValidation, warnings: Self.warnings(metrics), ending: ending)
@@ -69,23 +61,11 @@ extension SequenceRun {
             let temperature = TemperatureScaling.fit(crossValidation.singlePredictions, labels: crossValidation.labels)
             return (try head.scaled(by: 1 / temperature), temperature)
         }
-        let places = Dictionary(head.labels.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+        let places = head.labels.places
         let known = partition.validation.filter { places[features.examples[$0].label] != nil }
         guard !known.isEmpty else { throw SequenceError.nothingToCalibrateOn }
         return try TemperatureScaling.fit(
             head, features, known, targets: known.compactMap { places[features.examples[$0].label] },
             averagingViews: training.averagesViews)
-    }
-}
-
-extension RunState {
-    /// The state in which a run ends.
-    package init(_ ending: Trainer.Ending) {
-        self =
-            switch ending {
-            case .finished, .stoppedEarly: .finished
-            case .cancelled: .interrupted
-            case .diverged: .diverged
-            }
     }
 }

@@ -64,18 +64,6 @@ extension SequenceRun {
         return (Partition(train: indices(.train), validation: indices(.validation), test: indices(.test)), earlier)
     }
 
-    /// Records the role of each clip in the run's folder and in the cache.
-    func record(
-        _ clips: RunClips, _ videos: [String: Int64], _ directory: RunDirectory, _ cache: CacheFile, _ run: Int64
-    ) throws {
-        try directory.save(clips)
-        try cache.store(
-            clips.entries.compactMap { entry in
-                videos[entry.digest].map { MembershipRecord(videoID: $0, role: entry.role) }
-            }, run: run)
-    }
-
-    /// Notes about the features.
     func notes(_ cache: CacheFile, _ extraction: Int64, _ features: FeatureSet) throws -> [String] {
         var notes: [String] = []
         let empty = try cache.emptySequences(dataset: dataset, extraction: extraction)

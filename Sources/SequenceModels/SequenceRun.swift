@@ -5,7 +5,6 @@ import NeuralNetwork
 
 /// One training run from the cache to a run directory.
 package struct SequenceRun: Sendable {
-    /// Name of the run and of its directory.
     package var name: String
     /// Name of the data set in the cache.
     package var dataset: String
@@ -19,7 +18,6 @@ package struct SequenceRun: Sendable {
     package var memory = Int.max
     /// Folder of the data set's videos, recorded for later use.
     package var root: String?
-    /// Paths of excluded videos.
     package var excluded: Set<String> = []
     /// The pipeline's `dataset` section, which selects clips and splits. Nil takes all clips of the data set as stored
     /// in the cache.
@@ -40,7 +38,6 @@ package struct SequenceRun: Sendable {
         self.version = version
     }
 
-    /// Progress of a run.
     package enum Event: Sendable {
         case loaded(train: Int, validation: Int, test: Int, classes: Int, parameters: Int)
         /// Epochs that were trained before.
@@ -58,11 +55,10 @@ package struct SequenceRun: Sendable {
         package let seconds: Double
         /// By split; splits without clips are omitted.
         package let metrics: [Split: Metrics]
-        /// The cross-validation result, if the run is cross-validated.
         package let crossValidation: CrossValidationResult?
         /// Reasons to doubt the metrics.
         package let warnings: [String]
-        package let ending: Trainer.Ending
+        package let ending: TrainingEnding
         package var wasCancelled: Bool { ending == .cancelled }
     }
 
@@ -88,15 +84,14 @@ package struct SequenceRun: Sendable {
         isCancelled: @escaping () -> Bool = { false }, report: @escaping (Event) -> Void
     ) throws -> Summary {
         try checkShape(extraction.record)
-        let directory = RunDirectory(path: runs + "/" + name)
-        // A run that was killed before its first checkpoint is restarted.
-        let goesOn = resumes && directory.exists
+        var recorder = recorder(cache)
+        let directory = recorder.directory
         // Checked before gigabytes are read.
-        if !goesOn { try claimName(directory, cache) }
+        try recorder.claimName()
         let features = try features ?? load(cache, extraction)
         for note in try notes(cache, extraction.id, features) { report(.note(note)) }
         let videos = try cache.videoIDs()
-        let earlier = goesOn ? try earlierClips(directory, cache) { report(.note($0)) } : nil
+        let earlier = recorder.resumes ? try earlierClips(directory, cache) { report(.note($0)) } : nil
         let (partition, clips) = try clips(features, videos, earlier: earlier)
         if let note = try twinNote(cache, features, partition) { report(.note(note)) }
         if training.calibrates == true, crossValidation == nil, partition.validation.isEmpty {
@@ -114,34 +109,42 @@ package struct SequenceRun: Sendable {
         configuration.crossValidation = crossValidation?.summary
         configuration.sampledRate = try cache.sampledRate(dataset: dataset, extraction: extraction.id)
         configuration.missing = missing
-        // Earlier results of the run must not be replaced if the features are damaged now.
-        if goesOn { try features.requireVerified() }
-        let run = try begin(configuration, directory, cache, extraction.id, goesOn: goesOn)
-        try record(clips, videos, directory, cache, run)
-        do {
+        if recorder.resumes {
+            // Earlier results of the run must not be replaced if the features are damaged now.
+            try features.requireVerified()
+            let differences = try directory.checkpointConfiguration().differences(from: configuration)
+            guard differences.isEmpty else {
+                throw SequenceError.otherConfiguration(run: directory.path, differences: differences)
+            }
+        }
+        try recorder.begin(
+            extraction: extraction.id, dataset: dataset, model: training.model.summary,
+            configuration: TrainingCheckpoint.json(training, .sortedKeys), seed: training.seed, clips, videos)
+        return try recorder.recordingFailure {
             let graph = training.model.graph(input, classes: classes.count)
             report(
                 .loaded(
                     train: partition.train.count, validation: partition.validation.count, test: partition.test.count,
                     classes: classes.count, parameters: graph.parameterCount))
             let begin = ContinuousClock.now
-            var hooks = Trainer.Hooks()
-            hooks.isCancelled = isCancelled
-            hooks.report = { epoch in
-                try cache.addEpoch(epoch, run: run)
-                report(.epoch(epoch))
+            let hooks: Trainer.Hooks = try recorder.hooks(
+                configuration: TrainingCheckpoint.json(configuration), isCancelled: isCancelled
+            ) { report(.epoch($0)) }
+            let resume: (Trainer.State) throws -> Trainer.State = { start in
+                let state = try directory.loadCheckpoint(start)
+                report(.resumed(epochs: state.epoch))
+                return state
             }
-            hooks.checkpoint = { state, head in try directory.saveCheckpoint(state, head, configuration) }
             let result = try trainer.train(
-                features, partition, input: input,
-                resuming: goesOn ? { try resume($0, directory, report) } : nil, hooks: hooks)
+                features, partition, input: input, resuming: recorder.resumes ? resume : nil, hooks: hooks)
             return try finish(
-                result, features, partition, configuration, directory, cache, run,
+                result, features, partition, configuration, recorder,
                 seconds: (ContinuousClock.now - begin) / .seconds(1))
-        } catch {
-            try? cache.finishRun(run, state: SequenceError.isDivergence(error) ? .diverged : .failed)
-            throw error
         }
+    }
+
+    private func recorder(_ cache: CacheFile) -> RunRecorder {
+        RunRecorder(name: name, runs: runs, cache: cache, resumes: resumes)
     }
 
     /// The features of the run's clips, possibly not verified yet.
@@ -188,50 +191,5 @@ package struct SequenceRun: Sendable {
     }
 
     /// - Throws: `CacheError.runExists` if a run of this name exists and would not be resumed.
-    package func checkName(_ cache: CacheFile) throws {
-        let directory = RunDirectory(path: runs + "/" + name)
-        if !(resumes && directory.exists) { try claimName(directory, cache) }
-    }
-
-    /// - Throws: `CacheError.runExists`.
-    private func claimName(_ directory: RunDirectory, _ cache: CacheFile) throws {
-        if directory.exists { throw CacheError.runExists(name: name) }
-        // It failed or was killed before it wrote results.
-        if try cache.run(named: name) != nil { try cache.removeRun(named: name) }
-    }
-
-    /// The run's row ID in the cache: a new one, or that of the resumed run.
-    private func begin(
-        _ configuration: RunDirectory.Configuration, _ directory: RunDirectory, _ cache: CacheFile, _ extraction: Int64,
-        goesOn: Bool
-    ) throws -> Int64 {
-        if goesOn {
-            let earlier = try directory.checkpointConfiguration()
-            let differences = earlier.differences(from: configuration)
-            guard differences.isEmpty else {
-                throw SequenceError.otherConfiguration(run: directory.path, differences: differences)
-            }
-            if let run = try cache.run(named: name) {
-                try cache.resumeRun(run)
-                return run
-            }
-        }
-        return try cache.addRun(
-            name: name, extraction: extraction, dataset: dataset, model: training.model.summary,
-            configuration: Self.json(training), seed: training.seed)
-    }
-
-    private func resume(
-        _ head: Head, _ directory: RunDirectory, _ report: (Event) -> Void
-    ) throws -> TrainingState {
-        let state = try directory.loadCheckpoint(head)
-        report(.resumed(epochs: state.epoch))
-        return state
-    }
-
-    private static func json(_ training: TrainingConfiguration) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        return (try? encoder.encode(training)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-    }
+    package func checkName(_ cache: CacheFile) throws { try recorder(cache).claimName() }
 }

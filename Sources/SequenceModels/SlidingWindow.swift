@@ -98,9 +98,7 @@ package struct Timeline: Sendable {
     }
 
     /// Index of each frame's most probable class; the first one in case of a tie.
-    package var predicted: [Int] {
-        probabilities.map { own in own.indices.max { (own[$0], -$0) < (own[$1], -$1) } ?? 0 }
-    }
+    package var predicted: [Int] { probabilities.map { $0.argmax ?? 0 } }
 
     /// The most probable class at a time in seconds, with its probability.
     package func entry(at time: Double) -> (label: String, probability: Double) {

@@ -6,16 +6,10 @@ package struct Standardization: Sendable, Equatable {
     package let mean: [Float]
     /// Reciprocal of the standard deviation; 1 for a constant feature.
     package let scale: [Float]
+}
 
-    /// From the mean and the reciprocal standard deviation of each feature.
-    package init(mean: [Float], scale: [Float]) {
-        self.mean = mean
-        self.scale = scale
-    }
-
+extension Standardization {
     /// Over the valid rows of the selected spans, in double precision.
-    ///
-    /// - Throws: `CacheError`, if rows are streamed.
     init(_ features: FeatureSet, spans: [FeatureSet.Span]) throws {
         let size = features.featureSize
         var sums = [Double](repeating: 0, count: size)

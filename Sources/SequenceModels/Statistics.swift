@@ -1,6 +1,5 @@
 import Foundation
 
-/// Confidence intervals and significance tests.
 package enum Statistics {
     /// A 95 % confidence interval.
     package struct Interval: Sendable, Equatable, Encodable {
@@ -8,7 +7,7 @@ package enum Statistics {
     }
 
     /// p-value of McNemar's exact test (1947), from the numbers of clips that only one of two classifiers gets right.
-    package static func mcNemar(onlyFirst: Int, onlySecond: Int) -> Double {
+    static func mcNemar(onlyFirst: Int, onlySecond: Int) -> Double {
         let count = onlyFirst + onlySecond
         guard count > 0 else { return 1 }
         let fewer = min(onlyFirst, onlySecond)

@@ -8,8 +8,6 @@ import Training
 /// exported models include it.
 enum TemperatureScaling {
     /// The head with the temperature that minimises the loss on examples it was not trained on.
-    ///
-    /// - Throws: `CacheError`, if rows are streamed.
     static func fit(
         _ head: Head, _ features: FeatureSet, _ indices: [Int], targets: [Int], averagingViews: Bool
     ) throws -> (head: Head, temperature: Double) {

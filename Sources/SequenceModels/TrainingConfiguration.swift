@@ -16,7 +16,6 @@ package struct TrainingConfiguration: Sendable, Equatable, Codable {
     /// Ends training when the monitored value has not improved for `patience` epochs.
     package struct EarlyStopping: Sendable, Equatable, Codable {
         package var monitor: Monitor
-        /// Number of epochs without improvement that are tolerated.
         package var patience: Int
 
         package init(monitor: Monitor = .validationLoss, patience: Int) {
@@ -77,7 +76,6 @@ package struct TrainingConfiguration: Sendable, Equatable, Codable {
             calibrates
     }
 
-    /// Valid values of a configuration.
     package enum Ranges {
         package static let clipNorm = NumberRange.positive
         package static let labelSmoothing = NumberRange.share
@@ -92,8 +90,6 @@ package struct TrainingConfiguration: Sendable, Equatable, Codable {
         package static let repeats = 1...1000
     }
 
-    /// - Parameter key: prefix of the key in error messages.
-    /// - Throws: `InvalidValue` if a value is outside its valid range.
     func validate(_ key: String) throws(InvalidValue) {
         try model.validate(key + ".model")
         try optimizer.validate(key + ".optimizer")

@@ -1,6 +1,52 @@
 import FeatureCache
+import Training
+
+extension TrainingConfiguration {
+    /// The metric for model selection.
+    ///
+    /// - Throws: `SequenceError.noValidation` if it needs a validation set and there is none.
+    package func monitor(_ features: FeatureSet, _ partition: Partition) throws -> Monitor {
+        let classes = Set(model.kind.classes(features, partition))
+        // Clips of classes that training lacks have no loss.
+        let canValidate = partition.validation.contains { classes.contains(features.examples[$0].label) }
+        guard let monitor = earlyStopping?.monitor else { return canValidate ? .validationLoss : .trainLoss }
+        if monitor.wantsValidation && !canValidate {
+            throw SequenceError.noValidation(
+                monitor: monitor.rawValue, share: partition.validation.isEmpty ? validation : 0,
+                smallest: partition.smallestValidation(features, than: validation, seed: seed))
+        }
+        return monitor
+    }
+
+    /// - Parameters:
+    ///   - labels: of all classes.
+    ///   - targets: indices of the samples' classes.
+    package func loss(_ labels: [String], targets: [Int]) -> CrossEntropy {
+        CrossEntropy(
+            labelSmoothing: labelSmoothing,
+            classWeights: classWeights.values(labels, counts: targets.reduce(into: [:]) { $0[$1, default: 0] += 1 }))
+    }
+
+    /// Gradient scale of `torch.nn.utils.clip_grad_norm_`, with the joint norm of all gradients.
+    package func scale(clipping gradients: ParameterVector...) -> Float {
+        guard let limit = clipNorm else { return 1 }
+        let norm = gradients.reduce(0) { $0 + $1.norm * $1.norm }.squareRoot()
+        return Float(min(1, limit / (norm + 1e-6)))
+    }
+}
 
 extension HeadConfiguration.Kind {
+    /// The classes of a head that is trained, sorted.
+    ///
+    /// - Throws: `SequenceError.oneClass`, `.noTraining` if there are fewer than two.
+    package func requiredClasses(_ features: FeatureSet, _ partition: Partition) throws -> [String] {
+        let labels = classes(features, partition)
+        guard labels.count > 1 else {
+            throw labels.first.map(SequenceError.oneClass) ?? SequenceError.noTraining(dataset: "")
+        }
+        return labels
+    }
+
     /// A head's classes: those of the training set, or all without training.
     func classes(_ features: FeatureSet, _ partition: Partition) -> [String] {
         let known = self == .zeroShot ? Array(features.examples.indices) : partition.train
@@ -22,7 +68,7 @@ extension EpochRecord {
 
 extension TrainingConfiguration.ClassWeights {
     /// In the order of the labels; empty if all are equal.
-    package func values(_ labels: [String], counts: [Int: Int]) -> [Double] {
+    func values(_ labels: [String], counts: [Int: Int]) -> [Double] {
         switch self {
         case .equal: return []
         case .named(let weights): return labels.map { weights[$0] ?? 1 }

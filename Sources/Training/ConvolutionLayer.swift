@@ -4,7 +4,6 @@ import NeuralNetwork
 
 /// A convolution of images `[row, column, channel]`, forward and backward, through oneDNN, for one batch size.
 final class ConvolutionLayer {
-    /// The parameters of a layer to be created.
     struct Request {
         let name: String
         let options: Convolution
@@ -58,7 +57,6 @@ final class ConvolutionLayer {
         }
     }
 
-    /// Whether it uses Winograd convolution.
     var usesWinograd: Bool { blocking != nil }
 
     /// Creates the fastest layer whose results are accurate.
@@ -83,27 +81,23 @@ final class ConvolutionLayer {
         guard let winograd = try? ConvolutionLayer(small, winograd: true, context) else { return false }
         let direct = try ConvolutionLayer(small, winograd: false, context)
         let random = RandomParameters()
-        func made(_ name: String, _ count: Int) -> [Float] { random.uniform(name, count: count).map { 2 * $0 - 1 } }
-        let weight = made("weight", request.shape.reduce(1, *))
-        let bias = [Float](repeating: 0, count: request.output.channels)
-        let input = Matrix(Tensor(shape: [2, request.input.count], values: made("input", 2 * request.input.count)))
-        let slope = Matrix(Tensor(shape: [2, request.output.count], values: made("slope", 2 * request.output.count)))
+        func matrix(_ name: String, _ rows: Int, _ columns: Int) -> Matrix {
+            let values = random.uniform(name, count: rows * columns).map { 2 * $0 - 1 }
+            return Matrix(Tensor(shape: [rows, columns], values: values))
+        }
+        let (weight, bias) = (matrix("weight", 1, request.shape.reduce(1, *)), Matrix(1, request.output.channels, 0))
+        let (input, slope) = (matrix("input", 2, request.input.size), matrix("slope", 2, request.output.size))
         func results(_ layer: ConvolutionLayer) throws -> [[Float]] {
-            var gradient = [Float](repeating: 0, count: weight.count)
-            let (output, ofInput) = try weight.withUnsafeBufferPointer { weight in
-                try bias.withUnsafeBufferPointer { bias in
-                    try gradient.withUnsafeMutableBufferPointer { gradient in
-                        guard let weight = weight.baseAddress else { return (Matrix?.none, Matrix?.none) }
-                        return (
-                            try layer.forward(input, weight: weight, bias: bias.baseAddress),
-                            try layer.backward(
-                                slope, input: input, weight: weight, weightGradient: gradient.baseAddress,
-                                biasGradient: nil)
-                        )
-                    }
-                }
+            let gradient = Matrix(1, weight.columns, 0)
+            let (output, ofInput) = try withExtendedLifetime((weight, bias)) {
+                (
+                    try layer.forward(input, weight: weight.pointer, bias: bias.pointer),
+                    try layer.backward(
+                        slope, input: input, weight: weight.pointer, weightGradient: gradient.pointer,
+                        biasGradient: nil)
+                )
             }
-            return [gradient] + [output, ofInput].compactMap { $0.map { Array($0.values) } }
+            return [gradient, output, ofInput].compactMap { $0.map { Array($0.values) } }
         }
         return zip(try results(winograd), try results(direct)).allSatisfy { ours, exact in
             let largest = exact.reduce(0) { max($0, abs($1)) }
@@ -147,7 +141,7 @@ final class ConvolutionLayer {
     }
 
     func forward(_ input: Matrix, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?) throws -> Matrix {
-        let output = Matrix(input.rows, request.output.count)
+        let output = Matrix(input.rows, request.output.size)
         try intoForward?.run(from: UnsafeMutableRawPointer(mutating: weight), to: forwardWeights.pointer)
         let source = try blocked(input, blocking?.intoInput)
         let destination = blocking == nil ? output : Matrix(output.rows, output.columns)
@@ -188,7 +182,7 @@ final class ConvolutionLayer {
             sumColumns(gradient.pointer, count: gradient.count / channels, size: channels, into: biasGradient)
         }
         guard let backwardData else { return nil }
-        let result = Matrix(input.rows, request.input.count)
+        let result = Matrix(input.rows, request.input.size)
         let destination = blocking == nil ? result : Matrix(result.rows, result.columns)
         try intoBackward?.run(from: UnsafeMutableRawPointer(mutating: weight), to: dataWeights.pointer)
         try backwardData.run([
@@ -209,9 +203,4 @@ final class ConvolutionLayer {
 
 extension Matrix {
     var raw: UnsafeMutableRawPointer { UnsafeMutableRawPointer(pointer) }
-}
-
-extension ImageShape {
-    /// Elements of one image, or of all frames of a clip.
-    var count: Int { size }
 }

@@ -1,3 +1,4 @@
+import CElementwise
 import Inference
 import NeuralNetwork
 
@@ -66,7 +67,7 @@ struct ConvolutionalLSTMLayer {
                     k: taps * hidden, beta: 1)
                 (state.previous.pointer + start * hidden).update(from: h.pointer, count: length * hidden)
                 (state.cells.pointer + start * hidden).update(from: c.pointer, count: length * hidden)
-                LSTMCell.forward(
+                elementwise_lstm_forward(
                     length, hidden, bias, gate, h.pointer, c.pointer, state.cellTanh.pointer + start * hidden)
                 (output.pointer + start * hidden).update(from: h.pointer, count: length * hidden)
             }
@@ -99,7 +100,7 @@ struct ConvolutionalLSTMLayer {
                 let slope = gradient.pointer + start * hidden
                 for index in 0..<length * hidden { dh.pointer[index] += slope[index] }
                 let own = share.pointer + start * gates
-                LSTMCell.backward(
+                elementwise_lstm_backward(
                     length, hidden, state.gates.pointer + start * gates, state.cells.pointer + start * hidden,
                     state.cellTanh.pointer + start * hidden, dh.pointer, dc.pointer, own)
                 gather(input.pointer + start * options.channels, options.channels, count, into: columns)

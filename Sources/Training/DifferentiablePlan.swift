@@ -18,7 +18,6 @@ package final class DifferentiablePlan {
     private let context: Context
     private var layers: [Int: [Graph.NodeID: Layer]] = [:]
 
-    /// A layer created for one batch size.
     private enum Layer {
         case convolution(ConvolutionLayer)
         case pooling(PoolingLayer)
@@ -135,9 +134,7 @@ package final class DifferentiablePlan {
                 .inRows(of: node.shape.size)
         case .dropout(let rate):
             guard let dropout, rate > 0 else { return input }
-            let numbers = dropout.uniform(node.name, count: input.count)
-            let mask = Matrix(input.rows, input.columns)
-            for (index, number) in numbers.enumerated() { mask.pointer[index] = number < rate ? 0 : 1 / (1 - rate) }
+            let mask = input.dropoutMask(rate, dropout, node.name)
             pass.saved[id] = .mask(mask)
             return input.combined(mask, *)
         default:
@@ -166,7 +163,7 @@ package final class DifferentiablePlan {
             let factors = (0..<channels).map { scale[$0] / (variance[$0] + epsilon).squareRoot() }
             let summands = (0..<channels).map { shift[$0] - mean[$0] * factors[$0] }
             pass.saved[id] = .factors(factors)
-            return FrozenNormalizationLayer.forward(input, factors: factors, summands: summands)
+            return input.mapChannels(channels) { $0 * factors[$1] + summands[$1] }
         }
     }
 
@@ -227,7 +224,7 @@ package final class DifferentiablePlan {
         case (.batchNormalization(_, let hasScale), .normalization(let state)?):
             return [try normalizeBackward(id, gradient, inputs[0], state, parameter, target, hasScale: hasScale)]
         case (.batchNormalization, .factors(let factors)?):
-            return [FrozenNormalizationLayer.backward(gradient, factors: factors)]
+            return [gradient.mapChannels(factors.count) { $0 * factors[$1] }]
         case (.activation(let activation), _):
             if rectifying.contains(node.inputs[0]) { return [gradient] }
             guard let output = pass.values[id] else { break }

@@ -86,7 +86,6 @@ extension Activation {
 }
 
 extension Matrix {
-    /// Returns a matrix of the same shape that `body` fills.
     fileprivate func filled(_ body: (_ count: Int, UnsafeMutablePointer<Float>) -> Void) -> Matrix {
         let result = Matrix(rows, columns)
         body(count, result.pointer)
@@ -94,7 +93,6 @@ extension Matrix {
     }
 }
 
-/// Sets every row to the bias.
 func broadcast(_ bias: UnsafePointer<Float>, into rows: UnsafeMutablePointer<Float>, count: Int, size: Int) {
     for row in 0..<count { (rows + row * size).update(from: bias, count: size) }
 }

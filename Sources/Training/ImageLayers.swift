@@ -21,7 +21,7 @@ final class PoolingLayer {
             onednn_pooling_training_create(context.handle, &request, ONEDNN_BACKWARD_DATA, $0)
         }
         workspaceBytes = forward.layout(ONEDNN_WORKSPACE)?.bytes
-        (inputSize, outputSize) = (input.count, output.count)
+        (inputSize, outputSize) = (input.size, output.size)
     }
 
     /// - Returns: the output, and the workspace for the backward pass.
@@ -81,7 +81,6 @@ final class NormalizationLayer {
         return (output, state)
     }
 
-    /// Writes the gradients of scale and shift.
     func backward(
         _ gradient: Matrix, input: Matrix, _ state: State, scale: UnsafePointer<Float>, shift: UnsafePointer<Float>,
         scaleGradient: UnsafeMutablePointer<Float>, shiftGradient: UnsafeMutablePointer<Float>
@@ -108,25 +107,6 @@ final class NormalizationLayer {
     }
 }
 
-/// Batch normalisation with frozen running statistics: a scale and a shift per channel.
-enum FrozenNormalizationLayer {
-    static func forward(_ input: Matrix, factors: [Float], summands: [Float]) -> Matrix {
-        let output = Matrix(input.rows, input.columns)
-        let channels = factors.count
-        for start in stride(from: 0, to: input.count, by: channels) {
-            for channel in 0..<channels {
-                output.pointer[start + channel] = input.pointer[start + channel] * factors[channel] + summands[channel]
-            }
-        }
-        return output
-    }
-
-    static func backward(_ gradient: Matrix, factors: [Float]) -> Matrix {
-        forward(gradient, factors: factors, summands: Array(repeating: 0, count: factors.count))
-    }
-}
-
-/// Multiplies each channel of an image by its scale.
 enum ChannelScaleLayer {
     /// - Parameter scales: `[image, channel]`.
     static func forward(_ input: Matrix, scales: Matrix) -> Matrix {
@@ -161,7 +141,6 @@ enum ChannelScaleLayer {
     }
 }
 
-/// Concatenates images of one size along the channels.
 enum ConcatenationLayer {
     static func forward(_ inputs: [Matrix], pixels: Int) -> Matrix {
         let channels = inputs.map { $0.columns / pixels }

@@ -14,7 +14,6 @@ func load(_ pointer: UnsafePointer<Float>, _ count: Int) -> Lanes {
     return lanes
 }
 
-/// Writes the first `count` lanes.
 @inline(__always)
 func store(_ lanes: Lanes, _ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
     if count == Lanes.scalarCount {

@@ -80,12 +80,10 @@ struct Matrix {
         buffer = FloatBuffer(rows * columns, value)
     }
 
-    /// Shares the elements of another matrix under another shape.
     init(sharing other: Matrix, rows: Int, columns: Int) {
         (self.rows, self.columns, buffer) = (rows, columns, other.buffer)
     }
 
-    /// Copies a two-dimensional tensor.
     init(_ tensor: Tensor) {
         self.init(tensor.shape[0], tensor.shape[1])
         tensor.values.withUnsafeBufferPointer { _ = values.update(from: $0) }
@@ -97,12 +95,30 @@ struct Matrix {
         return result
     }
 
+    /// `body` gets each element and the index of its channel.
+    func mapChannels(_ channels: Int, _ body: (Float, Int) -> Float) -> Matrix {
+        let result = Matrix(rows, columns)
+        for start in stride(from: 0, to: count, by: channels) {
+            for channel in 0..<channels { result.pointer[start + channel] = body(pointer[start + channel], channel) }
+        }
+        return result
+    }
+
     /// Combines corresponding elements of two matrices of one shape.
     func combined(_ other: Matrix, _ body: (Float, Float) -> Float) -> Matrix {
         precondition(other.rows == rows && other.columns == columns)
         let result = Matrix(rows, columns)
         for index in 0..<count { result.pointer[index] = body(pointer[index], other.pointer[index]) }
         return result
+    }
+
+    /// Factors of a dropout layer: 0, or 1 / (1 − rate).
+    func dropoutMask(_ rate: Float, _ random: RandomParameters, _ name: String) -> Matrix {
+        let mask = Matrix(rows, columns)
+        for (index, number) in random.uniform(name, count: count).enumerated() {
+            mask.pointer[index] = number < rate ? 0 : 1 / (1 - rate)
+        }
+        return mask
     }
 
     var tensor: Tensor { Tensor(shape: [rows, columns], values: Array(values)) }

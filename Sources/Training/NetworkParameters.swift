@@ -37,7 +37,6 @@ package struct NetworkParameters: Sendable {
 
     package var tensors: [String: Tensor] { trained.tensors.merging(fixed.tensors) { first, _ in first } }
 
-    /// The parameters as a source for plans.
     package var source: NamedTensors { NamedTensors(tensors) }
 
     /// Calls `body` with a function that returns a parameter's elements by its index in the graph.

@@ -54,11 +54,8 @@ package struct Optimizer: Sendable, Equatable, Codable {
     package static let rateRange = NumberRange.positive
     /// Valid `momentum`, `beta1`, `beta2` and `alpha`.
     package static let decayRange = NumberRange.share
-    /// Valid `weightDecay`.
     package static let weightDecayRange = NumberRange.nonNegative
 
-    /// - Parameter key: prefix of the key in error messages.
-    /// - Throws: `InvalidValue` if a value is outside its valid range.
     package func validate(_ key: String) throws(InvalidValue) {
         try InvalidValue.check(learningRate, key + ".learningRate", in: Self.rateRange)
         try InvalidValue.check(epsilon, key + ".epsilon", in: Self.rateRange)
@@ -69,7 +66,6 @@ package struct Optimizer: Sendable, Equatable, Codable {
         try InvalidValue.check(weightDecay, key + ".weightDecay", in: Self.weightDecayRange)
     }
 
-    /// The optimiser's state between steps.
     package struct State: Sendable, Equatable {
         package var step = 0
         /// Velocities of SGD and RMSprop, or Adam's first moments. Nil before the first step.

@@ -1,10 +1,8 @@
 import COneDNN
-import Dispatch
 import Inference
-import NeuralNetwork
+import Threads
 
-/// Runs `body` with denormals flushed to zero in the calling thread, as in training. The previous mode is restored
-/// afterwards.
+/// As `ArithmeticLibrary.flushingDenormals`.
 package func flushingDenormals<Result>(_ body: () throws -> Result) rethrows -> Result {
     try ArithmeticLibrary.flushingDenormals(body)
 }
@@ -23,21 +21,11 @@ package struct Parallel: Sendable, Equatable {
 
     /// Calls `piece` once for each index below `count`, in any order.
     func run(_ count: Int, _ piece: (Int) -> Void) {
-        if threads == 1 || count < 2 {
+        let lanes = min(threads, max(1, count))
+        concurrently(lanes) { lane in
             let control = onednn_prepare_thread()
             defer { onednn_restore_denormals(control) }
-            for index in 0..<count { piece(index) }
-            return
-        }
-        let lanes = min(threads, count)
-        withoutActuallyEscaping(piece) { piece in
-            // Safe: the pieces are independent, and all have finished when `concurrentPerform` returns.
-            nonisolated(unsafe) let piece = piece
-            DispatchQueue.concurrentPerform(iterations: lanes) { lane in
-                let control = onednn_prepare_thread()
-                defer { onednn_restore_denormals(control) }
-                for index in stride(from: lane, to: count, by: lanes) { piece(index) }
-            }
+            for index in stride(from: lane, to: count, by: lanes) { piece(index) }
         }
     }
 

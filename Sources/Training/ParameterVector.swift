@@ -30,7 +30,6 @@ package struct ParameterVector: @unchecked Sendable, Equatable {
         buffer = FloatBuffer(offset, 0)
     }
 
-    /// Reads the parameters of the graph from a source.
     package init(_ graph: Graph, from source: any ParameterSource) throws {
         try self.init(graph.parameters, from: source)
     }

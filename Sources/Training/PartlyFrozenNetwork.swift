@@ -47,13 +47,9 @@ package final class PartlyFrozenNetwork {
     ///
     /// - Returns: `[image, element]`.
     package func boundary(_ pictures: [[UInt8]]) throws -> Tensor {
-        var values: [Float] = []
-        values.reserveCapacity(pictures.count * boundarySize)
+        let values: [Float]
         if let frozen {
-            for start in stride(from: 0, to: pictures.count, by: frozen.batch) {
-                let part = Array(pictures[start..<min(start + frozen.batch, pictures.count)])
-                values += try frozen.run(pictures: part, normalization: normalization).values
-            }
+            values = try frozen.run(all: pictures, normalization: normalization)
         } else {
             values = [Float](unsafeUninitializedCapacity: pictures.count * picture) { buffer, count in
                 for (index, pixels) in pictures.enumerated() {
@@ -80,6 +76,5 @@ package final class PartlyFrozenNetwork {
         try plan.backward(pass, outputGradient: outputGradient, parameters, into: &result)
     }
 
-    /// Updates the running statistics with the batch's.
     package func updateStatistics(_ pass: DifferentiablePlan.ForwardPass) { plan.updateStatistics(pass, &parameters) }
 }

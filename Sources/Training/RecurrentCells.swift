@@ -1,4 +1,3 @@
-import CElementwise
 import Inference
 import NeuralNetwork
 
@@ -56,28 +55,5 @@ enum GRUCell {
                 store(slope * z, dh + i, length)
             }
         }
-    }
-}
-
-/// i, f, o = σ; g = tanh; c ← f·c + i·g; h ← o·tanh(c). The loops are in C because Swift's portable SIMD code uses four
-/// lanes, and C uses the full vector width.
-enum LSTMCell {
-    /// - Parameters:
-    ///   - bias: added to every row of `gate` first `[4 · hidden]`.
-    ///   - saved: receives tanh of the new cell `[row, hidden]`.
-    static func forward(
-        _ count: Int, _ hidden: Int, _ bias: UnsafePointer<Float>, _ gate: UnsafeMutablePointer<Float>,
-        _ state: UnsafeMutablePointer<Float>,
-        _ cell: UnsafeMutablePointer<Float>, _ saved: UnsafeMutablePointer<Float>
-    ) {
-        elementwise_lstm_forward(count, hidden, bias, gate, state, cell, saved)
-    }
-
-    static func backward(
-        _ count: Int, _ hidden: Int, _ gates: UnsafePointer<Float>, _ cells: UnsafePointer<Float>,
-        _ cellTanh: UnsafePointer<Float>, _ stateGradient: UnsafePointer<Float>,
-        _ cellGradient: UnsafeMutablePointer<Float>, _ share: UnsafeMutablePointer<Float>
-    ) {
-        elementwise_lstm_backward(count, hidden, gates, cells, cellTanh, stateGradient, cellGradient, share)
     }
 }

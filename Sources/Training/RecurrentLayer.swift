@@ -14,21 +14,18 @@ struct RecurrentLayer {
     var gates: Int { recurrence.cell.gates * recurrence.hiddenSize }
     private var directions: Int { recurrence.directions }
 
-    /// The parameters of one direction.
-    struct Weights {
-        let input: UnsafePointer<Float>
-        let recurrent: UnsafePointer<Float>
-        let inputBias: UnsafePointer<Float>
-        let recurrentBias: UnsafePointer<Float>
-    }
+    /// The parameters of one direction, or their gradients.
+    struct Parameters<Pointer> {
+        let input, recurrent, inputBias, recurrentBias: Pointer
 
-    /// The gradients of one direction.
-    struct Gradients {
-        let input: UnsafeMutablePointer<Float>
-        let recurrent: UnsafeMutablePointer<Float>
-        let inputBias: UnsafeMutablePointer<Float>
-        let recurrentBias: UnsafeMutablePointer<Float>
+        /// - Parameter place: returns a parameter of the layer by its index.
+        init(direction: Int, _ place: (Int) -> Pointer) {
+            (input, recurrent) = (place(4 * direction), place(4 * direction + 1))
+            (inputBias, recurrentBias) = (place(4 * direction + 2), place(4 * direction + 3))
+        }
     }
+    typealias Weights = Parameters<UnsafePointer<Float>>
+    typealias Gradients = Parameters<UnsafeMutablePointer<Float>>
 
     /// What the backward pass of one direction needs, row by row.
     final class State {
@@ -145,7 +142,7 @@ struct RecurrentLayer {
             multiply(state.pointer, by: recurrent.pointer, into: gate, m: begun, n: gates, k: hidden, beta: 1)
             (saved.previous.pointer + first * hidden).update(from: state.pointer, count: count * hidden)
             (saved.extra.pointer + first * hidden).update(from: cell.pointer, count: count * hidden)
-            LSTMCell.forward(
+            elementwise_lstm_forward(
                 count, hidden, bias.pointer, gate, state.pointer, cell.pointer, saved.cellTanh.pointer + first * hidden)
             copy(state.pointer, to: output + first * directions * hidden, stride: directions * hidden, rows: count)
         }
@@ -220,7 +217,7 @@ struct RecurrentLayer {
             }
             let share = inputShare + first * gates
             if recurrence.cell == .lstm {
-                LSTMCell.backward(
+                elementwise_lstm_backward(
                     count, hidden, saved.gates.pointer + first * gates, saved.extra.pointer + first * hidden,
                     saved.cellTanh.pointer + first * hidden, dh, cellGradient.pointer, share)
                 multiply(share, by: weights.recurrent, into: dh, m: begun, n: hidden, k: gates)

@@ -40,17 +40,12 @@ package struct Schedule: Sendable, Equatable, Codable {
         self.warmUp = warmUp
     }
 
-    /// Valid `every`.
     package static let everyRange = 1...1_000_000
     /// Valid `patience` and `warmUp`.
     package static let epochRange = 0...1_000_000
-    /// Valid `factor`.
     package static let factorRange = NumberRange.factor
-    /// Valid `minimum`.
     package static let minimumRange = NumberRange.nonNegative
 
-    /// - Parameter key: prefix of the key in error messages.
-    /// - Throws: `InvalidValue` if a value is outside its valid range.
     package func validate(_ key: String) throws(InvalidValue) {
         try InvalidValue.check(every, key + ".every", in: Self.everyRange)
         try InvalidValue.check(patience, key + ".patience", in: Self.epochRange)
@@ -67,7 +62,6 @@ package struct Schedule: Sendable, Equatable, Codable {
 
         package init() {}
 
-        /// - Throws: `InvalidValue` if a value cannot come from training.
         package func validate(_ key: String) throws(InvalidValue) {
             try InvalidValue.check(badEpochs, key + ".badEpochs", in: Schedule.epochRange)
             try InvalidValue.check(rate, key + ".rate", in: .positive)

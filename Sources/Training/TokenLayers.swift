@@ -3,7 +3,6 @@ import Inference
 import NeuralNetwork
 
 extension Matrix {
-    /// Reshapes to rows of another length.
     func inRows(of size: Int) -> Matrix {
         precondition(count % size == 0)
         return Matrix(sharing: self, rows: count / size, columns: size)
@@ -13,13 +12,7 @@ extension Matrix {
 /// A learned factor per channel.
 enum ChannelFactorLayer {
     static func forward(_ input: Matrix, factors: UnsafePointer<Float>, channels: Int) -> Matrix {
-        let output = Matrix(input.rows, input.columns)
-        for start in stride(from: 0, to: input.count, by: channels) {
-            for channel in 0..<channels {
-                output.pointer[start + channel] = input.pointer[start + channel] * factors[channel]
-            }
-        }
-        return output
+        input.mapChannels(channels) { $0 * factors[$1] }
     }
 
     /// - Parameter target: receives the gradient of the factors, if it is needed.

@@ -41,7 +41,6 @@ package struct TrainingPlan: Sendable {
         package fileprivate(set) var attention: [[Float]]?
     }
 
-    /// What an operation keeps for the backward pass.
     fileprivate enum Saved {
         case recurrent([RecurrentLayer.State])
         case convolutional(ConvolutionalLSTMLayer.State)
@@ -81,9 +80,7 @@ package struct TrainingPlan: Sendable {
         case .add: return input(0).combined(input(1), +)
         case .dropout(let rate):
             guard let dropout, rate > 0 else { return input() }
-            let numbers = dropout.uniform(node.name, count: input().count)
-            let mask = Matrix(input().rows, input().columns)
-            for (index, number) in numbers.enumerated() { mask.pointer[index] = number < rate ? 0 : 1 / (1 - rate) }
+            let mask = input().dropoutMask(rate, dropout, node.name)
             pass.saved[id] = .mask(mask)
             return input().combined(mask, *)
         case .sequenceMean: return SequenceMeanLayer.forward(input(), pass.packed)
@@ -124,16 +121,6 @@ package struct TrainingPlan: Sendable {
         }
     }
 
-    /// Computes the gradient of a loss with respect to every parameter that the output depends on.
-    ///
-    /// - `outputGradient`: with respect to `pass.output`, `[batch, class]`.
-    /// - `result`: is overwritten with the gradient.
-    package func backward(
-        _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector, into result: inout ParameterVector
-    ) {
-        _ = backward(pass, outputGradient, parameters, into: &result, wantsInput: false)
-    }
-
     /// The gradient of the output with respect to the input rows.
     ///
     /// - `outputGradient`: weights of the outputs, such as 1 for one class score; `[batch, class]`.
@@ -148,21 +135,13 @@ package struct TrainingPlan: Sendable {
     /// Computes the gradients of a loss with respect to every parameter that the output depends on, and to the input
     /// rows.
     ///
-    /// - `result`: receives the gradient of the parameters.
+    /// - `outputGradient`: with respect to `pass.output`, `[batch, class]`.
+    /// - `result`: is overwritten with the gradient of the parameters.
     /// - Returns: the gradient of the rows if `wantsInput`, for each sequence in the batch's original order.
-    package func backward(
+    @discardableResult package func backward(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector,
-        into result: inout ParameterVector, wantsInput: Bool
+        into result: inout ParameterVector, wantsInput: Bool = false
     ) -> [Tensor] {
-        backward(pass, outputGradient, parameters, into: &result, wantsInput: wantsInput)
-            .map(pass.packed.sequences) ?? []
-    }
-
-    /// - Returns: the gradient of the packed rows, if it is needed.
-    private func backward(
-        _ pass: ForwardPass, _ outputGradient: Tensor, _ parameters: ParameterVector,
-        into result: inout ParameterVector, wantsInput: Bool
-    ) -> Matrix? {
         var gradients: [Graph.NodeID: Matrix] = [output: Matrix(pass.packed.packed(outputGradient))]
         var ofInput: Matrix?
         let slots = parameters.slots
@@ -170,7 +149,7 @@ package struct TrainingPlan: Sendable {
             parameters.withPointer { values in
                 for id in order.reversed() {
                     guard let gradient = gradients.removeValue(forKey: id) else { continue }
-                    if graph[id].operation == .input { ofInput = gradient }
+                    if wantsInput, graph[id].operation == .input { ofInput = gradient }
                     let inputs = backward(id, gradient, pass, values, target, slots, wantsInput: wantsInput)
                     for (input, gradient) in zip(graph[id].inputs, inputs) {
                         guard let gradient else { continue }
@@ -179,7 +158,7 @@ package struct TrainingPlan: Sendable {
                 }
             }
         }
-        return ofInput
+        return ofInput.map(pass.packed.sequences) ?? []
     }
 
     /// Gradients of the node's inputs; nil for the graph's input if it is not needed.
@@ -238,11 +217,7 @@ package struct TrainingPlan: Sendable {
                     biasGradient: target(1), wantsInput: wantsInput)
             ]
         case (.recurrent(let recurrence), .recurrent(let states)?):
-            let gradients = (0..<recurrence.directions).map { direction in
-                RecurrentLayer.Gradients(
-                    input: target(4 * direction), recurrent: target(4 * direction + 1),
-                    inputBias: target(4 * direction + 2), recurrentBias: target(4 * direction + 3))
-            }
+            let gradients = (0..<recurrence.directions).map { RecurrentLayer.Gradients(direction: $0, target) }
             return [
                 RecurrentLayer(recurrence: recurrence, parallel: parallel).backward(
                     gradient, input: input(), pass.packed, states, weights(of: recurrence, parameter), gradients,
@@ -255,24 +230,19 @@ package struct TrainingPlan: Sendable {
     private func weights(
         of recurrence: Recurrence, _ parameter: (Int) -> UnsafePointer<Float>
     ) -> [RecurrentLayer.Weights] {
-        (0..<recurrence.directions).map { direction in
-            RecurrentLayer.Weights(
-                input: parameter(4 * direction), recurrent: parameter(4 * direction + 1),
-                inputBias: parameter(4 * direction + 2), recurrentBias: parameter(4 * direction + 3))
-        }
+        (0..<recurrence.directions).map { RecurrentLayer.Weights(direction: $0, parameter) }
     }
 }
 
 extension PackedSequences {
     /// Reorders rows from packed order to the batch's order.
     fileprivate func unpacked(_ rows: Tensor) -> Tensor {
-        var result = rows
-        let size = rows.shape[1]
-        for (place, index) in order.enumerated() {
-            result.values.replaceSubrange(
-                index * size..<(index + 1) * size, with: rows.values[place * size..<(place + 1) * size])
-        }
-        return result
+        rows.reordered(order.enumerated().map { (from: $0, to: $1) })
+    }
+
+    /// Reorders rows from the batch's order to packed order.
+    fileprivate func packed(_ rows: Tensor) -> Tensor {
+        rows.reordered(order.enumerated().map { (from: $1, to: $0) })
     }
 
     /// Reorders one value per row from packed order to a list for each sequence, in the batch's order.
@@ -295,14 +265,14 @@ extension PackedSequences {
         }
         return result
     }
+}
 
-    /// Reorders rows from the batch's order to packed order.
-    fileprivate func packed(_ rows: Tensor) -> Tensor {
-        var result = rows
-        let size = rows.shape[1]
-        for (place, index) in order.enumerated() {
-            result.values.replaceSubrange(
-                place * size..<(place + 1) * size, with: rows.values[index * size..<(index + 1) * size])
+extension Tensor {
+    fileprivate func reordered(_ places: [(from: Int, to: Int)]) -> Tensor {
+        var result = self
+        let size = shape[1]
+        for (from, to) in places {
+            result.values.replaceSubrange(to * size..<(to + 1) * size, with: values[from * size..<(from + 1) * size])
         }
         return result
     }

@@ -39,8 +39,6 @@ final class ParameterReorder {
     }
 
     func run(from source: UnsafeMutableRawPointer, to destination: UnsafeMutableRawPointer) throws {
-        try primitive.bind(
-            source: source, destination: destination, scratchpad: context.scratchpad(bytes: primitive.scratchpadBytes))
-        try primitive.execute(in: context)
+        try primitive.run(from: source, to: destination, in: context)
     }
 }

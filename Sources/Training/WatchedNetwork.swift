@@ -45,11 +45,7 @@ package final class WatchedNetwork {
     /// - Returns: values of all nodes after the first part, for `gradient`.
     /// - Throws: `ArithmeticError`.
     package func forward(_ pictures: [[UInt8]]) throws -> DifferentiablePlan.ForwardPass {
-        var values: [Float] = []
-        for start in stride(from: 0, to: pictures.count, by: front.batch) {
-            let part = Array(pictures[start..<min(start + front.batch, pictures.count)])
-            values += try front.run(pictures: part, normalization: normalization).values
-        }
+        let values = try front.run(all: pictures, normalization: normalization)
         let rows = Tensor(shape: [pictures.count, values.count / max(1, pictures.count)], values: values)
         return try plan.forward(rows, parameters)
     }

@@ -1,6 +1,7 @@
 import CElementwise
 import CFFmpeg
 import Foundation
+import Synchronization
 
 /// All parameters of libswscale for a conversion to RGB.
 struct Conversion: Hashable {
@@ -96,30 +97,17 @@ final class ScalingContext {
     }
 }
 
-/// Cached properties of conversions.
-///
-/// `@unchecked Sendable`: all mutable state is accessed while holding `lock`. Not a `Mutex`, which ThreadSanitizer
-/// reports as a race.
-private final class KnownConversions: @unchecked Sendable {
-    private let lock = NSLock()
-    private var areSame: [Conversion: Bool] = [:]
-
-    subscript(conversion: Conversion) -> Bool? {
-        get { lock.withLock { areSame[conversion] } }
-        set { lock.withLock { areSame[conversion] = newValue } }
-    }
-}
-
 extension Conversion {
-    private static let known = KnownConversions()
+    /// Results of `isSameInPlanes`.
+    private static let known = Mutex<[Conversion: Bool]>([:])
 
     /// Whether planar output, interleaved afterwards, is bit-identical to libswscale's packed output. libswscale has
     /// SIMD loops only for planar output, which are several times as fast but round differently when upscaling. Tested
     /// once per conversion on noise.
     var isSameInPlanes: Bool {
-        if let known = Self.known[self] { return known }
+        if let known = Self.known.withLock({ $0[self] }) { return known }
         let found = sampleBits.map(compare) ?? false
-        Self.known[self] = found
+        Self.known.withLock { $0[self] = found }
         return found
     }
 

@@ -70,8 +70,7 @@ package final class ClassActivationMapper {
         if let label, !labels.contains(label) { throw PredictorError.unknownLabel(label, available: labels) }
         let rows = run.recipe.storedType.rounding(pass.output.values)
         let probabilities = try run.head.probabilities(of: rows)
-        let likeliest = probabilities.indices.max { (probabilities[$0], -$0) < (probabilities[$1], -$1) } ?? 0
-        let place = label.flatMap(labels.firstIndex) ?? likeliest
+        let place = label.flatMap(labels.firstIndex) ?? probabilities.argmax ?? 0
         let relevance = Tensor(shape: pass.output.shape, values: run.head.relevance(of: rows, label: place))
         var maps = activations(network.value(pass), try network.gradient(pass, outputGradient: relevance))
         if let windows { maps = joined(maps, windows, frames: sampled[1].frames.map(\.index)) }

@@ -5,6 +5,7 @@ import FeatureCache
 import Foundation
 import Reports
 import SequenceModels
+import Threads
 
 /// Builds the exploration report of a collection from cached features: a map, near-duplicates, suspected label errors,
 /// and outliers.

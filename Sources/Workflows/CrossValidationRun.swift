@@ -4,6 +4,7 @@ import FeatureCache
 import Foundation
 import NeuralNetwork
 import SequenceModels
+import Threads
 
 /// Cross-validates with several models in parallel, then trains the final model.
 package struct CrossValidationRun: Sendable {

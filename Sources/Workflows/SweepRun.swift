@@ -5,6 +5,7 @@ import Foundation
 import NeuralNetwork
 import PipelineFile
 import SequenceModels
+import Threads
 
 /// A hyper-parameter sweep: trains all points on the same features, several runs in parallel.
 package struct SweepRun {
@@ -158,7 +159,7 @@ private struct Prepared: Sendable {
         var run = SequenceRun(
             name: point.name, dataset: point.pipeline.dataset.name, training: training, runs: runs, version: version)
         let directory = RunDirectory(path: runs + "/" + point.name)
-        run.resumes = directory.hasCheckpoint
+        run.resumes = directory.checkpoint.exists
         run.root = point.pipeline.dataset.root
         run.excluded = try point.pipeline.dataset.excludedPaths()
         run.missing = missing

@@ -4,6 +4,7 @@ import Extraction
 import Foundation
 import PipelineFile
 import Synchronization
+import Threads
 
 /// Progress and messages are written to standard error, results to standard output.
 enum Console {
@@ -71,7 +72,7 @@ enum Interruption {
         }
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         let awaited = signals
-        Thread.detachNewThread {
+        startThread {
             var awaited = awaited
             var number: Int32 = 0
             guard sigwait(&awaited, &number) == 0 else { return }

@@ -185,7 +185,7 @@ struct TrainSequence: ParsableCommand {
             """
     }
 
-    private static func ending(_ ending: Trainer.Ending) -> String {
+    private static func ending(_ ending: TrainingEnding) -> String {
         switch ending {
         case .finished: ""
         case .stoppedEarly: " (stopped early)"

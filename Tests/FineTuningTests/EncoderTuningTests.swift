@@ -24,7 +24,7 @@ import Testing
         let frames = try clips.frames(configuration)
         let task = try FineTuningTask(configuration, frames, memory: .max)
         #expect(task.network.hasFrozenPart)
-        #expect(!task.initialState.network.trained.tensors.isEmpty)
+        #expect(!task.initialState.weights.network.trained.tensors.isEmpty)
         let run = clips.run("tuned", configuration)
         var losses: [Double] = []
         _ = try run.train(frames, cache: clips.cache) { losses.append($0.trainLoss) }

@@ -110,6 +110,12 @@ final class Clips {
             report: { _ in })
         #expect(stopped.wasCancelled && stopped.epochs == 2)
         #expect(try clips.cache.runs().last?.state == "interrupted")
+        // The best model so far, and nothing in the cache that the finished run would replace.
+        let kept = try part.directory.load()
+        #expect((1...2).contains(kept.configuration.bestEpoch) && kept.configuration.diverged == nil)
+        let early = try SafeTensorsFile(path: part.weightsPath)
+        #expect(early.shapes.count == (try SafeTensorsFile(path: whole.weightsPath)).shapes.count)
+        #expect(try clips.cache.extractions().count == 1)
         part.resumes = true
         let resumed = try part.train(frames, cache: clips.cache) { _ in }
         #expect(resumed.epochs == 4)
@@ -191,7 +197,8 @@ final class Clips {
         #expect(try streamed.train(frames).weights == result.weights)
         configuration.unfreezing = .named(["conv2", "bn2"])
         let middle = try FineTuningTask(configuration, frames, memory: 0)
-        #expect(Set(middle.initialState.network.trained.tensors.keys) == ["conv2.weight", "bn2.weight", "bn2.bias"])
+        let trained = middle.initialState.weights.network.trained
+        #expect(Set(trained.tensors.keys) == ["conv2.weight", "bn2.weight", "bn2.bias"])
     }
 
     @Test("what cannot be trained is said")

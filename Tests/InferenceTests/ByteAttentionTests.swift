@@ -53,8 +53,9 @@ import Testing
             let scratch = AlignedBuffer(bytes: kernel.scratchpadBytes)
             input.withUnsafeBytes { source.pointer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
             memset(scratch.pointer, 0xff, scratch.bytes)
-            kernel.bind(source: source.pointer, destination: target.pointer, scratchpad: scratch.pointer)
-            try kernel.execute(in: Context())
+            let buffers = KernelBuffers(
+                sources: [source.pointer], destination: target.pointer, scratchpad: scratch.pointer)
+            try kernel.bind(buffers)(Context())
             let elements = target.pointer.assumingMemoryBound(to: Element.self)
             return Array(UnsafeBufferPointer(start: elements, count: batch * to.size))
         }

@@ -40,7 +40,7 @@ import Training
         #expect(try reason { $0.input.shape = [1 << 40] }?.contains("`input.shape.0` is 1099511627776") == true)
         #expect(try reason { $0.recipe = "{ }" }?.contains("recipe in its config.json") == true)
         try directory.save(result.head, configuration)
-        var tensors = RunDirectory.tensors(of: result.head)
+        var tensors = result.head.parameters.tensors
         func write(_ values: [Float]) throws {
             tensors["fc.bias"] = Tensor(shape: [2], values: values)
             try SafeTensorsWriter.write(tensors, to: folder + "/model.safetensors")

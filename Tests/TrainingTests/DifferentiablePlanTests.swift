@@ -210,8 +210,8 @@ import Testing
         #expect(request.mayUseWinograd)
         let weight = around("weight", request.shape, spread: 0.1).values
         let bias = around("bias", [outputs], spread: 1).values
-        let input = Matrix(around("input", [3, request.input.count], spread: 1))
-        let slope = Matrix(around("slope", [3, request.output.count], spread: 1))
+        let input = Matrix(around("input", [3, request.input.size], spread: 1))
+        let slope = Matrix(around("slope", [3, request.output.size], spread: 1))
         let results = try [true, false].map { allowed -> [[Float]] in
             let layer = try ConvolutionLayer.make(request, Context(), allowsWinograd: allowed)
             if !allowed { #expect(!layer.usesWinograd) }

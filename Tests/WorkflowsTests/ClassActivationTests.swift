@@ -3,7 +3,7 @@ import Extraction
 import Foundation
 import NeuralNetwork
 import Workflows
-import SequenceModels
+@testable import SequenceModels
 import TestSupport
 import Testing
 import Video

@@ -1,6 +1,3 @@
-import Inference
-import NeuralNetwork
-
 /// A matrix of rows for dot products with many other rows.
 package struct RowProducts: Sendable {
     /// `[row, size]`.
@@ -24,7 +21,7 @@ package struct RowProducts: Sendable {
 
     /// Dot products of other rows with some rows `[other, row of the range]`, computed in the calling thread.
     package func products(of others: [Float], with range: Range<Int>) -> [Float] {
-        Parallel.none.run(1) { _ in }
+        ArithmeticLibrary.setThreadsOfCallingThread(1)
         let queries = others.count / size
         let count = range.count
         return [Float](unsafeUninitializedCapacity: queries * count) { target, written in
