@@ -72,8 +72,7 @@ package enum ImportedNetworks {
         struct Recipe: Decodable { let input: InputConvention }
         if let recipe = network.metadata["recipe"], network.normalization != nil,
             JSONLimits.problem(Data(recipe.utf8)) == nil,
-            let own = try? JSONDecoder().decode(Recipe.self, from: Data(recipe.utf8)),
-            own.input.isPossible
+            let own = try? JSONDecoder().decode(Recipe.self, from: Data(recipe.utf8)), own.input.isPossible
         {
             return own.input
         }

@@ -12,7 +12,5 @@ package enum ClassLabels {
         .split(separator: "\n").map(String.init)
 
     /// The classes of the data set with `count` classes; nil if none is known.
-    package static func published(count: Int) -> [String]? {
-        [imagenet, kinetics400].first { $0.count == count }
-    }
+    package static func published(count: Int) -> [String]? { [imagenet, kinetics400].first { $0.count == count } }
 }

@@ -124,8 +124,7 @@ package struct EfficientNet: Sendable {
         let half = kernel / 2
         // Keras removes one pixel of the leading padding for even image sizes if the stride is above 1.
         let leading = numerics == .keras && stride > 1 && size % 2 == 0 ? half - 1 : half
-        return Window(
-            kernel: Extent(kernel), stride: Extent(stride), padding: Extent(leading), trailing: Extent(half))
+        return Window(kernel: Extent(kernel), stride: Extent(stride), padding: Extent(leading), trailing: Extent(half))
     }
 
     private func channels(_ count: Int) -> Int { InvertedResiduals.rounded(count, size.scaling.width) }

@@ -41,8 +41,7 @@ package struct EfficientNetLite: Sendable {
     package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         let isKeras = numerics == .keras
-        let blocks = InvertedResiduals(
-            padsLikeTensorFlow: isKeras, epsilon: isKeras ? 1e-3 : 1e-5, activation: .relu6)
+        let blocks = InvertedResiduals(padsLikeTensorFlow: isKeras, epsilon: isKeras ? 1e-3 : 1e-5, activation: .relu6)
         var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
         x = blocks.unit(&builder, "conv_stem", "bn1", x, 32, kernel: 3, stride: 2, activation: .relu6)
         let stages = Self.stages.enumerated().map { number, stage in

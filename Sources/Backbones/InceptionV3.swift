@@ -38,9 +38,7 @@ package struct InceptionV3: Sendable {
 
     // MARK: - Blocks, with branches in the order in which both implementations concatenate them
 
-    private func blockA(
-        _ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, pooled: Int
-    ) -> Graph.NodeID {
+    private func blockA(_ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, pooled: Int) -> Graph.NodeID {
         let one = unit(&builder, "\(name).branch1x1", x, 64, 1)
         var five = unit(&builder, "\(name).branch5x5_1", x, 48, 1)
         five = unit(&builder, "\(name).branch5x5_2", five, 64, 5)
@@ -59,9 +57,7 @@ package struct InceptionV3: Sendable {
         return builder.concatenation(name, [one, two, builder.maxPooling("\(name).pool", x, Self.reduction)])
     }
 
-    private func blockC(
-        _ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, width: Int
-    ) -> Graph.NodeID {
+    private func blockC(_ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, width: Int) -> Graph.NodeID {
         let (across, down) = (Extent(1, 7), Extent(7, 1))
         let one = unit(&builder, "\(name).branch1x1", x, 192, 1)
         var single = unit(&builder, "\(name).branch7x7_1", x, width, 1)
@@ -69,9 +65,7 @@ package struct InceptionV3: Sendable {
         single = unit(&builder, "\(name).branch7x7_3", single, 192, down)
         var double = unit(&builder, "\(name).branch7x7dbl_1", x, width, 1)
         for (number, (channels, kernel)) in [(width, down), (width, across), (width, down), (192, across)].enumerated()
-        {
-            double = unit(&builder, "\(name).branch7x7dbl_\(number + 2)", double, channels, kernel)
-        }
+        { double = unit(&builder, "\(name).branch7x7dbl_\(number + 2)", double, channels, kernel) }
         let pool = pooledBranch(&builder, name, x, 192)
         return builder.concatenation(name, [one, single, double, pool])
     }
@@ -120,9 +114,7 @@ package struct InceptionV3: Sendable {
     private func unit(
         _ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, _ channels: Int, _ kernel: Int,
         stride: Int = 1, padding: Extent? = nil
-    ) -> Graph.NodeID {
-        unit(&builder, name, x, channels, Extent(kernel), stride: stride, padding: padding)
-    }
+    ) -> Graph.NodeID { unit(&builder, name, x, channels, Extent(kernel), stride: stride, padding: padding) }
 
     /// Convolution, batch normalisation and ReLU; "same" padding unless specified.
     private func unit(

@@ -175,8 +175,7 @@ enum KerasNames {
             if layer == kind { return (layer, 0) }
             guard let number = layer.droppingBytePrefix(kind + "_").flatMap({ Int($0) }) else { return nil }
             return (layer, number)
-        }
-        .sorted { $0.1 < $1.1 }.map(\.0)
+        }.sorted { $0.1 < $1.1 }.map(\.0)
     }
 
     /// Convolutions in the order in which both implementations create them: the graph's order.

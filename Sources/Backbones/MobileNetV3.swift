@@ -17,8 +17,7 @@ struct MobileNetV3: Sendable {
         [
             (3, 240, 80, false, true, 2), (3, 200, 80, false, true, 1), (3, 184, 80, false, true, 1),
             (3, 184, 80, false, true, 1),
-        ],
-        [(3, 480, 112, true, true, 1), (3, 672, 112, true, true, 1)],
+        ], [(3, 480, 112, true, true, 1), (3, 672, 112, true, true, 1)],
         [(5, 672, 160, true, true, 2), (5, 960, 160, true, true, 1), (5, 960, 160, true, true, 1)],
     ]
 
@@ -34,8 +33,7 @@ struct MobileNetV3: Sendable {
             for (index, (kernel, inner, channels, isExcited, isHard, stride)) in stage.enumerated() {
                 let block = InvertedResiduals.Stage(
                     kind: number == 0 ? .separable : .inverted, channels: channels, repeats: 1, stride: stride,
-                    kernel: kernel, inner: inner,
-                    excitation: isExcited ? .quarterOfInner : .none,
+                    kernel: kernel, inner: inner, excitation: isExcited ? .quarterOfInner : .none,
                     activation: isHard ? .hardSwish : .relu)
                 x = parts.block(&builder, "blocks.\(number).\(index)", block, stride: stride, x)
             }
@@ -43,8 +41,7 @@ struct MobileNetV3: Sendable {
         x = parts.unit(&builder, "blocks.6.0.conv", "blocks.6.0.bn1", x, 960, kernel: 1, activation: .hardSwish)
         let pooled = builder.globalAveragePooling("global_pool", x)
         guard case .image(_, let height, let width) = builder.shape(of: x) else { return builder.build(outputs: [:]) }
-        var head = builder.averagePooling(
-            "head_pool", x, Window(kernel: Extent(height, width)), countsPadding: false)
+        var head = builder.averagePooling("head_pool", x, Window(kernel: Extent(height, width)), countsPadding: false)
         head = builder.convolution(
             "conv_head", head,
             Convolution(outChannels: 1280, window: Window(kernel: Extent(1)), hasBias: true))

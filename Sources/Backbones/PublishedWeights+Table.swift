@@ -59,8 +59,7 @@ extension PublishedWeights {
             top1: 84.3),
         .keras(
             "vgg16", "vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", megabytes: 58.9,
-            md5: "6d6bbae143d832006294945121d1f1fc",
-            top1: 71.3),
+            md5: "6d6bbae143d832006294945121d1f1fc", top1: 71.3),
     ]
 
     private static let newer: [PublishedWeights] = [

@@ -12,8 +12,7 @@ extension RenamedWeights {
                 names: .clip, sources: openCLIP),
             Scheme(
                 publisher: "open_clip", anchors: ["visual.trunk.patch_embed.proj.weight"],
-                numerics: [.timm, .openCLIP],
-                names: .own, sources: trunk),
+                numerics: [.timm, .openCLIP], names: .own, sources: trunk),
             Scheme(
                 publisher: "transformers", anchors: ["embeddings.patch_embedding.weight"],
                 numerics: [.transformers, .timm, .openai, .openCLIP], names: .clip, sources: imageTower),
@@ -53,8 +52,7 @@ extension RenamedWeights {
     }
 
     private static func openCLIP(_ found: [String: [Int]]) -> [String: Source]? {
-        guard let width = found["visual.class_embedding"]?.first,
-            let positions = found["visual.positional_embedding"]
+        guard let width = found["visual.class_embedding"]?.first, let positions = found["visual.positional_embedding"]
         else { return nil }
         let ends = [
             "visual.conv1.weight": "patch_embed.proj.weight", "visual.ln_pre.weight": "norm_pre.weight",
@@ -180,8 +178,7 @@ extension RenamedWeights {
     private static func metaDINO(_ found: [String: [Int]]) -> [String: Source]? {
         guard found["mask_token"] != nil, found["blocks.0.ls1.gamma"] != nil else { return nil }
         var result = renamed(found) { $0 == "register_tokens" ? "reg_token" : nil }
-        setPositions(
-            found, &result, classToken: "cls_token", positions: "pos_embed", registers: "register_tokens")
+        setPositions(found, &result, classToken: "cls_token", positions: "pos_embed", registers: "register_tokens")
         return result
     }
 

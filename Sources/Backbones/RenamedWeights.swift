@@ -141,9 +141,7 @@ extension RenamedWeights {
     static let anchors = schemes.flatMap(\.anchors) + ["conv_stem.weight"]
 
     /// Renames tensors; names for which `rename` returns nil are kept.
-    static func renamed(
-        _ found: [String: [Int]], _ rename: (String) -> String?
-    ) -> [String: Source] {
+    static func renamed(_ found: [String: [Int]], _ rename: (String) -> String?) -> [String: Source] {
         Dictionary(found.keys.map { (rename($0) ?? $0, .tensor($0)) }, uniquingKeysWith: { first, _ in first })
     }
 }

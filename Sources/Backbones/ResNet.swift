@@ -61,8 +61,7 @@ package struct ResNet: Sendable {
         // (channels, kernel, stride) of each convolution.
         let layers =
             depth.isBottleneck
-            ? [(width, 1, 1), (width, 3, stride), (width * 4, 1, 1)]
-            : [(width, 3, stride), (width, 3, 1)]
+            ? [(width, 1, 1), (width, 3, stride), (width * 4, 1, 1)] : [(width, 3, stride), (width, 3, 1)]
         var x = input
         for (index, layer) in layers.enumerated() {
             let isLast = index == layers.count - 1

@@ -154,9 +154,7 @@ package struct ResolvedWeights: Sendable {
     private static func unwrapped(_ file: any Checkpoint) -> any Checkpoint {
         var prefix = ""
         for wrapper in ["state_dict.", "model."]
-        where file.shapes.keys.contains(where: { $0.hasBytePrefix(prefix + wrapper) }) {
-            prefix += wrapper
-        }
+        where file.shapes.keys.contains(where: { $0.hasBytePrefix(prefix + wrapper) }) { prefix += wrapper }
         let inner = file.behind(prefix)
         let isParallel = inner.shapes.keys.allSatisfy { $0.hasBytePrefix("module.") }
         return translated(isParallel ? inner.behind("module.") : inner) ?? file

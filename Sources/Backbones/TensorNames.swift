@@ -74,8 +74,7 @@ extension Backbone {
                 .init(numerics: .torchvision, input: .clip, files: "timm's clip_laion2b and clip_laiona files"),
             ]
         case "vit_tiny_16", "vit_small_16", "vit_large_16": Self.plainTransformers
-        case "vit_base_16":
-            Self.plainTransformers + [.init(numerics: .timm, input: .clip, files: "timm's bamboo file")]
+        case "vit_base_16": Self.plainTransformers + [.init(numerics: .timm, input: .clip, files: "timm's bamboo file")]
         case _ where name.hasPrefix("clip_"): Self.clipFiles(name)
         default: []
         }

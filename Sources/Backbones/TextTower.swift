@@ -63,8 +63,7 @@ package struct TextTower: Sendable, Equatable {
     }
 
     private func block(_ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID) -> Graph.NodeID {
-        var y = builder.linear(
-            name + ".attn.qkv", normalized(&builder, name + ".norm1", input), out: 3 * width)
+        var y = builder.linear(name + ".attn.qkv", normalized(&builder, name + ".norm1", input), out: 3 * width)
         y = builder.tokenAttention(name + ".attn", y, heads: heads, isCausal: isCausal)
         y = builder.linear(name + ".attn.proj", y, out: width)
         let x = builder.add(name + ".add1", y, input)

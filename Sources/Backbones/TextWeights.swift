@@ -153,6 +153,4 @@ enum TextWeightsError: LocalizedError, Equatable {
     }
 }
 
-extension Double {
-    fileprivate var exponential: Double { exp(self) }
-}
+extension Double { fileprivate var exponential: Double { exp(self) } }

@@ -21,8 +21,7 @@ struct VGG16: Sendable {
             let name = "features.\(number)"
             if let channels {
                 let window = Window(kernel: Extent(3), padding: Extent(1))
-                x = builder.convolution(
-                    name, x, Convolution(outChannels: channels, window: window, hasBias: true))
+                x = builder.convolution(name, x, Convolution(outChannels: channels, window: window, hasBias: true))
                 x = builder.activation(.relu, x)
                 number += 2
             } else {

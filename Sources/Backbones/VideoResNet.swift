@@ -29,8 +29,7 @@ struct VideoResNet: Sendable {
     /// Outputs `spatial` `[512, 1, size / 16, size / 16]`, the mean over frames, `pooled` `[512]`, `logits`.
     func graph(imageSize: Int, frames: Int) -> Graph {
         var builder = GraphBuilder()
-        let input = builder.input(
-            .clip(channels: 3, frames: frames, height: imageSize, width: imageSize), name: "clip")
+        let input = builder.input(.clip(channels: 3, frames: frames, height: imageSize, width: imageSize), name: "clip")
         var x = stem(&builder, input)
         for stage in 0..<4 {
             for block in 0..<Self.blocks {
@@ -68,8 +67,7 @@ struct VideoResNet: Sendable {
         let middle = 27 * inChannels * channels / (9 * inChannels + 3 * channels)
         var x = convolution(&builder, "\(name).conv1", input, channels, middle: middle, stage: stage, stride: stride)
         x = builder.activation(.relu, x)
-        x = convolution(
-            &builder, "\(name).conv2", x, channels, middle: middle, stage: stage, stride: 1, scale: 0.25)
+        x = convolution(&builder, "\(name).conv2", x, channels, middle: middle, stage: stage, stride: 1, scale: 0.25)
         var identity = input
         if stride > 1 {
             let time = TimeWindow(kernel: 1, stride: variant.reachesOverFrames(stage: stage) ? 2 : 1)
@@ -92,10 +90,8 @@ struct VideoResNet: Sendable {
             return unit(
                 &builder, "\(name).0.3", "\(name).1", x, channels: channels, .overTime(stride: stride), scale: scale)
         }
-        let time =
-            variant.reachesOverFrames(stage: stage) ? TimeWindow(kernel: 3, stride: stride, padding: 1) : .frame
-        return unit(
-            &builder, "\(name).0", "\(name).1", input, channels: channels, picture.reaching(time), scale: scale)
+        let time = variant.reachesOverFrames(stage: stage) ? TimeWindow(kernel: 3, stride: stride, padding: 1) : .frame
+        return unit(&builder, "\(name).0", "\(name).1", input, channels: channels, picture.reaching(time), scale: scale)
     }
 
     private func unit(

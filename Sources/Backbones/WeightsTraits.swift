@@ -41,8 +41,7 @@ package struct WeightsTraits: Sendable, Equatable {
     package init(of checkpoint: any Checkpoint) {
         switch checkpoint {
         case let keras as KerasWeights: self.init(numerics: [.keras], input: keras.inputConvention)
-        case let network as ImportedNetwork:
-            self.init(numerics: [.onnx], input: ImportedNetworks.input(of: network))
+        case let network as ImportedNetwork: self.init(numerics: [.onnx], input: ImportedNetworks.input(of: network))
         case let zipped as ZippedWeights: self.init(of: zipped.inner)
         default:
             let file = (checkpoint as? PrefixedWeights)?.file ?? checkpoint

@@ -78,9 +78,7 @@ struct ClipSearch {
             for place in places where finder.isListed(place + candidate) { return (place + candidate, false) }
         }
         for candidate in candidates {
-            for place in places {
-                if let found = finder.only(like: place + candidate) { return (found, true) }
-            }
+            for place in places { if let found = finder.only(like: place + candidate) { return (found, true) } }
         }
         return nil
     }

@@ -97,8 +97,7 @@ package enum DatasetError: LocalizedError, Equatable {
         case .outside(let root, let path): "A list names \(path), which leads out of \(root). Correct the list."
         case .malformedPattern(let pattern, let reason):
             "`dataset.group` is the pattern \(pattern), but \(reason). Correct it."
-        case .hasTest(let name):
-            "`dataset.test` selects a test part, but \(name) already has one. Leave `test` out."
+        case .hasTest(let name): "`dataset.test` selects a test part, but \(name) already has one. Leave `test` out."
         case .emptyTest(let problem): problem.text
         case .storedTest(let name, let clips):
             "The cache has \(clips) test clips of the data set \(name), and `dataset.test` selects others: either the data set has "

@@ -85,10 +85,8 @@ package struct DemoScene: Sendable {
     private func object(_ x: Float, _ y: Float, _ progress: Float) -> (coverage: Float, shade: SIMD3<Float>) {
         let own = SIMD3(color[0], color[1], color[2])
         switch action {
-        case .grow, .shrink:
-            return (disc(x, y, centre, 6 + progress * (radius + 4)), own)
-        case .brighten, .darken:
-            return (disc(x, y, centre, radius), own * (0.15 + 0.85 * progress))
+        case .grow, .shrink: return (disc(x, y, centre, 6 + progress * (radius + 4)), own)
+        case .brighten, .darken: return (disc(x, y, centre, radius), own * (0.15 + 0.85 * progress))
         case .multiply, .thinOut:
             let count = 2 + Int(progress * Float(dots.count - 2))
             return (dots.prefix(count).reduce(0) { max($0, disc(x, y, $1, 5)) }, own)

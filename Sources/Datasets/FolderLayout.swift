@@ -28,9 +28,7 @@ struct FolderLayout {
         let splits = folders.compactMap { folder in split(folder.name).map { (folder.name, $0) } }
         if !splits.isEmpty && splits.count == folders.count {
             lister.leaveOutFiles(entries, in: "")
-            for (name, split) in splits {
-                lister.addClasses(lister.entries(of: name, label: nil), in: name, as: split)
-            }
+            for (name, split) in splits { lister.addClasses(lister.entries(of: name, label: nil), in: name, as: split) }
         } else {
             lister.addClasses(entries, in: "", as: .train)
         }

@@ -117,9 +117,7 @@ struct FolderLister {
     private func content(of path: String) -> FileContent {
         let ending = path.fileExtension.lowercased()
         // PNG and WebP may be animated; for other images the extension is sufficient.
-        if ending != "png", ending != "webp", ImageFolder.isImage(path.fileName) {
-            return .image
-        }
+        if ending != "png", ending != "webp", ImageFolder.isImage(path.fileName) { return .image }
         return (try? FileContent.of(full(path))) ?? .unknown
     }
 

@@ -25,8 +25,7 @@ struct LineBreakCheck {
                     file: file, line: line, what: "and the \(name(column)) would contain the following lines")
             }
             if !isJSON, cell.byteLines().dropFirst().contains(where: isRow) {
-                throw DatasetError.openQuote(
-                    file: file, line: line, what: "and it would contain the following rows")
+                throw DatasetError.openQuote(file: file, line: line, what: "and it would contain the following rows")
             }
             line += cell.byteLines().count - 1
         }

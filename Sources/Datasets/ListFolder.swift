@@ -83,8 +83,7 @@ struct ListFolder {
             )
         }
         if !foreign.isEmpty {
-            notes.append(
-                "\(folder): \(Self.named(foreign)) not read: lists end in .csv, .tsv, .txt, .json or .jsonl")
+            notes.append("\(folder): \(Self.named(foreign)) not read: lists end in .csv, .tsv, .txt, .json or .jsonl")
         }
     }
 

@@ -87,9 +87,7 @@ struct ListTable {
         }
     }
 
-    private static func trimmed(_ cells: [String]) -> [String] {
-        cells.map { $0.trimmingCharacters(in: .whitespaces) }
-    }
+    private static func trimmed(_ cells: [String]) -> [String] { cells.map { $0.trimmingCharacters(in: .whitespaces) } }
 
     static func isBlank(_ cells: [String]) -> Bool {
         cells.allSatisfy { $0.trimmingCharacters(in: .whitespaces).isEmpty }

@@ -35,8 +35,7 @@ struct SeparatorDetection {
             }
         }
         first = found
-        emptiness =
-            text.utf8.isEmpty ? "it is empty" : hasComments ? "it has comments only" : "it has blank lines only"
+        emptiness = text.utf8.isEmpty ? "it is empty" : hasComments ? "it has comments only" : "it has blank lines only"
         if let found { detect(found.text, stated, isClip) }
     }
 

@@ -43,8 +43,7 @@ enum SplitList {
         }
         let lines = decoded.text.utf8.count { $0 == UInt8(ascii: "\n") }
         guard lines <= mostLines else {
-            throw DatasetError.unreadableList(
-                file, reason: "it has \(lines) lines; the limit is \(mostLines)")
+            throw DatasetError.unreadableList(file, reason: "it has \(lines) lines; the limit is \(mostLines)")
         }
         return decoded
     }

@@ -86,8 +86,7 @@ extension DatasetConfiguration {
         guard !untested.isEmpty else { return nil }
         return TestShareProblem(
             share: test, classes: untested.sorted(), isEmpty: tested.isEmpty,
-            isGrouped: clips.contains { $0.group != nil }, smallest: smallestTest(clips),
-            folds: Self.mostFolds(clips))
+            isGrouped: clips.contains { $0.group != nil }, smallest: smallestTest(clips), folds: Self.mostFolds(clips))
     }
 
     /// The smallest fraction that gives every class of these clips a test clip if it can have one.

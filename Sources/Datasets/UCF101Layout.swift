@@ -27,9 +27,7 @@ struct UCF101Layout {
             guard
                 let match = line.replacingBytes("\\", with: "/").wholeMatch(
                     of: /(?:.*\/)?([^\/]+)\/([^\/]+?)(?:\s+\d+){0,2}/)
-            else {
-                throw DatasetError.malformedList(file: file, line: number, text: line)
-            }
+            else { throw DatasetError.malformedList(file: file, line: number, text: line) }
             let (label, name) = (clips.label(String(match.1)), String(match.2))
             clips.add(name, folder: String(match.1), label: label, split: split, group: group(of: name, label))
         }

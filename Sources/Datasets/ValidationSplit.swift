@@ -10,9 +10,7 @@ package enum ValidationSplit {
     ///   the order.
     package static func choose(
         fraction: Double, examples: [(label: String, group: String?, name: String)], seed: UInt64
-    ) -> [Bool] {
-        Sources(examples, seed: seed).chosen(fraction: fraction)
-    }
+    ) -> [Bool] { Sources(examples, seed: seed).chosen(fraction: fraction) }
 
     /// The smallest fraction, in hundredths, with which every class has clips in both splits; classes with a single
     /// source, which cannot, are ignored. Nil if no fraction up to one half suffices.

@@ -102,9 +102,7 @@ package struct DigestError: LocalizedError, Equatable {
         }
     }
 
-    package var errorDescription: String? {
-        "\(path) cannot be read: \(reason). Check that it exists and is readable."
-    }
+    package var errorDescription: String? { "\(path) cannot be read: \(reason). Check that it exists and is readable." }
 }
 
 /// SHA-256 as lower-case hexadecimal.

@@ -12,8 +12,7 @@ package enum Escaping {
         guard text.unicodeScalars.contains(where: { isControl($0) && !(keepingLines && $0 == "\n") }) else {
             return text
         }
-        return replacing(text) { scalar in
-            isControl(scalar) && !(keepingLines && scalar == "\n") ? shown(scalar) : nil
+        return replacing(text) { scalar in isControl(scalar) && !(keepingLines && scalar == "\n") ? shown(scalar) : nil
         }
     }
 

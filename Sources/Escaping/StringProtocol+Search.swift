@@ -6,9 +6,7 @@ extension StringProtocol {
     package func hasBytePrefix(_ start: some StringProtocol) -> Bool { utf8.starts(with: start.utf8) }
 
     /// Whether the UTF-8 bytes end with those of `end`.
-    package func hasByteSuffix(_ end: some StringProtocol) -> Bool {
-        utf8.reversed().starts(with: end.utf8.reversed())
-    }
+    package func hasByteSuffix(_ end: some StringProtocol) -> Bool { utf8.reversed().starts(with: end.utf8.reversed()) }
 
     /// Whether the UTF-8 bytes of `part`, which must not be empty, occur.
     package func containsBytes(_ part: some StringProtocol) -> Bool { firstByteRange(of: part) != nil }

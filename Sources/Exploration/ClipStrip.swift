@@ -16,9 +16,7 @@ package struct ClipStrip: Sendable {
         let frames = try Self.frames(path: path)
         let row = Self.side * 3
         var pixels: [UInt8] = []
-        for line in 0..<Self.side {
-            for frame in frames { pixels += frame.pixels[line * row..<(line + 1) * row] }
-        }
+        for line in 0..<Self.side { for frame in frames { pixels += frame.pixels[line * row..<(line + 1) * row] } }
         brightness = Float(pixels.reduce(0) { $0 + Int($1) }) / Float(pixels.count)
         jpeg = try RGBImage(width: Self.side * frames.count, height: Self.side, pixels: pixels)
             .encoded(as: .jpeg(quality: 7))

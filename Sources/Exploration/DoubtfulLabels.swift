@@ -47,18 +47,14 @@ package enum DoubtfulLabels {
             return DoubtfulLabel(
                 index: index, suggested: labels[other], probability: probabilities[own],
                 suggestedProbability: probabilities[other], neighborShare: share, score: margin * (1 - share))
-        }
-        .sorted { ($1.score, vectors.examples[$0.index].path) < ($0.score, vectors.examples[$1.index].path) }
+        }.sorted { ($1.score, vectors.examples[$0.index].path) < ($0.score, vectors.examples[$1.index].path) }
     }
 
     /// Mean probability of each class over the clips with that label.
-    private static func thresholds(
-        _ predictions: some Collection<PredictionRecord>, _ labels: [String]
-    ) -> [Double] {
+    private static func thresholds(_ predictions: some Collection<PredictionRecord>, _ labels: [String]) -> [Double] {
         labels.enumerated().map { place, label in
             let own = predictions.filter { $0.label == label && $0.probabilities.count == labels.count }
-            return own.isEmpty
-                ? 1 : own.reduce(0) { $0 + $1.probabilities[place] } / Double(own.count)
+            return own.isEmpty ? 1 : own.reduce(0) { $0 + $1.probabilities[place] } / Double(own.count)
         }
     }
 }

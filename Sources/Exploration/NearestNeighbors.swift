@@ -60,14 +60,10 @@ package struct NeighborSearch: Sendable {
         let found = Mutex<[Neighbor]>([])
         DispatchQueue.concurrentPerform(iterations: parts) { part in
             let range = part * rows.count / parts..<(part + 1) * rows.count / parts
-            let own = NearestNeighbors.nearest(
-                rows.products(of: query, with: range)[...], count: count, without: nil)
-            found.withLock { all in
-                all += own.map { Neighbor(index: $0.index + range.lowerBound, cosine: $0.cosine) }
-            }
+            let own = NearestNeighbors.nearest(rows.products(of: query, with: range)[...], count: count, without: nil)
+            found.withLock { all in all += own.map { Neighbor(index: $0.index + range.lowerBound, cosine: $0.cosine) } }
         }
-        return found.withLock { all in
-            Array(all.sorted { ($1.cosine, $0.index) < ($0.cosine, $1.index) }.prefix(count))
+        return found.withLock { all in Array(all.sorted { ($1.cosine, $0.index) < ($0.cosine, $1.index) }.prefix(count))
         }
     }
 }

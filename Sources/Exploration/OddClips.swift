@@ -35,8 +35,7 @@ package enum OddClips {
         let sorted = distances.sorted()
         guard sorted.count >= 20 else { return odd }
         let (middle, upper) = (sorted[sorted.count / 2], sorted[sorted.count * 3 / 4])
-        let limit = max(
-            middle + 3 * max(upper - middle, 1e-6), sorted[Int(Double(sorted.count - 1) * (1 - outliers))])
+        let limit = max(middle + 3 * max(upper - middle, 1e-6), sorted[Int(Double(sorted.count - 1) * (1 - outliers))])
         let far = distances.indices.filter { distances[$0] > limit }.sorted { distances[$0] > distances[$1] }
         odd += far.map { OddClip(index: $0, reason: "far from all others", score: distances[$0]) }
         return odd
@@ -63,8 +62,7 @@ package enum OddClips {
         var centre = [Float](repeating: 0, count: size)
         for mean in means { for place in 0..<size { centre[place] += mean[place] / Float(means.count) } }
         // The median is robust against a single distant clip.
-        let distances = means.map { mean in
-            zip(mean, centre).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+        let distances = means.map { mean in zip(mean, centre).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
         }
         let between = distances.sorted()[distances.count / 2]
         return within.indices.filter { within[$0] < 1e-4 * between }

@@ -33,8 +33,7 @@ package struct SimilarClips: Sendable {
         _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord), weights path: String?,
         memory: Int
     ) throws {
-        features = try SequenceRun.load(
-            cache, dataset: dataset, extraction: extraction, views: 1, memory: memory)
+        features = try SequenceRun.load(cache, dataset: dataset, extraction: extraction, views: 1, memory: memory)
         vectors = try ClipVectors(features)
         search = NeighborSearch(vectors)
         recipe = try extraction.record.checkedRecipe()

@@ -152,9 +152,7 @@ struct SketchLikeness: Sendable, Equatable {
         return best
     }
 
-    private static func median(_ values: [Float]) -> Float {
-        values.isEmpty ? -1 : values.sorted()[values.count / 2]
-    }
+    private static func median(_ values: [Float]) -> Float { values.isEmpty ? -1 : values.sorted()[values.count / 2] }
 
     private static func deviation(_ picture: [Float], _ rows: Range<Int>) -> Float {
         let part = picture[rows.lowerBound * SketchFrames.side..<rows.upperBound * SketchFrames.side]

@@ -69,8 +69,7 @@ package enum CacheError: LocalizedError, Equatable {
                 + "extract into a new one; `zoetrope cache verify` lists what is damaged."
         case .notMapped(let path, let reason):
             "The features cannot be written to \(path): \(reason). Run the search without --map, which is slower and writes nothing."
-        case .runExists(let name):
-            "A run called \(name) is already in the cache. Choose another with --name."
+        case .runExists(let name): "A run called \(name) is already in the cache. Choose another with --name."
         }
     }
 

@@ -131,8 +131,7 @@ struct ExportTable {
                     WHERE dataset = ?1 AND extraction_id = ?2 AND view = 0 AND part IS NOT NULL
                       AND (?3 IS NULL OR part = ?3)
                     ORDER BY path, digest
-                    """,
-                arguments: [export.dataset, export.extraction, export.split, export.run]
+                    """, arguments: [export.dataset, export.extraction, export.split, export.run]
             ).map { row in
                 let (clip, length): (String, Int) = try (row.get("path"), row.get("length"))
                 func numbers(_ column: String) throws -> [Double] {
@@ -148,8 +147,7 @@ struct ExportTable {
                 }
                 return try Row(
                     path: clip, label: row.get("label"), split: row.get("split"), group: row.get("group"),
-                    length: length, indices: numbers("frame_indices"), times: numbers("frame_times"),
-                    rowID: row.get(0))
+                    length: length, indices: numbers("frame_indices"), times: numbers("frame_times"), rowID: row.get(0))
             }
         }
         classes = Set(rows.map(\.label)).sorted()

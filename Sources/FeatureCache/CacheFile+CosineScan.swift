@@ -55,8 +55,7 @@ extension CacheFile {
                   JOIN sample ON sample.dataset = ?1 AND sample.video_id = sequence.video_id
                 WHERE extraction_id = ?2 AND view = 0 AND length > 0 AND sequence.video_id / 1024 % ?3 = ?4
                 """
-            let cursor = try Row.fetchCursor(
-                database, sql: query, arguments: [dataset, extraction.id, parts, part])
+            let cursor = try Row.fetchCursor(database, sql: query, arguments: [dataset, extraction.id, parts, part])
             while let row = try cursor.next() {
                 let (id, length): (Int64, Int) = try (row.get(0), row.get(1))
                 if chosen?.contains(id) == false { continue }
@@ -95,9 +94,7 @@ extension CacheFile {
     /// The clips of a data set that meet a condition, with or without features.
     ///
     /// - Throws: `CacheError`; `ScanError` if the condition is invalid.
-    package func videos(
-        dataset: String, extraction: Int64, condition: String?
-    ) throws -> Set<Int64> {
+    package func videos(dataset: String, extraction: Int64, condition: String?) throws -> Set<Int64> {
         if let condition { return try videos(meeting: condition, dataset: dataset) }
         return try read { database in
             let all = "SELECT video_id FROM sample WHERE dataset = ?"

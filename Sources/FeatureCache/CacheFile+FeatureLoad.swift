@@ -22,8 +22,7 @@ extension CacheFile {
                     weightsDigest: row.get("weights_digest"), tap: row.get("tap"), imageSize: row.get("image_size"),
                     maxFrames: row.get("max_frames"), featureShape: shape,
                     elementType: StoredType(rawValue: row.get("element_type")) ?? .float32,
-                    precision: row.get("precision"),
-                    recipe: row.get("recipe"), version: row.get("version"))
+                    precision: row.get("precision"), recipe: row.get("recipe"), version: row.get("version"))
                 guard hexDigest(Data(record.recipe.utf8)) == record.digest else {
                     throw CacheError.damagedRecipe(path: path, id: id)
                 }
@@ -116,8 +115,7 @@ extension CacheFile {
                   JOIN video ON video.id = sample.video_id
                 WHERE sample.dataset = ? AND sequence.extraction_id = ? AND sequence.view < ? AND length > 0
                 ORDER BY video.path, video.digest, sequence.view
-                """,
-            arguments: [dataset, extraction, views])
+                """, arguments: [dataset, extraction, views])
         var examples: [FeatureSet.Example] = []
         while let row = try cursor.next() {
             let label: String = try row.get(2)
@@ -152,8 +150,7 @@ extension CacheFile {
                 sql: """
                     SELECT count(*) FROM sequence JOIN sample USING (video_id)
                     WHERE dataset = ? AND extraction_id = ? AND view = 0 AND length = 0
-                    """,
-                arguments: [dataset, extraction]) ?? 0
+                    """, arguments: [dataset, extraction]) ?? 0
         }
     }
 
@@ -170,8 +167,7 @@ extension CacheFile {
                     WHERE dataset = ? AND extraction_id = ? AND view = 0 AND length > 1
                       AND json_extract(frame_times, '$[' || (length - 1) || ']') > json_extract(frame_times, '$[0]')
                     ORDER BY rate
-                    """,
-                arguments: [dataset, extraction])
+                    """, arguments: [dataset, extraction])
             return rates.isEmpty ? nil : rates[rates.count / 2]
         }
     }

@@ -33,8 +33,7 @@ extension CacheFile {
                     extraction.digest, extraction.name, extraction.backbone, extraction.weights,
                     extraction.weightsDigest, extraction.tap, extraction.imageSize, extraction.maxFrames,
                     Self.json(extraction.featureShape), extraction.featureSize, extraction.elementType.rawValue,
-                    extraction.precision,
-                    extraction.recipe, extraction.version, Self.now(),
+                    extraction.precision, extraction.recipe, extraction.version, Self.now(),
                 ])
             return database.lastInsertedRowID
         }
@@ -48,8 +47,7 @@ extension CacheFile {
                 sql: """
                     SELECT video.digest, sequence.view FROM sequence JOIN video ON video.id = sequence.video_id
                     WHERE sequence.extraction_id = ?
-                    """,
-                arguments: [extraction])
+                    """, arguments: [extraction])
             var views: [String: Set<Int>] = [:]
             while let row = try rows.next() { try views[row.get(0), default: []].insert(row.get(1)) }
             return views
@@ -93,8 +91,7 @@ extension CacheFile {
                         INSERT INTO sample (dataset, video_id, label, split, "group") VALUES (?, ?, ?, ?, ?)
                         ON CONFLICT DO UPDATE SET label = excluded.label, split = excluded.split,
                           "group" = excluded."group"
-                        """,
-                    arguments: [sample.dataset, id, sample.label, sample.split, sample.group])
+                        """, arguments: [sample.dataset, id, sample.label, sample.split, sample.group])
                 return id
             }
         }
@@ -112,8 +109,7 @@ extension CacheFile {
                     sql: """
                         SELECT video.id, digest, path, label, split, "group" FROM sample
                         JOIN video ON video.id = sample.video_id WHERE dataset = ?
-                        """,
-                    arguments: [dataset])
+                        """, arguments: [dataset])
                 while let row = try rows.next() {
                     let sample = try SampleRecord(
                         dataset: dataset, label: row.get(3), split: row.get(4), group: row.get(5))
@@ -142,9 +138,7 @@ extension CacheFile {
     /// video is stored in a transaction of its own, up to the first failure.
     package func store(_ videos: [[NewSequence]]) throws {
         func insert(_ sequences: some Sequence<NewSequence>) throws {
-            try write { database in
-                for sequence in sequences { try Self.insert(sequence, into: database) }
-            }
+            try write { database in for sequence in sequences { try Self.insert(sequence, into: database) } }
         }
         do {
             if !videos.isEmpty { try insert(videos.joined()) }

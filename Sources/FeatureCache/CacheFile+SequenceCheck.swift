@@ -4,9 +4,7 @@ import GRDB
 
 extension CacheFile {
     /// Problems with the sequences of a chunk.
-    static func sequenceProblems(
-        _ chunk: SequenceChunk, in database: Database
-    ) throws -> [CacheVerification.Problem] {
+    static func sequenceProblems(_ chunk: SequenceChunk, in database: Database) throws -> [CacheVerification.Problem] {
         var problems: [CacheVerification.Problem] = []
         try forEachDamaged(chunk.rows, in: database) { row, what in
             try problems.append(.init(place: place(of: row), what: what, isDamage: true))
@@ -42,11 +40,8 @@ extension CacheFile {
                 FROM \(schema).sequence LEFT JOIN \(schema).extraction ON extraction.id = extraction_id
                   LEFT JOIN \(schema).video ON video.id = video_id
                 WHERE sequence.rowid BETWEEN ? AND ? ORDER BY sequence.rowid
-                """,
-            arguments: [rows.lowerBound, rows.upperBound])
-        while let row = try found.next() {
-            if let what = try problem(of: row) { try body(row, what) }
-        }
+                """, arguments: [rows.lowerBound, rows.upperBound])
+        while let row = try found.next() { if let what = try problem(of: row) { try body(row, what) } }
     }
 
     private static func problem(of row: Row) throws -> String? {

@@ -41,11 +41,8 @@ extension CacheFile {
     private static func export(
         _ name: String, where filters: [String: String], _ database: Database, to output: FileOutput, limit: Int
     ) throws -> Int {
-        let columns = try String.fetchAll(
-            database, sql: "SELECT name FROM pragma_table_info(?)", arguments: [name])
-        for filter in filters.keys where !columns.contains(filter) {
-            throw ExportError.noColumn(filter, table: name)
-        }
+        let columns = try String.fetchAll(database, sql: "SELECT name FROM pragma_table_info(?)", arguments: [name])
+        for filter in filters.keys where !columns.contains(filter) { throw ExportError.noColumn(filter, table: name) }
         let chosen = filters.sorted { $0.key < $1.key }
         let condition = chosen.map { "\(quoted($0.key)) = ?" }.joined(separator: " AND ")
         let types = name == "sequence" || name == "frame_feature" ? try storedTypes(database) : [:]

@@ -37,9 +37,7 @@ package struct CacheMerge: Sendable {
     }
 
     /// - Throws: `CacheError`, and `CacheConflict` if caches disagree; then nothing was written.
-    package func run(
-        isCancelled: () -> Bool = { false }, report: (Event) -> Void = { _ in }
-    ) throws -> Summary {
+    package func run(isCancelled: () -> Bool = { false }, report: (Event) -> Void = { _ in }) throws -> Summary {
         try CacheConnection.requireRegular(output)
         let isNew = !FileManager.default.fileExists(atPath: output)
         if !isNew { try checkOutput() }

@@ -65,8 +65,7 @@ extension CacheFile {
                 database,
                 sql: """
                     SELECT id, path, digest FROM sample JOIN video ON id = video_id WHERE dataset = ? ORDER BY path
-                    """,
-                arguments: [dataset]
+                    """, arguments: [dataset]
             ).map { try ($0.get(0), $0.get(1), $0.get(2)) }
         }
     }
@@ -74,9 +73,7 @@ extension CacheFile {
     /// Row IDs in `sequence` that `verify` reports as damaged.
     package func damagedSequences() throws -> Set<Int64> {
         let chunks = try sequenceChunks()
-        return try read { database in
-            Set(try chunks.flatMap { try Self.damagedSequences($0, in: database) })
-        }
+        return try read { database in Set(try chunks.flatMap { try Self.damagedSequences($0, in: database) }) }
     }
 
     /// Removes rows in one transaction, then releases the space. Runs keep their metrics if their features are removed,

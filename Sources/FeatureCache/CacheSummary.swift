@@ -86,13 +86,11 @@ extension CacheFile {
             let numbers = StoredSize.isPossible(frames: frames, numbers: size) ? frames * size : 0
             return try CacheSummary.Recipe(
                 name: row.get("name"), digest: row.get("digest"), backbone: row.get("backbone"),
-                weights: row.get("weights"),
-                tap: row.get("tap"), imageSize: row.get("image_size"), maxFrames: frames,
+                weights: row.get("weights"), tap: row.get("tap"), imageSize: row.get("image_size"), maxFrames: frames,
                 featureShape: row.get("feature_shape"), elementType: type, precision: row.get("precision"),
                 videos: row.get("videos"), sequences: row.get("sequences"),
                 bytes: (row.get("sequences") as Int) * numbers * (StoredType(rawValue: type) ?? .float32).bytes,
-                failures: row.get("failures"),
-                runs: row.get("runs"))
+                failures: row.get("failures"), runs: row.get("runs"))
         }
     }
 

@@ -135,23 +135,17 @@ extension CacheFile {
         for row in try Row.fetchAll(
             database,
             sql: "SELECT path FROM failure WHERE extraction_id NOT IN (SELECT id FROM extraction)")
-        {
-            try add("failure of \(row.get("path") ?? "")", "belongs to no recipe")
-        }
+        { try add("failure of \(row.get("path") ?? "")", "belongs to no recipe") }
         for row in try Row.fetchAll(
             database,
             sql: """
                 SELECT dataset, path, split FROM sample JOIN video ON video.id = video_id
                 WHERE split NOT IN ('train', 'validation', 'test')
                 """)
-        {
-            try add("sample \(row.get("path") ?? "")", "is in the unknown split \(row.get("split") ?? "")")
-        }
+        { try add("sample \(row.get("path") ?? "")", "is in the unknown split \(row.get("split") ?? "")") }
         for row in try Row.fetchAll(
             database, sql: "SELECT path FROM video WHERE length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*'")
-        {
-            try add("video \(row.get("path") ?? "")", "has a digest that is not a SHA-256")
-        }
+        { try add("video \(row.get("path") ?? "")", "has a digest that is not a SHA-256") }
         for row in try Row.fetchAll(
             database,
             sql: """

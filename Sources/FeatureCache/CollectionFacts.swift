@@ -56,8 +56,7 @@ extension CacheFile {
             ).map {
                 try VideoFacts(
                     path: $0.get(0), label: $0.get(1), split: $0.get(2), width: $0.get(3), height: $0.get(4),
-                    frameRate: $0.get(5),
-                    duration: $0.get(6), decodeErrors: $0.get(7))
+                    frameRate: $0.get(5), duration: $0.get(6), decodeErrors: $0.get(7))
             }
         }
     }

@@ -36,8 +36,7 @@ enum ColumnCheck {
                 + [
                     "name", "backbone", "weights", "tap", "feature_shape", "element_type", "precision", "recipe",
                     "version",
-                ]
-                .map { ($0, text) } + [("created_at", text)]
+                ].map { ($0, text) } + [("created_at", text)]
         ),
         (
             "sequence",
@@ -58,8 +57,7 @@ enum ColumnCheck {
                 + [
                     "learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
                     "seconds",
-                ]
-                .map { ($0, optional(number)) }
+                ].map { ($0, optional(number)) }
         ),
         (
             "prediction",

@@ -85,9 +85,7 @@ package struct FeatureSet: Sendable {
     }
 
     /// With rows of `featureSize` values in `storage`; `verification` is nil if their checksums were verified.
-    package init(
-        examples: [Example], featureSize: Int, storage: Storage, verification: FeatureVerification? = nil
-    ) {
+    package init(examples: [Example], featureSize: Int, storage: Storage, verification: FeatureVerification? = nil) {
         self.examples = examples
         self.featureSize = featureSize
         self.storage = storage

@@ -83,8 +83,7 @@ private final class Work: Sendable {
                 let first = sequence.span.firstRow * featureSize
                 let own = UnsafeBufferPointer(rebasing: rows[first..<first + sequence.span.length * featureSize])
                 let digest = Self.digest(own, sequence)
-                let fits = check.notes(
-                    sequence.row, fits: digest == sequence.checksum, generation: sequence.generation)
+                let fits = check.notes(sequence.row, fits: digest == sequence.checksum, generation: sequence.generation)
                 if !fits { found.withLock { $0.append(sequence) } }
             }
         }

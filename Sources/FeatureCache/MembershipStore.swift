@@ -108,8 +108,7 @@ extension CacheFile {
             ).map { row in
                 try PlacedSample(
                     videoID: row.get(0), path: row.get(1),
-                    sample: SampleRecord(
-                        dataset: dataset, label: row.get(2), split: row.get(3), group: row.get(4)))
+                    sample: SampleRecord(dataset: dataset, label: row.get(2), split: row.get(3), group: row.get(4)))
             }
         }
     }

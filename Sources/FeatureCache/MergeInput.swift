@@ -26,8 +26,7 @@ struct MergeInput {
         }
         if let orphan = try Row.fetchOne(database, sql: "PRAGMA foreign_key_check") {
             let (table, parent): (String, String) = try (orphan.get(0), orphan.get(2))
-            throw CacheConflict.damaged(
-                path: path, place: table, what: "a row refers to a missing row of \(parent)")
+            throw CacheConflict.damaged(path: path, place: table, what: "a row refers to a missing row of \(parent)")
         }
     }
 
@@ -41,9 +40,7 @@ struct MergeInput {
             try copyAll(into: &summary, isCancelled, report: report)
         } catch let error as DatabaseError
             where [.SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_ERROR, .SQLITE_CONSTRAINT].contains(error.resultCode)
-        {
-            throw CacheError.unusable(path: path, reason: error.message ?? "\(error.resultCode)")
-        }
+        { throw CacheError.unusable(path: path, reason: error.message ?? "\(error.resultCode)") }
     }
 
     private func copyAll(
@@ -139,8 +136,7 @@ struct MergeInput {
 
     /// Copies all parts except the first, which was copied with the recipes.
     private func copySequences(
-        _ parts: [Part], into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool,
-        _ report: (Int, Int) -> Void
+        _ parts: [Part], into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool, _ report: (Int, Int) -> Void
     ) throws {
         let all = try Row.fetchOne(
             database,
@@ -204,8 +200,7 @@ struct MergeInput {
                 INSERT INTO main.sequence (extraction_id, video_id, view, \(columns))
                 SELECT recipe, video, view, \(columns) FROM temp.fresh CROSS JOIN input.sequence AS old
                   ON old.rowid = place WHERE fresh.rowid BETWEEN ? AND ? ORDER BY fresh.rowid
-                """,
-            arguments: [rows.lowerBound, rows.upperBound])
+                """, arguments: [rows.lowerBound, rows.upperBound])
         guard database.changesCount == part.count else {
             throw CacheConflict.damaged(
                 path: path, place: "sequence", what: "\(part.count) rows gave \(database.changesCount)")
@@ -252,29 +247,25 @@ struct MergeInput {
                 sql: """
                     INSERT INTO main.run (extraction_id, \(columns)) SELECT new, \(columns)
                       FROM input.run LEFT JOIN recipe_map ON old = extraction_id WHERE name = ?
-                    """,
-                arguments: [name])
+                    """, arguments: [name])
             let run = database.lastInsertedRowID
             try database.execute(
                 sql: """
                     INSERT INTO main.epoch (run_id, \(figures)) SELECT ?, \(figures) FROM input.epoch
                       WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
-                    """,
-                arguments: [run, name])
+                    """, arguments: [run, name])
             try database.execute(
                 sql: """
                     INSERT INTO main.prediction (run_id, video_id, \(answers)) SELECT ?, new, \(answers)
                       FROM input.prediction JOIN video_map ON old = video_id
                       WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
-                    """,
-                arguments: [run, name])
+                    """, arguments: [run, name])
             try database.execute(
                 sql: """
                     INSERT INTO main.membership (run_id, video_id, role) SELECT ?, new, role
                       FROM input.membership JOIN video_map ON old = video_id
                       WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
-                    """,
-                arguments: [run, name])
+                    """, arguments: [run, name])
             guard try database.tableExists("fold", in: "input") else { continue }
             try database.execute(sql: Schema.folds)
             try database.execute(
@@ -283,8 +274,7 @@ struct MergeInput {
                       SELECT ?, new, repeat, fold, predicted, probabilities
                       FROM input.fold JOIN video_map ON old = video_id
                       WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
-                    """,
-                arguments: [run, name])
+                    """, arguments: [run, name])
         }
         return names.count
     }

@@ -41,9 +41,7 @@ enum NumPyArchive {
         }
         var isClosed = false
         defer { if !isClosed { zip_discard(archive) } }
-        func failure() -> ExportError {
-            .writing(path: path, reason: String(cString: zip_strerror(archive)))
-        }
+        func failure() -> ExportError { .writing(path: path, reason: String(cString: zip_strerror(archive))) }
         func add(_ name: String, _ source: OpaquePointer?) throws {
             guard let source else { throw failure() }
             let index = zip_file_add(archive, "\(name).npy", source, zip_flags_t(ZIP_FL_ENC_UTF_8))

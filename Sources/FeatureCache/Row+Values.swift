@@ -15,7 +15,6 @@ extension Row {
     }
 
     private static func damage(_ column: String) -> DatabaseError {
-        DatabaseError(
-            resultCode: .SQLITE_CORRUPT, message: "its column \(column) is missing or holds an invalid value")
+        DatabaseError(resultCode: .SQLITE_CORRUPT, message: "its column \(column) is missing or holds an invalid value")
     }
 }

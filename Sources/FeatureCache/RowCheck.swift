@@ -45,9 +45,7 @@ final class RowCheck: Sendable {
     /// Maximum number of caches with saved results.
     private static let maximumRecords = 100
 
-    private struct Reference: Sendable {
-        weak var check: RowCheck?
-    }
+    private struct Reference: Sendable { weak var check: RowCheck? }
 
     /// All connections of this process to a file share its results.
     private static let known = Mutex<[String: Reference]>([:])
@@ -95,8 +93,7 @@ final class RowCheck: Sendable {
 
     /// Whether a row's features match their checksum, from earlier results or by hashing them now.
     func accepts(_ row: Int64, _ features: Data, _ checksum: String?, generation: Int? = nil) -> Bool {
-        knows(row, generation: generation)
-            || notes(row, fits: hexDigest(features) == checksum, generation: generation)
+        knows(row, generation: generation) || notes(row, fits: hexDigest(features) == checksum, generation: generation)
     }
 
     /// Records a verified row, unless the file changed after the row was read.

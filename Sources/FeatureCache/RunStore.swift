@@ -110,8 +110,7 @@ extension CacheFile {
     /// Sets the extraction of a run.
     package func setExtraction(_ extraction: Int64, run: Int64) throws {
         try write { database in
-            try database.execute(
-                sql: "UPDATE run SET extraction_id = ? WHERE id = ?", arguments: [extraction, run])
+            try database.execute(sql: "UPDATE run SET extraction_id = ? WHERE id = ?", arguments: [extraction, run])
         }
     }
 

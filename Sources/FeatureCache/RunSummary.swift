@@ -113,8 +113,7 @@ extension CacheFile {
                 sql: """
                     SELECT video_id, digest, path, label, split FROM prediction JOIN video ON video.id = video_id
                     WHERE run_id = ? ORDER BY path, video_id
-                    """,
-                arguments: [run]
+                    """, arguments: [run]
             ).map {
                 try UsedClip(videoID: $0.get(0), digest: $0.get(1), path: $0.get(2), label: $0.get(3), split: $0.get(4))
             }

@@ -6,9 +6,7 @@ import GRDB
 /// program's tables must therefore have exactly its own definitions; other tables are allowed but never used.
 enum SchemaCheck {
     /// One entry of `sqlite_master`, with comments and whitespace removed from its SQL.
-    private struct Entry: Equatable {
-        let type, sql: String
-    }
+    private struct Entry: Equatable { let type, sql: String }
 
     private static let required = [
         "video", "sample", "extraction", "sequence", "failure", "run", "epoch", "prediction",
@@ -48,8 +46,7 @@ enum SchemaCheck {
         for index in indexes {
             let (name, table): (String, String) = try (index.get(0), index.get(1))
             guard (required(Schema.version) + optional).contains(table) else { continue }
-            let columns = try Int.fetchAll(
-                database, sql: "SELECT cid FROM pragma_index_xinfo(?)", arguments: [name])
+            let columns = try Int.fetchAll(database, sql: "SELECT cid FROM pragma_index_xinfo(?)", arguments: [name])
             let isPartial = try Int.fetchOne(
                 database, sql: "SELECT partial FROM pragma_index_list(?) WHERE name = ?", arguments: [table, name])
             if columns.contains(where: { $0 < -1 }) || isPartial != 0 {

@@ -41,9 +41,7 @@ package final class SequenceReader: Sendable {
                         var damaged: Int64?
                         let isWhole = try CacheFile.copyBlob(
                             statement, extraction, span, as: type, from: span.firstRow * featureSize, into: target
-                        ) { row, blob, checksum in
-                            if !check.accepts(row, blob, checksum) { damaged = row }
-                        }
+                        ) { row, blob, checksum in if !check.accepts(row, blob, checksum) { damaged = row } }
                         guard isWhole else {
                             throw CacheError.damagedSequence(path: path, video: "number \(span.videoID)")
                         }

@@ -9,9 +9,7 @@ enum StoredSize {
     }
 
     /// Number of elements of a shape; nil if a size is negative or the product is too large.
-    static func product(_ shape: [Int]) -> Int? {
-        shape.checkedProduct(atMost: 1 << 32)
-    }
+    static func product(_ shape: [Int]) -> Int? { shape.checkedProduct(atMost: 1 << 32) }
 
     /// Whether a blob of `bytes` bytes contains that many rows and elements.
     static func fits(_ rows: Int, of numbers: Int, as type: StoredType, in bytes: Int) -> Bool {

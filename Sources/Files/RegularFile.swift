@@ -100,9 +100,7 @@ package enum RegularFile {
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { throw FileError(path: path, problem: problem(errno)) }
             data.append(contentsOf: UnsafeRawBufferPointer(rebasing: piece[..<count]))
-            guard data.count <= limit else {
-                throw FileError(path: path, problem: .tooLarge(data.count, limit: limit))
-            }
+            guard data.count <= limit else { throw FileError(path: path, problem: .tooLarge(data.count, limit: limit)) }
         }
     }
 

@@ -8,9 +8,7 @@ package struct NumberRange: Sendable, Equatable, CustomStringConvertible {
     /// Such as "from 0 to below 1".
     package let description: String
 
-    private init(
-        _ lower: Double, _ upper: Double, includesLower: Bool, includesUpper: Bool, _ description: String
-    ) {
+    private init(_ lower: Double, _ upper: Double, includesLower: Bool, includesUpper: Bool, _ description: String) {
         (self.lower, self.upper, self.includesLower, self.includesUpper) = (lower, upper, includesLower, includesUpper)
         self.description = description
     }
@@ -22,8 +20,7 @@ package struct NumberRange: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// Any finite number above 0.
-    package static let positive = NumberRange(
-        0, .infinity, includesLower: false, includesUpper: false, "above 0")
+    package static let positive = NumberRange(0, .infinity, includesLower: false, includesUpper: false, "above 0")
     /// Any finite number of at least 0.
     package static let nonNegative = NumberRange(
         0, .infinity, includesLower: true, includesUpper: false, "of at least 0")
@@ -95,9 +92,7 @@ package struct InvalidValue: Error, Equatable {
     package var words: String { key.isEmpty ? "it \(problem)" : "`\(key)` \(problem)" }
 
     /// - Throws: `InvalidValue` if a number is outside its range; nil is valid.
-    package static func check(
-        _ value: Int?, _ key: String, in range: ClosedRange<Int>
-    ) throws(InvalidValue) {
+    package static func check(_ value: Int?, _ key: String, in range: ClosedRange<Int>) throws(InvalidValue) {
         guard let value, !range.contains(value) else { return }
         throw InvalidValue(key, "is \(value), not \(range.words)")
     }

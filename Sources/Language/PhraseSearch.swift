@@ -162,8 +162,7 @@ package struct PhraseSearch: Sendable {
                 probability: calibration?.probability(
                     scores.cosines[0][stretch.place], scores.cosines.dropFirst().map { $0[stretch.place] }))
         }
-        return Array(
-            matches.sorted { ($1.score, $0.path, $0.start) < ($0.score, $1.path, $1.start) }.prefix(count))
+        return Array(matches.sorted { ($1.score, $0.path, $0.start) < ($0.score, $1.path, $1.start) }.prefix(count))
     }
 
     /// Scores of all clips, divided among the cores.
@@ -184,8 +183,7 @@ package struct PhraseSearch: Sendable {
                 // Each thread uses its own connection.
                 let own = try CacheFile(path: cache.path, create: false)
                 let cosines = try own.cosines(
-                    to: queries, dataset: dataset, extraction: extraction,
-                    condition: condition, part: part, of: parts)
+                    to: queries, dataset: dataset, extraction: extraction, condition: condition, part: part, of: parts)
                 found.withLock { $0[part] = cosines }
             } catch {
                 failure.withLock { $0 = error }

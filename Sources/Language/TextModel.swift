@@ -28,20 +28,16 @@ package struct TextModel {
         let weights = try TextWeights(file)
         // A separate file may be from a publisher whose activation differs from the image tower's.
         if path != nil,
-            let own = Self.numerics(
-                of: file, isTransformers: weights.isTransformers, backbone: recipe.backbone)
+            let own = Self.numerics(of: file, isTransformers: weights.isTransformers, backbone: recipe.backbone)
         {
             tower = TextTower(of: recipe.backbone, own) ?? tower
         }
-        encoder = try TextEncoder(
-            tower, weights: weights, vocabularySize: weights.vocabularySize, tokenizer: tokenizer)
+        encoder = try TextEncoder(tower, weights: weights, vocabularySize: weights.vocabularySize, tokenizer: tokenizer)
         calibration = ScoreCalibration(scale: weights.scale, bias: weights.bias, isSigmoid: !tower.isCausal)
     }
 
     /// The implementation that a text tower's file is for; nil if unknown.
-    static func numerics(
-        of file: any Checkpoint, isTransformers: Bool, backbone: String
-    ) -> Numerics? {
+    static func numerics(of file: any Checkpoint, isTransformers: Bool, backbone: String) -> Numerics? {
         let known = Backbone.named(backbone)?.numerics ?? []
         // SigLIP: transformers computes the tanh approximation of GELU, open_clip the exact one.
         if known.contains(.transformers) { return isTransformers ? .transformers : .timm }

@@ -40,9 +40,7 @@ extension GraphImporter {
             guard inputs.indices.contains(index), let input = inputs[index] else { return nil }
             guard case .constant(let constant) = input, constant.count <= 4096,
                 let integers = try constant.load().integers
-            else {
-                throw Refused("its \(name) depend on the input")
-            }
+            else { throw Refused("its \(name) depend on the input") }
             return integers
         }
     }

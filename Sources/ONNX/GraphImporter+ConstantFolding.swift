@@ -22,17 +22,12 @@ extension GraphImporter {
             let tensor = try loaded(call, 0)
             try spend(tensor.shape)
             return [
-                Self.eager(
-                    ConstantTensor(
-                        shape: tensor.shape,
-                        integers: tensor.numbers.map { Self.place(Double($0)) }))
+                Self.eager(ConstantTensor(shape: tensor.shape, integers: tensor.numbers.map { Self.place(Double($0)) }))
             ]
         case "Transpose":
             let constant = try constant(call)
             let order = call.integers("perm") ?? constant.shape.indices.reversed()
-            guard order.sorted() == Array(constant.shape.indices) else {
-                throw Refused("its permutation is invalid")
-            }
+            guard order.sorted() == Array(constant.shape.indices) else { throw Refused("its permutation is invalid") }
             guard constant.depth < ImportBudget.constantDepth else {
                 throw Refused("it transposes a constant too often")
             }

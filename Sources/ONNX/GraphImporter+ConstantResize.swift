@@ -22,9 +22,7 @@ extension GraphImporter {
             ?? scales.map { zip(tensor.shape, $0).map { Self.place(Double(Float($0) * $1)) } }
         guard let sizes, sizes.count == rank, scales.map({ $0.count == rank }) ?? true,
             call.integer("antialias", 0) == 0, call.integer("exclude_outside", 0) == 0
-        else {
-            throw Refused("its resize options are not supported")
-        }
+        else { throw Refused("its resize options are not supported") }
         _ = try Self.checked(sizes)
         let resampling = Resampling(
             mode: text("mode", "nearest"), coordinates: text("coordinate_transformation_mode", "half_pixel"),

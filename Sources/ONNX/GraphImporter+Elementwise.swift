@@ -67,9 +67,7 @@ extension GraphImporter {
         let type = call.type
         switch (first, second) {
         case (.value(let a, let viewA, let f)?, .value(let b, let viewB, let g)?):
-            if a == b, viewA == viewB {
-                return .value(a, viewA, try f.with(g) { Self.join(type, $0, $1) })
-            }
+            if a == b, viewA == viewB { return .value(a, viewA, try f.with(g) { Self.join(type, $0, $1) }) }
             return try joined(call)
         case (.value(let node, let view, let function)?, .constant(let constant)?):
             return try with(constant, call, node, view, function, isFirst: false)
@@ -125,8 +123,7 @@ extension GraphImporter {
             return try laidOut(made, like: layout)
         }
         guard call.type == "Mul", case .image(let channels, _, _) = shape, other.size == channels,
-            other.rowSize == channels,
-            viewA.dimensions.count == viewB.dimensions.count
+            other.rowSize == channels, viewA.dimensions.count == viewB.dimensions.count
         else { throw Refused("it combines \(shape) and \(other)") }
         let made = try self.node(call.name, .scaleChannels, [a, b], shape)
         return try laidOut(made, like: layout)

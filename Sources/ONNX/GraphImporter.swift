@@ -123,9 +123,7 @@ struct GraphImporter {
         var outputs: [String: Graph.NodeID] = [:]
         for (name, value) in values {
             guard case .value(let node, let view, let function) = value, function.isIdentity, paddings[node] == nil
-            else {
-                continue
-            }
+            else { continue }
             let own = TensorView(builder.shape(of: node))
             if view == own || view.squeezed == own.squeezed || pixels(view, of: builder.shape(of: node)) == true {
                 outputs[name] = node
@@ -232,9 +230,7 @@ struct GraphImporter {
     }
 
     /// The node's name, or that of its output.
-    static func name(_ node: NodeProto) -> String {
-        node.name.isEmpty ? node.output.first ?? node.opType : node.name
-    }
+    static func name(_ node: NodeProto) -> String { node.name.isEmpty ? node.output.first ?? node.opType : node.name }
 
     private mutating func converted(_ node: NodeProto) throws -> [Value] {
         guard node.domain.isEmpty || node.domain == "ai.onnx" else {

@@ -75,8 +75,7 @@ extension GraphWriter {
             annotate(result, node.shape)
             return (result[0], nil)
         }
-        let results = try normalized(
-            graph.nodes[normalization.index], rows, summands, residual, node.shape, outputs: 2)
+        let results = try normalized(graph.nodes[normalization.index], rows, summands, residual, node.shape, outputs: 2)
         return (results[1], results[0])
     }
 
@@ -135,8 +134,7 @@ extension GraphWriter {
             name: name + ".apart")
         let turned = model.node("Transpose", [apart], [.integers("perm", [0, 1, 3, 2, 4])], name: name + ".turned")
         let size = kernel.height * kernel.width * channels
-        return model.node(
-            "Reshape", [turned, model.integers([0, rows, columns, size])], name: name + ".patches")
+        return model.node("Reshape", [turned, model.integers([0, rows, columns, size])], name: name + ".patches")
     }
 
     /// Adds shapes that ONNX Runtime cannot infer for this program's operators.
@@ -144,8 +142,7 @@ extension GraphWriter {
         guard let batch else { return }
         for result in results {
             switch shape {
-            case .image(let channels, let height, let width):
-                model.annotate(result, [batch, height, width, channels])
+            case .image(let channels, let height, let width): model.annotate(result, [batch, height, width, channels])
             case .tokens(let count, let size): model.annotate(result, [batch, count, size])
             default: break
             }
@@ -205,13 +202,11 @@ extension GraphWriter {
         }
         // The keys' bias shifts all scores of a query equally and has no effect; the values' bias is moved to the next
         // layer: see `mixedBias`.
-        let bias = try model.weight(
-            name + ".query.bias", shape: [size], Array(try values(made, 1).values.prefix(size)))
+        let bias = try model.weight(name + ".query.bias", shape: [size], Array(try values(made, 1).values.prefix(size)))
         let query = model.pass(
             "Epilogue", [parts[0], bias], [.integer("activation", 0)], name: name + ".query.biased", outputs: 1)
         annotate(query, node.shape)
-        return model.fused(
-            "MultiHeadAttention", query + parts.dropFirst(), [.integer("num_heads", heads)], name: name)
+        return model.fused("MultiHeadAttention", query + parts.dropFirst(), [.integer("num_heads", heads)], name: name)
     }
 
     /// The contribution of the attention values' bias after the next layer: attention weights sum to one, so it is the

@@ -43,9 +43,7 @@ extension GraphWriter {
             layer, bias ?? zeros, chain.residual.map { values[$0]! }, chain.activation, node.shape,
             name: prefix + node.name)
         guard let normalization = chain.normalization else { return (result, nil) }
-        return (
-            result, try normalized(graph.nodes[normalization.index], result, zeros, [], node.shape, outputs: 1)[0]
-        )
+        return (result, try normalized(graph.nodes[normalization.index], result, zeros, [], node.shape, outputs: 1)[0])
     }
 
     private func write(

@@ -129,8 +129,7 @@ extension GraphWriter {
             states.append(self.reversed(backward, steps, name + ".restored"))
         }
         let joined =
-            states.count == 1
-            ? states[0] : model.node("Concat", states, [.integer("axis", 2)], name: name + ".joined")
+            states.count == 1 ? states[0] : model.node("Concat", states, [.integer("axis", 2)], name: name + ".joined")
         return model.node("Transpose", [joined], [.integers("perm", [1, 0, 2])], name: name)
     }
 

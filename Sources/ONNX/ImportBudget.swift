@@ -51,8 +51,7 @@ final class ImportBudget {
 
 extension GraphImporter {
     /// A constant's shape, whose elements count `times` towards the limit for temporary memory.
-    @discardableResult
-    func spend(_ shape: [Int], times: Int = 1) throws -> [Int] {
+    @discardableResult func spend(_ shape: [Int], times: Int = 1) throws -> [Int] {
         let count = try Self.checked(shape).reduce(1, *)
         try budget.spend(elements: count * times)
         return shape

@@ -83,8 +83,7 @@ package final class ImportedNetwork: @unchecked Sendable {
 
     private var parameters: [String: GraphImporter.Parameter] {
         lock.withLock {
-            read.values.compactMap { try? $0.get().parameters }
-                .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
+            read.values.compactMap { try? $0.get().parameters }.reduce(into: [:]) { $0.merge($1) { first, _ in first } }
         }
     }
 }

@@ -119,9 +119,7 @@ struct ModelFile: Sendable {
     /// The shape, if it agrees with the tensor's number of elements.
     private static func check(_ tensor: TensorProto, _ path: String) throws -> [Int] {
         func malformed(_ reason: String) -> ImportError { .malformed(file: path, reason: "\(tensor.name) \(reason)") }
-        guard let size = bytesPerElement(tensor.dataType) else {
-            throw malformed("has an unsupported element type")
-        }
+        guard let size = bytesPerElement(tensor.dataType) else { throw malformed("has an unsupported element type") }
         let shape = tensor.dims.map { Int(clamping: $0) }
         guard let count = ShapeLimits.elements(of: shape), count < 1 << 40 else {
             throw malformed("has an invalid shape")
@@ -161,8 +159,7 @@ struct ModelFile: Sendable {
         } catch {
             let isMissing = error.problem == .missing
             throw ImportError.unreadable(
-                file: file,
-                reason: isMissing ? "it does not exist, but \(model) stores weights in it" : error.reason)
+                file: file, reason: isMissing ? "it does not exist, but \(model) stores weights in it" : error.reason)
         }
     }
 

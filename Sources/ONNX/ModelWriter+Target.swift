@@ -78,9 +78,7 @@ extension ModelWriter {
     }
 
     /// One of this program's operators, in the model's element type.
-    func pass(
-        _ type: String, _ inputs: [Value], _ attributes: [Attribute], name: String, outputs: Int
-    ) -> [Value] {
+    func pass(_ type: String, _ inputs: [Value], _ attributes: [Attribute], name: String, outputs: Int) -> [Value] {
         nodes("\(type)_\(target.element)", inputs, attributes, name: name, outputs: outputs, domain: Target.passes)
     }
 
@@ -123,10 +121,8 @@ extension ModelWriter.Element {
     /// The stored bytes, rounded to nearest if the type is narrower.
     func bytes(_ values: [Float]) -> Data {
         switch self {
-        case .float16:
-            values.map { Float16(max(-65504, min(65504, $0))) }.withUnsafeBytes { Data($0) }
-        case .bfloat16:
-            values.map(Self.bfloat16).withUnsafeBytes { Data($0) }
+        case .float16: values.map { Float16(max(-65504, min(65504, $0))) }.withUnsafeBytes { Data($0) }
+        case .bfloat16: values.map(Self.bfloat16).withUnsafeBytes { Data($0) }
         case .float32, .uint8, .bool: values.withUnsafeBytes { Data($0) }
         }
     }

@@ -12,9 +12,7 @@ package final class ModelWriter {
     package static let inlineLimit = 1_900_000_000
 
     /// The name of an input, a weight, or a node's output.
-    package struct Value: Sendable, Hashable {
-        let name: String
-    }
+    package struct Value: Sendable, Hashable { let name: String }
 
     /// Element type of an input or output.
     package enum Element: Sendable {
@@ -162,17 +160,14 @@ package final class ModelWriter {
     func weight(_ name: String, shape: [Int], _ values: [Float]) throws -> Value {
         guard format == .f16 else { return try constant(name, shape: shape, values, target.element) }
         let halves = values.map { Float16(max(-65504, min(65504, $0))) }
-        let stored = try store(
-            unique(name + ".f16"), .float16, shape, halves.withUnsafeBytes { Data($0) })
+        let stored = try store(unique(name + ".f16"), .float16, shape, halves.withUnsafeBytes { Data($0) })
         return node("Cast", [stored], [.integer("to", Int(Element.float32.code))], name: name)
     }
 
     /// A constant in the given type.
     ///
     /// - Throws: `ExportError.notWritable`.
-    func constant(
-        _ name: String, shape: [Int], _ values: [Float], _ element: Element = .float32
-    ) throws -> Value {
+    func constant(_ name: String, shape: [Int], _ values: [Float], _ element: Element = .float32) throws -> Value {
         try store(unique(name), element.type, shape, element.bytes(values))
     }
 
@@ -199,9 +194,7 @@ package final class ModelWriter {
         return Value(name: tensor.name)
     }
 
-    private func store(
-        _ name: String, _ type: TensorProto.DataType, _ shape: [Int], _ bytes: Data
-    ) throws -> Value {
+    private func store(_ name: String, _ type: TensorProto.DataType, _ shape: [Int], _ bytes: Data) throws -> Value {
         var tensor = TensorProto()
         tensor.name = name
         tensor.dataType = Int32(type.rawValue)
@@ -261,18 +254,14 @@ enum Attribute: Sendable {
     var message: AttributeProto {
         var message = AttributeProto()
         switch self {
-        case .integer(let name, let value):
-            (message.name, message.type, message.i) = (name, .int, Int64(value))
+        case .integer(let name, let value): (message.name, message.type, message.i) = (name, .int, Int64(value))
         case .integers(let name, let values):
             (message.name, message.type, message.ints) = (name, .ints, values.map(Int64.init))
-        case .number(let name, let value):
-            (message.name, message.type, message.f) = (name, .float, value)
-        case .text(let name, let value):
-            (message.name, message.type, message.s) = (name, .string, Data(value.utf8))
+        case .number(let name, let value): (message.name, message.type, message.f) = (name, .float, value)
+        case .text(let name, let value): (message.name, message.type, message.s) = (name, .string, Data(value.utf8))
         case .texts(let name, let values):
             (message.name, message.type, message.strings) = (name, .strings, values.map { Data($0.utf8) })
-        case .graph(let name, let body):
-            (message.name, message.type, message.g) = (name, .graph, body)
+        case .graph(let name, let body): (message.name, message.type, message.g) = (name, .graph, body)
         }
         return message
     }

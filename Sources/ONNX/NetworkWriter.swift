@@ -125,8 +125,7 @@ package struct NetworkWriter {
         let (size, node) = (encoder.imageSize, try encoder.output)
         let length = encoder.clipLength
         let pictures = model.node(
-            "Reshape", [frames, model.integers([-1] + (length.map { [$0] } ?? []) + [size, size, 3])],
-            name: "pictures")
+            "Reshape", [frames, model.integers([-1] + (length.map { [$0] } ?? []) + [size, size, 3])], name: "pictures")
         var graph = GraphWriter(
             graph: encoder.graph, source: encoder.source, prefix: "backbone.", steps: nil, model: model)
         graph.batch = count
@@ -190,9 +189,7 @@ package struct NetworkWriter {
 
     // MARK: - Probabilities
 
-    private func probabilities(
-        _ classifier: Classifier, _ features: ModelWriter.Value, _ steps: SequenceMask
-    ) throws {
+    private func probabilities(_ classifier: Classifier, _ features: ModelWriter.Value, _ steps: SequenceMask) throws {
         var rows = features
         if let (mean, scale) = classifier.scaling {
             let shift = try model.constant("standardization.mean", shape: [mean.count], mean)

@@ -25,8 +25,7 @@ struct ScalarFunction: Sendable {
     init(of parts: [ScalarFunction], _ apply: @escaping @Sendable (Double) -> Double) throws {
         operations = parts.reduce(1) { $0 + $1.operations }
         guard operations <= ImportBudget.functionOperations else {
-            throw GraphImporter.Refused(
-                "it chains more than \(ImportBudget.functionOperations) element-wise functions")
+            throw GraphImporter.Refused("it chains more than \(ImportBudget.functionOperations) element-wise functions")
         }
         self.apply = apply
         isIdentity = false

@@ -212,9 +212,7 @@ package struct ProtobufWriter {
         if !value.isEmpty { bytes(number, Data(value.utf8)) }
     }
 
-    package mutating func write(_ number: Int, _ value: Data) {
-        if !value.isEmpty { bytes(number, value) }
-    }
+    package mutating func write(_ number: Int, _ value: Data) { if !value.isEmpty { bytes(number, value) } }
 
     /// Strings including empty ones, whose positions matter.
     package mutating func write(_ number: Int, _ values: [String]) {
@@ -222,9 +220,7 @@ package struct ProtobufWriter {
     }
 
     /// Byte fields including empty ones.
-    package mutating func write(_ number: Int, _ values: [Data]) {
-        for value in values { bytes(number, value) }
-    }
+    package mutating func write(_ number: Int, _ values: [Data]) { for value in values { bytes(number, value) } }
 
     /// A message, even if it is empty.
     package mutating func write(_ number: Int, _ message: some ProtobufMessage) {
@@ -246,9 +242,7 @@ package struct ProtobufWriter {
     }
 
     /// Packed floats.
-    package mutating func write(_ number: Int, _ values: [Float]) {
-        packed(number, values) { $0.fixed($1.bitPattern) }
-    }
+    package mutating func write(_ number: Int, _ values: [Float]) { packed(number, values) { $0.fixed($1.bitPattern) } }
 
     /// Packed doubles.
     package mutating func write(_ number: Int, _ values: [Double]) {

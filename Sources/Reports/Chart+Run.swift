@@ -50,8 +50,7 @@ extension Chart {
         let rows = roc.curve.map { [100 * $0.falsePositives, 100 * $0.truePositives] as [Double?] }
         return Chart(
             name: "roc", title: "ROC of \(Chart.short(roc.positive)), area \(percent(roc.area))",
-            script: data("curve", rows)
-                + data("best", [[100 * roc.falsePositives, 100 * roc.truePositives]])
+            script: data("curve", rows) + data("best", [[100 * roc.falsePositives, 100 * roc.truePositives]])
                 + "set xrange [0:100]\nset yrange [0:100]\nset xlabel 'false positive rate, %'\n"
                 + "set ylabel 'true positive rate, %'\nset arrow 1 from 0,0 to 100,100 nohead dashtype 2 linecolor rgb '\(Ink.gray)'\n"
                 + "plot $curve using 1:2 with lines linewidth 2 linecolor rgb '\(Ink.blue)', "
@@ -98,8 +97,7 @@ extension Chart {
         return Chart(
             name: isNormalized ? "confusion-normalized" : "confusion",
             title: isNormalized ? "Confusion, % of each true class" : "Confusion, clips",
-            width: count * cell + letters + 40,
-            height: count * cell + letters + 20, fontSize: font, script: script)
+            width: count * cell + letters + 40, height: count * cell + letters + 20, fontSize: font, script: script)
     }
 
     /// Recall of each class; marked classes in red.
@@ -113,8 +111,7 @@ extension Chart {
         }
         let isMarked = classes.contains(where: \.isRare)
         let script =
-            data("bars", rows) + list(classes.map(\.label))
-            + "set xrange [0:100]\nset xlabel 'recall, %'\nplot "
+            data("bars", rows) + list(classes.map(\.label)) + "set xrange [0:100]\nset xlabel 'recall, %'\nplot "
             + bars(0, Ink.blue, isMarked ? "other classes" : "")
             + (isMarked ? ", " + bars(1, Ink.red, "fewer than 90 % of the mean number of training clips") : "")
         return Chart(
@@ -152,13 +149,11 @@ extension Chart {
                 + "fillstyle solid 0.85 noborder linecolor rgb '\(Ink.series[place % Ink.series.count])' title \(quoted(splits[place]))"
         }
         let script =
-            data("bars", rows) + list(classes.map(\.label))
-            + "set xrange [0:*]\nset xlabel 'clips'\nplot "
+            data("bars", rows) + list(classes.map(\.label)) + "set xrange [0:*]\nset xlabel 'clips'\nplot "
             + plots.joined(separator: ", ")
         return Chart(
             name: "distribution", title: "Clips per class and split", width: 560,
-            height: height(of: classes.count) + 24,
-            fontSize: font(classes.count), script: script)
+            height: height(of: classes.count) + 24, fontSize: font(classes.count), script: script)
     }
 
     static func reliability(_ reliability: Reliability) -> Chart {

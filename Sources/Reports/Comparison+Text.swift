@@ -54,8 +54,7 @@ extension Comparison {
         for entry in entries {
             table.append([
                 entry.run.name + (entry.diverged ? " (diverged)" : ""), entry.run.model, percent(entry.accuracy),
-                Self.text(entry.interval),
-                "\(entry.run.epochs)", decimal(entry.run.seconds, 1),
+                Self.text(entry.interval), "\(entry.run.epochs)", decimal(entry.run.seconds, 1),
             ])
         }
         return table
@@ -100,9 +99,7 @@ extension Comparison {
         var table = TextTable([
             ("class", .left), ("clips", .right), (entries[0].run.name, .right), (best.run.name, .right),
         ])
-        for gain in shown {
-            table.append([gain.label, "\(gain.clips)", percent(gain.first), percent(gain.best)])
-        }
+        for gain in shown { table.append([gain.label, "\(gain.clips)", percent(gain.first), percent(gain.best)]) }
         return table
     }
 
@@ -111,7 +108,5 @@ extension Comparison {
     }
 
     /// As a JSON object.
-    package func json() throws -> String {
-        try JSONText.of(self)
-    }
+    package func json() throws -> String { try JSONText.of(self) }
 }

@@ -40,9 +40,7 @@ extension ContinuousEvaluation {
     /// As a JSON object.
     ///
     /// - `role`: of the concatenated clips.
-    package func json(role: String) throws -> String {
-        try JSONText.of(Document(role: role, evaluation: self))
-    }
+    package func json(role: String) throws -> String { try JSONText.of(Document(role: role, evaluation: self)) }
 }
 
 extension Chart {

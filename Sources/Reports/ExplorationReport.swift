@@ -38,9 +38,7 @@ package struct ExplorationReport: Report, Sendable {
 
         package init(
             id: String, heading: String, text: String, columns: [String], rows: [[(text: String, clip: Int?)]]
-        ) {
-            (self.id, self.heading, self.text, self.columns, self.rows) = (id, heading, text, columns, rows)
-        }
+        ) { (self.id, self.heading, self.text, self.columns, self.rows) = (id, heading, text, columns, rows) }
     }
 
     /// There are none: the page's script draws the map.
@@ -69,14 +67,11 @@ package struct ExplorationReport: Report, Sendable {
         page.sections = [
             Page.Section(
                 id: "map-of-clips", heading: "Map",
-                text:
-                    "Nearby clips have similar features. Point at a clip to see its frames and its nearest "
-                    + "neighbours; the wheel or + and - zoom, the arrow keys move between clips.",
-                html: try mapHTML())
+                text: "Nearby clips have similar features. Point at a clip to see its frames and its nearest "
+                    + "neighbours; the wheel or + and - zoom, the arrow keys move between clips.", html: try mapHTML())
         ]
         page.sections += lists.map(section)
-        page.script = Page.Script(
-            text: String(decoding: PackageResources.explore_js, as: UTF8.self), data: try json())
+        page.script = Page.Script(text: String(decoding: PackageResources.explore_js, as: UTF8.self), data: try json())
         return try page.html()
     }
 

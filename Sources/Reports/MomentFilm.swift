@@ -25,9 +25,7 @@ package struct MomentFilm {
 
     /// - `isCancelled`: polled before each frame; after cancellation the file at the path is unchanged.
     /// - Throws: `VideoError`; `MomentFilm.Cancelled`.
-    package func write(
-        _ moments: [Moment], to path: String, isCancelled: () -> Bool = { false }
-    ) throws -> Summary {
+    package func write(_ moments: [Moment], to path: String, isCancelled: () -> Bool = { false }) throws -> Summary {
         let writer = try MovieWriter(path: path, width: Self.width, height: Self.height, frameRate: Self.frameRate)
         var failures: [(path: String, error: String)] = []
         var begin = 0

@@ -71,9 +71,7 @@ struct Page {
         let data: String
     }
 
-    func html() throws -> String {
-        try Self.rendered(PackageResources.page_mustache, content)
-    }
+    func html() throws -> String { try Self.rendered(PackageResources.page_mustache, content) }
 
     /// Renders a template, with every `{{text}}` escaped by `Escaping.html`.
     static func rendered(_ template: [UInt8], _ content: [String: Any]) throws -> String {

@@ -110,8 +110,7 @@ package struct RunReport: Report {
         let made = Mutex<[Int: ClipView]>([:])
         DispatchQueue.concurrentPerform(iterations: chosen.count) { index in
             let (clip, prediction, weights) = chosen[index]
-            let strip = FrameStrip(
-                clip, root: root, recipe: recipe, weights: weights, limit: weights == nil ? 10 : 20)
+            let strip = FrameStrip(clip, root: root, recipe: recipe, weights: weights, limit: weights == nil ? 10 : 20)
             let view = ClipView(clip, prediction, labels: labels, strip: strip)
             made.withLock { $0[index] = view }
         }

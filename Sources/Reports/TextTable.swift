@@ -33,8 +33,7 @@ package struct TextTable: Sendable {
             }
             let line = "  " + cells.joined(separator: "  ")
             return String(line.reversed().drop { $0 == " " }.reversed())
-        }
-        .joined(separator: "\n")
+        }.joined(separator: "\n")
     }
 }
 

@@ -7,9 +7,7 @@ import Foundation
 /// Text is normalised as in `transformers`: NFC, whitespace collapsed, lower case. open_clip additionally repairs
 /// mis-decoded text, which typed sentences do not need, and lowers a final sigma differently.
 package struct BytePairTokenizer: Tokenizer {
-    private struct Pair: Hashable {
-        let first, second: Int
-    }
+    private struct Pair: Hashable { let first, second: Int }
 
     /// Rank of a merge, which is also the offset of its token.
     private let ranks: [Pair: Int]

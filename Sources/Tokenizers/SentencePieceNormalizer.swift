@@ -101,7 +101,5 @@ struct SentencePieceNormalizer: Sendable {
     private static func offset(_ unit: UInt32) -> UInt32 { (unit >> 10) << ((unit >> 6) & 8) }
 
     /// Number of bytes of a UTF-8 character, from its first byte.
-    static func characterLength(_ byte: UInt8) -> Int {
-        byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
-    }
+    static func characterLength(_ byte: UInt8) -> Int { byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4 }
 }

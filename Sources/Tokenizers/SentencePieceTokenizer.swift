@@ -109,9 +109,7 @@ package struct SentencePieceTokenizer: Tokenizer {
 
     private func keep(
         _ score: Float, _ begin: Int, _ end: Int, _ token: Int, _ best: inout [(score: Float, begin: Int, token: Int)]
-    ) {
-        if best[end].begin < 0 || score > best[end].score { best[end] = (score, begin, token) }
-    }
+    ) { if best[end].begin < 0 || score > best[end].score { best[end] = (score, begin, token) } }
 
     // MARK: - Byte-pair encoding
 
@@ -133,8 +131,7 @@ package struct SentencePieceTokenizer: Tokenizer {
                 if best == nil || pieces[token].score > best!.score { best = (pieces[token].score, place) }
             }
             guard let best else { break }
-            symbols[best.place].range =
-                symbols[best.place].range.lowerBound..<symbols[best.place + 1].range.upperBound
+            symbols[best.place].range = symbols[best.place].range.lowerBound..<symbols[best.place + 1].range.upperBound
             symbols.remove(at: best.place + 1)
         }
         return symbols.map { ($0.range, places[Array(input[$0.range])] ?? unknown) }

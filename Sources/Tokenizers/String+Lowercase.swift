@@ -2,9 +2,7 @@ import Foundation
 
 extension String {
     /// Context-free lower case of each character, as in the `tokenizers` library.
-    var lowercasedByCharacter: String {
-        unicodeScalars.reduce(into: "") { $0 += $1.properties.lowercaseMapping }
-    }
+    var lowercasedByCharacter: String { unicodeScalars.reduce(into: "") { $0 += $1.properties.lowercaseMapping } }
 
     /// Lower case with Unicode's full mapping, including a final sigma, as Python's `str.lower`.
     var fullyLowercased: String {

@@ -92,9 +92,7 @@ final class DecodingPass {
 
     /// Reads the next non-empty packet: decoders interpret an empty one as the end.
     private func readFrame() -> Bool {
-        while file.read(into: packet) {
-            if packet.pointer.pointee.size > 0 { return true }
-        }
+        while file.read(into: packet) { if packet.pointer.pointee.size > 0 { return true } }
         return false
     }
 
@@ -123,8 +121,7 @@ extension FrameTable {
         try pass.run { picture in
             order.append(Int(exactly: picture.timestamp))
             if order.count > file.limits.frames {
-                throw VideoError.beyondLimits(
-                    path: file.path, reason: "it has more than \(file.limits.frames) frames")
+                throw VideoError.beyondLimits(path: file.path, reason: "it has more than \(file.limits.frames) frames")
             }
             return .goOn
         }

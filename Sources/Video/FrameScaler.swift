@@ -131,8 +131,4 @@ extension Scaler.Source {
     }
 }
 
-extension AVFrame {
-    fileprivate var strides: [Int32] {
-        [linesize.0, linesize.1, linesize.2, linesize.3, 0, 0, 0, 0]
-    }
-}
+extension AVFrame { fileprivate var strides: [Int32] { [linesize.0, linesize.1, linesize.2, linesize.3, 0, 0, 0, 0] } }

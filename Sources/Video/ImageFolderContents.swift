@@ -18,9 +18,7 @@ extension VideoReader {
     ]
 
     /// Whether the name has a common video extension, so that the file is taken for a video without reading it.
-    package static func isVideo(_ name: String) -> Bool {
-        endings.contains(name.fileExtension.lowercased())
-    }
+    package static func isVideo(_ name: String) -> Bool { endings.contains(name.fileExtension.lowercased()) }
 }
 
 /// The content of a folder that may be a clip.
@@ -57,9 +55,7 @@ package struct ImageFolderContents: Sendable {
     package var hasImages: Bool { !unordered.isEmpty }
 
     /// Names of the images in natural order (`rgb2.png` before `rgb10.png`). Sorted on each access.
-    package var images: [String] {
-        unordered.sorted { $0.compare($1, options: .numeric) == .orderedAscending }
-    }
+    package var images: [String] { unordered.sorted { $0.compare($1, options: .numeric) == .orderedAscending } }
 
     private static func isImage(_ name: String, in folder: String) -> Bool {
         if ImageFolder.isImage(name) { return true }

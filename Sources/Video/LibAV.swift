@@ -109,8 +109,7 @@ final class Decoder {
     init(_ file: InputFile) throws {
         let parameters = file.stream.pointee.codecpar!
         let name = String(cString: avcodec_get_name(parameters.pointee.codec_id))
-        guard let codec = avcodec_find_decoder(parameters.pointee.codec_id),
-            let context = avcodec_alloc_context3(codec)
+        guard let codec = avcodec_find_decoder(parameters.pointee.codec_id), let context = avcodec_alloc_context3(codec)
         else { throw VideoError.noDecoder(path: file.path, codec: name) }
         self.context = context
         var status = avcodec_parameters_to_context(context, parameters)

@@ -79,6 +79,4 @@ private struct StillEncoder {
     }
 }
 
-extension RGBImage.Format {
-    fileprivate var isPNG: Bool { if case .png = self { true } else { false } }
-}
+extension RGBImage.Format { fileprivate var isPNG: Bool { if case .png = self { true } else { false } } }

@@ -49,13 +49,10 @@ package enum Sampling: Sendable, Hashable {
     package func indices(times: [Double], seed: UInt64, jitters: Bool = false) -> [Int] {
         let count = times.count
         guard count > 0 else { return [] }
-        if let windowed {
-            return Set(windowed.windows(times: times, seed: seed, jitters: jitters).joined()).sorted()
-        }
+        if let windowed { return Set(windowed.windows(times: times, seed: seed, jitters: jitters).joined()).sorted() }
         if jitters { return jittered(times: times, seed: seed) }
         switch self {
-        case .first(let frames):
-            return Array(0..<min(frames, count))
+        case .first(let frames): return Array(0..<min(frames, count))
         case .stride(let every, let start, let frames):
             let last = max(0, count - 1 - (frames - 1) * every)
             let first: Int

@@ -38,8 +38,7 @@ final class ScalingContext {
         guard
             let context = sws_getContext(
                 Int32(conversion.width), Int32(conversion.height), AVPixelFormat(conversion.format),
-                Int32(conversion.newWidth), Int32(conversion.newHeight),
-                inPlanes ? AV_PIX_FMT_GBRP : AV_PIX_FMT_RGB24,
+                Int32(conversion.newWidth), Int32(conversion.newHeight), inPlanes ? AV_PIX_FMT_GBRP : AV_PIX_FMT_RGB24,
                 Int32(flags | (conversion.isCubic ? SWS_BICUBIC : SWS_BILINEAR)), nil, nil,
                 conversion.isCubic ? cubic : nil)
         else { return nil }

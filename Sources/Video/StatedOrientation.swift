@@ -21,9 +21,7 @@ enum StatedOrientation {
 
     private static func hasEXIF(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
         let name = Array("Exif".utf8)
-        return bytes.indices.contains { place in
-            bytes[place] == name[0] && bytes[place...].starts(with: name)
-        }
+        return bytes.indices.contains { place in bytes[place] == name[0] && bytes[place...].starts(with: name) }
     }
 
     /// The first NAL units, delimited by start codes or lengths.

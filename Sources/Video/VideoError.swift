@@ -33,8 +33,7 @@ package enum VideoError: LocalizedError, Equatable {
             "\(path) was changed while it was read. Run the command again when no other program writes to it."
         case .notVideo(let path, let reason):
             "\(path) is not a video that FFmpeg can read (\(reason)). Name a video, check the file with ffprobe, or fetch it again."
-        case .beyondLimits(let path, let reason):
-            "\(path) exceeds a limit: \(reason). Cut or scale it first."
+        case .beyondLimits(let path, let reason): "\(path) exceeds a limit: \(reason). Cut or scale it first."
         case .noVideoStream(let path, let hasAudio):
             "\(path) \(hasAudio ? "holds audio only" : "has no video stream"). Name a video, or leave it out of a data set with `dataset.exclude`."
         case .playlist(let path):
@@ -47,8 +46,7 @@ package enum VideoError: LocalizedError, Equatable {
         case .noKeyframe(let path):
             "\(path) has no keyframe: it begins and ends in the middle of a group of pictures, so no frame can be decoded. Cut it "
                 + "from its source again, beginning with a keyframe."
-        case .shorterThanWindow(let path, 1, let sampling)
-        where ImageFolder.isImage(path.fileName):
+        case .shorterThanWindow(let path, 1, let sampling) where ImageFolder.isImage(path.fileName):
             "\(path) is a single image, and a window takes \(sampling.length) frames. Name a video, or a folder of images."
         case .shorterThanWindow(let path, let frames, let sampling):
             "\(path) is shorter than half a window: \(frames) \(frames == 1 ? "frame" : "frames")"

@@ -143,8 +143,7 @@ package final class VideoReader: ClipReader {
         else {
             throw VideoError.beyondLimits(
                 path: path,
-                reason:
-                    "\(file.bytes) bytes claim to hold \(scan.packets.count) frames of \(size.width)×\(size.height)"
+                reason: "\(file.bytes) bytes claim to hold \(scan.packets.count) frames of \(size.width)×\(size.height)"
             )
         }
         if let told = FrameTable(scan, file) {

@@ -63,8 +63,7 @@ import Testing
         #expect(Backbone.looking(like: shapes.filter { $0.key != parameters[0].name }) == nil)
     }
 
-    @Test("parameter names are unique and torchvision's")
-    func names() throws {
+    @Test("parameter names are unique and torchvision's") func names() throws {
         let names = try #require(Backbone.named("resnet50")).graph(imageSize: 224).parameters.map(\.name)
         #expect(Set(names).count == names.count)
         for name in [

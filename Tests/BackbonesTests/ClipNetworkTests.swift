@@ -67,12 +67,9 @@ import Testing
     }
 
     @Test("two windows at once give what they give alone", arguments: goldens.filter { $0.imageSize <= 65 })
-    func batches(golden: Golden) throws {
-        #expect(try golden.error(batch: 2, tuning: KernelTuning(path: nil)) <= 1e-4)
-    }
+    func batches(golden: Golden) throws { #expect(try golden.error(batch: 2, tuning: KernelTuning(path: nil)) <= 1e-4) }
 
-    @Test("every network of windows has goldens of two sizes")
-    func complete() {
+    @Test("every network of windows has goldens of two sizes") func complete() {
         for backbone in Backbone.all where backbone.clip != nil {
             let own = Self.goldens.filter { $0.backbone == backbone.name }
             #expect(Set(own.map(\.imageSize)).count > 1 && own.contains { $0.imageSize == backbone.nativeImageSize })
@@ -107,8 +104,7 @@ import Testing
         }
     }
 
-    @Test("labels of Kinetics are 400, in the order of their names")
-    func labels() {
+    @Test("labels of Kinetics are 400, in the order of their names") func labels() {
         #expect(ClassLabels.kinetics400.count == 400 && ClassLabels.kinetics400[0] == "abseiling")
         #expect(ClassLabels.kinetics400.last == "zumba" && ClassLabels.published(count: 400) == ClassLabels.kinetics400)
         #expect(ClassLabels.published(count: 7) == nil)

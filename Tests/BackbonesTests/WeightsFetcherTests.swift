@@ -33,9 +33,7 @@ import Testing
         server.start()
     }
 
-    private func fetch(
-        _ behaviour: String, _ weights: PublishedWeights = weights()
-    ) throws -> WeightsFetcher.Fetched {
+    private func fetch(_ behaviour: String, _ weights: PublishedWeights = weights()) throws -> WeightsFetcher.Fetched {
         var fetcher = WeightsFetcher(mirror: server.address(behaviour))
         fetcher.showsProgress = false
         return try fetcher.fetch(weights, to: scratch.path + "/weights")
@@ -70,8 +68,7 @@ import Testing
         #expect(server.log.last?.hasSuffix("from \(bytes)") == true)
     }
 
-    @Test("weights with a text tower bring their vocabulary, named after them")
-    func vocabularies() throws {
+    @Test("weights with a text tower bring their vocabulary, named after them") func vocabularies() throws {
         defer { server.stop() }
         let clip = try #require(PublishedWeights.named("clip-vit-base-patch32.bin"))
         let merges = try #require(clip.companion)
@@ -93,8 +90,7 @@ import Testing
         #expect(PublishedWeights.named("clip_vitb32")?.publisher == .timm)
     }
 
-    @Test("a wrong checksum leaves no file behind; MD5 is checked as Keras publishes it")
-    func checksums() throws {
+    @Test("a wrong checksum leaves no file behind; MD5 is checked as Keras publishes it") func checksums() throws {
         defer { server.stop() }
         let wrong = Self.weights(.md5("00000000000000000000000000000000"))
         #expect(throws: FetchError.self) { try fetch("ok", wrong) }
@@ -137,8 +133,7 @@ import Testing
             again == .init(path: file.path, wasThere: true, isChecked: false, digest: file.digest, isReplaced: false))
     }
 
-    @Test("404 and a server that is not there are named errors")
-    func unreachable() throws {
+    @Test("404 and a server that is not there are named errors") func unreachable() throws {
         let address = server.address("none")
         #expect(throws: FetchError.notFound(address + Self.weights().path, status: 404)) { try fetch("none") }
         server.stop()
@@ -147,8 +142,7 @@ import Testing
         #expect(throws: FetchError.self) { try fetcher.fetch(Self.weights(), to: scratch.path) }
     }
 
-    @Test("every published file belongs to a backbone and carries a whole checksum")
-    func table() {
+    @Test("every published file belongs to a backbone and carries a whole checksum") func table() {
         for weights in PublishedWeights.all {
             #expect(Backbone.named(weights.backbone) != nil)
             #expect(FileSignature(file: weights.file) != nil, "\(weights.file)")

@@ -42,8 +42,7 @@ import Testing
     func prefixes(prefix: String) throws {
         let beside: [String: [Int]] = [
             "head.weight": [3, 512], "queue": [128, 100], prefix + "fc.0.weight": [512, 512],
-            "optimizer.conv.weight": [2, 2],
-            prefix + "bn1.num_batches_tracked": [],
+            "optimizer.conv.weight": [2, 2], prefix + "bn1.num_batches_tracked": [],
         ]
         for backbone in ["resnet18", nil] {
             let found = try Self.resolved([Self.prefixed(prefix), beside], for: backbone)
@@ -82,8 +81,7 @@ import Testing
         #expect(throws: WeightsError.self) { try Self.resolved([Self.resnet18], part: "teacher") }
     }
 
-    @Test("a part may be named by any of its names that stand together")
-    func partNames() throws {
+    @Test("a part may be named by any of its names that stand together") func partNames() throws {
         let shapes = ["student.module.backbone.", "teacher.module.backbone."].map { Self.prefixed($0) }
         for part in ["student", "student.module", "student.module.backbone"] {
             #expect(try Self.resolved(shapes, part: part).part == "student.module.backbone")
@@ -128,8 +126,7 @@ import Testing
 
     @Test(
         "modules that the network has no part in are listed, wherever they are; optimiser states and other networks are not"
-    )
-    func unused() throws {
+    ) func unused() throws {
         let beside: [String: [Int]] = [
             "model.head.fc.weight": [9, 512], "model.backbone.layer5.0.conv1.weight": [3, 3],
             "model.backbone.prompt": [4], "adapter.conv.weight": [3, 3], "optimizer.state.0.exp_avg": [3],
@@ -156,8 +153,7 @@ import Testing
         #expect(throws: Never.self) { try Self.resolved([Self.shapes(backbone), beside], for: backbone) }
     }
 
-    @Test("ResNets of OpenMMLab and of torch.nn.Sequential are found under their names")
-    func publishers() throws {
+    @Test("ResNets of OpenMMLab and of torch.nn.Sequential are found under their names") func publishers() throws {
         let renamed = { (rename: (String) -> String) in
             Dictionary(
                 Self.resnet18.map { ("backbone." + rename($0.key), $0.value) }, uniquingKeysWith: { first, _ in first })
@@ -165,8 +161,7 @@ import Testing
         let pairs = renamed {
             $0.replacing(/(^|\.)conv(\d)\./) { "\($0.1)conv\($0.2).conv." }.replacing(/(^|\.)bn(\d)\./) {
                 "\($0.1)conv\($0.2).bn."
-            }
-            .replacing("downsample.0.", with: "downsample.conv.").replacing("downsample.1.", with: "downsample.bn.")
+            }.replacing("downsample.0.", with: "downsample.conv.").replacing("downsample.1.", with: "downsample.bn.")
         }
         let places = ["conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7", "fc": "9"]
         let sequential = renamed { name in
@@ -180,8 +175,7 @@ import Testing
         }
     }
 
-    @Test("positions that were learned on another square grid fit, and say which; others do not")
-    func grids() throws {
+    @Test("positions that were learned on another square grid fit, and say which; others do not") func grids() throws {
         func grid(_ backbone: String, places: Int) throws -> Int? {
             var shapes = Self.shapes(backbone)
             shapes["pos_embed"]?[1] = places

@@ -61,8 +61,7 @@ enum CoverageBenchmark {
     ) throws -> (interval: Statistics.Interval, truth: Double) {
         let training = TrainingConfiguration(
             model: HeadConfiguration(kind: .average), standardize: true,
-            optimizer: .init(kind: .adam, learningRate: 0.02),
-            epochs: 15, validation: 0)
+            optimizer: .init(kind: .adam, learningRate: 0.02), epochs: 15, validation: 0)
         let validation = try CrossValidation(
             training, folds: 5, repeats: 1, features: features, input: .init(shape: [size], maximumLength: 1))
         let fits = try (0..<validation.count).compactMap { try validation.fit($0) }

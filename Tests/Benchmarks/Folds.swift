@@ -13,9 +13,7 @@ enum FoldsBenchmark {
             model: HeadConfiguration(kind: .bilstm, hidden: [64]), standardize: true, epochs: 20)
         let begin = ContinuousClock.now
         let validation = try CrossValidation(
-            training, folds: 5, repeats: 1,
-            features: features,
-            input: .init(shape: [size], maximumLength: 20))
+            training, folds: 5, repeats: 1, features: features, input: .init(shape: [size], maximumLength: 20))
         let failures = Mutex<[any Error]>([])
         DispatchQueue.concurrentPerform(iterations: validation.count) { index in
             do { _ = try validation.fit(index) } catch { failures.withLock { $0.append(error) } }

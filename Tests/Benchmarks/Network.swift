@@ -59,8 +59,7 @@ enum NetworkBenchmark {
                 do {
                     let plan = try InferencePlan(
                         graph: graph, output: setting.output, batch: setting.batch, weights: weights,
-                        arithmetic: arithmetic,
-                        tuning: setting.isTuned ? KernelTuning.standard : nil)
+                        arithmetic: arithmetic, tuning: setting.isTuned ? KernelTuning.standard : nil)
                     ready.leave()
                     go.wait()
                     _ = try plan.run(pixels: pixels, normalization: normalization)
@@ -99,8 +98,7 @@ enum NetworkBenchmark {
         }
         ArithmeticLibrary.setThreadsOfCallingThread(1)
         let plan = try InferencePlan(
-            graph: graph, output: setting.output, batch: setting.batch,
-            weights: setting.weights,
+            graph: graph, output: setting.output, batch: setting.batch, weights: setting.weights,
             arithmetic: arithmetic(setting, graph, pixels, normalization),
             tuning: setting.isTuned ? KernelTuning.standard : nil)
         _ = try plan.run(pixels: pixels, normalization: normalization)

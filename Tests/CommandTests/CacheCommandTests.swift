@@ -3,8 +3,7 @@ import TestSupport
 import Testing
 
 @Suite struct CacheCommandTests {
-    @Test("info, verify, export and prune do what they say and say what they did")
-    func care() throws {
+    @Test("info, verify, export and prune do what they say and say what they did") func care() throws {
         let place = try Workplace()
         #expect(try place.run("extract", "p.yaml", "--set", "extract.store=float16").status == 0)
         #expect(try place.run("extract", "p.yaml", "--set", "name=other", "--set", "extract.image_size=40").status == 0)
@@ -35,8 +34,7 @@ import Testing
         #expect(try place.run("cache", "verify", "nothing.sqlite").status == 1)
     }
 
-    @Test("a flipped byte is found, taken out and extracted again")
-    func repaired() throws {
+    @Test("a flipped byte is found, taken out and extracted again") func repaired() throws {
         let place = try Workplace()
         #expect(try place.run("extract", "p.yaml", "--cache", "whole.sqlite").status == 0)
         #expect(try place.run("extract", "p.yaml").status == 0)
@@ -45,9 +43,7 @@ import Testing
         let blob = try #require(blobs.first)
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         // A blob is cut into pages; somewhere 64 bytes of it stand together.
-        let pieces = stride(from: 0, to: blob.count - 64, by: 700).compactMap {
-            bytes.range(of: blob[$0..<$0 + 64])
-        }
+        let pieces = stride(from: 0, to: blob.count - 64, by: 700).compactMap { bytes.range(of: blob[$0..<$0 + 64]) }
         bytes[try #require(pieces.first).lowerBound + 10] ^= 4
         try bytes.write(to: URL(fileURLWithPath: path))
         let verified = try place.run("cache", "verify")

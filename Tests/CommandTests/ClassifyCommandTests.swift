@@ -39,8 +39,7 @@ import Testing
         #expect(answer.classes.map(\.probability) == answer.classes.map(\.probability).sorted(by: >))
     }
 
-    @Test("ImageNet's names are there, in their order")
-    func labels() {
+    @Test("ImageNet's names are there, in their order") func labels() {
         #expect(ClassLabels.imagenet.count == 1000)
         #expect(ClassLabels.imagenet.first == "tench" && ClassLabels.imagenet.last == "toilet tissue")
         #expect(ClassLabels.imagenet[417] == "balloon" && ClassLabels.imagenet[281] == "tabby")

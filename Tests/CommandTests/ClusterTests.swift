@@ -71,8 +71,7 @@ import Yams
         }
     }
 
-    @Test("the Kubernetes manifest gives each pod its part and merges them all")
-    func kubernetes() throws {
+    @Test("the Kubernetes manifest gives each pod its part and merges them all") func kubernetes() throws {
         let text = try String(contentsOfFile: Self.project + "/pipelines/cluster/kubernetes.yaml", encoding: .utf8)
         let documents = try Yams.load_all(yaml: text).compactMap { $0 as? [String: Any] }
         #expect(documents.map { $0["kind"] as? String } == ["Job", "Job"])
@@ -96,8 +95,7 @@ import Yams
         #expect(commands[0].contains("--shard auto") && commands[1].contains("cache merge"))
     }
 
-    @Test("shards of the command line write caches of their own, and merge joins them")
-    func shards() throws {
+    @Test("shards of the command line write caches of their own, and merge joins them") func shards() throws {
         let place = try Workplace()
         #expect(try place.run("dataset", "p.yaml", "--digests", "digests").status == 0)
         for shard in ["1/2", "2/2"] {
@@ -109,8 +107,7 @@ import Yams
             "cache", "merge", "features.sqlite", "features.shard-1-of-2.sqlite", "features.shard-2-of-2.sqlite",
         ]
         let merged = try Program.run(merge, in: place.path)
-        #expect(
-            merged.status == 0 && merged.out.contains("Merged 8 sequences; 0 existed already"), "\(merged.error)")
+        #expect(merged.status == 0 && merged.out.contains("Merged 8 sequences; 0 existed already"), "\(merged.error)")
         #expect(try Program.run(merge, in: place.path).out.contains("Merged 0 sequences; 8 existed already"))
         #expect(try place.run("extract", "p.yaml", "--cache", "single.sqlite").status == 0)
         let (one, two): ([String], [String]) = (

@@ -52,8 +52,7 @@ import Testing
         #expect(partly.error.contains("no such.mp4 does not exist"))
     }
 
-    @Test("the queries of the README answer")
-    func queries() throws {
+    @Test("the queries of the README answer") func queries() throws {
         let place = try Workplace()
         _ = try place.run("extract", "p.yaml")
         _ = try place.run("sequence", "p.yaml", "--set", "dataset.validation=0")
@@ -67,8 +66,7 @@ import Testing
         #expect(try place.query("SELECT max(epoch) FROM epoch") == [3])
     }
 
-    @Test("a sweep trains what is missing, selects on validation, compares, and writes a table")
-    func sweep() throws {
+    @Test("a sweep trains what is missing, selects on validation, compares, and writes a table") func sweep() throws {
         let place = try Workplace(clips: 16)
         try place.add(
             "s.yaml",
@@ -116,8 +114,7 @@ import Testing
         #expect(alone.status == 0 && alone.out.contains("No run is selected"), "\(alone.error)")
     }
 
-    @Test("broken videos are listed, the rest is done, and the exit code is 3")
-    func brokenVideos() throws {
+    @Test("broken videos are listed, the rest is done, and the exit code is 3") func brokenVideos() throws {
         let place = try Workplace(clips: 4)
         try place.add("clips/train/run's/empty.mp4", Data())
         try place.add("clips/train/run's/läufer \"x\".avi", Data(repeating: 7, count: 3000))
@@ -153,8 +150,7 @@ import Testing
         #expect(FileManager.default.contents(atPath: place.path + "/p.yaml") == Data(Workplace.pipeline.utf8))
     }
 
-    @Test("weights are inspected and converted, and what is none is an error")
-    func weights() throws {
+    @Test("weights are inspected and converted, and what is none is an error") func weights() throws {
         let place = try Workplace(clips: 0)
         let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appending(path: "../NeuralNetworkTests/Fixtures/weights/legacy.bin").standardizedFileURL.path
@@ -170,8 +166,7 @@ import Testing
         #expect(try place.run("weights", "convert", fixture, "out.pth").status == 64)
     }
 
-    @Test("describe prints the published size of ResNet-152")
-    func describe() throws {
+    @Test("describe prints the published size of ResNet-152") func describe() throws {
         let output = try Program.run(["describe", "resnet152"], in: NSTemporaryDirectory())
         #expect(output.status == 0)
         #expect(output.out.contains("60.19 M parameters, 11.5 G multiply-adds at 224×224"))

@@ -12,8 +12,7 @@ import Testing
         let backbone = try #require(Backbone.named("vit_tiny_16"))
         let random = RandomParameters()
         let parameters = backbone.graph(imageSize: 224).parameters
-        let tensors = Dictionary(
-            uniqueKeysWithValues: parameters.map { ($0.name, random.tensor(for: $0)) })
+        let tensors = Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, random.tensor(for: $0)) })
         try SafeTensorsWriter.write(tensors, to: place.path + "/vit.safetensors")
         let pipeline = Workplace.pipeline.replacing("resnet18", with: "vit_tiny_16")
             .replacing("weights: random", with: "weights: vit.safetensors")
@@ -41,8 +40,7 @@ import Testing
         let tuned = try place.run("finetune", "p.yaml")
         #expect(tuned.status == 0 && tuned.error.contains("`extract.input: imagenet`"), "\(tuned.error)")
         // The tuned network's file says what it is for.
-        let again = try place.run(
-            "extract", "p.yaml", "--set", "extract.weights=runs/tiny/backbone/model.safetensors")
+        let again = try place.run("extract", "p.yaml", "--set", "extract.weights=runs/tiny/backbone/model.safetensors")
         #expect(again.status == 0 && !again.error.contains("does not state"), "\(again.error)")
     }
 
@@ -79,8 +77,7 @@ import Testing
         #expect(misspelt.status != 0 && misspelt.error.contains("did you mean `part`?"), "\(misspelt.error)")
     }
 
-    @Test("classify takes the same keys as options, and inspect says what a file is taken for")
-    func options() throws {
+    @Test("classify takes the same keys as options, and inspect says what a file is taken for") func options() throws {
         let place = try Self.place()
         func classify(_ arguments: String...) throws -> ChildProcess.Output {
             try Program.run(

@@ -36,8 +36,7 @@ import Testing
             ["extract", "p.yaml", "--device", "cuda"] + arguments, in: place.path, environment: environment(gpu))
     }
 
-    @Test("frames of all clips pass the GPU in batches, and each comes back to its own clip")
-    func features() throws {
+    @Test("frames of all clips pass the GPU in batches, and each comes back to its own clip") func features() throws {
         let place = try Workplace()
         let output = try Self.extract(place)
         #expect(output.status == 0, "\(output.error)")
@@ -56,8 +55,7 @@ import Testing
         #expect(again == features)
     }
 
-    @Test("features in f32 are the processor's, whoever computed them")
-    func shared() throws {
+    @Test("features in f32 are the processor's, whoever computed them") func shared() throws {
         let place = try Workplace()
         #expect(try Self.extract(place).status == 0)
         let again = try place.run("extract", "p.yaml")
@@ -74,8 +72,7 @@ import Testing
         #expect(eight.error.contains("int8 needs a processor; on the GPU resnet18 computes in f32"), "\(eight.error)")
     }
 
-    @Test("without a library or a GPU `cuda` says what is missing, and `auto` does without")
-    func missing() throws {
+    @Test("without a library or a GPU `cuda` says what is missing, and `auto` does without") func missing() throws {
         let place = try Workplace()
         let none = try Self.extract(place, gpu: "none")
         #expect(none.status == 1)
@@ -85,8 +82,7 @@ import Testing
         #expect(none.error.contains("--device cpu"))
         var nowhere = try Self.environment("")
         nowhere["ZOETROPE_ONNXRUNTIME"] = place.path + "/none.so"
-        let missing = try Program.run(
-            ["extract", "p.yaml", "--device", "cuda"], in: place.path, environment: nowhere)
+        let missing = try Program.run(["extract", "p.yaml", "--device", "cuda"], in: place.path, environment: nowhere)
         #expect(missing.status == 1 && missing.error.contains("ONNX Runtime cannot be loaded"), "\(missing.error)")
         let auto = try Program.run(["extract", "p.yaml", "--device", "auto"], in: place.path, environment: nowhere)
         #expect(auto.status == 0 && auto.out.contains("Extracted 8 videos"), "\(auto.error)")
@@ -120,8 +116,7 @@ import Testing
         #expect(precisions == ["f16"])
     }
 
-    @Test("a GPU that disappears loses nothing, and the processor goes on")
-    func lost() throws {
+    @Test("a GPU that disappears loses nothing, and the processor goes on") func lost() throws {
         let place = try Workplace()
         let lost = try Self.extract(place, ["--workers", "1"], gpu: "lost:4")
         #expect(lost.status == 1)
@@ -136,8 +131,7 @@ import Testing
         #expect(failures == [0])
     }
 
-    @Test("--check on a GPU compares its precisions")
-    func check() throws {
+    @Test("--check on a GPU compares its precisions") func check() throws {
         let place = try Workplace()
         let check = try Self.extract(place, ["--check"])
         #expect(check.status == 0, "\(check.error)")

@@ -2,8 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.serialized, .enabled(if: SmallDisk.isPossible, "needs root and mount"))
-struct DiskFullTests {
+@Suite(.serialized, .enabled(if: SmallDisk.isPossible, "needs root and mount")) struct DiskFullTests {
     /// Runs a command on disks of growing size until it succeeds; after each failure there is more room, and what
     /// was stored must be whole and the command must end as if nothing had been.
     private func filling(
@@ -54,8 +53,7 @@ struct DiskFullTests {
         }
     }
 
-    @Test("merge on a disk that is full at any moment")
-    func merge() throws {
+    @Test("merge on a disk that is full at any moment") func merge() throws {
         let place = try Workplace(clips: 12)
         for number in 1...2 {
             _ = try place.run("extract", "p.yaml", "--cache", "part.sqlite", "--shard", "\(number)/2")

@@ -32,11 +32,9 @@ import Testing
         code.matches(of: /"((?:[^"\\\n]|\\.)*)"/).map { String($0.1) }.joined()
     }
 
-    @Test("there are as many messages as cases, and all are found")
-    func list() { #expect(Self.messages.count > 120) }
+    @Test("there are as many messages as cases, and all are found") func list() { #expect(Self.messages.count > 120) }
 
-    @Test("each message is a sentence, and says what to do next", arguments: messages)
-    func voice(message: Message) {
+    @Test("each message is a sentence, and says what to do next", arguments: messages) func voice(message: Message) {
         let text = message.text
         // A reason that another program gives may end as it likes.
         #expect(text.hasSuffix(".") || text.hasSuffix("\\(message)"), "\(text)")
@@ -73,8 +71,7 @@ import Testing
         #expect(!own.error.contains("reading"))
     }
 
-    @Test(
-        "without a test part, `sequence` says how to make one, with a share that gives every class a clip")
+    @Test("without a test part, `sequence` says how to make one, with a share that gives every class a clip")
     func noTestPart() throws {
         let place = try Workplace()
         #expect(try place.run("extract", "p.yaml").status == 0)

@@ -22,8 +22,7 @@ import Testing
         value.type.tensorType.shape.dim.map { $0.dimParam.isEmpty ? String($0.dimValue) : $0.dimParam }
     }
 
-    @Test("a run becomes one file with what a stranger needs to know")
-    func whole() throws {
+    @Test("a run becomes one file with what a stranger needs to know") func whole() throws {
         let place = try Self.trained()
         let export = try place.run("export", "runs/tiny", "model.onnx")
         #expect(export.status == 0, "\(export.error)")
@@ -46,8 +45,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: place.path).contains("model.onnx.data") == false)
     }
 
-    @Test("parts fit together, and halves take half the space")
-    func parts() throws {
+    @Test("parts fit together, and halves take half the space") func parts() throws {
         let place = try Self.trained()
         #expect(try place.run("export", "runs/tiny", "b.onnx", "--part", "backbone").status == 0)
         #expect(try place.run("export", "runs/tiny", "h.onnx", "--part", "head").status == 0)
@@ -66,8 +64,7 @@ import Testing
         #expect((0.5..<0.52).contains(Double(half) / Double(whole)))
     }
 
-    @Test("what cannot be written or read is said, and nothing is lost")
-    func failures() throws {
+    @Test("what cannot be written or read is said, and nothing is lost") func failures() throws {
         let place = try Self.trained()
         let none = try place.run("export", "runs/none", "model.onnx")
         #expect(none.status == 1)
@@ -82,8 +79,7 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: place.path + "/model.onnx"))
     }
 
-    @Test("what the model does otherwise than the run is said")
-    func notes() throws {
+    @Test("what the model does otherwise than the run is said") func notes() throws {
         let place = try Self.trained(["extract.views=3", "sequence.average_views=true"])
         let export = try place.run("export", "runs/tiny", "model.onnx")
         #expect(export.status == 0)
@@ -105,8 +101,7 @@ import Testing
 
     @Test(
         "the guide's program names the action in a file, as predict does",
-        .enabled(
-            if: python != nil, "needs onnxruntime, PyAV and Pillow; name a Python with ZOETROPE_PYTHON"),
+        .enabled(if: python != nil, "needs onnxruntime, PyAV and Pillow; name a Python with ZOETROPE_PYTHON"),
         arguments: [
             ("gru", "antialias"), ("transformer", "antialias"), ("attention", "antialias"), ("gru", "bicubic"),
             ("gru", "bilinear"),
@@ -121,8 +116,7 @@ import Testing
         let end = try #require(text.range(of: "```", range: begin.upperBound..<text.endIndex))
         try place.add("name.py", Data(text[begin.upperBound..<end.lowerBound].utf8))
         for clip in ["clips/test/run's/3.y4m", "clips/train/jump up/0.y4m"] {
-            let said = try ChildProcess.run(
-                try #require(Self.python), ["name.py", "model.onnx", clip], in: place.path)
+            let said = try ChildProcess.run(try #require(Self.python), ["name.py", "model.onnx", clip], in: place.path)
             #expect(said.status == 0, "\(said.error)")
             struct Answer: Decodable {
                 struct Entry: Decodable { let label: String, probability: Double }
@@ -181,17 +175,14 @@ import Testing
         #expect(describe.out.contains("output"), "\(describe.error)")
     }
 
-    @Test("a backbone that was exported and read again gives the features it began with")
-    func roundTrip() throws {
+    @Test("a backbone that was exported and read again gives the features it began with") func roundTrip() throws {
         let place = try ExportCommandTests.trained()
         #expect(try place.run("export", "runs/tiny", "b.onnx", "--part", "backbone").status == 0)
         let settings = Self.settings("b.onnx")
         let extract = try Program.run(["extract", "p.yaml", "--cache", "again.sqlite"] + settings, in: place.path)
         #expect(extract.status == 0, "\(extract.error)")
         let sql = "SELECT features FROM sequence JOIN video ON video.id = video_id ORDER BY path"
-        let (before, after): ([Data], [Data]) = (
-            try place.query(sql), try place.query(sql, cache: "again.sqlite")
-        )
+        let (before, after): ([Data], [Data]) = (try place.query(sql), try place.query(sql, cache: "again.sqlite"))
         #expect(before.count == 8 && after.count == 8)
         for (first, second) in zip(before, after) {
             let (a, b) = (Self.numbers(first), Self.numbers(second))
@@ -204,8 +195,7 @@ import Testing
         data.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
     }
 
-    @Test("what an ONNX file lacks is said, with what to write instead")
-    func failures() throws {
+    @Test("what an ONNX file lacks is said, with what to write instead") func failures() throws {
         let place = try Workplace()
         let file = Self.fixtures + "/pixels-script.onnx"
         func error(_ settings: [String]) throws -> String {

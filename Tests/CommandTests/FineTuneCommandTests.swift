@@ -19,8 +19,7 @@ import Testing
         return place
     }
 
-    @Test("finetune writes a run and a network, and the run predicts new videos")
-    func wholePath() throws {
+    @Test("finetune writes a run and a network, and the run predicts new videos") func wholePath() throws {
         let place = try Self.place()
         let tuned = try place.run("finetune", "f.yaml", "--name", "tuned", "--set", "dataset.validation=0")
         #expect(tuned.status == 0, "\(tuned.error)")
@@ -49,8 +48,7 @@ import Testing
         #expect(more.status == 0 && more.error.contains("epoch 3/3"), "\(more.error)")
     }
 
-    @Test("what is wrong is said, with the exit code of its kind")
-    func errors() throws {
+    @Test("what is wrong is said, with the exit code of its kind") func errors() throws {
         let place = try Self.place()
         let missing = try place.run("finetune", "p.yaml")
         #expect(missing.status == 2 && missing.error.contains("`finetune` is missing"))

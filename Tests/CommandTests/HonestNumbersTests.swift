@@ -55,8 +55,7 @@ import Testing
         #expect(curve.out.contains("diverged") && !curve.out.contains("100.0 %"), "\(curve.out)\(curve.error)")
     }
 
-    @Test("a finite loss that is absurd is warned of")
-    func absurd() throws {
+    @Test("a finite loss that is absurd is warned of") func absurd() throws {
         let place = try Workplace(clips: 16)
         #expect(try place.run("extract", "p.yaml").status == 0)
         let output = try Program.run(
@@ -196,8 +195,7 @@ import Testing
         #expect(
             try place.query(
                 "SELECT DISTINCT label FROM prediction JOIN run ON run.id = run_id JOIN video ON video.id = video_id WHERE name = 'turned' AND path = 'c0.y4m'"
-            )
-                == ["b"])
+            ) == ["b"])
         // Clips of one source are not torn apart by folds.
         let grouped = try list("grouped.csv", rows(label: even, test: { _ in false }, group: { "g\($0 % 4)" }))
         let folds = try Program.run(["sequence", "p.yaml", "--folds", "3"] + grouped, in: place.path)

@@ -22,8 +22,7 @@ import TestSupport
         for (number, name) in names(marker: marker).enumerated() {
             for clip in 0..<6 {
                 let split = clip < 3 ? "train" : clip < 4 ? "validation" : "test"
-                try place.add(
-                    "clips/\(split)/\(name)/\(clip)\(name).y4m", TinyClip.numbered(20 * number + clip))
+                try place.add("clips/\(split)/\(name)/\(clip)\(name).y4m", TinyClip.numbered(20 * number + clip))
             }
         }
         try place.add("clips/train/\(names(marker: marker)[3])/broken\n\u{1B}c.y4m", Data("no video".utf8))

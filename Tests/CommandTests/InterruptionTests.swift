@@ -35,8 +35,7 @@ import Testing
         #expect(killed == whole)
     }
 
-    @Test("Ctrl-C ends cleanly and says how to go on")
-    func interrupted() throws {
+    @Test("Ctrl-C ends cleanly and says how to go on") func interrupted() throws {
         let place = try Workplace(clips: 60)
         let program = try Program.start(["extract", "p.yaml", "--workers", "1"], in: place.path)
         let deadline = Date.now.addingTimeInterval(60)
@@ -67,8 +66,7 @@ import Testing
         #expect(try place.run("evaluate", "runs/tiny").status == 0)
     }
 
-    @Test("training killed in the middle is resumed to the same weights")
-    func resumesAfterKill() throws {
+    @Test("training killed in the middle is resumed to the same weights") func resumesAfterKill() throws {
         let place = try Workplace()
         try place.add(
             "long.yaml",

@@ -42,8 +42,7 @@ import Testing
         try Workplace.query(ClusterTests.content, path: folder + "/features.sqlite")
     }
 
-    @Test("extract, killed: what is resumed is as if never stopped")
-    func extract() throws {
+    @Test("extract, killed: what is resumed is as if never stopped") func extract() throws {
         let place = try Workplace(clips: 24)
         try place.add("clips/train/run's/broken.y4m", Data("YUV4MPEG2 nonsense".utf8))
         let undisturbed = try place.run("extract", "p.yaml", "--cache", "whole.sqlite")
@@ -58,8 +57,7 @@ import Testing
         }
     }
 
-    @Test("sequence, killed: what is resumed has the same weights, epochs and predictions")
-    func sequence() throws {
+    @Test("sequence, killed: what is resumed has the same weights, epochs and predictions") func sequence() throws {
         let place = try Workplace()
         try place.add(
             "long.yaml", Data(Workplace.pipeline.replacing("epochs: 3", with: "epochs: 60\n  checkpoint: 3").utf8))
@@ -85,8 +83,7 @@ import Testing
         }
     }
 
-    @Test("merge, killed: merged again, nothing is missing and nothing is there twice")
-    func merge() throws {
+    @Test("merge, killed: merged again, nothing is missing and nothing is there twice") func merge() throws {
         let place = try Workplace(clips: 40)
         #expect(try place.run("extract", "p.yaml", "--cache", "single.sqlite").status == 0)
         let whole: [String] = try place.query(ClusterTests.content, cache: "single.sqlite")

@@ -28,8 +28,7 @@ import Testing
         #expect(extract.error.contains(note), "\(extract.error)")
     }
 
-    @Test("more than 20 are counted")
-    func many() throws {
+    @Test("more than 20 are counted") func many() throws {
         let place = try Workplace(clips: 4)
         for index in 0..<22 { try place.add("clips/train/run's/\(index).txt", Data("Text.\n".utf8)) }
         let look = try place.run("dataset", "p.yaml")

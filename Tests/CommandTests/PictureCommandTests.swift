@@ -30,16 +30,14 @@ import Video
 
         let bare = try Program.run(
             ["evaluate", "runs/tiny", "--report", "bare.html", "--continuous", "--sequences", "3", "--split", "train"],
-            in: place.path,
-            environment: Self.bare)
+            in: place.path, environment: Self.bare)
         #expect(bare.status == 0 && bare.error.contains("gnuplot-nox"), "\(bare.error)")
         #expect(bare.out.contains("windows are classified as the action of most of their frames"))
         #expect(try Self.text(place, "bare.html").contains("Sliding windows over concatenated clips"))
         let single = try place.run("evaluate", "runs/tiny", "--continuous")
         #expect(single.status == 1 && single.error.contains("needs clips of at least two classes"))
         let charts = try Program.run(
-            ["evaluate", "runs/tiny", "--report", "charts", "--format", "png"], in: place.path,
-            environment: Self.bare)
+            ["evaluate", "runs/tiny", "--report", "charts", "--format", "png"], in: place.path, environment: Self.bare)
         #expect(charts.status == 1 && charts.error.contains("gnuplot-nox"))
         let json = try place.run(
             "evaluate", "runs/tiny", "--continuous", "--json", "--sequences", "3", "--clips", "4", "--split", "train")
@@ -69,8 +67,7 @@ import Video
         #expect(try !Self.text(place, "back.html").contains("No frames"))
     }
 
-    @Test("predict writes a GIF of the frames it saw and a film of all frames")
-    func gifAndFilm() throws {
+    @Test("predict writes a GIF of the frames it saw and a film of all frames") func gifAndFilm() throws {
         let place = try Self.trained()
         let video = "clips/test/run's/3.y4m"
         let output = try place.run("predict", "runs/tiny", video, "--gif", "a.gif", "--video", "a.mp4")
@@ -84,8 +81,7 @@ import Video
         #expect(unwritable.status == 1 && unwritable.error.contains("no/such/a.gif"))
     }
 
-    @Test("predict --windows says what happens when, as text, JSON, CSV and pictures")
-    func windows() throws {
+    @Test("predict --windows says what happens when, as text, JSON, CSV and pictures") func windows() throws {
         let place = try Self.trained()
         try place.add("long.y4m", TinyClip.numbered(5, frames: 60))
         try place.add("short.y4m", TinyClip.numbered(5, frames: 2))
@@ -121,8 +117,7 @@ import Video
         #expect(strip.status == 0 && strip.error.contains("gnuplot-nox"))
     }
 
-    @Test("cam writes a sheet and a GIF for each video")
-    func activationMaps() throws {
+    @Test("cam writes a sheet and a GIF for each video") func activationMaps() throws {
         let place = try Self.trained()
         try place.add("other/3.y4m", TinyClip.numbered(4))
         let output = try place.run(

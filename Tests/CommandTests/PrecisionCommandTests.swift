@@ -4,8 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct PrecisionCommandTests {
-    @Test("--check compares precisions and leaves no cache behind")
-    func check() throws {
+    @Test("--check compares precisions and leaves no cache behind") func check() throws {
         let place = try Workplace()
         let check = try place.run("extract", "p.yaml", "--check")
         #expect(check.status == 0, "\(check.error)")
@@ -44,8 +43,7 @@ import Testing
         #expect(try run(predict).error.contains("no instructions for int8"))
     }
 
-    @Test("kernels are measured piece by piece, and remembered where the user's caches are")
-    func tuned() throws {
+    @Test("kernels are measured piece by piece, and remembered where the user's caches are") func tuned() throws {
         let place = try Workplace()
         let environment = ["ZOETROPE_TUNING": "on", "XDG_CACHE_HOME": place.path + "/caches"]
         let path = place.path + "/caches/zoetrope/kernels.json"
@@ -72,8 +70,7 @@ import Testing
         #expect(own == other && own.count == 8)
     }
 
-    @Test("the fastest precision is chosen once, told in a line, and found by what comes after")
-    func fastest() throws {
+    @Test("the fastest precision is chosen once, told in a line, and found by what comes after") func fastest() throws {
         let place = try Workplace()
         // Tuned, so that ranges are kept, as a user has it.
         let environment = ["ZOETROPE_TUNING": "on", "XDG_CACHE_HOME": place.path + "/caches"]
@@ -104,8 +101,7 @@ import Testing
         #expect(wrong.error.contains("did you mean `fastest`?"), "\(wrong.error)")
     }
 
-    @Test("features extracted by name do not stand in for a choice that was never made")
-    func undecided() throws {
+    @Test("features extracted by name do not stand in for a choice that was never made") func undecided() throws {
         let place = try Workplace()
         #expect(try place.run("extract", "p.yaml").status == 0)
         let training = try place.run("sequence", "p.yaml", "--set", "extract.precision=fastest")

@@ -10,8 +10,7 @@ import Testing
         return place
     }
 
-    @Test("folds hold every clip out, keep their models, and are evaluated, compared and asked")
-    func folds() throws {
+    @Test("folds hold every clip out, keep their models, and are evaluated, compared and asked") func folds() throws {
         let place = try place()
         let trained = try place.run("sequence", "p.yaml", "--folds", "3", "--repeats", "2", "--name", "a")
         #expect(trained.status == 0 && trained.out.contains("held-out"), "\(trained.error)")
@@ -26,11 +25,9 @@ import Testing
                   FROM fold JOIN sample USING (video_id) GROUP BY 1, 2)
                 """) == [6])
         let evaluated = try place.run("evaluate", "runs/a", "--split", "validation", "--json")
-        let document = try #require(
-            try JSONSerialization.jsonObject(with: Data(evaluated.out.utf8)) as? [String: Any])
+        let document = try #require(try JSONSerialization.jsonObject(with: Data(evaluated.out.utf8)) as? [String: Any])
         #expect(document["clips"] as? Int == 12)
-        #expect(
-            try place.run("evaluate", "runs/a", "--split", "validation", "--report", "r.html").status == 0)
+        #expect(try place.run("evaluate", "runs/a", "--split", "validation", "--report", "r.html").status == 0)
         let page = try String(contentsOfFile: place.path + "/r.html", encoding: .utf8)
         #expect(page.contains("over 3 folds") && page.contains("area under ROC") && page.contains("held-out clips"))
         for key in ["accuracy_interval", "balanced_accuracy", "macro_f1", "mean_average_precision", "roc"] {
@@ -48,8 +45,7 @@ import Testing
         #expect(try place.run("cache", "verify").status == 0)
     }
 
-    @Test("folds that cannot be are refused in words, and nothing is left behind")
-    func refusals() throws {
+    @Test("folds that cannot be are refused in words, and nothing is left behind") func refusals() throws {
         let place = try place()
         let many = try place.run("sequence", "p.yaml", "--folds", "9")
         #expect(
@@ -95,8 +91,7 @@ import Testing
         #expect(try clips("c", "'train'") == clips("a", "'train'"))
     }
 
-    @Test("all official splits come from one extraction, and their mean is printed")
-    func allSplits() throws {
+    @Test("all official splits come from one extraction, and their mean is printed") func allSplits() throws {
         let place = try Workplace(clips: 16)
         let clips = (0..<16).map { ["jump up", "run's"][$0 % 2] + "/\($0).y4m" }
         for (index, clip) in clips.enumerated() { try place.add("flat/\(clip)", TinyClip.numbered(index)) }
@@ -127,20 +122,17 @@ import Testing
         #expect(try place.query("SELECT name FROM run ORDER BY name") == ["tiny-split1", "tiny-split2", "tiny-split3"])
     }
 
-    @Test("a learning curve and a nested sweep say what held-out clips give, and keep no run")
-    func curves() throws {
+    @Test("a learning curve and a nested sweep say what held-out clips give, and keep no run") func curves() throws {
         let place = try place()
         let curve = try place.run(
             "learning-curve", "p.yaml", "--folds", "2", "--sizes", "2", "--json", "--report", "curve.html")
-        let points = try #require(
-            try JSONSerialization.jsonObject(with: Data(curve.out.utf8)) as? [[String: Any]])
+        let points = try #require(try JSONSerialization.jsonObject(with: Data(curve.out.utf8)) as? [[String: Any]])
         #expect(points.count == 2 && points.last?["clips"] as? Double == 6 && points.first?["clips"] as? Double == 3)
         #expect(
             try place.run("learning-curve", "p.yaml", "--folds", "2", "--sizes", "2").out.contains("training clips"))
         let page = try String(contentsOfFile: place.path + "/curve.html", encoding: .utf8)
         #expect(page.contains("Learning curve"))
-        try place.add(
-            "s.yaml", Data((Workplace.pipeline + "\nsweep:\n  sequence.model.hidden: [4, 8]\n").utf8))
+        try place.add("s.yaml", Data((Workplace.pipeline + "\nsweep:\n  sequence.model.hidden: [4, 8]\n").utf8))
         let nested = try place.run("sweep", "s.yaml", "--folds", "2")
         #expect(
             nested.status == 0 && nested.out.contains("the selection of each outer fold among 2 settings"),

@@ -62,8 +62,7 @@ enum PublicLayouts {
         (
             "ucf101-r2plus1d-average", "UCF-101", "lists",
             ["extract.image_size=32", "extract.sampling.length=4", "extract.sampling.frames_per_second=25"]
-        ),
-        ("ucf101-top5-inceptionv3-gru", "top5", "top5", ["extract.image_size=75"]),
+        ), ("ucf101-top5-inceptionv3-gru", "top5", "top5", ["extract.image_size=75"]),
         ("ucf101-top5-efficientnetb7-lstm", "top5", "top5", ["extract.image_size=32"]),
         ("gtea61-resnet34-average", "GTEA61", nil, ["extract.image_size=32"]),
         ("gtea61-resnet34-lstm", "GTEA61", nil, ["extract.image_size=32", "sequence.model.hidden=16"]),
@@ -106,8 +105,7 @@ enum PublicLayouts {
         (
             file: "ucf101-resnet18-lstm", root: "UCF-101",
             settings: ["finetune.batch_size=6", "finetune.model.hidden=8"]
-        ),
-        (file: "hmdb51-vgg16-frame", root: "hmdb51", settings: ["finetune.batch_size=12"]),
+        ), (file: "hmdb51-vgg16-frame", root: "hmdb51", settings: ["finetune.batch_size=12"]),
     ]
 
     @Test("a network is fine-tuned, extracts, trains another head, and both are compared", arguments: fineTuned.indices)
@@ -142,8 +140,7 @@ enum PublicLayouts {
         (file: "recurrence", root: "hmdb51", splits: "lists", runs: 15),
     ]
 
-    @Test("the grid and the question of recurrence are answered by one command each")
-    func sweeps() throws {
+    @Test("the grid and the question of recurrence are answered by one command each") func sweeps() throws {
         let scratch = try ScratchFolder()
         try PublicLayouts.write(to: scratch)
         for (file, root, splits, runs) in Self.sweeps {

@@ -1,8 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.enabled(if: SmallDisk.isPossible, "needs root and mount"))
-struct ReadOnlyDiskTests {
+@Suite(.enabled(if: SmallDisk.isPossible, "needs root and mount")) struct ReadOnlyDiskTests {
     @Test("commands that only read work where nothing can be written; the others say so, and change nothing")
     func readOnly() throws {
         let place = try Workplace()

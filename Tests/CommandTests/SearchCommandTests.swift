@@ -4,8 +4,7 @@ import Testing
 import Video
 
 @Suite struct SearchCommandTests {
-    @Test("words are refused where nothing can answer them, with what to do")
-    func refusals() throws {
+    @Test("words are refused where nothing can answer them, with what to do") func refusals() throws {
         let place = try Workplace(clips: 2)
         #expect(try place.run("extract", "p.yaml").status == 0)
         let other = try place.run("search", "features.sqlite", "a dog")
@@ -19,8 +18,7 @@ import Video
         #expect(try place.run("search", "none.sqlite", "a dog").status == 1)
     }
 
-    @Test("a video or an image is a question too: what shows the same comes first")
-    func pictures() throws {
+    @Test("a video or an image is a question too: what shows the same comes first") func pictures() throws {
         let place = try Workplace(clips: 4)
         #expect(try place.run("extract", "p.yaml").status == 0)
         let video = try place.run(

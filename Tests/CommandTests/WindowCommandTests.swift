@@ -59,8 +59,7 @@ import Testing
         #expect(tuned.status == 0 && tuned.out.contains("(2 windows)"), "\(tuned.error)")
     }
 
-    @Test("appearance and motion train one head: features of two networks side by side")
-    func joined() throws {
+    @Test("appearance and motion train one head: features of two networks side by side") func joined() throws {
         let place = try place(
             """
             name: both
@@ -89,8 +88,7 @@ import Testing
         #expect(predict.out.contains(String(format: "%.1f %%", try #require(stored.first) * 100)))
         for command in ["cam", "predict --windows"] {
             let words = command.split(separator: " ").map(String.init)
-            let output = try Program.run(
-                [words[0], "runs/both", Self.video] + words.dropFirst(), in: place.path)
+            let output = try Program.run([words[0], "runs/both", Self.video] + words.dropFirst(), in: place.path)
             #expect(output.status == 1 && output.error.contains("the concatenation of several backbones"))
         }
     }
@@ -124,8 +122,7 @@ import Testing
         #expect(output.status == 2 && output.error.contains(message), "\(output.error)")
     }
 
-    @Test("a published network of windows says what it sees, window by window")
-    func classifies() throws {
+    @Test("a published network of windows says what it sees, window by window") func classifies() throws {
         let place = try place()
         let output = try place.run(
             "classify", Self.video, "--backbone", "mc3_18", "--weights", "random", "--frames", "4", "--stride", "2",

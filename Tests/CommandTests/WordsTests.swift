@@ -54,15 +54,13 @@ import Testing
         } + (prose + files("Sources/Reports/Templates", [".mustache"])).map { Text(file: $0, pieces: [text($0)]) }
     }()
 
-    @Test("all texts are found")
-    func list() {
+    @Test("all texts are found") func list() {
         #expect(Self.texts.count > 300)
         #expect(Self.texts.reduce(0) { $0 + $1.pieces.count } > 1000)
         #expect(Self.texts.contains { $0.pieces.contains { $0.contains("Override a key of the pipeline") } })
     }
 
-    @Test("texts use the terms of the field", arguments: texts)
-    func terms(text: Text) throws {
+    @Test("texts use the terms of the field", arguments: texts) func terms(text: Text) throws {
         let pattern = try Regex(Self.words.joined(separator: "|")).ignoresCase()
         for piece in text.pieces {
             let plain = Self.allowed.reduce(piece) { $0.replacing($1, with: " ") }
@@ -73,8 +71,7 @@ import Testing
         }
     }
 
-    @Test("literals are found without comments and interpolations")
-    func scanner() {
+    @Test("literals are found without comments and interpolations") func scanner() {
         let code = #"""
             // "no"
             let a = "one \(f("two")) three"  /* "no" */

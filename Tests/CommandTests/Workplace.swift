@@ -32,12 +32,9 @@ struct Program {
             environment: environment(["ZOETROPE_TUNING": "off", "Z": path], in: folder))
     }
 
-    @discardableResult
-    static func run(
+    @discardableResult static func run(
         _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"]
-    ) throws -> ChildProcess.Output {
-        try start(arguments, in: folder, environment: environment).wait()
-    }
+    ) throws -> ChildProcess.Output { try start(arguments, in: folder, environment: environment).wait() }
 }
 
 /// Tiny uncompressed clips of two labels and a pipeline for them.
@@ -80,8 +77,6 @@ final class Workplace {
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(10)
-        return try DatabaseQueue(path: path, configuration: configuration).read {
-            try Value.fetchAll($0, sql: sql)
-        }
+        return try DatabaseQueue(path: path, configuration: configuration).read { try Value.fetchAll($0, sql: sql) }
     }
 }

@@ -2,8 +2,7 @@ import Datasets
 import Testing
 
 @Suite struct ClipSampleTests {
-    @Test("a sample has few clips of few classes, with every split's share")
-    func sample() {
+    @Test("a sample has few clips of few classes, with every split's share") func sample() {
         let clips = (0..<400).map { index in
             Clip(path: "clip\(1000 + index)", label: "class\(10 + index % 20)", split: index < 300 ? .train : .test)
         }

@@ -38,8 +38,7 @@ import Testing
         #expect(DoubtfulLabels(labels).notes.isEmpty, "\(DoubtfulLabels(labels).notes)")
     }
 
-    @Test("classes stay as they are, and those that `dataset.classes` leaves out are not noted")
-    func layouts() throws {
+    @Test("classes stay as they are, and those that `dataset.classes` leaves out are not noted") func layouts() throws {
         let scratch = try ScratchFolder()
         for file in ["Jump/1.mp4", "jump/2.mp4", "run/3.mp4"] { try scratch.file("root/\(file)") }
         var dataset = DatasetConfiguration(layout: .folders, root: scratch.path + "/root")

@@ -76,8 +76,7 @@ import Testing
         #expect(text.contains(words) && !text.contains("cannot be read") && text.hasSuffix("."), "\(text)")
     }
 
-    @Test("a test list of UCF101 as the only list is an error that names the layout")
-    func singleOfficialList() throws {
+    @Test("a test list of UCF101 as the only list is an error that names the layout") func singleOfficialList() throws {
         let list = try scratch.file("testlist01.txt", "run/1.avi\n")
         let error = #expect(throws: DatasetError.self) {
             try DatasetConfiguration(layout: .csv, root: scratch.path, splits: list).clips()
@@ -102,8 +101,7 @@ import Testing
         #expect(found.clips.map(\.path) == ["1", "2"] && found.clips.map(\.split) == [.train, .validation])
         #expect(
             found.notes.count == 1 && found.notes[0].contains("\(name) is not read because it has no labels"),
-            "\(found.notes)"
-        )
+            "\(found.notes)")
     }
 
     @Test("a training part without labels is an error, and so is a list without labels alone")

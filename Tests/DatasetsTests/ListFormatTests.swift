@@ -69,8 +69,7 @@ import Testing
         #expect(error?.localizedDescription.contains("line 3 is not UTF-8") == true)
     }
 
-    @Test("lists of frame folders have a label after the number of frames, or alone")
-    func frameFolders() throws {
+    @Test("lists of frame folders have a label after the number of frames, or alone") func frameFolders() throws {
         #expect(try pairs("frames/f 2 120 3\n") == ["frames/f 2 = 3 (train)"])
         #expect(try pairs("frames/f 2 3\n") == ["frames/f 2 = 3 (train)"])
         #expect(try pairs("frame_dir,total_frames,label\nframes/f 2,120,3\n") == ["frames/f 2 = 3 (train)"])
@@ -116,8 +115,7 @@ import Testing
         #expect(error?.localizedDescription.contains(reason) == true, "\(error?.localizedDescription ?? "")")
     }
 
-    @Test("compressed and binary files are named as what they are")
-    func binaries() throws {
+    @Test("compressed and binary files are named as what they are") func binaries() throws {
         for (bytes, what) in [
             ([0x1F, 0x8B, 8, 0], "gzip"), ([0xFF, 0xFE, 0, 0, 0x61, 0, 0, 0], "UTF-32"), ([0x80, 4, 0x95], "pickle"),
             (Array(repeating: [1, 2, 3, 0], count: 40).flatMap { $0 }, "binary"),

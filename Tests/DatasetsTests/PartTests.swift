@@ -16,8 +16,7 @@ import Testing
     }
 
     private func dataset(test: Double = 0, seed: Int = 0, group: String? = nil) -> DatasetConfiguration {
-        DatasetConfiguration(
-            layout: .folders, root: scratch.path + "/clips", test: test, testSeed: seed, group: group)
+        DatasetConfiguration(layout: .folders, root: scratch.path + "/clips", test: test, testSeed: seed, group: group)
     }
 
     @Test("a test part is a share of every class, seeded, and says nothing of the validation part of the same seed")
@@ -56,8 +55,7 @@ import Testing
         #expect(throws: DatasetError.hasTest("parts")) { try parts.clips() }
     }
 
-    @Test("a CSV's column of any name is the source; one that is not there is named")
-    func column() throws {
+    @Test("a CSV's column of any name is the source; one that is not there is named") func column() throws {
         let list = try scratch.file("l.csv", "path,label,Camera,group\na.mp4,x,c1,g1\nb.mp4,x,,g1\n")
         var dataset = DatasetConfiguration(layout: .csv, root: scratch.path, splits: list, group: "camera")
         #expect(try dataset.clips().map(\.group) == ["c1", nil])
@@ -69,8 +67,7 @@ import Testing
         ) { try dataset.clips() }
     }
 
-    @Test("all official splits are the same videos three times, each under its split's name")
-    func allSplits() throws {
+    @Test("all official splits are the same videos three times, each under its split's name") func allSplits() throws {
         for (number, (train, test)) in [("a", "b"), ("b", "c"), ("c", "a")].enumerated() {
             try scratch.file("lists/trainlist0\(number + 1).txt", "X/\(train).avi 1\n")
             try scratch.file("lists/testlist0\(number + 1).txt", "X/\(test).avi\n")
@@ -85,8 +82,7 @@ import Testing
             ])
     }
 
-    @Test("what a list names is left out: a path a line, or CSV's column path")
-    func exclusion() throws {
+    @Test("what a list names is left out: a path a line, or CSV's column path") func exclusion() throws {
         let lines = try scratch.file("out.txt", "run/cam0_0.mp4\n\n walk/cam1_5.mp4 \n")
         var dataset = dataset()
         dataset.exclude = lines

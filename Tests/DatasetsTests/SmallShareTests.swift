@@ -56,8 +56,7 @@ import Testing
             alone.text.hasSuffix("Add clips of other sources to this class, or leave it out with `dataset.classes`."))
     }
 
-    @Test("a share that every class has a test clip of is no problem, nor is no share")
-    func none() throws {
+    @Test("a share that every class has a test clip of is no problem, nor is no share") func none() throws {
         let dataset = try dataset(["a": 10, "b": 5], test: 0.2)
         #expect(dataset.testShareProblem(try dataset.clips()) == nil)
         var without = dataset

@@ -22,8 +22,7 @@ import Testing
         Dictionary(uniqueKeysWithValues: clips.map { ($0.path, $0.split) })
     }
 
-    @Test("the share is stratified, seeded, and known as no part of the data set's own")
-    func share() throws {
+    @Test("the share is stratified, seeded, and known as no part of the data set's own") func share() throws {
         let clips = try dataset(test: 0.2).clips()
         let test = clips.filter { $0.split == .test }
         #expect(test.count == 4 && Set(test.map(\.label)) == ["a", "b"])
@@ -33,8 +32,7 @@ import Testing
         #expect(try splits(other.clips()) != splits(clips))
     }
 
-    @Test("a cache gives the same share as the folder does, whatever an older version stored")
-    func placed() throws {
+    @Test("a cache gives the same share as the folder does, whatever an older version stored") func placed() throws {
         let expected = try dataset(test: 0.2).clips()
         let stored = expected.map { Clip(path: $0.path, label: $0.label, split: $0.ownSplit) }
         #expect(try splits(dataset(test: 0.2).placed(stored)) == splits(expected))
@@ -54,10 +52,8 @@ import Testing
         #expect(try splits(dataset(test: 0).placed(old)) == splits(old))
     }
 
-    @Test("a test part of the data set's own is never joined to training")
-    func ownTest() throws {
-        try FileManager.default.createDirectory(
-            atPath: scratch.path + "/own", withIntermediateDirectories: true)
+    @Test("a test part of the data set's own is never joined to training") func ownTest() throws {
+        try FileManager.default.createDirectory(atPath: scratch.path + "/own", withIntermediateDirectories: true)
         for index in 0..<10 {
             try scratch.file("own/\(index < 8 ? "train" : "test")/a/\(index).mp4", Data("\(index)".utf8))
         }

@@ -10,13 +10,10 @@ import Testing
 
     init() throws { scratch = try ScratchFolder() }
 
-    @Test("a path stays inside by its bytes, not by what Swift calls characters")
-    func paths() {
+    @Test("a path stays inside by its bytes, not by what Swift calls characters") func paths() {
         for path in [
             "../x", "a/../x", "../\u{301}x", "a/\u{301}x/..", "..", "/\u{301}etc", "/etc", "", "a\0", "\u{600}/../x",
-        ] {
-            #expect(!Clip.staysInside(path), "\(path)")
-        }
+        ] { #expect(!Clip.staysInside(path), "\(path)") }
         for path in ["a/b.mp4", "..a", "a..", "..\u{301}/x", "\u{600}..", "a/.b"] {
             #expect(Clip.staysInside(path), "\(path)")
         }
@@ -41,8 +38,7 @@ import Testing
         #expect(try CSVTable("\u{FEFF}path\na").header == ["path"])
     }
 
-    @Test("a list of more lines than any data set has is refused at once")
-    func longList() throws {
+    @Test("a list of more lines than any data set has is refused at once") func longList() throws {
         let list = try scratch.file("long.csv", "path,label\n" + String(repeating: "a,b\n", count: SplitList.mostLines))
         try scratch.file("root/a", "x")
         let begin = ContinuousClock.now

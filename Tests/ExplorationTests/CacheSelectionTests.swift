@@ -30,8 +30,7 @@ import Testing
         return (cache, scratch)
     }
 
-    @Test("the only recipe and data set need no name; several are asked for, with their names")
-    func selects() throws {
+    @Test("the only recipe and data set need no name; several are asked for, with their names") func selects() throws {
         let (one, first) = try cache(recipes: ["mine"], datasets: ["clips"])
         let selection = try CacheSelection(one, recipe: nil, dataset: nil)
         #expect(selection.extraction.record.name == "mine" && selection.dataset == "clips")
@@ -54,8 +53,7 @@ import Testing
         withExtendedLifetime([first, second, third]) {}
     }
 
-    @Test("of several recipes of one name none is guessed; the beginning of a digest tells")
-    func oneName() throws {
+    @Test("of several recipes of one name none is guessed; the beginning of a digest tells") func oneName() throws {
         let (cache, scratch) = try cache(recipes: ["mine", "mine", "mine"], datasets: ["clips"])
         let error = #expect(throws: ExplorationError.self) { try CacheSelection(cache, recipe: "mine", dataset: nil) }
         let stored = try cache.extractions()

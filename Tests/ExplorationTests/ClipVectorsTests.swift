@@ -14,8 +14,7 @@ import Testing
         return FeatureSet(examples: examples, featureSize: 2, rows: rows)
     }
 
-    @Test("a clip is a direction from the mean of all clips")
-    func directions() throws {
+    @Test("a clip is a direction from the mean of all clips") func directions() throws {
         let vectors = try ClipVectors(Self.features([1, 0, 3, 0, 2, 3]))
         #expect(vectors.centre == [2, 1])
         #expect(abs(vectors.rows[0] + vectors.rows[2]) < 1e-6 && vectors.rows[5] == 1)

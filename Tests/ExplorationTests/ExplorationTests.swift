@@ -95,8 +95,7 @@ enum Planted {
         return 1 - Double(sum) / largest
     }
 
-    @Test("the map keeps neighbours together as well as umap-learn's, and is the same each time")
-    func map() throws {
+    @Test("the map keeps neighbours together as well as umap-learn's, and is the same each time") func map() throws {
         let golden: Golden = fixture("map", in: .module)
         let vectors = try ClipVectors(Self.points())
         #expect(zip(vectors.rows, golden.first).allSatisfy { abs($0 - $1) < 1e-5 })
@@ -112,8 +111,7 @@ enum Planted {
         #expect(zip(map.places, again.places).allSatisfy { $0 == $1 })
     }
 
-    @Test("a handful of clips makes a map too", arguments: [1, 2, 3, 5])
-    func few(count: Int) throws {
+    @Test("a handful of clips makes a map too", arguments: [1, 2, 3, 5]) func few(count: Int) throws {
         let vectors = try ClipVectors(Planted.features(count))
         let map = ClipMap(vectors, nearest: NearestNeighbors.all(vectors, count: 14))
         #expect(map.places.count == count && map.places.allSatisfy { $0.x.isFinite && $0.y.isFinite })
@@ -132,8 +130,7 @@ enum Planted {
         training.optimizer.weightDecay = 1e-2
         let validation = try CrossValidation(
             training, folds: 5, repeats: 1, features: features, input: .init(shape: [16], maximumLength: 4))
-        let result = CrossValidationResult(
-            try (0..<5).compactMap { try validation.fit($0) }, of: validation)
+        let result = CrossValidationResult(try (0..<5).compactMap { try validation.fit($0) }, of: validation)
         let found = DoubtfulLabels.find(
             vectors, nearest: nearest,
             predictions: Dictionary(uniqueKeysWithValues: result.predictions.map { ($0.videoID, $0) }),
@@ -148,8 +145,7 @@ enum Planted {
 }
 
 @Suite struct OddClipsTests {
-    @Test("outliers, black, still and one-frame clips are told apart from the rest")
-    func planted() throws {
+    @Test("outliers, black, still and one-frame clips are told apart from the rest") func planted() throws {
         let plain = Planted.features(80)
         var rows = plain.rows
         var examples = plain.examples

@@ -60,18 +60,14 @@ import Testing
         #expect(try TwinComparison.match(copy.sketch(), original) != nil)
     }
 
-    @Test("other scenes are none, also between equal bars and with equal text")
-    func others() throws {
+    @Test("other scenes are none, also between equal bars and with equal text") func others() throws {
         for (one, two) in [
             (Copy(), Copy(scene: 1)), (Copy(rows: 14), Copy(scene: 1, rows: 14)),
             (Copy(text: 60), Copy(scene: 1, text: 60)), (Copy(isMirrored: true), Copy(scene: 1, rows: 12)),
-        ] {
-            #expect(try TwinComparison.match(one.sketch(), two.sketch()) == nil, "\(one) \(two)")
-        }
+        ] { #expect(try TwinComparison.match(one.sketch(), two.sketch()) == nil, "\(one) \(two)") }
     }
 
-    @Test("bars end along a whole line: an object on an even ground has none")
-    func bars() throws {
+    @Test("bars end along a whole line: an object on an even ground has none") func bars() throws {
         let side = SketchBars.side
         func images(_ inside: (_ row: Int, _ column: Int) -> Bool) -> [[UInt8]] {
             (0..<6).map { frame in

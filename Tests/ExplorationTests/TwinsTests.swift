@@ -74,8 +74,7 @@ private struct Scene {
         #expect(search.candidates >= 12 && search.unreadable.isEmpty)
     }
 
-    @Test("a clip that cannot be read is named, and the others are compared")
-    func unreadable() throws {
+    @Test("a clip that cannot be read is named, and the others are compared") func unreadable() throws {
         let scratch = try ScratchFolder()
         let scene = Scene(background: 1, motion: 0)
         for name in ["a", "b"] { try scene.write(to: scratch, name + ".y4m") }

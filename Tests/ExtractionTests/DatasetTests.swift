@@ -7,8 +7,7 @@ import Video
 @testable import Extraction
 
 @Suite struct DatasetCheckTests {
-    @Test("missing files, classes in one split and leaks are found; a sound data set is clean")
-    func problems() throws {
+    @Test("missing files, classes in one split and leaks are found; a sound data set is clean") func problems() throws {
         let scratch = try ScratchFolder()
         for (index, name) in ["train/run/a.y4m", "train/jump/b.y4m", "test/run/c.y4m", "test/jump/d.y4m"].enumerated() {
             try scratch.file("clips/" + name, TinyClip.numbered(index, frames: 1))
@@ -47,8 +46,7 @@ import Video
         #expect(throws: VideoError.self) { try FileDigest.clip(path: scratch.path) }
     }
 
-    @Test("times far in the future do not end the program")
-    func farTime() throws {
+    @Test("times far in the future do not end the program") func farTime() throws {
         let scratch = try ScratchFolder()
         let path = try scratch.file("a.mp4")
         let times = [timespec(tv_sec: Int.max / 2, tv_nsec: 0), timespec(tv_sec: Int.max / 2, tv_nsec: 0)]
@@ -58,8 +56,7 @@ import Video
 }
 
 @Suite struct DemoDatasetTests {
-    @Test("clips are made once, the same on every run")
-    func write() throws {
+    @Test("clips are made once, the same on every run") func write() throws {
         let folder = NSTemporaryDirectory() + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: folder) }
         #expect(try DemoDataset.write(to: folder, trainClips: 1, testClips: 0, workers: 2) == 8)

@@ -18,8 +18,7 @@ enum OfficialLists {
 
 @Suite("UCF101's official lists", .enabled(if: OfficialLists.arePresent, "needs the official lists of UCF101"))
 struct RealListsTests {
-    @Test("13,320 files are found, counted, split by group, and a leak among them is seen")
-    func wholeDataset() throws {
+    @Test("13,320 files are found, counted, split by group, and a leak among them is seen") func wholeDataset() throws {
         let scratch = try ScratchFolder()
         var dataset = DatasetConfiguration(
             layout: .ucf101, root: scratch.path + "/UCF-101", splits: OfficialLists.folder)

@@ -58,8 +58,7 @@ import Testing
         Change(
             key: "input",
             value: ["mean": [0, 0, 0], "deviation": [1, 0, 1], "blue_first": false] as [String: any Sendable],
-            named: "input"),
-        Change(key: "joined", value: [[String: String]](), named: "joined"),
+            named: "input"), Change(key: "joined", value: [[String: String]](), named: "joined"),
         Change(
             key: "calibration", value: ["ranges": ["conv1": -1.0], "kept": [String]()] as [String: any Sendable],
             named: "calibration.ranges.conv1"),

@@ -113,8 +113,7 @@ import Testing
         #expect(!configuration.notes(on: weights).contains { $0.contains("image_size") })
     }
 
-    @Test("a file that was replaced in place means the features of what it holds now")
-    func replaced() throws {
+    @Test("a file that was replaced in place means the features of what it holds now") func replaced() throws {
         let path = try write("current.safetensors", seed: 1)
         try extract(path)
         _ = try write("current.safetensors", seed: 2)
@@ -128,8 +127,7 @@ import Testing
         #expect(throws: StoredRecipeError.self) { try configuration(path).stored(in: cache) }
     }
 
-    @Test("another file is not trained on in place of the one that is named")
-    func otherFile() throws {
+    @Test("another file is not trained on in place of the one that is named") func otherFile() throws {
         let path = try write("one.safetensors", seed: 1)
         try extract(path)
         let other = try write("other.safetensors", seed: 2)

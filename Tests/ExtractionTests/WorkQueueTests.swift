@@ -6,8 +6,7 @@ import Testing
 @Suite struct WorkQueueTests {
     struct Broken: Error {}
 
-    @Test("every job is done once and its result consumed", arguments: [1, 2, 7])
-    func allJobs(workers: Int) throws {
+    @Test("every job is done once and its result consumed", arguments: [1, 2, 7]) func allJobs(workers: Int) throws {
         var results: [Int: Int] = [:]
         try runJobs(count: 50, workers: workers) {
             { $0 * $0 }
@@ -18,8 +17,7 @@ import Testing
         #expect(results == Dictionary(uniqueKeysWithValues: (0..<50).map { ($0, $0 * $0) }))
     }
 
-    @Test("errors of workers and of the consumer end the work")
-    func errors() {
+    @Test("errors of workers and of the consumer end the work") func errors() {
         #expect(throws: Broken.self) {
             try runJobs(count: 50, workers: 3) {
                 { index in if index == 20 { throw Broken() } }
@@ -38,8 +36,7 @@ import Testing
         }
     }
 
-    @Test("no jobs need no workers")
-    func nothing() throws {
+    @Test("no jobs need no workers") func nothing() throws {
         try runJobs(count: 0, workers: 2, makeWorker: { { $0 } }) { _, _ in Issue.record("nothing to consume") }
     }
 

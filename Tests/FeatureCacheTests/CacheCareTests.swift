@@ -50,8 +50,7 @@ import Testing
         #expect(found.contains { $0.contains(expected) }, "\(found)")
     }
 
-    @Test("padding that is not zero is found even where the checksum is of it")
-    func padding() throws {
+    @Test("padding that is not zero is found even where the checksum is of it") func padding() throws {
         let cache = try Example.cache(in: scratch).cache
         try cache.write { database in
             var blob: Data = try #require(
@@ -110,8 +109,7 @@ import Testing
         return path
     }
 
-    @Test("a cache of an older schema is brought up to date; a copy of the old one stays")
-    func migration() throws {
+    @Test("a cache of an older schema is brought up to date; a copy of the old one stays") func migration() throws {
         let path = try oldCache()
         let before = try Data(contentsOf: URL(fileURLWithPath: path))
         let cache = try CacheFile(path: path)
@@ -130,8 +128,7 @@ import Testing
         _ = try CacheFile(path: path)
     }
 
-    @Test("a migrated cache has the schema of a new one")
-    func migratedSchema() throws {
+    @Test("a migrated cache has the schema of a new one") func migratedSchema() throws {
         func schema(_ cache: CacheFile) throws -> Set<String> {
             try cache.read { Set(try String.fetchAll($0, sql: "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")) }
         }
@@ -185,15 +182,12 @@ import Testing
         #expect(stored.count == 1 && stored[0].predicted.isEmpty && !stored[0].isScored)
         #expect(try cache.runs().map(\.state) == ["finished", "finished", "diverged", "running"])
         #expect(try cache.runs()[2].testAccuracy == 0)
-        let right = try cache.read {
-            try Int.fetchAll($0, sql: "SELECT correct FROM class_accuracy WHERE run = 'nan'")
-        }
+        let right = try cache.read { try Int.fetchAll($0, sql: "SELECT correct FROM class_accuracy WHERE run = 'nan'") }
         #expect(right == [0, 0])
         #expect(try cache.predictions(run: 1, split: "test")[0].probabilities == [0.3, 0.7])
     }
 
-    @Test("an older cache that somebody extracts into is not touched")
-    func migrationWaits() throws {
+    @Test("an older cache that somebody extracts into is not touched") func migrationWaits() throws {
         let path = try oldCache()
         let lock = try ExtractionLock(cache: path)
         #expect(throws: CacheError.beingExtracted(path: path)) { try CacheFile(path: path) }
@@ -203,8 +197,7 @@ import Testing
 
     // MARK: - prune
 
-    @Test("a recipe goes with its features and failures; its runs keep their figures")
-    func pruneRecipe() throws {
+    @Test("a recipe goes with its features and failures; its runs keep their figures") func pruneRecipe() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let other = try cache.addExtraction(Example.extraction("other", recipe: "d2"))
         try cache.store(
@@ -271,8 +264,7 @@ import Testing
         #expect(try cache.features(dataset: "second", extraction: extraction).examples.map(\.path) == ["a.mp4"])
     }
 
-    @Test("a recipe that is not there, or that several could be, is named")
-    func pruneUnknown() throws {
+    @Test("a recipe that is not there, or that several could be, is named") func pruneUnknown() throws {
         let (cache, _) = try Example.cache(in: scratch)
         #expect(throws: PruningError.unknownRecipe("tyni", known: ["tiny"])) { try cache.extraction(called: "tyni") }
         let digest = Example.extraction().digest
@@ -283,8 +275,7 @@ import Testing
 
     // MARK: - info and float16
 
-    @Test("the summary counts recipes, coverage and bytes")
-    func summary() throws {
+    @Test("the summary counts recipes, coverage and bytes") func summary() throws {
         let (cache, extraction) = try Example.cache(in: scratch, as: .float16)
         try cache.recordFailure(path: "c.mp4", error: "broken", extraction: extraction)
         let summary = try cache.summary()
@@ -328,9 +319,7 @@ import Testing
         let record = Example.extraction()
         let id = try cache.addExtraction(record)
         try cache.requireRoom(forSequences: 100, of: (id, record))
-        #expect {
-            try cache.requireRoom(forSequences: 1 << 44, of: (id, record))
-        } throws: {
+        #expect { try cache.requireRoom(forSequences: 1 << 44, of: (id, record)) } throws: {
             ($0 as? CacheError)?.errorDescription?.contains("float16") == true
         }
     }

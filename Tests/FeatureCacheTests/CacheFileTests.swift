@@ -13,8 +13,7 @@ enum Example {
     ) -> ExtractionRecord {
         ExtractionRecord(
             digest: hexDigest(Data(recipe.utf8)), name: name, backbone: "resnet18", weights: "random",
-            weightsDigest: nil, tap: "pooled",
-            imageSize: 64, maxFrames: maxFrames, featureShape: [3],
+            weightsDigest: nil, tap: "pooled", imageSize: 64, maxFrames: maxFrames, featureShape: [3],
             elementType: elementType, precision: "f32", recipe: recipe, version: "test")
     }
 
@@ -55,8 +54,7 @@ enum Example {
 
     init() throws { scratch = try ScratchFolder() }
 
-    @Test("what is stored is loaded: valid rows, labels and order by path")
-    func storeAndLoad() throws {
+    @Test("what is stored is loaded: valid rows, labels and order by path") func storeAndLoad() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let features = try cache.features(dataset: "demo", extraction: extraction)
         #expect(features.examples.map(\.path) == ["a.mp4", "b.mp4"])
@@ -70,8 +68,7 @@ enum Example {
         #expect(one.examples[0].firstRow == 0)
     }
 
-    @Test("garbage in padded rows of the file is never read")
-    func paddedRowsAreNotRead() throws {
+    @Test("garbage in padded rows of the file is never read") func paddedRowsAreNotRead() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let before = try cache.features(dataset: "demo", extraction: extraction)
         try cache.write { database in
@@ -85,8 +82,7 @@ enum Example {
         #expect(try cache.features(dataset: "demo", extraction: extraction).rows == before.rows)
     }
 
-    @Test("the tables and views are those of the design")
-    func schema() throws {
+    @Test("the tables and views are those of the design") func schema() throws {
         let (cache, _) = try Example.cache(in: scratch)
         func columns(_ table: String) throws -> [String] {
             // As a user does: this program itself trusts no schema.
@@ -118,8 +114,7 @@ enum Example {
         #expect(settings == ["4", "\(0x5A4F_4554)", "wal", "1", "2"])
     }
 
-    @Test("a row of frame_feature is a frame: its index, time and float blob")
-    func frameFeature() throws {
+    @Test("a row of frame_feature is a frame: its index, time and float blob") func frameFeature() throws {
         let (cache, _) = try Example.cache(in: scratch)
         let rows = try DatabaseQueue(path: cache.path).read {
             try Row.fetchAll($0, sql: "SELECT * FROM frame_feature WHERE path = 'a.mp4' ORDER BY position")
@@ -133,8 +128,7 @@ enum Example {
         #expect(second.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) } == [13, 14, 15])
     }
 
-    @Test("masks, padding and checksums stand in the file as documented")
-    func sequenceRow() throws {
+    @Test("masks, padding and checksums stand in the file as documented") func sequenceRow() throws {
         let (cache, _) = try Example.cache(in: scratch)
         let row = try #require(
             try cache.read {
@@ -149,8 +143,7 @@ enum Example {
         #expect(row["checksum"] as String == hexDigest(blob))
     }
 
-    @Test("coverage counts videos, frames and failures of each label")
-    func coverage() throws {
+    @Test("coverage counts videos, frames and failures of each label") func coverage() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.registerSamples([
             (
@@ -166,8 +159,7 @@ enum Example {
         #expect(row["failures"] as Int == 1)
     }
 
-    @Test("success removes an earlier failure")
-    func failureIsForgotten() throws {
+    @Test("success removes an earlier failure") func failureIsForgotten() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.recordFailure(path: "c.mp4", error: "broken", extraction: extraction)
         let failures = try cache.failures(extraction: extraction)
@@ -199,8 +191,7 @@ enum Example {
         #expect(try cache.extractedViews(extraction: extraction).count == 5)
     }
 
-    @Test("several recipes stand side by side; the same recipe keeps its row")
-    func recipes() throws {
+    @Test("several recipes stand side by side; the same recipe keeps its row") func recipes() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let other = try cache.addExtraction(Example.extraction("other", recipe: "d2"))
         #expect(other != extraction)
@@ -210,14 +201,12 @@ enum Example {
         #expect(try cache.extractions().map(\.record.name) == ["other", "tiny"])
     }
 
-    @Test("runs, epochs and predictions fill the views")
-    func runs() throws {
+    @Test("runs, epochs and predictions fill the views") func runs() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let run = try cache.addRun(
             name: "r1", extraction: extraction, dataset: "demo", model: "gru 8", configuration: "{}", seed: 1)
         #expect(throws: CacheError.runExists(name: "r1")) {
-            try cache.addRun(
-                name: "r1", extraction: extraction, dataset: "demo", model: "", configuration: "", seed: 0)
+            try cache.addRun(name: "r1", extraction: extraction, dataset: "demo", model: "", configuration: "", seed: 0)
         }
         try cache.addEpoch(
             EpochRecord(
@@ -237,8 +226,7 @@ enum Example {
         #expect(try cache.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM confusion") } == 2)
     }
 
-    @Test("a file that is no cache is refused and left as it is")
-    func notACache() throws {
+    @Test("a file that is no cache is refused and left as it is") func notACache() throws {
         let text = scratch.path + "/notes.sqlite"
         try Data(repeating: UInt8(ascii: "x"), count: 5000).write(to: URL(fileURLWithPath: text))
         #expect(throws: CacheError.notSQLite(path: text)) { try CacheFile(path: text) }
@@ -253,8 +241,7 @@ enum Example {
         #expect(!FileManager.default.fileExists(atPath: missing))
     }
 
-    @Test("a cache of another schema version is refused and left as it is")
-    func otherVersion() throws {
+    @Test("a cache of another schema version is refused and left as it is") func otherVersion() throws {
         let path = scratch.path + "/cache.sqlite"
         do {
             let (cache, _) = try Example.cache(in: scratch)
@@ -265,8 +252,7 @@ enum Example {
         #expect(videos == 2)
     }
 
-    @Test("a full disk is named, and what was stored before stays whole")
-    func fullDisk() throws {
+    @Test("a full disk is named, and what was stored before stays whole") func fullDisk() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.database.writeWithoutTransaction { database in
             let pages = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
@@ -284,8 +270,7 @@ enum Example {
         #expect(try cache.features(dataset: "demo", extraction: extraction).examples.count == 2)
     }
 
-    @Test("a truncated blob is named with its video")
-    func truncatedBlob() throws {
+    @Test("a truncated blob is named with its video") func truncatedBlob() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.write { try $0.execute(sql: "UPDATE sequence SET features = substr(features, 1, 7)") }
         #expect(throws: CacheError.damagedSequence(path: cache.path, video: "a.mp4")) {
@@ -293,8 +278,7 @@ enum Example {
         }
     }
 
-    @Test("only one extraction at a time holds a cache; the next may follow")
-    func lock() throws {
+    @Test("only one extraction at a time holds a cache; the next may follow") func lock() throws {
         let path = scratch.path + "/cache.sqlite"
         do {
             let lock = try ExtractionLock(cache: path)

@@ -10,8 +10,7 @@ enum CacheReaders {
     /// - Returns: how much of it was refused.
     static func readEverything(_ cache: CacheFile, in folder: String) -> Int {
         var refused = 0
-        @discardableResult
-        func read<Value>(_ body: () throws -> Value) -> Value? {
+        @discardableResult func read<Value>(_ body: () throws -> Value) -> Value? {
             do { return try body() } catch {
                 refused += 1
                 return nil
@@ -61,10 +60,7 @@ enum CacheReaders {
             read { _ = try cache.exportTable(table, to: folder + "/table.csv") }
         }
         for format in CacheExport.Format.allCases {
-            read {
-                _ = try CacheExport(extraction: 1, dataset: "demo").write(
-                    format, from: cache, to: folder + "/out")
-            }
+            read { _ = try CacheExport(extraction: 1, dataset: "demo").write(format, from: cache, to: folder + "/out") }
         }
         try? FileManager.default.removeItem(atPath: folder + "/merged.sqlite")
         read { _ = try CacheMerge(output: folder + "/merged.sqlite", inputs: [cache.path]).run() }

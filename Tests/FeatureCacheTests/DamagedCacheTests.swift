@@ -12,8 +12,7 @@ import Testing
 
     init() throws { scratch = try ScratchFolder() }
 
-    @Test("whatever byte of a cache is damaged, asking it ends no program")
-    func damagedAnywhere() throws {
+    @Test("whatever byte of a cache is damaged, asking it ends no program") func damagedAnywhere() throws {
         let path: String
         do {
             let (cache, extraction) = try Example.cache(in: scratch)

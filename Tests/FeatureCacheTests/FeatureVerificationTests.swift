@@ -15,9 +15,7 @@ extension RowCheckTests {
         do {
             let cache = try open()
             let other = try cache.addExtraction(Self.recipe(type: type, text: "[\(type.bytes)]"))
-            try cache.registerSamples([
-                (video, SampleRecord(dataset: "short", label: "0", split: "train", group: nil))
-            ])
+            try cache.registerSamples([(video, SampleRecord(dataset: "short", label: "0", split: "train", group: nil))])
             try cache.store(
                 SequenceRecord(
                     frameIndices: [0], frameTimes: [0], decodeErrors: 0,
@@ -59,16 +57,12 @@ extension RowCheckTests {
 
     @Test("damage behind the last frame is found at once, and named") func damagedPadding() throws {
         let queue = try DatabaseQueue(path: path)
-        try queue.write {
-            try $0.execute(sql: "UPDATE sequence SET length = 1, mask = '10' WHERE video_id = 2")
-        }
+        try queue.write { try $0.execute(sql: "UPDATE sequence SET length = 1, mask = '10' WHERE video_id = 2") }
         try queue.close()
         // What is no padding is hashed while it is copied.
         #expect(try load(overlapping: true) { _, _ in } >= 1)
         let again = try DatabaseQueue(path: path)
-        try again.write {
-            try $0.execute(sql: "UPDATE sequence SET checksum = 'x' WHERE video_id = 2")
-        }
+        try again.write { try $0.execute(sql: "UPDATE sequence SET checksum = 'x' WHERE video_id = 2") }
         try again.close()
         #expect(
             throws: CacheError.damagedFeatures(path: path, recipe: "r", clips: ["clip 1.mp4"], count: 1)

@@ -105,8 +105,7 @@ import Testing
         #expect(refused > 0 || faultRounds <= 10 || ["phrase", "failure"].contains(table))
     }
 
-    @Test("a recipe whose sizes do not fit its shape, or overflow, is an error that says so")
-    func shapes() throws {
+    @Test("a recipe whose sizes do not fit its shape, or overflow, is an error that says so") func shapes() throws {
         let scratch = try ScratchFolder()
         let whole = try wholeCache(scratch)
         for (shape, size) in [

@@ -87,9 +87,7 @@ import Testing
                 """)
         }
         let before = try content(good)
-        let error = #expect(throws: (any Error).self) {
-            try CacheMerge(output: good.path, inputs: [bad.path]).run()
-        }
+        let error = #expect(throws: (any Error).self) { try CacheMerge(output: good.path, inputs: [bad.path]).run() }
         #expect(!(try bad.verify().isWhole))
         #expect(error?.localizedDescription.contains(bad.path) == true, "\(String(describing: error))")
         #expect(try content(good) == before)

@@ -125,9 +125,7 @@ import Testing
         let cache = try open()
         _ = try cache.features(dataset: "d", extraction: 1)
         let video = VideoRecord(digest: String(format: "%064x", 99), path: "new.mp4")
-        try cache.registerSamples([
-            (video, SampleRecord(dataset: "d", label: "0", split: "train", group: nil))
-        ])
+        try cache.registerSamples([(video, SampleRecord(dataset: "d", label: "0", split: "train", group: nil))])
         try cache.store(
             SequenceRecord(
                 frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [Float](repeating: 1, count: 1000)),
@@ -159,9 +157,7 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: path + ".npz"))
         let query = [[Float](repeating: 1 / Float(1000).squareRoot(), count: 1000)]
         #expect(throws: one) { try open().cosines(to: query, dataset: "d", extraction: (1, recipe)) }
-        #expect(throws: one) {
-            try MappedFeatures.make(open(), extraction: (1, recipe), in: scratch.path + "/maps")
-        }
+        #expect(throws: one) { try MappedFeatures.make(open(), extraction: (1, recipe), in: scratch.path + "/maps") }
         #expect(throws: one) { try open().sequenceRecords(extraction: 1, video: 4, featureSize: 1000, as: .float32) }
         #expect(throws: one) { try open().sequence(extraction: 1, video: 4) }
         var pruning = CachePruning()

@@ -32,8 +32,7 @@ import Testing
         #expect(entries.filter(\.isLink).count == 6)
     }
 
-    @Test("a name that is not UTF-8 is shown with its bytes")
-    func bytes() throws {
+    @Test("a name that is not UTF-8 is shown with its bytes") func bytes() throws {
         let scratch = try ScratchFolder()
         let bytes = Array((scratch.path + "/latin").utf8CString.dropLast()) + [CChar(bitPattern: 0xE9), 0]
         let descriptor = open(bytes, O_CREAT | O_WRONLY, 0o600)
@@ -54,8 +53,7 @@ import Testing
         }
     }
 
-    @Test("a socket is named as one")
-    func socket() throws {
+    @Test("a socket is named as one") func socket() throws {
         let scratch = try ScratchFolder()
         let path = scratch.path + "/socket"
         try #require(mknod(path, S_IFSOCK | 0o600, 0) == 0)

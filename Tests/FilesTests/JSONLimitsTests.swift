@@ -4,8 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct JSONLimitsTests {
-    @Test("what a text contains is counted outside of its strings")
-    func sizes() {
+    @Test("what a text contains is counted outside of its strings") func sizes() {
         let size = JSONLimits.size(Data(#"{"a[[[\"{{": [1, {"b": "\\"}], "c": {}}"#.utf8))
         #expect((size.depth, size.objects, size.values, size.hasZeroBytes) == (3, 3, 9, false))
         #expect(JSONLimits.size(Data()) == JSONLimits.size(Data("1".utf8)))

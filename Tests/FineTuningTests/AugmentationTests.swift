@@ -22,8 +22,7 @@ import Testing
         Array(pixels[(y * side + x) * 3..<(y * side + x) * 3 + 3])
     }
 
-    @Test("nothing named changes nothing, and the same seed gives the same picture")
-    func identity() {
+    @Test("nothing named changes nothing, and the same seed gives the same picture") func identity() {
         #expect(Self.applied { _ in } == Self.picture)
         func all(_ a: inout Augmentation) {
             (a.flipsHorizontally, a.rotation, a.zoom, a.contrast, a.brightness, a.crop) = (
@@ -34,8 +33,7 @@ import Testing
         #expect(Self.applied(all, seed: 5) != Self.applied(all, seed: 6))
     }
 
-    @Test("a flip mirrors exactly, in about half of the cases")
-    func flips() {
+    @Test("a flip mirrors exactly, in about half of the cases") func flips() {
         var mirrored = 0
         for seed in 0..<200 {
             let result = Self.applied({ $0.flipsHorizontally = true }, seed: UInt64(seed))
@@ -53,8 +51,7 @@ import Testing
         #expect(upside.map { Self.pixel($0, 3, 0) } == Self.pixel(Self.picture, 3, Self.side - 1))
     }
 
-    @Test("a quarter turn moves every pixel to its place")
-    func quarterTurn() {
+    @Test("a quarter turn moves every pixel to its place") func quarterTurn() {
         let draw = Augmentation.Draw(matrix: [0, -1, 0, 1, 0, 0], contrast: 1, brightness: 0)
         let result = Augmentation.apply(draw, to: Self.picture, side: Self.side)
         for y in 0..<Self.side {
@@ -64,8 +61,7 @@ import Testing
         }
     }
 
-    @Test("contrast keeps the mean colour, brightness moves it, and both stay within 8 bits")
-    func colours() {
+    @Test("contrast keeps the mean colour, brightness moves it, and both stay within 8 bits") func colours() {
         func mean(_ pixels: [UInt8]) -> Double { pixels.reduce(0) { $0 + Double($1) } / Double(pixels.count) }
         func deviation(_ pixels: [UInt8]) -> Double {
             let middle = mean(pixels)

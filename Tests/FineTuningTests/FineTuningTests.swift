@@ -50,8 +50,7 @@ final class Clips {
     }
 
     func run(_ name: String, _ configuration: FineTuningConfiguration) -> FineTuningRun {
-        FineTuningRun(
-            name: name, dataset: dataset, configuration: configuration, runs: path + "/runs", version: "test")
+        FineTuningRun(name: name, dataset: dataset, configuration: configuration, runs: path + "/runs", version: "test")
     }
 }
 
@@ -92,8 +91,7 @@ final class Clips {
             ])
     }
 
-    @Test("an interrupted run goes on to the same weights as if it had never stopped")
-    func resume() throws {
+    @Test("an interrupted run goes on to the same weights as if it had never stopped") func resume() throws {
         let clips = try Clips()
         var configuration = Clips.configuration(epochs: 4)
         configuration.augmentation.flipsHorizontally = true
@@ -128,8 +126,7 @@ final class Clips {
         #expect(throws: CacheError.runExists(name: "whole")) { try whole.train(frames, cache: clips.cache) { _ in } }
     }
 
-    @Test("frames are decoded once; a broken video is named and the rest goes on")
-    func frameStore() throws {
+    @Test("frames are decoded once; a broken video is named and the rest goes on") func frameStore() throws {
         let clips = try Clips()
         try clips.scratch.file("clips/train/dark/broken.y4m", "nothing")
         let configuration = Clips.configuration()
@@ -158,8 +155,7 @@ final class Clips {
         #expect(throws: CacheError.self) { try store.frames(key: "no such clip") }
     }
 
-    @Test("random frames of each video, at most so many of a class")
-    func frameLimits() throws {
+    @Test("random frames of each video, at most so many of a class") func frameLimits() throws {
         let clips = try Clips()
         var configuration = Clips.configuration(.frame)
         (configuration.framesPerVideo, configuration.framesPerClass) = (2, 5)
@@ -169,8 +165,7 @@ final class Clips {
         #expect(task.samples.allSatisfy { $0.count == 1 })
     }
 
-    @Test("what is frozen stays as it is, and runs once where its pictures do not change")
-    func frozen() throws {
+    @Test("what is frozen stays as it is, and runs once where its pictures do not change") func frozen() throws {
         let clips = try Clips()
         var configuration = Clips.configuration(epochs: 2)
         configuration.unfreezing = .last(1)
@@ -194,8 +189,7 @@ final class Clips {
         #expect(Set(middle.initialState.network.trained.tensors.keys) == ["conv2.weight", "bn2.weight", "bn2.bias"])
     }
 
-    @Test("what cannot be trained is said")
-    func errors() throws {
+    @Test("what cannot be trained is said") func errors() throws {
         let clips = try Clips(clips: 8)
         var configuration = Clips.configuration()
         let frames = try clips.frames(configuration)
@@ -220,8 +214,7 @@ final class Clips {
         }
     }
 
-    @Test("frames that do not fit on the disk are refused before anything is decoded")
-    func noRoom() throws {
+    @Test("frames that do not fit on the disk are refused before anything is decoded") func noRoom() throws {
         let scratch = try ScratchFolder()
         try FrameSet.checkRoom(scratch.path + "/frames.sqlite", bytes: 1)
         let error = #expect(throws: FineTuningError.self) {
@@ -230,8 +223,7 @@ final class Clips {
         #expect(error?.localizedDescription.contains("--frames") == true)
     }
 
-    @Test("a batch of one with normalisations is warned of")
-    func batchOfOne() throws {
+    @Test("a batch of one with normalisations is warned of") func batchOfOne() throws {
         var configuration = Clips.configuration()
         #expect(configuration.warnings.isEmpty)
         configuration.training.batchSize = 1
@@ -240,8 +232,7 @@ final class Clips {
         #expect(configuration.warnings.isEmpty)
     }
 
-    @Test("maps train too: a convolutional LSTM behind the network")
-    func maps() throws {
+    @Test("maps train too: a convolutional LSTM behind the network") func maps() throws {
         let clips = try Clips()
         var configuration = Clips.configuration(.convlstm, epochs: 6)
         configuration.extraction.imageSize = 64

@@ -61,8 +61,7 @@ final class FuzzReaders {
 
     private func finish() throws { if let violation { throw violation } }
 
-    @discardableResult
-    private func read<Value>(_ name: String, _ body: () throws -> Value) -> Value? {
+    @discardableResult private func read<Value>(_ name: String, _ body: () throws -> Value) -> Value? {
         do { return try body() } catch {
             refused += 1
             if violation == nil {

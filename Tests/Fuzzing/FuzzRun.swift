@@ -20,9 +20,7 @@ package struct FuzzRun {
     }
 
     /// Where the file under way is; a crash leaves it behind.
-    package var casePath: String {
-        folder + "/case" + target.ending
-    }
+    package var casePath: String { folder + "/case" + target.ending }
 
     /// Where it says what was changed in the case under way.
     package var notePath: String { folder + "/case.txt" }

@@ -75,8 +75,7 @@ package final class FuzzWorkplace: Sendable {
             training.schedule.kind = .step
             training.earlyStopping = .init(monitor: .trainLoss, patience: 9)
             if name == "folds" { training.folds = 2 }
-            var run = SequenceRun(
-                name: name, dataset: dataset.name, training: training, runs: runs, version: "fuzz")
+            var run = SequenceRun(name: name, dataset: dataset.name, training: training, runs: runs, version: "fuzz")
             run.root = dataset.root
             if name == "folds" {
                 _ = try CrossValidationRun(run, workers: 1).train(

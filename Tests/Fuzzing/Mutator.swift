@@ -54,8 +54,7 @@ package struct Mutator: Sendable {
             let from = below(other.count)
             let piece = other[from..<min(other.count, from + length)]
             bytes.replaceSubrange(place..<min(bytes.count, place + (below(2) == 0 ? piece.count : 0)), with: piece)
-        case 8 where !bytes.isEmpty:
-            bytes[place] = bytes[place] &+ (below(2) == 0 ? 1 : 255)
+        case 8 where !bytes.isEmpty: bytes[place] = bytes[place] &+ (below(2) == 0 ? 1 : 255)
         case 9, 10:
             let word = Array(words[below(words.count)].utf8)
             bytes.insert(

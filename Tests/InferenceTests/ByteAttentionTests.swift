@@ -95,8 +95,7 @@ import Testing
         }
     }
 
-    @Test("recipes from before compute attention in f32, and say nothing about it")
-    func older() throws {
+    @Test("recipes from before compute attention in f32, and say nothing about it") func older() throws {
         let older = Data(#"{"kept":[],"ranges":{"input":1}}"#.utf8)
         let calibration = try JSONDecoder().decode(Calibration.self, from: older)
         #expect(calibration == Calibration(ranges: ["input": 1]))

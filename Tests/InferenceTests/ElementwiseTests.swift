@@ -10,9 +10,7 @@ import Testing
         var transposed = [Float](repeating: -1, count: matrix.count)
         elementwise_transpose(rows, columns, matrix, &transposed)
         for row in 0..<rows {
-            for column in 0..<columns {
-                #expect(transposed[column * rows + row] == matrix[row * columns + column])
-            }
+            for column in 0..<columns { #expect(transposed[column * rows + row] == matrix[row * columns + column]) }
         }
     }
 
@@ -20,8 +18,7 @@ import Testing
     private static let numbers: [Float] =
         (-4000...4000).map { Float($0) / 500 } + [-1e6, -1000, -87.5, -5.6, 5.6, 87.5, 1000, 1e6, -0.0]
 
-    @Test("GELU is x · Φ(x), as far as float32 tells one from what is just below it")
-    func gelu() {
+    @Test("GELU is x · Φ(x), as far as float32 tells one from what is just below it") func gelu() {
         var output = Self.numbers
         elementwise_gelu(output.count, Self.numbers, &output)
         for (x, y) in zip(Self.numbers, output) {
@@ -33,8 +30,7 @@ import Testing
         #expect(strange[0].isNaN && strange[1] == .infinity)
     }
 
-    @Test("GELU as bytes is the nearest byte to it", arguments: [0, 9, 128])
-    func geluBytes(zero: Int32) {
+    @Test("GELU as bytes is the nearest byte to it", arguments: [0, 9, 128]) func geluBytes(zero: Int32) {
         let factor: Float = 20
         var bytes = [UInt8](repeating: 0, count: Self.numbers.count)
         elementwise_gelu_bytes(bytes.count, factor, zero, Self.numbers, &bytes)

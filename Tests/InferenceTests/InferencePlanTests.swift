@@ -85,8 +85,7 @@ import Training
         }
     }
 
-    @Test("what can be fused is: a residual block is three steps")
-    func fusion() throws {
+    @Test("what can be fused is: a residual block is three steps") func fusion() throws {
         let graph = Self.residual(readsBranchLater: false, activatesBranch: false)
         let lowering = try Lowering(graph, output: graph.outputs["out"]!)
         #expect(lowering.steps.count == 3)
@@ -104,8 +103,7 @@ import Training
         #expect(part.values == Array(whole.values[0..<part.count]))
     }
 
-    @Test("pooling: largest, means that count padding or not, over everything")
-    func pooling() throws {
+    @Test("pooling: largest, means that count padding or not, over everything") func pooling() throws {
         var builder = GraphBuilder()
         let image = builder.input(.image(channels: 3, height: 4, width: 4))
         let window = Window(kernel: Extent(3), stride: Extent(2), padding: Extent(1))
@@ -129,8 +127,7 @@ import Training
         #expect(abs(try first("global") - 112.5) < 1e-3)
     }
 
-    @Test("plans of several workers share one copy of the weights")
-    func sharedWeights() throws {
+    @Test("plans of several workers share one copy of the weights") func sharedWeights() throws {
         let graph = Self.residual(readsBranchLater: false, activatesBranch: false)
         let weights = PackedWeights(RandomParameters())
         _ = try InferencePlan(graph: graph, output: "out", batch: 2, weights: weights)
@@ -140,8 +137,7 @@ import Training
         #expect(bytes > 0)
     }
 
-    @Test("an unknown output and a head's node are named errors")
-    func errors() throws {
+    @Test("an unknown output and a head's node are named errors") func errors() throws {
         let graph = Self.residual(readsBranchLater: false, activatesBranch: false)
         let weights = PackedWeights(RandomParameters())
         #expect(throws: PlanError.unknownOutput("pooled", available: ["branch", "out", "stem"])) {
@@ -150,14 +146,11 @@ import Training
         var builder = GraphBuilder()
         let mean = builder.sequenceMean("mean", builder.input(.sequence(4)))
         let head = builder.build(outputs: ["out": mean])
-        #expect(throws: PlanError.self) {
-            try InferencePlan(graph: head, output: "out", batch: 1, weights: weights)
-        }
+        #expect(throws: PlanError.self) { try InferencePlan(graph: head, output: "out", batch: 1, weights: weights) }
         #expect(throws: PlanError.self) { try TrainingPlan(graph: graph, output: "out") }
     }
 
-    @Test("buffers that live together never overlap; others share memory")
-    func memoryPlanner() {
+    @Test("buffers that live together never overlap; others share memory") func memoryPlanner() {
         var requests: [MemoryPlanner.Request] = []
         for index in 0..<40 {
             requests.append(.init(bytes: 100 + index * 37 % 400, lifetime: index...(index + index % 5)))

@@ -23,12 +23,10 @@ import Tokenizers
             tower.isCausal
             ? try BytePairTokenizer(file: TokenizerTests.path("merges", "txt"))
             : try SigLIPTokenizer(file: TokenizerTests.path("unigram", "model"))
-        return try TextEncoder(
-            tower, weights: RandomParameters(), vocabularySize: vocabulary, tokenizer: tokenizer)
+        return try TextEncoder(tower, weights: RandomParameters(), vocabularySize: vocabulary, tokenizer: tokenizer)
     }
 
-    @Test("features of phrases equal transformers' and open_clip's for the same parameters")
-    func features() throws {
+    @Test("features of phrases equal transformers' and open_clip's for the same parameters") func features() throws {
         let goldens = Self.goldens
         for (backbone, numerics, wanted, vocabulary) in [
             ("clip_vitb32", Numerics.openai, goldens.clip, goldens.vocabulary[0]),
@@ -62,8 +60,7 @@ import Tokenizers
         #expect(try numerics([text, image], "siglip_b16") == .transformers)
     }
 
-    @Test("phrases give the same alone and among others; empty ones are refused")
-    func alone() throws {
+    @Test("phrases give the same alone and among others; empty ones are refused") func alone() throws {
         let encoder = try Self.encoder("clip_vitb32", .openai, Self.goldens.vocabulary[0])
         let together = try encoder.encode(Self.goldens.texts)
         for (text, vector) in zip(Self.goldens.texts, together) {

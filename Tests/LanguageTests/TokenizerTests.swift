@@ -33,8 +33,7 @@ import Testing
         }
     }
 
-    @Test("pieces equal SentencePiece's, unigram and byte pairs that fall back to bytes")
-    func pieces() throws {
+    @Test("pieces equal SentencePiece's, unigram and byte pairs that fall back to bytes") func pieces() throws {
         for (name, wanted) in [("unigram", Self.goldens.unigram), ("bpe", Self.goldens.bpe)] {
             let tokenizer = try SentencePieceTokenizer(file: Self.path(name, "model"))
             for (text, expected) in zip(Self.goldens.texts, wanted) {

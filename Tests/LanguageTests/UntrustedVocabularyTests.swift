@@ -21,16 +21,14 @@ import Tokenizers
         #expect(refusal { _ = try BytePairTokenizer(file: "/dev/zero") }.contains("a device"))
     }
 
-    @Test("JSON that is nested deeply, or has too many values, is refused before it is parsed")
-    func json() throws {
+    @Test("JSON that is nested deeply, or has too many values, is refused before it is parsed") func json() throws {
         let deep = try folder.file("deep.json", "{\"model\":" + String(repeating: "[", count: 500_000))
         #expect(refusal { _ = try BytePairTokenizer(file: deep) }.contains("nested more than 64 levels deep"))
         let path = try folder.file("many.json", "[" + String(repeating: "[],", count: 2_100_000) + "[]]")
         #expect(refusal { _ = try BytePairTokenizer(file: path) }.contains("values"))
     }
 
-    @Test("pieces that are empty, and tokens that are none, end nothing and hang nothing")
-    func pieces() throws {
+    @Test("pieces that are empty, and tokens that are none, end nothing and hang nothing") func pieces() throws {
         func piece(_ text: String, kind: UInt8 = 1) -> Data {
             let bytes = Data(text.utf8)
             let inner = Data([0x0A, UInt8(bytes.count)]) + bytes + Data([0x18, kind])

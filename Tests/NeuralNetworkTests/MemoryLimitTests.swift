@@ -20,8 +20,7 @@ import Testing
         #expect(throws: expected) { try file.tensor(named: "w") }
         #expect(throws: expected) {
             try file.validate(for: [
-                Graph.Parameter(
-                    name: "w", shape: [count], initializer: .init(spread: 1), isTrainable: true)
+                Graph.Parameter(name: "w", shape: [count], initializer: .init(spread: 1), isTrainable: true)
             ])
         }
         #expect(throws: WeightsError.self) { try SafeTensorsWriter.convert(file, to: scratch.path + "/out.bin") }
@@ -30,8 +29,7 @@ import Testing
         // What does not fit the network is not read at all.
         #expect(throws: WeightsError.self) {
             try file.tensor(
-                for: Graph.Parameter(
-                    name: "w", shape: [4], initializer: .init(spread: 1), isTrainable: true))
+                for: Graph.Parameter(name: "w", shape: [4], initializer: .init(spread: 1), isTrainable: true))
         }
     }
 }

@@ -80,8 +80,7 @@ import Testing
         }
     }
 
-    @Test("a tensor larger than its storage is refused")
-    func lyingTensor() {
+    @Test("a tensor larger than its storage is refused") func lyingTensor() {
         // ((storage 'FloatStorage' '0' 'cpu' 4), offset 2, shape (3,), strides (1,)) through the pickle's own opcodes.
         func pickle(offset: UInt8, length: UInt32, stride: UInt8) -> Data {
             var data = Data([0x80, 2]) + Data("ctorch._utils\n_rebuild_tensor_v2\n((".utf8)
@@ -158,8 +157,7 @@ import Testing
         #expect(text.contains(found) && text.contains(remedy) && text.contains("python3 -c 'import torch; "), "\(text)")
     }
 
-    @Test("tensors that are views of one storage are read from it, in any order, once and again")
-    func views() throws {
+    @Test("tensors that are views of one storage are read from it, in any order, once and again") func views() throws {
         let file = try openCheckpoint(path: Self.fixture("views"))
         let expected: [String: [Float]] = [
             "a": (0..<6).map(Float.init), "b": (6..<24).map(Float.init), "c": (0..<12).map { Float(2 * $0) },

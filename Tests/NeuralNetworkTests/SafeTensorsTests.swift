@@ -15,8 +15,7 @@ import Testing
         return try SafeTensorsFile(path: scratch.file("test.safetensors", data))
     }
 
-    @Test("what is written is read back to the bit")
-    func roundTrip() throws {
+    @Test("what is written is read back to the bit") func roundTrip() throws {
         let tensors = [
             "b.weight": Tensor(shape: [2, 3], values: [1, -2, .pi, 1e-30, 0, .infinity]),
             "a": Tensor(shape: [], values: [7]), "empty": Tensor(shape: [0, 4], values: []),
@@ -31,8 +30,7 @@ import Testing
         #expect(try file.tensor(named: "c") == nil)
     }
 
-    @Test("half, bfloat16, double and integer tensors become floats")
-    func conversions() throws {
+    @Test("half, bfloat16, double and integer tensors become floats") func conversions() throws {
         func bytes<Value: FixedWidthInteger>(_ values: [Value]) -> Data {
             values.reduce(into: Data()) { data, value in
                 withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) }
@@ -66,8 +64,7 @@ import Testing
             (
                 "{\"x\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4611686018427387904],\"data_offsets\":[0,16]}}",
                 "has the shape"
-            ),
-            ("{\"x\":{\"dtype\":\"C64\",\"shape\":[1],\"data_offsets\":[0,8]}}", "unknown type C64"),
+            ), ("{\"x\":{\"dtype\":\"C64\",\"shape\":[1],\"data_offsets\":[0,8]}}", "unknown type C64"),
             ("{\"x\":{\"shape\":[1]}}", "lacks dtype"), ("{\"x\":3}", "is not an object"),
             ("[1,2]", "not a JSON object"),
             ("{\"x\":", "not a JSON object"),
@@ -82,8 +79,7 @@ import Testing
         #expect(error?.localizedDescription.contains("test.safetensors") == true)
     }
 
-    @Test("a file too short, too long a header and a missing file are errors")
-    func truncated() {
+    @Test("a file too short, too long a header and a missing file are errors") func truncated() {
         #expect(throws: WeightsError.self) { try Self.read(Data([1, 2, 3])) }
         #expect(throws: WeightsError.self) { try Self.read(Self.file("{}", length: 1 << 40)) }
         #expect(throws: WeightsError.self) { try Self.read(Self.file("{}", length: .max)) }

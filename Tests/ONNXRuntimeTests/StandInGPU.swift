@@ -11,8 +11,7 @@ enum StandInGPU {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         atexit { try? FileManager.default.removeItem(at: StandInGPU.folder) }
         let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        try? FileManager.default.copyItem(
-            at: sources.appending(path: "Lanes.h"), to: folder.appending(path: "Lanes.h"))
+        try? FileManager.default.copyItem(at: sources.appending(path: "Lanes.h"), to: folder.appending(path: "Lanes.h"))
         // Whoever asks for a library of that name gets the one that is loaded already.
         for name in ["libcuda.so.1", "libnvrtc.so.13"] {
             let library = folder.appending(path: name).path
@@ -123,9 +122,7 @@ final class DeviceNumbers {
     func agree(tolerance: Float = 1) -> Bool {
         let end = memory + count * element.bytes
         guard (0..<Self.guardBytes).allSatisfy({ end.load(fromByteOffset: $0, as: UInt8.self) == Self.guardByte })
-        else {
-            return false
-        }
+        else { return false }
         return (0..<count).allSatisfy { i in
             let (own, twin) = (element.read(memory + i * element.bytes), numbers[i])
             return abs(own - twin) <= tolerance * element.rounding * max(1, abs(twin))

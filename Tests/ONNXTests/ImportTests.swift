@@ -154,15 +154,13 @@ import Testing
     func refusals() throws {
         let folder = try ScratchFolder()
         let path = folder.path + "/m.onnx"
-        try Self.write(
-            [("Relu", ["x"], ["a"]), ("Det", ["a"], ["b"]), ("Relu", ["b"], ["y"])], to: path)
+        try Self.write([("Relu", ["x"], ["a"]), ("Det", ["a"], ["b"]), ("Relu", ["b"], ["y"])], to: path)
         #expect(message(path).contains("Det (b-node): this operation is not supported"))
         #expect(message(path).contains("Name an earlier value as `tap`"))
         #expect(message(path, output: "a") == "")
     }
 
-    @Test("values that broadcast or join across axes are refused, not mistaken for channels")
-    func acrossAxes() throws {
+    @Test("values that broadcast or join across axes are refused, not mistaken for channels") func acrossAxes() throws {
         let folder = try ScratchFolder()
         let path = folder.path + "/m.onnx"
         let ones = [Float](repeating: 1, count: 3)
@@ -183,8 +181,7 @@ import Testing
         #expect(message(path) == "")
     }
 
-    @Test("a damaged structure is refused in words")
-    func malformed() throws {
+    @Test("a damaged structure is refused in words") func malformed() throws {
         let folder = try ScratchFolder()
         let path = folder.path + "/m.onnx"
         #expect(message(path).contains("it does not exist"))
@@ -229,8 +226,7 @@ import Testing
         #expect(message(path).contains("is stored outside of the model's folder"), "\(message(path))")
     }
 
-    @Test("sizes are checked before anything is made")
-    func sizes() throws {
+    @Test("sizes are checked before anything is made") func sizes() throws {
         let folder = try ScratchFolder()
         let path = folder.path + "/m.onnx"
         try Self.write([("Conv", ["x", "w"], ["y"])], tensors: [("w", [1 << 30, 1 << 30, 3, 3], [1])], to: path)
@@ -263,8 +259,7 @@ struct ScalarFunctionCase: CustomTestStringConvertible, Sendable {
     var testDescription: String { activation.rawValue }
 
     static let all: [ScalarFunctionCase] = [
-        .init(
-            activation: .silu, nodes: [("Sigmoid", ["x"], ["s"]), ("Mul", ["s", "x"], ["y"])], constants: [:]),
+        .init(activation: .silu, nodes: [("Sigmoid", ["x"], ["s"]), ("Mul", ["s", "x"], ["y"])], constants: [:]),
         .init(
             activation: .hardSwish,
             nodes: [
@@ -282,7 +277,6 @@ struct ScalarFunctionCase: CustomTestStringConvertible, Sendable {
             activation: .quickGELU,
             nodes: [("Mul", ["x", "k"], ["a"]), ("Sigmoid", ["a"], ["b"]), ("Mul", ["x", "b"], ["y"])],
             constants: ["k": 1.702]),
-        .init(
-            activation: .relu6, nodes: [("Clip", ["x", "zero", "six"], ["y"])], constants: ["zero": 0, "six": 6]),
+        .init(activation: .relu6, nodes: [("Clip", ["x", "zero", "six"], ["y"])], constants: ["zero": 0, "six": 6]),
     ]
 }

@@ -25,8 +25,7 @@ import Testing
         try model.write(name: "test", version: "1", metadata: [:])
     }
 
-    @Test("weights above the limit stand in a file of their own, at pages' beginnings")
-    func external() throws {
+    @Test("weights above the limit stand in a file of their own, at pages' beginnings") func external() throws {
         let folder = try ScratchFolder()
         let path = folder.path + "/m.onnx"
         try Self.write(to: path, inlineLimit: 1000)
@@ -59,8 +58,7 @@ import Testing
         let apart = builder.convolution("apart", pooled, Convolution(outChannels: 16, window: window, groups: 16))
         let late = Window(kernel: Extent(3), stride: Extent(2), trailing: Extent(1))
         let uneven = builder.convolution("uneven", apart, Convolution(outChannels: 16, window: late))
-        let tokens = builder.tokens(
-            "", uneven, TokenEmbedding(hasClassToken: true, grid: 8, positionsCoverClass: true))
+        let tokens = builder.tokens("", uneven, TokenEmbedding(hasClassToken: true, grid: 8, positionsCoverClass: true))
         let attention = builder.tokenAttention("attn", builder.linear("qkv", tokens, out: 48), heads: 2)
         let mixed = builder.linear("proj", attention, out: 16)
         let graph = builder.build(outputs: ["pooled": builder.classToken("token", mixed)])
@@ -94,8 +92,7 @@ import Testing
         }
     }
 
-    @Test("what was there stays where writing fails")
-    func failure() throws {
+    @Test("what was there stays where writing fails") func failure() throws {
         let folder = try ScratchFolder()
         try folder.file("m.onnx", Data("before".utf8))
         #expect(throws: ExportError.self) {

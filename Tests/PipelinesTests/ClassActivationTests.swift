@@ -68,8 +68,7 @@ import Video
             HeadConfiguration(kind: golden.kind, hidden: [5]), labels: ["a", "b", "c"], input: input,
             standardization: Standardization(
                 mean: around("mean", [size], centre: 0.5, spread: 0.5).values,
-                scale: around("scale", [size], centre: 1, spread: 0.5).values),
-            from: RandomParameters())
+                scale: around("scale", [size], centre: 1, spread: 0.5).values), from: RandomParameters())
         let run = RunDirectory(path: scratch.path + "/run")
         try run.save(
             head,
@@ -82,9 +81,7 @@ import Video
 
     static func correlation(_ first: [Float], _ second: [Float]) -> Double {
         let count = Double(first.count)
-        let (meanA, meanB) = (
-            first.reduce(0) { $0 + Double($1) } / count, second.reduce(0) { $0 + Double($1) } / count
-        )
+        let (meanA, meanB) = (first.reduce(0) { $0 + Double($1) } / count, second.reduce(0) { $0 + Double($1) } / count)
         var (ab, aa, bb) = (0.0, 0.0, 0.0)
         for (a, b) in zip(first, second) {
             ab += (Double(a) - meanA) * (Double(b) - meanB)
@@ -110,16 +107,14 @@ import Video
         #expect(zip(ours, golden.maps).allSatisfy { abs($0 - $1) <= 1e-3 * largest })
     }
 
-    @Test("maps grow as PyTorch's bilinear interpolation")
-    func upsampling() {
+    @Test("maps grow as PyTorch's bilinear interpolation") func upsampling() {
         let map = around("map", [15]).values
         let ours = upsampled(map, height: 3, width: 5, to: (8, 13))
         #expect(zip(ours, Self.goldens.upsampled).allSatisfy { abs($0 - $1) < 1e-6 })
         #expect(ours.count == Self.goldens.upsampled.count)
     }
 
-    @Test("the predicted class is looked for where none is named, and an unknown one is refused")
-    func labels() throws {
+    @Test("the predicted class is looked for where none is named, and an unknown one is refused") func labels() throws {
         let scratch = try ScratchFolder()
         let run = try Self.place(Self.goldens.goldens[0], in: scratch)
         let mapper = try ClassActivationMapper(run)

@@ -43,8 +43,7 @@ import Testing
         try ClipCoverage(dataset ?? self.dataset, in: cache, extraction: extraction)
     }
 
-    @Test("clips without features are counted by split and by cause")
-    func counts() throws {
+    @Test("clips without features are counted by split and by cause") func counts() throws {
         for index in 0..<9 { try add("train/a/\(index).mp4") }
         try add("test/a/x.mp4")
         #expect(try coverage().note == nil)
@@ -62,8 +61,7 @@ import Testing
         #expect(try self.coverage(some).note == nil)
     }
 
-    @Test("a copy of a file counts as the file does")
-    func copies() throws {
+    @Test("a copy of a file counts as the file does") func copies() throws {
         let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  // SHA-256 of nothing
         for index in 0..<9 { try add("train/a/\(index).mp4") }
         try add("train/a/empty.mp4", content: "", isExtracted: false)
@@ -98,8 +96,7 @@ import Testing
         #expect(throws: SequenceError.self) { try coverage(listed()).check(allowsPartial: false) }
     }
 
-    @Test("the share that `dataset.test` sets aside is counted as test clips")
-    func testShare() throws {
+    @Test("the share that `dataset.test` sets aside is counted as test clips") func testShare() throws {
         for index in 0..<20 { try add("train/a/\(index).mp4") }
         var shared = DatasetConfiguration(
             layout: .folders, root: root + "/train", validation: 0, test: 0.25, name: "clips")
@@ -108,8 +105,7 @@ import Testing
         #expect(parts.map(\.split) == ["train", "test"] && parts.map(\.listed) == [15, 5])
     }
 
-    @Test("without the folder, what the cache knows counts")
-    func withoutFolder() throws {
+    @Test("without the folder, what the cache knows counts") func withoutFolder() throws {
         for index in 0..<4 { try add("train/a/\(index).mp4") }
         try cache.registerSamples([
             (

@@ -44,8 +44,7 @@ import Testing
         #expect(count == cases)
     }
 
-    @Test("the same seed damages a file in the same way, and most seeds do")
-    func mutations() {
+    @Test("the same seed damages a file in the same way, and most seeds do") func mutations() {
         let whole = (0..<200).map { UInt8($0) }
         func damaged(_ seed: UInt64) -> [UInt8] {
             var mutator = Mutator(seed: seed)

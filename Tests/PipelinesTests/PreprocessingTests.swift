@@ -64,9 +64,7 @@ import Video
         }
 
         func features() throws -> FeatureSet {
-            try SequenceRun.load(
-                cache, dataset: dataset.name, extraction: extraction, views: 1,
-                memory: .max)
+            try SequenceRun.load(cache, dataset: dataset.name, extraction: extraction, views: 1, memory: .max)
         }
 
         /// A head on the features, untrained.

@@ -18,8 +18,7 @@ import Testing
         return try SweepPlan(file: scratch.file("p.yaml", base + sweep))
     }
 
-    @Test("a grid holds every combination, the last key varying fastest, each a whole pipeline")
-    func grid() throws {
+    @Test("a grid holds every combination, the last key varying fastest, each a whole pipeline") func grid() throws {
         let plan = try Self.plan(
             "sweep: {sequence.optimizer.learning_rate: [1e-2, 1e-3], sequence.model: [{kind: average}, {kind: lstm, hidden: 4}]}"
         )
@@ -31,8 +30,7 @@ import Testing
         #expect(plan.points.map { $0.pipeline.training?.model.kind } == [.average, .lstm, .average, .lstm])
     }
 
-    @Test("a random choice draws from lists and ranges, the same each time")
-    func random() throws {
+    @Test("a random choice draws from lists and ranges, the same each time") func random() throws {
         let text = """
             sweep:
               random: 40

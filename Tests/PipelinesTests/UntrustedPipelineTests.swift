@@ -11,8 +11,7 @@ import Testing
 
     private func refusal(_ path: String) -> String { TestSupport.refusal { _ = try Pipeline(file: path) } }
 
-    @Test("a named pipe, a device or a file of more than 4 MB is refused at once")
-    func files() throws {
+    @Test("a named pipe, a device or a file of more than 4 MB is refused at once") func files() throws {
         let pipe = folder.path + "/p.yaml"
         try #require(mkfifo(pipe, 0o600) == 0)
         #expect(refusal(pipe).contains("it is a named pipe, not a regular file"))
@@ -33,8 +32,7 @@ import Testing
         #expect(words.utf8.count < 3000)
     }
 
-    @Test("values that aliases repeat are counted as if they were written out, also in keys")
-    func aliases() throws {
+    @Test("values that aliases repeat are counted as if they were written out, also in keys") func aliases() throws {
         var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
         for level in 1...12 {
             let items = [String](repeating: "*a\(level - 1)", count: 10).joined(separator: ", ")

@@ -149,6 +149,4 @@ import TestSupport
     }
 }
 
-extension Chart {
-    fileprivate static let overlaidExample = Chart(name: "x", title: "x", script: "plot x\n")
-}
+extension Chart { fileprivate static let overlaidExample = Chart(name: "x", title: "x", script: "plot x\n") }

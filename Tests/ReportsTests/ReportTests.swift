@@ -50,15 +50,13 @@ import Testing
         #expect(!html.contains("{{") && !html.contains(">nil<"))
     }
 
-    @Test("labels are escaped everywhere, and nothing in them is run")
-    func hostileLabels() throws {
+    @Test("labels are escaped everywhere, and nothing in them is run") func hostileLabels() throws {
         let place = try ReportPlace(Self.hostile, perClass: Self.splits)
         let runs = try [
             place.run("o<b>ne", kind: .attention) { $0 % 2 == 0 }, place.run("two'\"", kind: .gru) { $0 % 5 == 0 },
         ]
         let joined = try ContinuousEvaluation(
-            runs[0].load().head,
-            place.cache.features(dataset: "set", extraction: 1), [5, 12, 20, 30])
+            runs[0].load().head, place.cache.features(dataset: "set", extraction: 1), [5, 12, 20, 30])
         let sweep = SweepReport(
             name: "<i>", keys: ["a.<b>", "b.`touch pwned`"],
             points: Self.hostile.map { .init(name: $0, values: [$0, $0], validationAccuracy: 0.5, testAccuracy: nil) },
@@ -78,8 +76,7 @@ import Testing
         #expect(!files.fileExists(atPath: "pwned") && !files.fileExists(atPath: place.path + "/pwned"))
     }
 
-    @Test("without gnuplot the page holds tables instead of charts")
-    func tablesOnly() throws {
+    @Test("without gnuplot the page holds tables instead of charts") func tablesOnly() throws {
         let place = try ReportPlace(["jump", "run"], perClass: Self.splits)
         let html = try RunReport(try place.run("one") { $0 % 2 == 0 }).html(drawn: [])
         #expect(!html.contains("<svg"))
@@ -108,8 +105,7 @@ import Testing
         #expect(try one.html(drawn: one.hasGnuplot ? Gnuplot().draw(one.charts, as: .svg) : []).contains("100.0 %"))
     }
 
-    @Test("a missing video, or another under its name, is said in place of its frames")
-    func missingVideos() throws {
+    @Test("a missing video, or another under its name, is said in place of its frames") func missingVideos() throws {
         let place = try ReportPlace(["jump", "run"], perClass: ["test": 2], files: 2)
         try Data("other".utf8).write(to: URL(fileURLWithPath: place.path + "/clips/1.y4m"))
         let directory = try place.run("one") { _ in true }
@@ -136,8 +132,7 @@ import Testing
         #expect(throws: ReportError.self) { try report.write(html: place.path + "/no folder/r.html") }
     }
 
-    @Test("a sweep's heat map averages seeds, and has a panel for each value of further keys")
-    func heatMap() throws {
+    @Test("a sweep's heat map averages seeds, and has a panel for each value of further keys") func heatMap() throws {
         let keys = ["sequence.lr", "sequence.batch", "sequence.decay", "sequence.seed"]
         var points: [SweepReport.Point] = []
         for lr in ["1e-2", "1e-3", "1e-4"] {
@@ -161,8 +156,7 @@ import Testing
         #expect(HeatMap.charts(keys: ["sequence.seed"], points: [points[0]]).isEmpty)
     }
 
-    @Test("the report of 101 classes and 3,783 predictions stays below 3 MB")
-    func large() throws {
+    @Test("the report of 101 classes and 3,783 predictions stays below 3 MB") func large() throws {
         let place = try ReportPlace(
             (0..<101).map { "Class number \($0)" }, perClass: ["train": 3, "test": 38], files: 40)
         let report = try RunReport(try place.run("big") { $0 % 4 == 0 })
@@ -174,6 +168,4 @@ import Testing
     }
 }
 
-extension RunReport {
-    var hasGnuplot: Bool { ReportTests.hasGnuplot }
-}
+extension RunReport { var hasGnuplot: Bool { ReportTests.hasGnuplot } }

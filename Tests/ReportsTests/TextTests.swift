@@ -5,8 +5,7 @@ import Video
 @testable import Reports
 
 @Suite struct TextTests {
-    @Test("columns are aligned and lines carry no trailing blanks")
-    func table() {
+    @Test("columns are aligned and lines carry no trailing blanks") func table() {
         var table = TextTable([("name", .left), ("clips", .right), ("note", .left)])
         table.append(["a", "7", ""])
         table.append(["läufer", "1,234", "x"])
@@ -18,8 +17,7 @@ import Video
                 """)
     }
 
-    @Test("numbers are grouped and rounded")
-    func numbers() {
+    @Test("numbers are grouped and rounded") func numbers() {
         #expect([0, 999, 1000, 60_192_808, -1234].map(grouped) == ["0", "999", "1,000", "60,192,808", "-1,234"])
         #expect(grouped(.min) == "-9,223,372,036,854,775,808")
         #expect(decimal(11.4567, 1) == "11.5")
@@ -30,8 +28,7 @@ import Video
         #expect(percent(0.98765) == "98.8 %")
     }
 
-    @Test("times and stretches of frames that a file may state end nothing")
-    func hostileNumbers() {
+    @Test("times and stretches of frames that a file may state end nothing") func hostileNumbers() {
         #expect(Timeline.clock(62.345) == "1:02.35")
         for seconds in [Double.nan, .infinity, -.infinity, 1e300] { #expect(!Timeline.clock(seconds).isEmpty) }
         #expect(Band.bands([], row: 0).isEmpty)

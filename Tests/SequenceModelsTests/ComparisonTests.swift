@@ -15,8 +15,7 @@ import Testing
         #expect(abs(Statistics.mcNemar(onlyFirst: second, onlySecond: first) - expected) < 1e-5)
     }
 
-    @Test("deviations are those of a sample")
-    func deviations() {
+    @Test("deviations are those of a sample") func deviations() {
         let (mean, deviation) = Statistics.meanAndDeviation([0.5, 0.6, 0.8])
         #expect(abs(mean - 19.0 / 30) < 1e-12 && abs((deviation ?? 0) - 0.15275252) < 1e-7)
         #expect(Statistics.meanAndDeviation([0.5]).deviation == nil)
@@ -25,8 +24,7 @@ import Testing
     static func run(_ name: String, family: String, right: (Int64) -> Bool, videos: Range<Int64>) -> Comparison.Run {
         let summary = RunSummary(
             name: name, model: family, dataset: "d", backbone: "b", seed: 1, state: "finished", startedAt: "",
-            epochs: 3,
-            seconds: 1, validationLoss: nil, validationAccuracy: nil, testAccuracy: nil)
+            epochs: 3, seconds: 1, validationLoss: nil, validationAccuracy: nil, testAccuracy: nil)
         let predictions = videos.map { video in
             let label = video % 2 == 0 ? "even" : "odd"
             return PredictionRecord(
@@ -38,8 +36,7 @@ import Testing
             predictions: Dictionary(uniqueKeysWithValues: predictions.map { ($0.videoID, $0) }))
     }
 
-    @Test("clips that all runs know are compared: accuracies, pairs, classes, seeds")
-    func compares() {
+    @Test("clips that all runs know are compared: accuracies, pairs, classes, seeds") func compares() {
         let weak = Self.run("weak", family: "average", right: { $0 % 2 == 0 }, videos: 0..<100)
         let first = Self.run("first", family: "gru", right: { $0 % 10 != 1 }, videos: 0..<100)
         let second = Self.run("second", family: "gru", right: { $0 % 5 != 1 }, videos: 0..<110)

@@ -217,8 +217,7 @@ import Training
     }
 
     @Test(
-        "weights that Keras trained and saved predict the same here",
-        arguments: ["gru2", "gru3", "bilstm2", "bilstm3"])
+        "weights that Keras trained and saved predict the same here", arguments: ["gru2", "gru3", "bilstm2", "bilstm3"])
     func kerasWeights(name: String) throws {
         let setup = Self.keras
         let path = try #require(Bundle.module.url(forResource: "Fixtures/" + name, withExtension: "h5")).path

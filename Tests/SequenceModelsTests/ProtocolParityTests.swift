@@ -53,8 +53,7 @@ import Testing
 
     static let goldens: Goldens = fixture("protocols", in: .module)
 
-    @Test("metrics are scikit-learn's, ties and all", arguments: goldens.scores)
-    func metrics(golden: Scores) throws {
+    @Test("metrics are scikit-learn's, ties and all", arguments: goldens.scores) func metrics(golden: Scores) throws {
         let metrics = Metrics(golden.predictions, labels: golden.labels)
         let scores = ScoreMetrics(golden.predictions, labels: golden.labels)
         #expect(abs(metrics.balancedAccuracy - golden.balancedAccuracy) < 1e-12)

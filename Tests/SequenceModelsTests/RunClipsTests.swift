@@ -31,8 +31,7 @@ import Testing
             })
     }
 
-    @Test("the cache and the run's folder record the part that each clip plays")
-    func recorded() throws {
+    @Test("the cache and the run's folder record the part that each clip plays") func recorded() throws {
         let directory = try trained()
         let partition = Partition(place.features, validation: 0.25, seed: SequenceRunTests.training().seed)
         let run = try #require(try place.cache.run(named: "run"))
@@ -49,8 +48,7 @@ import Testing
         #expect(text.split(whereSeparator: \.isNewline).first == "path,digest,label,role")
     }
 
-    @Test("a clip that was trained on is no test clip, whatever the data set says later")
-    func splitsStay() throws {
+    @Test("a clip that was trained on is no test clip, whatever the data set says later") func splitsStay() throws {
         let directory = try trained()
         let before = try RunEvaluation(directory, role: .test)
         let all = try Dictionary(
@@ -66,8 +64,7 @@ import Testing
         #expect(try RunEvaluation(directory).role == .test && RunEvaluation(directory).metrics == before.metrics)
     }
 
-    @Test("a run without a test part has none later, and says what it has")
-    func noTest() throws {
+    @Test("a run without a test part has none later, and says what it has") func noTest() throws {
         try moveAll { _ in "train" }
         let directory = try trained()
         try moveAll { $0.videoID % 5 == 0 ? "test" : "train" }
@@ -98,8 +95,7 @@ import Testing
         }
     }
 
-    @Test("another run of the same name in another cache lends no predictions")
-    func sameName() throws {
+    @Test("another run of the same name in another cache lends no predictions") func sameName() throws {
         let directory = try trained()
         let other = try RunPlace()
         var training = SequenceRunTests.training()
@@ -109,8 +105,7 @@ import Testing
         #expect(throws: error) { try Comparison([directory], cache: other.cache.path) }
     }
 
-    @Test("clips added later are left out and counted; clips that lost their features too")
-    func changedData() throws {
+    @Test("clips added later are left out and counted; clips that lost their features too") func changedData() throws {
         let directory = try trained()
         let clips = try RunEvaluation(directory, role: .test).metrics.count
         let extraction = try #require(try place.cache.extractions().first)
@@ -137,8 +132,7 @@ import Testing
         #expect(fewer.notes.contains { $0.contains("1 test clip of the run has no features") }, "\(fewer.notes)")
     }
 
-    @Test("a run that goes on keeps its clips, whatever the data set says by now")
-    func resumes() throws {
+    @Test("a run that goes on keeps its clips, whatever the data set says by now") func resumes() throws {
         let whole = try trained("whole")
         var training = SequenceRunTests.training()
         training.validation = 0.25
@@ -158,8 +152,7 @@ import Testing
         let validation = try CrossValidation(
             training, folds: 3, repeats: 2, features: place.features, input: .init(shape: [4], maximumLength: 8))
         var run = place.run("folded", training)
-        run.crossValidation = CrossValidationResult(
-            try (0..<6).compactMap { try validation.fit($0) }, of: validation)
+        run.crossValidation = CrossValidationResult(try (0..<6).compactMap { try validation.fit($0) }, of: validation)
         let directory = RunDirectory(path: try place.train(run).directory)
         let clips = try #require(try directory.recordedClips())
         #expect(clips.digests(.heldout) == clips.digests(.train) && clips.roles == [.test, .heldout, .train])
@@ -226,8 +219,7 @@ import Testing
         #expect(throws: SequenceError.noCommonClips("test")) { try Comparison([directory, other]) }
     }
 
-    @Test("a copy of a training clip is in no other part")
-    func copies() throws {
+    @Test("a copy of a training clip is in no other part") func copies() throws {
         let features = place.features
         let partition = Partition(features, validation: 0, seed: 1)
         let twin = try #require(partition.test.first), original = try #require(partition.train.first)

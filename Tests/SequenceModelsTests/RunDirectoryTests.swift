@@ -56,8 +56,7 @@ import Training
         }
     }
 
-    @Test("a saved head gives the same probabilities to the bit when loaded")
-    func roundTrip() throws {
+    @Test("a saved head gives the same probabilities to the bit when loaded") func roundTrip() throws {
         let folder = NSTemporaryDirectory() + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let features = OrderProblem.features(24)
@@ -72,8 +71,7 @@ import Training
         #expect(try head.probabilities(of: rows) == result.head.probabilities(of: rows))
     }
 
-    @Test("a missing or damaged run is an error that says so")
-    func damaged() throws {
+    @Test("a missing or damaged run is an error that says so") func damaged() throws {
         let folder = NSTemporaryDirectory() + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: folder) }
         #expect(throws: SequenceError.self) { try RunDirectory(path: folder).load() }

@@ -132,8 +132,7 @@ final class RunPlace {
         #expect(try place.weights("stream") == place.weights("memory"))
     }
 
-    @Test("heads on the wrong tap, and sequences without a valid frame")
-    func wrongFeatures() throws {
+    @Test("heads on the wrong tap, and sequences without a valid frame") func wrongFeatures() throws {
         let place = try RunPlace()
         #expect(throws: SequenceError.notMaps(shape: [4], head: "convlstm")) {
             try place.train(place.run("maps", Self.training(.convlstm)))
@@ -166,8 +165,7 @@ final class RunPlace {
         let all = place.features
         let few = FeatureSet(
             examples: Array(all.examples.filter { $0.split == "train" }.prefix(2)) + [
-                .init(
-                    videoID: 99, path: "other", label: "sideways", split: "test", group: nil, length: 3, firstRow: 0)
+                .init(videoID: 99, path: "other", label: "sideways", split: "test", group: nil, length: 3, firstRow: 0)
             ], featureSize: 4, storage: all.storage)
         let partition = Partition(few, validation: 0, seed: 1)
         let result = try Trainer(training).train(few, partition)

@@ -5,8 +5,7 @@ import Testing
 @testable import SequenceModels
 
 @Suite struct ShareIntervalTests {
-    @Test("an interval over many independent clips is Wilson's, and wider where clips come in groups")
-    func wilson() {
+    @Test("an interval over many independent clips is Wilson's, and wider where clips come in groups") func wilson() {
         let values = (0..<400).map { $0 % 4 != 0 }
         let single = ClusteredShare(values, places: Array(0..<400)).interval
         // statsmodels' proportion_confint(300, 400, method="wilson").
@@ -16,8 +15,7 @@ import Testing
         #expect(grouped.upper - grouped.lower > 2.5 * (single.upper - single.lower))
     }
 
-    @Test("what did not happen is no certainty", arguments: [true, false])
-    func edges(isRight: Bool) {
+    @Test("what did not happen is no certainty", arguments: [true, false]) func edges(isRight: Bool) {
         let single = ClusteredShare(Array(repeating: isRight, count: 96), places: Array(0..<96)).interval
         #expect(isRight ? single.upper == 1 : single.lower == 0)
         let other = isRight ? 1 - single.lower : single.upper
@@ -28,14 +26,12 @@ import Testing
         #expect(lone == .init(lower: 0, upper: 1))
     }
 
-    @Test("the gain of one over another is Newcombe's, and no certainty where both are always right")
-    func gain() {
+    @Test("the gain of one over another is Newcombe's, and no certainty where both are always right") func gain() {
         // Newcombe 1998, table III: 36, 12, 2, 0 of 50 pairs; 0.0569 to 0.3404.
         let first = (0..<50).map { $0 < 36 || $0 >= 48 }
         let second = (0..<50).map { $0 < 48 }
         let places = Array(0..<50)
-        let gain = ClusteredShare.gain(
-            ClusteredShare(first, places: places), ClusteredShare(second, places: places))
+        let gain = ClusteredShare.gain(ClusteredShare(first, places: places), ClusteredShare(second, places: places))
         #expect(abs(gain.lower - 0.0569) < 0.008 && abs(gain.upper - 0.3404) < 0.008)
         let right = ClusteredShare(Array(repeating: true, count: 50), places: places)
         let same = ClusteredShare.gain(right, right)

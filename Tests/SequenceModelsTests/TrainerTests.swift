@@ -62,14 +62,12 @@ enum OrderProblem {
         #expect(epochs.last!.trainLoss < epochs[0].trainLoss / 3)
     }
 
-    @Test("the average of frames cannot know the order")
-    func averageCannot() throws {
+    @Test("the average of frames cannot know the order") func averageCannot() throws {
         let (_, metrics, _) = try OrderProblem.train(OrderProblem.training(.average), OrderProblem.features(96))
         #expect(metrics.accuracy < 0.75)
     }
 
-    @Test("the same seed gives the same weights to the bit; another seed others")
-    func deterministic() throws {
+    @Test("the same seed gives the same weights to the bit; another seed others") func deterministic() throws {
         var configuration = OrderProblem.training(.gru, epochs: 4)
         configuration.model.dropout = 0.3
         configuration.model.dense = 6
@@ -84,8 +82,7 @@ enum OrderProblem {
         #expect(try weights() != first)
     }
 
-    @Test("training draws from all views, and predictions may average them")
-    func views() throws {
+    @Test("training draws from all views, and predictions may average them") func views() throws {
         let plain = OrderProblem.features(24)
         // The second view of each clip is the first one of its neighbour of the same class.
         let examples = plain.examples.enumerated().map { index, example in
@@ -128,8 +125,7 @@ enum OrderProblem {
         #expect(metrics.accuracy > 0.95)
     }
 
-    @Test("attention weighs every frame, sums to one, and only its head has weights")
-    func attention() throws {
+    @Test("attention weighs every frame, sums to one, and only its head has weights") func attention() throws {
         let features = OrderProblem.features(24)
         let (result, _, _) = try OrderProblem.train(OrderProblem.training(.attention, epochs: 2), features)
         let weights = try #require(try result.head.attention(of: Array(features.rows[0..<12])))
@@ -151,8 +147,7 @@ enum OrderProblem {
         #expect(try weights(5) == one)
     }
 
-    @Test("weights to begin with are applied as they are when no epoch is asked for")
-    func initialWeights() throws {
+    @Test("weights to begin with are applied as they are when no epoch is asked for") func initialWeights() throws {
         let folder = NSTemporaryDirectory() + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let features = OrderProblem.features(24)
@@ -168,8 +163,7 @@ enum OrderProblem {
         #expect(throws: WeightsError.self) { try OrderProblem.train(configuration, features) }
     }
 
-    @Test("class weights count as scikit-learn's, and named ones as they are named")
-    func classWeights() throws {
+    @Test("class weights count as scikit-learn's, and named ones as they are named") func classWeights() throws {
         var configuration = OrderProblem.training(.average, epochs: 1)
         configuration.classWeights = .named(["sideways": 2])
         #expect(throws: SequenceError.unknownClass("sideways", available: ["down", "up"])) {
@@ -181,8 +175,7 @@ enum OrderProblem {
         #expect(TrainingConfiguration.ClassWeights.equal.values(["a", "b"], counts: counts).isEmpty)
     }
 
-    @Test("early stopping ends when patience does, and the best epoch's weights are kept")
-    func earlyStopping() throws {
+    @Test("early stopping ends when patience does, and the best epoch's weights are kept") func earlyStopping() throws {
         var configuration = OrderProblem.training(.gru, epochs: 200)
         configuration.earlyStopping = .init(monitor: .validationAccuracy, patience: 5)
         let features = OrderProblem.features(48)
@@ -201,8 +194,7 @@ enum OrderProblem {
         #expect(abs(kept.loss - (epochs[best].validationLoss ?? 0)) < 1e-6)
     }
 
-    @Test("watching validation without one, one class, and NaN features are errors")
-    func errors() throws {
+    @Test("watching validation without one, one class, and NaN features are errors") func errors() throws {
         var configuration = OrderProblem.training(.gru, epochs: 2)
         configuration.validation = 0
         configuration.earlyStopping = .init(monitor: .validationAccuracy, patience: 2)
@@ -233,8 +225,7 @@ enum OrderProblem {
     func standardization() throws {
         let rows: [Float] = [1, 5, 2, 5, 3, 5, 100, 100]
         let examples = [(2, 0), (1, 2), (1, 3)].map { length, first in
-            FeatureSet.Example(
-                videoID: 1, path: "", label: "", split: "", group: nil, length: length, firstRow: first)
+            FeatureSet.Example(videoID: 1, path: "", label: "", split: "", group: nil, length: length, firstRow: first)
         }
         let scaling = try Standardization(
             FeatureSet(examples: examples, featureSize: 2, rows: rows),
@@ -255,15 +246,13 @@ enum OrderProblem {
 }
 
 @Suite struct PartitionTests {
-    @Test("the dataset's own validation part is used, and nothing is carved out of train")
-    func ownValidation() {
+    @Test("the dataset's own validation part is used, and nothing is carved out of train") func ownValidation() {
         let features = OrderProblem.features(24, splits: ["train", "validation", "test"])
         let partition = Partition(features, validation: 0.5, seed: 1)
         #expect(partition.train.count == 8 && partition.validation.count == 8 && partition.test.count == 8)
     }
 
-    @Test("a carved validation part is stratified and disjoint")
-    func carved() {
+    @Test("a carved validation part is stratified and disjoint") func carved() {
         let features = OrderProblem.features(80)
         let partition = Partition(features, validation: 0.2, seed: 1)
         #expect(partition.test.count == 20)
@@ -275,8 +264,7 @@ enum OrderProblem {
 }
 
 @Suite struct MetricsTests {
-    @Test("accuracy, top-k, classes and confusion are counted right")
-    func counts() {
+    @Test("accuracy, top-k, classes and confusion are counted right") func counts() {
         let logits = Tensor(shape: [4, 3], values: [3, 2, 1, 1, 2, 3, 3, 2, 1, 0, 0, 0])
         let metrics = Metrics(logits: logits, targets: [0, 1, 2, 0], labels: ["a", "b", "c"])
         #expect(metrics.confusion == [[2, 0, 0], [0, 0, 1], [1, 0, 0]])

@@ -27,8 +27,7 @@ import TestSupport
 
     @Test(
         "clips of classes that the head does not know are wrong, as scikit-learn counts labels that are never predicted"
-    )
-    func unknownClasses() {
+    ) func unknownClasses() {
         // sklearn.metrics on y_true = [a, a, b, c, c, d], y_pred = [a, b, b, a, b, a]: accuracy 2/6, balanced accuracy
         // (1/2 + 1 + 0 + 0) / 4, macro F1 (2/5 + 1/2 + 0 + 0) / 4.
         let rows: [[Float]] = [[1, 0], [0, 1], [0, 1], [1, 0], [0, 1], [1, 0]]
@@ -44,8 +43,7 @@ import TestSupport
         #expect(known == Self.metrics(Array(rows[..<3]), [0, 0, 1], ["a", "b"]))
     }
 
-    @Test("stored predictions without probabilities count as wrong, and those of unknown classes too")
-    func stored() {
+    @Test("stored predictions without probabilities count as wrong, and those of unknown classes too") func stored() {
         let predictions: [PredictionRecord] = [
             .init(videoID: 1, split: "test", label: "a", predicted: "a", probability: 0.9, probabilities: [0.9, 0.1]),
             .unscored(videoID: 2, split: "test", label: "a"),
@@ -60,8 +58,7 @@ import TestSupport
         #expect(Metrics.known(predictions, labels: ["a", "b"]).map(\.videoID) == [1, 2])
     }
 
-    @Test("a loss of more than ten times that of guessing is absurd, one below is not")
-    func absurdLoss() {
+    @Test("a loss of more than ten times that of guessing is absurd, one below is not") func absurdLoss() {
         #expect(Self.metrics([[0, 7]], [0], ["a", "b"]).isLossAbsurd)
         #expect(!Self.metrics([[0, 6]], [0], ["a", "b"]).isLossAbsurd)
         #expect(!Self.metrics([[.nan, 6]], [0], ["a", "b"]).isLossAbsurd)

@@ -33,8 +33,7 @@ import Testing
         #expect(refusal { _ = try run.load() }.contains("the limit is"))
     }
 
-    @Test("heads of impossible sizes are none")
-    func sizes() {
+    @Test("heads of impossible sizes are none") func sizes() {
         #expect(HeadConfiguration(kind: .gru, hidden: [64]).isPossible)
         #expect(HeadConfiguration(kind: .average).isPossible)
         #expect(HeadConfiguration(kind: .transformer, hidden: [128, 128]).isPossible)
@@ -64,9 +63,7 @@ import Testing
     /// Paths of all keys.
     private static func paths(_ document: Any) -> [[String]] {
         guard let mapping = document as? [String: Any] else { return [] }
-        return mapping.keys.sorted().flatMap { key in
-            [[key]] + paths(mapping[key] ?? NSNull()).map { [key] + $0 }
-        }
+        return mapping.keys.sorted().flatMap { key in [[key]] + paths(mapping[key] ?? NSNull()).map { [key] + $0 } }
     }
 
     private static func put(_ value: Any?, at path: ArraySlice<String>, in document: Any) -> Any {
@@ -110,8 +107,7 @@ import Testing
         #expect(refused > 200)
     }
 
-    @Test("a run whose numbers no pipeline can state is refused, and the key is named")
-    func ranges() throws {
+    @Test("a run whose numbers no pipeline can state is refused, and the key is named") func ranges() throws {
         let place = try RunPlace()
         let head = HeadConfiguration(kind: .gru, hidden: [4])
         try place.train(place.run("r", TrainingConfiguration(model: head, epochs: 1, validation: 0.3)))
@@ -148,8 +144,7 @@ import Testing
         }
     }
 
-    @Test("a checkpoint whose progress cannot be is refused, and the key is named")
-    func progress() throws {
+    @Test("a checkpoint whose progress cannot be is refused, and the key is named") func progress() throws {
         let place = try RunPlace()
         let training = TrainingConfiguration(
             model: HeadConfiguration(kind: .gru, hidden: [4]), epochs: 1, validation: 0.3)

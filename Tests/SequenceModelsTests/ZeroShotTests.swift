@@ -67,15 +67,13 @@ import Testing
         }
     }
 
-    @Test("a zero-shot head needs no clips to train on, and knows all classes")
-    func withoutTraining() throws {
+    @Test("a zero-shot head needs no clips to train on, and knows all classes") func withoutTraining() throws {
         let head = try Self.trained(.zeroShot, Self.features(splits: ["test"]), epochs: 0)
         #expect(head.labels == ["jump", "run", "sit"])
         #expect(throws: SequenceError.noText(label: "swim")) { _ = try Self.texts.parameters(["run", "swim"]) }
     }
 
-    @Test("a linear probe begins where zero-shot ends, and goes on from there")
-    func probe() throws {
+    @Test("a linear probe begins where zero-shot ends, and goes on from there") func probe() throws {
         let features = Self.features()
         let zero = try Self.trained(.zeroShot, features, epochs: 0)
         let begun = try Self.trained(.linearProbe, features, epochs: 0)

@@ -51,13 +51,11 @@ package struct ChildProcess {
         let text = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         isRead.wait()
         process.waitUntilExit()
-        return Output(
-            status: process.terminationStatus, out: text, error: String(decoding: messages, as: UTF8.self))
+        return Output(status: process.terminationStatus, out: text, error: String(decoding: messages, as: UTF8.self))
     }
 
     /// Runs a program to its end.
-    @discardableResult
-    package static func run(
+    @discardableResult package static func run(
         _ program: String, _ arguments: [String], in folder: String? = nil, environment: [String: String] = [:]
     ) throws -> Output { try ChildProcess(program, arguments, in: folder, environment: environment).wait() }
 }

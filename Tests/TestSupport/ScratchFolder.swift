@@ -16,8 +16,7 @@ package final class ScratchFolder: Sendable {
     /// Writes a file, making the folders on the way.
     ///
     /// - Returns: its path.
-    @discardableResult
-    package func file(_ name: String, _ data: Data) throws -> String {
+    @discardableResult package func file(_ name: String, _ data: Data) throws -> String {
         let file = path + "/" + name
         let folder = (file as NSString).deletingLastPathComponent
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

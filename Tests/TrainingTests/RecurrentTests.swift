@@ -104,8 +104,7 @@ import Testing
         #expect(first.gradient == second.gradient)
     }
 
-    @Test("the order of the batch does not matter to each sequence's output")
-    func batchOrder() throws {
+    @Test("the order of the batch does not matter to each sequence's output") func batchOrder() throws {
         let setup = Self.golden
         let plan = try setup.goldens[2].plan(size: setup.size, classes: setup.classes)
         let parameters = try ParameterVector(plan.graph, from: RandomParameters())
@@ -114,8 +113,7 @@ import Testing
         let stride = setup.steps * setup.size
         for (index, length) in setup.lengths.enumerated() {
             let own = Tensor(
-                shape: [1, setup.steps, setup.size],
-                values: Array(input.values[index * stride..<(index + 1) * stride]))
+                shape: [1, setup.steps, setup.size], values: Array(input.values[index * stride..<(index + 1) * stride]))
             let alone = plan.forward(PackedSequences(padded: own, lengths: [length]), parameters).output
             let together = Array(all.values[index * setup.classes..<(index + 1) * setup.classes])
             #expect(relativeError(alone.values, together) < 1e-5)

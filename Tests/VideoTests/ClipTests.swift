@@ -20,8 +20,7 @@ enum SampleClips {
     static let arePresent = FileManager.default.fileExists(atPath: folder + "/mm_test.avi")
 }
 
-@Suite("real clips", .enabled(if: SampleClips.arePresent, "needs the sample clips"))
-struct ClipTests {
+@Suite("real clips", .enabled(if: SampleClips.arePresent, "needs the sample clips")) struct ClipTests {
     struct Golden: Decodable, CustomTestStringConvertible {
         struct Frame: Decodable {
             let index: Int

@@ -6,8 +6,7 @@ import Testing
 @testable import Video
 
 /// Decoded pixels beside the ffmpeg command's, with the flags of the README.
-@Suite(.enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"))
-struct FFmpegCommandTests {
+@Suite(.enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale")) struct FFmpegCommandTests {
     static let flags = "bilinear+accurate_rnd+full_chroma_int"
 
     /// A movie of coloured edges, and real clips if they are there.

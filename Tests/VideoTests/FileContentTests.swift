@@ -27,8 +27,7 @@ import Testing
         #expect(try content(name, Data(contentsOf: URL(fileURLWithPath: scratch.path + "/a.mp4"))) == .video)
     }
 
-    @Test("one image is an image, and several JPEGs in one file are a video")
-    func images() throws {
+    @Test("one image is an image, and several JPEGs in one file are a video") func images() throws {
         #expect(try content("a.png", Self.image(9, as: .png)) == .image)
         #expect(try content("image", Self.image(9, as: .png)) == .image)
         let jpegs = try (0..<40).map { try Self.image(UInt8($0), as: .jpeg(quality: 2)) }
@@ -74,8 +73,7 @@ import Testing
             + Data("ANIM".utf8) + Data([6, 0, 0, 0, 0, 0, 0, 0, 0, 0]) + Data(count: 20)
     }
 
-    @Test("pipes and devices are not opened", .timeLimit(.minutes(1)))
-    func special() throws {
+    @Test("pipes and devices are not opened", .timeLimit(.minutes(1))) func special() throws {
         let pipe = scratch.path + "/pipe.mp4"
         try #require(mkfifo(pipe, 0o600) == 0)
         for path in [pipe, "/dev/zero", scratch.path, scratch.path + "/none"] {
@@ -116,8 +114,7 @@ import Testing
         return #expect(throws: VideoError.self) { try openClip(path: path) }
     }
 
-    @Test("a playlist, a text, sound and an animated WebP are named as what they are")
-    func files() throws {
+    @Test("a playlist, a text, sound and an animated WebP are named as what they are") func files() throws {
         let path = scratch.path
         #expect(try reason("a.m3u8", Data("#EXTM3U\nb.mp4\n".utf8)) == .playlist(path: path + "/a.m3u8"))
         #expect(
@@ -135,8 +132,7 @@ import Testing
         #expect(try reason("d.webp", FileContentTests.animatedWebP) == .animatedWebP(path: path + "/d.webp"))
     }
 
-    @Test("a folder without images says what it holds")
-    func folders() throws {
+    @Test("a folder without images says what it holds") func folders() throws {
         for name in ["videos/b.mp4", "videos/a.avi", "texts/a.txt", "folders/one/x.mp4"] { try scratch.file(name) }
         try scratch.file("unnamed/clip", TinyClip.numbered(1))
         try FileManager.default.createDirectory(atPath: scratch.path + "/empty", withIntermediateDirectories: true)
@@ -152,8 +148,7 @@ import Testing
         }
     }
 
-    @Test("a single image that does not fill a window is named as one")
-    func image() {
+    @Test("a single image that does not fill a window is named as one") func image() {
         let sampling = WindowSampling(length: 16, stride: 16, framesPerSecond: 15, windows: 1)
         let image = VideoError.shorterThanWindow(path: "a/b.png", frames: 1, sampling: sampling)
         #expect(image.localizedDescription.contains("a/b.png is a single image"))

@@ -38,8 +38,7 @@ import Testing
         ])
     func odd(name: String) throws { #expect(try table(fixture(name)) == nil) }
 
-    @Test("a clock that starts again is said as it is, and sampled as if it went on")
-    func restarted() throws {
+    @Test("a clock that starts again is said as it is, and sampled as if it went on") func restarted() throws {
         let information = try VideoReader(path: fixture("joined.ts")).information
         let steps = zip(information.frameTimes, information.frameTimes.dropFirst()).filter { $0 > $1 }
         #expect(steps.count == 1)
@@ -51,8 +50,7 @@ import Testing
         #expect(rate.map(\.index) == Array(stride(from: 0, to: 60, by: 5)))
     }
 
-    @Test("the clock of any times ascends, also beside absurd ones")
-    func clock() {
+    @Test("the clock of any times ascends, also beside absurd ones") func clock() {
         #expect(FrameTable.continued([0, 0.04, 0.08], nominal: 25) == [0, 0.04, 0.08])
         let joined = FrameTable.continued([1, 2, 3, 1, 2, 0.5], nominal: 25)
         #expect(joined == [1, 2, 3, 4, 5, 6])
@@ -62,8 +60,7 @@ import Testing
         }
     }
 
-    @Test("rates are those of the frames where the container counts fields, or empty chunks")
-    func rates() throws {
+    @Test("rates are those of the frames where the container counts fields, or empty chunks") func rates() throws {
         for (name, rate, duration) in [
             ("h264-fields.ts", 25.0, 0.4), ("copied.avi", 25, 1.2), ("h264-fields.avi", 25, 0.4),
             ("vp8.webm", 25, 1.2),
@@ -74,8 +71,7 @@ import Testing
         }
     }
 
-    @Test("a stream without a keyframe is an error that says so")
-    func noKeyframe() throws {
+    @Test("a stream without a keyframe is an error that says so") func noKeyframe() throws {
         let scratch = try ScratchFolder()
         let stream = try Data(contentsOf: URL(fileURLWithPath: fixture("begins-inside.ts")))
         let path = try scratch.file("late.ts", stream.prefix(188 * 18))

@@ -39,8 +39,7 @@ import Testing
         #expect(try openClip(path: scratch.path + "/clip").information.frameCount == 4)
     }
 
-    @Test("images without an ending are frames too")
-    func byContent() throws {
+    @Test("images without an ending are frames too") func byContent() throws {
         try write("clip/4", shade: 99)
         try scratch.file("clip/5.tga", Self.targa)
         #expect(try ImageFolder(path: scratch.path + "/clip").information.frameCount == 6)

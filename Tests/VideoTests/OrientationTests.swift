@@ -66,8 +66,7 @@ import Testing
 
     @Test(
         "the ffmpeg command turns and mirrors likewise",
-        .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"),
-        arguments: matrices)
+        .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"), arguments: matrices)
     func command(matrix: [Int32], corners: String) throws {
         let path = try movie(matrix)
         let frame = try VideoReader(path: path).sample(.first(frames: 1), framing: .full).frames[0]
@@ -78,8 +77,7 @@ import Testing
         #expect(Double(difference) / Double(theirs.count) < 3)
     }
 
-    @Test("EXIF orientation turns and mirrors the images of a folder", arguments: 1...8)
-    func exif(value: Int) throws {
+    @Test("EXIF orientation turns and mirrors the images of a folder", arguments: 1...8) func exif(value: Int) throws {
         for index in 0..<3 {
             let image = RGBImage(width: 64, height: 48, pixels: Self.picture(width: 64, height: 48))
             let jpeg = try image.encoded(as: .jpeg(quality: 2))
@@ -100,14 +98,9 @@ import Testing
         return Data([0xFF, 0xE1, UInt8((content.count + 2) >> 8), UInt8((content.count + 2) & 255)]) + content
     }
 
-    @Test(
-        "an orientation inside H.264 counts, with start codes and with lengths",
-        arguments: ["ts", "mp4"])
+    @Test("an orientation inside H.264 counts, with start codes and with lengths", arguments: ["ts", "mp4"])
     func message(ending: String) throws {
-        guard
-            let raw = Bundle.module.url(
-                forResource: "Fixtures/matrix/h264-turned", withExtension: ending)
-        else {
+        guard let raw = Bundle.module.url(forResource: "Fixtures/matrix/h264-turned", withExtension: ending) else {
             Issue.record("the fixture is missing")
             return
         }
@@ -117,8 +110,7 @@ import Testing
         #expect((frame.width, frame.height) == (32, 48))
     }
 
-    @Test("damaged or absurd matrices leave images as stored, or turn them by quarters")
-    func absurd() {
+    @Test("damaged or absurd matrices leave images as stored, or turn them by quarters") func absurd() {
         #expect(Orientation(matrix: []) == .asStored)
         #expect(Orientation(matrix: [Int32](repeating: 0, count: 9)) == .asStored)
         #expect(Orientation(matrix: [.min, .max, .min, .max, .min, .max, 0, 0, 0]).shown((2, 1)).width > 0)

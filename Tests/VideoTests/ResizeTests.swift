@@ -24,8 +24,7 @@ import Testing
         }
     }
 
-    @Test("each filter gives what OpenCV or PIL gives", arguments: goldens)
-    func equalsPeers(golden: Golden) throws {
+    @Test("each filter gives what OpenCV or PIL gives", arguments: goldens) func equalsPeers(golden: Golden) throws {
         let scratch = try ScratchFolder()
         let side = golden.side
         let path = try scratch.file("p.ppm", TestMovie.ppm(Self.picture(side: side), width: side, height: side))

@@ -5,15 +5,13 @@ import Testing
 @Suite struct SamplingTests {
     static func times(_ count: Int, rate: Double = 25) -> [Double] { (0..<count).map { Double($0) / rate } }
 
-    @Test("first takes the first frames, or all of a short clip")
-    func first() {
+    @Test("first takes the first frames, or all of a short clip") func first() {
         #expect(Sampling.first(frames: 3).indices(times: Self.times(10), seed: 0) == [0, 1, 2])
         #expect(Sampling.first(frames: 20).indices(times: Self.times(2), seed: 0) == [0, 1])
         #expect(Sampling.first(frames: 3).indices(times: [], seed: 0) == [])
     }
 
-    @Test("uniform takes the middle of equal parts")
-    func uniform() {
+    @Test("uniform takes the middle of equal parts") func uniform() {
         #expect(Sampling.uniform(frames: 4).indices(times: Self.times(8), seed: 0) == [1, 3, 5, 7])
         #expect(Sampling.uniform(frames: 3).indices(times: Self.times(100), seed: 0) == [16, 50, 83])
         #expect(Sampling.uniform(frames: 20).indices(times: Self.times(7), seed: 0) == Array(0..<7))
@@ -27,16 +25,14 @@ import Testing
         #expect(indices.allSatisfy { $0 < count })
     }
 
-    @Test("stride takes every n-th frame from its start")
-    func stride() {
+    @Test("stride takes every n-th frame from its start") func stride() {
         let sampling = Sampling.stride(every: 10, start: .at(5), frames: 3)
         #expect(sampling.indices(times: Self.times(100), seed: 0) == [5, 15, 25])
         #expect(sampling.indices(times: Self.times(20), seed: 0) == [5, 15])
         #expect(sampling.indices(times: Self.times(3), seed: 0) == [2])
     }
 
-    @Test("a random start is the same for the same seed and leaves room for all frames")
-    func randomStart() {
+    @Test("a random start is the same for the same seed and leaves room for all frames") func randomStart() {
         let sampling = Sampling.stride(every: 10, start: .random, frames: 5)
         let starts = (0..<50).map { sampling.indices(times: Self.times(60), seed: UInt64($0))[0] }
         #expect(Set(starts).count > 5)
@@ -46,8 +42,7 @@ import Testing
         #expect(sampling.indices(times: Self.times(15), seed: 7) == [0, 10])
     }
 
-    @Test("rate takes the frame on show at each tick of a slower clock")
-    func rate() {
+    @Test("rate takes the frame on show at each tick of a slower clock") func rate() {
         let sampling = Sampling.rate(framesPerSecond: 5, frames: 100)
         #expect(sampling.indices(times: Self.times(25), seed: 0) == [0, 5, 10, 15, 20])
         #expect(Sampling.rate(framesPerSecond: 5, frames: 2).indices(times: Self.times(25), seed: 0) == [0, 5])

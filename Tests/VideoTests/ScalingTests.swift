@@ -62,8 +62,7 @@ import Testing
         #expect(Self.conversion(AV_PIX_FMT_YUV420P10LE, (240, 224)).isSameInPlanes)
     }
 
-    @Test("planes are not used where noise would be no picture")
-    func oddFormats() {
+    @Test("planes are not used where noise would be no picture") func oddFormats() {
         #expect(!Self.conversion(AV_PIX_FMT_GBRPF32LE, (240, 224)).isSameInPlanes)
         #expect(!Self.conversion(AV_PIX_FMT_PAL8, (240, 224)).isSameInPlanes)
     }

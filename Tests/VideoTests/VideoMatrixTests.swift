@@ -32,8 +32,7 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
         ("windows", .windows(WindowSampling(length: 4, stride: 6, framesPerSecond: 12.5, windows: 4))),
     ]
 
-    @Test("the matrix has at least 60 combinations, with 12 containers and 30 codecs among them")
-    func extent() {
+    @Test("the matrix has at least 60 combinations, with 12 containers and 30 codecs among them") func extent() {
         let names = MatrixEntry.all.map { $0.name.split(separator: ".") }
         #expect(names.count >= 60)
         #expect(Set(names.compactMap(\.last)).count >= 12)

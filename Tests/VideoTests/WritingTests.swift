@@ -22,8 +22,7 @@ import Testing
         zip(first, second).reduce(0) { $0 + Double(abs(Int($1.0) - Int($1.1))) } / Double(first.count)
     }
 
-    @Test("a PNG reads back to the byte, a JPEG nearly")
-    func stills() throws {
+    @Test("a PNG reads back to the byte, a JPEG nearly") func stills() throws {
         let scratch = try ScratchFolder()
         let image = Self.frame(3)
         try image.write(to: scratch.path + "/a.png")
@@ -66,8 +65,7 @@ import Testing
         #expect(read.indices.allSatisfy { Self.difference(read[$0].pixels, Self.frame($0).pixels) < 12 })
     }
 
-    @Test("a film that is not finished leaves what was there alone")
-    func unfinished() throws {
+    @Test("a film that is not finished leaves what was there alone") func unfinished() throws {
         let scratch = try ScratchFolder()
         let path = try scratch.file("a.mp4", "precious")
         do {
@@ -81,8 +79,7 @@ import Testing
         }
     }
 
-    @Test("frames handed on one by one are those of a sampling pass, of files and of folders")
-    func streaming() throws {
+    @Test("frames handed on one by one are those of a sampling pass, of files and of folders") func streaming() throws {
         let scratch = try ScratchFolder()
         let path = scratch.path + "/a.mp4"
         try MovieWriter.write(

@@ -52,9 +52,7 @@ struct FileCheck {
             case .md5(let digits): (digits, try digest(path, .md5))
             case .stated: ("", "")
             }
-        if expected != found {
-            throw FetchError.wrongChecksum(path.withoutPartial, expected: expected, found: found)
-        }
+        if expected != found { throw FetchError.wrongChecksum(path.withoutPartial, expected: expected, found: found) }
     }
 
     private static func digest(_ path: String, _ algorithm: DigestAlgorithm) throws -> String {
@@ -68,9 +66,7 @@ struct FileCheck {
 
 extension String {
     /// The final name of a partial file, for messages.
-    fileprivate var withoutPartial: String {
-        self.fileExtension == "partial" ? self.droppingFileExtension : self
-    }
+    fileprivate var withoutPartial: String { self.fileExtension == "partial" ? self.droppingFileExtension : self }
 }
 
 extension PublishedWeights.Checksum {

@@ -52,8 +52,7 @@ enum FileSignature: String {
             let header = start[..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             return header >= 2 && header <= Self.longestHeader && header + 8 <= UInt64(max(0, bytes))
                 && start[8] == UInt8(ascii: "{")
-        case .pth, .pt, .bin:
-            return isZip || start.count > 1 && start[0] == 0x80 && (2...5).contains(start[1])
+        case .pth, .pt, .bin: return isZip || start.count > 1 && start[0] == 0x80 && (2...5).contains(start[1])
         case .h5: return start.starts(with: [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A])
         case .whl: return isZip
         case .onnx: return start.first == 0x08
@@ -91,9 +90,7 @@ enum FileSignature: String {
         if start.starts(with: Array("GGUF".utf8)) {
             return ("a GGUF file of llama.cpp", "Use the model's .safetensors file")
         }
-        return text(start).map {
-            ($0, $0.hasBytePrefix("a Git LFS") ? "Fetch the file itself: git lfs pull" : again)
-        }
+        return text(start).map { ($0, $0.hasBytePrefix("a Git LFS") ? "Fetch the file itself: git lfs pull" : again) }
     }
 
     private static let archives: [(bytes: [UInt8], name: String, command: String)] = [

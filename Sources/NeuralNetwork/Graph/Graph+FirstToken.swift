@@ -26,9 +26,7 @@ extension Operation {
     fileprivate var isRowWise: Bool {
         switch self {
         case .linear, .layerNormalization, .batchNormalization, .activation, .function, .add, .multiply,
-            .gatherChannels,
-            .channelScale,
-            .dropout:
+            .gatherChannels, .channelScale, .dropout:
             true
         default: false
         }

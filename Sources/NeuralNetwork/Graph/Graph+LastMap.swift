@@ -6,9 +6,7 @@ extension Graph {
     package func lastMap(before output: String) -> (node: NodeID, frames: Int, height: Int, width: Int)? {
         guard let end = outputs[output] else { return nil }
         let needed = ancestry(of: end)
-        let lastAttention = needed.last {
-            if case .selfAttention = self[$0].operation { true } else { false }
-        }
+        let lastAttention = needed.last { if case .selfAttention = self[$0].operation { true } else { false } }
         if let attention = lastAttention { return tokens(read: attention, needed) }
         for (place, id) in needed.enumerated().reversed() {
             let shape = ImageShape(self[id].shape)

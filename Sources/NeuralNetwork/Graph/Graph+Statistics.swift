@@ -1,9 +1,7 @@
 /// Parameters and arithmetic, for `zoetrope describe`.
 extension Graph {
     /// Trained elements in the whole graph, without running statistics.
-    package var parameterCount: Int {
-        parameters.lazy.filter(\.isTrainable).reduce(0) { $0 + $1.count }
-    }
+    package var parameterCount: Int { parameters.lazy.filter(\.isTrainable).reduce(0) { $0 + $1.count } }
 
     /// Multiply-adds for one example, or for one step if the input is a sequence.
     package var multiplyAdds: Int { nodes.reduce(0) { $0 + multiplyAdds(of: $1) } }
@@ -11,8 +9,7 @@ extension Graph {
     /// Multiply-adds of convolutions and matrix products. Other operations are not counted, as usual in the literature.
     package func multiplyAdds(of node: Node) -> Int {
         switch (node.operation, node.shape) {
-        case (.convolution, .image(_, let height, let width)):
-            parameters[node.parameters[0]].count * height * width
+        case (.convolution, .image(_, let height, let width)): parameters[node.parameters[0]].count * height * width
         case (.convolution, .clip(_, let frames, let height, let width)):
             parameters[node.parameters[0]].count * frames * height * width
         case (.linear, let shape):

@@ -109,9 +109,7 @@ package struct Graph: Sendable, Equatable {
         }
 
         /// Kaiming initialisation (He et al. 2015), which keeps the variance through a layer followed by ReLU.
-        static func he(fanIn: Int) -> Initializer {
-            Initializer(spread: Float((6 / Double(fanIn)).squareRoot()))
-        }
+        static func he(fanIn: Int) -> Initializer { Initializer(spread: Float((6 / Double(fanIn)).squareRoot())) }
 
         /// ±1/√fanIn, PyTorch's default for linear and recurrent layers.
         package static func fan(_ fanIn: Int) -> Initializer {

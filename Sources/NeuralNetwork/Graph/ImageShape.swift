@@ -16,10 +16,8 @@ package struct ImageShape {
             (self.channels, self.frames, self.height, self.width) = (channels, frames, height, width)
         case .image(let channels, let height, let width):
             (self.channels, frames, self.height, self.width) = (channels, 1, height, width)
-        case .vector(let size), .sequence(let size):
-            (channels, frames, height, width) = (size, 1, 1, 1)
-        case .tokens(let count, let size):
-            (channels, frames, height, width) = (size, 1, count, 1)
+        case .vector(let size), .sequence(let size): (channels, frames, height, width) = (size, 1, 1, 1)
+        case .tokens(let count, let size): (channels, frames, height, width) = (size, 1, count, 1)
         }
     }
 }

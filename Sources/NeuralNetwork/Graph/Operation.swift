@@ -97,8 +97,7 @@ package enum Operation: Sendable, Equatable {
         case .dropout(let rate): "dropout \(rate)"
         case .sequenceMean: "mean over time"
         case .unitLength: "unit length"
-        case .recurrent(let recurrence):
-            (recurrence.isBidirectional ? "bidirectional " : "") + recurrence.cell.rawValue
+        case .recurrent(let recurrence): (recurrence.isBidirectional ? "bidirectional " : "") + recurrence.cell.rawValue
         case .finalState: "final state"
         case .sequenceMax: "maximum over time"
         case .attentionPooling: "attention pooling"
@@ -109,8 +108,7 @@ package enum Operation: Sendable, Equatable {
         case .groupNormalization(let groups, _): "group normalisation, \(groups)"
         case .channelScale: "layer scale"
         case .responseNormalization: "global response normalisation"
-        case .tokens(let embedding):
-            "tokens" + (embedding.prefix > 0 ? ", \(embedding.prefix) in front" : "")
+        case .tokens(let embedding): "tokens" + (embedding.prefix > 0 ? ", \(embedding.prefix) in front" : "")
         case .latentAttention(let heads): "attention pooling with a learned query, \(heads) heads"
         case .classToken: "class token"
         case .tokenMean: "mean over tokens"

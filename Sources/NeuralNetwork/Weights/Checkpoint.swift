@@ -26,9 +26,7 @@ extension Checkpoint {
         // Compared before reading, so that no tensor larger than the network's is loaded.
         guard shapes[parameter.name] == parameter.shape, let tensor = try tensor(named: parameter.name),
             tensor.shape == parameter.shape
-        else {
-            throw WeightsError.mismatch(file: path, WeightsMismatch(expected: [parameter], found: shapes))
-        }
+        else { throw WeightsError.mismatch(file: path, WeightsMismatch(expected: [parameter], found: shapes)) }
         return tensor
     }
 

@@ -49,8 +49,7 @@ package final class KerasFile: Sendable {
         let start = (try? RegularFile.start(of: path, count: 8)) ?? Data()
         let read = { (file: String) in try Self.extract(path, FileBytes(path: file)) }
         let isZipped = start.starts(with: ZippedWeights.signature)
-        numbers =
-            try isZipped ? ZippedWeights.withEntry(of: path, endings: [Self.ending], read) : read(path)
+        numbers = try isZipped ? ZippedWeights.withEntry(of: path, endings: [Self.ending], read) : read(path)
         var scan = Scan(path: path, file: numbers)
         try scan.run()
         (layers, places) = (scan.layers, scan.places)
@@ -100,8 +99,7 @@ package final class KerasFile: Sendable {
         case ZT_H5_FILTER:
             throw WeightsError.malformed(
                 file: path,
-                reason: "its data are compressed by a filter that needs a plugin, and plugins are not loaded"
-            )
+                reason: "its data are compressed by a filter that needs a plugin, and plugins are not loaded")
         case ZT_H5_SYSTEM:
             throw WeightsError.unreadable(file: path, reason: "the process that reads it could not start or write")
         default: throw WeightsError.malformed(file: path, reason: "it is a damaged or cut-off HDF5 file")

@@ -23,8 +23,7 @@ struct PickledStateDictionary {
         if tensors.isEmpty, let module = modules.first {
             let keys = module.path.map { "[\"\($0)\"]" }.joined()
             throw WeightsError.foreign(
-                file: path,
-                found: "a pickled module (\(module.kind)), which can only be loaded with its Python source",
+                file: path, found: "a pickled module (\(module.kind)), which can only be loaded with its Python source",
                 remedy: WeightsError.python(
                     "torch.save(torch.load(\(WeightsError.quoted(path)), map_location=\"cpu\", weights_only=False)"
                         + "\(keys).state_dict(), \"state.pth\")")
@@ -64,9 +63,7 @@ struct PickledStateDictionary {
             return
         }
         if isModule(object) { return modules.append((names, object.kind)) }
-        for pair in object.pairs {
-            if case .text(let key) = pair.key { try walk(pair.value, names + [key], path) }
-        }
+        for pair in object.pairs { if case .text(let key) = pair.key { try walk(pair.value, names + [key], path) } }
         guard ["list", "tuple"].contains(object.kind) else { return }
         for (index, element) in object.elements.enumerated() { try walk(element, names + ["\(index)"], path) }
     }
@@ -90,8 +87,7 @@ struct PickledStateDictionary {
         let skipped = objects.all.enumerated().filter { !seen.contains($0.offset) || $0.element.pairs.isEmpty }
         let kinds = Set(skipped.map(\.element.kind).filter { !isPlain($0) }).sorted()
         if !kinds.isEmpty {
-            notes.append(
-                "it also holds objects of \(Self.first(kinds)), which are skipped: only tensors are read")
+            notes.append("it also holds objects of \(Self.first(kinds)), which are skipped: only tensors are read")
         }
         for (kind, names) in special.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             notes.append(

@@ -97,8 +97,7 @@ enum PickledTensor {
         let stored = storage.bytes / type.bytes
         // A stride of 0 repeats elements (`expand`); the result may be no larger than this storage could hold.
         guard count == 0 || last < stored, count <= max(stored, 1) || count <= maximumRepeated else {
-            throw Unpickler.Refusal(
-                reason: "a tensor of shape \(shape) does not fit its storage of \(stored) elements")
+            throw Unpickler.Refusal(reason: "a tensor of shape \(shape) does not fit its storage of \(stored) elements")
         }
         return .tensor(.init(storage: storage, type: type, offset: offset, shape: shape, strides: strides))
     }

@@ -24,9 +24,7 @@ final class PyTorchArchive: Checkpoint {
     /// Whether the archive holds a pickle at the path that `torch.save` uses.
     ///
     /// - Throws: `WeightsError` if the archive is damaged.
-    static func recognizes(_ path: String) throws -> Bool {
-        try ZipArchive(path: path).names.contains(where: isPickle)
-    }
+    static func recognizes(_ path: String) throws -> Bool { try ZipArchive(path: path).names.contains(where: isPickle) }
 
     private static func isPickle(_ name: String) -> Bool { name.hasByteSuffix("/data.pkl") || name == "data.pkl" }
 

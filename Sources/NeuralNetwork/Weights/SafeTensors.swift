@@ -81,9 +81,7 @@ package struct SafeTensorsFile: Checkpoint {
         guard let typeName = fields["dtype"] as? String, let shape = fields["shape"] as? [Int],
             let offsets = fields["data_offsets"] as? [Int], offsets.count == 2
         else { throw malformed("entry \(name) lacks dtype, shape or data_offsets") }
-        guard let type = types[typeName] else {
-            throw malformed("tensor \(name) has the unknown type \(typeName)")
-        }
+        guard let type = types[typeName] else { throw malformed("tensor \(name) has the unknown type \(typeName)") }
         guard let count = ShapeLimits.elements(of: shape) else {
             throw malformed("tensor \(name) has the shape \(shape.prefix(ShapeLimits.rank))")
         }
@@ -96,9 +94,7 @@ package struct SafeTensorsFile: Checkpoint {
         return Entry(type: type, typeName: typeName, shape: shape, range: offsets[0]..<offsets[1])
     }
 
-    private static func checkOverlap(
-        _ entries: [String: Entry], _ malformed: (String) -> WeightsError
-    ) throws {
+    private static func checkOverlap(_ entries: [String: Entry], _ malformed: (String) -> WeightsError) throws {
         var end = 0
         for (name, entry) in entries.sorted(by: { $0.value.range.lowerBound < $1.value.range.lowerBound })
         where !entry.range.isEmpty {

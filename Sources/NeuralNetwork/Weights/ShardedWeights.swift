@@ -64,9 +64,7 @@ struct ShardedWeights: Checkpoint {
             // Only plain file names are accepted: a path could leave the folder.
             guard !name.containsBytes("/"), !name.utf8.contains(0), !name.hasBytePrefix("."),
                 name.hasByteSuffix(".safetensors")
-            else {
-                throw malformed("its index names \(name), which is not a part in the same folder")
-            }
+            else { throw malformed("its index names \(name), which is not a part in the same folder") }
             if parts[name] == nil {
                 let part = try SafeTensorsFile(path: folder.isEmpty ? name : folder + "/" + name)
                 tensors += part.count

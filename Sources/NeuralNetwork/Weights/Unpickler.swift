@@ -38,12 +38,8 @@ struct Unpickler {
                 objects.root = try pop()
                 return objects
             }
-            guard
-                try executeConstant(code) || executeContainer(code) || executeStack(code)
-                    || executeObject(code)
-            else {
-                throw Refusal(reason: "its pickle has the unknown operation 0x\(String(code, radix: 16))")
-            }
+            guard try executeConstant(code) || executeContainer(code) || executeStack(code) || executeObject(code)
+            else { throw Refusal(reason: "its pickle has the unknown operation 0x\(String(code, radix: 16))") }
         }
         throw Refusal(reason: "its pickle has more than \(Self.maximumOperations) operations")
     }
@@ -61,8 +57,7 @@ struct Unpickler {
         case UInt8(ascii: "I"): push(Self.decimal(try line()))
         case UInt8(ascii: "L"): push(Self.decimal(try line().replacing("L", with: "")))
         case UInt8(ascii: "F"): push(.float(Double(try line()) ?? .nan))
-        case UInt8(ascii: "G"):
-            push(.float(Double(bitPattern: try bytes(8).reduce(0) { $0 << 8 | UInt64($1) })))
+        case UInt8(ascii: "G"): push(.float(Double(bitPattern: try bytes(8).reduce(0) { $0 << 8 | UInt64($1) })))
         case 0x8A: push(try long(try count(1)))
         case 0x8B: push(try long(try count(4)))
         case UInt8(ascii: "S"), UInt8(ascii: "V"): push(.text(Self.unquoted(try line())))
@@ -200,9 +195,7 @@ struct Unpickler {
 
     private mutating func change(
         _ values: [PickledValue], _ body: (inout PickledObject, [PickledValue]) throws -> Void
-    ) throws {
-        try body(&objects.all[place()], values)
-    }
+    ) throws { try body(&objects.all[place()], values) }
 
     private static func pairs(_ values: [PickledValue]) throws -> [(key: PickledValue, value: PickledValue)] {
         guard values.count % 2 == 0 else { throw Refusal.damaged }

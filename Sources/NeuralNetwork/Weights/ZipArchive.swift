@@ -36,8 +36,7 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         guard count <= Self.maximumEntries else {
             zip_discard(handle)
             throw WeightsError.malformed(
-                file: path,
-                reason: "it is a zip archive of \(count) entries; the limit is \(Self.maximumEntries)")
+                file: path, reason: "it is a zip archive of \(count) entries; the limit is \(Self.maximumEntries)")
         }
         self.handle = handle
         self.path = path
@@ -92,9 +91,7 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         return details
     }
 
-    private func unpack(
-        _ name: String, _ details: zip_stat_t, _ take: (UnsafeRawBufferPointer) throws -> Void
-    ) throws {
+    private func unpack(_ name: String, _ details: zip_stat_t, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         guard let entry = zip_fopen(handle, name, 0) else { throw malformed("its entry \(name) cannot be read") }
         defer { zip_fclose(entry) }
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
