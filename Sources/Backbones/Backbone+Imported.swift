@@ -9,9 +9,7 @@ extension Backbone {
     package static let importedName = "onnx"
 
     /// The network of an ONNX file as a backbone. Its taps are the file's outputs and inner values, under their names
-    /// in the file.
-    ///
-    /// - Throws: `ImportError`.
+    /// in the file. Throws `ImportError`.
     package static func imported(_ network: ImportedNetwork) throws -> Backbone {
         let stated = network.metadata["image_size"].flatMap(Int.init).flatMap {
             (1...Backbone.largestImageSize).contains($0) ? $0 : nil
@@ -44,9 +42,7 @@ package enum ImportedNetworks {
 
     private static let known = Mutex(Known())
 
-    /// Returns the network of a file, which is read again only if the file changes.
-    ///
-    /// - Throws: `ImportError`.
+    /// Returns the network of a file, which is read again only if the file changes. Throws `ImportError`.
     package static func open(path: String) throws -> ImportedNetwork {
         var status = stat()
         let stamp =

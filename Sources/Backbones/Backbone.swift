@@ -64,9 +64,7 @@ package struct Backbone: Sendable {
     }
 
     /// The network for square images of `imageSize` pixels. Its outputs are the taps and, if it has a classifier,
-    /// `logits`.
-    ///
-    /// - `frames`: frames per clip of a video encoder; nil means the number it was trained on.
+    /// `logits`. `frames`: frames per clip of a video encoder; nil means the number it was trained on.
     package func graph(imageSize: Int, numerics: Numerics? = nil, frames: Int? = nil) -> Graph {
         if let clip { return clip.makeGraph(imageSize, frames ?? clip.native) }
         return makeGraph(imageSize, numerics ?? self.numerics[0])

@@ -1,9 +1,8 @@
 import NeuralNetwork
 
 /// A ConvNet for the 2020s, Liu et al. 2022 (arXiv:2201.03545), and ConvNeXt V2, Woo et al. 2023 (arXiv:2301.00808),
-/// which replaces layer scale with global response normalisation.
-///
-/// Parameter names are timm's. `pooled` is the classifier's input: the normalised mean over the feature map.
+/// which replaces layer scale with global response normalisation. Parameter names are timm's. `pooled` is the
+/// classifier's input: the normalised mean over the feature map.
 struct ConvNeXt: Sendable {
     /// Blocks in each of the four stages, and their channels.
     package enum Size: String, CaseIterable, Sendable {

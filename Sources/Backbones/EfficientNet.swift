@@ -1,7 +1,6 @@
 import NeuralNetwork
 
 /// EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, Tan and Le 2019 (arXiv:1905.11946).
-///
 /// torchvision pads symmetrically; Keras puts the odd pixel at the end (TensorFlow's "same" padding). The epsilon of
 /// batch normalisation is 1e-3 in Keras, 1e-5 in timm, and either in torchvision, depending on the size. Parameter
 /// names are torchvision's.

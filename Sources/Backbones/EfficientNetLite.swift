@@ -2,9 +2,7 @@ import NeuralNetwork
 
 /// EfficientNet-Lite (Google, 2020; tensorflow/tpu, `models/official/efficientnet/lite`): EfficientNet (Tan and Le
 /// 2019, arXiv:1905.11946) for mobile processors, with ReLU6, no squeeze-and-excitation, and a stem and head of fixed
-/// size.
-///
-/// timm's own `efficientnet_lite0` pads symmetrically (epsilon 1e-5); its `tf_` networks and the original pad as
+/// size. timm's own `efficientnet_lite0` pads symmetrically (epsilon 1e-5); its `tf_` networks and the original pad as
 /// TensorFlow does (epsilon 1e-3). Parameter names are timm's.
 package struct EfficientNetLite: Sendable {
     /// Compound scaling: width, depth and image size grow together from Lite0 to Lite4.

@@ -1,9 +1,8 @@
 import NeuralNetwork
 
-/// EfficientNetV2: Smaller Models and Faster Training, Tan and Le 2021 (arXiv:2104.00298).
-///
-/// torchvision and timm's own networks pad symmetrically, Keras and timm's `tf_` networks as TensorFlow does. The
-/// epsilon of batch normalisation is 1e-3, but 1e-5 in timm's own. Parameter names are timm's.
+/// EfficientNetV2: Smaller Models and Faster Training, Tan and Le 2021 (arXiv:2104.00298). torchvision and timm's own
+/// networks pad symmetrically, Keras and timm's `tf_` networks as TensorFlow does. The epsilon of batch normalisation
+/// is 1e-3, but 1e-5 in timm's own. Parameter names are timm's.
 struct EfficientNetV2: Sendable {
     package enum Size: String, CaseIterable, Sendable {
         case s, m, l

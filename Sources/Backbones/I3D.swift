@@ -1,10 +1,8 @@
 import NeuralNetwork
 
 /// Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, Carreira and Zisserman 2017 (arXiv:1705.07750):
-/// the RGB stream.
-///
-/// Inception V1 inflated to 3-D. Padding is TensorFlow's `SAME`; parameter names are those of the PyTorch conversion
-/// (`Mixed_3b.b1b.conv3d.weight`).
+/// the RGB stream. Inception V1 inflated to 3-D. Padding is TensorFlow's `SAME`; parameter names are those of the
+/// PyTorch conversion (`Mixed_3b.b1b.conv3d.weight`).
 struct I3D: Sendable {
     var classes = 400
     private static let epsilon: Float = 1e-3

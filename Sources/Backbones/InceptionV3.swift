@@ -1,10 +1,9 @@
 import NeuralNetwork
 
 /// Rethinking the Inception Architecture for Computer Vision, Szegedy, Vanhoucke, Ioffe, Shlens, Wojna 2015
-/// (arXiv:1512.00567), without the auxiliary classifier.
-///
-/// torchvision and Keras have the same topology. Keras' batch normalisation has no scale, and its average pooling
-/// excludes the padding; torchvision's differ in both. Parameter names are torchvision's.
+/// (arXiv:1512.00567), without the auxiliary classifier. torchvision and Keras have the same topology. Keras' batch
+/// normalisation has no scale, and its average pooling excludes the padding; torchvision's differ in both. Parameter
+/// names are torchvision's.
 package struct InceptionV3: Sendable {
     package let numerics: Numerics
     private static let epsilon: Float = 1e-3

@@ -12,8 +12,7 @@ package struct InputConvention: Sendable, Equatable, Codable {
     /// `FrameDifference`. Nil means false.
     package var isDifference: Bool?
 
-    /// - `mean`: of red, green and blue, with white = 1.
-    /// - `deviation`: standard deviations of red, green and blue.
+    /// `mean`: of red, green and blue, with white = 1. `deviation`: standard deviations of red, green and blue.
     package init(mean: [Float], deviation: [Float], isBlueFirst: Bool = false) {
         self.mean = mean
         self.deviation = deviation

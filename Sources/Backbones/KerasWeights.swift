@@ -3,10 +3,9 @@ import Files
 import Foundation
 import NeuralNetwork
 
-/// The weights of a `keras.applications` network, with torchvision's names and shapes.
-///
-/// Kernels `[height, width, in, out]` become `[out, in, height, width]`, depthwise ones `[height, width, channels, 1]`
-/// become `[channels, 1, height, width]`.
+/// The weights of a `keras.applications` network, with torchvision's names and shapes. Kernels `[height, width, in,
+/// out]` become `[out, in, height, width]`, depthwise ones `[height, width, channels, 1]` become `[channels, 1, height,
+/// width]`.
 package struct KerasWeights: Checkpoint {
     package var path: String { file.path }
     package let format = "Keras (HDF5)"

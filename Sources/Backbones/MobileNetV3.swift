@@ -1,9 +1,8 @@
 import NeuralNetwork
 
-/// Searching for MobileNetV3, Howard et al. 2019 (arXiv:1905.02244): the large network.
-///
-/// torchvision's epsilon of batch normalisation is 1e-3, timm's 1e-5; timm's `tf_` network (`keras` here) has 1e-3 and
-/// TensorFlow's padding. Parameter names are timm's.
+/// Searching for MobileNetV3, Howard et al. 2019 (arXiv:1905.02244): the large network. torchvision's epsilon of batch
+/// normalisation is 1e-3, timm's 1e-5; timm's `tf_` network (`keras` here) has 1e-3 and TensorFlow's padding. Parameter
+/// names are timm's.
 struct MobileNetV3: Sendable {
     let numerics: Numerics
 

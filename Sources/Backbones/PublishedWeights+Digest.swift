@@ -6,9 +6,7 @@ import Foundation
 extension PublishedWeights {
     /// Compares a file with the digest of its publisher, or of the server it was downloaded from. Returns a description
     /// of the difference, or nil if they match or if no digest is known. Most weight formats have no checksum of their
-    /// own.
-    ///
-    /// - Parameter sha256: of the file, hex.
+    /// own. `sha256`: of the file, hex.
     package static func difference(path: String, sha256: String) -> String? {
         let name = path.fileName
         let published = all.first { $0.file == name }?.checksum

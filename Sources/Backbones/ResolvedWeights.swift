@@ -2,12 +2,10 @@ import Escaping
 import Files
 import NeuralNetwork
 
-/// A network's weights from a file of any known format, wherever in the file they are.
-///
-/// Dictionary keys and module names are treated alike: `state_dict.module.backbone.conv1.weight`. A place is a prefix
-/// under which all the network's tensors are found with their shapes, without additional tensors that the network would
-/// have to compute with. If there are several places, the one that publishers evaluate is used (`rank`) and reported;
-/// `part` selects another.
+/// A network's weights from a file of any known format, wherever in the file they are. Dictionary keys and module names
+/// are treated alike: `state_dict.module.backbone.conv1.weight`. A place is a prefix under which all the network's
+/// tensors are found with their shapes, without additional tensors that the network would have to compute with. If
+/// there are several places, the one that publishers evaluate is used (`rank`) and reported; `part` selects another.
 package struct ResolvedWeights: Sendable {
     /// The tensors under the network's names.
     package let checkpoint: any Checkpoint
@@ -201,7 +199,5 @@ package struct ResolvedWeights: Sendable {
     }
 }
 
-/// Opens a weight file of any known format, which is detected from the content.
-///
-/// - Throws: `WeightsError`.
+/// Opens a weight file of any known format, which is detected from the content. Throws `WeightsError`.
 package func openWeights(path: String) throws -> any Checkpoint { try ResolvedWeights(path: path).checkpoint }

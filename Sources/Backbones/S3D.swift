@@ -1,7 +1,6 @@
 import NeuralNetwork
 
 /// Rethinking Spatiotemporal Feature Learning, Xie, Sun, Huang, Tu, Murphy 2018 (arXiv:1712.04851), without gating.
-///
 /// Inception V1 with each 3-D convolution factorised into a spatial and a temporal one, as in torchvision; parameter
 /// names are torchvision's.
 struct S3D: Sendable {

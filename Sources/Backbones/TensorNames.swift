@@ -23,7 +23,6 @@ struct PublishedVariant: Sendable, Equatable {
 
 extension Backbone {
     /// All kinds of published files that fit the backbone with the same tensor names; empty if there is only one kind.
-    ///
     /// Facts from timm 1.0, torchvision 0.29 and open_clip 3; `Tests/Parity/timm_conventions.py` lists timm's.
     func variants(_ names: TensorNames) -> [PublishedVariant] {
         switch names {

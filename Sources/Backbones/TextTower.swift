@@ -2,9 +2,7 @@ import NeuralNetwork
 
 /// The text towers of CLIP (Radford et al. 2021, arXiv:2103.00020), SigLIP (Zhai et al. 2023, arXiv:2303.15343) and
 /// SigLIP 2 (Tschannen et al. 2025, arXiv:2502.14786): transformers whose last token is projected into the joint
-/// embedding space.
-///
-/// Parameter names are those of the image towers, prefixed with `text.`.
+/// embedding space. Parameter names are those of the image towers, prefixed with `text.`.
 package struct TextTower: Sendable, Equatable {
     /// Elements per token, blocks, attention heads.
     package let width, blocks, heads: Int

@@ -37,9 +37,7 @@ package struct TextWeights: ParameterSource {
         return file
     }
 
-    /// The tensor of a parameter.
-    ///
-    /// - Throws: `WeightsError`; `TextWeightsError.otherShape`.
+    /// The tensor of a parameter. Throws `WeightsError`; `TextWeightsError.otherShape`.
     package func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         let parts = try (sources[parameter.name] ?? []).compactMap { try file.tensor(named: $0) }
         guard !parts.isEmpty, parts.count == sources[parameter.name]?.count else {

@@ -1,9 +1,8 @@
 import NeuralNetwork
 
 /// Very Deep Convolutional Networks for Large-Scale Image Recognition, Simonyan and Zisserman 2014 (arXiv:1409.1556),
-/// configuration D: thirteen 3×3 convolutions with bias, no batch normalisation.
-///
-/// torchvision's and Keras' implementations are equivalent; parameter names are torchvision's (`features.N`).
+/// configuration D: thirteen 3×3 convolutions with bias, no batch normalisation. torchvision's and Keras'
+/// implementations are equivalent; parameter names are torchvision's (`features.N`).
 struct VGG16: Sendable {
     init() {}
 

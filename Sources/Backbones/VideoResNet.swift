@@ -1,8 +1,7 @@
 import NeuralNetwork
 
-/// A Closer Look at Spatiotemporal Convolutions for Action Recognition, Tran et al. 2018 (arXiv:1711.11248).
-///
-/// 3-D ResNet-18 as in torchvision; parameter names are torchvision's.
+/// A Closer Look at Spatiotemporal Convolutions for Action Recognition, Tran et al. 2018 (arXiv:1711.11248). 3-D
+/// ResNet-18 as in torchvision; parameter names are torchvision's.
 struct VideoResNet: Sendable {
     /// The temporal convolutions of the paper's networks.
     enum Variant: String, CaseIterable, Sendable {

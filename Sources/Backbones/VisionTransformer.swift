@@ -3,10 +3,8 @@ import NeuralNetwork
 /// An Image is Worth 16x16 Words, Dosovitskiy et al. 2020 (arXiv:2010.11929), and networks based on it: DINOv2 (Oquab
 /// et al. 2023, arXiv:2304.07193), with registers (Darcet et al. 2023, arXiv:2309.16588), and the image towers of CLIP
 /// (Radford et al. 2021, arXiv:2103.00020), SigLIP (Zhai et al. 2023, arXiv:2303.15343) and SigLIP 2 (Tschannen et al.
-/// 2025, arXiv:2502.14786).
-///
-/// Parameter names are timm's. Blocks are pre-norm. Position embeddings are interpolated to other image sizes as in
-/// timm.
+/// 2025, arXiv:2502.14786). Parameter names are timm's. Blocks are pre-norm. Position embeddings are interpolated to
+/// other image sizes as in timm.
 struct VisionTransformer: Sendable {
     /// Elements per token, blocks, attention heads.
     package enum Size: String, CaseIterable, Sendable {

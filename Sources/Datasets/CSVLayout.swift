@@ -5,10 +5,9 @@ import Video
 /// Clips listed in a table: CSV with a header row, or separated by tabs, semicolons or spaces, with or without a header
 /// row, or JSON (`ListTable`). A row has a path (`path`, `video_name`, `filename`, …) and a label (`label`, `tag`,
 /// `class`, …), optionally `split` and `group` (`ListColumns`). Kinetics' columns `label`, `youtube_id`, `time_start`,
-/// `time_end`, `split` name files `<youtube_id>_<start>_<end>.mp4`, six digits each.
-///
-/// `splits` is one file, or a folder with one file per split (`ListFolder`), which is the split of rows without one.
-/// Files are searched for by `ClipSearch`.
+/// `time_end`, `split` name files `<youtube_id>_<start>_<end>.mp4`, six digits each. `splits` is one file, or a folder
+/// with one file per split (`ListFolder`), which is the split of rows without one. Files are searched for by
+/// `ClipSearch`.
 struct CSVLayout {
     let root: String
     let splits: String?

@@ -13,8 +13,7 @@ package struct CSVTable {
     package let rows: [[String]]
 
     /// Parses a text, with or without a byte-order mark; records end with a line feed, a carriage return or both.
-    ///
-    /// - Throws: `Unterminated`.
+    /// Throws `Unterminated`.
     package init(_ text: String) throws(Unterminated) {
         let records = try Self.records(text, separator: UInt8(ascii: ","))
         header = records.first ?? []
@@ -36,17 +35,13 @@ package struct CSVTable {
         let isComment: (String) -> Bool
     }
 
-    /// All records of a text with an ASCII separator, including the header.
-    ///
-    /// - Parameter limit: maximum number of records.
-    /// - Throws: `Unterminated`.
+    /// All records of a text with an ASCII separator, including the header. `limit`: maximum number of records. Throws
+    /// `Unterminated`.
     static func records(_ text: String, separator: UInt8, limit: Int = .max) throws(Unterminated) -> [[String]] {
         try records(text, separator: separator, limit: limit, rules: nil).map(\.fields)
     }
 
-    /// With the lines on which the records begin, without comments as defined by `rules`.
-    ///
-    /// - Throws: `Unterminated`.
+    /// With the lines on which the records begin, without comments as defined by `rules`. Throws `Unterminated`.
     static func records(
         _ text: String, separator: UInt8, limit: Int = .max, rules: ListRules?
     ) throws(Unterminated) -> [Record] {

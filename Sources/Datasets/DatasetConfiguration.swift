@@ -87,14 +87,10 @@ package struct DatasetConfiguration: Sendable, Equatable {
     }
 
     /// The clips of the selected classes, ordered by path; of all official splits together if all are used, each clip
-    /// then as in the first split that lists it.
-    ///
-    /// - Throws: `DatasetError`.
+    /// then as in the first split that lists it. Throws `DatasetError`.
     package func clips() throws -> [Clip] { try listing().clips }
 
-    /// The clips, and the files below the root that are not clips.
-    ///
-    /// - Throws: `DatasetError`.
+    /// The clips, and the files below the root that are not clips. Throws `DatasetError`.
     package func listing() throws -> DatasetListing {
         guard allSplits else { return try ownListing() }
         let listings = try parts.map { try $0.ownListing() }
@@ -107,9 +103,7 @@ package struct DatasetConfiguration: Sendable, Equatable {
         return all
     }
 
-    /// The clips of this split, ordered by path.
-    ///
-    /// - Throws: `DatasetError`.
+    /// The clips of this split, ordered by path. Throws `DatasetError`.
     package func ownClips() throws -> [Clip] { try ownListing().clips }
 
     private func ownListing() throws -> DatasetListing {
@@ -128,9 +122,7 @@ package struct DatasetConfiguration: Sendable, Equatable {
             notes: found.notes + DoubtfulLabels(clips.map(\.label)).notes)
     }
 
-    /// The excluded paths.
-    ///
-    /// - Throws: `DatasetError.missingList`.
+    /// The excluded paths. Throws `DatasetError.missingList`.
     package func excludedPaths() throws -> Set<String> {
         guard let exclude else { return [] }
         return try ExclusionList.paths(in: exclude)
@@ -171,9 +163,8 @@ package struct DatasetConfiguration: Sendable, Equatable {
         return grouped
     }
 
-    /// The labels that `classes` selects from those of a data set.
-    ///
-    /// - Throws: `DatasetError.unknownClass` if a named class does not exist.
+    /// The labels that `classes` selects from those of a data set. Throws `DatasetError.unknownClass` if a named class
+    /// does not exist.
     package func chosenLabels(from samples: [(label: String, split: Split)]) throws -> Set<String> {
         let labels = Set(samples.map(\.label))
         switch classes {

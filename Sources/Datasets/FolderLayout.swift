@@ -35,9 +35,7 @@ struct FolderLayout {
         return try lister.result()
     }
 
-    /// Names of the visible entries of a folder, sorted.
-    ///
-    /// - Throws: `DatasetError.missingFolder`.
+    /// Names of the visible entries of a folder, sorted. Throws `DatasetError.missingFolder`.
     static func names(in path: String) throws -> [String] {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
             throw DatasetError.missingFolder(path)

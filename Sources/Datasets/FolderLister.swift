@@ -13,17 +13,13 @@ struct FolderLister {
 
     init(root: String) { self.root = root }
 
-    /// The result, or an error if there are no clips.
-    ///
-    /// - Throws: `DatasetError.noVideos`.
+    /// The result, or an error if there are no clips. Throws `DatasetError.noVideos`.
     func result() throws -> DatasetListing {
         guard listing.clips.isEmpty else { return listing }
         throw DatasetError.noVideos(root, leftOut: listing.summary.map { " (\($0))" } ?? "")
     }
 
-    /// The root's visible files and folders.
-    ///
-    /// - Throws: `DatasetError.missingFolder`.
+    /// The root's visible files and folders. Throws `DatasetError.missingFolder`.
     mutating func rootEntries() throws -> [FolderEntry] {
         do throws(FileError) {
             return usable(try FolderEntry.entries(of: root), in: "", label: nil)
@@ -33,8 +29,7 @@ struct FolderLister {
     }
 
     /// Visible files and folders of the folder `path` below the root. Other entries are recorded as excluded.
-    ///
-    /// - Parameter holdsClips: whether they are clips or classes, whose names must be distinct Swift strings.
+    /// `holdsClips`: whether they are clips or classes, whose names must be distinct Swift strings.
     mutating func entries(of path: String, label: String?, holdsClips: Bool = true) -> [FolderEntry] {
         do throws(FileError) {
             let entries = try FolderEntry.entries(of: full(path))

@@ -6,7 +6,6 @@ package enum Folds {
     ///
     /// Groups are assigned largest first, in a seeded order among equal sizes; each goes to the fold in which its
     /// classes are rarest so far, or else to the smallest. An example without a group is a group of its own.
-    ///
     /// - `count`: at least 2.
     /// - `examples`: label, group and a unique name such as the path; the result depends on these and the seed, not on
     ///   the order.

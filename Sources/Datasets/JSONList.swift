@@ -11,9 +11,7 @@ struct JSONList {
     /// Maximum number of parsed values; Kinetics-700 has 5 million.
     private static let mostValues = 10_000_000
 
-    /// Nil if the text is not JSON.
-    ///
-    /// - Throws: `DatasetError.notAList` if it is not a list of clips.
+    /// Nil if the text is not JSON. Throws `DatasetError.notAList` if it is not a list of clips.
     init?(_ text: String, file: String) throws {
         let start = Self.withoutComments(text).trimmingCharacters(in: .whitespacesAndNewlines)
         guard start.hasBytePrefix("[") || start.hasBytePrefix("{") else { return nil }

@@ -41,8 +41,7 @@ struct ListColumns {
         return fields.count { names.contains(plain($0)) }
     }
 
-    /// - Parameter group: name of the source column; nil is `group`, if it exists.
-    /// - Throws: `DatasetError.missingColumn`.
+    /// `group`: name of the source column; nil is `group`, if it exists. Throws `DatasetError.missingColumn`.
     init(_ header: [String], file: String, group groupName: String?) throws {
         let exact = Dictionary(
             header.enumerated().map { ($1.trimmingCharacters(in: .whitespaces).lowercased(), $0) },

@@ -21,10 +21,7 @@ struct ListTable {
     /// The order of columns in a list without a header row.
     enum ColumnOrder { case pathLabel, labelPath, pathCountLabel, pathLabelSplit }
 
-    /// Parses a text.
-    ///
-    /// - Parameter isClip: whether a clip of this name exists below the root.
-    /// - Throws: `DatasetError`.
+    /// Parses a text. `isClip`: whether a clip of this name exists below the root. Throws `DatasetError`.
     init(_ text: String, file: String, isClip: @escaping (String) -> Bool) throws {
         if let table = try JSONList(text, file: file) {
             (header, rows, order, isJSON) = (table.header, table.rows, nil, true)

@@ -26,9 +26,7 @@ struct OfficialClips {
         clips.append(Clip(path: path, label: label, split: split, group: group))
     }
 
-    /// All clips.
-    ///
-    /// - Throws: `DatasetError.emptyList` if there are none.
+    /// All clips. Throws `DatasetError.emptyList` if there are none.
     func listing(of list: String) throws -> DatasetListing {
         if clips.isEmpty {
             throw DatasetError.emptyList(list, "all lines are blank or list unused clips", isOfficial: true)

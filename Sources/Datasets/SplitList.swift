@@ -4,9 +4,8 @@ import Foundation
 
 /// Text files with one clip per line.
 enum SplitList {
-    /// Lines that are neither blank nor comments (`# `), trimmed, with their numbers from 1.
-    ///
-    /// - Throws: `DatasetError.missingList`, `.unreadableList`, `.notAList`.
+    /// Lines that are neither blank nor comments (`# `), trimmed, with their numbers from 1. Throws
+    /// `DatasetError.missingList`, `.unreadableList`, `.notAList`.
     static func lines(of file: String) throws -> [(number: Int, text: String)] {
         try text(of: file).byteLines().enumerated()
             .map { ($0 + 1, $1.trimmingCharacters(in: .whitespaces)) }
@@ -16,14 +15,11 @@ enum SplitList {
     /// Maximum lines and bytes of a list: Kinetics-700 has 650,000 rows in 40 MB.
     static let (mostLines, mostBytes) = (2_000_000, 256 << 20)
 
-    /// The text of a list without a byte-order mark.
-    ///
-    /// - Throws: `DatasetError.missingList`, `.unreadableList`, `.notAList`.
+    /// The text of a list without a byte-order mark. Throws `DatasetError.missingList`, `.unreadableList`, `.notAList`.
     static func text(of file: String) throws -> String { try decoded(file).text }
 
-    /// The text of a list, with a note if its encoding is a guess.
-    ///
-    /// - Throws: `DatasetError.missingList`, `.unreadableList`, `.notAList`.
+    /// The text of a list, with a note if its encoding is a guess. Throws `DatasetError.missingList`,
+    /// `.unreadableList`, `.notAList`.
     static func decoded(_ file: String) throws -> TextDecoding {
         let data: Data
         do throws(FileError) {

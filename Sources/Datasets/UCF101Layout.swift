@@ -2,10 +2,9 @@ import Escaping
 import Foundation
 
 /// UCF101 (Soomro, Zamir, Shah 2012) as unpacked: `<root>/<Class>/v_<Class>_g<group>_c<clip>.avi`, and the official
-/// lists `trainlist0N.txt` (`Class/v_….avi 1`) and `testlist0N.txt` (`Class/v_….avi`).
-///
-/// Videos may have another extension or be folders of frames, and classes another spelling: the lists have
-/// HandstandPushups, the files HandStandPushups.
+/// lists `trainlist0N.txt` (`Class/v_….avi 1`) and `testlist0N.txt` (`Class/v_….avi`). Videos may have another
+/// extension or be folders of frames, and classes another spelling: the lists have HandstandPushups, the files
+/// HandStandPushups.
 struct UCF101Layout {
     let root: String
     let splits: String?

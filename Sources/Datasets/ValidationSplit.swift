@@ -1,13 +1,9 @@
 /// A seeded validation split, stratified by label and grouped by source.
 package enum ValidationSplit {
-    /// Whether each example belongs to validation.
-    ///
-    /// Groups are visited in a seeded order; each is selected if that brings the labels' counts nearer to `fraction` of
-    /// each. An example without a group is a group of its own.
-    ///
-    /// - `fraction`: from 0 to below 1.
-    /// - `examples`: label, group and a unique name such as the path; the result depends on these and the seed, not on
-    ///   the order.
+    /// Whether each example belongs to validation. Groups are visited in a seeded order; each is selected if that
+    /// brings the labels' counts nearer to `fraction` of each. An example without a group is a group of its own.
+    /// `fraction`: from 0 to below 1. `examples`: label, group and a unique name such as the path; the result depends
+    /// on these and the seed, not on the order.
     package static func choose(
         fraction: Double, examples: [(label: String, group: String?, name: String)], seed: UInt64
     ) -> [Bool] { Sources(examples, seed: seed).chosen(fraction: fraction) }

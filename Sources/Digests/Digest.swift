@@ -50,9 +50,7 @@ package struct Digest: ~Copyable {
     /// The digest as lower-case hexadecimal.
     package consuming func hex() -> String { hexText(bytes()) }
 
-    /// The digest of a file as lower-case hexadecimal.
-    ///
-    /// - Throws: `DigestError`.
+    /// The digest of a file as lower-case hexadecimal. Throws `DigestError`.
     package static func file(_ path: String, _ algorithm: DigestAlgorithm = .sha256) throws(DigestError) -> String {
         let file: Int32
         do throws(FileError) {

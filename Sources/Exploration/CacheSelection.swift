@@ -7,9 +7,8 @@ package struct CacheSelection: Sendable {
     package let extraction: (id: Int64, record: ExtractionRecord)
     package let dataset: String
 
-    /// - `recipe`: its name, its backbone's, or a prefix of its digest; nil if only one has features.
-    /// - `dataset`: its name; nil if there is only one.
-    /// - Throws: `ExplorationError`, `CacheError`.
+    /// `recipe`: its name, its backbone's, or a prefix of its digest; nil if only one has features. `dataset`: its
+    /// name; nil if there is only one. Throws `ExplorationError`, `CacheError`.
     package init(_ cache: CacheFile, recipe: String?, dataset: String?) throws {
         let stored = try cache.extractions()
         let names = Set(stored.map(\.record.name)).sorted()
@@ -36,9 +35,8 @@ package struct CacheSelection: Sendable {
             || recipe.utf8.count >= 6 && record.digest.hasBytePrefix(recipe)
     }
 
-    /// Folder of the data set's videos, inferred from the absolute paths in the cache; nil if unknown.
-    ///
-    /// - Throws: `CacheError`.
+    /// Folder of the data set's videos, inferred from the absolute paths in the cache; nil if unknown. Throws
+    /// `CacheError`.
     package func root(_ cache: CacheFile) throws -> String? {
         // Absolute paths of hashed files end with the path relative to the root.
         let known = try cache.knownFiles().keys

@@ -26,9 +26,8 @@ package struct SimilarClips: Sendable {
     private let cache: CacheFile
     private let weights: LoadedWeights
 
-    /// - `weights`: the backbone's weight file, if it is not at the recipe's path.
-    /// - Throws: `SequenceError`, `CacheError`, `WeightsError`; `ExplorationError` if the weights differ from the
-    ///   recipe's.
+    /// `weights`: the backbone's weight file, if it is not at the recipe's path. Throws `SequenceError`, `CacheError`,
+    /// `WeightsError`; `ExplorationError` if the weights differ from the recipe's.
     package init(
         _ cache: CacheFile, dataset: String, extraction: (id: Int64, record: ExtractionRecord), weights path: String?,
         memory: Int
@@ -50,9 +49,7 @@ package struct SimilarClips: Sendable {
     /// Number of frames that are searched for moments.
     package var frameCount: Int { features.examples.reduce(0) { $0 + $1.length } }
 
-    /// The centred unit vector of a video.
-    ///
-    /// - Throws: `VideoError`.
+    /// The centred unit vector of a video. Throws `VideoError`.
     package func query(_ video: String) throws -> [Float] {
         let extractor = try FeatureExtractor(
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
@@ -74,9 +71,7 @@ package struct SimilarClips: Sendable {
         }
     }
 
-    /// The most similar frames, at most one per clip.
-    ///
-    /// - Throws: `CacheError`.
+    /// The most similar frames, at most one per clip. Throws `CacheError`.
     package func moments(like query: [Float], count: Int) throws -> [Match] {
         var best: [(index: Int, row: Int, cosine: Float)] = []
         try features.forEachSequence(features.examples.map { $0.views[0] }) { index, rows in

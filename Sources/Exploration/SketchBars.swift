@@ -14,9 +14,7 @@ struct SketchBars: Equatable {
     /// Minimum extent of the inner region: an upright video in a wide frame has 45 pixels.
     private static let least = 36
 
-    /// Nil if there are no bars.
-    ///
-    /// - Parameter images: RGB of `side` × `side` pixels, at several times.
+    /// Nil if there are no bars. `images`: RGB of `side` × `side` pixels, at several times.
     init?(_ images: [[UInt8]]) {
         let vertical = Self.inside(images, transposed: false)
         let horizontal = Self.inside(images, transposed: true)
@@ -44,9 +42,8 @@ struct SketchBars: Equatable {
         let colour: SIMD3<Int>
     }
 
-    /// The bar at one end; nil if there is none.
-    ///
-    /// - `beside`: the bar at the other end; this one may then have its thickness and contain subtitles.
+    /// The bar at one end; nil if there is none. `beside`: the bar at the other end; this one may then have its
+    /// thickness and contain subtitles.
     private static func bar(_ images: [[UInt8]], _ transposed: Bool, reversed: Bool, beside: Bar?) -> Bar? {
         func pixel(_ image: [UInt8], _ line: Int, _ place: Int) -> SIMD3<Int> {
             let line = reversed ? side - 1 - line : line

@@ -46,9 +46,8 @@ package struct TwinSearch: Sendable {
     /// Clips that could not be decoded, with the reason.
     package let unreadable: [(path: String, reason: String)]
 
-    /// - `root`: folder of the data set's videos.
-    /// - `report`: called in the calling thread as clips are decoded.
-    /// - Throws: no error for a clip that cannot be decoded; such clips are in `unreadable`.
+    /// `root`: folder of the data set's videos. `report`: called in the calling thread as clips are decoded. Throws no
+    /// error for a clip that cannot be decoded; such clips are in `unreadable`.
     package init(
         _ vectors: ClipVectors, nearest: [[Neighbor]], root: String, workers: Int,
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }

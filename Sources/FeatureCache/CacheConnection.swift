@@ -24,8 +24,7 @@ enum CacheConnection {
     }
 
     /// Allows a view to call functions that SQLite 3.40 considers unsafe in an untrusted schema, such as JSON's.
-    ///
-    /// - Parameter isOwn: whether it is a view of this program; otherwise nothing changes.
+    /// `isOwn`: whether it is a view of this program; otherwise nothing changes.
     static func trusting<Result>(_ database: Database, isOwn: Bool, _ body: () throws -> Result) throws -> Result {
         guard isOwn else { return try body() }
         try database.execute(sql: "PRAGMA trusted_schema = ON")
@@ -49,9 +48,8 @@ enum CacheConnection {
     }
 
     /// Checks that `path` is a regular file or does not exist, because SQLite would block on a pipe. Rejects names that
-    /// SQLite does not treat as files, such as `:memory:`, whose content is lost when the connection closes.
-    ///
-    /// - Throws: `CacheError.notFileName`, `CacheError.notSQLite`.
+    /// SQLite does not treat as files, such as `:memory:`, whose content is lost when the connection closes. Throws
+    /// `CacheError.notFileName`, `CacheError.notSQLite`.
     static func requireRegular(_ path: String) throws(CacheError) {
         let isFileName = !path.isEmpty && path != ":memory:" && !path.hasBytePrefix("file:") && !path.utf8.contains(0)
         guard isFileName else { throw CacheError.notFileName(path: path) }
@@ -98,9 +96,8 @@ enum CacheConnection {
         return queue
     }
 
-    /// Runs statements with a time limit that restarts at each call of the closure passed to `body`.
-    ///
-    /// - Throws: `DatabaseError` with `SQLITE_INTERRUPT` after the limit.
+    /// Runs statements with a time limit that restarts at each call of the closure passed to `body`. Throws
+    /// `DatabaseError` with `SQLITE_INTERRUPT` after the limit.
     static func limited<Result>(
         _ database: Database, milliseconds: Int = timeLimit, _ body: (_ goOn: () -> Void) throws -> Result
     ) rethrows -> Result {

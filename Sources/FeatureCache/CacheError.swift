@@ -79,9 +79,7 @@ package enum CacheError: LocalizedError, Equatable {
     /// Description of a sequence in `damagedFeatures`.
     static func clip(_ path: String, view: Int) -> String { path + (view == 0 ? "" : " (view \(view))") }
 
-    /// Checks the free space of a file's volume; unknown free space passes.
-    ///
-    /// - Throws: `CacheError.noRoom`.
+    /// Checks the free space of a file's volume; unknown free space passes. Throws `CacheError.noRoom`.
     static func requireRoom(_ bytes: Int, beside path: String) throws {
         guard let free = freeBytes(path), bytes > free else { return }
         throw CacheError.noRoom(path: path, needed: bytes, free: free)

@@ -30,10 +30,7 @@ package struct CacheExport: Sendable {
         (self.extraction, self.dataset, self.split) = (extraction, dataset, split)
     }
 
-    /// Writes a file atomically.
-    ///
-    /// - Returns: the number of videos.
-    /// - Throws: `CacheError`, `ExportError`.
+    /// Writes a file atomically. Returns the number of videos. Throws `CacheError`, `ExportError`.
     package func write(_ format: Format, from cache: CacheFile, to path: String) throws -> Int {
         let table = try ExportTable(self, cache)
         guard !table.rows.isEmpty else { throw ExportError.nothing(dataset: dataset, split: split) }

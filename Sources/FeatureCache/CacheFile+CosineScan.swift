@@ -25,12 +25,9 @@ extension CacheFile {
         }
     }
 
-    /// Cosine similarities of the unaugmented views of a data set's clips.
-    ///
-    /// - `queries`: unit vectors.
-    /// - `condition`: SQL condition over the columns of `video` and `sample`; nil for all clips.
-    /// - `part`: of `parts` parts of the clips, which may be read in parallel.
-    /// - Throws: `CacheError`; `ScanError` if the condition is invalid.
+    /// Cosine similarities of the unaugmented views of a data set's clips. `queries`: unit vectors. `condition`: SQL
+    /// condition over the columns of `video` and `sample`; nil for all clips. `part`: of `parts` parts of the clips,
+    /// which may be read in parallel. Throws `CacheError`; `ScanError` if the condition is invalid.
     package func cosines(
         to queries: [[Float]], dataset: String, extraction: (id: Int64, record: ExtractionRecord),
         condition: String? = nil, part: Int = 0, of parts: Int = 1
@@ -91,9 +88,8 @@ extension CacheFile {
         return result
     }
 
-    /// The clips of a data set that meet a condition, with or without features.
-    ///
-    /// - Throws: `CacheError`; `ScanError` if the condition is invalid.
+    /// The clips of a data set that meet a condition, with or without features. Throws `CacheError`; `ScanError` if the
+    /// condition is invalid.
     package func videos(dataset: String, extraction: Int64, condition: String?) throws -> Set<Int64> {
         if let condition { return try videos(meeting: condition, dataset: dataset) }
         return try read { database in
@@ -107,9 +103,8 @@ extension CacheFile {
     }
 
     /// The clips of a data set that meet a user's condition. The condition is evaluated in a separate statement on a
-    /// restricted connection with a time limit, so it can affect only this set.
-    ///
-    /// - Throws: `CacheError`; `ScanError` if it is not a condition, fails or takes too long.
+    /// restricted connection with a time limit, so it can affect only this set. Throws `CacheError`; `ScanError` if it
+    /// is not a condition, fails or takes too long.
     private func videos(meeting condition: String, dataset: String) throws -> Set<Int64> {
         try SQLCondition.check(condition)
         let sql = """
@@ -140,9 +135,7 @@ extension CacheFile {
         package let times: [Double]
     }
 
-    /// Path, class and times of some videos.
-    ///
-    /// - Throws: `CacheError`.
+    /// Path, class and times of some videos. Throws `CacheError`.
     package func found(_ videos: some Sequence<Int64>, dataset: String, extraction: Int64) throws -> [Int64: FoundVideo]
     {
         try read { database in

@@ -37,7 +37,6 @@ extension CacheFile {
 
     /// All sequences of a data set under a recipe, ordered by path so that results do not depend on the order of
     /// extraction. Videos without the unaugmented view are omitted.
-    ///
     /// - `labels`: classes to keep; nil keeps all.
     /// - `excluded`: paths of videos to omit.
     /// - `chosen`: row IDs of videos to keep; nil keeps all.

@@ -4,9 +4,7 @@ import GRDB
 
 /// Writing features during extraction.
 extension CacheFile {
-    /// Checks that the features of `count` new clips fit on the disk.
-    ///
-    /// - Throws: `CacheError.noRoom`.
+    /// Checks that the features of `count` new clips fit on the disk. Throws `CacheError.noRoom`.
     package func requireRoom(forSequences count: Int, of extraction: (id: Int64, record: ExtractionRecord)) throws {
         let stored = try read { database in
             try Int.fetchOne(
@@ -67,9 +65,7 @@ extension CacheFile {
     }
 
     /// Records videos and their labels and splits in a data set in one transaction. Other videos of the data set are
-    /// kept, so that a pipeline with fewer classes removes nothing.
-    ///
-    /// - Returns: the row IDs of the videos.
+    /// kept, so that a pipeline with fewer classes removes nothing. Returns the row IDs of the videos.
     @discardableResult
     package func registerSamples(_ samples: [(video: VideoRecord, sample: SampleRecord)]) throws -> [Int64] {
         let known = try registered(Set(samples.map(\.sample.dataset)))

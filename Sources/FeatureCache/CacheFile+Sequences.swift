@@ -17,9 +17,7 @@ extension CacheFile {
         }
     }
 
-    /// All views of a video under a recipe, in order.
-    ///
-    /// - Throws: `CacheError.damagedSequence` if a row is inconsistent.
+    /// All views of a video under a recipe, in order. Throws `CacheError.damagedSequence` if a row is inconsistent.
     package func sequenceRecords(
         extraction: Int64, video: Int64, featureSize: Int, as type: StoredType
     ) throws -> [SequenceRecord] {

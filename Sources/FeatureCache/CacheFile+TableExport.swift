@@ -4,13 +4,10 @@ import Foundation
 import GRDB
 
 extension CacheFile {
-    /// Writes a table or view as CSV (RFC 4180) with a header row. Feature blobs become lists, `[0.5,1.25]`.
-    ///
-    /// - `filters`: required values by column; a missing column is an error.
-    /// - `foreignLimit`: maximum size of the export of a table or view that this program did not create, in bytes; nil
-    ///   is 256 MB plus 16 times the size of the cache.
-    /// - Returns: the number of rows.
-    /// - Throws: `CacheError`, `ExportError`.
+    /// Writes a table or view as CSV (RFC 4180) with a header row. Feature blobs become lists, `[0.5,1.25]`. `filters`:
+    /// required values by column; a missing column is an error. `foreignLimit`: maximum size of the export of a table
+    /// or view that this program did not create, in bytes; nil is 256 MB plus 16 times the size of the cache. Returns
+    /// the number of rows. Throws `CacheError`, `ExportError`.
     package func exportTable(
         _ name: String, where filters: [String: String] = [:], to path: String, foreignLimit: Int? = nil
     ) throws -> Int {

@@ -1,11 +1,9 @@
 import Foundation
 import GRDB
 
-/// Merges caches with parts of the same or of different extractions.
-///
-/// All caches are compared before anything is written, and conflicting ones are rejected. Sequences are then copied
-/// with their videos in transactions of bounded size. An interrupted merge can be resumed, and repeating a completed
-/// one changes nothing.
+/// Merges caches with parts of the same or of different extractions. All caches are compared before anything is
+/// written, and conflicting ones are rejected. Sequences are then copied with their videos in transactions of bounded
+/// size. An interrupted merge can be resumed, and repeating a completed one changes nothing.
 package struct CacheMerge: Sendable {
     /// The destination cache, created if it does not exist.
     package var output: String

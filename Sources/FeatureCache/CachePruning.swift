@@ -46,9 +46,7 @@ package enum PruningError: LocalizedError, Equatable {
 }
 
 extension CacheFile {
-    /// The recipe with this name or digest prefix.
-    ///
-    /// - Throws: `PruningError` if none or several match.
+    /// The recipe with this name or digest prefix. Throws `PruningError` if none or several match.
     package func extraction(called name: String) throws -> (id: Int64, record: ExtractionRecord) {
         let all = try extractions()
         let byName = all.filter { $0.record.name == name }
@@ -77,10 +75,8 @@ extension CacheFile {
     }
 
     /// Removes rows in one transaction, then releases the space. Runs keep their metrics if their features are removed,
-    /// and videos are kept while a run's predictions refer to them.
-    ///
-    /// - `dryRun`: whether rows are only counted.
-    /// - Throws: `CacheError`; if the disk has no space for `VACUUM`, the rows are removed nevertheless.
+    /// and videos are kept while a run's predictions refer to them. `dryRun`: whether rows are only counted. Throws
+    /// `CacheError`; if the disk has no space for `VACUUM`, the rows are removed nevertheless.
     package func prune(_ pruning: CachePruning, dryRun: Bool = false) throws -> CachePruning.Summary {
         let lock = try ExtractionLock(cache: path)
         defer { withExtendedLifetime(lock) {} }

@@ -26,10 +26,8 @@ package struct CacheVerification: Sendable, Encodable {
 
 extension CacheFile {
     /// Verifies everything: SQLite's integrity, foreign keys, digests of recipes, and of every sequence its checksum,
-    /// mask, length, padding, indices and times.
-    ///
-    /// - `report`: bytes of features read so far, and in total; called from several threads, one at a time.
-    /// - Throws: `CacheError` if the file cannot be read at all.
+    /// mask, length, padding, indices and times. `report`: bytes of features read so far, and in total; called from
+    /// several threads, one at a time. Throws `CacheError` if the file cannot be read at all.
     package func verify(
         workers: Int = ProcessInfo.processInfo.activeProcessorCount,
         report: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }

@@ -22,10 +22,7 @@ struct FeatureLoading {
     }
 
     /// Copies all views of the videos to the positions of their spans through one connection per core, because SQLite
-    /// and page faults of fresh memory saturate a core.
-    ///
-    /// - Parameter buffer: `[row, feature]`.
-    /// - Throws: `CacheError`.
+    /// and page faults of fresh memory saturate a core. `buffer`: `[row, feature]`. Throws `CacheError`.
     mutating func fill(
         _ buffer: UnsafeMutableBufferPointer<Float>, with videos: [FeatureSet.Example], featureSize: Int
     ) throws {

@@ -103,15 +103,11 @@ package struct FeatureSet: Sendable {
     }
 
     /// Waits until the checksums of the rows in memory are verified. Call it before anything computed from them is
-    /// stored, written or printed.
-    ///
-    /// - Throws: `CacheError.damagedFeatures`.
+    /// stored, written or printed. Throws `CacheError.damagedFeatures`.
     package func requireVerified() throws { try verification?.wait() }
 
     /// The rows `[row, feature]` that contain the spans, and the first row of each span. Rows in memory are not copied.
-    /// May be called from any thread.
-    ///
-    /// - Throws: `CacheError`, if rows are streamed.
+    /// May be called from any thread. Throws `CacheError`, if rows are streamed.
     package func gather(_ spans: [Span]) throws -> (rows: [Float], firstRows: [Int]) {
         switch storage {
         case .memory(let rows): return (rows, spans.map(\.firstRow))

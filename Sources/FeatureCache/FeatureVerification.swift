@@ -3,10 +3,8 @@ import Digests
 import Foundation
 import Synchronization
 
-/// Verifies the checksums of features in memory in background threads while the features are used.
-///
-/// The copies in memory are hashed, since the file may have changed. The threads stop when the verification is
-/// released.
+/// Verifies the checksums of features in memory in background threads while the features are used. The copies in memory
+/// are hashed, since the file may have changed. The threads stop when the verification is released.
 package final class FeatureVerification: Sendable {
     private let work: Work
     private let check: RowCheck
@@ -31,9 +29,8 @@ package final class FeatureVerification: Sendable {
 
     deinit { work.stop() }
 
-    /// Waits until all sequences are verified. May be called repeatedly and from several threads.
-    ///
-    /// - Throws: `CacheError.damagedFeatures` if checksums differ.
+    /// Waits until all sequences are verified. May be called repeatedly and from several threads. Throws
+    /// `CacheError.damagedFeatures` if checksums differ.
     package func wait() throws {
         work.wait()
         if !isRemembered.exchange(true, ordering: .relaxed) { check.remember() }

@@ -28,9 +28,7 @@ package final class FrameStore: Sendable {
         }
     }
 
-    /// Checks that `clip` is a plain table and that nothing else is defined.
-    ///
-    /// - Throws: `CacheError`.
+    /// Checks that `clip` is a plain table and that nothing else is defined. Throws `CacheError`.
     private static func check(_ database: Database, path: String) throws {
         let types = try String.fetchAll(
             database, sql: "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
@@ -47,10 +45,8 @@ package final class FrameStore: Sendable {
         }
     }
 
-    /// Stores a clip.
-    ///
-    /// - `frames`: `[row, column, 3]` each, all of one size.
-    /// - Throws: `CacheError`; if the disk is full, nothing of the clip is stored.
+    /// Stores a clip. `frames`: `[row, column, 3]` each, all of one size. Throws `CacheError`; if the disk is full,
+    /// nothing of the clip is stored.
     package func store(_ frames: [[UInt8]], key: String) throws {
         var pixels = Data()
         for frame in frames { pixels.append(contentsOf: frame) }
@@ -73,9 +69,7 @@ package final class FrameStore: Sendable {
         }
     }
 
-    /// The frames of a clip.
-    ///
-    /// - Throws: `CacheError.damagedSequence` if it is not stored.
+    /// The frames of a clip. Throws `CacheError.damagedSequence` if it is not stored.
     package func frames(key: String) throws -> [[UInt8]] {
         try CacheError.translating(path) {
             try database.read { database in

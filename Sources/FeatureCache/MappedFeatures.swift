@@ -46,9 +46,7 @@ package struct MappedFeatures: Sendable {
         return folder + "/" + digest.hex() + ".rows"
     }
 
-    /// Opens an existing file; nil if there is none, or if the cache has other sequences now.
-    ///
-    /// - Throws: `CacheError`.
+    /// Opens an existing file; nil if there is none, or if the cache has other sequences now. Throws `CacheError`.
     package static func open(
         _ cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), in folder: String
     ) throws -> MappedFeatures? {
@@ -82,10 +80,8 @@ package struct MappedFeatures: Sendable {
         self.clips = clips
     }
 
-    /// Writes the file atomically.
-    ///
-    /// - `isCancelled`: polled regularly; nil is returned after cancellation.
-    /// - Throws: `CacheError`, also if there is no space.
+    /// Writes the file atomically. `isCancelled`: polled regularly; nil is returned after cancellation. Throws
+    /// `CacheError`, also if there is no space.
     package static func make(
         _ cache: CacheFile, extraction: (id: Int64, record: ExtractionRecord), in folder: String,
         isCancelled: () -> Bool = { false }
@@ -146,10 +142,8 @@ package struct MappedFeatures: Sendable {
         return Header(signature: signature, size: size, type: type, clips: clips, rows: rows)
     }
 
-    /// Cosine similarities of the selected clips' rows.
-    ///
-    /// - `queries`: unit vectors.
-    /// - `part`: of `parts` parts of the rows, which may be read in parallel.
+    /// Cosine similarities of the selected clips' rows. `queries`: unit vectors. `part`: of `parts` parts of the rows,
+    /// which may be read in parallel.
     package func cosines(
         to queries: [[Float]], videos: Set<Int64>, part: Int = 0, of parts: Int = 1
     ) -> CacheFile.Cosines {
@@ -202,9 +196,8 @@ extension CacheFile {
         }
     }
 
-    /// Passes the stored features of each unaugmented view to `body` until it returns false.
-    ///
-    /// - Returns: whether `body` always returned true.
+    /// Passes the stored features of each unaugmented view to `body` until it returns false. Returns whether `body`
+    /// always returned true.
     func forEachStored(
         _ extraction: Int64, _ body: (_ video: Int64, _ length: Int, _ features: Data) throws -> Bool
     ) throws -> Bool {

@@ -65,9 +65,7 @@ extension CacheFile {
         }
     }
 
-    /// Recipe and data set of a run.
-    ///
-    /// - Throws: `PruningError.unknownRun`.
+    /// Recipe and data set of a run. Throws `PruningError.unknownRun`.
     package func source(ofRun name: String) throws -> (run: Int64, extraction: Int64?, dataset: String?) {
         let row = try read {
             try Row.fetchOne($0, sql: "SELECT id, extraction_id, dataset FROM run WHERE name = ?", arguments: [name])

@@ -10,8 +10,7 @@ struct MergeInput {
     private static let transaction = 128 << 20
 
     /// Checks that every row is one that this program can have stored. Features are hashed later, when they are copied.
-    ///
-    /// - Throws: `CacheConflict.damaged`.
+    /// Throws `CacheConflict.damaged`.
     static func check(_ database: Database, path: String) throws {
         try CacheFile.extractionProblems(database) { place, what, _ in
             throw CacheConflict.damaged(path: path, place: place, what: what)
@@ -30,9 +29,8 @@ struct MergeInput {
         }
     }
 
-    /// Copies new content. The destination is consistent between transactions.
-    ///
-    /// - Throws: `CacheError` that names the input if it is the cause; `CacheConflict.damaged`.
+    /// Copies new content. The destination is consistent between transactions. Throws `CacheError` that names the input
+    /// if it is the cause; `CacheConflict.damaged`.
     func copy(
         into summary: inout CacheMerge.Summary, _ isCancelled: () -> Bool, report: (_ done: Int, _ total: Int) -> Void
     ) throws {
@@ -78,9 +76,8 @@ struct MergeInput {
         }
     }
 
-    /// Checks that recipes in both caches have the same sizes, because sequences are stored under them.
-    ///
-    /// - Throws: `CacheConflict.damaged`.
+    /// Checks that recipes in both caches have the same sizes, because sequences are stored under them. Throws
+    /// `CacheConflict.damaged`.
     private func requireEqualSizes() throws {
         let columns = ["max_frames", "feature_shape", "feature_size", "element_type"]
         let different = columns.map { "own.\($0) IS NOT other.\($0)" }.joined(separator: " OR ")
@@ -188,9 +185,7 @@ struct MergeInput {
         return parts
     }
 
-    /// Verifies checksums of features, then copies them.
-    ///
-    /// - Throws: `CacheConflict.damaged`.
+    /// Verifies checksums of features, then copies them. Throws `CacheConflict.damaged`.
     private func insertSequences(_ part: Part) throws {
         let rows = part.rows
         try checkSequences(rows)

@@ -70,9 +70,7 @@ package struct PredictionRecord: Sendable, Equatable {
 }
 
 extension CacheFile {
-    /// Creates a run; a fine-tuning run has no extraction yet.
-    ///
-    /// - Throws: `CacheError.runExists`.
+    /// Creates a run; a fine-tuning run has no extraction yet. Throws `CacheError.runExists`.
     package func addRun(
         name: String, extraction: Int64?, dataset: String, model: String, configuration: String, seed: Int
     ) throws -> Int64 {
@@ -92,9 +90,8 @@ extension CacheFile {
         }
     }
 
-    /// Removes a run with its epochs and predictions, unless it has finished.
-    ///
-    /// - Throws: `CacheError.runExists` for a finished run.
+    /// Removes a run with its epochs and predictions, unless it has finished. Throws `CacheError.runExists` for a
+    /// finished run.
     package func removeRun(named name: String) throws {
         try write { database in
             let row = try Row.fetchOne(database, sql: "SELECT id, state FROM run WHERE name = ?", arguments: [name])

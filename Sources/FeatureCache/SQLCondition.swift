@@ -4,11 +4,8 @@ enum SQLCondition {
     private static let mostBytes = 10_000
 
     /// Rejects a condition that closes its enclosing parentheses or the statement, so that the remainder would be
-    /// another query, or that uses the statement's parameters.
-    ///
-    /// Follows SQLite's tokens: strings in `'`, names in `"`, backquotes or brackets, comments of both kinds.
-    ///
-    /// - Throws: `ScanError.condition`.
+    /// another query, or that uses the statement's parameters. Follows SQLite's tokens: strings in `'`, names in `"`,
+    /// backquotes or brackets, comments of both kinds. Throws `ScanError.condition`.
     static func check(_ condition: String) throws(ScanError) {
         guard condition.utf8.count <= mostBytes else {
             throw .condition(condition, reason: "it has more than \(mostBytes) bytes")

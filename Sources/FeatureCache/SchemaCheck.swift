@@ -15,8 +15,7 @@ enum SchemaCheck {
     /// Tables and views that are created on first use.
     private static let optional = ["file", "fold", "twin_pair", "phrase"]
 
-    /// - Parameter version: of the file's schema, which may be an older one.
-    /// - Throws: `CacheError.foreignSchema`.
+    /// `version`: of the file's schema, which may be an older one. Throws `CacheError.foreignSchema`.
     static func check(_ database: Database, path: String, version: Int = Schema.version) throws {
         let known = try reference(version)
         let found = try entries(database)

@@ -24,9 +24,7 @@ package final class SequenceReader: Sendable {
         }
     }
 
-    /// The concatenated rows of spans `[row, feature]`, and the first row of each.
-    ///
-    /// - Throws: `CacheError`.
+    /// The concatenated rows of spans `[row, feature]`, and the first row of each. Throws `CacheError`.
     func read(_ spans: [FeatureSet.Span], featureSize: Int) throws -> (rows: [Float], firstRows: [Int]) {
         var firstRows: [Int] = []
         let count = spans.reduce(0) { $0 + $1.length }
@@ -56,9 +54,7 @@ package final class SequenceReader: Sendable {
         return (rows, firstRows)
     }
 
-    /// Copies the views of videos to the positions of their spans and reports each to `loading`.
-    ///
-    /// - Throws: `CacheError`.
+    /// Copies the views of videos to the positions of their spans and reports each to `loading`. Throws `CacheError`.
     func read(
         _ videos: ArraySlice<FeatureSet.Example>, featureSize: Int, into buffer: UnsafeMutableBufferPointer<Float>,
         for loading: inout FeatureLoading

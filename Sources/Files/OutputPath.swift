@@ -25,10 +25,8 @@ package enum OutputError: LocalizedError, Equatable {
 
 /// Checks output paths before any work begins. Nothing is created.
 package enum OutputPath {
-    /// Checks that a regular file can be written at `path`, whose folder must exist; nil passes.
-    ///
-    /// - Parameter option: the option on the command line, such as `--report`.
-    /// - Throws: `OutputError`.
+    /// Checks that a regular file can be written at `path`, whose folder must exist; nil passes. `option`: the option
+    /// on the command line, such as `--report`. Throws `OutputError`.
     package static func requireFile(_ path: String?, _ option: String) throws(OutputError) {
         guard let path else { return }
         if path.isEmpty { throw .empty(option: option) }
@@ -45,10 +43,8 @@ package enum OutputPath {
         }
     }
 
-    /// Checks that files can be written into the folder `path`, which may not exist yet; nil passes.
-    ///
-    /// - Parameter option: the option on the command line, such as `--runs`.
-    /// - Throws: `OutputError`.
+    /// Checks that files can be written into the folder `path`, which may not exist yet; nil passes. `option`: the
+    /// option on the command line, such as `--runs`. Throws `OutputError`.
     package static func requireFolder(_ path: String?, _ option: String) throws(OutputError) {
         guard let path else { return }
         if path.isEmpty { throw .empty(option: option) }

@@ -42,12 +42,9 @@ package struct ClassPrompts: Sendable {
         return words.count > 1 && !label.contains(" ") ? words.joined(separator: " ").lowercased() : text
     }
 
-    /// A unit vector for each class: the mean of its sentences' vectors, normalised.
-    ///
-    /// - `record`: the recipe of the features.
-    /// - `model`: a head that starts from class names.
-    /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`; `SequenceError.unknownClass` for
-    ///   prompts of an unknown class.
+    /// A unit vector for each class: the mean of its sentences' vectors, normalised. `record`: the recipe of the
+    /// features. `model`: a head that starts from class names. Throws `TextError`, `TextWeightsError`,
+    /// `TokenizerError`, `WeightsError`; `SequenceError.unknownClass` for prompts of an unknown class.
     package static func texts(
         _ labels: [String], for model: HeadConfiguration, _ record: ExtractionRecord
     ) throws -> ClassTexts {

@@ -21,9 +21,7 @@ package struct ImageEncoder {
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
     }
 
-    /// The normalised mean of a video's frame vectors, or an image's vector.
-    ///
-    /// - Throws: `VideoError`.
+    /// The normalised mean of a video's frame vectors, or an image's vector. Throws `VideoError`.
     package func encode(_ path: String) throws -> [Float] {
         let sequence = try extractor.extract(path: path, digest: extractor.digest(of: path)).sequences[0]
         let size = sequence.features.count / max(1, sequence.length)

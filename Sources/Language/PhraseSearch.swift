@@ -90,10 +90,8 @@ package struct PhraseSearch: Sendable {
         let place: Int
     }
 
-    /// The best frame of each clip, the best clip first.
-    ///
-    /// - `condition`: SQL condition on clips.
-    /// - Throws: `CacheError`, `ScanError`.
+    /// The best frame of each clip, the best clip first. `condition`: SQL condition on clips. Throws `CacheError`,
+    /// `ScanError`.
     package func clips(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
         let scores = try scores(question, condition)
         let best = scores.clips.map { clip in
@@ -107,9 +105,7 @@ package struct PhraseSearch: Sendable {
 
     /// Segments of consecutive frames, the best first. A segment contains the frames whose scores are nearer to that of
     /// its best frame than to the collection's median, and scores nearer to the median than to the best are not listed.
-    ///
-    /// - `condition`: SQL condition on clips.
-    /// - Throws: `CacheError`, `ScanError`.
+    /// `condition`: SQL condition on clips. Throws `CacheError`, `ScanError`.
     package func moments(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
         let scores = try scores(question, condition)
         guard let largest = scores.values.max() else { return [] }

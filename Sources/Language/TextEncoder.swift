@@ -18,9 +18,8 @@ package final class TextEncoder {
     /// Lengths are rounded up to a multiple of this number of tokens, so that few plans are created.
     private static let step = 8
 
-    /// - `weights`: of the tower.
-    /// - `vocabularySize`: number of token embeddings in the weights.
-    /// - Throws: `TextError.otherVocabulary`, or the weights' errors.
+    /// `weights`: of the tower. `vocabularySize`: number of token embeddings in the weights. Throws
+    /// `TextError.otherVocabulary`, or the weights' errors.
     package init(
         _ tower: TextTower, weights: any ParameterSource, vocabularySize: Int, tokenizer: any Tokenizer
     ) throws {
@@ -34,8 +33,7 @@ package final class TextEncoder {
         parameters = try NetworkParameters(tower.graph(tokens: tower.contextLength), from: weights) { _ in false }
     }
 
-    /// - Returns: a unit vector for each phrase.
-    /// - Throws: `TextError.empty`, `ArithmeticError`.
+    /// Returns a unit vector for each phrase. Throws `TextError.empty`, `ArithmeticError`.
     package func encode(_ phrases: [String]) throws -> [[Float]] {
         let tokens = try phrases.map { phrase in
             guard phrase.contains(where: { !$0.isWhitespace }) else { throw TextError.empty }

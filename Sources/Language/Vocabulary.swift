@@ -7,11 +7,8 @@ package enum Vocabulary {
     private static let bytePairs = ["merges.txt", "bpe_simple_vocab_16e6.txt", "tokenizer.json"]
     private static let sentencePieces = ["spiece.model", "tokenizer.model", "sentencepiece.model"]
 
-    /// Opens the vocabulary file.
-    ///
-    /// - `file`: its path; nil searches beside `weights`.
-    /// - `isCausal`: whether the tower is CLIP's, otherwise SigLIP's.
-    /// - Throws: `TokenizerError`.
+    /// Opens the vocabulary file. `file`: its path; nil searches beside `weights`. `isCausal`: whether the tower is
+    /// CLIP's, otherwise SigLIP's. Throws `TokenizerError`.
     package static func open(_ file: String?, beside weights: String, isCausal: Bool) throws -> any Tokenizer {
         let names = isCausal ? bytePairs : sentencePieces
         let folder = OutputPath.parent(of: weights)

@@ -3,10 +3,9 @@ import NeuralNetwork
 import ONNXMessages
 
 /// Converts the nodes of an ONNX model to a graph for one image: the file's batch dimension is treated as 1, and plans
-/// choose their own batch size.
-///
-/// Rearrangements become views; scalar functions are collected until another operator reads them; other operators
-/// become nodes. Unsupported nodes are recorded, and are an error only if a requested output depends on them.
+/// choose their own batch size. Rearrangements become views; scalar functions are collected until another operator
+/// reads them; other operators become nodes. Unsupported nodes are recorded, and are an error only if a requested
+/// output depends on them.
 struct GraphImporter {
     /// The value of a name in the file.
     enum Value {
@@ -89,9 +88,8 @@ struct GraphImporter {
     /// Whether a node is the file's integer input before its scale and shift.
     func isPixels(_ node: Graph.NodeID) -> Bool { node == pixels }
 
-    /// The graph, with every accessible value of the file among its outputs.
-    ///
-    /// - Parameter imageSize: image side in pixels, if the file leaves it open.
+    /// The graph, with every accessible value of the file among its outputs. `imageSize`: image side in pixels, if the
+    /// file leaves it open.
     mutating func graph(imageSize: Int) throws -> Graph {
         guard (1...ImportBudget.imageSize).contains(imageSize) else {
             throw ImportError.malformed(file: file.path, reason: "it cannot take images of \(imageSize) pixels")

@@ -37,9 +37,8 @@ extension GraphWriter {
 
     // MARK: - Layers
 
-    /// Writes a layer with its fused operations.
-    ///
-    /// - Returns: the value of the chain's end, and of its normalisation if there is one.
+    /// Writes a layer with its fused operations. Returns the value of the chain's end, and of its normalisation if
+    /// there is one.
     func write(
         _ chain: LayerFolding.Chain, _ values: [Graph.NodeID: Value]
     ) throws -> (value: Value, normalized: Value?) {
@@ -149,11 +148,9 @@ extension GraphWriter {
         }
     }
 
-    /// Global average pooling as a matrix product, which reads the image once at memory bandwidth.
-    ///
-    /// - Parameter shape: of the input.
-    /// - Returns: an image of one pixel, or a vector, as the node requires; nil if the node is not global average
-    ///   pooling.
+    /// Global average pooling as a matrix product, which reads the image once at memory bandwidth. `shape`: of the
+    /// input. Returns an image of one pixel, or a vector, as the node requires; nil if the node is not global average
+    /// pooling.
     func fusedMean(_ node: Graph.Node, of shape: Graph.Shape, _ x: Value) throws -> Value? {
         guard case .image(let channels, let height, let width) = shape, node.shape.size == channels else { return nil }
         let (name, pixels) = (prefix + node.name, height * width)
@@ -172,9 +169,8 @@ extension GraphWriter {
 
     // MARK: - Attention
 
-    /// Attention without materialised scores.
-    ///
-    /// - Parameter x: the input of the projection layer if that is fused; otherwise query, key and value concatenated.
+    /// Attention without materialised scores. `x`: the input of the projection layer if that is fused; otherwise query,
+    /// key and value concatenated.
     func fusedAttention(_ node: Graph.Node, _ heads: Int, _ x: Value) throws -> Value {
         let (name, size) = (prefix + node.name, node.shape.rowSize)
         let made = graph.nodes[node.inputs[0].index]

@@ -199,9 +199,7 @@ extension GraphWriter {
         return model.node("Reshape", [rows, model.integers([0, 0, height * width * hidden])], name: name)
     }
 
-    /// State and cell after one step of a convolutional LSTM.
-    ///
-    /// - Parameter values: state, cell, map, validity.
+    /// State and cell after one step of a convolutional LSTM. `values`: state, cell, map, validity.
     private func step(_ values: [Value], _ weights: [Value], padding: Int, _ name: String) -> (Value, Value) {
         let (state, cell, map, counts) = (values[0], values[1], values[2], values[3])
         let joined = model.node("Concat", [map, state], [.integer("axis", 1)], name: name + ".joined")

@@ -31,8 +31,7 @@ final class ImportBudget {
         elementsLeft = max(Self.folded, min(Self.folded + 4 * min(stored, 1 << 48), MemoryLimit.bytes / 32))
     }
 
-    /// - Throws: `GraphImporter.Refused` if all constants together exceed the limit. Call it before memory is
-    ///   allocated.
+    /// Throws `GraphImporter.Refused` if all constants together exceed the limit. Call it before memory is allocated.
     func spend(elements: Int) throws {
         guard elements <= elementsLeft else {
             throw GraphImporter.Refused("the constants computed by the file take too much memory")

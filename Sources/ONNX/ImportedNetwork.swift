@@ -2,9 +2,8 @@ import Foundation
 import NeuralNetwork
 import Synchronization
 
-/// A network from an ONNX file: its graph for an image size, and its weights.
-///
-/// `@unchecked Sendable`: graphs that were built are kept behind a lock; the file does not change.
+/// A network from an ONNX file: its graph for an image size, and its weights. `@unchecked Sendable`: graphs that were
+/// built are kept behind a lock; the file does not change.
 package final class ImportedNetwork: @unchecked Sendable {
     package let path: String
     private let file: ModelFile
@@ -17,9 +16,7 @@ package final class ImportedNetwork: @unchecked Sendable {
         let importer: GraphImporter
     }
 
-    /// Reads the file's structure; weights are read on demand.
-    ///
-    /// - Throws: `ImportError`.
+    /// Reads the file's structure; weights are read on demand. Throws `ImportError`.
     package init(path: String) throws {
         self.path = path
         file = try ModelFile(path: path)
@@ -53,14 +50,10 @@ package final class ImportedNetwork: @unchecked Sendable {
     /// Files with the weights: the model, and external data beside it.
     package var files: [String] { [path] + file.externalFiles }
 
-    /// The network for square images, with all accessible values among its outputs.
-    ///
-    /// - Throws: `ImportError`.
+    /// The network for square images, with all accessible values among its outputs. Throws `ImportError`.
     package func graph(imageSize: Int) throws -> Graph { try reading(imageSize: imageSize).graph }
 
-    /// Reports why a value is not among the graph's outputs.
-    ///
-    /// - Throws: `ImportError`, always if it is not.
+    /// Reports why a value is not among the graph's outputs. Throws `ImportError`, always if it is not.
     package func check(output: String, imageSize: Int) throws {
         let reading = try reading(imageSize: imageSize)
         if reading.graph.outputs[output] != nil { return }

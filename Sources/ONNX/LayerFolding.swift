@@ -1,10 +1,8 @@
 import NeuralNetwork
 
-/// Operator fusion for GPUs, to save passes over memory.
-///
-/// Batch normalisation and layer scale are folded into the weights of the preceding layer; its bias, a residual sum,
-/// and an activation or a layer normalisation are one pass over its output; the query, key and value projection is
-/// fused into the attention.
+/// Operator fusion for GPUs, to save passes over memory. Batch normalisation and layer scale are folded into the
+/// weights of the preceding layer; its bias, a residual sum, and an activation or a layer normalisation are one pass
+/// over its output; the query, key and value projection is fused into the attention.
 struct LayerFolding {
     /// A layer with its fused operations.
     struct Chain {

@@ -182,9 +182,7 @@ struct ModelFile: Sendable {
         return data
     }
 
-    /// The elements of a tensor.
-    ///
-    /// - Throws: `ImportError`.
+    /// The elements of a tensor. Throws `ImportError`.
     func values(of tensor: TensorProto) throws -> ConstantTensor {
         let shape = try Self.check(tensor, path)
         let size = Self.bytesPerElement(tensor.dataType) ?? 0

@@ -86,9 +86,8 @@ extension ModelWriter {
         nodes("Cast", [x], [.integer("to", Int(element.code))], name: name, outputs: 1)[0]
     }
 
-    /// One node with one output.
-    ///
-    /// - Parameter numbers: how many of the inputs, from the first, have the model's element type; nil for all.
+    /// One node with one output. `numbers`: how many of the inputs, from the first, have the model's element type; nil
+    /// for all.
     func node(
         _ type: String, _ inputs: [Value], _ attributes: [Attribute] = [], name: String, numbers: Int? = nil
     ) -> Value {
@@ -136,9 +135,8 @@ extension ModelWriter.Element {
 }
 
 extension ModelWriter {
-    /// Writes a model that converts one byte, `frames` `[1]`, to a float, `features` `[1]`, to test a device.
-    ///
-    /// - Throws: `ExportError.notWritable`.
+    /// Writes a model that converts one byte, `frames` `[1]`, to a float, `features` `[1]`, to test a device. Throws
+    /// `ExportError.notWritable`.
     package static func writeTrial(to path: String) throws {
         let model = try ModelWriter(path: path, weights: .f32, weightBytes: 0)
         let number = model.cast(model.input("frames", .uint8, [1]), to: .float32, name: "number")

@@ -1,10 +1,9 @@
 import Foundation
 import ONNXMessages
 
-/// Builds an ONNX model node by node, and writes it with its weights.
-///
-/// Weights are written as they are added, so that memory is limited to the largest layer: inside the model if it stays
-/// below 2 GB, protobuf's limit, otherwise to a second file beside it.
+/// Builds an ONNX model node by node, and writes it with its weights. Weights are written as they are added, so that
+/// memory is limited to the largest layer: inside the model if it stays below 2 GB, protobuf's limit, otherwise to a
+/// second file beside it.
 package final class ModelWriter {
     /// The operator set of exported files; onnxruntime supports it since 1.12, OpenVINO since 2022.2.
     static let operatorSet = 17
@@ -56,11 +55,9 @@ package final class ModelWriter {
     private var names: Set<String> = []
     private var constants: [[Int]: Value] = [:]
 
-    /// - `path`: of the file, which is replaced when `write` ends.
-    /// - `weightBytes`: approximate size of the weights.
-    /// - `inlineLimit`: size in bytes above which weights go to a separate file, `path.data`.
-    /// - `target`: the runtime.
-    /// - Throws: `ExportError.notWritable`.
+    /// `path`: of the file, which is replaced when `write` ends. `weightBytes`: approximate size of the weights.
+    /// `inlineLimit`: size in bytes above which weights go to a separate file, `path.data`. `target`: the runtime.
+    /// Throws `ExportError.notWritable`.
     package init(
         path: String, weights format: WeightFormat, weightBytes: Int, inlineLimit: Int = ModelWriter.inlineLimit,
         target: Target = .anyone
@@ -154,9 +151,7 @@ package final class ModelWriter {
 
     // MARK: - Weights
 
-    /// Trained parameters, in the model's weight format.
-    ///
-    /// - Throws: `ExportError.notWritable`.
+    /// Trained parameters, in the model's weight format. Throws `ExportError.notWritable`.
     func weight(_ name: String, shape: [Int], _ values: [Float]) throws -> Value {
         guard format == .f16 else { return try constant(name, shape: shape, values, target.element) }
         let halves = values.map { Float16(max(-65504, min(65504, $0))) }
@@ -164,9 +159,7 @@ package final class ModelWriter {
         return node("Cast", [stored], [.integer("to", Int(Element.float32.code))], name: name)
     }
 
-    /// A constant in the given type.
-    ///
-    /// - Throws: `ExportError.notWritable`.
+    /// A constant in the given type. Throws `ExportError.notWritable`.
     func constant(_ name: String, shape: [Int], _ values: [Float], _ element: Element = .float32) throws -> Value {
         try store(unique(name), element.type, shape, element.bytes(values))
     }

@@ -24,9 +24,8 @@ package struct NetworkWriter {
         let normalization: PixelNormalization
         let storesHalves: Bool
 
-        /// - `tap`: the output of `graph` with the features.
-        /// - `imageSize`: image side in pixels.
-        /// - `storesHalves`: whether features are rounded to half precision.
+        /// `tap`: the output of `graph` with the features. `imageSize`: image side in pixels. `storesHalves`: whether
+        /// features are rounded to half precision.
         package init(
             graph: Graph, source: any ParameterSource, tap: String, imageSize: Int, normalization: PixelNormalization,
             storesHalves: Bool
@@ -48,9 +47,8 @@ package struct NetworkWriter {
         let isFramewise: Bool
         let classes: Int
 
-        /// - `graph`: a sequence of features → `logits`.
-        /// - `scaling`: of the features: (x − mean) · scale.
-        /// - `isFramewise`: whether frames are classified separately and probabilities averaged.
+        /// `graph`: a sequence of features → `logits`. `scaling`: of the features: (x − mean) · scale. `isFramewise`:
+        /// whether frames are classified separately and probabilities averaged.
         package init(
             graph: Graph, source: any ParameterSource, scaling: (mean: [Float], scale: [Float])?, isFramewise: Bool,
             classes: Int
@@ -67,18 +65,15 @@ package struct NetworkWriter {
     package init(_ model: ModelWriter) { self.model = model }
 
     /// Adds `frames` `uint8 [batch, frames, height, width, 3]`, for a video encoder `[batch, windows, frames, height,
-    /// width, 3]`, and `mask` `bool [batch, frames]` → `probabilities` `[batch, classes]`.
-    ///
-    /// - Throws: `WeightsError`, `ExportError`.
+    /// width, 3]`, and `mask` `bool [batch, frames]` → `probabilities` `[batch, classes]`. Throws `WeightsError`,
+    /// `ExportError`.
     package func write(_ encoder: Encoder, _ classifier: Classifier) throws {
         let frames = input(encoder)
         let steps = mask(of: encoder.clipLength == nil ? "frames" : "windows")
         try probabilities(classifier, features(encoder, of: frames), steps)
     }
 
-    /// Adds `frames` → `features` `[batch, frames, feature]`.
-    ///
-    /// - Throws: `WeightsError`, `ExportError`.
+    /// Adds `frames` → `features` `[batch, frames, feature]`. Throws `WeightsError`, `ExportError`.
     package func write(_ encoder: Encoder) throws {
         let rows = try features(encoder, of: input(encoder))
         let size = try encoder.output.shape.size
@@ -87,8 +82,7 @@ package struct NetworkWriter {
     }
 
     /// Adds `frames` → `features` with a fixed number of frames or windows: `[1, count, …]` → `[1, count, feature]`.
-    ///
-    /// - Throws: `WeightsError`, `ExportError`.
+    /// Throws `WeightsError`, `ExportError`.
     package func write(_ encoder: Encoder, count: Int) throws {
         let shape = [1, count] + encoder.pictureShape
         let frames = model.input("frames", .uint8, shape.map { .fixed($0) })
@@ -96,9 +90,7 @@ package struct NetworkWriter {
         model.output("features", rows, .float32, [1, .fixed(count), .fixed(try encoder.output.shape.size)])
     }
 
-    /// Adds `features` `[batch, frames, feature]` and `mask` → `probabilities`.
-    ///
-    /// - Throws: `WeightsError`, `ExportError`.
+    /// Adds `features` `[batch, frames, feature]` and `mask` → `probabilities`. Throws `WeightsError`, `ExportError`.
     package func write(_ classifier: Classifier) throws {
         let size = classifier.graph.nodes[0].shape.size
         let features = model.input("features", .float32, ["batch", "frames", .fixed(size)])

@@ -19,9 +19,8 @@ struct ScalarFunction: Sendable {
         operations = isIdentity ? 0 : 1
     }
 
-    /// A function of others. Evaluating and releasing it recurses to the depth of its operations.
-    ///
-    /// - Throws: `GraphImporter.Refused` if it has too many operations.
+    /// A function of others. Evaluating and releasing it recurses to the depth of its operations. Throws
+    /// `GraphImporter.Refused` if it has too many operations.
     init(of parts: [ScalarFunction], _ apply: @escaping @Sendable (Double) -> Double) throws {
         operations = parts.reduce(1) { $0 + $1.operations }
         guard operations <= ImportBudget.functionOperations else {

@@ -10,9 +10,7 @@ package protocol ProtobufMessage: Sendable {
 }
 
 extension ProtobufMessage {
-    /// Parses a message. Large byte fields share memory with `data`.
-    ///
-    /// - Throws: `ProtobufError`.
+    /// Parses a message. Large byte fields share memory with `data`. Throws `ProtobufError`.
     package init(serializedBytes data: Data) throws {
         self.init()
         try merge(data, depth: 0, ProtobufCount())

@@ -105,9 +105,8 @@ package struct ClassActivation: Sendable {
 
 /// Draws a class and its probability on an image.
 package enum Caption {
-    /// The image with a dark bar at its lower edge: the class, and its probability as number and line.
-    ///
-    /// - `figure`: replaces the probability in percent, which the line still shows.
+    /// The image with a dark bar at its lower edge: the class, and its probability as number and line. `figure`:
+    /// replaces the probability in percent, which the line still shows.
     package static func drawn(
         on picture: RGBImage, label: String, probability: Double, figure: String? = nil, _ lettering: Lettering
     ) -> RGBImage {

@@ -37,9 +37,7 @@ extension ContinuousEvaluation {
         }
     }
 
-    /// As a JSON object.
-    ///
-    /// - `role`: of the concatenated clips.
+    /// As a JSON object. `role`: of the concatenated clips.
     package func json(role: String) throws -> String { try JSONText.of(Document(role: role, evaluation: self)) }
 }
 

@@ -1,10 +1,8 @@
 import SequenceModels
 
 extension CrossValidationResult.Summary {
-    /// What the metrics on held-out clips mean, as a sentence.
-    ///
-    /// - `averaged`: accuracy of the averaged out-of-fold probabilities; with one repetition, of the single models.
-    /// - `interval`: 95 % interval of that accuracy.
+    /// What the metrics on held-out clips mean, as a sentence. `averaged`: accuracy of the averaged out-of-fold
+    /// probabilities; with one repetition, of the single models. `interval`: 95 % interval of that accuracy.
     package func text(averaged: Double, interval: Statistics.Interval) -> String {
         let (mean, deviation) = accuracy
         let spread = percent(mean) + (deviation.map { " ± \(percent($0))" } ?? "")

@@ -12,9 +12,7 @@ extension RGBImage {
             width: width, height: height, pixels: (0..<width * height).flatMap { _ in [color.x, color.y, color.z] })
     }
 
-    /// Fills a rectangle, clipped to the image.
-    ///
-    /// - `opacity`: from 0 to 1.
+    /// Fills a rectangle, clipped to the image. `opacity`: from 0 to 1.
     package mutating func fill(x: Int, y: Int, width: Int, height: Int, _ color: RGBColor, opacity: Float = 1) {
         for row in max(0, y)..<max(max(0, y), min(self.height, y + height)) {
             for column in max(0, x)..<max(max(0, x), min(self.width, x + width)) {

@@ -56,11 +56,9 @@ enum Ink {
     static let series = [blue, orange, green, red, violet, teal, pink, olive]
 }
 
-/// Draws charts with the installed gnuplot.
-///
-/// gnuplot's language can start other programs, so external text must not reach its parser: texts are encoded by
-/// `Escaping.gnuplot`, and scripts with a backquote are rejected. gnuplot runs without a shell, in an empty folder,
-/// without its startup files, with a minimal environment and a time limit.
+/// Draws charts with the installed gnuplot. gnuplot's language can start other programs, so external text must not
+/// reach its parser: texts are encoded by `Escaping.gnuplot`, and scripts with a backquote are rejected. gnuplot runs
+/// without a shell, in an empty folder, without its startup files, with a minimal environment and a time limit.
 package struct Gnuplot: Sendable {
     package enum Format: String, Sendable, CaseIterable {
         case svg, png
@@ -70,9 +68,7 @@ package struct Gnuplot: Sendable {
     var timeLimit = 120.0
     private let executable: String
 
-    /// Finds gnuplot on the path.
-    ///
-    /// - Throws: `GnuplotError.missing`.
+    /// Finds gnuplot on the path. Throws `GnuplotError.missing`.
     package init() throws {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").splitBytes(":")
         let found = folders.filter { $0.hasBytePrefix("/") }.map { $0 + "/gnuplot" }
@@ -83,8 +79,7 @@ package struct Gnuplot: Sendable {
 
     init(executable: String) { self.executable = executable }
 
-    /// - Returns: the content of each chart's file.
-    /// - Throws: `GnuplotError`.
+    /// Returns the content of each chart's file. Throws `GnuplotError`.
     package func draw(_ charts: [Chart], as format: Format) throws -> [Data] {
         let folder = NSTemporaryDirectory() + "zoetrope-charts-" + UUID().uuidString
         let files = FileManager.default

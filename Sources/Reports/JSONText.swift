@@ -2,8 +2,7 @@ import Foundation
 
 /// JSON output of all commands: indented, keys sorted, non-finite numbers as `"nan"`, `"inf"`, `"-inf"`.
 package enum JSONText {
-    /// - `keys`: the key encoding.
-    /// - Throws: `EncodingError`.
+    /// `keys`: the key encoding. Throws `EncodingError`.
     package static func of(
         _ value: some Encodable, keys: JSONEncoder.KeyEncodingStrategy = .useDefaultKeys
     ) throws -> String {

@@ -2,9 +2,8 @@ import SequenceModels
 
 /// Metrics for the terminal.
 extension Metrics {
-    /// Accuracy, top-k accuracy if there are more classes, and metrics of the probabilities.
-    ///
-    /// - `interval`: 95 % interval of the accuracy.
+    /// Accuracy, top-k accuracy if there are more classes, and metrics of the probabilities. `interval`: 95 % interval
+    /// of the accuracy.
     package func summary(top: [Int], scores: ScoreMetrics, interval: Statistics.Interval) -> String {
         var table = TextTable([("measure", .left), ("value", .right)])
         table.append(["clips", grouped(count)])

@@ -24,9 +24,8 @@ package struct Moment: Sendable {
         return "\(decimal(start, 2)) to \(decimal(end, 2)) s, score \(decimal(Double(score), 3))\(probability)"
     }
 
-    /// Decodes the frames from `start` to `end`, or the nearest one if there are none, and stops after them.
-    ///
-    /// - Throws: `VideoError`, or the error of `body`.
+    /// Decodes the frames from `start` to `end`, or the nearest one if there are none, and stops after them. Throws
+    /// `VideoError`, or the error of `body`.
     func forEachFrame(
         of clip: any ClipReader, from first: Double, to last: Double, framing: Framing,
         _ body: (VideoFrame) throws -> Void

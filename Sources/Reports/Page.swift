@@ -137,9 +137,7 @@ extension Page.Table {
 }
 
 extension Page.Figure {
-    /// A drawn chart as a figure.
-    ///
-    /// - Parameter number: of the chart in the page.
+    /// A drawn chart as a figure. `number`: of the chart in the page.
     init(_ chart: Chart, _ data: Data, number: Int) {
         caption = chart.title
         size = chart.width > Self.narrow ? "wide" : "narrow"

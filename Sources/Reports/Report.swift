@@ -5,17 +5,13 @@ package protocol Report {
     /// In drawing order.
     var charts: [Chart] { get }
 
-    /// The page with the charts that were drawn.
-    ///
-    /// - Parameter drawn: SVG files of `charts`, or none.
+    /// The page with the charts that were drawn. `drawn`: SVG files of `charts`, or none.
     func html(drawn: [Data]) throws -> String
 }
 
 extension Report {
-    /// Writes the page. Without gnuplot it contains only tables.
-    ///
-    /// - Returns: a note about missing charts, or nil.
-    /// - Throws: `ReportError`; the file at `path` is then unchanged.
+    /// Writes the page. Without gnuplot it contains only tables. Returns a note about missing charts, or nil. Throws
+    /// `ReportError`; the file at `path` is then unchanged.
     package func write(html path: String) throws -> String? {
         var (drawn, problem) = ([Data](), String?.none)
         do {
@@ -28,10 +24,8 @@ extension Report {
         return problem
     }
 
-    /// Writes each chart to a file in a folder, which is created if necessary.
-    ///
-    /// - Returns: the files.
-    /// - Throws: `GnuplotError`, `ReportError`.
+    /// Writes each chart to a file in a folder, which is created if necessary. Returns the files. Throws
+    /// `GnuplotError`, `ReportError`.
     package func write(charts folder: String, as format: Gnuplot.Format) throws -> [String] {
         let drawn = try Gnuplot().draw(charts, as: format)
         return try ReportError.writing(folder) {

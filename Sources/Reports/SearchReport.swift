@@ -12,10 +12,8 @@ package struct SearchReport: Report, Sendable {
 
     private static let frames = 6
 
-    /// - `question`: phrases and files of the query.
-    /// - `unwanted`: negative phrases.
-    /// - `collection`: description of the searched collection.
-    /// - `root`: folder of the videos; nil if unknown.
+    /// `question`: phrases and files of the query. `unwanted`: negative phrases. `collection`: description of the
+    /// searched collection. `root`: folder of the videos; nil if unknown.
     package init(question: [String], unwanted: [String], collection: String, moments: [Moment], root: String?) {
         (self.question, self.unwanted, self.collection) = (question, unwanted, collection)
         (self.moments, self.root) = (moments, root)

@@ -2,10 +2,8 @@ import Escaping
 import Foundation
 
 /// CLIP's tokenizer: byte-level byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) of lower-case words, with
-/// the published merges.
-///
-/// Text is normalised as in `transformers`: NFC, whitespace collapsed, lower case. open_clip additionally repairs
-/// mis-decoded text, which typed sentences do not need, and lowers a final sigma differently.
+/// the published merges. Text is normalised as in `transformers`: NFC, whitespace collapsed, lower case. open_clip
+/// additionally repairs mis-decoded text, which typed sentences do not need, and lowers a final sigma differently.
 package struct BytePairTokenizer: Tokenizer {
     private struct Pair: Hashable { let first, second: Int }
 
@@ -20,8 +18,7 @@ package struct BytePairTokenizer: Tokenizer {
     /// Maximum tokens of a text in the published networks, with the start and end tokens.
     package static let contextLength = 77
 
-    /// - `merges`: pairs by rank, as in `merges.txt` or `bpe_simple_vocab_16e6.txt`.
-    /// - Throws: `TokenizerError.damaged`.
+    /// `merges`: pairs by rank, as in `merges.txt` or `bpe_simple_vocab_16e6.txt`. Throws `TokenizerError.damaged`.
     package init(merges: [(String, String)], file: String) throws {
         var places: [String: Int] = [:]
         for (place, byte) in Self.order.enumerated() {
@@ -42,9 +39,7 @@ package struct BytePairTokenizer: Tokenizer {
         (start, end) = (Self.letters + merges.count, Self.letters + merges.count + 1)
     }
 
-    /// Reads `merges.txt`, `bpe_simple_vocab_16e6.txt` or `tokenizer.json`.
-    ///
-    /// - Throws: `TokenizerError`.
+    /// Reads `merges.txt`, `bpe_simple_vocab_16e6.txt` or `tokenizer.json`. Throws `TokenizerError`.
     package init(file: String) throws {
         let isJSON = file.hasByteSuffix(".json")
         let data = try VocabularyFile.contents(file, isJSON: isJSON)

@@ -1,10 +1,8 @@
 import Foundation
 
 /// SigLIP's tokenizer: SentencePiece on lower-case text without punctuation, with an end token. SigLIP 2 keeps
-/// punctuation, and its model has byte fallback.
-///
-/// Both are tested against `transformers` with specially trained models; SigLIP 2's published model, whose own symbols
-/// are whole markup tags, has not been tested.
+/// punctuation, and its model has byte fallback. Both are tested against `transformers` with specially trained models;
+/// SigLIP 2's published model, whose own symbols are whole markup tags, has not been tested.
 package struct SigLIPTokenizer: Tokenizer {
     private let model: SentencePieceTokenizer
 

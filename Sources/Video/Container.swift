@@ -10,8 +10,7 @@ final class Container {
     }
 
     /// Opens a container of `DecodingLimits.containers`. The caller must have checked that `path` is a regular file.
-    ///
-    /// - Throws: `Refusal`.
+    /// Throws `Refusal`.
     init(path: String) throws(Refusal) {
         LibAV.prepare()
         // Only local files, so that a playlist or a "concat" file cannot open other addresses.

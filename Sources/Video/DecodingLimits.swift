@@ -30,10 +30,8 @@ package struct DecodingLimits: Sendable, Equatable {
     /// Total frames of all windows: two days at 30 frames per second, with each frame in four windows.
     package var windowFrames = 20_000_000
 
-    /// Checks that a request's frames fit into memory, without allocating anything.
-    ///
-    /// - Parameter clock: ascending times of the clip's frames in seconds.
-    /// - Throws: `VideoError.beyondLimits`.
+    /// Checks that a request's frames fit into memory, without allocating anything. `clock`: ascending times of the
+    /// clip's frames in seconds. Throws `VideoError.beyondLimits`.
     func check(_ request: SampleRequest, clock: [Double], path: String) throws {
         guard let sampling = request.sampling.windowed else { return }
         let ticks = sampling.ticks(clock)

@@ -33,8 +33,7 @@ final class DecodingPass {
     /// Number of consecutive damaged packets after which decoding is aborted.
     private static let patience = 1000
 
-    /// - Parameter frames: number of frames in the file, which determines the time limit.
-    /// - Throws: `VideoError`.
+    /// `frames`: number of frames in the file, which determines the time limit. Throws `VideoError`.
     init(_ file: InputFile, frames: Int) throws {
         self.file = file
         decoder = try Decoder(file)
@@ -42,10 +41,8 @@ final class DecodingPass {
         end = .now + allowed
     }
 
-    /// Calls `body` with each frame in order of presentation until it stops.
-    ///
-    /// - Parameter first: index of the first packet to decode, which must not depend on earlier ones.
-    /// - Throws: `VideoError.beyondLimits`, or the error of `body`.
+    /// Calls `body` with each frame in order of presentation until it stops. `first`: index of the first packet to
+    /// decode, which must not depend on earlier ones. Throws `VideoError.beyondLimits`, or the error of `body`.
     func run(from first: Int = 0, _ body: (Picture) throws -> Step) throws {
         entry = first
         var isFlushing = false
@@ -96,9 +93,7 @@ final class DecodingPass {
         return false
     }
 
-    /// The first frame of a file, or nil if none can be decoded.
-    ///
-    /// - Throws: `VideoError`.
+    /// The first frame of a file, or nil if none can be decoded. Throws `VideoError`.
     static func first(_ file: InputFile) throws -> Picture? {
         let pass = try DecodingPass(file, frames: 1)
         var isThere = false
@@ -111,9 +106,7 @@ final class DecodingPass {
 }
 
 extension FrameTable {
-    /// Decodes all frames of a file once to determine their order and times.
-    ///
-    /// - Throws: `VideoError`.
+    /// Decodes all frames of a file once to determine their order and times. Throws `VideoError`.
     init(decoding file: InputFile, _ scan: PacketScan) throws {
         let pass = try DecodingPass(file, frames: scan.packets.count)
         pass.countsPackets = true

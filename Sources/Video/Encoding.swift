@@ -9,10 +9,8 @@ final class Encoder {
     private let packet = Packet()
     private let path: String
 
-    /// The first of the named encoders that is available and can be opened.
-    ///
-    /// - Parameter configure: sets size, format, time base and quality.
-    /// - Throws: `VideoError.writing`.
+    /// The first of the named encoders that is available and can be opened. `configure`: sets size, format, time base
+    /// and quality. Throws `VideoError.writing`.
     init(_ names: [String], path: String, _ configure: (UnsafeMutablePointer<AVCodecContext>) -> Void) throws {
         LibAV.prepare()
         self.path = path
@@ -111,8 +109,7 @@ final class OutputFile {
     private let encoder: Encoder
     private var isFinished = false
 
-    /// - Parameter format: FFmpeg's name, such as `mp4`.
-    /// - Throws: `VideoError.writing`.
+    /// `format`: FFmpeg's name, such as `mp4`. Throws `VideoError.writing`.
     init(path: String, format: String, _ encoder: Encoder) throws {
         (self.path, self.encoder) = (path, encoder)
         partial = NewFile.partialPath(of: path)

@@ -23,9 +23,8 @@ package enum FileContent: Sendable, Equatable {
     case damaged
     case unknown
 
-    /// Detects the content of a file without opening files that it names.
-    ///
-    /// - Throws: `FileError` if it is not a regular file or cannot be opened.
+    /// Detects the content of a file without opening files that it names. Throws `FileError` if it is not a regular
+    /// file or cannot be opened.
     package static func of(_ path: String) throws(FileError) -> FileContent {
         let start = try Start(of: path)
         if start.bytes.isEmpty { return .empty }

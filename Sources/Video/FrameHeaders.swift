@@ -1,10 +1,8 @@
 import CFFmpeg
 
-/// Inspects the first bytes of packets to detect packets that do not contain exactly one frame.
-///
-/// It reads, as defined by the standards: `show_frame` of VP8 (RFC 6386, 9.1) and VP9, field pictures of MPEG-2
-/// (ISO/IEC 13818-2, 6.3.10) and H.264 (through libavcodec's parser), packed and not coded VOPs of MPEG-4 (ISO/IEC
-/// 14496-2).
+/// Inspects the first bytes of packets to detect packets that do not contain exactly one frame. It reads, as defined by
+/// the standards: `show_frame` of VP8 (RFC 6386, 9.1) and VP9, field pictures of MPEG-2 (ISO/IEC 13818-2, 6.3.10) and
+/// H.264 (through libavcodec's parser), packed and not coded VOPs of MPEG-4 (ISO/IEC 14496-2).
 struct FrameHeaders {
     /// Whether packets and frames of this codec correspond one to one, except for the detected cases.
     let areKnown: Bool

@@ -79,9 +79,8 @@ struct Crop: Equatable {
         return Crop(x: width / 2 - side / 2, y: height / 2 - side / 2, width: side, height: side)
     }
 
-    /// The square of an image of `width` × `height`.
-    ///
-    /// - Parameter pixelAspect: pixel width divided by pixel height; the crop is square after correcting for it.
+    /// The square of an image of `width` × `height`. `pixelAspect`: pixel width divided by pixel height; the crop is
+    /// square after correcting for it.
     static func square(_ placement: Framing.Placement, width: Int, height: Int, pixelAspect: Double = 1) -> Crop {
         let isCentered = placement.scale == 1 && placement.x == 0.5 && placement.y == 0.5
         if pixelAspect == 1 {

@@ -27,9 +27,7 @@ package struct ImageFolderContents: Sendable {
     private let unordered: [String]
     package let others: [FolderEntry]
 
-    /// Reads the folder, and the first bytes of files whose extensions are unknown.
-    ///
-    /// - Throws: `VideoError.unreadable`.
+    /// Reads the folder, and the first bytes of files whose extensions are unknown. Throws `VideoError.unreadable`.
     package init(_ path: String) throws(VideoError) {
         do throws(FileError) {
             self.init(try FolderEntry.entries(of: path), in: path)

@@ -21,8 +21,7 @@ package final class Lettering {
     /// Maximum width of a text in pixels; longer texts are cut off.
     private static let widest = 2048
 
-    /// - `size`: of the font, in pixels.
-    /// - Returns: an empty mask if the installed FFmpeg cannot draw text.
+    /// `size`: of the font, in pixels. Returns an empty mask if the installed FFmpeg cannot draw text.
     package func mask(_ text: String, size: Int) -> Mask {
         let key = "\(size) \(text)"
         if let known = drawn[key] { return known }

@@ -18,10 +18,8 @@ package final class MovieWriter {
     /// Size of the images; both even.
     package let width, height: Int
 
-    /// - `width`: even, in pixels.
-    /// - `height`: even, in pixels.
-    /// - `frameRate`: frames per second.
-    /// - Throws: `VideoError.writing`.
+    /// `width`: even, in pixels. `height`: even, in pixels. `frameRate`: frames per second. Throws
+    /// `VideoError.writing`.
     package init(path: String, width: Int, height: Int, frameRate: Double, codec: Codec = .h264) throws {
         precondition(width % 2 == 0 && height % 2 == 0 && frameRate > 0)
         (self.width, self.height) = (width, height)
@@ -62,16 +60,11 @@ package final class MovieWriter {
         try file.write(picture, duration: 1)
     }
 
-    /// Renames the file to its final name.
-    ///
-    /// - Throws: `VideoError.writing`.
+    /// Renames the file to its final name. Throws `VideoError.writing`.
     package func finish() throws { try file.finish(duration: 1) }
 
-    /// Writes a whole video in MPEG-4 Part 2.
-    ///
-    /// - `frames`: `[height, width, 3]` each, width and height even.
-    /// - `quality`: the encoder's quantiser, 1 (best) to 31.
-    /// - Throws: `VideoError.writing`; the file at `path` is then unchanged.
+    /// Writes a whole video in MPEG-4 Part 2. `frames`: `[height, width, 3]` each, width and height even. `quality`:
+    /// the encoder's quantiser, 1 (best) to 31. Throws `VideoError.writing`; the file at `path` is then unchanged.
     package static func write(
         frames: some Sequence<[UInt8]>, width: Int, height: Int, frameRate: Int, quality: Int = 2, to path: String
     ) throws {

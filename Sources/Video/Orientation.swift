@@ -1,10 +1,9 @@
 import CFFmpeg
 import Foundation
 
-/// How a stored image is rotated and flipped for display: one of eight orientations.
-///
-/// The displayed pixel (column, row) is the stored pixel at (column, row), or at (row, column) if `isTransposed`, with
-/// x counted from the right if `flipsX` and y from the bottom if `flipsY`.
+/// How a stored image is rotated and flipped for display: one of eight orientations. The displayed pixel (column, row)
+/// is the stored pixel at (column, row), or at (row, column) if `isTransposed`, with x counted from the right if
+/// `flipsX` and y from the bottom if `flipsY`.
 struct Orientation: Equatable {
     var isTransposed = false
     var flipsX = false
@@ -13,9 +12,7 @@ struct Orientation: Equatable {
     static let asStored = Orientation()
 
     /// Interprets a display matrix as the ffmpeg command does: the angle is rounded to quarter turns, then the signs
-    /// determine flips.
-    ///
-    /// - Parameter matrix: 3 × 3, row by row, 16.16 fixed point, as in the track header of ISO/IEC 14496-12.
+    /// determine flips. `matrix`: 3 × 3, row by row, 16.16 fixed point, as in the track header of ISO/IEC 14496-12.
     init(matrix: [Int32]) {
         self.init()
         guard matrix.count == 9 else { return }

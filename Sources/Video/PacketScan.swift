@@ -20,9 +20,7 @@ struct PacketScan {
     let isAVI: Bool
     private var headers: FrameHeaders
 
-    /// Reads all packets.
-    ///
-    /// - Throws: `VideoError.beyondLimits` if there are too many.
+    /// Reads all packets. Throws `VideoError.beyondLimits` if there are too many.
     init(_ file: InputFile) throws {
         headers = FrameHeaders(file)
         isAVI = file.format == "avi"

@@ -24,16 +24,13 @@ package struct RGBImage: Sendable, Equatable {
         case jpeg(quality: Int)
     }
 
-    /// Encodes the image as a file.
-    ///
-    /// - Throws: `VideoError.writing` if the installed FFmpeg lacks the encoder.
+    /// Encodes the image as a file. Throws `VideoError.writing` if the installed FFmpeg lacks the encoder.
     package func encoded(as format: Format) throws -> Data {
         try StillEncoder(format, width: width, height: height).encode(pixels)
     }
 
-    /// Writes an image file; the file at `path` is replaced only after everything is written.
-    ///
-    /// - Throws: `VideoError.writing`.
+    /// Writes an image file; the file at `path` is replaced only after everything is written. Throws
+    /// `VideoError.writing`.
     package func write(as format: Format = .png, to path: String) throws {
         let data = try encoded(as: format)
         do {

@@ -13,8 +13,7 @@ extension Sampling {
         package static let framesPerSecond = NumberRange.positive(atMost: 1000)
     }
 
-    /// - Parameter key: prefix of the key in error messages.
-    /// - Throws: `InvalidValue` if a value is outside its valid range.
+    /// `key`: prefix of the key in error messages. Throws `InvalidValue` if a value is outside its valid range.
     package func validate(_ key: String) throws(InvalidValue) {
         switch self {
         case .first, .uniform: break

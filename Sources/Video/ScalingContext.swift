@@ -95,10 +95,8 @@ final class ScalingContext {
     }
 }
 
-/// Cached properties of conversions.
-///
-/// `@unchecked Sendable`: all mutable state is accessed while holding `lock`. Not a `Mutex`, which ThreadSanitizer
-/// reports as a race.
+/// Cached properties of conversions. `@unchecked Sendable`: all mutable state is accessed while holding `lock`. Not a
+/// `Mutex`, which ThreadSanitizer reports as a race.
 private final class KnownConversions: @unchecked Sendable {
     private let lock = NSLock()
     private var areSame: [Conversion: Bool] = [:]

@@ -1,9 +1,8 @@
-/// Windows of consecutive frames, for video encoders.
-///
-/// The frames of a clip are sampled with an even clock: each tick gives the displayed frame, so that a frame may be
-/// repeated if the clock is faster than the video. A window begins at every `stride`-th tick until the last tick is
-/// covered; a window beyond the end repeats the last frame, as in SlowFast and PyTorchVideo. So does the only window of
-/// a clip that is slightly too short; a window that would be less than half full is omitted.
+/// Windows of consecutive frames, for video encoders. The frames of a clip are sampled with an even clock: each tick
+/// gives the displayed frame, so that a frame may be repeated if the clock is faster than the video. A window begins at
+/// every `stride`-th tick until the last tick is covered; a window beyond the end repeats the last frame, as in
+/// SlowFast and PyTorchVideo. So does the only window of a clip that is slightly too short; a window that would be less
+/// than half full is omitted.
 package struct WindowSampling: Sendable, Hashable {
     package var length: Int
     /// Ticks between the starts of consecutive windows.
@@ -21,10 +20,9 @@ package struct WindowSampling: Sendable, Hashable {
         self.windows = windows
     }
 
-    /// The frames of each window, ascending; none if the clip is shorter than half a window.
-    ///
-    /// - `times`: of every frame of the clip in seconds, ascending.
-    /// - `seed`: determines the start of the first window if `jitters`: as late as all windows still fit.
+    /// The frames of each window, ascending; none if the clip is shorter than half a window. `times`: of every frame of
+    /// the clip in seconds, ascending. `seed`: determines the start of the first window if `jitters`: as late as all
+    /// windows still fit.
     package func windows(times: [Double], seed: UInt64 = 0, jitters: Bool = false) -> [[Int]] {
         let clock = TickClock(times, framesPerSecond: framesPerSecond)
         guard isEnough(clock.ticks) else { return [] }
@@ -136,9 +134,7 @@ package struct WindowAssembler {
     /// - Parameter windows: frames of each; first and last frames ascending.
     package init(_ windows: [[Int]]) { self.windows = windows }
 
-    /// Adds a frame; frames must be in ascending order.
-    ///
-    /// - Returns: the windows that this frame completes.
+    /// Adds a frame; frames must be in ascending order. Returns the windows that this frame completes.
     package mutating func add(_ frame: VideoFrame) -> [FrameWindow] {
         recent.append(frame)
         var done: [FrameWindow] = []

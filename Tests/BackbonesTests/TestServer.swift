@@ -3,11 +3,10 @@ import Foundation
 import Synchronization
 import Testing
 
-/// A web server on a free port of this machine that misbehaves as the first folder of a path says.
-///
-/// `/ok/…` serves, `/slow/…` in small pieces, `/drop/…` breaks off half way once, `/cut/…` always; `/redirect/…` sends on to
-/// `/ok/…`; `/hub/…` too, stating a SHA-256 on the way; `/md5/…`, `/digest/…` and `/goog/…` state digests as object stores
-/// do, `/lie/…` a wrong one. `/etag/…` has an `ETag` of the content and obeys `If-Range`, `/deaf/…` has one and does not
+/// A web server on a free port of this machine that misbehaves as the first folder of a path says. `/ok/…` serves,
+/// `/slow/…` in small pieces, `/drop/…` breaks off half way once, `/cut/…` always; `/redirect/…` sends on to `/ok/…`;
+/// `/hub/…` too, stating a SHA-256 on the way; `/md5/…`, `/digest/…` and `/goog/…` state digests as object stores do,
+/// `/lie/…` a wrong one. `/etag/…` has an `ETag` of the content and obeys `If-Range`, `/deaf/…` has one and does not
 /// obey. `/endless/…` sends chunks and `/huge/…` a very long body until the client leaves; `/page/…` sends `page`;
 /// `/to/…` redirects to `target`; `/403/…` and other numbers answer with that status; anything else is 404.
 final class TestServer: Sendable {

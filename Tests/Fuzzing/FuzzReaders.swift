@@ -16,11 +16,9 @@ final class FuzzReaders {
 
     init(_ place: FuzzWorkplace) { self.place = place }
 
-    /// The cache is checked and listed in every case, and a quarter of the tables and formats are exported; of what computes
-    /// with features one thing is done, for that takes a hundred times longer.
-    ///
-    /// - Parameter choice: which.
-    /// - Throws: `FuzzTarget.Violation`.
+    /// The cache is checked and listed in every case, and a quarter of the tables and formats are exported; of what
+    /// computes with features one thing is done, for that takes a hundred times longer. `choice`: which. Throws
+    /// `FuzzTarget.Violation`.
     static func readCache(_ place: FuzzWorkplace, choice: Int) throws {
         let readers = FuzzReaders(place)
         guard let cache = readers.read("open", { try CacheFile(path: place.cachePath, create: false) }) else {
@@ -38,10 +36,7 @@ final class FuzzReaders {
         try readers.finish()
     }
 
-    /// All runs are loaded in every case; one thing is done with each.
-    ///
-    /// - Parameter choice: which.
-    /// - Throws: `FuzzTarget.Violation`.
+    /// All runs are loaded in every case; one thing is done with each. `choice`: which. Throws `FuzzTarget.Violation`.
     static func readRun(_ place: FuzzWorkplace, choice: Int) throws {
         let readers = FuzzReaders(place)
         for name in FuzzWorkplace.runs {

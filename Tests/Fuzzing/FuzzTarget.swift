@@ -78,10 +78,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 
-    /// Reads the file.
-    ///
-    /// - Parameter folder: for files beside it; empty but for it.
-    /// - Throws: `Violation`.
+    /// Reads the file. `folder`: for files beside it; empty but for it. Throws `Violation`.
     package func run(_ path: String, in folder: String) throws {
         do {
             switch self {

@@ -22,9 +22,7 @@ package final class FuzzWorkplace: Sendable {
 
     func run(_ name: String) -> RunDirectory { RunDirectory(path: folder + "/runs/" + name) }
 
-    /// Extracts and trains.
-    ///
-    /// - Parameter folder: a folder of its own.
+    /// Extracts and trains. `folder`: a folder of its own.
     package init(folder: String) throws {
         (self.folder, original) = (folder, folder + "/whole")
         try Self.writeClips(original + "/clips")
@@ -111,9 +109,7 @@ package final class FuzzWorkplace: Sendable {
 
     // MARK: - Caches
 
-    /// Puts a value into one column of one row, or of all rows, of a table.
-    ///
-    /// - Returns: what was done.
+    /// Puts a value into one column of one row, or of all rows, of a table. Returns what was done.
     func damageCache(_ mutator: inout Mutator) throws -> String {
         if mutator.next() % 4 == 0 { return try damageRecipe(&mutator) }
         var configuration = GRDB.Configuration()

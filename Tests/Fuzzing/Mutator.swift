@@ -1,6 +1,5 @@
-/// Damages files in the ways in which files are damaged, and in those in which somebody would.
-///
-/// The same seed damages the same files in the same way on every machine.
+/// Damages files in the ways in which files are damaged, and in those in which somebody would. The same seed damages
+/// the same files in the same way on every machine.
 package struct Mutator: Sendable {
     private var state: UInt64
 

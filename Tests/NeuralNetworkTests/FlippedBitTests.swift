@@ -16,9 +16,8 @@ import Testing
         }
     }
 
-    /// Flips a bit of every byte of a file, one after the other.
-    ///
-    /// - Returns: how many changed files were refused, and which bytes changed a tensor without a word.
+    /// Flips a bit of every byte of a file, one after the other. Returns how many changed files were refused, and which
+    /// bytes changed a tensor without a word.
     private static func flip(_ path: String, bit: Int) throws -> (refused: Int, unnoticed: [Int]) {
         let scratch = try ScratchFolder()
         let whole = try Data(contentsOf: URL(fileURLWithPath: path))

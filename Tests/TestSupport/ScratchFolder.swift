@@ -13,9 +13,7 @@ package final class ScratchFolder: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// Writes a file, making the folders on the way.
-    ///
-    /// - Returns: its path.
+    /// Writes a file, making the folders on the way. Returns its path.
     @discardableResult package func file(_ name: String, _ data: Data) throws -> String {
         let file = path + "/" + name
         let folder = (file as NSString).deletingLastPathComponent
@@ -24,10 +22,9 @@ package final class ScratchFolder: Sendable {
         return file
     }
 
-    /// Writes a shell script that can be run. Another process writes it: while this one had it open, a child that a test
-    /// starts at that moment would inherit the descriptor, and the system refuses to run a file that is open for writing.
-    ///
-    /// - Returns: its path.
+    /// Writes a shell script that can be run. Another process writes it: while this one had it open, a child that a
+    /// test starts at that moment would inherit the descriptor, and the system refuses to run a file that is open for
+    /// writing. Returns its path.
     package func program(_ name: String, _ script: String) throws -> String {
         let (text, path) = (try file(name + ".txt", "#!/bin/sh\n" + script), path + "/" + name)
         try ChildProcess.run("/bin/sh", ["-c", "cp \"$1\" \"$2\" && chmod 755 \"$2\" && rm \"$1\"", "sh", text, path])

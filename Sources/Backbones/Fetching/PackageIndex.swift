@@ -79,9 +79,7 @@ struct PackageIndex {
         return nil
     }
 
-    /// Looks up the URL of a package's file in the index.
-    ///
-    /// - Throws: `FetchError`.
+    /// Looks up the URL of a package's file in the index. Throws `FetchError`.
     func find(_ file: String, of package: String, digest: String, patience: Int) throws -> String {
         let address = page(of: package)
         let transfer = CurlTransfer(

@@ -2,10 +2,9 @@ import Escaping
 import Files
 import Foundation
 
-/// The bytes received so far, `FILE.partial`, and their origin, `FILE.partial.json`.
-///
-/// The file is opened without following links, locked, and kept open, so that the file that is written is the one that
-/// is renamed. A file without a record of its origin is truncated, never continued.
+/// The bytes received so far, `FILE.partial`, and their origin, `FILE.partial.json`. The file is opened without
+/// following links, locked, and kept open, so that the file that is written is the one that is renamed. A file without
+/// a record of its origin is truncated, never continued.
 final class PartialFile {
     /// Where the bytes came from.
     struct Origin: Codable, Equatable {
@@ -47,9 +46,7 @@ final class PartialFile {
     private var (wasContinued, wasRetried, isDiscarded) = (false, false, false)
     private var originPath: String { path + ".json" }
 
-    /// Opens or creates the file.
-    ///
-    /// - Throws: `FetchError`.
+    /// Opens or creates the file. Throws `FetchError`.
     init(path: String) throws {
         self.path = path
         try Self.removeUnlessPlain(path)

@@ -30,13 +30,10 @@ package struct WeightsFetcher: Sendable {
         package var isReplaced = false
     }
 
-    /// Downloads the file into `folder`, unless it is already complete.
-    ///
-    /// Without a digest from the publisher or the server, the file must have the table's size ± 1 % and the format of
-    /// its name, and it must open. A digest that only the server states is saved beside it as `FILE.sha256` (or `.md5`)
-    /// in the format of `sha256sum -c`.
-    ///
-    /// - Throws: `FetchError`.
+    /// Downloads the file into `folder`, unless it is already complete. Without a digest from the publisher or the
+    /// server, the file must have the table's size ± 1 % and the format of its name, and it must open. A digest that
+    /// only the server states is saved beside it as `FILE.sha256` (or `.md5`) in the format of `sha256sum -c`. Throws
+    /// `FetchError`.
     package func fetch(_ weights: PublishedWeights, to folder: String) throws -> Fetched {
         let path = "\(folder)/\(weights.file)"
         do { try RegularFile.checkUnopened(path) } catch { throw FetchError(error) }
@@ -108,9 +105,7 @@ package struct WeightsFetcher: Sendable {
         return (checksum != nil, digest)
     }
 
-    /// Runs curl, and resumes after interruptions while bytes keep arriving.
-    ///
-    /// - Returns: the server's digest.
+    /// Runs curl, and resumes after interruptions while bytes keep arriving. Returns the server's digest.
     private func transfer(_ source: Source, _ weights: PublishedWeights, to partial: PartialFile) throws
         -> ServerChecksum?
     {

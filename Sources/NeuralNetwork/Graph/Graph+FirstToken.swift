@@ -1,9 +1,8 @@
 /// Finds the nodes of which only the first token is read. After the last attention of a transformer with class-token
 /// output, only that token needs computing.
 extension Graph {
-    /// Returns the token nodes of which only the first token is read.
-    ///
-    /// - Parameter needed: the nodes in topological order, the output among them.
+    /// Returns the token nodes of which only the first token is read. `needed`: the nodes in topological order, the
+    /// output among them.
     package func readForFirstToken(_ needed: [NodeID], output: NodeID) -> Set<NodeID> {
         var whole: Set<NodeID> = [output]
         var first: Set<NodeID> = []

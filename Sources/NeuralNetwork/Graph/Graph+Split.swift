@@ -1,9 +1,7 @@
 /// Splits a graph at a node on which the second part depends alone.
 extension Graph {
     /// The last node before all trained parameters that every later node depends on through it alone. The graph up to
-    /// it can be run once and its output kept.
-    ///
-    /// - Parameter trains: whether a parameter is trained.
+    /// it can be run once and its output kept. `trains`: whether a parameter is trained.
     package func boundary(output: NodeID, trains: (Parameter) -> Bool) -> NodeID {
         let order = ancestry(of: output)
         let first = order.firstIndex { self[$0].parameters.contains { trains(parameters[$0]) } } ?? order.count - 1

@@ -35,9 +35,7 @@ extension Graph {
     }
 
     /// Shape in which features of the output are stored: `[D]`, `[height, width, channels]` of an image, or `[frames,
-    /// height, width, channels]` of a video.
-    ///
-    /// - Throws: `PlanError.unknownOutput`.
+    /// height, width, channels]` of a video. Throws `PlanError.unknownOutput`.
     package func featureShape(of output: String) throws -> [Int] {
         guard let node = outputs[output] else {
             throw PlanError.unknownOutput(output, available: outputs.keys.sorted())

@@ -1,8 +1,7 @@
 /// Nodes of imported graphs.
 extension GraphBuilder {
     /// Adds a node whose shape the importer has computed. Such nodes have no initialiser for random weights.
-    ///
-    /// - `parameters`: in the order that the operation documents.
+    /// `parameters`: in the order that the operation documents.
     package mutating func node(
         _ name: String, _ operation: Operation, _ inputs: [NodeID], _ shape: Graph.Shape,
         parameters: [(name: String, shape: [Int])] = []

@@ -17,8 +17,7 @@ extension GraphBuilder {
     }
 
     /// Patches `[channels, height, width]` → tokens with learned tokens prepended and position embeddings added.
-    ///
-    /// - `prefix`: prepended to `cls_token`, `reg_token` and `pos_embed` in parameter names.
+    /// `prefix`: prepended to `cls_token`, `reg_token` and `pos_embed` in parameter names.
     package mutating func tokens(_ prefix: String, _ input: NodeID, _ embedding: TokenEmbedding) -> NodeID {
         guard case .image(let size, let height, let width) = shape(of: input) else {
             preconditionFailure("patches are an image, not \(shape(of: input))")
@@ -38,9 +37,7 @@ extension GraphBuilder {
     }
 
     /// Multi-head attention between the tokens of one image. The input is query, key and value concatenated, as in
-    /// timm's `qkv`.
-    ///
-    /// - `isCausal`: whether a token attends only to itself and earlier tokens.
+    /// timm's `qkv`. `isCausal`: whether a token attends only to itself and earlier tokens.
     package mutating func tokenAttention(
         _ name: String, _ input: NodeID, heads: Int, isCausal: Bool = false
     ) -> NodeID {

@@ -164,9 +164,8 @@ package struct GraphBuilder {
         return linear(name + ".out_proj", mixed, out: size)
     }
 
-    /// Layer normalisation over each step, token or pixel, or over the vector.
-    ///
-    /// - `spread`: half the range of random scales around 1; twice that of random shifts around 0.
+    /// Layer normalisation over each step, token or pixel, or over the vector. `spread`: half the range of random
+    /// scales around 1; twice that of random shifts around 0.
     package mutating func layerNormalization(
         _ name: String, _ input: NodeID, epsilon: Float = 1e-5, spread: Float = 0
     ) -> NodeID {

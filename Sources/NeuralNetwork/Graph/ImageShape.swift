@@ -1,7 +1,5 @@
-/// Channels and size of a value; vectors are images of one pixel.
-///
-/// If no window spans several frames, frames count as images of the batch: with channels last their memory layout is
-/// the same.
+/// Channels and size of a value; vectors are images of one pixel. If no window spans several frames, frames count as
+/// images of the batch: with channels last their memory layout is the same.
 package struct ImageShape {
     package var size: Int { channels * pixels }
     package var pixels: Int { frames * height * width }

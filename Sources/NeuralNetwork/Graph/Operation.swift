@@ -151,10 +151,9 @@ package enum Activation: String, Sendable, Equatable {
     package var isUnsigned: Bool { [.relu, .relu6, .sigmoid, .hardSigmoid].contains(self) }
 }
 
-/// Tokens prepended to the patches of an image, and the position embeddings added to them.
-///
-/// Parameters, if present: class token `[1, 1, size]`, registers `[1, registers, size]`, positions `[1, places, size]`:
-/// one for the class token if `positionsCoverClass`, then `grid²`.
+/// Tokens prepended to the patches of an image, and the position embeddings added to them. Parameters, if present:
+/// class token `[1, 1, size]`, registers `[1, registers, size]`, positions `[1, places, size]`: one for the class token
+/// if `positionsCoverClass`, then `grid²`.
 package struct TokenEmbedding: Sendable, Equatable {
     /// Whether a learned class token comes first.
     package let hasClassToken: Bool

@@ -30,9 +30,8 @@ extension Checkpoint {
         return tensor
     }
 
-    /// Accepts tensors that the network does not use.
-    ///
-    /// - Throws: `WeightsError.mismatch` if a parameter is missing or has another shape.
+    /// Accepts tensors that the network does not use. Throws `WeightsError.mismatch` if a parameter is missing or has
+    /// another shape.
     package func validate(for parameters: [Graph.Parameter]) throws {
         let mismatch = WeightsMismatch(expected: parameters, found: shapes)
         if !mismatch.isEmpty { throw WeightsError.mismatch(file: path, mismatch) }
@@ -40,9 +39,7 @@ extension Checkpoint {
     }
 }
 
-/// Opens a weight file; its format is detected from the content.
-///
-/// - Throws: `WeightsError`.
+/// Opens a weight file; its format is detected from the content. Throws `WeightsError`.
 package func openCheckpoint(path: String) throws -> any Checkpoint {
     let start: [UInt8]
     do { start = [UInt8](try RegularFile.start(of: path, count: 8)) } catch {

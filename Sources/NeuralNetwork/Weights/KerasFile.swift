@@ -4,9 +4,8 @@ import Files
 import Foundation
 
 /// A Keras weight file in HDF5: Keras 2's (one group per layer, as `keras.applications` publishes) and Keras 3's
-/// `.weights.h5` (`layers/<kind>_<n>/vars/<i>`, the layer's name in an attribute).
-///
-/// Names and shapes are Keras'; `Backbones` maps them to networks.
+/// `.weights.h5` (`layers/<kind>_<n>/vars/<i>`, the layer's name in an attribute). Names and shapes are Keras';
+/// `Backbones` maps them to networks.
 package final class KerasFile: Sendable {
     package struct Variable: Sendable, Equatable {
         /// `gamma`, `kernel`, …, or the variable's number in Keras 3's files.
@@ -58,9 +57,7 @@ package final class KerasFile: Sendable {
         }
     }
 
-    /// Returns the elements of a variable, in Keras' order.
-    ///
-    /// - Throws: `WeightsError`.
+    /// Returns the elements of a variable, in Keras' order. Throws `WeightsError`.
     package func values(of variable: Variable) throws -> [Float] {
         guard let place = places[variable.dataset] else {
             throw WeightsError.malformed(file: path, reason: "it has no \(variable.dataset)")

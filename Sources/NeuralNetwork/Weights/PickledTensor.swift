@@ -3,9 +3,7 @@ enum PickledTensor {
     typealias Value = PickledValue
 
     /// Returns the value that a torch function describes, or nil for other functions and classes, which are never
-    /// called.
-    ///
-    /// - Throws: `Unpickler.Refusal` if it describes an impossible tensor.
+    /// called. Throws `Unpickler.Refusal` if it describes an impossible tensor.
     static func build(_ name: String, _ arguments: [Value], _ objects: PickledObjects) throws -> Value? {
         switch name {
         case "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor":

@@ -21,9 +21,8 @@ final class PyTorchArchive: Checkpoint {
         var kept: [String: Data] = [:]
     }
 
-    /// Whether the archive holds a pickle at the path that `torch.save` uses.
-    ///
-    /// - Throws: `WeightsError` if the archive is damaged.
+    /// Whether the archive holds a pickle at the path that `torch.save` uses. Throws `WeightsError` if the archive is
+    /// damaged.
     static func recognizes(_ path: String) throws -> Bool { try ZipArchive(path: path).names.contains(where: isPickle) }
 
     private static func isPickle(_ name: String) -> Bool { name.hasByteSuffix("/data.pkl") || name == "data.pkl" }
@@ -129,9 +128,7 @@ struct PyTorchLegacyFile: Checkpoint {
     private typealias Contents = (objects: PickledObjects, keys: [String], end: Int)
 
     /// Reads the five pickles: objects, the storages' keys in the order of their elements, and the offset of the first
-    /// element.
-    ///
-    /// Published files have pickles of less than 1 MB, so the beginning of the file is tried first.
+    /// element. Published files have pickles of less than 1 MB, so the beginning of the file is tried first.
     private static func pickles(_ path: String, _ file: FileBytes) throws -> Contents {
         var length = min(file.count, 4 << 20)
         while true {

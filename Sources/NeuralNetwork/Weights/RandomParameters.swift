@@ -1,9 +1,8 @@
 import CElementwise
 
-/// The counter-based generator of `weights: random` and the parity tests.
-///
-/// Value i depends only on the parameter's name, the seed and i, so parameters can be generated in any order: the state
-/// goes through SplitMix64's finaliser (Steele et al. 2014), and its top 24 bits give an exact `Float` in [0, 1).
+/// The counter-based generator of `weights: random` and the parity tests. Value i depends only on the parameter's name,
+/// the seed and i, so parameters can be generated in any order: the state goes through SplitMix64's finaliser (Steele
+/// et al. 2014), and its top 24 bits give an exact `Float` in [0, 1).
 package struct RandomParameters: Sendable {
     package let seed: UInt64
 

@@ -2,9 +2,8 @@ import Files
 import Foundation
 
 /// Reads the `.safetensors` format (huggingface/safetensors): eight bytes of little-endian header length, a JSON header
-/// `name → {dtype, shape, data_offsets}`, then the tensors' bytes.
-///
-/// Only the header is kept in memory. All header values are validated against the file.
+/// `name → {dtype, shape, data_offsets}`, then the tensors' bytes. Only the header is kept in memory. All header values
+/// are validated against the file.
 package struct SafeTensorsFile: Checkpoint {
     package let path: String
     package let format = "safetensors"
@@ -107,9 +106,8 @@ package struct SafeTensorsFile: Checkpoint {
 
     func shape(of name: String) -> [Int]? { entries[name]?.shape }
 
-    /// Returns the tensor called `name`, or nil if there is none.
-    ///
-    /// - Throws: `WeightsError.malformed` if the file has checksums and the tensor's differs.
+    /// Returns the tensor called `name`, or nil if there is none. Throws `WeightsError.malformed` if the file has
+    /// checksums and the tensor's differs.
     package func tensor(named name: String) throws -> Tensor? {
         guard let entry = entries[name] else { return nil }
         let bytes = try file.read(body + entry.range.lowerBound..<body + entry.range.upperBound)
@@ -122,9 +120,8 @@ package struct SafeTensorsFile: Checkpoint {
 
 /// Writes `.safetensors` with tensors sorted by name, as `float32`, with checksums.
 package enum SafeTensorsWriter {
-    /// Converts a file of another format, with `metadata` as free text.
-    ///
-    /// - Throws: what reading throws; then no file is written.
+    /// Converts a file of another format, with `metadata` as free text. Throws what reading throws; then no file is
+    /// written.
     package static func convert(
         _ checkpoint: any Checkpoint, metadata: [String: String] = [:], to path: String
     ) throws {

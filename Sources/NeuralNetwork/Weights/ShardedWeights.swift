@@ -23,9 +23,8 @@ struct ShardedWeights: Checkpoint {
         enum CodingKeys: String, CodingKey { case weightMap = "weight_map" }
     }
 
-    /// Returns the index beside a shard, the file itself if it is an index, or nil for other files.
-    ///
-    /// - Throws: `WeightsError.malformed` for a shard without its index.
+    /// Returns the index beside a shard, the file itself if it is an index, or nil for other files. Throws
+    /// `WeightsError.malformed` for a shard without its index.
     static func index(for path: String) throws -> String? {
         if path.hasByteSuffix(".index.json") { return path }
         let name = path.fileName

@@ -38,10 +38,8 @@ struct TensorChecksums: Sendable {
         return all
     }
 
-    /// Nil for a file without checksums.
-    ///
-    /// - Parameter texts: the file's texts; the checksums are removed from them.
-    /// - Throws: the error that `malformed` makes, if texts or tensor names are damaged.
+    /// Nil for a file without checksums. `texts`: the file's texts; the checksums are removed from them. Throws the
+    /// error that `malformed` makes, if texts or tensor names are damaged.
     init?(
         _ texts: inout [String: String], tensors: some Collection<String>, _ malformed: (String) -> WeightsError
     ) throws {

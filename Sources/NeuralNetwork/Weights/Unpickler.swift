@@ -1,10 +1,9 @@
 import Foundation
 
-/// Parses Python pickles of protocols 0 to 5 into `PickledObjects`.
-///
-/// Nothing is executed: a class or function is a name, and the arguments of its call are kept as `PickledObject`. Only
-/// torch's functions that describe tensors are interpreted (`PickledTensor`). The numbers of operations and objects are
-/// bounded, and containers are shared, so that no pickle expands beyond its own size.
+/// Parses Python pickles of protocols 0 to 5 into `PickledObjects`. Nothing is executed: a class or function is a name,
+/// and the arguments of its call are kept as `PickledObject`. Only torch's functions that describe tensors are
+/// interpreted (`PickledTensor`). The numbers of operations and objects are bounded, and containers are shared, so that
+/// no pickle expands beyond its own size.
 struct Unpickler {
     struct Refusal: Error {
         let reason: String

@@ -2,10 +2,8 @@ import CLibzip
 import Foundation
 
 /// Owns an archive opened by libzip. Each entry's checksum is verified, unless it has none: PyTorch writes 0 after
-/// `torch.serialization.set_crc32_options(False)`.
-///
-/// `@unchecked Sendable`: libzip's handle is not tied to a thread, and `PyTorchArchive` keeps the value in a `Mutex`
-/// from its creation.
+/// `torch.serialization.set_crc32_options(False)`. `@unchecked Sendable`: libzip's handle is not tied to a thread, and
+/// `PyTorchArchive` keeps the value in a `Mutex` from its creation.
 struct ZipArchive: ~Copyable, @unchecked Sendable {
     private let handle: OpaquePointer
     private let path: String
@@ -58,9 +56,8 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         details.crc == 0 && details.size > 0 && details.comp_method == UInt16(ZIP_CM_STORE)
     }
 
-    /// Returns the bytes of an entry.
-    ///
-    /// - Parameter atMost: an entry whose declared size is larger is rejected before decompression.
+    /// Returns the bytes of an entry. `atMost`: an entry whose declared size is larger is rejected before
+    /// decompression.
     func read(_ name: String, atMost limit: Int) throws -> Data {
         let details = try details(of: name, atMost: limit)
         try MemoryLimit.check(Int(details.size), of: path)
@@ -69,9 +66,8 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         return data
     }
 
-    /// Writes an entry to a file in pieces.
-    ///
-    /// - Parameter atMost: an entry whose declared size is larger is rejected before decompression.
+    /// Writes an entry to a file in pieces. `atMost`: an entry whose declared size is larger is rejected before
+    /// decompression.
     func unpack(_ name: String, to file: FileHandle, atMost limit: Int) throws {
         try unpack(name, details(of: name, atMost: limit)) { try file.write(contentsOf: Data($0)) }
     }
