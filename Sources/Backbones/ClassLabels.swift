@@ -1,4 +1,3 @@
-import Foundation
 
 /// Class names of published networks.
 package enum ClassLabels {

@@ -1,7 +1,6 @@
 import Digests
 import Escaping
 import Files
-import Foundation
 
 extension PublishedWeights {
     /// Compares a file with the digest of its publisher, or of the server it was downloaded from. Returns a description

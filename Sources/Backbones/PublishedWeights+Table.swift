@@ -1,5 +1,4 @@
 import Files
-import Foundation
 
 /// The table of published weight files.
 extension PublishedWeights {

@@ -1,5 +1,4 @@
 import Escaping
-import Foundation
 
 /// HMDB51 (Kuehne et al. 2011) as unpacked: `<root>/<class>/<video>.avi`, and the official lists
 /// `<class>_test_split<N>.txt` with lines `<video>.avi <k>`, where k is 1 for train, 2 for test, 0 for unused. Videos

@@ -1,5 +1,4 @@
 import Escaping
-import Foundation
 
 /// UCF101 (Soomro, Zamir, Shah 2012) as unpacked: `<root>/<Class>/v_<Class>_g<group>_c<clip>.avi`, and the official
 /// lists `trainlist0N.txt` (`Class/v_….avi 1`) and `testlist0N.txt` (`Class/v_….avi`). Videos may have another

@@ -1,5 +1,4 @@
 import Datasets
-import Foundation
 import Video
 
 /// Thumbnails of the results below each other, as one image.

@@ -1,6 +1,5 @@
 import Foundation
 import NeuralNetwork
-import Synchronization
 
 /// A network from an ONNX file: its graph for an image size, and its weights. `@unchecked Sendable`: graphs that were
 /// built are kept behind a lock; the file does not change.

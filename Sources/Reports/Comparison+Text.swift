@@ -1,5 +1,4 @@
 import FeatureCache
-import Foundation
 import SequenceModels
 
 extension Comparison {

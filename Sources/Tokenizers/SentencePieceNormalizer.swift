@@ -1,4 +1,3 @@
-import Foundation
 
 /// SentencePiece's normalisation: a table of replacements (a double-array trie of the replaced texts, followed by the
 /// replacements), and whitespace as ▁.

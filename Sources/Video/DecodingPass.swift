@@ -1,4 +1,3 @@
-import CFFmpeg
 import Foundation
 
 /// One decoding pass over the packets of a file.

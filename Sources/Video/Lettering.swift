@@ -1,4 +1,3 @@
-import CFFmpeg
 import Escaping
 
 /// Renders lines of text as coverage masks with FFmpeg and the system's sans-serif font. Caches its results.

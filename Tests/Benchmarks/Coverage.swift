@@ -1,6 +1,5 @@
 import Datasets
 import FeatureCache
-import Foundation
 import SequenceModels
 
 /// How often the interval of a cross-validation holds the true accuracy: of the heads trained, on as many new clips as

@@ -1,7 +1,6 @@
 import Backbones
 import Datasets
 import Extraction
-import Foundation
 import Inference
 
 /// Frames a second of a network on the GPU, from bytes in memory to features in memory, as `extract` runs it.

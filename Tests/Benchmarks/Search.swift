@@ -1,6 +1,5 @@
 import Exploration
 import FeatureCache
-import Foundation
 import NeuralNetwork
 
 /// Clips a second that an exact search looks at, and bytes.

@@ -3,7 +3,6 @@ import Digests
 import FeatureCache
 import Foundation
 import Inference
-import Synchronization
 import TestSupport
 import Testing
 import Video

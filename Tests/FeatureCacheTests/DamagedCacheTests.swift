@@ -1,6 +1,5 @@
 import Digests
 import Foundation
-import GRDB
 import TestSupport
 import Testing
 

@@ -1,6 +1,5 @@
 import Backbones
 import Extraction
-import Foundation
 import NeuralNetwork
 import SequenceModels
 import TestSupport

@@ -1,5 +1,4 @@
 import FeatureCache
-import Foundation
 import Testing
 
 @testable import SequenceModels

@@ -1,5 +1,4 @@
 import Datasets
-import Foundation
 import Testing
 
 @testable import SequenceModels
