@@ -47,9 +47,7 @@ package struct Backbone: Sendable {
     }
 
     /// Resize filters of the publishers, both with antialiasing.
-    package enum Interpolation: Sendable {
-        case bilinear, bicubic
-    }
+    package enum Interpolation: Sendable { case bilinear, bicubic }
 
     /// The tap with spatial feature maps.
     package var mapTap: String { taps.contains("tokens") ? "tokens" : "spatial" }

@@ -159,9 +159,7 @@ enum KerasNames {
                     ]
                 } else if known.contains("\(match.1)_expand_conv") {
                     ["expand_conv": "conv_exp", "expand_bn": "bn1", "project_conv": "conv_pwl", "project_bn": "bn2"]
-                } else {
-                    ["project_conv": "conv", "project_bn": "bn1"]
-                }
+                } else { ["project_conv": "conv", "project_bn": "bn1"] }
             guard let part = parts[String(match.4)] else { continue }
             result[layer] = "blocks.\(stage - 1).\(letter - UInt8(ascii: "a")).\(part)"
         }
@@ -195,8 +193,7 @@ enum KerasNames {
     private static func efficientNet(_ layers: [String]) -> [String: String] {
         var result = [
             "stem_conv": "features.0.0", "stem_bn": "features.0.1", "top_conv": "features.8.0",
-            "top_bn": "features.8.1",
-            "predictions": "classifier.1",
+            "top_bn": "features.8.1", "predictions": "classifier.1",
         ]
         for layer in layers {
             guard let match = layer.wholeMatch(of: /block(\d)([a-z])_(.+)/), let stage = Int(match.1),

@@ -27,10 +27,9 @@ extension RenamedWeights {
         guard found["conv_proj.weight"] != nil, found["encoder.pos_embedding"] != nil else { return nil }
         let ends = [
             "class_token": "cls_token", "encoder.pos_embedding": "pos_embed",
-            "conv_proj.weight": "patch_embed.proj.weight",
-            "conv_proj.bias": "patch_embed.proj.bias", "encoder.ln.weight": "norm.weight",
-            "encoder.ln.bias": "norm.bias",
-            "heads.head.weight": "head.weight", "heads.head.bias": "head.bias",
+            "conv_proj.weight": "patch_embed.proj.weight", "conv_proj.bias": "patch_embed.proj.bias",
+            "encoder.ln.weight": "norm.weight", "encoder.ln.bias": "norm.bias", "heads.head.weight": "head.weight",
+            "heads.head.bias": "head.bias",
         ]
         // Files older than torchvision 0.14 have `linear_1` and `linear_2`.
         let parts = [

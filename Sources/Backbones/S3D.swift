@@ -18,12 +18,10 @@ struct S3D: Sendable {
 
     /// From `features.4`.
     private static let steps: [Step] = [
-        .pooling(kernel: (1, 3), stride: (1, 2), padding: (0, 1)),
-        .mixed(.m3b), .mixed(.m3c),
-        .pooling(kernel: (3, 3), stride: (2, 2), padding: (1, 1)),
-        .mixed(.m4b), .mixed(.m4c), .mixed(.m4d), .mixed(.m4e), .mixed(.m4f),
-        .pooling(kernel: (2, 2), stride: (2, 2), padding: (0, 0)),
-        .mixed(.m5b), .mixed(.m5c),
+        .pooling(kernel: (1, 3), stride: (1, 2), padding: (0, 1)), .mixed(.m3b), .mixed(.m3c),
+        .pooling(kernel: (3, 3), stride: (2, 2), padding: (1, 1)), .mixed(.m4b), .mixed(.m4c), .mixed(.m4d),
+        .mixed(.m4e), .mixed(.m4f), .pooling(kernel: (2, 2), stride: (2, 2), padding: (0, 0)), .mixed(.m5b),
+        .mixed(.m5c),
     ]
 
     /// Outputs `spatial` `[1024, 1, size / 32, size / 32]`, the mean over frames, `pooled` `[1024]`, `logits`.

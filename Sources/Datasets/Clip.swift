@@ -39,6 +39,4 @@ package struct Clip: Sendable, Equatable {
     }
 }
 
-package enum Split: String, Sendable, CaseIterable {
-    case train, validation, test
-}
+package enum Split: String, Sendable, CaseIterable { case train, validation, test }

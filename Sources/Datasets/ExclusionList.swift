@@ -22,9 +22,7 @@ enum ExclusionList {
                     $0.fields.indices.contains(column) ? $0.fields[column] : nil
                 }
                 return Set(cells.filter { !$0.isEmpty })
-            } catch {
-                throw DatasetError.openQuote(file: file, line: error.line, what: nil)
-            }
+            } catch { throw DatasetError.openQuote(file: file, line: error.line, what: nil) }
         }
         return Set(lines.map(\.text))
     }

@@ -100,8 +100,7 @@ struct ListColumns {
         let ends: Set<String> = ["start", "begin", "onset", "end", "stop", "offset", "finish", "starts", "ends"]
         let others: Set<String> = [
             "t", "time", "times", "sec", "secs", "second", "seconds", "s", "ms", "frame", "frames", "timestamp",
-            "index",
-            "idx", "clip", "segment", "action", "trim", "video", "msec", "id", "num", "in", "of",
+            "index", "idx", "clip", "segment", "action", "trim", "video", "msec", "id", "num", "in", "of",
         ]
         return words.contains(where: ends.contains) && words.allSatisfy { ends.contains($0) || others.contains($0) }
             || ["starttime", "endtime", "startframe", "endframe", "tstart", "tend", "startsec", "endsec"].contains(

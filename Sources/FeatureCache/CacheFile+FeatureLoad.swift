@@ -18,9 +18,8 @@ extension CacheFile {
                 else { throw CacheError.damagedRecipe(path: path, id: id) }
                 let record = try ExtractionRecord(
                     digest: row.get("digest"), name: row.get("name"), backbone: row.get("backbone"),
-                    weights: row.get("weights"),
-                    weightsDigest: row.get("weights_digest"), tap: row.get("tap"), imageSize: row.get("image_size"),
-                    maxFrames: row.get("max_frames"), featureShape: shape,
+                    weights: row.get("weights"), weightsDigest: row.get("weights_digest"), tap: row.get("tap"),
+                    imageSize: row.get("image_size"), maxFrames: row.get("max_frames"), featureShape: shape,
                     elementType: StoredType(rawValue: row.get("element_type")) ?? .float32,
                     precision: row.get("precision"), recipe: row.get("recipe"), version: row.get("version"))
                 guard hexDigest(Data(record.recipe.utf8)) == record.digest else {

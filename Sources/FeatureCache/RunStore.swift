@@ -1,9 +1,7 @@
 import Foundation
 import GRDB
 
-package enum RunState: String, Sendable {
-    case running, finished, interrupted, failed, diverged
-}
+package enum RunState: String, Sendable { case running, finished, interrupted, failed, diverged }
 
 package struct EpochRecord: Sendable, Equatable, Codable {
     /// From 1.

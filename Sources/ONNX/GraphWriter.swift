@@ -329,8 +329,7 @@ extension Window {
             (overFrames ? [frames] : []) + [extent.height, extent.width]
         }
         return [
-            .integers("kernel_shape", sizes(time.kernel, kernel)),
-            .integers("strides", sizes(time.stride, stride)),
+            .integers("kernel_shape", sizes(time.kernel, kernel)), .integers("strides", sizes(time.stride, stride)),
             .integers("pads", sizes(time.leading, leading) + sizes(time.trailing, trailing)),
         ]
     }

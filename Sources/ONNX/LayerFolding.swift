@@ -51,9 +51,8 @@ struct LayerFolding {
                 take(next.id)
             }
             if hasPasses, graph.nodes[id.index].shape.hasPasses {
-                if let next = reader(end), next.node.operation == .add,
-                    !absorbed.contains(next.id), chains[next.id] == nil,
-                    let other = next.node.inputs.first(where: { $0 != end }),
+                if let next = reader(end), next.node.operation == .add, !absorbed.contains(next.id),
+                    chains[next.id] == nil, let other = next.node.inputs.first(where: { $0 != end }),
                     graph.nodes[other.index].shape == next.node.shape
                 {
                     chain.residual = other

@@ -33,9 +33,7 @@ struct ModelFile: Sendable {
             model = try ModelProto(serializedBytes: data)
         } catch ProtobufError.tooManyFields(let limit) {
             throw ImportError.malformed(file: path, reason: "it has more than \(limit) messages and strings")
-        } catch {
-            throw ImportError.malformed(file: path, reason: "its messages are cut off or damaged")
-        }
+        } catch { throw ImportError.malformed(file: path, reason: "its messages are cut off or damaged") }
         try self.init(model, path: path)
     }
 
@@ -173,9 +171,7 @@ struct ModelFile: Sendable {
         do {
             try handle.seek(toOffset: UInt64(entries["offset"].flatMap(Int.init).map { max(0, $0) } ?? 0))
             data = try handle.read(upToCount: count) ?? Data()
-        } catch {
-            throw ImportError.unreadable(file: file, reason: error.localizedDescription)
-        }
+        } catch { throw ImportError.unreadable(file: file, reason: error.localizedDescription) }
         guard data.count == count else {
             throw ImportError.unreadable(file: file, reason: "it was truncated while it was read")
         }

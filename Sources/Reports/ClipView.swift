@@ -13,9 +13,7 @@ struct ClipView {
         let weight: Weight?
     }
 
-    struct Weight {
-        let width, share: String
-    }
+    struct Weight { let width, share: String }
 
     struct Bar {
         let label, width, number: String
@@ -105,9 +103,7 @@ struct FrameStrip: Sendable {
                     time: decimal(all[index].time, 2) + " s", weight: weight)
             }
             problem = nil
-        } catch {
-            (frames, problem) = ([], "No frames: \(error.localizedDescription)")
-        }
+        } catch { (frames, problem) = ([], "No frames: \(error.localizedDescription)") }
     }
 }
 

@@ -26,9 +26,7 @@ extension ContinuousEvaluation {
         let role: String
         let evaluation: ContinuousEvaluation
 
-        enum CodingKeys: String, CodingKey {
-            case split
-        }
+        enum CodingKeys: String, CodingKey { case split }
 
         func encode(to encoder: any Encoder) throws {
             try evaluation.encode(to: encoder)

@@ -60,9 +60,7 @@ enum Ink {
 /// reach its parser: texts are encoded by `Escaping.gnuplot`, and scripts with a backquote are rejected. gnuplot runs
 /// without a shell, in an empty folder, without its startup files, with a minimal environment and a time limit.
 package struct Gnuplot: Sendable {
-    package enum Format: String, Sendable, CaseIterable {
-        case svg, png
-    }
+    package enum Format: String, Sendable, CaseIterable { case svg, png }
 
     /// Time limit in seconds.
     var timeLimit = 120.0

@@ -28,9 +28,7 @@ struct Page {
         var clip: String?
     }
 
-    struct Row {
-        let cells: [Cell]
-    }
+    struct Row { let cells: [Cell] }
 
     struct Table {
         var caption: String?
@@ -41,9 +39,7 @@ struct Page {
         var hasHead: Bool { !columns.isEmpty }
     }
 
-    struct Document {
-        let name, text: String
-    }
+    struct Document { let name, text: String }
 
     struct Section {
         let id, heading: String

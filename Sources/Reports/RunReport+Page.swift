@@ -120,9 +120,8 @@ extension RunReport {
         for epoch in epochs {
             table.append([
                 "\(epoch.epoch)", "\(Float(epoch.learningRate))", decimal(epoch.trainLoss, 4),
-                percent(epoch.trainAccuracy),
-                epoch.validationLoss.map { decimal($0, 4) } ?? "–", epoch.validationAccuracy.map(percent) ?? "–",
-                decimal(epoch.seconds, 2),
+                percent(epoch.trainAccuracy), epoch.validationLoss.map { decimal($0, 4) } ?? "–",
+                epoch.validationAccuracy.map(percent) ?? "–", decimal(epoch.seconds, 2),
             ])
         }
         section.tables = [Page.Table(table, fold: "All \(epochs.count) epochs")]

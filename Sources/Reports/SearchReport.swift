@@ -64,8 +64,6 @@ extension FrameStrip {
                         uri: "data:image/jpeg;base64," + jpeg.base64EncodedString(),
                         time: decimal(frame.time, 2) + " s", weight: nil)
                 }, problem: nil)
-        } catch {
-            self.init(frames: [], problem: "No frames: \(error.localizedDescription)")
-        }
+        } catch { self.init(frames: [], problem: "No frames: \(error.localizedDescription)") }
     }
 }

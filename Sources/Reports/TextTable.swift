@@ -3,9 +3,7 @@ import Escaping
 /// A text table with aligned columns, for the terminal.
 package struct TextTable: Sendable {
     /// Horizontal alignment of cells.
-    package enum Alignment: Sendable {
-        case left, right
-    }
+    package enum Alignment: Sendable { case left, right }
 
     let alignments: [Alignment]
     private(set) var rows: [[String]]

@@ -103,9 +103,7 @@ package struct BytePairTokenizer: Tokenizer {
         return String(result)
     }
 
-    private enum Kind {
-        case space, letter, number, other
-    }
+    private enum Kind { case space, letter, number, other }
 
     private static func kind(_ scalar: Unicode.Scalar) -> Kind {
         switch scalar.properties.generalCategory {

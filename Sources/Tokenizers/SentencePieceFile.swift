@@ -3,9 +3,7 @@ import ONNXMessages
 
 /// A SentencePiece model file, with the names of `sentencepiece_model.proto`.
 struct SentencePieceFile: ProtobufMessage {
-    enum Kind: Int32 {
-        case normal = 1, unknown, control, userDefined, unused, byte
-    }
+    enum Kind: Int32 { case normal = 1, unknown, control, userDefined, unused, byte }
 
     struct Piece: ProtobufMessage {
         var text = ""

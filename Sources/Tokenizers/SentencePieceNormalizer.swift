@@ -1,4 +1,3 @@
-
 /// SentencePiece's normalisation: a table of replacements (a double-array trie of the replaced texts, followed by the
 /// replacements), and whitespace as ▁.
 struct SentencePieceNormalizer: Sendable {

@@ -5,9 +5,7 @@ final class Container {
     let context: UnsafeMutablePointer<AVFormatContext>
 
     /// FFmpeg's error code for a file that could not be opened.
-    struct Refusal: Error {
-        let status: Int32
-    }
+    struct Refusal: Error { let status: Int32 }
 
     /// Opens a container of `DecodingLimits.containers`. The caller must have checked that `path` is a regular file.
     /// Throws `Refusal`.

@@ -6,9 +6,7 @@ import TestSupport
 import Testing
 
 @Suite struct ParityTests {
-    struct Goldens: Decodable {
-        let goldens: [Golden]
-    }
+    struct Goldens: Decodable { let goldens: [Golden] }
 
     struct Golden: Decodable, CustomTestStringConvertible {
         let backbone: String

@@ -83,8 +83,7 @@ import Testing
             try Program.run(
                 [
                     "classify", "clips/train/jump up/0.y4m", "--backbone", "vit_tiny_16", "--weights",
-                    "vit.safetensors",
-                    "--frames", "1", "--json",
+                    "vit.safetensors", "--frames", "1", "--json",
                 ] + arguments, in: place.path)
         }
         let plain = try classify()

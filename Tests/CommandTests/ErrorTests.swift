@@ -52,11 +52,8 @@ import Testing
     /// A message that holds none of these leaves its reader alone.
     private static let advice: Set = [
         "Add", "Ask", "Check", "Choose", "Convert", "Correct", "Cut", "Delete", "End", "Expected", "Export", "Extract",
-        "Fetch", "Give",
-        "Install",
-        "Leave", "Let", "Look", "Make", "Mount", "Name", "Prune", "Put", "Raise", "Run", "Say", "See", "Set", "Take",
-        "Train", "Try",
-        "Update", "Use", "Wait", "Write",
+        "Fetch", "Give", "Install", "Leave", "Let", "Look", "Make", "Mount", "Name", "Prune", "Put", "Raise", "Run",
+        "Say", "See", "Set", "Take", "Train", "Try", "Update", "Use", "Wait", "Write",
     ]
 
     @Test("a missing weight file whose name is published says how to get it, before any video is read")

@@ -24,8 +24,7 @@ import Testing
         """,
         "view in other letters": """
         ALTER TABLE sequence RENAME TO old; CREATE VIEW SEQUENCE AS \(endless) n AS extraction_id FROM t
-        """,
-        "generated column": "ALTER TABLE run ADD COLUMN evil GENERATED ALWAYS AS (hex(zeroblob(500000000)))",
+        """, "generated column": "ALTER TABLE run ADD COLUMN evil GENERATED ALWAYS AS (hex(zeroblob(500000000)))",
         "check": "ALTER TABLE run ADD COLUMN evil CHECK (length(hex(zeroblob(1000))) > 0)",
         "cascade": """
         DROP TABLE epoch; CREATE TABLE epoch (run_id INTEGER REFERENCES run ON DELETE CASCADE, epoch INTEGER,
@@ -35,8 +34,7 @@ import Testing
         "conflict clause": """
         DROP TABLE failure; CREATE TABLE failure (extraction_id INTEGER, path TEXT, error TEXT NOT NULL,
           at TEXT NOT NULL, PRIMARY KEY (extraction_id, path) ON CONFLICT REPLACE)
-        """,
-        "expression in an index": "CREATE INDEX evil ON video (hex(zeroblob(1000000)))",
+        """, "expression in an index": "CREATE INDEX evil ON video (hex(zeroblob(1000000)))",
         "partial index": "CREATE INDEX evil ON video (path) WHERE length(hex(zeroblob(1000000))) > 0",
         "missing table": "DROP TABLE prediction",
         "comment that ends elsewhere": """

@@ -50,13 +50,11 @@ import Testing
         "features of zeros under their old checksum": "UPDATE sequence SET features = zeroblob(length(features))",
         "a longer length": "UPDATE sequence SET length = 4, mask = '1111' WHERE length < 4",
         "another mask": "UPDATE sequence SET mask = '0000'",
-        "a text for features": "UPDATE sequence SET features = 'x'",
-        "a missing video": "DELETE FROM video",
+        "a text for features": "UPDATE sequence SET features = 'x'", "a missing video": "DELETE FROM video",
         "another element type": """
         UPDATE extraction SET element_type = 'float16';
         UPDATE sequence SET features = substr(features, 1, length(features) / 2)
-        """,
-        "a blob for a data set": "UPDATE sample SET dataset = x'00ff' WHERE video_id = 1",
+        """, "a blob for a data set": "UPDATE sample SET dataset = x'00ff' WHERE video_id = 1",
         "an unknown split": "UPDATE sample SET split = 'x'",
         "a digest in capitals": "UPDATE video SET digest = upper(digest)",
         "a blob for a view": "UPDATE sequence SET view = x'00'",

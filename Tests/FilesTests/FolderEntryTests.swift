@@ -24,8 +24,7 @@ import Testing
         #expect(
             kinds == [
                 "file": .file, "folder": .folder, "pipe": .special("a named pipe"), "to file": .file,
-                "to folder": .folder,
-                "to pipe": .special("a named pipe"), "zero": .special("a device"),
+                "to folder": .folder, "to pipe": .special("a named pipe"), "zero": .special("a device"),
                 "gone": .unreachable("No such file or directory"),
                 "self": .unreachable("Too many levels of symbolic links"),
             ])

@@ -56,8 +56,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .yaml:
             [
                 "[", "{", "]", "}", "- ", ": ", "&a ", "*a ", "!!binary ", "|\n", "---\n", "\t", "\"", "'", "~",
-                "1e999", "-1",
-                "0x7fffffffffffffff", "<<: *a\n", "../", "\n", "  ", "extract:\n", "sampling: ", "?",
+                "1e999", "-1", "0x7fffffffffffffff", "<<: *a\n", "../", "\n", "  ", "extract:\n", "sampling: ", "?",
                 "9999999999999999999",
             ]
         case .splits:
@@ -70,9 +69,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .onnx, .message:
             [
                 "Relu", "Conv", "Reshape", "Concat", "Slice", "Gather", "Split", "Expand", "MatMul", "Softmax",
-                "Transpose",
-                "BatchNormalization", "ReduceMean", "Constant", "ConstantOfShape", "input", "output", "axes", "perm",
-                "../x",
+                "Transpose", "BatchNormalization", "ReduceMean", "Constant", "ConstantOfShape", "input", "output",
+                "axes", "perm", "../x",
             ]
         default: []
         }

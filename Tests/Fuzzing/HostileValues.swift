@@ -36,9 +36,8 @@ package enum HostileValues {
     /// Names of architectures, taps, heads and rules, which mean something where another one was.
     private static let names = [
         "onnx", "random", "resnet18", "r3d_18", "clip_vitb32", "dinov2_vits14", "small_cnn+resnet18", "spatial",
-        "pooled",
-        "projected", "logits", "gru", "convlstm", "transformer", "attention", "frame", "zero_shot", "cosine", "step",
-        "plateau", "f16", "bf16", "keras", "windows", "stride", "rate", "first",
+        "pooled", "projected", "logits", "gru", "convlstm", "transformer", "attention", "frame", "zero_shot", "cosine",
+        "step", "plateau", "f16", "bf16", "keras", "windows", "stride", "rate", "first",
     ]
 
     private static var samplings: [[String: Any]] {

@@ -40,9 +40,7 @@ enum StandInGPU {
     }
 
     /// What a function said went wrong.
-    struct Failure: Error {
-        let text: String
-    }
+    struct Failure: Error { let text: String }
 }
 
 /// What numbers on a GPU are.

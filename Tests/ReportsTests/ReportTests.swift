@@ -34,8 +34,7 @@ import Testing
         let html = try String(contentsOfFile: path, encoding: .utf8)
         for heading in [
             "Training", "Classes", "Confusion", "Probabilities", "Most confident errors",
-            "Least confident correct predictions",
-            "Data set", "Configuration",
+            "Least confident correct predictions", "Data set", "Configuration",
         ] { #expect(html.contains("<h2>\(heading)</h2>"), "\(heading)") }
         #expect(html.contains("untrained (random) resnet18") && html.contains("instead of"))
         // 12 test clips, every third of all clips wrong; each shows four frames with the head's weights.

@@ -6,9 +6,7 @@ import Testing
 @testable import Training
 
 @Suite struct DifferentiablePlanTests {
-    struct Goldens: Decodable {
-        let goldens: [Golden]
-    }
+    struct Goldens: Decodable { let goldens: [Golden] }
 
     struct Golden: Decodable, CustomTestStringConvertible {
         let name: String

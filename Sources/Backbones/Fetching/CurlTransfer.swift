@@ -45,9 +45,8 @@ struct CurlTransfer {
         var result = [
             "curl", "--disable", "--globoff", "--fail", "--location", "--max-redirs", "\(Self.redirects)", "--proto",
             schemes, "--proto-redir", schemes, "--speed-limit", "1000", "--speed-time", "\(patience)",
-            "--connect-timeout", "\(patience)", "--max-filesize", "\(maximum)",
-            "--suppress-connect-headers", "--dump-header", headers, "--output", "-",
-            showsProgress ? "--progress-bar" : "--silent",
+            "--connect-timeout", "\(patience)", "--max-filesize", "\(maximum)", "--suppress-connect-headers",
+            "--dump-header", headers, "--output", "-", showsProgress ? "--progress-bar" : "--silent",
         ]
         if start > 0 {
             result += ["--continue-at", "\(start)"]

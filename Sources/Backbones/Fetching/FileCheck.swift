@@ -40,9 +40,7 @@ struct FileCheck {
             let (descriptor, bytes) = try RegularFile.open(path)
             close(descriptor)
             return ([UInt8](try RegularFile.start(of: path, count: FileSignature.length)), bytes)
-        } catch {
-            throw FetchError(error)
-        }
+        } catch { throw FetchError(error) }
     }
 
     private static func verify(_ path: String, _ checksum: PublishedWeights.Checksum) throws {

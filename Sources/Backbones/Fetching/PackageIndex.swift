@@ -19,8 +19,7 @@ struct PackageIndex {
         let configuration = environment["XDG_CONFIG_HOME"] ?? home + "/.config"
         let files = [
             environment["PIP_CONFIG_FILE"], configuration + "/pip/pip.conf", home + "/.pip/pip.conf",
-            "/etc/xdg/pip/pip.conf",
-            "/etc/pip.conf",
+            "/etc/xdg/pip/pip.conf", "/etc/pip.conf",
         ]
         for case let file? in files {
             if let text = try? RegularFile.text(file, limit: 1 << 20), let address = indexAddress(in: text) {

@@ -43,9 +43,7 @@ package struct WeightsFetcher: Sendable {
                 let known = weights.checksum == .stated ? Self.recorded(path) : weights.checksum
                 let digest = try FileCheck(weights).check(path, known, isNew: false)
                 return Fetched(path: path, wasThere: true, isChecked: known != nil, digest: digest)
-            } catch let error as FetchError where error.isWrong {
-                isReplaced = true
-            }
+            } catch let error as FetchError where error.isWrong { isReplaced = true }
         }
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

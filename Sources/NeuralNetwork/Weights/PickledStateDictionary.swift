@@ -44,11 +44,7 @@ struct PickledStateDictionary {
     private mutating func walk(_ value: PickledValue, _ names: [String], _ path: String) throws {
         if case .tensor(let tensor) = value {
             let name = names.joined(separator: ".")
-            if tensor.type.isComplex {
-                complex.append(name)
-            } else if !names.isEmpty {
-                tensors[name] = tensor
-            }
+            if tensor.type.isComplex { complex.append(name) } else if !names.isEmpty { tensors[name] = tensor }
             return
         }
         guard case .object(let place) = value, let object = objects.object(value), names.count < Self.maximumDepth,
