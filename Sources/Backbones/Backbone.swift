@@ -3,9 +3,7 @@ import NeuralNetwork
 /// The reference implementation that a network follows. Implementations of one architecture differ in padding, pooling
 /// and normalisation, and weights are valid only for their own.
 package enum Numerics: String, Sendable, CaseIterable, Codable {
-    case torchvision, keras, timm, openai
-    case openCLIP = "open_clip"
-    case transformers
+    case torchvision, keras, timm, openai, openCLIP = "open_clip", transformers
     /// A network whose graph is in an ONNX file.
     case onnx
 }

@@ -25,10 +25,7 @@ struct ConvNeXt: Sendable {
     let version: Int
     private static let epsilon: Float = 1e-6
 
-    init(_ size: Size, version: Int) {
-        self.size = size
-        self.version = version
-    }
+    init(_ size: Size, version: Int) { (self.size, self.version) = (size, version) }
 
     /// Outputs `spatial` and `pooled` (768 to 1,536 channels), `logits`.
     func graph(imageSize: Int) -> Graph {

@@ -27,10 +27,7 @@ package struct EfficientNet: Sendable {
     package let size: Size
     package let numerics: Numerics
 
-    package init(_ size: Size, _ numerics: Numerics) {
-        self.size = size
-        self.numerics = numerics
-    }
+    package init(_ size: Size, _ numerics: Numerics) { (self.size, self.numerics) = (size, numerics) }
 
     /// The stages of B0: expansion, channels, repeats, stride, kernel.
     private static let stages = [

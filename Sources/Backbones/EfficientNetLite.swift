@@ -25,10 +25,7 @@ package struct EfficientNetLite: Sendable {
     /// `timm`, or `keras` for TensorFlow's.
     package let numerics: Numerics
 
-    package init(_ size: Size, _ numerics: Numerics) {
-        self.size = size
-        self.numerics = numerics
-    }
+    package init(_ size: Size, _ numerics: Numerics) { (self.size, self.numerics) = (size, numerics) }
 
     /// Channels, repeats, stride and kernel of each stage. The expansion is 1 in the first stage and 6 in the others.
     private static let stages = [

@@ -35,10 +35,7 @@ struct EfficientNetV2: Sendable {
     let size: Size
     let numerics: Numerics
 
-    init(_ size: Size, _ numerics: Numerics) {
-        self.size = size
-        self.numerics = numerics
-    }
+    init(_ size: Size, _ numerics: Numerics) { (self.size, self.numerics) = (size, numerics) }
 
     /// Outputs `spatial` (the last convolution), `pooled` `[1280]`, `logits`.
     func graph(imageSize: Int) -> Graph {

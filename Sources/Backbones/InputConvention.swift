@@ -14,9 +14,7 @@ package struct InputConvention: Sendable, Equatable, Codable {
 
     /// `mean`: of red, green and blue, with white = 1. `deviation`: standard deviations of red, green and blue.
     package init(mean: [Float], deviation: [Float], isBlueFirst: Bool = false) {
-        self.mean = mean
-        self.deviation = deviation
-        self.isBlueFirst = isBlueFirst
+        (self.mean, self.deviation, self.isBlueFirst) = (mean, deviation, isBlueFirst)
     }
 
     /// Whether it holds three finite, usable values per channel; a damaged file may hold any.
@@ -26,9 +24,7 @@ package struct InputConvention: Sendable, Equatable, Codable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case mean, deviation
-        case isBlueFirst = "blue_first"
-        case isDifference = "difference"
+        case mean, deviation, isBlueFirst = "blue_first", isDifference = "difference"
     }
 
     /// ImageNet's mean and standard deviation, for torchvision's weights.

@@ -15,8 +15,7 @@ struct InvertedResiduals {
 
     /// Reduced channels of squeeze-and-excitation.
     enum Excitation {
-        case none
-        case quarterOfInput
+        case none, quarterOfInput
         /// Rounded like all channel counts.
         case quarterOfInner
     }
@@ -24,8 +23,7 @@ struct InvertedResiduals {
     /// Repeated blocks; the first one has the stride and changes the number of channels.
     struct Stage {
         let kind: Kind
-        let channels: Int
-        let repeats: Int
+        let channels, repeats: Int
         var stride = 1
         var kernel = 3
         var expansion = 1

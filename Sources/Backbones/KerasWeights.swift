@@ -44,8 +44,7 @@ package struct KerasWeights: Checkpoint {
                 variables["\(module).\(leaf)"] = variable
             }
         }
-        self.file = file
-        self.variables = variables
+        (self.file, self.variables) = (file, variables)
         unused = file.layers.keys.filter {
             modules[$0] == nil && !$0.hasBytePrefix("normalization") && !$0.hasBytePrefix("optimizer")
         }.sorted()

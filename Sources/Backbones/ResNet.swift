@@ -6,11 +6,7 @@ import NeuralNetwork
 package struct ResNet: Sendable {
     /// Blocks in each of the four stages, and whether they are bottlenecks.
     package enum Depth: Int, CaseIterable, Sendable {
-        case resnet18 = 18
-        case resnet34 = 34
-        case resnet50 = 50
-        case resnet101 = 101
-        case resnet152 = 152
+        case resnet18 = 18, resnet34 = 34, resnet50 = 50, resnet101 = 101, resnet152 = 152
 
         var blocks: [Int] {
             switch self {

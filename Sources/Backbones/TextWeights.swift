@@ -135,8 +135,7 @@ package struct TextWeights: ParameterSource {
 
 /// Why a file gives no text tower.
 enum TextWeightsError: LocalizedError, Equatable {
-    case noTextTower(file: String)
-    case missing(file: String, parameter: String)
+    case noTextTower(file: String), missing(file: String, parameter: String)
     case otherShape(file: String, parameter: String, found: [Int], wanted: [Int])
 
     var errorDescription: String? {

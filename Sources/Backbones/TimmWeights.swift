@@ -25,9 +25,7 @@ package struct TimmWeights: Checkpoint {
             shapes[translated] = shape
             originals[translated] = name
         }
-        self.file = file
-        self.shapes = shapes
-        self.originals = originals
+        (self.file, self.shapes, self.originals) = (file, shapes, originals)
     }
 
     /// The name in the file.

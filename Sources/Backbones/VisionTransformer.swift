@@ -45,11 +45,7 @@ struct VisionTransformer: Sendable {
     let activation: Activation
 
     init(_ size: Size, _ family: Family, patch: Int, grid: Int, activation: Activation = .gelu) {
-        self.size = size
-        self.family = family
-        self.patch = patch
-        self.grid = grid
-        self.activation = activation
+        (self.size, self.family, self.patch, self.grid, self.activation) = (size, family, patch, grid, activation)
     }
 
     private var isCLIP: Bool {

@@ -59,8 +59,7 @@ package struct CSVTable {
         private let separator: UInt8
         private let bytes: [UInt8]
         private let rules: ListRules?
-        private var place: Int
-        private var line: Int
+        private var place, line: Int
         /// Line of an unterminated quote.
         private(set) var unterminated: Int?
 

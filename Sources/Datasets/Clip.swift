@@ -13,10 +13,7 @@ package struct Clip: Sendable, Equatable {
     package private(set) var isSetAside = false
 
     package init(path: String, label: String, split: Split, group: String? = nil) {
-        self.path = path
-        self.label = label
-        self.split = split
-        self.group = group
+        (self.path, self.label, self.split, self.group) = (path, label, split, group)
     }
 
     /// The data set's own split, as stored in caches.

@@ -5,10 +5,7 @@ package struct ClipSample: Sendable, Equatable {
     /// Maximum clips per class, evenly spaced, so that each split is represented.
     package let clipsPerClass: Int
 
-    package init(classes: Int, clipsPerClass: Int) {
-        self.classes = classes
-        self.clipsPerClass = clipsPerClass
-    }
+    package init(classes: Int, clipsPerClass: Int) { (self.classes, self.clipsPerClass) = (classes, clipsPerClass) }
 
     /// The sample, in the order of `clips`.
     package func choose(from clips: [Clip]) -> [Clip] {

@@ -22,8 +22,7 @@ package struct DatasetConfiguration: Sendable, Equatable {
     }
 
     package enum Classes: Sendable, Equatable {
-        case all
-        case named([String])
+        case all, named([String])
         /// The classes with the most training clips.
         case top(Int)
     }
@@ -55,17 +54,9 @@ package struct DatasetConfiguration: Sendable, Equatable {
         validation: Double = 0.2, test: Double = 0, testSeed: Int = 0, group: String? = nil, exclude: String? = nil,
         classes: Classes = .all, name: String? = nil
     ) {
-        self.layout = layout
-        self.root = root
-        self.splits = splits
-        self.split = split
-        self.allSplits = allSplits
-        self.validation = validation
-        self.test = test
-        self.testSeed = testSeed
-        self.group = group
-        self.exclude = exclude
-        self.classes = classes
+        (self.layout, self.root, self.splits, self.split, self.allSplits) = (layout, root, splits, split, allSplits)
+        (self.validation, self.test, self.testSeed, self.group) = (validation, test, testSeed, group)
+        (self.exclude, self.classes) = (exclude, classes)
         givenName = name
     }
 

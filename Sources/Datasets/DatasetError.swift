@@ -4,8 +4,7 @@ package enum DatasetError: LocalizedError, Equatable {
     case missingFolder(String)
     /// The root, and what was found there in parentheses.
     case noVideos(String, leftOut: String = "")
-    case missingList(String)
-    case unreadableList(String, reason: String)
+    case missingList(String), unreadableList(String, reason: String)
     case malformedList(file: String, line: Int, text: String)
     case malformedRow(file: String, row: Int, reason: String)
     case missingColumn(file: String, String, header: [String])
@@ -27,13 +26,9 @@ package enum DatasetError: LocalizedError, Equatable {
     case outsideRoot(file: String, row: Int, path: String, root: String)
     /// A list of segments of videos, with the columns of start and end.
     case timeRange(file: String, row: Int, columns: [String])
-    case needsSplits(layout: String, example: String)
-    case outside(root: String, path: String)
-    case unknownClass(String, available: [String])
-    case malformedPattern(String, String)
-    case hasTest(String)
-    case storedTest(String, clips: Int)
-    case emptyTest(TestShareProblem)
+    case needsSplits(layout: String, example: String), outside(root: String, path: String)
+    case unknownClass(String, available: [String]), malformedPattern(String, String), hasTest(String)
+    case storedTest(String, clips: Int), emptyTest(TestShareProblem)
 
     package var errorDescription: String? {
         switch self {

@@ -1,11 +1,7 @@
 /// The demo data set: eight actions in four pairs that are each other's time reversal. Neither single frames nor their
 /// average distinguish a pair, only the temporal order does.
 package enum DemoAction: String, CaseIterable, Sendable {
-    case grow, shrink
-    case brighten, darken
-    case multiply
-    case thinOut = "thin-out"
-    case warmToCool = "warm-to-cool"
+    case grow, shrink, brighten, darken, multiply, thinOut = "thin-out", warmToCool = "warm-to-cool"
     case coolToWarm = "cool-to-warm"
 
     /// The time-reversed action.
@@ -36,8 +32,7 @@ package struct DemoScene: Sendable {
     package static let frameCount = 50
 
     private let action: DemoAction
-    private let ground: [Float]
-    private let color: [Float]
+    private let ground, color: [Float]
     private let centre: (x: Float, y: Float)
     private let radius: Float
     private let dots: [(x: Float, y: Float)]

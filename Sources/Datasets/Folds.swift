@@ -57,8 +57,7 @@ package enum Folds {
 }
 
 package enum FoldError: LocalizedError, Equatable {
-    case tooFew(label: String, sources: Int, isGrouped: Bool, folds: Int)
-    case lost(labels: [String])
+    case tooFew(label: String, sources: Int, isGrouped: Bool, folds: Int), lost(labels: [String])
 
     package var errorDescription: String? {
         switch self {

@@ -3,8 +3,7 @@ import Foundation
 /// A trimmed YouTube video, as named in Kinetics' lists.
 struct KineticsClip {
     private let id: String?
-    private let start: Int?
-    private let end: Int?
+    private let start, end: Int?
     /// Why no file name can be formed, or nil.
     let problem: String?
 

@@ -3,8 +3,7 @@ import Video
 /// A file or folder below a data set's root that is not part of a clip.
 package struct LeftOut: Sendable, Equatable {
     package enum Reason: Sendable, Equatable {
-        case noVideo(FileContent)
-        case emptyFolder
+        case noVideo(FileContent), emptyFolder
         /// Deeper than `<root>/<label>/<video>`.
         case tooDeep
         /// In the root, or in a split's folder, and thus in no class folder.

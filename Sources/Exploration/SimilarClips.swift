@@ -94,10 +94,8 @@ package struct SimilarClips: Sendable {
 
 /// Why a cache cannot be explored.
 package enum ExplorationError: LocalizedError, Equatable {
-    case otherWeights(file: String, recipe: String)
-    case unknownRecipe(String, available: [String])
-    case severalRecipes([String])
-    case severalDatasets([String])
+    case otherWeights(file: String, recipe: String), unknownRecipe(String, available: [String])
+    case severalRecipes([String]), severalDatasets([String])
 
     package var errorDescription: String? {
         switch self {

@@ -7,24 +7,18 @@ package enum CacheError: LocalizedError, Equatable {
     case missing(path: String)
     /// A name that SQLite interprets as an in-memory database or a URI.
     case notFileName(path: String)
-    case noFolder(path: String, folder: String)
-    case notSQLite(path: String)
-    case notCache(path: String)
+    case noFolder(path: String, folder: String), notSQLite(path: String), notCache(path: String)
     case otherVersion(path: String, found: Int, expected: Int)
     /// A schema with SQL that this program did not define, and the entry found.
     case foreignSchema(path: String, what: String)
-    case readOnly(path: String)
-    case full(path: String)
+    case readOnly(path: String), full(path: String)
     /// Bytes that the features need, and free bytes.
     case noRoom(path: String, needed: Int, free: Int)
-    case busy(path: String)
-    case beingExtracted(path: String)
-    case unusable(path: String, reason: String)
+    case busy(path: String), beingExtracted(path: String), unusable(path: String, reason: String)
     case damagedSequence(path: String, video: String)
     /// Features whose checksums differ: the recipe, descriptions of the first few clips, and the total number.
     case damagedFeatures(path: String, recipe: String, clips: [String], count: Int)
-    case damagedRecipe(path: String, id: Int64)
-    case runExists(name: String)
+    case damagedRecipe(path: String, id: Int64), runExists(name: String)
     case notMapped(path: String, reason: String)
 
     package var errorDescription: String? {

@@ -47,14 +47,11 @@ package struct CacheExport: Sendable {
 }
 
 package enum ExportError: LocalizedError, Equatable {
-    case nothing(dataset: String, split: String?)
-    case writing(path: String, reason: String)
-    case unknownTable(String, known: [String])
-    case noColumn(String, table: String)
+    case nothing(dataset: String, split: String?), writing(path: String, reason: String)
+    case unknownTable(String, known: [String]), noColumn(String, table: String)
     /// A table or view with unlimited rows or values.
     case boundless(table: String, reason: String)
-    case severalRecipes([String])
-    case severalDatasets([String])
+    case severalRecipes([String]), severalDatasets([String])
 
     private static func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
 
@@ -112,8 +109,7 @@ struct ExportTable {
         guard let recipe = try cache.extractions().first(where: { $0.id == export.extraction })?.record else {
             throw ExportError.nothing(dataset: export.dataset, split: export.split)
         }
-        self.recipe = recipe
-        self.cache = cache
+        (self.recipe, self.cache) = (recipe, cache)
         (type, maxFrames, featureShape) = (recipe.elementType, recipe.maxFrames, recipe.featureShape)
         let decoder = JSONDecoder()
         rows = try cache.read { database in

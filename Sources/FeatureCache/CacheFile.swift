@@ -86,9 +86,7 @@ package final class CacheFile: Sendable {
 
 /// The header fields that identify an SQLite file as a cache.
 struct CacheIdentity {
-    let version: Int
-    let application: Int
-    let tables: Int
+    let version, application, tables: Int
     let journal: String
 
     init(_ database: Database) throws {

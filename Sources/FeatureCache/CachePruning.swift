@@ -28,8 +28,7 @@ package struct CachePruning: Sendable {
 }
 
 package enum PruningError: LocalizedError, Equatable {
-    case unknownRecipe(String, known: [String])
-    case ambiguousRecipe(String, digests: [String])
+    case unknownRecipe(String, known: [String]), ambiguousRecipe(String, digests: [String])
     case unknownRun(String)
 
     package var errorDescription: String? {

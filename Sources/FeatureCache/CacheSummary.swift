@@ -21,9 +21,7 @@ package struct CacheSummary: Sendable, Encodable, Equatable {
         package let elementType: String
         /// Such as `f32`.
         package let precision: String
-        package let videos: Int
-        package let sequences: Int
-        package let bytes: Int
+        package let videos, sequences, bytes: Int
         /// Clips that could not be extracted.
         package let failures: Int
         /// Runs trained on its features.
@@ -35,8 +33,7 @@ package struct CacheSummary: Sendable, Encodable, Equatable {
         package let dataset: String
         /// `train`, `validation` or `test`.
         package let split: String
-        package let classes: Int
-        package let videos: Int
+        package let classes, videos: Int
         /// Number of videos with features, by the recipe's digest.
         package let extracted: [String: Int]
     }

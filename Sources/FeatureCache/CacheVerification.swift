@@ -82,8 +82,7 @@ extension CacheFile {
     /// A range of rows of `sequence` that is checked in one step.
     struct SequenceChunk: Sendable {
         let rows: ClosedRange<Int64>
-        let count: Int
-        let bytes: Int
+        let count, bytes: Int
     }
 
     /// All sequences in chunks of about 64 MB.
@@ -150,9 +149,7 @@ extension CacheFile {
                 SELECT path FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)
                   AND EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
                 """)
-        {
-            try add("video \(row.get("path") ?? "")", "has features but belongs to no data set", isDamage: false)
-        }
+        { try add("video \(row.get("path") ?? "")", "has features but belongs to no data set", isDamage: false) }
         return problems
     }
 

@@ -4,8 +4,7 @@ import GRDB
 package struct VideoFacts: Sendable {
     /// Relative to the data set's root.
     package let path: String
-    package let label: String
-    package let split: String
+    package let label, split: String
     /// In pixels; nil if the video was never opened.
     package let width, height: Int?
     /// In frames per second.

@@ -11,10 +11,7 @@ package struct FeatureSet: Sendable {
         package let length: Int
 
         package init(videoID: Int64, view: Int = 0, firstRow: Int, length: Int) {
-            self.videoID = videoID
-            self.view = view
-            self.firstRow = firstRow
-            self.length = length
+            (self.videoID, self.view, self.firstRow, self.length) = (videoID, view, firstRow, length)
         }
 
         /// Each row as a separate span.
@@ -38,11 +35,7 @@ package struct FeatureSet: Sendable {
         package let views: [Span]
 
         package init(videoID: Int64, path: String, label: String, split: String, group: String?, views: [Span]) {
-            self.videoID = videoID
-            self.path = path
-            self.label = label
-            self.split = split
-            self.group = group
+            (self.videoID, self.path, self.label, self.split, self.group) = (videoID, path, label, split, group)
             self.views = views
         }
 
@@ -86,9 +79,7 @@ package struct FeatureSet: Sendable {
 
     /// With rows of `featureSize` values in `storage`; `verification` is nil if their checksums were verified.
     package init(examples: [Example], featureSize: Int, storage: Storage, verification: FeatureVerification? = nil) {
-        self.examples = examples
-        self.featureSize = featureSize
-        self.storage = storage
+        (self.examples, self.featureSize, self.storage) = (examples, featureSize, storage)
         self.verification = verification
     }
 

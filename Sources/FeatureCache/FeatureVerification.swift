@@ -8,8 +8,7 @@ import Synchronization
 package final class FeatureVerification: Sendable {
     private let work: Work
     private let check: RowCheck
-    private let path: String
-    private let recipe: String
+    private let path, recipe: String
     /// For the names of damaged clips.
     private let videos: [FeatureSet.Example]
     private let isRemembered = Atomic<Bool>(false)

@@ -14,10 +14,7 @@ package struct FoldRecord: Sendable, Equatable {
     package let probabilities: [Double]
 
     package init(videoID: Int64, number: Int, fold: Int, predicted: String, probabilities: [Double]) {
-        self.videoID = videoID
-        self.number = number
-        self.fold = fold
-        self.predicted = predicted
+        (self.videoID, self.number, self.fold, self.predicted) = (videoID, number, fold, predicted)
         self.probabilities = probabilities
     }
 }

@@ -6,8 +6,7 @@ package struct NewSequence: Sendable {
     package let sequence: SequenceRecord
     let video: VideoRecord
     let extraction: Int64
-    private let maxFrames: Int
-    private let featureSize: Int
+    private let maxFrames, featureSize: Int
     private let type: StoredType
 
     /// - Precondition: there are at most `maxFrames` frames, of `featureSize` elements each.

@@ -24,36 +24,26 @@ package struct VideoRecord: Sendable, Equatable {
         package let codec: String
 
         package init(width: Int, height: Int, frameCount: Int, frameRate: Double, duration: Double, codec: String) {
-            self.width = width
-            self.height = height
-            self.frameCount = frameCount
-            self.frameRate = frameRate
-            self.duration = duration
-            self.codec = codec
+            (self.width, self.height, self.frameCount, self.frameRate) = (width, height, frameCount, frameRate)
+            (self.duration, self.codec) = (duration, codec)
         }
     }
 
     package init(digest: String, path: String, details: Details? = nil) {
-        self.digest = digest
-        self.path = path
-        self.details = details
+        (self.digest, self.path, self.details) = (digest, path, details)
     }
 }
 
 /// A video's label, split and group in a data set.
 package struct SampleRecord: Sendable, Equatable {
-    package let dataset: String
-    package let label: String
+    package let dataset, label: String
     /// `train`, `validation` or `test`, as the data set defines it.
     package let split: String
     /// Clips of one group have a common source and are never divided between splits.
     package let group: String?
 
     package init(dataset: String, label: String, split: String, group: String?) {
-        self.dataset = dataset
-        self.label = label
-        self.split = split
-        self.group = group
+        (self.dataset, self.label, self.split, self.group) = (dataset, label, split, group)
     }
 }
 
@@ -130,19 +120,10 @@ package struct ExtractionRecord: Sendable, Equatable {
         imageSize: Int, maxFrames: Int, featureShape: [Int], elementType: StoredType = .float32, precision: String,
         recipe: String, version: String
     ) {
-        self.digest = digest
-        self.name = name
-        self.backbone = backbone
-        self.weights = weights
-        self.weightsDigest = weightsDigest
-        self.tap = tap
-        self.imageSize = imageSize
-        self.maxFrames = maxFrames
-        self.featureShape = featureShape
-        self.elementType = elementType
-        self.precision = precision
-        self.recipe = recipe
-        self.version = version
+        (self.digest, self.name, self.backbone, self.weights) = (digest, name, backbone, weights)
+        (self.weightsDigest, self.tap, self.imageSize, self.maxFrames) = (weightsDigest, tap, imageSize, maxFrames)
+        (self.featureShape, self.elementType, self.precision) = (featureShape, elementType, precision)
+        (self.recipe, self.version) = (recipe, version)
     }
 }
 
@@ -166,12 +147,8 @@ package struct SequenceRecord: Sendable, Equatable {
         view: Int = 0, frameIndices: [Int], frameTimes: [Double], windowEnds: [ClosedRange<Int>]? = nil,
         decodeErrors: Int, features: [Float]
     ) {
-        self.windowEnds = windowEnds
-        self.view = view
-        self.frameIndices = frameIndices
-        self.frameTimes = frameTimes
-        self.decodeErrors = decodeErrors
-        self.features = features
+        (self.windowEnds, self.view, self.frameIndices) = (windowEnds, view, frameIndices)
+        (self.frameTimes, self.decodeErrors, self.features) = (frameTimes, decodeErrors, features)
     }
 
     /// Concatenates at least one part of a view, in order. Each part counts the decode errors up to its end.

@@ -35,8 +35,7 @@ final class RowCheck: Sendable {
         let rows: RowSet
     }
 
-    private let path: String
-    private let recordPath: String
+    private let path, recordPath: String
     private let state = Mutex(State())
     /// Held while this process writes to the file: concurrent writes would each be mistaken for another process's.
     private let writer = NSRecursiveLock()

@@ -23,13 +23,9 @@ package struct EpochRecord: Sendable, Equatable, Codable {
         epoch: Int, learningRate: Double, trainLoss: Double, trainAccuracy: Double, validationLoss: Double?,
         validationAccuracy: Double?, seconds: Double
     ) {
-        self.epoch = epoch
-        self.learningRate = learningRate
-        self.trainLoss = trainLoss
-        self.trainAccuracy = trainAccuracy
-        self.validationLoss = validationLoss
-        self.validationAccuracy = validationAccuracy
-        self.seconds = seconds
+        (self.epoch, self.learningRate, self.trainLoss) = (epoch, learningRate, trainLoss)
+        (self.trainAccuracy, self.validationLoss) = (trainAccuracy, validationLoss)
+        (self.validationAccuracy, self.seconds) = (validationAccuracy, seconds)
     }
 }
 
@@ -49,12 +45,8 @@ package struct PredictionRecord: Sendable, Equatable {
     package init(
         videoID: Int64, split: String, label: String, predicted: String, probability: Double, probabilities: [Double]
     ) {
-        self.videoID = videoID
-        self.split = split
-        self.label = label
-        self.predicted = predicted
-        self.probability = probability
-        self.probabilities = probabilities
+        (self.videoID, self.split, self.label, self.predicted) = (videoID, split, label, predicted)
+        (self.probability, self.probabilities) = (probability, probabilities)
     }
 
     /// A clip for which a head returned NaN or infinity: counted as an error, stored without class and probabilities.

@@ -29,25 +29,15 @@ package struct RunSummary: Sendable, Equatable, Encodable {
         name: String, model: String, dataset: String, backbone: String, seed: Int, state: String, startedAt: String,
         epochs: Int, seconds: Double, validationLoss: Double?, validationAccuracy: Double?, testAccuracy: Double?
     ) {
-        self.name = name
-        self.model = model
-        self.dataset = dataset
-        self.backbone = backbone
-        self.seed = seed
-        self.state = state
-        self.startedAt = startedAt
-        self.epochs = epochs
-        self.seconds = seconds
-        self.validationLoss = validationLoss
-        self.validationAccuracy = validationAccuracy
+        (self.name, self.model, self.dataset, self.backbone, self.seed) = (name, model, dataset, backbone, seed)
+        (self.state, self.startedAt, self.epochs, self.seconds) = (state, startedAt, epochs, seconds)
+        (self.validationLoss, self.validationAccuracy) = (validationLoss, validationAccuracy)
         self.testAccuracy = testAccuracy
     }
 
     enum CodingKeys: String, CodingKey {
-        case name, model, dataset, backbone, seed, state, epochs, seconds
-        case startedAt = "started_at"
-        case validationLoss = "validation_loss"
-        case validationAccuracy = "validation_accuracy"
+        case name, model, dataset, backbone, seed, state, epochs, seconds, startedAt = "started_at"
+        case validationLoss = "validation_loss", validationAccuracy = "validation_accuracy"
         case testAccuracy = "test_accuracy"
     }
 }

@@ -1,8 +1,7 @@
 import Foundation
 
 package enum ScanError: LocalizedError, Equatable {
-    case condition(String, reason: String)
-    case otherSize(path: String, stored: Int, question: Int)
+    case condition(String, reason: String), otherSize(path: String, stored: Int, question: Int)
 
     package var errorDescription: String? {
         switch self {

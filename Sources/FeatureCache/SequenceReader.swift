@@ -11,9 +11,7 @@ package final class SequenceReader: Sendable {
     /// - Throws: `CacheError`.
     init(path: String, extraction: Int64, check: RowCheck) throws {
         let configuration = CacheConnection.configuration(readonly: true)
-        self.path = path
-        self.extraction = extraction
-        self.check = check
+        (self.path, self.extraction, self.check) = (path, extraction, check)
         (database, type) = try CacheError.translating(path) {
             let queue = try CacheConnection.open(path, configuration)
             let type = try queue.read {

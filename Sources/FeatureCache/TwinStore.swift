@@ -5,8 +5,7 @@ import GRDB
 package struct TwinRecord: Sendable, Equatable {
     /// Row IDs in `video`.
     package let first, second: Int64
-    package let cosine: Double
-    package let likeness: Double
+    package let cosine, likeness: Double
 
     package init(first: Int64, second: Int64, cosine: Double, likeness: Double) {
         (self.first, self.second, self.cosine, self.likeness) = (first, second, cosine, likeness)

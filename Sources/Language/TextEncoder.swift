@@ -93,11 +93,8 @@ package final class TextEncoder {
 }
 
 package enum TextError: LocalizedError, Equatable {
-    case empty
-    case otherVocabulary(tokens: Int, rows: Int)
-    case noTextTower(backbone: String)
-    case otherTap(backbone: String, tap: String)
-    case untrained(backbone: String)
+    case empty, otherVocabulary(tokens: Int, rows: Int), noTextTower(backbone: String)
+    case otherTap(backbone: String, tap: String), untrained(backbone: String)
     case otherWeights(file: String, recipe: String)
 
     package var errorDescription: String? {

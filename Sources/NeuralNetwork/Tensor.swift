@@ -10,8 +10,7 @@ package struct Tensor: Sendable, Equatable {
     /// - Precondition: `values` holds exactly as many elements as `shape` requires.
     package init(shape: [Int], values: [Float]) {
         precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
-        self.shape = shape
-        self.values = values
+        (self.shape, self.values) = (shape, values)
     }
 
     package init(shape: [Int], repeating value: Float = 0) {

@@ -4,8 +4,7 @@ import ONNXMessages
 /// A constant of an ONNX file, stored or computed.
 struct ConstantTensor: Sendable {
     enum Values: Sendable {
-        case numbers([Float])
-        case integers([Int])
+        case numbers([Float]), integers([Int])
     }
 
     var shape: [Int]

@@ -2,8 +2,7 @@ import Foundation
 
 /// Why a model cannot be exported.
 package enum ExportError: LocalizedError, Equatable {
-    case notWritable(path: String, reason: String)
-    case unknownOutput(String, available: [String])
+    case notWritable(path: String, reason: String), unknownOutput(String, available: [String])
     case unknownFunction(node: String)
 
     package var errorDescription: String? {

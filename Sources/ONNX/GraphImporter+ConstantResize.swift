@@ -71,9 +71,7 @@ extension GraphImporter {
 
 /// The coordinate of an output index in the input, with interpolation weights.
 private struct Resampling {
-    let mode: String
-    let coordinates: String
-    let rounding: String
+    let mode, coordinates, rounding: String
     let a: Double
 
     func weights(_ place: Int, of old: Int, to new: Int, scale: Double) throws -> [(place: Int, weight: Double)] {

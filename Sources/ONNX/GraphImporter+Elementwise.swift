@@ -6,8 +6,7 @@ extension GraphImporter {
     /// channel · scale + shift, which may absorb further scales and shifts.
     struct Affine {
         let input: Graph.NodeID
-        let scale: Constant?
-        let shift: Constant?
+        let scale, shift: Constant?
         /// Number of combined operations.
         var depth = 1
     }

@@ -6,8 +6,7 @@ extension GraphImporter {
     struct Normalization {
         let input: Graph.NodeID
         let epsilon: Double
-        let weight: Constant?
-        let bias: Constant?
+        let weight, bias: Constant?
         /// Number of channel groups for group normalisation; nil for layer normalisation.
         var groups: Int?
         /// Number of combined scales and shifts.

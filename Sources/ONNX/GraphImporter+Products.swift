@@ -6,8 +6,7 @@ import ONNXMessages
 extension GraphImporter {
     /// Attention scores: query-key products per head.
     struct AttentionScores {
-        let query: (node: Graph.NodeID, view: TensorView)
-        let key: (node: Graph.NodeID, view: TensorView)
+        let query, key: (node: Graph.NodeID, view: TensorView)
         var factor: Double
     }
 

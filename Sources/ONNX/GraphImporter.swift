@@ -9,8 +9,7 @@ import ONNXMessages
 struct GraphImporter {
     /// The value of a name in the file.
     enum Value {
-        case constant(Constant)
-        case value(Graph.NodeID, TensorView, ScalarFunction)
+        case constant(Constant), value(Graph.NodeID, TensorView, ScalarFunction)
         /// Attention scores before or after softmax.
         case scores(AttentionScores, isSoft: Bool)
         case refused([ImportError.Refusal])

@@ -2,8 +2,7 @@ import Foundation
 
 /// Why an ONNX file cannot be used as a network.
 package enum ImportError: LocalizedError, Equatable {
-    case unreadable(file: String, reason: String)
-    case malformed(file: String, reason: String)
+    case unreadable(file: String, reason: String), malformed(file: String, reason: String)
     case unsupported(file: String, nodes: [Refusal])
 
     /// An unsupported node.

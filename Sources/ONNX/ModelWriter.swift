@@ -38,8 +38,7 @@ package final class ModelWriter {
 
     /// A fixed or symbolic dimension of an input or output.
     package enum Dimension: Sendable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
-        case fixed(Int)
-        case named(String)
+        case fixed(Int), named(String)
 
         package init(integerLiteral value: Int) { self = .fixed(value) }
         /// A symbolic dimension.
@@ -62,9 +61,7 @@ package final class ModelWriter {
         path: String, weights format: WeightFormat, weightBytes: Int, inlineLimit: Int = ModelWriter.inlineLimit,
         target: Target = .anyone
     ) throws {
-        self.format = format
-        self.target = target
-        self.path = path
+        (self.format, self.target, self.path) = (format, target, path)
         externalData = weightBytes > inlineLimit ? try ExternalData(path: path + ".data") : nil
         model.irVersion = 8
         model.producerName = "zoetrope"
@@ -237,12 +234,8 @@ package final class ModelWriter {
 }
 
 enum Attribute: Sendable {
-    case integer(String, Int)
-    case integers(String, [Int])
-    case number(String, Float)
-    case text(String, String)
-    case texts(String, [String])
-    case graph(String, GraphProto)
+    case integer(String, Int), integers(String, [Int]), number(String, Float), text(String, String)
+    case texts(String, [String]), graph(String, GraphProto)
 
     var message: AttributeProto {
         var message = AttributeProto()

@@ -30,12 +30,8 @@ package struct NetworkWriter {
             graph: Graph, source: any ParameterSource, tap: String, imageSize: Int, normalization: PixelNormalization,
             storesHalves: Bool
         ) {
-            self.graph = graph
-            self.source = source
-            self.tap = tap
-            self.imageSize = imageSize
-            self.normalization = normalization
-            self.storesHalves = storesHalves
+            (self.graph, self.source, self.tap, self.imageSize) = (graph, source, tap, imageSize)
+            (self.normalization, self.storesHalves) = (normalization, storesHalves)
         }
     }
 
@@ -53,10 +49,7 @@ package struct NetworkWriter {
             graph: Graph, source: any ParameterSource, scaling: (mean: [Float], scale: [Float])?, isFramewise: Bool,
             classes: Int
         ) {
-            self.graph = graph
-            self.source = source
-            self.scaling = scaling
-            self.isFramewise = isFramewise
+            (self.graph, self.source, self.scaling, self.isFramewise) = (graph, source, scaling, isFramewise)
             self.classes = classes
         }
     }

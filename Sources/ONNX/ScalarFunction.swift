@@ -14,8 +14,7 @@ struct ScalarFunction: Sendable {
     static let identity = ScalarFunction(isIdentity: true) { $0 }
 
     init(isIdentity: Bool = false, _ apply: @escaping @Sendable (Double) -> Double) {
-        self.apply = apply
-        self.isIdentity = isIdentity
+        (self.apply, self.isIdentity) = (apply, isIdentity)
         operations = isIdentity ? 0 : 1
     }
 
@@ -58,8 +57,7 @@ struct ScalarFunction: Sendable {
     /// factor · activation(x) + summand; an affine function without activation.
     struct Known: Equatable {
         let activation: Activation?
-        let factor: Double
-        let summand: Double
+        let factor, summand: Double
     }
 
     /// The slope for negative numbers of a leaky ReLU; nil for other functions.

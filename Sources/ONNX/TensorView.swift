@@ -6,8 +6,7 @@ struct TensorView: Equatable {
     /// A digit of the index along one axis of a value, in a mixed radix: `index / stride % size`.
     struct Digit: Hashable {
         let axis: Axis
-        let stride: Int
-        let size: Int
+        let stride, size: Int
     }
 
     /// Axes of a graph's value.

@@ -150,8 +150,7 @@ package struct NodeProto: ProtobufMessage {
 /// An attribute of an operator.
 package struct AttributeProto: ProtobufMessage {
     package enum AttributeType: Int, Sendable {
-        case undefined = 0
-        case float, int, string, tensor, graph, floats, ints, strings, tensors, graphs
+        case undefined = 0, float, int, string, tensor, graph, floats, ints, strings, tensors, graphs
     }
 
     package var name = ""

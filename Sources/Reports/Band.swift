@@ -3,8 +3,7 @@ import SequenceModels
 /// A coloured interval of one class in a timeline.
 struct Band {
     let start, end: Double
-    let row: Int
-    let place: Int
+    let row, place: Int
 
     /// Consecutive frames of equal classes as intervals.
     static func bands(_ places: [Int], row: Int) -> [Band] {

@@ -108,8 +108,7 @@ struct FrameStrip: Sendable {
 }
 
 enum StripError: LocalizedError {
-    case unknownRoot
-    case otherVideo(path: String)
+    case unknownRoot, otherVideo(path: String)
 
     var errorDescription: String? {
         switch self {

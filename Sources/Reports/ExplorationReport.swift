@@ -6,8 +6,7 @@ package struct ExplorationReport: Report, Sendable {
     package struct Clip: Sendable {
         /// Relative to the data set's root.
         package let path: String
-        package let label: String
-        package let split: String
+        package let label, split: String
         package let x, y: Float
         /// Most probable class and its probability, if a run predicts it.
         package let predicted: (label: String, probability: Double)?

@@ -154,8 +154,7 @@ package struct Gnuplot: Sendable {
 }
 
 package enum GnuplotError: LocalizedError, Equatable {
-    case missing
-    case failed(chart: String, message: String)
+    case missing, failed(chart: String, message: String)
 
     /// The problem and a remedy.
     package var errorDescription: String? {

@@ -22,8 +22,7 @@ package struct RunReport: Report {
     let classes: [ClassFigures]
     let splits: [String]
     let epochs: [EpochRecord]
-    let mistakes: [ClipView]
-    let unsure: [ClipView]
+    let mistakes, unsure: [ClipView]
     let mistakeCount: Int
     let attends: Bool
     let parameters: Int
@@ -54,10 +53,7 @@ package struct RunReport: Report {
         }
         let predictions = try cache.predictions(run: run, split: split.rawValue)
         let metrics = Metrics(predictions, labels: head.labels)
-        self.split = split
-        self.configuration = configuration
-        self.metrics = metrics
-        self.continuous = continuous
+        (self.split, self.configuration, self.metrics, self.continuous) = (split, configuration, metrics, continuous)
         recipe = try ExtractionRecipe(json: configuration.recipe)
         summary = try cache.runs().first { $0.name == configuration.name }
         epochs = try cache.epochs(run: run)

@@ -31,8 +31,7 @@ enum VocabularyFile {
 }
 
 package enum TokenizerError: LocalizedError, Equatable {
-    case missing(file: String)
-    case damaged(file: String, reason: String)
+    case missing(file: String), damaged(file: String, reason: String)
     case notFound(beside: String, wanted: [String])
 
     package var errorDescription: String? {

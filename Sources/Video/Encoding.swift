@@ -102,8 +102,7 @@ final class Converter {
 
 /// A container with one video stream. It is written to a `.partial` file, which is renamed at the end.
 final class OutputFile {
-    private let path: String
-    private let partial: String
+    private let path, partial: String
     private let container: UnsafeMutablePointer<AVFormatContext>
     private let stream: UnsafeMutablePointer<AVStream>
     private let encoder: Encoder

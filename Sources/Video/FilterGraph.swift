@@ -61,6 +61,5 @@ final class FilterGraph {
 
 /// FFmpeg's error for a filter.
 struct FilterError: Error {
-    let filter: String
-    let reason: String
+    let filter, reason: String
 }

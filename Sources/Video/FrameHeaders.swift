@@ -212,8 +212,7 @@ private struct VP9Packet {
     /// The uncompressed header: two marker bits, two profile bits and a reserved one in profile 3, then
     /// `show_existing_frame`, `frame_type` and `show_frame`.
     private struct Header {
-        let isShown: Bool
-        let isKey: Bool
+        let isShown, isKey: Bool
 
         init?(_ frame: Slice<UnsafeBufferPointer<UInt8>>) {
             guard let first = frame.first else { return nil }

@@ -7,15 +7,11 @@ final class FrameScaler {
     private let framing: Framing
     private let aspect: Aspect
     private let container: ShownShape
-    private var scaler: Scaler?
-    private var converter: Scaler?
+    private var scaler, converter: Scaler?
 
     /// - Parameter container: the container's shape; frames may override it.
     init(path: String, framing: Framing, aspect: Aspect, container: ShownShape) {
-        self.path = path
-        self.framing = framing
-        self.aspect = aspect
-        self.container = container
+        (self.path, self.framing, self.aspect, self.container) = (path, framing, aspect, container)
     }
 
     /// - Throws: `VideoError.scaling` for sizes or formats that libswscale cannot handle.

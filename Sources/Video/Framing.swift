@@ -24,10 +24,7 @@ package enum Framing: Sendable, Hashable {
         package var isMirrored: Bool
 
         package init(scale: Double, x: Double, y: Double, isMirrored: Bool) {
-            self.scale = scale
-            self.x = x
-            self.y = y
-            self.isMirrored = isMirrored
+            (self.scale, self.x, self.y, self.isMirrored) = (scale, x, y, isMirrored)
         }
 
         /// The largest centred square.
@@ -68,10 +65,7 @@ package struct VideoFrame: Sendable, Equatable {
 
 /// A rectangle of a stored frame, in pixels.
 struct Crop: Equatable {
-    var x: Int
-    var y: Int
-    var width: Int
-    var height: Int
+    var x, y, width, height: Int
 
     /// The largest centred square; if the margin is odd, the extra pixel is at the end.
     static func centerSquare(width: Int, height: Int) -> Crop {

@@ -25,8 +25,7 @@ package struct ImageFolder: ClipReader {
         let files = contents.images.map { path + "/" + $0 }
         guard !files.isEmpty else { throw VideoError.noImages(path: path, holds: contents.summary) }
         let image = try Self.firstReadable(files, limits)
-        self.path = path
-        self.files = files
+        (self.path, self.files) = (path, files)
         let times = files.indices.map { Double($0) / Self.frameRate }
         information = VideoInformation(
             width: image.width, height: image.height, pixelAspect: image.pixelAspect, frameCount: files.count,

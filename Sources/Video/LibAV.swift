@@ -140,8 +140,7 @@ final class Decoder {
     }
 
     enum Received {
-        case picture, needsInput, end
-        case damaged
+        case picture, needsInput, end, damaged
     }
 
     func receive(into picture: Picture) -> Received {

@@ -21,20 +21,14 @@ package struct SampleRequest: Sendable, Hashable {
         package var count = 1
 
         /// By default the only part: all frames.
-        package init(index: Int = 0, count: Int = 1) {
-            self.index = index
-            self.count = count
-        }
+        package init(index: Int = 0, count: Int = 1) { (self.index, self.count) = (index, count) }
     }
 
     /// Frames selected by `sampling`; `seed` determines random choices.
     package init(
         _ sampling: Sampling, seed: UInt64 = 0, framing: Framing, jitters: Bool = false, aspect: Aspect = .stored
     ) {
-        self.aspect = aspect
-        self.sampling = sampling
-        self.seed = seed
-        self.framing = framing
+        (self.aspect, self.sampling, self.seed, self.framing) = (aspect, sampling, seed, framing)
         self.jitters = jitters
     }
 

@@ -4,8 +4,7 @@ import CFFmpeg
 final class Scaler {
     /// The properties of a frame that determine its conversion.
     struct Source: Equatable {
-        let width: Int
-        let height: Int
+        let width, height: Int
         let format: AVPixelFormat
         let isFullRange: Bool
         let matrix: Int32

@@ -9,10 +9,7 @@ struct Conversion: Hashable {
     var isFullRange: Bool
     /// The colour matrix, as libswscale's constant.
     var matrix: Int32
-    var width: Int
-    var height: Int
-    var newWidth: Int
-    var newHeight: Int
+    var width, height, newWidth, newHeight: Int
     var isCubic: Bool
 }
 

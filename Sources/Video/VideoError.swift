@@ -4,21 +4,14 @@ import Foundation
 
 /// Why a clip cannot be used, with the file and a remedy.
 package enum VideoError: LocalizedError, Equatable {
-    case missing(path: String)
-    case unreadable(path: String, reason: String)
-    case changed(path: String)
-    case notVideo(path: String, reason: String)
-    case beyondLimits(path: String, reason: String)
-    case noVideoStream(path: String, hasAudio: Bool)
-    case playlist(path: String)
-    case animatedWebP(path: String)
+    case missing(path: String), unreadable(path: String, reason: String), changed(path: String)
+    case notVideo(path: String, reason: String), beyondLimits(path: String, reason: String)
+    case noVideoStream(path: String, hasAudio: Bool), playlist(path: String), animatedWebP(path: String)
     /// A folder, and its content, such as `the videos a.mp4 and b.mp4`.
     case noImages(path: String, holds: String)
-    case noFrames(path: String)
-    case noKeyframe(path: String)
+    case noFrames(path: String), noKeyframe(path: String)
     case shorterThanWindow(path: String, frames: Int, sampling: WindowSampling)
-    case noDecoder(path: String, codec: String)
-    case scaling(path: String, reason: String)
+    case noDecoder(path: String, codec: String), scaling(path: String, reason: String)
     case writing(path: String, reason: String)
 
     package var errorDescription: String? {

@@ -14,10 +14,7 @@ package struct WindowSampling: Sendable, Hashable {
 
     /// Length, stride and windows must be at least 1.
     package init(length: Int, stride: Int, framesPerSecond: Double? = nil, windows: Int) {
-        self.length = length
-        self.stride = stride
-        self.framesPerSecond = framesPerSecond
-        self.windows = windows
+        (self.length, self.stride, self.framesPerSecond, self.windows) = (length, stride, framesPerSecond, windows)
     }
 
     /// The frames of each window, ascending; none if the clip is shorter than half a window. `times`: of every frame of

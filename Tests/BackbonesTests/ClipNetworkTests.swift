@@ -10,12 +10,10 @@ import Testing
 
     struct Golden: Decodable, CustomTestStringConvertible {
         let backbone: String
-        let imageSize: Int
-        let frames: Int
+        let imageSize, frames: Int
         let tap: String
         let largest: Float
-        let stride: Int
-        let featureSize: Int
+        let stride, featureSize: Int
         let features: [[Float]]
         var testDescription: String { "\(backbone) \(tap) of \(frames) frames at \(imageSize)" }
 

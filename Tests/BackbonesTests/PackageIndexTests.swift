@@ -81,9 +81,7 @@ import Testing
             let signature = try #require(FileSignature(file: file))
             #expect(throws: Never.self) { try signature.check(start, bytes: 100, file: file) }
             for other in [[], Array("<html>".utf8), [0xFF], Array("{\"error\": 1}".utf8), [0x1F, 0x8B, 8]] as [[UInt8]]
-            {
-                #expect(throws: FetchError.self, "\(file)") { try signature.check(other, bytes: 100, file: file) }
-            }
+            { #expect(throws: FetchError.self, "\(file)") { try signature.check(other, bytes: 100, file: file) } }
         }
         let long: [UInt8] = [255, 255, 255, 255, 255, 255, 255, 255, 0x7B]
         #expect(throws: FetchError.self) { try FileSignature.safetensors.check(long, bytes: 100, file: "") }

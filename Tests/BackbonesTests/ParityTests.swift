@@ -14,8 +14,7 @@ import Testing
         let imageSize: Int
         let tap: String
         let largest: Float
-        let stride: Int
-        let featureSize: Int
+        let stride, featureSize: Int
         let features: [[Float]]
         var testDescription: String { "\(numerics.rawValue) \(backbone) \(tap) at \(imageSize)" }
     }

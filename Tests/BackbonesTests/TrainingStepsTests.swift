@@ -8,13 +8,10 @@ import Training
 @Suite struct TrainingStepsTests {
     struct Steps: Decodable {
         let losses: [Double]
-        let mean: [Float]
-        let variance: [Float]
+        let mean, variance: [Float]
 
         enum CodingKeys: String, CodingKey {
-            case losses
-            case mean = "running_mean"
-            case variance = "running_var"
+            case losses, mean = "running_mean", variance = "running_var"
         }
     }
 

@@ -10,8 +10,7 @@ enum NetworkBenchmark {
     struct Setting {
         let backbone: Backbone
         let precision: Precision
-        let workers: Int
-        let batch: Int
+        let workers, batch: Int
         let seconds: Double
         let isTuned: Bool
 

@@ -4,8 +4,7 @@ import Testing
 /// All messages of all error types, read from the sources: one voice.
 @Suite struct ErrorTests {
     struct Message: CustomTestStringConvertible {
-        let type: String
-        let text: String
+        let type, text: String
         var testDescription: String { "\(type): \(text)" }
     }
 

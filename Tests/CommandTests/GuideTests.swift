@@ -7,8 +7,7 @@ import Testing
 @Suite struct GuideTests {
     /// A fenced block of a guide.
     struct Block {
-        let language: String
-        let text: String
+        let language, text: String
         /// What it cannot do without here, such as "a download".
         let need: String?
         /// The comment before it that says what it is, such as "files" or "measured: make pictures, …".

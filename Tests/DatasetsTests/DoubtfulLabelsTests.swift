@@ -34,9 +34,7 @@ import Testing
             ["Lifting something up, then letting it drop down", "Lifting something up completely"],
             ["none", "jump"], ["playing rock, paper, scissors", "cutting paper"], ["a/b", "a"],
         ])
-    func plain(labels: [String]) {
-        #expect(DoubtfulLabels(labels).notes.isEmpty, "\(DoubtfulLabels(labels).notes)")
-    }
+    func plain(labels: [String]) { #expect(DoubtfulLabels(labels).notes.isEmpty, "\(DoubtfulLabels(labels).notes)") }
 
     @Test("classes stay as they are, and those that `dataset.classes` leaves out are not noted") func layouts() throws {
         let scratch = try ScratchFolder()

@@ -9,11 +9,7 @@ struct WireMessage {
 
     /// What a field holds.
     enum Value {
-        case varint(UInt64)
-        case fixed64([UInt8])
-        case fixed32([UInt8])
-        case bytes([UInt8])
-        case message(WireMessage)
+        case varint(UInt64), fixed64([UInt8]), fixed32([UInt8]), bytes([UInt8]), message(WireMessage)
     }
 
     var fields: [Field] = []

@@ -45,9 +45,7 @@ enum StandInGPU {
 
 /// What numbers on a GPU are.
 enum Element: Int, CaseIterable {
-    case f32 = 1
-    case f16 = 10
-    case bf16 = 16
+    case f32 = 1, f16 = 10, bf16 = 16
 
     var bytes: Int { self == .f32 ? 4 : 2 }
 
@@ -93,8 +91,7 @@ final class DeviceNumbers {
 
     /// Room for results.
     init(_ element: Element, count: Int) {
-        self.element = element
-        self.count = count
+        (self.element, self.count) = (element, count)
         memory = .allocate(byteCount: count * element.bytes + Self.guardBytes, alignment: 64)
         memory.initializeMemory(
             as: UInt8.self, repeating: Self.guardByte, count: count * element.bytes + Self.guardBytes)

@@ -16,11 +16,9 @@ import Video
     }
 
     struct Golden: Decodable, CustomTestStringConvertible {
-        let backbone: String
-        let tap: String
+        let backbone, tap: String
         let kind: HeadConfiguration.Kind
-        let imageSize: Int
-        let label: Int
+        let imageSize, label: Int
         /// Frames of a window that begins at each frame, where the network sees several.
         let window: Int?
         /// Channels, height, width.
@@ -30,8 +28,7 @@ import Video
         var testDescription: String { "\(backbone) \(tap), \(kind.rawValue)" }
 
         enum CodingKeys: String, CodingKey {
-            case backbone, tap, kind, label, window, shape, maps
-            case imageSize = "image_size"
+            case backbone, tap, kind, label, window, shape, maps, imageSize = "image_size"
         }
     }
 

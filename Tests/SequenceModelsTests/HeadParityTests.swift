@@ -7,11 +7,8 @@ import Training
 
 @Suite struct HeadParityTests {
     struct Goldens: Decodable {
-        let lengths: [Int]
-        let targets: [Int]
-        let steps: Int
-        let size: Int
-        let classes: Int
+        let lengths, targets: [Int]
+        let steps, size, classes: Int
         let map: [Int]
         let heads: [HeadGolden]
         let optimizers: [OptimizerGolden]
@@ -30,8 +27,7 @@ import Training
         var testDescription: String { kind.rawValue }
 
         enum CodingKeys: String, CodingKey {
-            case kind, hidden, logits, gradients
-            case inputGradient = "input_gradient"
+            case kind, hidden, logits, gradients, inputGradient = "input_gradient"
         }
 
         func plan(_ goldens: Goldens) throws -> TrainingPlan {
@@ -49,14 +45,11 @@ import Training
         let lr: Double
         let momentum: Double?
         let nesterov: Bool?
-        let weightDecay: Double?
-        let alpha: Double?
-        let eps: Double?
+        let weightDecay, alpha, eps: Double?
         let parameters: [Float]
 
         enum CodingKeys: String, CodingKey {
-            case kind, lr, momentum, nesterov, alpha, eps, parameters
-            case weightDecay = "weight_decay"
+            case kind, lr, momentum, nesterov, alpha, eps, parameters, weightDecay = "weight_decay"
         }
         var testDescription: String { "\(kind.rawValue), momentum \(momentum ?? 0), decay \(weightDecay ?? 0)" }
 
@@ -74,12 +67,10 @@ import Training
         let factor: Double?
         let patience: Int?
         let minimum: Double?
-        let losses: [Double]
-        let rates: [Double]
+        let losses, rates: [Double]
 
         enum CodingKeys: String, CodingKey {
-            case kind, every, factor, patience, minimum, losses, rates
-            case warmUp = "warm_up"
+            case kind, every, factor, patience, minimum, losses, rates, warmUp = "warm_up"
         }
         var testDescription: String { "\(kind.rawValue) after \(warmUp)" }
     }
@@ -92,16 +83,13 @@ import Training
     }
 
     struct ClipGolden: Decodable {
-        let limit: Double
-        let norm: Double
+        let limit, norm: Double
         let gradient: [Float]
     }
 
     struct KerasGoldens: Decodable {
         let lengths: [Int]
-        let steps: Int
-        let size: Int
-        let classes: Int
+        let steps, size, classes: Int
         let probabilities: [String: [Float]]
     }
 

@@ -17,8 +17,7 @@ import Testing
         let labels: [String]
         let truth: [Int]
         let probabilities: [[Double]]
-        let balancedAccuracy: Double
-        let macroF1: Double
+        let balancedAccuracy, macroF1: Double
         let averagePrecision: [Double]
         let roc: ROC?
 
@@ -28,10 +27,8 @@ import Testing
         }
 
         enum CodingKeys: String, CodingKey {
-            case labels, truth, probabilities, roc
-            case balancedAccuracy = "balanced_accuracy"
-            case macroF1 = "macro_f1"
-            case averagePrecision = "average_precision"
+            case labels, truth, probabilities, roc, balancedAccuracy = "balanced_accuracy"
+            case macroF1 = "macro_f1", averagePrecision = "average_precision"
         }
 
         var predictions: [PredictionRecord] {

@@ -12,8 +12,7 @@ import Testing
         let name: String
         let frozen: [String]
         let logits: [Float]
-        let gradients: [String: [Float]]
-        let statistics: [String: [Float]]
+        let gradients, statistics: [String: [Float]]
         var testDescription: String { name + (frozen.isEmpty ? "" : ", \(frozen.joined(separator: ", ")) frozen") }
 
         func trains(_ parameter: Graph.Parameter) -> Bool { !frozen.contains { parameter.name.hasPrefix($0 + ".") } }

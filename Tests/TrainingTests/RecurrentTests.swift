@@ -7,19 +7,15 @@ import Testing
 
 @Suite struct RecurrentTests {
     struct Goldens: Decodable {
-        let lengths: [Int]
-        let targets: [Int]
-        let steps: Int
-        let size: Int
-        let classes: Int
+        let lengths, targets: [Int]
+        let steps, size, classes: Int
         let goldens: [Golden]
         let optimizers: [OptimizerGolden]
     }
 
     struct Golden: Decodable, CustomTestStringConvertible {
         let cell: String
-        let hidden: Int
-        let layers: Int
+        let hidden, layers: Int
         let bidirectional: Bool
         let logits: [Float]
         let loss: Double
@@ -41,14 +37,11 @@ import Testing
     struct OptimizerGolden: Decodable, CustomTestStringConvertible {
         let kind: String
         let lr: Double
-        let momentum: Double?
-        let weightDecay: Double?
-        let eps: Double?
+        let momentum, weightDecay, eps: Double?
         let parameters: [Float]
 
         enum CodingKeys: String, CodingKey {
-            case kind, lr, momentum, eps, parameters
-            case weightDecay = "weight_decay"
+            case kind, lr, momentum, eps, parameters, weightDecay = "weight_decay"
         }
         var testDescription: String { "\(kind), momentum \(momentum ?? 0), weight decay \(weightDecay ?? 0)" }
     }

@@ -27,9 +27,7 @@ enum SampleClips {
             let pixels: [UInt8]
         }
         let name: String
-        let width: Int
-        let height: Int
-        let count: Int
+        let width, height, count: Int
         let times: [Double]
         let step: Int
         let frames: [Frame]

@@ -7,9 +7,7 @@ import Testing
 @Suite struct ResizeTests {
     struct Golden: Decodable, CustomTestStringConvertible {
         let filter: ResizeFilter
-        let side: Int
-        let size: Int
-        let step: Int
+        let side, size, step: Int
         let pixels: [UInt8]
         var testDescription: String { "\(filter.rawValue) \(side) to \(size)" }
     }

@@ -10,15 +10,13 @@ package enum FetchError: LocalizedError, Equatable {
     case notFound(String, status: Int)
     /// Any other HTTP status of 400 and above.
     case refusedByServer(String, status: Int)
-    case unreachable(String, reason: String)
-    case brokenOff(String, bytes: Int)
+    case unreachable(String, reason: String), brokenOff(String, bytes: Int)
     /// The file is larger than the table allows.
     case tooLarge(String, limit: Int)
     case wrongSize(String, bytes: Int, expected: ClosedRange<Int>)
     /// The content does not match the format of the file name.
     case wrongContent(String, found: String, expected: String)
-    case wrongChecksum(String, expected: String, found: String)
-    case unwritable(String, reason: String)
+    case wrongChecksum(String, expected: String, found: String), unwritable(String, reason: String)
     /// Another process is writing the file.
     case busy(String)
     /// No package index is configured.

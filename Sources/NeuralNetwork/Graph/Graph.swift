@@ -103,10 +103,7 @@ package struct Graph: Sendable, Equatable {
         /// Half the width of the range.
         package let spread: Float
 
-        package init(centre: Float = 0, spread: Float) {
-            self.centre = centre
-            self.spread = spread
-        }
+        package init(centre: Float = 0, spread: Float) { (self.centre, self.spread) = (centre, spread) }
 
         /// Kaiming initialisation (He et al. 2015), which keeps the variance through a layer followed by ReLU.
         static func he(fanIn: Int) -> Initializer { Initializer(spread: Float((6 / Double(fanIn)).squareRoot())) }

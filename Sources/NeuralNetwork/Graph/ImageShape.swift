@@ -3,10 +3,7 @@
 package struct ImageShape {
     package var size: Int { channels * pixels }
     package var pixels: Int { frames * height * width }
-    package let channels: Int
-    package let frames: Int
-    package let height: Int
-    package let width: Int
+    package let channels, frames, height, width: Int
 
     package init(_ shape: Graph.Shape) {
         switch shape {

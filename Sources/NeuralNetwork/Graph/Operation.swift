@@ -18,8 +18,7 @@ package enum Operation: Sendable, Equatable {
     case concatenation
     /// Selects channels of the input by index, in this order; an index may occur more than once.
     case gatherChannels([Int])
-    case maxPooling(Window)
-    case averagePooling(Window, countsPadding: Bool)
+    case maxPooling(Window), averagePooling(Window, countsPadding: Bool)
     /// Mean over height, width and frames: image → vector.
     case globalAveragePooling
     /// Image → vector in the order in which features are stored: frames, height, width, channels.
@@ -125,8 +124,7 @@ package struct NumberFunction: Sendable, Equatable {
     package let apply: @Sendable (Double) -> Double
 
     package init(name: String, apply: @escaping @Sendable (Double) -> Double) {
-        self.name = name
-        self.apply = apply
+        (self.name, self.apply) = (name, apply)
     }
 
     /// Compares only the names.
@@ -134,8 +132,7 @@ package struct NumberFunction: Sendable, Equatable {
 }
 
 package enum Activation: String, Sendable, Equatable {
-    case relu, sigmoid, tanh, silu
-    case relu6
+    case relu, sigmoid, tanh, silu, relu6
     /// ReLU6(x + 3) / 6.
     case hardSigmoid = "hard-sigmoid"
     /// x · ReLU6(x + 3) / 6 (Howard et al. 2019, arXiv:1905.02244).
@@ -165,9 +162,7 @@ package struct TokenEmbedding: Sendable, Equatable {
     package let positionsCoverClass: Bool
 
     package init(hasClassToken: Bool, registers: Int = 0, grid: Int, positionsCoverClass: Bool) {
-        self.hasClassToken = hasClassToken
-        self.registers = registers
-        self.grid = grid
+        (self.hasClassToken, self.registers, self.grid) = (hasClassToken, registers, grid)
         self.positionsCoverClass = positionsCoverClass
     }
 
@@ -177,21 +172,16 @@ package struct TokenEmbedding: Sendable, Equatable {
 
 /// Height and width in pixels.
 package struct Extent: Sendable, Equatable {
-    package let height: Int
-    package let width: Int
+    package let height, width: Int
 
-    package init(_ height: Int, _ width: Int) {
-        self.height = height
-        self.width = width
-    }
+    package init(_ height: Int, _ width: Int) { (self.height, self.width) = (height, width) }
 
     package init(_ side: Int) { self.init(side, side) }
 }
 
 /// The temporal dimension of a sliding window.
 package struct TimeWindow: Sendable, Equatable {
-    package let kernel: Int
-    package let stride: Int
+    package let kernel, stride: Int
     /// Zero frames padded before the first.
     package let leading: Int
     /// Zero frames padded after the last.
@@ -202,8 +192,7 @@ package struct TimeWindow: Sendable, Equatable {
 
     /// Symmetric padding unless `trailing` says otherwise.
     package init(kernel: Int, stride: Int = 1, padding: Int = 0, trailing: Int? = nil) {
-        self.kernel = kernel
-        self.stride = stride
+        (self.kernel, self.stride) = (kernel, stride)
         leading = padding
         self.trailing = trailing ?? padding
     }
@@ -214,8 +203,7 @@ package struct TimeWindow: Sendable, Equatable {
 
 /// A sliding window over an image, or over consecutive frames.
 package struct Window: Sendable, Equatable {
-    package let kernel: Extent
-    package let stride: Extent
+    package let kernel, stride: Extent
     /// Rows and columns of zeros padded at the top and left.
     package let leading: Extent
     /// Rows and columns of zeros padded at the bottom and right.
@@ -229,11 +217,7 @@ package struct Window: Sendable, Equatable {
         kernel: Extent, stride: Extent = Extent(1), padding: Extent = Extent(0), trailing: Extent? = nil,
         dilation: Extent = Extent(1), time: TimeWindow = .frame
     ) {
-        self.time = time
-        self.dilation = dilation
-        self.kernel = kernel
-        self.stride = stride
-        self.leading = padding
+        (self.time, self.dilation, self.kernel, self.stride, self.leading) = (time, dilation, kernel, stride, padding)
         self.trailing = trailing ?? padding
     }
 
@@ -256,10 +240,7 @@ package struct Convolution: Sendable, Equatable {
     package let hasBias: Bool
 
     package init(outChannels: Int, window: Window, groups: Int = 1, hasBias: Bool = false) {
-        self.outChannels = outChannels
-        self.window = window
-        self.groups = groups
-        self.hasBias = hasBias
+        (self.outChannels, self.window, self.groups, self.hasBias) = (outChannels, window, groups, hasBias)
     }
 }
 
@@ -279,9 +260,7 @@ package struct Recurrence: Sendable, Equatable {
     package let isBidirectional: Bool
 
     package init(cell: Cell, hiddenSize: Int, isBidirectional: Bool = false) {
-        self.cell = cell
-        self.hiddenSize = hiddenSize
-        self.isBidirectional = isBidirectional
+        (self.cell, self.hiddenSize, self.isBidirectional) = (cell, hiddenSize, isBidirectional)
     }
 
     package var directions: Int { isBidirectional ? 2 : 1 }
@@ -289,8 +268,7 @@ package struct Recurrence: Sendable, Equatable {
 
 /// A convolutional LSTM layer over maps of one size.
 package struct ConvolutionalRecurrence: Sendable, Equatable {
-    package let height: Int
-    package let width: Int
+    package let height, width: Int
     /// Channels of the input map.
     package let channels: Int
     package let hiddenChannels: Int
@@ -299,10 +277,7 @@ package struct ConvolutionalRecurrence: Sendable, Equatable {
 
     package init(height: Int, width: Int, channels: Int, hiddenChannels: Int, kernel: Int = 3) {
         precondition(kernel % 2 == 1, "the kernel has no centre")
-        self.height = height
-        self.width = width
-        self.channels = channels
-        self.hiddenChannels = hiddenChannels
+        (self.height, self.width, self.channels, self.hiddenChannels) = (height, width, channels, hiddenChannels)
         self.kernel = kernel
     }
 }

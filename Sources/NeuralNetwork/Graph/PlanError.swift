@@ -1,8 +1,7 @@
 import Foundation
 
 package enum PlanError: LocalizedError, Equatable {
-    case unsupported(node: String)
-    case unknownOutput(String, available: [String])
+    case unsupported(node: String), unknownOutput(String, available: [String])
 
     package var errorDescription: String? {
         switch self {

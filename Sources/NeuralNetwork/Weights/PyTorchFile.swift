@@ -4,8 +4,7 @@ import Synchronization
 
 /// A file written by `torch.save` since PyTorch 1.6: a zip archive with `<name>/data.pkl` and one entry per storage.
 final class PyTorchArchive: Checkpoint {
-    let path: String
-    let format: String
+    let path, format: String
     let shapes: [String: [Int]]
     let notes: [String]
     private let tensors: [String: PickledValue.TensorReference]

@@ -65,10 +65,7 @@ package struct SafeTensorsFile: Checkpoint {
             entries[name] = try Self.entry(name, fields, bodyBytes: file.count - body, malformed)
         }
         try Self.checkOverlap(entries, malformed)
-        self.path = path
-        self.file = file
-        self.body = body
-        self.entries = entries
+        (self.path, self.file, self.body, self.entries) = (path, file, body, entries)
         var metadata = json["__metadata__"] as? [String: String] ?? [:]
         checksums = try TensorChecksums(&metadata, tensors: entries.keys, malformed)
         self.metadata = metadata

@@ -77,9 +77,7 @@ struct ShardedWeights: Checkpoint {
             }
             shapes[tensor] = shape
         }
-        self.path = path
-        self.parts = parts
-        self.shapes = shapes
+        (self.path, self.parts, self.shapes) = (path, parts, shapes)
         places = index.weightMap
         files = parts.keys.sorted().map { folder.isEmpty ? $0 : folder + "/" + $0 }
     }

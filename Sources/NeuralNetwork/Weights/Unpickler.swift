@@ -24,10 +24,7 @@ struct Unpickler {
     private var memo: [Int: PickledValue] = [:]
 
     /// Starts at `position` in `data`.
-    init(_ data: Data, at position: Int = 0) {
-        self.data = data
-        self.position = position
-    }
+    init(_ data: Data, at position: Int = 0) { (self.data, self.position) = (data, position) }
 
     /// - Throws: `Refusal`.
     mutating func load() throws -> PickledObjects {

@@ -4,10 +4,8 @@ import Foundation
 package enum WeightsError: LocalizedError, Equatable {
     /// `published`: the name for `zoetrope weights fetch`, if this is a published file.
     case missing(file: String, published: String?)
-    case unreadable(file: String, reason: String)
-    case malformed(file: String, reason: String)
-    case mismatch(file: String, WeightsMismatch)
-    case tooLarge(file: String, bytes: Int, memory: Int)
+    case unreadable(file: String, reason: String), malformed(file: String, reason: String)
+    case mismatch(file: String, WeightsMismatch), tooLarge(file: String, bytes: Int, memory: Int)
     /// A file of another kind, and how to convert it.
     case foreign(file: String, found: String, remedy: String)
     /// Weights of a related network with more layers.

@@ -36,8 +36,7 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
             throw WeightsError.malformed(
                 file: path, reason: "it is a zip archive of \(count) entries; the limit is \(Self.maximumEntries)")
         }
-        self.handle = handle
-        self.path = path
+        (self.handle, self.path) = (handle, path)
         bytes = file.count
         let entries = (0..<max(0, count)).compactMap { index in
             zip_get_name(handle, UInt64(index), 0).map { (name: String(cString: $0), index: UInt64(index)) }
