@@ -1,6 +1,5 @@
 import NeuralNetwork
 
-/// The table of all backbones.
 extension Backbone {
     static let resNets = ResNet.Depth.allCases.map { depth in
         Backbone(

@@ -39,7 +39,6 @@ package struct Backbone: Sendable {
     package struct ClipLength: Sendable {
         /// Frames per training clip.
         package let native: Int
-        /// Minimum frames per clip.
         package let minimum: Int
         let makeGraph: @Sendable (_ imageSize: Int, _ frames: Int) -> Graph
     }

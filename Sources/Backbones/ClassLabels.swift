@@ -1,4 +1,3 @@
-/// Class names of published networks.
 package enum ClassLabels {
     /// The 1,000 classes of ImageNet-1k (Russakovsky et al. 2015) in the usual order, with torchvision's names.
     package static let imagenet = String(decoding: PackageResources.imagenet_txt, as: UTF8.self)

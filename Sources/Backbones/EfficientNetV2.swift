@@ -7,10 +7,8 @@ struct EfficientNetV2: Sendable {
     package enum Size: String, CaseIterable, Sendable {
         case s, m, l
 
-        /// Side of the image, in pixels.
         var imageSize: Int { self == .s ? 384 : 480 }
 
-        /// Channels of the stem.
         var stem: Int { self == .l ? 32 : 24 }
 
         /// Expansion, channels, repeats and stride. The first three stages are Fused-MBConv, the others MBConv with

@@ -24,7 +24,6 @@ struct ExpectedTensors: Sendable {
     /// Whether tensors of these shapes include all required parameters; position embeddings may have another grid.
     func fits(_ shapes: [String: [Int]]) -> Bool { !pooled.isEmpty && pooled.allSatisfy { isFound($0, shapes) } }
 
-    /// The number of required tensors that were found.
     func score(_ shapes: [String: [Int]]) -> Int { pooled.count { isFound($0, shapes) } }
 
     private func isFound(_ parameter: Graph.Parameter, _ shapes: [String: [Int]]) -> Bool {

@@ -7,7 +7,6 @@ struct I3D: Sendable {
     var classes = 400
     private static let epsilon: Float = 1e-3
 
-    /// With the 400 classes of Kinetics.
     init() {}
 
     private enum Step {

@@ -6,13 +6,11 @@ package struct InputConvention: Sendable, Equatable, Codable {
     /// Of red, green and blue, with white = 1.
     package let mean: [Float]
     package let deviation: [Float]
-    /// Whether the network expects BGR.
     package let isBlueFirst: Bool
     /// Whether the input is the difference of each frame from the previous one instead of the frame; see
     /// `FrameDifference`. Nil means false.
     package var isDifference: Bool?
 
-    /// `mean`: of red, green and blue, with white = 1. `deviation`: standard deviations of red, green and blue.
     package init(mean: [Float], deviation: [Float], isBlueFirst: Bool = false) {
         (self.mean, self.deviation, self.isBlueFirst) = (mean, deviation, isBlueFirst)
     }

@@ -51,7 +51,6 @@ struct InvertedResiduals {
         return x
     }
 
-    /// One block of a stage.
     func block(
         _ builder: inout GraphBuilder, _ name: String, _ stage: Stage, stride: Int, _ input: Graph.NodeID
     ) -> Graph.NodeID {
@@ -110,7 +109,6 @@ struct InvertedResiduals {
         return builder.scaleChannels(name, input, by: builder.activation(gate.outer, s))
     }
 
-    /// Convolution, batch normalisation, and optionally an activation.
     func unit(
         _ builder: inout GraphBuilder, _ convolution: String, _ normalization: String, _ input: Graph.NodeID,
         _ channels: Int, kernel: Int, stride: Int = 1, groups: Int = 1, activation: Activation?, scale: Float = 1

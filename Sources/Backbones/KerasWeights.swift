@@ -114,7 +114,6 @@ package struct KerasWeights: Checkpoint {
     }
 }
 
-/// Maps Keras layers to torchvision modules.
 enum KerasNames {
     /// Layer → module for the layers of a known network; nil for others.
     static func modules(of layers: [String]) -> [String: String]? {

@@ -3,7 +3,6 @@ import Foundation
 
 /// A weight file as its publisher offers it.
 package struct PublishedWeights: Sendable, Equatable {
-    /// How a file is verified.
     package enum Checksum: Sendable, Equatable {
         /// The first eight hex digits of the SHA-256, part of torchvision's file names.
         case sha256(prefix: String)
@@ -36,19 +35,15 @@ package struct PublishedWeights: Sendable, Equatable {
         case google = "Google"
     }
 
-    package let backbone: String
-    /// Without folders.
-    package let file: String
+    package let backbone, file: String
     /// Path below the publisher's base URL.
     package let path: String
     package let publisher: Publisher
-    /// Size in millions of bytes.
     package let megabytes: Double
     package let checksum: Checksum
     /// Published accuracy in percent, on ImageNet unless `measure` says otherwise.
     package let top1: Double
     package var measure = Measure.classifier
-    /// Licence of the published code and weights.
     package let licence: String
     /// Path of the text tower's vocabulary below the publisher's base URL, if the file has a text tower.
     package var vocabulary: String?
@@ -102,7 +97,6 @@ package struct PublishedWeights: Sendable, Equatable {
         publisher == .timm && file.hasPrefix("tf_") || publisher == .pypi ? .symmetric : nil
     }
 
-    /// Every published file of a backbone.
     package static func files(of backbone: String) -> [PublishedWeights] { all.filter { $0.backbone == backbone } }
 
     /// The published file that a local file is, identified by its digest or otherwise by its name.

@@ -191,7 +191,6 @@ extension RenamedWeights {
         }
     }
 
-    /// `a.b.weight` → `a.b`, `weight`.
     static func split(_ name: String) -> (module: String, leaf: String) {
         guard let dot = name.lastIndex(of: ".") else { return ("", name) }
         return (String(name[..<dot]), String(name[name.index(after: dot)...]))

@@ -6,7 +6,6 @@ package struct RenamedWeights: Checkpoint {
     package var files: [String] { file.files }
     package var format: String { file.format + ", names of " + publisher }
     package var notes: [String] { file.notes }
-    /// Shape of every tensor, by the graph's name.
     package let shapes: [String: [Int]]
     /// The implementations that the weights may be for, the most likely first.
     let numerics: [Numerics]
@@ -19,7 +18,6 @@ package struct RenamedWeights: Checkpoint {
     private let publisher: String
     private let sources: [String: Source]
 
-    /// How a tensor is made from the file's tensors.
     enum Source: Sendable {
         case tensor(String)
         /// The same elements in another shape.
@@ -33,7 +31,6 @@ package struct RenamedWeights: Checkpoint {
         case sumWithFirstRow(String, String)
     }
 
-    /// The naming scheme of a publisher.
     struct Scheme {
         let publisher: String
         /// Suffixes of tensor names, one of which every file of the scheme contains.
@@ -95,7 +92,6 @@ package struct RenamedWeights: Checkpoint {
         }
     }
 
-    /// The tensor under the graph's name, or nil.
     package func tensor(named name: String) throws -> Tensor? {
         guard let source = sources[name], let shape = shapes[name] else { return nil }
         switch source {

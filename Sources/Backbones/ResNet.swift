@@ -24,11 +24,9 @@ package struct ResNet: Sendable {
     }
 
     package let depth: Depth
-    /// Outputs of `fc`.
     package var classes = 1000
     private static let epsilon: Float = 1e-5
 
-    /// With the 1,000 classes of ImageNet.
     package init(_ depth: Depth) { self.depth = depth }
 
     /// Outputs `spatial` `[512 or 2048, size / 32, size / 32]`, `pooled` `[512 or 2048]`, `logits`.
@@ -74,7 +72,6 @@ package struct ResNet: Sendable {
         return builder.activation(.relu, builder.add("\(name).add", x, identity))
     }
 
-    /// Convolution and batch normalisation.
     private func unit(
         _ builder: inout GraphBuilder, _ convolution: String, _ normalization: String, _ input: Graph.NodeID,
         channels: Int, kernel: Int, stride: Int, scale: Float = 1

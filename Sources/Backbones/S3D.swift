@@ -7,10 +7,8 @@ struct S3D: Sendable {
     var classes = 400
     private static let epsilon: Float = 1e-3
 
-    /// With the 400 classes of Kinetics.
     init() {}
 
-    /// A module of `features`, by its index.
     private enum Step {
         case pooling(kernel: (Int, Int), stride: (Int, Int), padding: (Int, Int))
         case mixed(InceptionChannels)
@@ -65,7 +63,6 @@ struct S3D: Sendable {
         return builder.concatenation(name, [first, second, third, fourth])
     }
 
-    /// A spatial convolution, then a temporal one.
     private func separable(
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, channels: Int, kernel: Int, stride: Int
     ) -> Graph.NodeID {

@@ -10,12 +10,10 @@ package struct TextTower: Sendable, Equatable {
     package let projection: Int
     /// Maximum tokens of a text.
     package let contextLength: Int
-    /// Activation of the MLPs.
     package let activation: Activation
     /// Whether a token attends only to itself and earlier tokens. CLIP is causal; its texts end at their last token.
     /// SigLIP is not: texts are padded to `contextLength`, and padding takes part in attention.
     package let isCausal: Bool
-    /// Whether the projection has a bias.
     package let hasBias: Bool
     private var epsilon: Float { isCausal ? 1e-5 : 1e-6 }
 

@@ -8,9 +8,7 @@ package struct TextWeights: ParameterSource {
     /// For each parameter of the tower, the tensors that are concatenated along the first dimension.
     private let sources: [String: [String]]
     private let transposed: Set<String>
-    /// Whether the names are those of transformers.
     package let isTransformers: Bool
-    /// Size of the file's vocabulary.
     package let vocabularySize: Int
     /// Logit scale and bias: probabilities are computed from scale · cosine + bias.
     package let scale, bias: Float
@@ -68,7 +66,6 @@ package struct TextWeights: ParameterSource {
 
     private typealias Found = (sources: [String: [String]], transposed: Set<String>)
 
-    /// `transformers`' names.
     private static func hugging(_ shapes: [String: [Int]]) -> Found? {
         let prefixes = ["text_model.", "model.text_model.", ""]
         guard let prefix = prefixes.first(where: { shapes[$0 + "embeddings.token_embedding.weight"] != nil }) else {
@@ -133,7 +130,6 @@ package struct TextWeights: ParameterSource {
     }
 }
 
-/// Why a file gives no text tower.
 enum TextWeightsError: LocalizedError, Equatable {
     case noTextTower(file: String), missing(file: String, parameter: String)
     case otherShape(file: String, parameter: String, found: [Int], wanted: [Int])

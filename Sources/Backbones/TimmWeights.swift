@@ -7,7 +7,6 @@ package struct TimmWeights: Checkpoint {
     package var files: [String] { file.files }
     package var format: String { file.format + ", names of timm" }
     package var notes: [String] { file.notes }
-    /// Shape of every tensor, by torchvision's name.
     package let shapes: [String: [Int]]
 
     let file: any Checkpoint
@@ -28,15 +27,12 @@ package struct TimmWeights: Checkpoint {
         (self.file, self.shapes, self.originals) = (file, shapes, originals)
     }
 
-    /// The name in the file.
     func original(of name: String) -> String? { originals[name] }
 
-    /// The tensor under torchvision's name, or nil.
     package func tensor(named name: String) throws -> Tensor? {
         try originals[name].flatMap { try file.tensor(named: $0) }
     }
 
-    /// torchvision's name of a tensor; nil if it has none.
     static func translated(_ name: String) -> String? {
         guard let dot = name.lastIndex(of: ".") else { return nil }
         let (module, leaf) = (String(name[..<dot]), name[dot...])

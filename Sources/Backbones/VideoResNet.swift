@@ -17,12 +17,10 @@ struct VideoResNet: Sendable {
     }
 
     let variant: Variant
-    /// Outputs of `fc`.
     var classes = 400
     private static let epsilon: Float = 1e-5
     private static let blocks = 2
 
-    /// With the 400 classes of Kinetics.
     init(_ variant: Variant) { self.variant = variant }
 
     /// Outputs `spatial` `[512, 1, size / 16, size / 16]`, the mean over frames, `pooled` `[512]`, `logits`.
@@ -108,14 +106,12 @@ extension Window {
         Window(kernel: Extent(1)).reaching(TimeWindow(kernel: kernel, stride: stride, padding: kernel / 2))
     }
 
-    /// The window extended over time.
     func reaching(_ time: TimeWindow) -> Window {
         Window(kernel: kernel, stride: stride, padding: leading, trailing: trailing, dilation: dilation, time: time)
     }
 }
 
 extension GraphBuilder {
-    /// The mean over all frames.
     mutating func meanOverFrames(_ input: NodeID) -> NodeID {
         guard case .clip(_, let frames, _, _) = shape(of: input) else { return input }
         let all = Window(kernel: Extent(1)).reaching(TimeWindow(kernel: frames, stride: frames))

@@ -22,7 +22,6 @@ struct VisionTransformer: Sendable {
         var heads: Int { width / 64 }
     }
 
-    /// The differences between the families.
     package enum Family: Sendable, Equatable {
         /// Class token and classifier.
         case supervised
@@ -41,7 +40,6 @@ struct VisionTransformer: Sendable {
     let patch: Int
     /// Side of the patch grid on which position embeddings were learned.
     let grid: Int
-    /// Activation of the MLPs.
     let activation: Activation
 
     init(_ size: Size, _ family: Family, patch: Int, grid: Int, activation: Activation = .gelu) {

@@ -7,9 +7,7 @@ import ONNX
 package struct WeightsTraits: Sendable, Equatable {
     /// The implementations that the weights may be for, the most likely first; empty if unknown.
     package let numerics: [Numerics]
-    /// The input normalisation; nil if unknown.
     package let input: InputConvention?
-    /// The origin of the tensor names.
     package internal(set) var names = TensorNames.settled
     /// Whether the file, or a configuration beside it, states the implementation; otherwise the first of `numerics` is
     /// a guess.
@@ -30,7 +28,6 @@ package struct WeightsTraits: Sendable, Equatable {
         (statesNumerics, statesInput) = (numerics.count == 1, input != nil)
     }
 
-    /// Guesses from tensor names.
     private init(guess numerics: [Numerics], input: InputConvention?, names: TensorNames) {
         (self.numerics, self.input, self.names) = (numerics, input, names)
         statesNumerics = names == .settled

@@ -156,7 +156,6 @@ struct CSVLayout {
         return name
     }
 
-    /// The row's split; nil if it has none.
     private static func split(_ row: ListTable.Row, _ columns: ListColumns, _ file: String) throws -> Split? {
         guard let text = row.cell(columns.split) else { return nil }
         guard let known = SplitNames.split(value: text) else {

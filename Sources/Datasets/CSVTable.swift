@@ -20,9 +20,7 @@ package struct CSVTable {
         rows = Array(records.dropFirst())
     }
 
-    /// A record with its line number.
     struct Record {
-        /// Line on which it begins, from 1.
         let line: Int
         let fields: [String]
     }
@@ -60,7 +58,6 @@ package struct CSVTable {
         private let bytes: [UInt8]
         private let rules: ListRules?
         private var place, line: Int
-        /// Line of an unterminated quote.
         private(set) var unterminated: Int?
 
         init(_ bytes: [UInt8], separator: UInt8, rules: ListRules?) {
@@ -69,7 +66,6 @@ package struct CSVTable {
             place = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
         }
 
-        /// The next record, or nil at the end.
         mutating func record() -> Record? {
             skipComments()
             guard place < bytes.count else { return nil }

@@ -26,7 +26,6 @@ package struct Clip: Sendable, Equatable {
         return clip
     }
 
-    /// The clip in the training split.
     var inTraining: Clip { Clip(path: path, label: label, split: .train, group: group) }
 
     /// Whether a relative path stays inside the folder that it is appended to.

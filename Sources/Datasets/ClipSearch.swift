@@ -5,7 +5,6 @@ import Foundation
 /// found exactly, a file with another extension, a folder of images, or a folder with another spelling is accepted if
 /// it is the only match.
 struct ClipSearch {
-    /// The name of a clip in a list.
     struct Name {
         /// As written in the list.
         let text: String
@@ -58,7 +57,6 @@ struct ClipSearch {
         return name.candidates.first ?? name.text
     }
 
-    /// Whether a clip of that name exists.
     mutating func exists(_ name: Name, split: Split?) -> Bool {
         guard !name.candidates.isEmpty else { return false }
         if name.candidates.contains(where: finder.isClip) { return true }

@@ -2,16 +2,10 @@ import Foundation
 
 /// The `dataset` section of a pipeline.
 package struct DatasetConfiguration: Sendable, Equatable {
-    /// The layout of the files.
     package enum Layout: String, Sendable, CaseIterable {
         /// `<root>/<label>/<video>`, or the same under `train`, `validation` and `test`.
         case folders
-        /// UCF101 as unpacked, with its official split lists.
-        case ucf101
-        /// HMDB51 as unpacked, with its official split lists.
-        case hmdb51
-        /// GTEA61 as folders of frames.
-        case gtea61
+        case ucf101, hmdb51, gtea61
         /// Clips in tables: CSV, lines of `path label`, JSON, and Kinetics' lists.
         case csv
 
@@ -44,7 +38,6 @@ package struct DatasetConfiguration: Sendable, Equatable {
     /// Definition of a clip's source: for `csv` a column, otherwise a regular expression that is searched for in the
     /// path (its capture group, or the whole match). Nil uses the layout's own definition.
     package var group: String?
-    /// A list of excluded paths: CSV with a column `path`, or one path per line. Nil excludes none.
     package var exclude: String?
     package var classes: Classes
     private let givenName: String?
@@ -113,7 +106,6 @@ package struct DatasetConfiguration: Sendable, Equatable {
             notes: found.notes + DoubtfulLabels(clips.map(\.label)).notes)
     }
 
-    /// The excluded paths. Throws `DatasetError.missingList`.
     package func excludedPaths() throws -> Set<String> {
         guard let exclude else { return [] }
         return try ExclusionList.paths(in: exclude)

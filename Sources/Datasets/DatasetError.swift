@@ -17,7 +17,6 @@ package enum DatasetError: LocalizedError, Equatable {
     case severalLists(folder: String, String, [String])
     /// A folder without a list whose name means a split, its lists, and the layout that reads them.
     case noLists(folder: String, found: [String], layout: DatasetConfiguration.Layout?)
-    /// Several columns with different splits.
     case severalSplitColumns(file: String, [String])
     /// A quoted field of several lines where none is possible.
     case openQuote(file: String, line: Int, what: String?)
@@ -104,7 +103,6 @@ package enum DatasetError: LocalizedError, Equatable {
         }
     }
 
-    /// Whether a list has no labels at all.
     var isAboutMissingLabels: Bool {
         switch self {
         case .noLabels, .noHeader(_, columns: 1, _): true

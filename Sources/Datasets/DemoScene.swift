@@ -4,7 +4,6 @@ package enum DemoAction: String, CaseIterable, Sendable {
     case grow, shrink, brighten, darken, multiply, thinOut = "thin-out", warmToCool = "warm-to-cool"
     case coolToWarm = "cool-to-warm"
 
-    /// The time-reversed action.
     package var reversed: DemoAction {
         switch self {
         case .grow: .shrink
@@ -23,10 +22,8 @@ package enum DemoAction: String, CaseIterable, Sendable {
 
 /// A generated clip: plain dark background, bright objects near the centre, mild noise.
 package struct DemoScene: Sendable {
-    /// Pixels per row.
     package static let width = 160
     package static let height = 120
-    /// Frames per second.
     package static let frameRate = 25
     /// Frames per clip: two seconds.
     package static let frameCount = 50
@@ -38,7 +35,6 @@ package struct DemoScene: Sendable {
     private let dots: [(x: Float, y: Float)]
     private let noiseSeed: UInt64
 
-    /// - `seed`: determines the clip completely.
     package init(_ action: DemoAction, seed: UInt64) {
         // Both actions of a pair sample from one distribution; only the direction of time differs.
         var generator = SplitMix64(seed: seed)

@@ -3,7 +3,6 @@ import Foundation
 
 /// A list of excluded paths: CSV with a column `path`, or one path per line.
 enum ExclusionList {
-    /// - Throws: `DatasetError.missingList`.
     static func paths(in file: String) throws -> Set<String> {
         let lines = try SplitList.lines(of: file)
         guard let first = lines.first else { return [] }

@@ -12,7 +12,6 @@ struct FileFinder {
     /// Paths that match several files, and one of them with its matches.
     private(set) var ambiguous: Set<String> = []
     private(set) var example = ""
-    /// Cache of folder contents.
     private var folders: [String: Folder] = [:]
 
     /// The content of a folder, by bytes and by comparison key.
@@ -24,7 +23,6 @@ struct FileFinder {
 
     init(root: String, isLenient: Bool = false) { (self.root, self.isLenient) = (root, isLenient) }
 
-    /// Whether a file or folder exists.
     func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: "\(root)/\(path)") }
 
     /// Whether a file or a folder of images exists.
@@ -34,7 +32,6 @@ struct FileFinder {
         return (try? FolderEntry.entries(of: "\(root)/\(path)"))?.contains { ImageFolder.isImage($0.name) } ?? false
     }
 
-    /// Names of the folders in the root.
     mutating func rootFolders() -> [String] { contents(of: "").folders.values.joined().sorted() }
 
     /// As `exists`, from cached folder contents, without hidden files.

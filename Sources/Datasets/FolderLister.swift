@@ -40,7 +40,6 @@ struct FolderLister {
         }
     }
 
-    /// Records that an entry is not a clip.
     mutating func leaveOut(_ path: String, _ label: String?, _ reason: LeftOut.Reason) {
         listing.leftOut.append(LeftOut(path: path, label: label, reason: reason))
     }

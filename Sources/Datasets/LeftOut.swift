@@ -16,11 +16,7 @@ package struct LeftOut: Sendable, Equatable {
         case linkLoop
         /// The name of another file that is canonically equivalent in Unicode.
         case sameName(String)
-        case notUTF8
-        /// The system's error.
-        case unreadable(String)
-        /// A class folder without clips.
-        case noClips
+        case notUTF8, unreadable(String), noClips
         /// A folder of GTEA61 without `rgb`.
         case noFrames
     }
@@ -57,7 +53,6 @@ extension LeftOut.Reason {
         text.unicodeScalars.map { $0.isASCII ? String($0) : "\\u{\(String($0.value, radix: 16))}" }.joined()
     }
 
-    /// Text for a summary, singular and plural.
     fileprivate var summary: (one: String, many: String) {
         switch self {
         case .noVideo: ("is not a video", "are not videos")
@@ -89,7 +84,6 @@ package struct DatasetListing: Sendable, Equatable {
     /// Assumptions, such as a list's encoding, or files with other names than in the list.
     package var notes: [String] = []
 
-    /// Class folders without clips.
     package var emptyClasses: [LeftOut] { leftOut.filter { $0.reason == .noClips } }
     /// Excluded entries other than class folders.
     package var leftOutFiles: [LeftOut] { leftOut.filter { $0.reason != .noClips } }

@@ -31,7 +31,6 @@ struct LineBreakCheck {
         }
     }
 
-    /// Whether a line of a field looks like a row.
     private func isRow(_ line: Substring) -> Bool {
         ([",", ";", "\t", "|"] as [Unicode.Scalar]).contains { separator in
             let fields = line.splitBytes(omittingEmptySubsequences: false) { $0 == UInt8(ascii: separator) }

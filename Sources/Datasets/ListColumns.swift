@@ -35,7 +35,6 @@ struct ListColumns {
             "-", with: "_")
     }
 
-    /// Number of known column names among the fields.
     static func known(in fields: [String]) -> Int {
         let names = Set(paths + otherPaths + labels + otherLabels + kinetics + ["split", "group"])
         return fields.count { names.contains(plain($0)) }
@@ -91,7 +90,6 @@ struct ListColumns {
         return spaced.lowercased().split { !$0.isLetter }.map(String.init)
     }
 
-    /// All used columns.
     var used: Set<Int> { Set([label, path, split, group, template].compactMap { $0 } + kinetics + times) }
 
     /// Whether a column is named like the start or end of a segment: `start`, `t_end`, `start_frame`, `Stop (s)`.

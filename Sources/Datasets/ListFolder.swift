@@ -4,7 +4,6 @@ import Video
 
 /// The lists in a folder, at most one per split: `train.csv` and so on, otherwise files whose names mean one split.
 struct ListFolder {
-    /// A list with its split.
     struct List {
         let path: String
         let split: Split

@@ -12,7 +12,6 @@ struct ListTable {
 
     /// Column names in the file; empty without a header row.
     let header: [String]
-    /// Columns of a list without a header row.
     let order: ColumnOrder?
     let isJSON: Bool
     /// Rows without blank lines, comments and repeated header rows.
@@ -52,7 +51,6 @@ struct ListTable {
         order = hasHeader ? nil : try Self.order(rows, file: file, isClip: isClip)
     }
 
-    /// The records from the first one, without comments.
     private static func records(
         _ text: String, _ first: Int, _ separator: SeparatorDetection.Separator, file: String,
         isClip: @escaping (String) -> Bool

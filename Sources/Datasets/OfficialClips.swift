@@ -8,7 +8,6 @@ struct OfficialClips {
 
     init(root: String) { finder = FileFinder(root: root, isLenient: true) }
 
-    /// The first spelling of a class.
     mutating func label(_ label: String) -> String {
         let known = labels[label.lowercased()] ?? label
         labels[label.lowercased()] = known

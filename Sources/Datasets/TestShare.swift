@@ -39,7 +39,6 @@ package struct TestShareProblem: Equatable, Sendable {
     package let share: Double
     /// Classes without a test clip; all of them if the test set is empty.
     package let classes: [String]
-    /// Whether the test set is empty.
     package let isEmpty: Bool
     /// Whether clips are grouped by source.
     package let isGrouped: Bool

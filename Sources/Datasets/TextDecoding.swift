@@ -16,7 +16,6 @@ struct TextDecoding {
         }
     }
 
-    /// - Throws: `Mixed`.
     init(_ data: Data) throws(Mixed) {
         let bytes = [UInt8](data)
         if let order = Self.utf16(bytes) {

@@ -31,7 +31,6 @@ package enum ValidationSplit {
     }
 }
 
-/// Examples by source, in a seeded order.
 private struct Sources {
     private let labels: [String]
     private let order: [[Int]]
@@ -46,7 +45,6 @@ private struct Sources {
             .sorted { ($0.hash, $0.name) < ($1.hash, $1.name) }.map(\.indices)
     }
 
-    /// Number of sources of each class.
     var counts: [String: Int] {
         order.reduce(into: [:]) { counts, indices in
             for label in Set(indices.map { labels[$0] }) { counts[label, default: 0] += 1 }

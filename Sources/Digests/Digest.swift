@@ -75,7 +75,6 @@ package struct Digest: ~Copyable {
     }
 }
 
-/// Why a file cannot be hashed.
 package struct DigestError: LocalizedError, Equatable {
     package let path: String
     /// The system's error number; `ENOTSUP` if a system policy forbids the algorithm.
@@ -83,7 +82,6 @@ package struct DigestError: LocalizedError, Equatable {
     /// The problem, such as `it is a named pipe, not a regular file`.
     package let reason: String
 
-    /// A system error.
     package init(path: String, code: Int32) {
         (self.path, self.code, reason) = (path, code, String(cString: strerror(code)))
     }

@@ -1,9 +1,7 @@
 import Escaping
 import FeatureCache
 
-/// Selects a recipe and a data set of a cache.
 package struct CacheSelection: Sendable {
-    /// The recipe with its row ID.
     package let extraction: (id: Int64, record: ExtractionRecord)
     package let dataset: String
 

@@ -9,7 +9,6 @@ struct ClipSketch: Sendable {
     /// Frames without the bars around them; nil if there are no bars.
     let trimmed: SketchFrames?
 
-    /// - Throws: `VideoError`.
     init(path: String) throws {
         let requests = [SketchFrames.side, SketchBars.side].map {
             SampleRequest(.uniform(frames: Self.count), framing: .whole(width: $0, height: $0))

@@ -3,7 +3,6 @@ import Video
 
 /// A few frames of a clip side by side, as a thumbnail.
 package struct ClipStrip: Sendable {
-    /// The image as JPEG.
     package let jpeg: Data
     /// Mean over the frames, from 0 to 255.
     package let brightness: Float
@@ -11,7 +10,6 @@ package struct ClipStrip: Sendable {
     /// Side of a frame in pixels, and number of frames.
     package static let side = 72, count = 5
 
-    /// - Throws: `VideoError`.
     package init(path: String) throws {
         let frames = try Self.frames(path: path)
         let row = Self.side * 3

@@ -9,9 +9,7 @@ import Training
 package struct SimilarClips: Sendable {
     /// A clip, or a frame of one.
     package struct Match: Sendable, Encodable {
-        /// Relative to the data set's root.
-        package let path: String
-        package let label: String
+        package let path, label: String
         /// In seconds; nil for a whole clip.
         package let time: Double?
         /// Cosine similarity of the centred features, from −1 to 1.
@@ -63,7 +61,6 @@ package struct SimilarClips: Sendable {
         return vectors.directions(of: mean)
     }
 
-    /// The most similar clips.
     package func clips(like query: [Float], count: Int) -> [Match] {
         search.nearest(to: query, count: count).map { neighbor in
             let example = features.examples[neighbor.index]
@@ -92,7 +89,6 @@ package struct SimilarClips: Sendable {
     }
 }
 
-/// Why a cache cannot be explored.
 package enum ExplorationError: LocalizedError, Equatable {
     case otherWeights(file: String, recipe: String), unknownRecipe(String, available: [String])
     case severalRecipes([String]), severalDatasets([String])

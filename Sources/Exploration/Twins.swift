@@ -131,7 +131,6 @@ extension ClipVectors {
 }
 
 extension Twin {
-    /// The database record.
     package func record(_ examples: [FeatureSet.Example]) -> TwinRecord {
         TwinRecord(first: examples[first].videoID, second: examples[second].videoID, cosine: cosine, likeness: likeness)
     }

@@ -5,7 +5,6 @@ package enum CSV {
     /// One line with its line feed; fields with a comma, a quote or a line break are quoted.
     package static func line(_ fields: [String]) -> String { fields.map(Escaping.csv).joined(separator: ",") + "\n" }
 
-    /// The header, then the lines.
     package static func text(_ header: [String], _ lines: [[String]]) -> String {
         ([header] + lines).map(line).joined()
     }

@@ -10,7 +10,6 @@ enum CacheConnection {
     /// Time limit in milliseconds for each row of a user's statement or of a view.
     static let timeLimit = 60_000
 
-    /// The configuration of every connection of this module.
     static func configuration(readonly: Bool = false) -> Configuration {
         var configuration = Configuration()
         configuration.readonly = readonly

@@ -2,7 +2,6 @@ import Files
 import Foundation
 import GRDB
 
-/// Why a cache cannot be used, with a remedy.
 package enum CacheError: LocalizedError, Equatable {
     case missing(path: String)
     /// A name that SQLite interprets as an in-memory database or a URI.

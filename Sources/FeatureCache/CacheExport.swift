@@ -4,7 +4,6 @@ import GRDB
 
 /// Exports features: all sequences of a recipe, padded as stored, ordered by path.
 package struct CacheExport: Sendable {
-    /// The file format.
     package enum Format: String, Sendable, CaseIterable {
         /// Only the features, `[video, frame, feature…]`.
         case npy
@@ -14,18 +13,12 @@ package struct CacheExport: Sendable {
         case safetensors
     }
 
-    /// Row ID in `extraction`.
     package var extraction: Int64
     package var dataset: String
-    /// Exports one split; nil exports all.
     package var split: String?
     /// Row ID in `run` whose roles are exported as splits; nil exports the data set's.
     package var run: Int64?
 
-    /// - Parameters:
-    ///   - extraction: row ID in `extraction`.
-    ///   - dataset: its name.
-    ///   - split: one of its splits; nil for all.
     package init(extraction: Int64, dataset: String, split: String? = nil) {
         (self.extraction, self.dataset, self.split) = (extraction, dataset, split)
     }

@@ -5,14 +5,12 @@ import GRDB
 /// Cosine similarity of a data set's rows to query vectors. Rows are read sequentially through a memory map and not
 /// kept.
 extension CacheFile {
-    /// Cosine similarity of each row to each query.
     package struct Cosines: Sendable {
         /// Row IDs in `video`, and the number of feature rows of each.
         package internal(set) var videos: [(id: Int64, length: Int)] = []
         /// For each query, the values of all rows, video by video.
         package internal(set) var values: [[Float]]
 
-        /// Empty, for `count` queries.
         init(count: Int) { values = Array(repeating: [], count: count) }
 
         /// Concatenates results of parts that were read in parallel.
@@ -126,16 +124,11 @@ extension CacheFile {
         }
     }
 
-    /// A video's path, class and row times of its unaugmented view.
     package struct FoundVideo: Sendable {
-        /// Relative to the data set's root.
-        package let path: String
-        package let label: String
-        /// Time of each row in seconds.
+        package let path, label: String
         package let times: [Double]
     }
 
-    /// Path, class and times of some videos. Throws `CacheError`.
     package func found(_ videos: some Sequence<Int64>, dataset: String, extraction: Int64) throws -> [Int64: FoundVideo]
     {
         try read { database in

@@ -2,7 +2,6 @@ import Digests
 import Foundation
 import GRDB
 
-/// Reading features for training.
 extension CacheFile {
     /// Every recipe with its row ID, newest first.
     package func extractions() throws -> [(id: Int64, record: ExtractionRecord)] {

@@ -2,7 +2,6 @@ import Digests
 import Foundation
 import GRDB
 
-/// Writing features during extraction.
 extension CacheFile {
     /// Checks that the features of `count` new clips fit on the disk. Throws `CacheError.noRoom`.
     package func requireRoom(forSequences count: Int, of extraction: (id: Int64, record: ExtractionRecord)) throws {
@@ -93,7 +92,6 @@ extension CacheFile {
         }
     }
 
-    /// The recorded samples, by digest and data set.
     private func registered(
         _ datasets: Set<String>
     ) throws -> [String: (id: Int64, path: String, sample: SampleRecord)] {
@@ -116,7 +114,6 @@ extension CacheFile {
         }
     }
 
-    /// Stores one video's features in one transaction.
     package func store(
         _ sequence: SequenceRecord, video: VideoRecord, extraction: Int64, maxFrames: Int, featureSize: Int,
         as type: StoredType = .float32
@@ -160,7 +157,6 @@ extension CacheFile {
             arguments: [new.extraction, new.video.path])
     }
 
-    /// Records that a video could not be extracted.
     package func recordFailure(path: String, error: String, extraction: Int64) throws {
         try write { database in
             try database.execute(

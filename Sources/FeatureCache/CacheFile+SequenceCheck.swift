@@ -3,7 +3,6 @@ import Foundation
 import GRDB
 
 extension CacheFile {
-    /// Problems with the sequences of a chunk.
     static func sequenceProblems(_ chunk: SequenceChunk, in database: Database) throws -> [CacheVerification.Problem] {
         var problems: [CacheVerification.Problem] = []
         try forEachDamaged(chunk.rows, in: database) { row, what in
@@ -12,14 +11,12 @@ extension CacheFile {
         return problems
     }
 
-    /// Description of a row of `forEachDamaged`.
     static func place(of row: Row) throws -> String {
         let view = try (row.get("view") as Int?).flatMap { $0 == 0 ? nil : ", view \($0)" } ?? ""
         return try
             "sequence of \((row.get("path") as String?) ?? "?") under \((row.get("name") as String?) ?? "?")\(view)"
     }
 
-    /// Row IDs in `sequence` of the damaged sequences in a chunk.
     static func damagedSequences(_ chunk: SequenceChunk, in database: Database) throws -> [Int64] {
         var damaged: [Int64] = []
         try forEachDamaged(chunk.rows, in: database) { row, _ in try damaged.append(row.get("place")) }

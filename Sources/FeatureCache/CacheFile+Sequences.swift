@@ -1,7 +1,6 @@
 import Foundation
 import GRDB
 
-/// Reading stored sequences one video at a time.
 extension CacheFile {
     /// Videos with sequences of all these recipes and none of `other`, in the order of their row IDs.
     package func videos(with extractions: [Int64], without other: Int64) throws -> [(id: Int64, record: VideoRecord)] {

@@ -1,7 +1,6 @@
 import Foundation
 import GRDB
 
-/// Reading and verifying a sequence's stored features.
 extension CacheFile {
     static let blobQuery = """
         SELECT features, checksum, rowid FROM sequence WHERE extraction_id = ? AND video_id = ? AND view = ?

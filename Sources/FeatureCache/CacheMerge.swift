@@ -10,9 +10,6 @@ package struct CacheMerge: Sendable {
     /// The source caches, which are not changed.
     package var inputs: [String]
 
-    /// - Parameters:
-    ///   - output: the destination cache, created if it does not exist.
-    ///   - inputs: the source caches, which are not changed.
     package init(output: String, inputs: [String]) { (self.output, self.inputs) = (output, inputs) }
 
     package enum Event: Sendable {
@@ -30,7 +27,6 @@ package struct CacheMerge: Sendable {
         package var runs = 0
         /// Clips that failed in all inputs that contain them.
         package var failures = 0
-        /// Whether it was cancelled.
         package var wasCancelled = false
     }
 
@@ -96,7 +92,6 @@ package struct CacheMerge: Sendable {
     }
 }
 
-/// Why caches cannot be merged.
 package enum CacheConflict: LocalizedError, Equatable {
     case sameFile(path: String)
     /// Rows that no extraction can have stored; the first is described.

@@ -20,7 +20,6 @@ package struct CachePruning: Sendable {
         package var sequences = 0
         package var recipes = 0
         package var runs = 0
-        /// Videos that were removed completely.
         package var videos = 0
         package var bytesBefore = 0
         package var bytesAfter = 0

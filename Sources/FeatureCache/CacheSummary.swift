@@ -1,38 +1,21 @@
 import Foundation
 import GRDB
 
-/// Summary of a cache's content.
 package struct CacheSummary: Sendable, Encodable, Equatable {
     package struct Recipe: Sendable, Encodable, Equatable {
-        /// The pipeline's name at the first extraction.
-        package let name: String
-        /// SHA-256 of the recipe, hex.
-        package let digest: String
-        package let backbone: String
-        /// The weight file as named in the pipeline, or `random`.
-        package let weights: String
-        package let tap: String
+        package let name, digest, backbone, weights, tap: String
         /// Side of the square input image, in pixels.
         package let imageSize: Int
         package let maxFrames: Int
         /// JSON, such as `[2048]`.
         package let featureShape: String
-        /// `float32` or `float16`.
-        package let elementType: String
-        /// Such as `f32`.
-        package let precision: String
-        package let videos, sequences, bytes: Int
-        /// Clips that could not be extracted.
-        package let failures: Int
-        /// Runs trained on its features.
-        package let runs: Int
+        package let elementType, precision: String
+        package let videos, sequences, bytes, failures, runs: Int
     }
 
     /// Coverage of a data set by the features of each recipe.
     package struct Coverage: Sendable, Encodable, Equatable {
-        package let dataset: String
-        /// `train`, `validation` or `test`.
-        package let split: String
+        package let dataset, split: String
         package let classes, videos: Int
         /// Number of videos with features, by the recipe's digest.
         package let extracted: [String: Int]

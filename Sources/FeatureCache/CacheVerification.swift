@@ -5,7 +5,6 @@ import Synchronization
 
 /// The result of `cache verify`.
 package struct CacheVerification: Sendable, Encodable {
-    /// An inconsistency in the cache.
     package struct Problem: Sendable, Encodable, Equatable {
         /// Table and description of the row.
         package let place: String
@@ -15,7 +14,6 @@ package struct CacheVerification: Sendable, Encodable {
     }
 
     package internal(set) var sequences = 0
-    /// Bytes of features that were read.
     package internal(set) var bytes = 0
     /// Damage first, then in the order of the tables.
     package internal(set) var problems: [Problem] = []
@@ -153,7 +151,6 @@ extension CacheFile {
         return problems
     }
 
-    /// Reports problems with recipes.
     static func extractionProblems(
         _ database: Database, _ add: (_ place: String, _ what: String, _ isDamage: Bool) throws -> Void
     ) throws {

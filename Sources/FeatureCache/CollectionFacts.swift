@@ -1,13 +1,9 @@
 import GRDB
 
-/// Stored properties of a video.
 package struct VideoFacts: Sendable {
-    /// Relative to the data set's root.
-    package let path: String
-    package let label, split: String
+    package let path, label, split: String
     /// In pixels; nil if the video was never opened.
     package let width, height: Int?
-    /// In frames per second.
     package let frameRate: Double?
     /// In seconds.
     package let duration: Double?

@@ -82,7 +82,6 @@ struct FeatureLoading {
 
 /// A sequence in memory whose checksum has not been verified.
 struct UncheckedSequence: Sendable {
-    /// Row ID in `sequence`.
     let row: Int64
     let span: FeatureSet.Span
     /// Element type in the cache; in memory it is float32.

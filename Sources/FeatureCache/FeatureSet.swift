@@ -2,7 +2,6 @@
 package struct FeatureSet: Sendable {
     /// The rows of one view of one video.
     package struct Span: Sendable, Equatable {
-        /// Row ID in `video`.
         package let videoID: Int64
         /// 0 is the unaugmented view.
         package let view: Int
@@ -20,13 +19,9 @@ package struct FeatureSet: Sendable {
         }
     }
 
-    /// One video of a data set.
     package struct Example: Sendable, Equatable {
-        /// Row ID in `video`.
         package let videoID: Int64
-        /// Relative to the data set's root.
-        package let path: String
-        package let label: String
+        package let path, label: String
         /// The data set's own split; `sequence` splits a validation set from the training set if there is none.
         package let split: String
         /// The source that several clips share, or nil.
@@ -39,7 +34,6 @@ package struct FeatureSet: Sendable {
             self.views = views
         }
 
-        /// With only the unaugmented view.
         package init(
             videoID: Int64, path: String, label: String, split: String, group: String?, length: Int, firstRow: Int
         ) {
@@ -83,7 +77,6 @@ package struct FeatureSet: Sendable {
         self.verification = verification
     }
 
-    /// With all rows in memory.
     package init(examples: [Example], featureSize: Int, rows: [Float]) {
         self.init(examples: examples, featureSize: featureSize, storage: .memory(rows))
     }

@@ -57,7 +57,6 @@ private final class Work: Sendable {
         (self.rows, self.featureSize, self.sequences, self.check) = (rows, featureSize, sequences, check)
     }
 
-    /// Sequences found damaged so far.
     var damaged: [UncheckedSequence] { found.withLock(\.self) }
 
     func start() {

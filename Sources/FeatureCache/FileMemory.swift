@@ -9,7 +9,6 @@ package struct KnownFile: Sendable, Equatable {
     package let bytes: Int
     /// Latest modification time of its files, in nanoseconds since 1970.
     package let modified: Int
-    /// Inode.
     package let inode: Int
 
     package init(digest: String, bytes: Int, modified: Int, inode: Int) {
@@ -17,7 +16,6 @@ package struct KnownFile: Sendable, Equatable {
     }
 }
 
-/// Digests of files that need not be read again.
 extension CacheFile {
     /// By absolute path.
     package func knownFiles() throws -> [String: KnownFile] {

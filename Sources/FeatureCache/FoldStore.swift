@@ -3,7 +3,6 @@ import GRDB
 
 /// The prediction of one cross-validation model for a clip that it was not trained on.
 package struct FoldRecord: Sendable, Equatable {
-    /// Row ID in `video`.
     package let videoID: Int64
     /// The repetition, from 1.
     package let number: Int

@@ -7,7 +7,6 @@ package final class FrameStore: Sendable {
     package let path: String
     private let database: DatabaseQueue
 
-    /// - Throws: `CacheError`.
     package init(path: String) throws {
         self.path = path
         try CacheConnection.requireRegular(path)
@@ -35,7 +34,6 @@ package final class FrameStore: Sendable {
         if types != ["table clip"] { throw CacheError.foreignSchema(path: path, what: types.joined(separator: ", ")) }
     }
 
-    /// Which of these clips are stored.
     package func present(_ keys: [String]) throws -> Set<String> {
         try CacheError.translating(path) {
             try database.read { database in
@@ -59,7 +57,6 @@ package final class FrameStore: Sendable {
         }
     }
 
-    /// Number of frames of each stored clip.
     package func counts(_ keys: [String]) throws -> [String: Int] {
         try CacheError.translating(path) {
             try database.read { database in

@@ -7,7 +7,6 @@ import GRDB
 /// The unaugmented views of one recipe in a separate memory-mapped file with contiguous rows, which is read at memory
 /// bandwidth, faster than SQLite's pages. Created on request, and valid while the cache has the same sequences.
 package struct MappedFeatures: Sendable {
-    /// The beginning of the file.
     private struct Header: Codable, Equatable {
         var version = 1
         /// Identifies the cache's sequences: their number, and which they are.
@@ -30,15 +29,12 @@ package struct MappedFeatures: Sendable {
     }
 
     private let header: Header
-    /// The whole file, memory-mapped.
     private let file: Data
     /// Row IDs in `video`, and their ranges of rows in the file.
     private let clips: [(id: Int64, rows: Range<Int>)]
 
-    /// Size of the file.
     package var bytes: Int { header.fileBytes }
 
-    /// Path of the file for a recipe of a cache.
     static func path(_ cache: CacheFile, _ record: ExtractionRecord, in folder: String) -> String {
         let place = URL(fileURLWithPath: cache.path).standardizedFileURL.resolvingSymlinksInPath().path
         var digest = Digest()

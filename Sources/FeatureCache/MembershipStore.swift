@@ -12,29 +12,21 @@ package enum ClipRole: String, Sendable, CaseIterable, Codable {
     case heldout
 }
 
-/// A row of the table `membership`.
 package struct MembershipRecord: Sendable, Hashable {
-    /// Row ID in `video`.
     package let videoID: Int64
     package let role: ClipRole
 
     package init(videoID: Int64, role: ClipRole) { (self.videoID, self.role) = (videoID, role) }
 }
 
-/// A clip that a run used, according to the cache.
 package struct MemberClip: Sendable, Equatable {
-    /// Row ID in `video`.
     package let videoID: Int64
-    /// SHA-256 of its content, hex.
-    package let digest: String
-    /// Relative to the data set's root.
-    package let path: String
+    package let digest, path: String
     /// Its class in the run's predictions; nil before the run has predicted.
     package let label: String?
     package let role: ClipRole
 }
 
-/// The table `membership`.
 extension CacheFile {
     /// Records the clips of a run, replacing earlier records.
     package func store(_ members: some Sequence<MembershipRecord>, run: Int64) throws {
@@ -74,7 +66,6 @@ extension CacheFile {
         return try (row.get(0), row.get(1), row.get(2))
     }
 
-    /// Row IDs of videos by digest.
     package func videoIDs() throws -> [String: Int64] {
         try read { database in
             let rows = try Row.fetchAll(database, sql: "SELECT digest, id FROM video")
@@ -112,11 +103,8 @@ extension CacheFile {
     }
 }
 
-/// A clip with its label, split and group in a data set.
 package struct PlacedSample: Sendable, Equatable {
-    /// Row ID in `video`.
     package let videoID: Int64
-    /// Relative to the data set's root.
     package let path: String
     package let sample: SampleRecord
 }

@@ -125,7 +125,6 @@ struct MergeInput {
                 """)
     }
 
-    /// Sequences that are copied in one transaction.
     private struct Part {
         var rows: ClosedRange<Int64>
         var count, bytes: Int

@@ -2,7 +2,6 @@ import Foundation
 
 /// A video's features under a recipe, ready to be stored.
 package struct NewSequence: Sendable {
-    /// The sampled frames and their features.
     package let sequence: SequenceRecord
     let video: VideoRecord
     let extraction: Int64

@@ -7,7 +7,6 @@ package struct VideoRecord: Sendable, Equatable {
     package let digest: String
     /// Relative to the data set's root.
     package let path: String
-    /// Properties from probing, if it succeeded.
     package var details: Details?
 
     /// Properties from probing; unknown for a video that could not be opened.
@@ -20,7 +19,6 @@ package struct VideoRecord: Sendable, Equatable {
         package let frameRate: Double
         /// In seconds.
         package let duration: Double
-        /// Such as `h264`.
         package let codec: String
 
         package init(width: Int, height: Int, frameCount: Int, frameRate: Double, duration: Double, codec: String) {
@@ -39,7 +37,6 @@ package struct SampleRecord: Sendable, Equatable {
     package let dataset, label: String
     /// `train`, `validation` or `test`, as the data set defines it.
     package let split: String
-    /// Clips of one group have a common source and are never divided between splits.
     package let group: String?
 
     package init(dataset: String, label: String, split: String, group: String?) {
@@ -100,14 +97,10 @@ package struct ExtractionRecord: Sendable, Equatable {
     package let weightsDigest: String?
     /// `pooled` or `spatial`.
     package let tap: String
-    /// Side of the square input image, in pixels.
-    package let imageSize: Int
-    package let maxFrames: Int
+    package let imageSize, maxFrames: Int
     /// Such as `[2048]`, or `[7, 7, 512]`.
     package let featureShape: [Int]
-    /// Element type of the stored features.
     package let elementType: StoredType
-    /// Such as `f32`.
     package let precision: String
     /// The complete recipe as JSON.
     package let recipe: String
@@ -129,7 +122,6 @@ package struct ExtractionRecord: Sendable, Equatable {
 
 /// The features of one video under one recipe.
 package struct SequenceRecord: Sendable, Equatable {
-    /// 0 is the unaugmented view.
     package let view: Int
     /// Indices of the sampled frames in the clip, ascending; for windows those of their middle frames.
     package let frameIndices: [Int]

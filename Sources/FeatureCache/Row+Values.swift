@@ -7,7 +7,6 @@ extension Row {
         do { return try decode(Value.self, forColumn: column) } catch is RowDecodingError { throw Self.damage(column) }
     }
 
-    /// - Throws: `DatabaseError` of a corrupt file.
     func get<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ index: Int) throws -> Value {
         do { return try decode(Value.self, atIndex: index) } catch is RowDecodingError {
             throw Self.damage(Array(columnNames)[index])

@@ -6,15 +6,12 @@ package enum RunState: String, Sendable { case running, finished, interrupted, f
 package struct EpochRecord: Sendable, Equatable, Codable {
     /// From 1.
     package let epoch: Int
-    /// Learning rate during the epoch.
     package let learningRate: Double
     /// Mean cross-entropy over the epoch in nats, with dropout.
     package let trainLoss: Double
-    /// Accuracy on the training clips during training.
     package let trainAccuracy: Double
     /// Nil without a validation set.
     package let validationLoss: Double?
-    /// Nil without a validation set.
     package let validationAccuracy: Double?
     /// Wall-clock time of the epoch, validation included.
     package let seconds: Double
@@ -29,9 +26,7 @@ package struct EpochRecord: Sendable, Equatable, Codable {
     }
 }
 
-/// The prediction of a head for one video.
 package struct PredictionRecord: Sendable, Equatable {
-    /// Row ID in `video`.
     package let videoID: Int64
     /// `train`, `validation` or `test`, as used by the run.
     package let split: String
@@ -94,14 +89,12 @@ extension CacheFile {
         }
     }
 
-    /// Sets the extraction of a run.
     package func setExtraction(_ extraction: Int64, run: Int64) throws {
         try write { database in
             try database.execute(sql: "UPDATE run SET extraction_id = ? WHERE id = ?", arguments: [extraction, run])
         }
     }
 
-    /// Marks a run as running again.
     package func resumeRun(_ run: Int64) throws {
         try write { database in
             try database.execute(
@@ -149,7 +142,6 @@ extension CacheFile {
         }
     }
 
-    /// Records the final state of a run, and its time.
     package func finishRun(_ run: Int64, state: RunState) throws {
         try write { database in
             try database.execute(
@@ -158,7 +150,6 @@ extension CacheFile {
         }
     }
 
-    /// The row ID of the run with that name, or nil.
     package func run(named name: String) throws -> Int64? {
         try read { try Int64.fetchOne($0, sql: "SELECT id FROM run WHERE name = ?", arguments: [name]) }
     }

@@ -1,14 +1,11 @@
 import Foundation
 import GRDB
 
-/// A one-line summary of a run.
 package struct RunSummary: Sendable, Equatable, Encodable {
     package let name: String
     /// One-line description of its head.
     package let model: String
-    package let dataset: String
-    /// The backbone of the features.
-    package let backbone: String
+    package let dataset, backbone: String
     /// Seed of initial weights, shuffling, dropout and the validation split.
     package let seed: Int
     /// `running`, `finished`, `interrupted`, `failed` or `diverged`.
@@ -81,17 +78,9 @@ extension CacheFile {
     }
 }
 
-/// A clip and its split in a run.
 package struct UsedClip: Sendable, Equatable {
-    /// Row ID in `video`.
     package let videoID: Int64
-    /// SHA-256 of its content, hex.
-    package let digest: String
-    /// Relative to the data set's root.
-    package let path: String
-    package let label: String
-    /// `train`, `validation` or `test`, as used by the run.
-    package let split: String
+    package let digest, path, label, split: String
 }
 
 extension CacheFile {

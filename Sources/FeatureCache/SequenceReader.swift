@@ -8,7 +8,6 @@ package final class SequenceReader: Sendable {
     private let database: DatabaseQueue
     private let check: RowCheck
 
-    /// - Throws: `CacheError`.
     init(path: String, extraction: Int64, check: RowCheck) throws {
         let configuration = CacheConnection.configuration(readonly: true)
         (self.path, self.extraction, self.check) = (path, extraction, check)

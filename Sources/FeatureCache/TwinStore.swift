@@ -1,9 +1,7 @@
 import Foundation
 import GRDB
 
-/// A pair of near-duplicate videos.
 package struct TwinRecord: Sendable, Equatable {
-    /// Row IDs in `video`.
     package let first, second: Int64
     package let cosine, likeness: Double
 

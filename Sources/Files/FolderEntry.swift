@@ -56,7 +56,6 @@ package struct FolderEntry: Sendable, Equatable {
         }
     }
 
-    /// Follows links.
     private static func kind(of name: UnsafePointer<CChar>, in folder: OpaquePointer) -> Kind {
         var status = stat()
         guard fstatat(dirfd(folder), name, &status, 0) == 0 else {

@@ -1,11 +1,9 @@
 import Foundation
 
-/// Why an output path is unusable.
 package enum OutputError: LocalizedError, Equatable {
     case empty(option: String), missingFolder(option: String, path: String, folder: String)
     /// Such as `a folder` in place of a file, or `a regular file` in place of a folder.
     case occupied(option: String, path: String, by: String)
-    /// The system's error.
     case notWritable(option: String, path: String, reason: String)
 
     package var errorDescription: String? {

@@ -18,7 +18,6 @@ package struct ClassPrompts: Sendable {
         (self.prompts, self.templates) = (prompts, templates)
     }
 
-    /// The sentences of a class.
     package func sentences(_ label: String) -> [String] {
         guard let own = prompts[label] else {
             return (templates ?? [Self.template]).map { $0.replacingBytes("{}", with: Self.words(label)) }

@@ -41,9 +41,7 @@ package struct ScoreCalibration: Sendable {
 package struct PhraseSearch: Sendable {
     /// A clip, or a segment of it.
     package struct Match: Sendable, Encodable, Equatable {
-        /// Relative to the data set's root.
-        package let path: String
-        package let label: String
+        package let path, label: String
         /// First and last time, in seconds.
         package let start, end: Double
         package let time: Double
@@ -60,7 +58,6 @@ package struct PhraseSearch: Sendable {
     /// The memory-mapped features, if they were created.
     private let mapped: MappedFeatures?
 
-    /// Folder of the memory-mapped features.
     package static var mapFolder: String { UserCache.folder + "/frames" }
 
     /// - `calibration`: nil for image queries, for which no probability is defined.
@@ -140,7 +137,6 @@ package struct PhraseSearch: Sendable {
         return found
     }
 
-    /// The best segments with their paths.
     private func matches(_ stretches: [Stretch], _ scores: Scores, _ count: Int) throws -> [Match] {
         let ranked = stretches.sorted { scores.values[$0.place] > scores.values[$1.place] }
         guard count > 0, !ranked.isEmpty else { return [] }

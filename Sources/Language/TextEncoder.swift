@@ -13,7 +13,6 @@ package final class TextEncoder {
     private let parameters: NetworkParameters
     private var plans: [Int: DifferentiablePlan] = [:]
 
-    /// Texts per batch.
     private static let batch = 32
     /// Lengths are rounded up to a multiple of this number of tokens, so that few plans are created.
     private static let step = 8
@@ -54,7 +53,6 @@ package final class TextEncoder {
         return result
     }
 
-    /// Whether a phrase is truncated.
     package func isTooLong(_ phrase: String) -> Bool { tokenizer.isTooLong(phrase, limit: tower.contextLength) }
 
     /// Vectors of texts that have `count` tokens, or are padded to it.
@@ -85,7 +83,6 @@ package final class TextEncoder {
         return made
     }
 
-    /// The vector scaled to length 1.
     static func normalized(_ vector: [Float]) -> [Float] {
         let length = vector.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
         return length > 0 ? vector.map { Float(Double($0) / length) } : vector

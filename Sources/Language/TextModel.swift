@@ -7,7 +7,6 @@ import NeuralNetwork
 /// The text tower for stored features, with its tokenizer.
 package struct TextModel {
     package let encoder: TextEncoder
-    /// How the model computes probabilities.
     package let calibration: ScoreCalibration
 
     /// - Parameters:

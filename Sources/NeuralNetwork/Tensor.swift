@@ -21,7 +21,6 @@ package struct Tensor: Sendable, Equatable {
 }
 
 extension [Float] {
-    /// Whether no element is NaN or infinite.
     package var areFinite: Bool { withUnsafeBufferPointer(\.areFinite) }
 }
 
@@ -31,6 +30,5 @@ extension [Float] {
 }
 
 extension UnsafeBufferPointer<Float> {
-    /// Whether no element is NaN or infinite.
     package var areFinite: Bool { elementwise_are_finite(count, baseAddress) != 0 }
 }

@@ -1,7 +1,6 @@
 import Foundation
 import ONNXMessages
 
-/// A constant of an ONNX file, stored or computed.
 struct ConstantTensor: Sendable {
     enum Values: Sendable {
         case numbers([Float]), integers([Int])

@@ -1,6 +1,5 @@
 import Foundation
 
-/// Why a model cannot be exported.
 package enum ExportError: LocalizedError, Equatable {
     case notWritable(path: String, reason: String), unknownOutput(String, available: [String])
     case unknownFunction(node: String)

@@ -16,7 +16,6 @@ extension GraphImporter {
         return try gatheredChannels(node, view)
     }
 
-    /// A name for a node that has none in the file.
     private func name(_ node: Graph.NodeID, _ view: TensorView) -> String {
         "\(node.index).\(view.dimensions.map { $0.map { "\($0.axis.rawValue)/\($0.stride)/\($0.size)" }.joined(separator: "+") }.joined(separator: ",")).\(view.offsets)"
     }

@@ -1,7 +1,6 @@
 import NeuralNetwork
 import ONNXMessages
 
-/// Reshapes and reorders constants.
 extension GraphImporter {
     mutating func reshapedConstant(_ call: Call) throws -> ConstantTensor {
         let tensor = try loaded(call, 0)

@@ -167,7 +167,6 @@ extension GraphImporter {
         return integers
     }
 
-    /// Checks that a shape is within the limits.
     static func checked(_ shape: [Int]) throws -> [Int] {
         // Lengths beside a 0 are limited too, because partial products of a shape are computed.
         guard ShapeLimits.elements(of: shape) != nil,

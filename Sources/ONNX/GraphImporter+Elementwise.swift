@@ -1,7 +1,6 @@
 import Foundation
 import NeuralNetwork
 
-/// Element-wise functions, sums, products, and per-channel constants.
 extension GraphImporter {
     /// channel · scale + shift, which may absorb further scales and shifts.
     struct Affine {
@@ -128,7 +127,6 @@ extension GraphImporter {
         return try laidOut(made, like: layout)
     }
 
-    /// Division as a product with the reciprocal.
     private mutating func quotient(_ call: Call) throws -> Value {
         let name = call.node.input[1]
         guard case .value(let node, let view, let function)? = values[name] else { throw Refused("it is not an image") }

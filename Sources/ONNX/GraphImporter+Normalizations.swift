@@ -1,6 +1,5 @@
 import NeuralNetwork
 
-/// Normalisations as single operators.
 extension GraphImporter {
     /// A normalisation with its input and parameters.
     struct Normalization {

@@ -2,7 +2,6 @@ import Foundation
 import NeuralNetwork
 import ONNXMessages
 
-/// Products with weights, attention, and tokens.
 extension GraphImporter {
     /// Attention scores: query-key products per head.
     struct AttentionScores {

@@ -1,7 +1,6 @@
 import NeuralNetwork
 import ONNXMessages
 
-/// Operators that only rearrange elements.
 extension GraphImporter {
     /// Nil for other operators.
     mutating func arrangement(_ call: Call) throws -> [Value]? {

@@ -7,7 +7,6 @@ import ONNXMessages
 /// reads them; other operators become nodes. Unsupported nodes are recorded, and are an error only if a requested
 /// output depends on them.
 struct GraphImporter {
-    /// The value of a name in the file.
     enum Value {
         case constant(Constant), value(Graph.NodeID, TensorView, ScalarFunction)
         /// Attention scores before or after softmax.
@@ -44,7 +43,6 @@ struct GraphImporter {
         let load: @Sendable () throws -> Tensor
     }
 
-    /// Thrown for unsupported nodes.
     struct Refused: Error {
         let reason: String
         var inherited: [ImportError.Refusal] = []
@@ -66,7 +64,6 @@ struct GraphImporter {
     var bareProducts: [Graph.NodeID: BareProduct] = [:]
     /// Normalisations that may absorb following scales and shifts.
     var normalizations: [Graph.NodeID: Normalization] = [:]
-    /// Partially recognised token embeddings.
     var tokenParts: [Graph.NodeID: TokenParts] = [:]
     /// Zero padding of images, to be absorbed by the convolution that reads it.
     var paddings: [Graph.NodeID: (of: Graph.NodeID, pads: [Int])] = [:]
@@ -76,7 +73,6 @@ struct GraphImporter {
     var isBlueFirst = false
     private var pixels: Graph.NodeID?
 
-    /// Remaining resources for the import.
     let budget: ImportBudget
 
     init(_ file: ModelFile) {
@@ -226,7 +222,6 @@ struct GraphImporter {
         .init(node: Self.name(node), type: node.opType, reason: reason)
     }
 
-    /// The node's name, or that of its output.
     static func name(_ node: NodeProto) -> String { node.name.isEmpty ? node.output.first ?? node.opType : node.name }
 
     private mutating func converted(_ node: NodeProto) throws -> [Value] {

@@ -2,7 +2,6 @@ import NeuralNetwork
 
 /// Convolutions, linear layers and pooling as this program's operators, channels last, with fused epilogues.
 extension GraphWriter {
-    /// The arguments of this program's product operator.
     struct Product {
         /// The input: images, or rows.
         let x: Value

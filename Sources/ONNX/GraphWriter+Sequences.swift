@@ -34,7 +34,6 @@ final class SequenceMask {
         }
     }
 
-    /// As `int64`.
     func longLengths(_ model: ModelWriter) -> ModelWriter.Value {
         once("long") { model.node("Cast", [lengths(model)], [.integer("to", 7)], name: "mask.long") }
     }

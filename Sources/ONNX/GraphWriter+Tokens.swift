@@ -1,7 +1,6 @@
 import Inference
 import NeuralNetwork
 
-/// The layers of vision transformers.
 extension GraphWriter {
     func tokens(_ node: Graph.Node, _ embedding: TokenEmbedding, _ x: Value) throws -> Value {
         let name = prefix + node.name

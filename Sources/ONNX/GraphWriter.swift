@@ -14,14 +14,12 @@ struct GraphWriter {
     let model: ModelWriter
     /// Whether each step is an example of its own, so that means over time are the identity.
     var isFramewise = false
-    /// The fusions, if the target supports them.
     var folding = LayerFolding()
     /// The fixed batch size, if there is one.
     var batch: Int?
     /// Channels of the padded input image, if it has more than the original.
     var inputWidth: Int?
 
-    /// - Returns: the value of the output.
     func write(input: Value, output: Graph.NodeID) throws -> Value {
         var writer = self
         if model.target.isFused {
@@ -152,7 +150,6 @@ struct GraphWriter {
         try source.tensor(for: graph.parameters[node.parameters[index]])
     }
 
-    /// A parameter, optionally reshaped.
     func parameter(_ node: Graph.Node, _ index: Int, shape: [Int]? = nil) throws -> Value {
         let tensor = try values(node, index)
         let name = prefix + graph.parameters[node.parameters[index]].name

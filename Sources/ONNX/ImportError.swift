@@ -1,17 +1,11 @@
 import Foundation
 
-/// Why an ONNX file cannot be used as a network.
 package enum ImportError: LocalizedError, Equatable {
     case unreadable(file: String, reason: String), malformed(file: String, reason: String)
     case unsupported(file: String, nodes: [Refusal])
 
-    /// An unsupported node.
     package struct Refusal: Sendable, Equatable {
-        /// Its name in the file.
-        package let node: String
-        package let type: String
-        /// What is unsupported.
-        package let reason: String
+        package let node, type, reason: String
     }
 
     package var errorDescription: String? {

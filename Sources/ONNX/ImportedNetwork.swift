@@ -27,7 +27,6 @@ package final class ImportedNetwork: @unchecked Sendable {
     /// Fixed image side in pixels; nil if it is variable.
     package var imageSize: Int? { file.graph.input.lazy.compactMap(GraphImporter.picture).first?.size }
 
-    /// The file's metadata.
     package var metadata: [String: String] { file.metadata }
 
     /// Per-channel scale and offset for pixels from 0 to 255, if the network contains them.
@@ -39,7 +38,6 @@ package final class ImportedNetwork: @unchecked Sendable {
         return (scale, offset)
     }
 
-    /// Whether the network expects BGR.
     package var isBlueFirst: Bool {
         (try? reading(imageSize: imageSize ?? Self.usualSize))?.importer.isBlueFirst ?? false
     }
@@ -83,17 +81,14 @@ package final class ImportedNetwork: @unchecked Sendable {
 extension ImportedNetwork: Checkpoint {
     package var format: String { "onnx" }
 
-    /// Shapes of all parameters of its graphs.
     package var shapes: [String: [Int]] { parameters.mapValues(\.shape) }
 
-    /// - Throws: `ImportError` if the file has changed.
     package func tensor(named name: String) throws -> Tensor? {
         guard let parameter = lock.withLock({ read.values.lazy.compactMap { try? $0.get().parameters[name] }.first })
         else { return nil }
         return try parameter.load()
     }
 
-    /// - Throws: `WeightsError.mismatch` if it is missing or has another shape.
     package func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         guard let tensor = try tensor(named: parameter.name), tensor.shape == parameter.shape else {
             throw WeightsError.mismatch(file: path, WeightsMismatch(expected: [parameter], found: shapes))

@@ -12,7 +12,6 @@ struct ModelFile: Sendable {
     let tensors: [String: TensorProto]
     let operatorSet: Int
     let metadata: [String: String]
-    /// External data files.
     let externalFiles: [String]
     let storedElements: Int
 
@@ -64,7 +63,6 @@ struct ModelFile: Sendable {
         }
     }
 
-    /// Checks the limits on sizes.
     private static func checkSizes(_ graph: GraphProto, _ path: String) throws {
         let nodes = graph.node
         func large(_ what: String, _ most: Int) -> ImportError {
@@ -178,7 +176,6 @@ struct ModelFile: Sendable {
         return data
     }
 
-    /// The elements of a tensor. Throws `ImportError`.
     func values(of tensor: TensorProto) throws -> ConstantTensor {
         let shape = try Self.check(tensor, path)
         let size = Self.bytesPerElement(tensor.dataType) ?? 0

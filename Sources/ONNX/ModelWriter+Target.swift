@@ -13,14 +13,12 @@ extension ModelWriter {
         package static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
     }
 
-    /// The runtime that a model is written for.
     package enum Target: Sendable, Equatable {
         /// Any runtime: standard operators only, in `f32`.
         case anyone
         /// ONNX Runtime with an element type: its contrib operators, and some of this program's.
         case onnxRuntime(Element, OwnOperators)
 
-        /// The element type of computations.
         var element: Element {
             switch self {
             case .anyone: .float32
@@ -28,16 +26,13 @@ extension ModelWriter {
             }
         }
 
-        /// Whether operations are fused.
         var isFused: Bool { self != .anyone }
 
-        /// Whether layers use this program's operators.
         var hasProducts: Bool {
             if case .onnxRuntime(_, let operators) = self { return operators >= .products }
             return false
         }
 
-        /// Whether attention uses this program's operator.
         var hasAttention: Bool {
             if case .onnxRuntime(_, let operators) = self { return operators >= .attention }
             return false

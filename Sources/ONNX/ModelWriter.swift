@@ -13,7 +13,6 @@ package final class ModelWriter {
     /// The name of an input, a weight, or a node's output.
     package struct Value: Sendable, Hashable { let name: String }
 
-    /// Element type of an input or output.
     package enum Element: Sendable {
         case uint8, bool, float32, float16, bfloat16
 
@@ -36,12 +35,10 @@ package final class ModelWriter {
         case f16
     }
 
-    /// A fixed or symbolic dimension of an input or output.
     package enum Dimension: Sendable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
         case fixed(Int), named(String)
 
         package init(integerLiteral value: Int) { self = .fixed(value) }
-        /// A symbolic dimension.
         package init(stringLiteral value: String) { self = .named(value) }
     }
 
@@ -68,18 +65,15 @@ package final class ModelWriter {
         model.opsetImport = target.operatorSets
     }
 
-    /// The final path of the model.
     package let path: String
 
     // MARK: - Values
 
-    /// Adds an input.
     package func input(_ name: String, _ element: Element, _ shape: [Dimension]) -> Value {
         graph.input.append(Self.information(unique(name), element, shape))
         return Value(name: name)
     }
 
-    /// Adds an output.
     package func output(_ name: String, _ value: Value, _ element: Element, _ shape: [Dimension]) {
         var node = NodeProto()
         (node.opType, node.name, node.input, node.output) = ("Identity", name + ".output", [value.name], [name])

@@ -5,7 +5,6 @@ import NeuralNetwork
 package struct NetworkWriter {
     private let model: ModelWriter
 
-    /// Which part the model contains.
     package enum Part: String, Sendable, CaseIterable {
         /// Frames → probabilities.
         case all
@@ -15,7 +14,6 @@ package struct NetworkWriter {
         case head
     }
 
-    /// The backbone, from frames to features.
     package struct Encoder {
         let graph: Graph
         let source: any ParameterSource
@@ -35,7 +33,6 @@ package struct NetworkWriter {
         }
     }
 
-    /// The head, from features to probabilities.
     package struct Classifier {
         let graph: Graph
         let source: any ParameterSource
@@ -54,7 +51,6 @@ package struct NetworkWriter {
         }
     }
 
-    /// - Parameter model: an empty model.
     package init(_ model: ModelWriter) { self.model = model }
 
     /// Adds `frames` `uint8 [batch, frames, height, width, 3]`, for a video encoder `[batch, windows, frames, height,

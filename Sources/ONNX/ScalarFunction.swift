@@ -70,7 +70,6 @@ struct ScalarFunction: Sendable {
 
     private static let probes: [Double] = (-60...60).map { Double($0) / 7 + 0.013 } + [-30, 30]
 
-    /// The identified function; nil if it is unknown.
     var known: Known? {
         if isIdentity { return Known(activation: nil, factor: 1, summand: 0) }
         let values = Self.probes.map(apply)

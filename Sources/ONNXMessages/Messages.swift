@@ -2,10 +2,8 @@ import Foundation
 
 // ONNX' messages with the names and numbers of onnx.proto; unused fields are omitted.
 
-/// A model with its metadata.
 package struct ModelProto: ProtobufMessage {
     package var irVersion: Int64 = 0
-    /// Operator sets of the graph's nodes.
     package var opsetImport: [OperatorSetIdProto] = []
     package var producerName = ""
     package var producerVersion = ""
@@ -39,7 +37,6 @@ package struct ModelProto: ProtobufMessage {
 package struct OperatorSetIdProto: ProtobufMessage {
     /// Empty for ONNX' own operators.
     package var domain = ""
-    /// From 1.
     package var version: Int64 = 0
 
     package init() {}
@@ -58,7 +55,6 @@ package struct OperatorSetIdProto: ProtobufMessage {
     }
 }
 
-/// A key with its value.
 package struct StringStringEntryProto: ProtobufMessage {
     package var key = ""
     package var value = ""
@@ -113,7 +109,6 @@ package struct GraphProto: ProtobufMessage {
     }
 }
 
-/// An operator with its inputs and outputs.
 package struct NodeProto: ProtobufMessage {
     /// Names; empty ones are omitted optional inputs.
     package var input: [String] = []
@@ -147,7 +142,6 @@ package struct NodeProto: ProtobufMessage {
     }
 }
 
-/// An attribute of an operator.
 package struct AttributeProto: ProtobufMessage {
     package enum AttributeType: Int, Sendable {
         case undefined = 0, float, int, string, tensor, graph, floats, ints, strings, tensors, graphs
@@ -156,7 +150,6 @@ package struct AttributeProto: ProtobufMessage {
     package var name = ""
     /// Which of the fields is set.
     package var type = AttributeType.undefined
-    /// A float.
     package var f: Float = 0
     package var i: Int64 = 0
     package var s = Data()
@@ -172,7 +165,6 @@ package struct AttributeProto: ProtobufMessage {
     package var ints: [Int64] = []
     package var strings: [Data] = []
 
-    /// Whether a tensor is set.
     package var hasT: Bool { !tensor.isEmpty }
 
     // At most one of each; arrays, because the type is recursive.

@@ -3,7 +3,6 @@ import Foundation
 /// A protocol buffers message, as far as ONNX needs them. Unknown fields are skipped.
 package protocol ProtobufMessage: Sendable {
     init()
-    /// Reads a field; unknown ones are ignored.
     mutating func read(_ field: ProtobufField) throws
     /// Writes non-empty fields.
     func write(to writer: inout ProtobufWriter)
@@ -51,7 +50,6 @@ fileprivate final class ProtobufCount {
     }
 }
 
-/// A field of a message.
 package struct ProtobufField {
     enum Value {
         case integer(UInt64)
@@ -62,7 +60,6 @@ package struct ProtobufField {
         case bytes(Data)
     }
 
-    /// From 1.
     package let number: Int
     let value: Value
     let depth: Int
@@ -109,20 +106,17 @@ package struct ProtobufField {
         while !reader.isAtEnd { list.append(Int64(bitPattern: try reader.varint())) }
     }
 
-    /// One 32-bit integer, or a packed list.
     package func append(to list: inout [Int32]) throws {
         var wide: [Int64] = []
         try append(to: &wide)
         list += wide.map { Int32(truncatingIfNeeded: $0) }
     }
 
-    /// One float, or a packed list.
     package func append(to list: inout [Float]) throws {
         if case .four = value { return list.append(try float()) }
         list += try packed(UInt32.self).map { Float(bitPattern: UInt32(littleEndian: $0)) }
     }
 
-    /// One double, or a packed list.
     package func append(to list: inout [Double]) throws {
         if case .eight(let bits) = value { return list.append(Double(bitPattern: bits)) }
         list += try packed(UInt64.self).map { Double(bitPattern: UInt64(littleEndian: $0)) }
@@ -138,7 +132,6 @@ package struct ProtobufField {
     }
 }
 
-/// Parses the fields of a message.
 private struct ProtobufReader {
     private let data: Data
     private var position: Data.Index
@@ -239,10 +232,8 @@ package struct ProtobufWriter {
         packed(number, values) { $0.varint(UInt64(bitPattern: Int64($1))) }
     }
 
-    /// Packed floats.
     package mutating func write(_ number: Int, _ values: [Float]) { packed(number, values) { $0.fixed($1.bitPattern) } }
 
-    /// Packed doubles.
     package mutating func write(_ number: Int, _ values: [Double]) {
         packed(number, values) { $0.fixed($1.bitPattern) }
     }

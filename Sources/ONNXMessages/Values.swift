@@ -116,7 +116,6 @@ package struct TensorProto: ProtobufMessage {
     package var doubleData: [Double] = []
     /// File, offset and length of external elements.
     package var externalData: [StringStringEntryProto] = []
-    /// Whether the elements are external.
     package var dataLocation = DataLocation.default
 
     package init() {}

@@ -137,7 +137,6 @@ extension Chart {
             name: "frequency", title: "Recall against class frequency; the line is 90 % of the mean", script: script)
     }
 
-    /// Number of clips of each class in each split.
     static func distribution(_ classes: [ClassFigures], splits: [String]) -> Chart {
         let rows = classes.enumerated().map { index, own -> [Double?] in
             [Double(index)] + splits.map { Double(own.clips[$0] ?? 0) }
@@ -171,7 +170,6 @@ extension Chart {
         return Chart(name: "calibration", title: "Calibration", script: script)
     }
 
-    /// Top-k accuracy over k.
     static func topAccuracy(_ metrics: Metrics) -> Chart {
         let rows = (1...min(10, metrics.labels.count)).map {
             [Double($0), 100 * metrics.accuracy(top: $0)] as [Double?]

@@ -1,6 +1,5 @@
 import SequenceModels
 
-/// Statistics of a class in a run's report.
 struct ClassFigures {
     let label: String
     /// Clips by split, as used by the run.

@@ -67,7 +67,6 @@ struct FrameStrip: Sendable {
     let frames: [ClipView.Frame]
     let problem: String?
 
-    /// Side of a thumbnail, in pixels.
     static let side = 96
 
     init(frames: [ClipView.Frame], problem: String?) { (self.frames, self.problem) = (frames, problem) }

@@ -106,6 +106,5 @@ extension Comparison {
         "\(percent(interval.lower)) to \(percent(interval.upper))"
     }
 
-    /// As a JSON object.
     package func json() throws -> String { try JSONText.of(self) }
 }

@@ -11,7 +11,6 @@ package struct ComparisonReport: Report {
     /// Maximum number of runs in the learning curves.
     private static let overlaid = 16
 
-    /// - Throws: `SequenceError`, `CacheError`.
     package init(_ directories: [RunDirectory], role: ClipRole? = nil, cache path: String? = nil) throws {
         let comparison = try Comparison(directories, role: role, cache: path)
         let configurations = try directories.prefix(Self.overlaid).map { try $0.load().configuration }
@@ -23,7 +22,6 @@ package struct ComparisonReport: Report {
         charts = Chart.overlaid(curves) + [.accuracies(comparison)] + (Chart.gains(comparison).map { [$0] } ?? [])
     }
 
-    /// The page with the charts that were drawn.
     package func html(drawn: [Data]) throws -> String {
         let names: [String] = comparison.entries.map(\.run.name)
         let title: String = names.count > 4 ? "\(names.count) runs" : names.joined(separator: ", ")

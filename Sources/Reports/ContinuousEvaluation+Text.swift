@@ -1,7 +1,6 @@
 import Foundation
 import SequenceModels
 
-/// Evaluation on concatenated clips as tables and charts.
 extension ContinuousEvaluation {
     /// By the number of frames that belong to a window's first action.
     var table: TextTable {

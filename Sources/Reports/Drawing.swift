@@ -2,11 +2,9 @@ import Video
 
 // Drawing on images: rectangles, other images, text.
 
-/// 8-bit RGB.
 package typealias RGBColor = SIMD3<UInt8>
 
 extension RGBImage {
-    /// An image of one colour.
     package init(width: Int, height: Int, _ color: RGBColor) {
         self.init(
             width: width, height: height, pixels: (0..<width * height).flatMap { _ in [color.x, color.y, color.z] })

@@ -4,9 +4,7 @@ import Foundation
 /// allowed by digest in the content security policy; the page loads nothing else.
 package struct ExplorationReport: Report, Sendable {
     package struct Clip: Sendable {
-        /// Relative to the data set's root.
-        package let path: String
-        package let label, split: String
+        package let path, label, split: String
         package let x, y: Float
         /// Most probable class and its probability, if a run predicts it.
         package let predicted: (label: String, probability: Double)?
@@ -24,13 +22,8 @@ package struct ExplorationReport: Report, Sendable {
         }
     }
 
-    /// A list of clips to check.
     package struct List: Sendable {
-        /// Identifier such as `twins`.
-        package let id: String
-        package let heading: String
-        /// Explanation of the list.
-        package let text: String
+        package let id, heading, text: String
         package let columns: [String]
         /// A text for each column, and the clip that it links to.
         package let rows: [[(text: String, clip: Int?)]]

@@ -156,7 +156,6 @@ package struct Gnuplot: Sendable {
 package enum GnuplotError: LocalizedError, Equatable {
     case missing, failed(chart: String, message: String)
 
-    /// The problem and a remedy.
     package var errorDescription: String? {
         switch self {
         case .missing:

@@ -1,6 +1,5 @@
 import NeuralNetwork
 
-/// A network as a table of its layers.
 extension Graph {
     /// Every node with its output shape, parameters and multiply-adds, and the totals.
     package var layerTable: String {

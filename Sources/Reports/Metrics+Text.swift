@@ -1,6 +1,5 @@
 import SequenceModels
 
-/// Metrics for the terminal.
 extension Metrics {
     /// Accuracy, top-k accuracy if there are more classes, and metrics of the probabilities. `interval`: 95 % interval
     /// of the accuracy.

@@ -3,14 +3,11 @@ import Video
 
 /// A segment of a clip that was found, with its score.
 package struct Moment: Sendable {
-    /// Relative to the data set's root.
-    package let path: String
-    package let label: String
+    package let path, label: String
     /// In seconds.
     package let start, end: Double
     /// From −1 to 1.
     package let score: Float
-    /// Nil if unknown.
     package let probability: Float?
 
     package init(path: String, label: String, start: Double, end: Double, score: Float, probability: Float?) {

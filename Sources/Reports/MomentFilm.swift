@@ -20,7 +20,6 @@ package struct MomentFilm {
     private let root: String
     private let lettering = Lettering()
 
-    /// - Parameter root: folder of the videos.
     package init(root: String) { self.root = root }
 
     /// - `isCancelled`: polled before each frame; after cancellation the file at the path is unchanged.
@@ -43,7 +42,6 @@ package struct MomentFilm {
         return Summary(joined: moments.count - failures.count, failures: failures)
     }
 
-    /// Thrown after cancellation.
     package struct Cancelled: Error {}
 
     /// - Returns: the tick after the moment.

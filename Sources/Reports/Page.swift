@@ -60,7 +60,6 @@ struct Page {
     var footer = ""
     var script: Script?
 
-    /// The page's script and its data.
     struct Script {
         let text: String
         /// JSON.

@@ -4,7 +4,6 @@ import SequenceModels
 // A run's report as a page.
 
 extension RunReport {
-    /// The page with the charts that were drawn.
     package func html(drawn: [Data]) throws -> String {
         var page = Page(title: configuration.name, subtitle: subtitle)
         page.notes = notes

@@ -9,7 +9,6 @@ import Synchronization
 
 /// The report of one run, from the cache: training, metrics, confusions, and the frames of its most confident errors.
 package struct RunReport: Report {
-    /// The evaluated split of the run.
     package let split: Split
     package let charts: [Chart]
     let configuration: RunDirectory.Configuration

@@ -39,7 +39,6 @@ package struct SweepReport: Report {
         charts = maps + (comparison?.charts ?? [])
     }
 
-    /// The page with the charts that were drawn.
     package func html(drawn: [Data]) throws -> String {
         var page = Page(title: name, subtitle: "\(counted(points.count, "run")) over \(keys.joined(separator: ", "))")
         if let best, let point = points.first(where: { $0.name == best }) {

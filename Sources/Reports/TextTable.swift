@@ -2,13 +2,11 @@ import Escaping
 
 /// A text table with aligned columns, for the terminal.
 package struct TextTable: Sendable {
-    /// Horizontal alignment of cells.
     package enum Alignment: Sendable { case left, right }
 
     let alignments: [Alignment]
     private(set) var rows: [[String]]
 
-    /// - Parameter columns: headings and alignment.
     package init(_ columns: [(heading: String, alignment: Alignment)]) {
         alignments = columns.map(\.alignment)
         rows = [columns.map(\.heading)]

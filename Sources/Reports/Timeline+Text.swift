@@ -2,7 +2,6 @@ import FeatureCache
 import Foundation
 import SequenceModels
 
-/// A prediction over time as text and files.
 extension Timeline {
     /// Start, end, class and probability of each segment.
     package var segmentTable: String {

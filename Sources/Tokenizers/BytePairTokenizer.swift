@@ -81,7 +81,6 @@ package struct BytePairTokenizer: Tokenizer {
         return [start] + own.prefix(limit - 2) + [end]
     }
 
-    /// Whether the text is truncated.
     package func isTooLong(_ text: String, limit: Int = contextLength) -> Bool {
         Self.words(Self.normalized(text)).reduce(0) { $0 + tokens($1).count } > limit - 2
     }

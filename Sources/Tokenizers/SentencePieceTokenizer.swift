@@ -16,7 +16,6 @@ package struct SentencePieceTokenizer: Tokenizer {
     /// The end-of-text token.
     package let end: Int
 
-    /// - Throws: `TokenizerError`.
     package init(file: String) throws {
         let data = try VocabularyFile.contents(file)
         let model: SentencePieceFile
@@ -73,7 +72,6 @@ package struct SentencePieceTokenizer: Tokenizer {
     /// The text's tokens and the end token; a text that is too long is truncated before it.
     package func encode(_ text: String, limit: Int) -> [Int] { pieces(of: text).prefix(limit - 1) + [end] }
 
-    /// Whether the text is truncated.
     package func isTooLong(_ text: String, limit: Int) -> Bool { pieces(of: text).count > limit - 1 }
 
     // MARK: - Unigram

@@ -6,17 +6,14 @@ import Foundation
 package struct SigLIPTokenizer: Tokenizer {
     private let model: SentencePieceTokenizer
 
-    /// - Throws: `TokenizerError`.
     package init(file: String) throws { model = try SentencePieceTokenizer(file: file) }
 
     package var vocabularySize: Int { model.vocabularySize }
     /// The end token; token 0 for SigLIP 2.
     package var padding: Int { model.fallsBackToBytes ? 0 : model.end }
 
-    /// The text's tokens and the end token.
     package func encode(_ text: String, limit: Int) -> [Int] { model.encode(prepared(text), limit: limit) }
 
-    /// Whether the text is truncated.
     package func isTooLong(_ text: String, limit: Int) -> Bool { model.isTooLong(prepared(text), limit: limit) }
 
     private static let punctuation = Set("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~".unicodeScalars)

@@ -4,7 +4,6 @@ import Foundation
 /// Converts text to the token IDs of a text tower.
 package protocol Tokenizer: Sendable {
     var vocabularySize: Int { get }
-    /// Padding token.
     var padding: Int { get }
     /// Tokens of a text with special tokens, at most `limit`.
     func encode(_ text: String, limit: Int) -> [Int]

@@ -49,7 +49,6 @@ package struct DecodingLimits: Sendable, Equatable {
 
     package init() {}
 
-    /// The default limits.
     package static let standard = DecodingLimits()
 
     /// Containers that contain images themselves. Playlists, lists of other files, scripts and devices are excluded,

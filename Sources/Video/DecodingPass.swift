@@ -1,6 +1,5 @@
 import Foundation
 
-/// One decoding pass over the packets of a file.
 final class DecodingPass {
     /// How to continue after a frame.
     enum Step {

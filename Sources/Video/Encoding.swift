@@ -58,7 +58,6 @@ final class Converter {
     private let (width, height): (Int, Int)
     private let path: String
 
-    /// - Throws: `VideoError.writing`.
     init(width: Int, height: Int, to format: AVPixelFormat, path: String) throws {
         (self.width, self.height, self.path) = (width, height, path)
         let isFull = format == AV_PIX_FMT_YUVJ420P

@@ -4,9 +4,7 @@ import Foundation
 
 /// The kind of content of a regular file, detected from its first bytes and not from its extension.
 package enum FileContent: Sendable, Equatable {
-    /// A video in a supported container.
-    case video
-    case image
+    case video, image
     /// An image in a format that `DecodingLimits.containers` lacks, or that FFmpeg cannot decode.
     case unreadImage
     /// An animated WebP, which FFmpeg up to version 7 cannot decode.
@@ -17,7 +15,6 @@ package enum FileContent: Sendable, Equatable {
     case playlist
     /// Any other text, including subtitles and tables.
     case text
-    /// A file of 0 bytes.
     case empty
     /// A file in a known container that cannot be opened.
     case damaged
@@ -57,7 +54,6 @@ package enum FileContent: Sendable, Equatable {
         }
     }
 
-    /// The content of a container with a detected format.
     private static func of(_ path: String, opened format: InputFormat) -> FileContent {
         if format.isImage { return images(path) ?? .unreadImage }
         guard let container = try? Container(path: path) else { return .damaged }

@@ -59,7 +59,6 @@ final class FilterGraph {
     }
 }
 
-/// FFmpeg's error for a filter.
 struct FilterError: Error {
     let filter, reason: String
 }

@@ -180,7 +180,6 @@ private final class PictureHeaderParser {
     }
 }
 
-/// The frames in a VP9 packet.
 private struct VP9Packet {
     let shown: Int
     /// Whether the first frame is a keyframe.

@@ -14,7 +14,6 @@ final class FrameScaler {
         (self.path, self.framing, self.aspect, self.container) = (path, framing, aspect, container)
     }
 
-    /// - Throws: `VideoError.scaling` for sizes or formats that libswscale cannot handle.
     func frame(_ picture: Picture, index: Int, time: Double) throws -> VideoFrame {
         let frame = picture.pointer.pointee
         let shape = container.of(picture)

@@ -38,7 +38,6 @@ struct FrameTable {
         clock = times
     }
 
-    /// The table of decoded frames.
     init(_ order: DecodedOrder, _ scan: PacketScan, _ file: InputFile) {
         (timestamps, entries) = (nil, [])
         if let ticks = order.times(scan) {
@@ -151,6 +150,5 @@ extension InputFile {
         return tick.num > 0 && rate.num > 0 && tick.num == rate.den && tick.den == rate.num
     }
 
-    /// Converts ticks of the time base to seconds.
     func seconds(_ ticks: Int64) -> Double { Double(ticks) * secondsPerTick }
 }

@@ -1,8 +1,6 @@
-/// How a frame is cropped and resized.
 package enum Framing: Sendable, Hashable {
     /// The whole frame, as it is displayed.
     case full
-    /// The whole frame, resized to this size in pixels.
     case whole(width: Int, height: Int)
     /// A square, resized to `size` × `size` pixels.
     case square(size: Int, filter: ResizeFilter = .antialias, placement: Placement = .center)
@@ -12,7 +10,6 @@ package enum Framing: Sendable, Hashable {
         .square(size: size, filter: filter)
     }
 
-    /// The position of a square crop.
     package struct Placement: Sendable, Hashable {
         /// Side relative to the frame's shorter side, in (0, 1].
         package var scale: Double
@@ -40,7 +37,6 @@ package enum Aspect: String, Sendable, CaseIterable, Codable {
     case stored
 }
 
-/// How an image is resized.
 package enum ResizeFilter: String, Sendable, CaseIterable, Codable {
     /// Bilinear with antialiasing: PIL's and torchvision's bilinear, which most published weights were trained with.
     /// The default, because downscaled videos do not flicker.
@@ -56,9 +52,7 @@ package struct VideoFrame: Sendable, Equatable {
     package let index: Int
     /// Presentation time in seconds.
     package let time: Double
-    /// Pixels per row.
-    package let width: Int
-    package let height: Int
+    package let width, height: Int
     /// `[height, width, 3]`, RGB.
     package var pixels: [UInt8]
 }

@@ -7,7 +7,6 @@ package struct ImageFolder: ClipReader {
     /// Size of the first readable image; times at 25 images per second.
     package let information: VideoInformation
     private let files: [String]
-    /// Limits for each image.
     package let limits: DecodingLimits
 
     private static let frameRate = 25.0
@@ -68,7 +67,6 @@ package struct ImageFolder: ClipReader {
         return zip(frames, errors).map { SampledFrames(frames: $0, decodeErrors: $1) }
     }
 
-    /// Unreadable images are omitted and counted as decode errors.
     package func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
         let wanted = try requests.map { Set(try indices($0)) }
         var errors = 0

@@ -5,7 +5,6 @@ import Foundation
 extension ImageFolder {
     private static let endings: Set<String> = ["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff", "ppm"]
 
-    /// Whether the name has an image extension.
     package static func isImage(_ name: String) -> Bool {
         !name.hasBytePrefix(".") && endings.contains(name.fileExtension.lowercased())
     }
@@ -49,7 +48,6 @@ package struct ImageFolderContents: Sendable {
         (self.path, unordered, self.others) = (path, images, others)
     }
 
-    /// Whether there is an image.
     package var hasImages: Bool { !unordered.isEmpty }
 
     /// Names of the images in natural order (`rgb2.png` before `rgb10.png`). Sorted on each access.

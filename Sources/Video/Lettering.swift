@@ -4,7 +4,6 @@ import Escaping
 package final class Lettering {
     /// Coverage of each pixel by glyphs.
     package struct Mask: Sendable {
-        /// Pixels per row.
         package let width: Int
         /// Rows: equal for all texts of a size, with a common baseline.
         package let height: Int

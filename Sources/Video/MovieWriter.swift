@@ -60,7 +60,6 @@ package final class MovieWriter {
         try file.write(picture, duration: 1)
     }
 
-    /// Renames the file to its final name. Throws `VideoError.writing`.
     package func finish() throws { try file.finish(duration: 1) }
 
     /// Writes a whole video in MPEG-4 Part 2. `frames`: `[height, width, 3]` each, width and height even. `quality`:

@@ -3,9 +3,7 @@ import Foundation
 
 /// An image in 8-bit RGB.
 package struct RGBImage: Sendable, Equatable {
-    /// Pixels per row.
-    package let width: Int
-    package let height: Int
+    package let width, height: Int
     /// `[height, width, 3]`.
     package var pixels: [UInt8]
 
@@ -17,7 +15,6 @@ package struct RGBImage: Sendable, Equatable {
 
     package init(_ frame: VideoFrame) { self.init(width: frame.width, height: frame.height, pixels: frame.pixels) }
 
-    /// An image file format.
     package enum Format: Sendable {
         case png
         /// The quality is the encoder's quantiser, 2 (best) to 31.

@@ -1,7 +1,6 @@
 import Files
 
 extension Sampling {
-    /// Valid values of sampling options.
     package enum Ranges {
         /// Number of frames or windows per clip.
         package static let frames = 1...10_000

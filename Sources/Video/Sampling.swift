@@ -32,7 +32,6 @@ package enum Sampling: Sendable, Hashable {
     /// The unit of a row of features: `frames`, or `windows`.
     package var unit: String { windowed == nil ? "frames" : "windows" }
 
-    /// The windows, if that is the policy.
     package var windowed: WindowSampling? {
         if case .windows(let windows) = self { return windows }
         return nil

@@ -34,7 +34,6 @@ final class Scaler {
         self.context = context
     }
 
-    /// Returns `[height, width, 3]` pixels.
     func scale(_ picture: [UnsafeMutablePointer<UInt8>?], strides: [Int32]) throws -> [UInt8] {
         let (pixels, rows) = context.scale(picture, strides: strides)
         guard rows == context.conversion.newHeight else {

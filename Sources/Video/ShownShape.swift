@@ -16,7 +16,6 @@ struct ShownShape: Equatable {
 
     private init() {}
 
-    /// As stated by the container and the codec's header.
     init(_ stream: UnsafeMutablePointer<AVStream>) {
         orientation = Orientation(stream)
         let container = stream.pointee.sample_aspect_ratio

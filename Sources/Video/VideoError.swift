@@ -2,7 +2,6 @@ import CFFmpeg
 import Files
 import Foundation
 
-/// Why a clip cannot be used, with the file and a remedy.
 package enum VideoError: LocalizedError, Equatable {
     case missing(path: String), unreadable(path: String, reason: String), changed(path: String)
     case notVideo(path: String, reason: String), beyondLimits(path: String, reason: String)

@@ -23,7 +23,6 @@ package struct VideoInformation: Sendable, Equatable {
     package let clock: [Double]
 }
 
-/// The result of a sampling pass.
 package struct SampledFrames: Sendable, Equatable {
     /// In order of presentation.
     package let frames: [VideoFrame]
@@ -46,7 +45,6 @@ package protocol ClipReader {
     @discardableResult
     func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int
 
-    /// Limits on the clip's resources.
     var limits: DecodingLimits { get }
 }
 
@@ -73,7 +71,6 @@ extension ClipReader {
         return request.indices(clock: information.clock)
     }
 
-    /// For a single request.
     @discardableResult
     package func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int {
         try forEachFrame([request]) { try body($1) }
@@ -174,14 +171,11 @@ package final class VideoReader: ClipReader {
         return try decode(requests, jumps: false).sampled
     }
 
-    /// The result of one decoding pass.
     private struct Sampled {
         let sampled: [SampledFrames]
         /// Whether the decoder returned all requested frames.
         let isWhole: Bool
-        let errors: Int
-        /// How often packets were skipped.
-        let jumps: Int
+        let errors, jumps: Int
     }
 
     /// Decodes up to the last requested frame and converts only requested ones. `jumps`: whether to skip packets that

@@ -38,7 +38,6 @@ package struct WindowSampling: Sendable, Hashable {
     /// Whether the ticks fill at least half a window.
     package func isEnough(_ ticks: Int) -> Bool { 2 * ticks >= length }
 
-    /// Number of ticks of a clip.
     package func ticks(_ times: [Double]) -> Int { TickClock(times, framesPerSecond: framesPerSecond).ticks }
 }
 
@@ -108,7 +107,6 @@ struct TickClock {
     }
 }
 
-/// One window with its frames.
 package struct FrameWindow: Sendable {
     /// As many as the window is long; frames may be repeated.
     package let frames: [VideoFrame]

@@ -17,13 +17,11 @@ struct CurlTransfer {
     var patience = 30
     var showsProgress = false
 
-    /// Maximum redirects.
     static let redirects = 10
     /// Maximum bytes of the headers of all responses together.
     static let headerLimit = 1 << 20
 
     struct Outcome {
-        /// curl's exit code.
         let code: Int32
         let headers: ResponseHeaders
         /// Whether the body exceeded the limit.
@@ -156,7 +154,6 @@ extension CurlTransfer.Outcome {
     /// Whether the connection failed during the transfer, so that a retry may help.
     var isBrokenOff: Bool { [18, 28, 52, 55, 56, 92].contains(code) }
 
-    /// Converts the exit code and the HTTP status to an error.
     func error(_ address: String) -> FetchError {
         if code == 22, let status = headers.status {
             return status == 404 || status == 410

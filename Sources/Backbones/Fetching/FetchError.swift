@@ -10,19 +10,12 @@ package enum FetchError: LocalizedError, Equatable {
     case notFound(String, status: Int)
     /// Any other HTTP status of 400 and above.
     case refusedByServer(String, status: Int)
-    case unreachable(String, reason: String), brokenOff(String, bytes: Int)
-    /// The file is larger than the table allows.
-    case tooLarge(String, limit: Int)
+    case unreachable(String, reason: String), brokenOff(String, bytes: Int), tooLarge(String, limit: Int)
     case wrongSize(String, bytes: Int, expected: ClosedRange<Int>)
     /// The content does not match the format of the file name.
     case wrongContent(String, found: String, expected: String)
     case wrongChecksum(String, expected: String, found: String), unwritable(String, reason: String)
-    /// Another process is writing the file.
-    case busy(String)
-    /// No package index is configured.
-    case noIndex(String)
-    /// The package index has no file of that name.
-    case notInIndex(String, index: String)
+    case busy(String), noIndex(String), notInIndex(String, index: String)
 
     init(_ error: FileError) { self = .unwritable(error.path, reason: error.reason) }
 

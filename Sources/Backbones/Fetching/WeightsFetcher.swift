@@ -8,7 +8,6 @@ import Foundation
 package struct WeightsFetcher: Sendable {
     /// Mirror to use instead of the publisher, ending in `/`. Only a mirror may use http.
     package var mirror: String?
-    /// Whether curl shows its progress bar on standard error.
     package var showsProgress = true
     /// Seconds below 1,000 bytes per second after which a transfer is aborted.
     package var patience = 30
@@ -71,7 +70,6 @@ package struct WeightsFetcher: Sendable {
         }
     }
 
-    /// Where a file is downloaded from.
     private struct Source {
         let address: String
         let allowsHTTP: Bool

@@ -38,7 +38,6 @@ extension Graph {
         return (id, 1, height, width)
     }
 
-    /// Returns the graph with an output name for a node.
     package func naming(_ node: NodeID, _ name: String) -> Graph {
         var result = self
         result.outputs[name] = node

@@ -1,4 +1,3 @@
-/// Splits a graph at a node on which the second part depends alone.
 extension Graph {
     /// The last node before all trained parameters that every later node depends on through it alone. The graph up to
     /// it can be run once and its output kept. `trains`: whether a parameter is trained.

@@ -1,6 +1,4 @@
-/// Parameters and arithmetic, for `zoetrope describe`.
 extension Graph {
-    /// Trained elements in the whole graph, without running statistics.
     package var parameterCount: Int { parameters.lazy.filter(\.isTrainable).reduce(0) { $0 + $1.count } }
 
     /// Multiply-adds for one example, or for one step if the input is a sequence.
@@ -28,7 +26,6 @@ extension Graph {
 }
 
 extension Graph {
-    /// Parameters that the output depends on.
     package func parameters(for output: String) -> [Parameter] {
         guard let node = outputs[output] else { return [] }
         return ancestry(of: node).flatMap { self[$0].parameters }.map { parameters[$0] }

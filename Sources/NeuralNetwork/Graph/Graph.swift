@@ -1,16 +1,13 @@
 /// A network as data: nodes in topological order, with the parameter names of the published checkpoints.
 /// `InferencePlan` and `TrainingPlan` execute it.
 package struct Graph: Sendable, Equatable {
-    /// In topological order: every node comes after its inputs.
     package internal(set) var nodes: [Node] = []
-    /// In the order in which the builder created them.
     package internal(set) var parameters: [Parameter] = []
     /// Named nodes whose values a plan can return, such as `pooled`.
     package internal(set) var outputs: [String: NodeID] = [:]
 
     package static let empty = Graph()
 
-    /// Index of a node in `nodes`.
     package struct NodeID: Hashable, Sendable {
         package let index: Int
 
@@ -84,7 +81,6 @@ package struct Graph: Sendable, Equatable {
         package let name: String
         /// Outermost dimension first, as in the published checkpoint.
         package let shape: [Int]
-        /// Initialiser used by `weights: random`.
         package let initializer: Initializer
         /// False for running statistics, which are stored in checkpoints but not counted as parameters.
         package let isTrainable: Bool

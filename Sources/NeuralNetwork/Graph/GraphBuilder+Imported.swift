@@ -1,4 +1,3 @@
-/// Nodes of imported graphs.
 extension GraphBuilder {
     /// Adds a node whose shape the importer has computed. Such nodes have no initialiser for random weights.
     /// `parameters`: in the order that the operation documents.

@@ -1,4 +1,3 @@
-/// The nodes of vision transformers and of ConvNeXt.
 extension GraphBuilder {
     /// A learned factor per channel; random ones are drawn around 0.5.
     package mutating func channelScale(_ name: String, _ input: NodeID) -> NodeID {
@@ -48,8 +47,6 @@ extension GraphBuilder {
         return append(name, operation, [input], .tokens(count: count, size: size / 3))
     }
 
-    /// Attention pooling with one learned query, `name.latent` projected by `name.q`, over tokens that are key and
-    /// value concatenated.
     package mutating func latentAttention(_ name: String, _ input: NodeID, heads: Int) -> NodeID {
         let size = shape(of: input).rowSize / 2
         precondition(size % heads == 0, "\(name): \(size) elements for \(heads) heads")
@@ -64,12 +61,10 @@ extension GraphBuilder {
         append(name, .classToken, [input], .vector(shape(of: input).rowSize))
     }
 
-    /// Mean over the tokens after the first `skipping`.
     package mutating func tokenMean(_ name: String, _ input: NodeID, skipping: Int) -> NodeID {
         append(name, .tokenMean(skipping: skipping), [input], .vector(shape(of: input).rowSize))
     }
 
-    /// The tokens after the first `skipping` as an image of `height` rows.
     package mutating func tokenMap(_ name: String, _ input: NodeID, skipping: Int, height: Int) -> NodeID {
         guard case .tokens(let count, let size) = shape(of: input), (count - skipping) % height == 0 else {
             preconditionFailure("\(name): \(shape(of: input)) in \(height) rows")

@@ -12,7 +12,6 @@ package enum Operation: Sendable, Equatable {
     case add
     /// Multiplies each channel of an image by its element of a one-pixel image.
     case scaleChannels
-    /// Element-wise product of two values of one shape.
     case multiply
     /// Images of one size, tokens of one image, or vectors, concatenated along the channels.
     case concatenation
@@ -50,7 +49,6 @@ package enum Operation: Sendable, Equatable {
     case channelScale
     /// Global response normalisation (Woo et al. 2023, arXiv:2301.00808): weight, bias `[channels]`.
     case responseNormalization(epsilon: Float)
-    /// Patches `[channels, height, width]` → tokens; parameters as in `TokenEmbedding`.
     case tokens(TokenEmbedding)
     /// Attention pooling with one learned query over tokens that are key and value concatenated; tokens → vector:
     /// latent `[1, 1, size]`, weight `[size, size]` and bias `[size]` of the query projection.
@@ -73,7 +71,6 @@ package enum Operation: Sendable, Equatable {
     /// first. Sequence → vector.
     case finalState(bidirectional: Bool)
 
-    /// The name printed by `describe`.
     package var name: String {
         switch self {
         case .input: "input"
@@ -118,7 +115,6 @@ package enum Operation: Sendable, Equatable {
     }
 }
 
-/// An element-wise function identified by its name.
 package struct NumberFunction: Sendable, Equatable {
     package let name: String
     package let apply: @Sendable (Double) -> Double
@@ -152,7 +148,6 @@ package enum Activation: String, Sendable, Equatable {
 /// class token `[1, 1, size]`, registers `[1, registers, size]`, positions `[1, places, size]`: one for the class token
 /// if `positionsCoverClass`, then `grid²`.
 package struct TokenEmbedding: Sendable, Equatable {
-    /// Whether a learned class token comes first.
     package let hasClassToken: Bool
     /// Number of register tokens after the class token (Darcet et al. 2023, arXiv:2309.16588).
     package let registers: Int
@@ -209,7 +204,6 @@ package struct Window: Sendable, Equatable {
     /// Rows and columns of zeros padded at the bottom and right.
     package let trailing: Extent
     package let dilation: Extent
-    /// The window's temporal dimension.
     package let time: TimeWindow
 
     /// Symmetric padding unless `trailing` says otherwise.
@@ -268,10 +262,7 @@ package struct Recurrence: Sendable, Equatable {
 
 /// A convolutional LSTM layer over maps of one size.
 package struct ConvolutionalRecurrence: Sendable, Equatable {
-    package let height, width: Int
-    /// Channels of the input map.
-    package let channels: Int
-    package let hiddenChannels: Int
+    package let height, width, channels, hiddenChannels: Int
     /// Side of the kernel, odd; borders are zero-padded.
     package let kernel: Int
 

@@ -6,13 +6,10 @@ package protocol Checkpoint: ParameterSource {
     var path: String { get }
     /// Such as `safetensors`.
     var format: String { get }
-    /// Shape of every tensor, by name.
     var shapes: [String: [Int]] { get }
-    /// All files that the tensors are read from.
     var files: [String] { get }
     /// Content that was ignored, without the file's name: "it also holds …".
     var notes: [String] { get }
-    /// Returns the tensor called `name`, or nil if there is none.
     func tensor(named name: String) throws -> Tensor?
 }
 

@@ -42,7 +42,6 @@ package final class KerasFile: Sendable {
 
     private static let ending = ".h5"
 
-    /// - Throws: `WeightsError`.
     package init(path: String) throws {
         self.path = path
         let start = (try? RegularFile.start(of: path, count: 8)) ?? Data()

@@ -6,13 +6,11 @@ package protocol ParameterSource: Sendable {
 
 extension RandomParameters: ParameterSource {}
 
-/// Parameters held in memory, by name.
 package struct NamedTensors: ParameterSource {
     package var tensors: [String: Tensor]
 
     package init(_ tensors: [String: Tensor]) { self.tensors = tensors }
 
-    /// - Throws: `WeightsError.mismatch` if the tensor is missing or has another shape.
     package func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         guard let tensor = tensors[parameter.name], tensor.shape == parameter.shape else {
             throw WeightsError.mismatch(

@@ -2,7 +2,6 @@
 /// nested modules: `{"state_dict": {"conv.weight": …}}` gives `state_dict.conv.weight`.
 struct PickledStateDictionary {
     private(set) var tensors: [String: PickledValue.TensorReference] = [:]
-    /// Content that was ignored, as sentences.
     private(set) var notes: [String] = []
 
     private static let maximumDepth = 32

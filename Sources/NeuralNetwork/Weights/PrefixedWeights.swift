@@ -7,7 +7,6 @@ package struct PrefixedWeights: Checkpoint {
     package let file: any Checkpoint
     /// Ends in a dot, unless it is empty.
     package let prefix: String
-    /// Shapes by name without the prefix.
     package let shapes: [String: [Int]]
 
     package var path: String { file.path }
@@ -15,7 +14,6 @@ package struct PrefixedWeights: Checkpoint {
     package var format: String { file.format }
     package var notes: [String] { file.notes }
 
-    /// - Parameter prefix: ends in a dot.
     package init(_ file: any Checkpoint, prefix: String) {
         (self.file, self.prefix) = (file, prefix)
         shapes = Dictionary(

@@ -26,7 +26,6 @@ final class PyTorchArchive: Checkpoint {
 
     private static func isPickle(_ name: String) -> Bool { name.hasByteSuffix("/data.pkl") || name == "data.pkl" }
 
-    /// - Throws: `WeightsError`.
     init(path: String) throws {
         self.path = path
         let archive = try ZipArchive(path: path)
@@ -89,7 +88,6 @@ struct PyTorchLegacyFile: Checkpoint {
     /// 0x1950a86a20f9469cfc6c, little-endian.
     private static let magic = Data([0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19])
 
-    /// - Throws: `WeightsError`.
     init(path: String) throws {
         self.path = path
         let file = try FileBytes(path: path)

@@ -19,7 +19,6 @@ package struct RandomParameters: Sendable {
         }
     }
 
-    /// Returns a parameter drawn from its initialiser.
     package func tensor(for parameter: Graph.Parameter) -> Tensor {
         let centre = parameter.initializer.centre
         let spread = parameter.initializer.spread

@@ -18,7 +18,6 @@ package struct SafeTensorsFile: Checkpoint {
 
     private struct Entry: Sendable {
         let type: ElementType
-        /// The header's dtype string.
         let typeName: String
         let shape: [Int]
         let range: Range<Int>
@@ -36,7 +35,6 @@ package struct SafeTensorsFile: Checkpoint {
     static let maximumTensors = 100_000
     private static let maximumValues = 2_000_000
 
-    /// - Throws: `WeightsError` if the file is missing or malformed.
     package init(path: String) throws {
         func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
         let file = try FileBytes(path: path)

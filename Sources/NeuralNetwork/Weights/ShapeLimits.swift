@@ -1,4 +1,3 @@
-/// Limits on tensor shapes in files.
 package enum ShapeLimits {
     package static let rank = 32
     /// Maximum elements of a tensor, and maximum product of its non-zero lengths.

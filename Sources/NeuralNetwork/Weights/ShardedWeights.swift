@@ -9,7 +9,6 @@ struct ShardedWeights: Checkpoint {
     let path: String
     var format: String { "safetensors in \(files.count) parts" }
     let shapes: [String: [Int]]
-    /// Paths of all shards, sorted by name.
     let files: [String]
     private let parts: [String: SafeTensorsFile]
     private let places: [String: String]

@@ -56,7 +56,6 @@ struct TensorChecksums: Sendable {
         }
     }
 
-    /// Whether a tensor matches its checksum.
     func accept(_ name: String, type: String, shape: [Int], _ bytes: Data) -> Bool {
         digests[name] == Self.digest(name, type, shape, bytes)
     }

@@ -16,17 +16,14 @@ struct Unpickler {
     private static let maximumObjects = 1_000_000
 
     private let data: Data
-    /// Offset of the next byte in `data`.
     private(set) var position: Int
     private(set) var objects = PickledObjects()
     private var stack: [PickledValue] = []
     private var marks: [Int] = []
     private var memo: [Int: PickledValue] = [:]
 
-    /// Starts at `position` in `data`.
     init(_ data: Data, at position: Int = 0) { (self.data, self.position) = (data, position) }
 
-    /// - Throws: `Refusal`.
     mutating func load() throws -> PickledObjects {
         for _ in 0..<Self.maximumOperations {
             let code = try byte()

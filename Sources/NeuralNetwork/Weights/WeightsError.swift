@@ -1,6 +1,5 @@
 import Foundation
 
-/// Why a weight file cannot be used.
 package enum WeightsError: LocalizedError, Equatable {
     /// `published`: the name for `zoetrope weights fetch`, if this is a published file.
     case missing(file: String, published: String?)
@@ -66,9 +65,7 @@ extension WeightsError {
     }
 }
 
-/// Differences between the tensors of a file and the parameters of a network.
 package struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
-    /// Names the network needs and the file lacks.
     package let missing: [String]
     /// Tensors in the file that the network does not use, those of modules with missing tensors first.
     package let unexpected: [String]
@@ -78,7 +75,6 @@ package struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
     /// The network that the file seems to contain, such as "this looks like resnet101".
     package var hint: String?
 
-    /// Compares expected parameters with the shapes that were found.
     package init(expected: [Graph.Parameter], found: [String: [Int]]) {
         let names = Set(expected.map(\.name))
         missing = expected.map(\.name).filter { found[$0] == nil }

