@@ -49,8 +49,7 @@ struct ExpectedTensors: Sendable {
     /// variant, additional layers of blocks, or scales of quantised weights. Classifiers and other heads are outside
     /// its modules.
     func leftOver(_ shapes: [String: [Int]]) -> [String] {
-        var modules: Set<String> = []
-        var numbered: Set<String> = []
+        var modules: Set<String> = [], numbered: Set<String> = []
         // Modules with parameters, such as a convolution.
         let layers = Set(pooled.compactMap { $0.name.split(separator: ".").dropLast().joined(separator: ".") })
         for parameter in pooled {

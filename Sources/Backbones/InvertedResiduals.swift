@@ -24,9 +24,7 @@ struct InvertedResiduals {
     struct Stage {
         let kind: Kind
         let channels, repeats: Int
-        var stride = 1
-        var kernel = 3
-        var expansion = 1
+        var stride = 1, kernel = 3, expansion = 1
         /// Expanded channels, if they are not a multiple of the input channels.
         var inner: Int?
         var excitation = Excitation.none

@@ -17,8 +17,7 @@ package struct TimmWeights: Checkpoint {
         let found = file.shapes
         // Related networks without squeeze-and-excitation in the first block use timm's names in the graph.
         guard found["conv_stem.weight"] != nil, found["blocks.0.0.se.conv_reduce.weight"] != nil else { return nil }
-        var shapes: [String: [Int]] = [:]
-        var originals: [String: String] = [:]
+        var shapes: [String: [Int]] = [:], originals: [String: String] = [:]
         for (name, shape) in found {
             let translated = Self.translated(name) ?? name
             shapes[translated] = shape

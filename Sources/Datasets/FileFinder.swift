@@ -16,9 +16,7 @@ struct FileFinder {
 
     /// The content of a folder, by bytes and by comparison key.
     private struct Folder {
-        var names: Set<[UInt8]> = []
-        var folders: [String: [String]] = [:]
-        var clips: [String: [String]] = [:]
+        var names: Set<[UInt8]> = [], folders: [String: [String]] = [:], clips: [String: [String]] = [:]
     }
 
     init(root: String, isLenient: Bool = false) { (self.root, self.isLenient) = (root, isLenient) }

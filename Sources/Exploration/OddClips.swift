@@ -43,8 +43,7 @@ package enum OddClips {
     /// Clips whose frames' features differ by less than a hundredth of the differences between clips.
     private static func frozen(_ features: FeatureSet) throws -> [OddClip] {
         let size = features.featureSize
-        var within: [Double] = []
-        var means: [[Float]] = []
+        var within: [Double] = [], means: [[Float]] = []
         try features.forEachSequence(features.examples.map { $0.views[0] }) { _, rows in
             let count = rows.count / size
             var mean = [Float](repeating: 0, count: size)

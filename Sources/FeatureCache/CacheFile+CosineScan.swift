@@ -36,8 +36,7 @@ extension CacheFile {
         }
         let vectors = queries.flatMap { $0 }
         var result = Cosines(count: queries.count)
-        var shares: [Float] = []
-        var values: [Float] = []
+        var shares: [Float] = [], values: [Float] = []
         let chosen = try condition.map { try videos(meeting: $0, dataset: dataset) }
         check.begin()
         defer { check.remember() }

@@ -17,12 +17,7 @@ package struct CachePruning: Sendable {
     package init() {}
 
     package struct Summary: Sendable, Equatable {
-        package var sequences = 0
-        package var recipes = 0
-        package var runs = 0
-        package var videos = 0
-        package var bytesBefore = 0
-        package var bytesAfter = 0
+        package var sequences = 0, recipes = 0, runs = 0, videos = 0, bytesBefore = 0, bytesAfter = 0
     }
 }
 

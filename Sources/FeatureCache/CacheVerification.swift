@@ -13,8 +13,7 @@ package struct CacheVerification: Sendable, Encodable {
         package let isDamage: Bool
     }
 
-    package internal(set) var sequences = 0
-    package internal(set) var bytes = 0
+    package internal(set) var sequences = 0, bytes = 0
     /// Damage first, then in the order of the tables.
     package internal(set) var problems: [Problem] = []
 

@@ -120,8 +120,7 @@ package struct PhraseSearch: Sendable {
         of clip: (id: Int64, frames: Range<Int>), _ scores: [Float], usual: Float, least: Float
     ) -> [Stretch] {
         let begin = clip.frames.lowerBound
-        var taken: Set<Int> = []
-        var found: [Stretch] = []
+        var taken: Set<Int> = [], found: [Stretch] = []
         for peak in clip.frames.sorted(by: { (scores[$1], $0) < (scores[$0], $1) }) {
             if scores[peak] < least || scores[peak] <= usual { break }
             if taken.contains(peak) { continue }

@@ -53,8 +53,7 @@ struct GraphImporter {
 
     let file: ModelFile
     var builder = GraphBuilder()
-    var values: [String: Value] = [:]
-    var parameters: [String: Parameter] = [:]
+    var values: [String: Value] = [:], parameters: [String: Parameter] = [:]
     /// Number of readers of each value.
     var consumers: [String: Int] = [:]
     /// The node of the file that computes each value.

@@ -15,8 +15,7 @@ struct LayerFolding {
 
     /// By the node whose value a chain computes; a normalisation's value is an additional output.
     private var chains: [Graph.NodeID: Chain] = [:]
-    private var absorbed: Set<Graph.NodeID> = []
-    private var projections: Set<Graph.NodeID> = []
+    private var absorbed: Set<Graph.NodeID> = [], projections: Set<Graph.NodeID> = []
 
     init() {}
 

@@ -48,8 +48,7 @@ package final class ModelWriter {
     private var model = ModelProto()
     private let format: WeightFormat
     private let externalData: ExternalData?
-    private var names: Set<String> = []
-    private var constants: [[Int]: Value] = [:]
+    private var names: Set<String> = [], constants: [[Int]: Value] = [:]
 
     /// `path`: of the file, which is replaced when `write` ends. `weightBytes`: approximate size of the weights.
     /// `inlineLimit`: size in bytes above which weights go to a separate file, `path.data`. `target`: the runtime.

@@ -8,8 +8,7 @@ struct Band {
     /// Consecutive frames of equal classes as intervals.
     static func bands(_ places: [Int], row: Int) -> [Band] {
         if places.isEmpty { return [] }
-        var result: [Band] = []
-        var first = 0
+        var result: [Band] = [], first = 0
         for index in 1...places.count where index == places.count || places[index] != places[first] {
             result.append(Band(start: Double(first), end: Double(index), row: row, place: places[first]))
             first = index

@@ -53,8 +53,7 @@ extension Chart {
 
     /// Two rows for each sequence, ground truth above prediction.
     private static func strips(_ evaluation: ContinuousEvaluation) -> Chart {
-        var bands: [Band] = []
-        var names: [String] = []
+        var bands: [Band] = [], names: [String] = []
         for (index, strip) in evaluation.strips.enumerated() {
             for (name, places) in [("true", strip.truth), ("predicted", strip.predicted)] {
                 bands += Band.bands(places, row: names.count + index)

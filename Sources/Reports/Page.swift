@@ -46,18 +46,12 @@ struct Page {
         var text: String?
         /// Inserted without escaping: external text must be escaped in it.
         var html: String?
-        var figures: [Figure] = []
-        var tables: [Table] = []
-        var clips: [ClipView] = []
-        var documents: [Document] = []
+        var figures: [Figure] = [], tables: [Table] = [], clips: [ClipView] = [], documents: [Document] = []
         var hasFigures: Bool { !figures.isEmpty }
     }
 
     var title, subtitle: String
-    var notes: [String] = []
-    var tiles: [Tile] = []
-    var sections: [Section] = []
-    var footer = ""
+    var notes: [String] = [], tiles: [Tile] = [], sections: [Section] = [], footer = ""
     var script: Script?
 
     struct Script {

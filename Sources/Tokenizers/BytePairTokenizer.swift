@@ -152,8 +152,7 @@ package struct BytePairTokenizer: Tokenizer {
                 if let rank = ranks[pair], rank < best?.rank ?? .max { best = (rank, pair) }
             }
             guard let best else { break }
-            var joined: [Int] = []
-            var place = 0
+            var joined: [Int] = [], place = 0
             while place < symbols.count {
                 if place + 1 < symbols.count, symbols[place] == best.pair.first, symbols[place + 1] == best.pair.second
                 {

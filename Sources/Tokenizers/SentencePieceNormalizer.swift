@@ -14,8 +14,7 @@ struct SentencePieceNormalizer: Sendable {
 
     init(_ specification: SentencePieceFile.Normalizer, keeping kept: [String], file: String) throws {
         let map = [UInt8](specification.map)
-        var units: [UInt32] = []
-        var end = 0
+        var units: [UInt32] = [], end = 0
         if map.count >= 4 {
             let size = (0..<4).reduce(0) { $0 | Int(map[$1]) << (8 * $1) }
             guard size % 4 == 0, size + 4 <= map.count else {

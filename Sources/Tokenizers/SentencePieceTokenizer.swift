@@ -56,8 +56,7 @@ package struct SentencePieceTokenizer: Tokenizer {
     package func pieces(of text: String) -> [Int] {
         let input = normalizer.normalized(text)
         let found = isUnigram ? likeliest(input) : paired(input)
-        var tokens: [Int] = []
-        var wasUnknown = false
+        var tokens: [Int] = [], wasUnknown = false
         for (range, token) in found {
             if token == unknown, let bytes {
                 tokens += input[range].map { bytes[Int($0)] }

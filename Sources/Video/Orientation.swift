@@ -5,9 +5,7 @@ import Foundation
 /// is the stored pixel at (column, row), or at (row, column) if `isTransposed`, with x counted from the right if
 /// `flipsX` and y from the bottom if `flipsY`.
 struct Orientation: Equatable {
-    var isTransposed = false
-    var flipsX = false
-    var flipsY = false
+    var isTransposed = false, flipsX = false, flipsY = false
 
     static let asStored = Orientation()
 

@@ -12,8 +12,7 @@ package struct SampleRequest: Sendable, Hashable {
     package var part = Part()
 
     package struct Part: Sendable, Hashable {
-        package var index = 0
-        package var count = 1
+        package var index = 0, count = 1
 
         package init(index: Int = 0, count: Int = 1) { (self.index, self.count) = (index, count) }
     }

@@ -121,8 +121,7 @@ package struct FrameWindow: Sendable {
 /// frames, and memory does not depend on the clip's length.
 package struct WindowAssembler {
     private let windows: [[Int]]
-    private var next = 0
-    private var recent: [VideoFrame] = []
+    private var next = 0, recent: [VideoFrame] = []
     /// Whether no frame has been missing so far.
     package private(set) var isWhole = true
 
@@ -150,8 +149,7 @@ package struct WindowAssembler {
     }
 
     private mutating func take(_ window: [Int]) -> [FrameWindow] {
-        var frames: [VideoFrame] = []
-        var place = 0
+        var frames: [VideoFrame] = [], place = 0
         for index in window {
             while place + 1 < recent.count, recent[place + 1].index <= index { place += 1 }
             guard place < recent.count else {

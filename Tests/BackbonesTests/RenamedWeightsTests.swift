@@ -150,9 +150,7 @@ import Testing
     @Test("the port of TensorFlow's EfficientNet-Lite0 is known by its names, and brings TensorFlow's arithmetic")
     func lite() throws {
         let graph = EfficientNetLite(.lite0, .keras).graph(imageSize: 32)
-        var block = -1
-        var last = ""
-        var names: [String: [Int]] = [:]
+        var block = -1, last = "", names: [String: [Int]] = [:]
         for parameter in graph.parameters {
             let (module, leaf) = RenamedWeights.split(parameter.name)
             let ends = [

@@ -71,8 +71,7 @@ final class TestServer: Sendable {
 
     /// What is asked for.
     private struct Request {
-        var path = ""
-        var start = 0
+        var path = "", start = 0
         var condition: String?
         var behaviour: String { path.split(separator: "/").first.map(String.init) ?? "" }
         var rest: String { String(path.dropFirst(behaviour.count + 2)) }

@@ -10,9 +10,7 @@ enum CoverageBenchmark {
     static func run(datasets: Int) throws {
         let centres = cloud(seed: 1)
         for (sources, spread) in [(24, Float(0.9)), (60, 0.9), (24, 0.35), (60, 2.5)] {
-            var held = 0
-            var widths = 0.0
-            var means = 0.0
+            var held = 0, widths = 0.0, means = 0.0
             for number in 0..<datasets {
                 let features = dataset(centres, sources: sources, spread: spread, seed: UInt64(number * 7919 + sources))
                 let (interval, truth) = try validate(features, centres, spread)
@@ -39,8 +37,7 @@ enum CoverageBenchmark {
         func noise() -> Float {
             Float.random(in: -1...1, using: &generator) + Float.random(in: -1...1, using: &generator)
         }
-        var rows: [Float] = []
-        var examples: [FeatureSet.Example] = []
+        var rows: [Float] = [], examples: [FeatureSet.Example] = []
         for source in 0..<sources {
             let label = source % classes
             let common = (0..<size).map { _ in spread * noise() }

@@ -11,8 +11,7 @@ import Testing
     ) throws {
         // Every page of 4 KB in `make faults`; now and then one in `make test`.
         let step = faultRounds > 10 ? 4 : 64
-        var kilobytes = 4
-        var failures = 0
+        var kilobytes = 4, failures = 0
         while true {
             let disk = try SmallDisk(kilobytes: kilobytes)
             do { try prepare(disk.path) } catch {

@@ -96,8 +96,7 @@ import Testing
 
     private struct Scanner {
         let code: [UInt8]
-        var place = 0
-        var found: [String] = []
+        var place = 0, found: [String] = []
 
         func begins(_ text: String) -> Bool { code[place...].starts(with: text.utf8) }
 

@@ -8,12 +8,10 @@ import Testing
 @Suite struct TwinComparisonTests {
     /// A drawn scene of much detail in which a spot moves, and what was done to the copy.
     struct Copy {
-        var scene = 0
-        var isMirrored = false
+        var scene = 0, isMirrored = false
         /// Rows and columns of bars at each side, and their brightness.
         var rows = 0
-        var columns = 0
-        var bar: UInt8 = 16
+        var columns = 0, bar: UInt8 = 16
         /// Text that changes, from this row of 72 on.
         var text: Int?
 

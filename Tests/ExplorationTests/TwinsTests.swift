@@ -12,10 +12,7 @@ private struct Scene {
     /// Pixels of the larger drawing that are cut off at each side, frames that are cut off at the beginning, and how strong
     /// an encoder's noise is.
     var crop = 0
-    var start = 0
-    var noise = 0
-    var width = 96
-    var height = 72
+    var start = 0, noise = 0, width = 96, height = 72
 
     func write(to scratch: ScratchFolder, _ name: String) throws {
         let data = TinyClip.y4m(width: width, height: height, frames: 24) { pixel, frame in
@@ -42,8 +39,7 @@ private struct Scene {
     @Test("copies that are scaled, cropped, shifted and noisy are twins; another action in the same place is none")
     func planted() throws {
         let scratch = try ScratchFolder()
-        var paths: [String] = []
-        var twins: Set<[Int]> = []
+        var paths: [String] = [], twins: Set<[Int]> = []
         for background in 0..<6 {
             let first = paths.count
             let scene = Scene(background: background, motion: background % 3)

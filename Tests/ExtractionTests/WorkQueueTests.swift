@@ -42,8 +42,7 @@ import Testing
 
     @Test("results that wait are handed on together, each once and never too many", arguments: [1, 4])
     func groups(workers: Int) throws {
-        var seen: [Int] = []
-        var sizes: Set<Int> = []
+        var seen: [Int] = [], sizes: Set<Int> = []
         try runJobs(count: 60, workers: workers, most: 3) {
             { $0 }
         } consume: { results in

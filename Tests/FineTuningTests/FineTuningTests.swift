@@ -130,8 +130,7 @@ final class Clips {
         let clips = try Clips()
         try clips.scratch.file("clips/train/dark/broken.y4m", "nothing")
         let configuration = Clips.configuration()
-        var decoded = 0
-        var failed: [String] = []
+        var decoded = 0, failed: [String] = []
         func load() throws -> FrameSet {
             try FrameSet(
                 clips.dataset, configuration, store: FrameStore(path: clips.path + "/frames.sqlite"), workers: 2

@@ -13,8 +13,7 @@ enum OrderProblem {
         -> FeatureSet
     {
         let random = RandomParameters(seed: 9)
-        var rows: [Float] = []
-        var examples: [FeatureSet.Example] = []
+        var rows: [Float] = [], examples: [FeatureSet.Example] = []
         for index in 0..<count {
             let length = 3 + index % 5
             let noise = random.uniform("noise \(index / 2)", count: length * size).map { 0.2 * ($0 - 0.5) }

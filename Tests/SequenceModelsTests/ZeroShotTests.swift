@@ -12,8 +12,7 @@ import Testing
         vectors: ["run": [1, 0, 0, 0], "jump": [0, 0.6, 0.8, 0], "sit": [0, 0, 0, 1]], scale: 20, bias: -3)
 
     static func features(splits: [String] = ["train", "test"]) -> FeatureSet {
-        var rows: [Float] = []
-        var examples: [FeatureSet.Example] = []
+        var rows: [Float] = [], examples: [FeatureSet.Example] = []
         for (number, label) in ["run", "jump", "sit", "run", "jump", "sit", "run", "jump"].enumerated() {
             let length = 1 + number % 3
             examples.append(

@@ -28,8 +28,7 @@ extension Graph {
     package func suffix(from boundary: NodeID, output name: String) -> Graph {
         guard let output = outputs[name] else { return self }
         var graph = Graph()
-        var renamed: [NodeID: NodeID] = [:]
-        var used: [Int: Int] = [:]
+        var renamed: [NodeID: NodeID] = [:], used: [Int: Int] = [:]
         for id in ancestry(of: output) where id.index >= boundary.index {
             let node = self[id]
             let isInput = id == boundary

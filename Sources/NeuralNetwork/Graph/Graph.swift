@@ -1,8 +1,7 @@
 /// A network as data: nodes in topological order, with the parameter names of the published checkpoints.
 /// `InferencePlan` and `TrainingPlan` execute it.
 package struct Graph: Sendable, Equatable {
-    package internal(set) var nodes: [Node] = []
-    package internal(set) var parameters: [Parameter] = []
+    package internal(set) var nodes: [Node] = [], parameters: [Parameter] = []
     /// Named nodes whose values a plan can return, such as `pooled`.
     package internal(set) var outputs: [String: NodeID] = [:]
 

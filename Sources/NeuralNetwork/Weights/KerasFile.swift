@@ -106,8 +106,7 @@ package final class KerasFile: Sendable {
     private struct Scan {
         let path: String
         let file: FileBytes
-        var layers: [String: [Variable]] = [:]
-        var places: [String: Range<Int>] = [:]
+        var layers: [String: [Variable]] = [:], places: [String: Range<Int>] = [:]
         private var place = 0
 
         init(path: String, file: FileBytes) { (self.path, self.file) = (path, file) }

@@ -1,8 +1,7 @@
 /// The named tensors of a pickle. Keys of nested dictionaries are joined with dots, as PyTorch names the tensors of
 /// nested modules: `{"state_dict": {"conv.weight": …}}` gives `state_dict.conv.weight`.
 struct PickledStateDictionary {
-    private(set) var tensors: [String: PickledValue.TensorReference] = [:]
-    private(set) var notes: [String] = []
+    private(set) var tensors: [String: PickledValue.TensorReference] = [:], notes: [String] = []
 
     private static let maximumDepth = 32
     private static let maximumTensors = 100_000

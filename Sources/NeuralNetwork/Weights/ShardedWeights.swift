@@ -55,9 +55,7 @@ struct ShardedWeights: Checkpoint {
             throw malformed("its index names more than \(Self.maximumParts) parts")
         }
         let folder = OutputPath.parent(of: path)
-        var parts: [String: SafeTensorsFile] = [:]
-        var shapes: [String: [Int]] = [:]
-        var tensors = 0
+        var parts: [String: SafeTensorsFile] = [:], shapes: [String: [Int]] = [:], tensors = 0
         for (tensor, name) in index.weightMap {
             // Only plain file names are accepted: a path could leave the folder.
             guard !name.containsBytes("/"), !name.utf8.contains(0), !name.hasBytePrefix("."),

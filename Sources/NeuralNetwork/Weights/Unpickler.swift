@@ -18,9 +18,7 @@ struct Unpickler {
     private let data: Data
     private(set) var position: Int
     private(set) var objects = PickledObjects()
-    private var stack: [PickledValue] = []
-    private var marks: [Int] = []
-    private var memo: [Int: PickledValue] = [:]
+    private var stack: [PickledValue] = [], marks: [Int] = [], memo: [Int: PickledValue] = [:]
 
     init(_ data: Data, at position: Int = 0) { (self.data, self.position) = (data, position) }
 
