@@ -30,7 +30,7 @@ struct ConvNeXt: Sendable {
     /// Outputs `spatial` and `pooled` (768 to 1,536 channels), `logits`.
     func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         x = patches(&builder, "stem.0", x, channels: size.channels, side: 4)
         x = normalized(&builder, "stem.1", x)
         for (stage, blocks) in size.blocks.enumerated() {

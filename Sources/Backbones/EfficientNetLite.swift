@@ -37,7 +37,7 @@ package struct EfficientNetLite: Sendable {
         var builder = GraphBuilder()
         let isKeras = numerics == .keras
         let blocks = InvertedResiduals(padsLikeTensorFlow: isKeras, epsilon: isKeras ? 1e-3 : 1e-5, activation: .relu6)
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         x = blocks.unit(&builder, "conv_stem", "bn1", x, 32, kernel: 3, stride: 2, activation: .relu6)
         let stages = Self.stages.enumerated().map { number, stage in
             // The depth of the first and the last stage is not scaled.
@@ -50,8 +50,6 @@ package struct EfficientNetLite: Sendable {
         }
         x = blocks.stages(&builder, stages, x)
         x = blocks.unit(&builder, "conv_head", "bn2", x, 1280, kernel: 1, activation: .relu6)
-        let pooled = builder.globalAveragePooling("global_pool", x)
-        let logits = builder.linear("classifier", pooled, out: 1000)
-        return builder.build(outputs: ["spatial": x, "pooled": pooled, "logits": logits])
+        return builder.classifier(x, pooling: "global_pool", linear: "classifier")
     }
 }

@@ -40,7 +40,7 @@ struct EfficientNetV2: Sendable {
         var builder = GraphBuilder()
         let blocks = InvertedResiduals(
             padsLikeTensorFlow: numerics == .keras, epsilon: numerics == .timm ? 1e-5 : 1e-3, activation: .silu)
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         x = blocks.unit(&builder, "conv_stem", "bn1", x, size.stem, kernel: 3, stride: 2, activation: .silu)
         let stages = size.stages.enumerated().map { number, stage in
             InvertedResiduals.Stage(
@@ -50,8 +50,6 @@ struct EfficientNetV2: Sendable {
         }
         x = blocks.stages(&builder, stages, x)
         x = blocks.unit(&builder, "conv_head", "bn2", x, 1280, kernel: 1, activation: .silu)
-        let pooled = builder.globalAveragePooling("global_pool", x)
-        let logits = builder.linear("classifier", pooled, out: 1000)
-        return builder.build(outputs: ["spatial": x, "pooled": pooled, "logits": logits])
+        return builder.classifier(x, pooling: "global_pool", linear: "classifier")
     }
 }

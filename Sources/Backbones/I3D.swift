@@ -28,7 +28,7 @@ struct I3D: Sendable {
     /// of the published features; `logits`, the temporal mean of the published scores.
     func graph(imageSize: Int, frames: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(.clip(channels: 3, frames: frames, height: imageSize, width: imageSize), name: "clip")
+        var x = builder.clip(frames, imageSize)
         x = unit(&builder, "Conv3d_1a_7x7", x, channels: 64, kernel: 7, stride: 2)
         x = pooling(&builder, "MaxPool3d_2a_3x3", x, kernel: (1, 3), stride: (1, 2))
         x = unit(&builder, "Conv3d_2b_1x1", x, channels: 64, kernel: 1)

@@ -13,7 +13,7 @@ package struct InceptionV3: Sendable {
     /// Outputs `spatial` `[2048, 8, 8]` at 299 pixels, `pooled` `[2048]`, `logits`.
     package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         x = unit(&builder, "Conv2d_1a_3x3", x, 32, 3, stride: 2, padding: Extent(0))
         x = unit(&builder, "Conv2d_2a_3x3", x, 32, 3, padding: Extent(0))
         x = unit(&builder, "Conv2d_2b_3x3", x, 64, 3)
@@ -30,9 +30,7 @@ package struct InceptionV3: Sendable {
         }
         x = blockD(&builder, "Mixed_7a", x)
         for name in ["Mixed_7b", "Mixed_7c"] { x = blockE(&builder, name, x) }
-        let pooled = builder.globalAveragePooling("avgpool", x)
-        let logits = builder.linear("fc", pooled, out: 1000)
-        return builder.build(outputs: ["spatial": x, "pooled": pooled, "logits": logits])
+        return builder.classifier(x, pooling: "avgpool", linear: "fc")
     }
 
     // MARK: - Blocks, with branches in the order in which both implementations concatenate them

@@ -89,21 +89,21 @@ struct InvertedResiduals {
         return isResidual ? builder.add(name + ".add", x, input) : x
     }
 
-    /// Squeeze-and-Excitation, Hu et al. 2018 (arXiv:1709.01507).
-    private func excite(
-        _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, squeezed: Int
+    /// Squeeze-and-Excitation, Hu et al. 2018 (arXiv:1709.01507). Random weights are small, so that gates do not
+    /// saturate.
+    func excite(
+        _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, squeezed: Int,
+        reduction: String = "conv_reduce", expansion: String = "conv_expand"
     ) -> Graph.NodeID {
         guard case .image(let channels, let height, let width) = builder.shape(of: input) else { return input }
-        let pixel = Window(kernel: Extent(1))
-        var s = builder.averagePooling(
-            name + ".avgpool", input, Window(kernel: Extent(height, width)), countsPadding: false)
-        s = builder.convolution(
-            name + ".conv_reduce", s, Convolution(outChannels: squeezed, window: pixel, hasBias: true),
-            initializer: .fan(channels))
-        s = builder.activation(gate.inner, s)
-        s = builder.convolution(
-            name + ".conv_expand", s, Convolution(outChannels: channels, window: pixel, hasBias: true),
-            initializer: .fan(squeezed))
+        func pixelwise(_ part: String, _ input: Graph.NodeID, _ out: Int, from fan: Int) -> Graph.NodeID {
+            let layer = Convolution(outChannels: out, window: Window(kernel: Extent(1)), hasBias: true)
+            return builder.convolution("\(name).\(part)", input, layer, initializer: .fan(fan))
+        }
+        let all = Window(kernel: Extent(height, width))
+        var s = builder.averagePooling(name + ".avgpool", input, all, countsPadding: false)
+        s = builder.activation(gate.inner, pixelwise(reduction, s, squeezed, from: channels))
+        s = pixelwise(expansion, s, channels, from: squeezed)
         return builder.scaleChannels(name, input, by: builder.activation(gate.outer, s))
     }
 
@@ -128,5 +128,24 @@ struct InvertedResiduals {
         let wanted = Double(count) * factor
         let rounded = max(8, Int(wanted + 4) / 8 * 8)
         return Double(rounded) < 0.9 * wanted ? rounded + 8 : rounded
+    }
+}
+
+extension GraphBuilder {
+    /// Outputs `spatial`, its mean `pooled`, and `logits`.
+    mutating func classifier(
+        _ spatial: NodeID, pooling: String, linear: String, classes: Int = 1000
+    ) -> Graph {
+        let pooled = globalAveragePooling(pooling, spatial)
+        let logits = self.linear(linear, pooled, out: classes)
+        return build(outputs: ["spatial": spatial, "pooled": pooled, "logits": logits])
+    }
+
+    mutating func image(_ size: Int) -> NodeID {
+        input(.image(channels: 3, height: size, width: size), name: "image")
+    }
+
+    mutating func clip(_ frames: Int, _ size: Int) -> NodeID {
+        input(.clip(channels: 3, frames: frames, height: size, width: size), name: "clip")
     }
 }

@@ -26,7 +26,7 @@ struct MobileNetV3: Sendable {
         let parts = InvertedResiduals(
             padsLikeTensorFlow: numerics == .keras, epsilon: numerics == .timm ? 1e-5 : 1e-3, activation: .hardSwish,
             gate: (.relu, .hardSigmoid))
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         x = parts.unit(&builder, "conv_stem", "bn1", x, 16, kernel: 3, stride: 2, activation: .hardSwish)
         for (number, stage) in Self.blocks.enumerated() {
             for (index, (kernel, inner, channels, isExcited, isHard, stride)) in stage.enumerated() {

@@ -32,7 +32,7 @@ package struct ResNet: Sendable {
     /// Outputs `spatial` `[512 or 2048, size / 32, size / 32]`, `pooled` `[512 or 2048]`, `logits`.
     package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         x = unit(&builder, "conv1", "bn1", x, channels: 64, kernel: 7, stride: 2)
         x = builder.activation(.relu, x)
         x = builder.maxPooling("maxpool", x, Window(kernel: Extent(3), stride: Extent(2), padding: Extent(1)))
@@ -43,9 +43,7 @@ package struct ResNet: Sendable {
                 x = self.block(&builder, name, x, width: 64 << stage, stride: stride, isFirst: block == 0)
             }
         }
-        let pooled = builder.globalAveragePooling("avgpool", x)
-        let logits = builder.linear("fc", pooled, out: classes)
-        return builder.build(outputs: ["spatial": x, "pooled": pooled, "logits": logits])
+        return builder.classifier(x, pooling: "avgpool", linear: "fc", classes: classes)
     }
 
     private func block(

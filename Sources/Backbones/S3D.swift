@@ -25,7 +25,7 @@ struct S3D: Sendable {
     /// Outputs `spatial` `[1024, 1, size / 32, size / 32]`, the mean over frames, `pooled` `[1024]`, `logits`.
     func graph(imageSize: Int, frames: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(.clip(channels: 3, frames: frames, height: imageSize, width: imageSize), name: "clip")
+        var x = builder.clip(frames, imageSize)
         x = separable(&builder, "features.0", x, channels: 64, kernel: 7, stride: 2)
         x = pooling(&builder, "features.1", x, kernel: (1, 3), stride: (1, 2), padding: (0, 1))
         x = unit(&builder, "features.2", x, channels: 64, Window(kernel: Extent(1)))

@@ -8,7 +8,7 @@ package struct SmallCNN: Sendable {
     /// Outputs `spatial` `[512, size / 32, size / 32]` and `pooled` `[512]`.
     package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         for (index, channels) in [64, 128, 256, 512].enumerated() {
             let kernel = index == 0 ? 7 : 3
             let window = Window(kernel: Extent(kernel), stride: Extent(2), padding: Extent(kernel / 2))

@@ -14,7 +14,7 @@ struct VGG16: Sendable {
     /// Outputs `spatial` `[512, size / 32, size / 32]`, `pooled` `[512]`, `flatten` (height, width, channels).
     func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         var number = 0
         for channels in Self.layers {
             let name = "features.\(number)"

@@ -26,7 +26,7 @@ struct VideoResNet: Sendable {
     /// Outputs `spatial` `[512, 1, size / 16, size / 16]`, the mean over frames, `pooled` `[512]`, `logits`.
     func graph(imageSize: Int, frames: Int) -> Graph {
         var builder = GraphBuilder()
-        let input = builder.input(.clip(channels: 3, frames: frames, height: imageSize, width: imageSize), name: "clip")
+        let input = builder.clip(frames, imageSize)
         var x = stem(&builder, input)
         for stage in 0..<4 {
             for block in 0..<Self.blocks {

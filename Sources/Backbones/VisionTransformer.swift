@@ -68,7 +68,7 @@ struct VisionTransformer: Sendable {
             hasClassToken: family != .siglip, registers: registers, grid: grid,
             positionsCoverClass: family != .siglip && registers == 0)
         var builder = GraphBuilder()
-        let image = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        let image = builder.image(imageSize)
         let window = Window(kernel: Extent(patch), stride: Extent(patch))
         var x = builder.convolution(
             "patch_embed.proj", image, Convolution(outChannels: size.width, window: window, hasBias: !isCLIP))
