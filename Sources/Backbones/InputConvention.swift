@@ -21,9 +21,7 @@ package struct InputConvention: Sendable, Equatable, Codable {
             && deviation.allSatisfy { $0.isFinite && $0 != 0 }
     }
 
-    enum CodingKeys: String, CodingKey {
-        case mean, deviation, isBlueFirst = "blue_first", isDifference = "difference"
-    }
+    enum CodingKeys: String, CodingKey { case mean, deviation, isBlueFirst = "blue_first", isDifference = "difference" }
 
     /// ImageNet's mean and standard deviation, for torchvision's weights.
     package static let imageNet = InputConvention(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])

@@ -133,17 +133,13 @@ struct InvertedResiduals {
 
 extension GraphBuilder {
     /// Outputs `spatial`, its mean `pooled`, and `logits`.
-    mutating func classifier(
-        _ spatial: NodeID, pooling: String, linear: String, classes: Int = 1000
-    ) -> Graph {
+    mutating func classifier(_ spatial: NodeID, pooling: String, linear: String, classes: Int = 1000) -> Graph {
         let pooled = globalAveragePooling(pooling, spatial)
         let logits = self.linear(linear, pooled, out: classes)
         return build(outputs: ["spatial": spatial, "pooled": pooled, "logits": logits])
     }
 
-    mutating func image(_ size: Int) -> NodeID {
-        input(.image(channels: 3, height: size, width: size), name: "image")
-    }
+    mutating func image(_ size: Int) -> NodeID { input(.image(channels: 3, height: size, width: size), name: "image") }
 
     mutating func clip(_ frames: Int, _ size: Int) -> NodeID {
         input(.clip(channels: 3, frames: frames, height: size, width: size), name: "clip")

@@ -26,8 +26,8 @@ enum CacheConnection {
     /// `isOwn`: whether it is a view of this program; otherwise nothing changes.
     static func trusting<Result>(_ database: Database, isOwn: Bool, _ body: () throws -> Result) throws -> Result {
         guard isOwn else { return try body() }
-        try database.execute(sql: "PRAGMA trusted_schema = ON")
-        defer { try? database.execute(sql: "PRAGMA trusted_schema = OFF") }
+        try database.run("PRAGMA trusted_schema = ON")
+        defer { try? database.run("PRAGMA trusted_schema = OFF") }
         return try body()
     }
 

@@ -106,18 +106,17 @@ struct ExportTable {
         (type, maxFrames, featureShape) = (recipe.elementType, recipe.maxFrames, recipe.featureShape)
         let decoder = JSONDecoder()
         rows = try cache.read { database in
-            try GRDB.Row.fetchAll(
-                database,
-                sql: """
-                    SELECT sequence.rowid, path, label, part AS split, "group", length, frame_indices, frame_times
-                    FROM (SELECT *, CASE WHEN ?4 IS NULL THEN split ELSE (SELECT role FROM membership
-                        WHERE run_id = ?4 AND video_id = sample.video_id AND (?3 IS NULL OR role = ?3)
-                        ORDER BY role = 'train' LIMIT 1) END AS part FROM sample) AS sample
-                      JOIN sequence USING (video_id) JOIN video ON video.id = video_id
-                    WHERE dataset = ?1 AND extraction_id = ?2 AND view = 0 AND part IS NOT NULL
-                      AND (?3 IS NULL OR part = ?3)
-                    ORDER BY path, digest
-                    """, arguments: [export.dataset, export.extraction, export.split, export.run]
+            try database.rows(
+                """
+                SELECT sequence.rowid, path, label, part AS split, "group", length, frame_indices, frame_times
+                FROM (SELECT *, CASE WHEN ?4 IS NULL THEN split ELSE (SELECT role FROM membership
+                    WHERE run_id = ?4 AND video_id = sample.video_id AND (?3 IS NULL OR role = ?3)
+                    ORDER BY role = 'train' LIMIT 1) END AS part FROM sample) AS sample
+                  JOIN sequence USING (video_id) JOIN video ON video.id = video_id
+                WHERE dataset = ?1 AND extraction_id = ?2 AND view = 0 AND part IS NOT NULL
+                  AND (?3 IS NULL OR part = ?3)
+                ORDER BY path, digest
+                """, [export.dataset, export.extraction, export.split, export.run]
             ).map { row in
                 let (clip, length): (String, Int) = try (row.get("path"), row.get("length"))
                 func numbers(_ column: String) throws -> [Double] {

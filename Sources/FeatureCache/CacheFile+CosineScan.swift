@@ -42,14 +42,14 @@ extension CacheFile {
         defer { check.remember() }
         try read { database in
             // Reads pages through a memory map of the file.
-            try database.execute(sql: "PRAGMA mmap_size = \(1 << 44)")
+            try database.run("PRAGMA mmap_size = \(1 << 44)")
             // Parts are contiguous, so that each is read sequentially.
             let query = """
                 SELECT sequence.video_id, length, features, checksum, sequence.rowid FROM sequence
                   JOIN sample ON sample.dataset = ?1 AND sample.video_id = sequence.video_id
                 WHERE extraction_id = ?2 AND view = 0 AND length > 0 AND sequence.video_id / 1024 % ?3 = ?4
                 """
-            let cursor = try Row.fetchCursor(database, sql: query, arguments: [dataset, extraction.id, parts, part])
+            let cursor = try database.cursor(query, [dataset, extraction.id, parts, part])
             while let row = try cursor.next() {
                 let (id, length): (Int64, Int) = try (row.get(0), row.get(1))
                 if chosen?.contains(id) == false { continue }
@@ -96,7 +96,7 @@ extension CacheFile {
     }
 
     private static func path(of video: Int64, _ database: Database) throws -> String {
-        try String.fetchOne(database, sql: "SELECT path FROM video WHERE id = ?", arguments: [video]) ?? "?"
+        try String.one(database, "SELECT path FROM video WHERE id = ?", [video]) ?? "?"
     }
 
     /// The clips of a data set that meet a user's condition. The condition is evaluated in a separate statement on a
@@ -112,9 +112,7 @@ extension CacheFile {
         let queue = try CacheError.translating(path) { try CacheConnection.restricted(path: path) }
         do {
             return try queue.inDatabase { database in
-                try CacheConnection.limited(database) { _ in
-                    try Set(Int64.fetchAll(database, sql: sql, arguments: [dataset]))
-                }
+                try CacheConnection.limited(database) { _ in try Set(Int64.all(database, sql, [dataset])) }
             }
         } catch let error as DatabaseError {
             let isLate = error.resultCode == .SQLITE_INTERRUPT

@@ -18,9 +18,9 @@ extension CacheFile {
                 guard let step = Schema.migrations[version] else {
                     throw CacheError.otherVersion(path: path, found: version, expected: Schema.version)
                 }
-                try database.execute(sql: step)
+                try database.run(step)
                 version += 1
-                try database.execute(sql: "PRAGMA user_version = \(version)")
+                try database.run("PRAGMA user_version = \(version)")
             }
         }
     }

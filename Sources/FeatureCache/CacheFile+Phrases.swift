@@ -6,11 +6,11 @@ extension CacheFile {
     /// Stores phrases that are not stored yet. `phrases`: with unit vectors. Throws `CacheError`.
     package func store(phrases: [(phrase: String, feature: [Float])], extraction: Int64) throws {
         try write { database in
-            try database.execute(sql: Schema.phrases)
+            try database.run(Schema.phrases)
             for (phrase, feature) in phrases {
-                try database.execute(
-                    sql: "INSERT OR REPLACE INTO phrase (extraction_id, phrase, feature) VALUES (?, ?, ?)",
-                    arguments: [extraction, phrase, StoredType.float32.data(feature)])
+                try database.run(
+                    "INSERT OR REPLACE INTO phrase (extraction_id, phrase, feature) VALUES (?, ?, ?)",
+                    [extraction, phrase, StoredType.float32.data(feature)])
             }
         }
     }

@@ -29,15 +29,14 @@ extension CacheFile {
         _ body: (Row, String) throws -> Void
     ) throws {
         // `problem` reads columns by index in this order, because lookups by name take longer than the checks.
-        let found = try Row.fetchCursor(
-            database,
-            sql: """
-                SELECT max_frames, feature_size, element_type, length, mask, frame_indices, frame_times, checksum, features,
-                  sequence.rowid AS place, view, extraction.name, video.path, window_ends
-                FROM \(schema).sequence LEFT JOIN \(schema).extraction ON extraction.id = extraction_id
-                  LEFT JOIN \(schema).video ON video.id = video_id
-                WHERE sequence.rowid BETWEEN ? AND ? ORDER BY sequence.rowid
-                """, arguments: [rows.lowerBound, rows.upperBound])
+        let found = try database.cursor(
+            """
+            SELECT max_frames, feature_size, element_type, length, mask, frame_indices, frame_times, checksum, features,
+              sequence.rowid AS place, view, extraction.name, video.path, window_ends
+            FROM \(schema).sequence LEFT JOIN \(schema).extraction ON extraction.id = extraction_id
+              LEFT JOIN \(schema).video ON video.id = video_id
+            WHERE sequence.rowid BETWEEN ? AND ? ORDER BY sequence.rowid
+            """, [rows.lowerBound, rows.upperBound])
         while let row = try found.next() { if let what = try problem(of: row) { try body(row, what) } }
     }
 

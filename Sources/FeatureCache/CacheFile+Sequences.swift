@@ -6,12 +6,11 @@ extension CacheFile {
     package func videos(with extractions: [Int64], without other: Int64) throws -> [(id: Int64, record: VideoRecord)] {
         try read { database in
             let conditions = extractions.map { "id IN (SELECT video_id FROM sequence WHERE extraction_id = \($0))" }
-            return try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT id, digest, path FROM video WHERE \(conditions.joined(separator: " AND "))
-                      AND id NOT IN (SELECT video_id FROM sequence WHERE extraction_id = ?) ORDER BY id
-                    """, arguments: [other]
+            return try database.rows(
+                """
+                SELECT id, digest, path FROM video WHERE \(conditions.joined(separator: " AND "))
+                  AND id NOT IN (SELECT video_id FROM sequence WHERE extraction_id = ?) ORDER BY id
+                """, [other]
             ).map { try ($0.get("id"), VideoRecord(digest: $0.get("digest"), path: $0.get("path"))) }
         }
     }
@@ -22,12 +21,11 @@ extension CacheFile {
     ) throws -> [SequenceRecord] {
         check.begin()
         return try read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT view, length, frame_indices, frame_times, window_ends, decode_errors, features, checksum, rowid
-                    FROM sequence WHERE extraction_id = ? AND video_id = ? ORDER BY view
-                    """, arguments: [extraction, video]
+            try database.rows(
+                """
+                SELECT view, length, frame_indices, frame_times, window_ends, decode_errors, features, checksum, rowid
+                FROM sequence WHERE extraction_id = ? AND video_id = ? ORDER BY view
+                """, [extraction, video]
             ).map { row in
                 func list<Item: Decodable>(_ column: String, _: Item.Type) -> [Item]? {
                     (try? row.get(column) as String?).flatMap { $0 }.flatMap {

@@ -16,10 +16,9 @@ extension CacheFile {
         var count = 0
         try FileOutput.write(to: partial) { output in
             count = try read { database in
-                let known = try String.fetchAll(
+                let known = try String.all(
                     database,
-                    sql:
-                        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+                    "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY 1"
                 )
                 guard known.contains(name) else { throw ExportError.unknownTable(name, known: known) }
                 let isOwn = try SchemaCheck.isOwn(name, in: database)
@@ -38,7 +37,7 @@ extension CacheFile {
     private static func export(
         _ name: String, where filters: [String: String], _ database: Database, to output: FileOutput, limit: Int
     ) throws -> Int {
-        let columns = try String.fetchAll(database, sql: "SELECT name FROM pragma_table_info(?)", arguments: [name])
+        let columns = try String.all(database, "SELECT name FROM pragma_table_info(?)", [name])
         for filter in filters.keys where !columns.contains(filter) { throw ExportError.noColumn(filter, table: name) }
         let chosen = filters.sorted { $0.key < $1.key }
         let condition = chosen.map { "\(quoted($0.key)) = ?" }.joined(separator: " AND ")
@@ -102,8 +101,7 @@ extension CacheFile {
 
     /// Element types by row ID and by name of the recipe.
     private static func storedTypes(_ database: Database) throws -> [String: StoredType] {
-        try Row.fetchAll(database, sql: "SELECT id, name, element_type FROM extraction").reduce(into: [:]) {
-            types, row in
+        try database.rows("SELECT id, name, element_type FROM extraction").reduce(into: [:]) { types, row in
             let type = try StoredType(rawValue: row.get("element_type"))
             try types["\(row.get("id") as Int64)"] = type
             try types[row.get("name")] = type

@@ -47,10 +47,10 @@ package final class CacheFile: Sendable {
                 // Another process may have created the tables meanwhile.
                 guard try CacheIdentity(database).isEmpty else { return }
                 for part in [Schema.tables, Schema.indexes, Schema.windows, Schema.membership, Schema.views] {
-                    try database.execute(sql: part)
+                    try database.run(part)
                 }
-                try database.execute(sql: "PRAGMA user_version = \(Schema.version)")
-                try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
+                try database.run("PRAGMA user_version = \(Schema.version)")
+                try database.run("PRAGMA application_id = \(Schema.applicationID)")
             }
             return
         }
@@ -71,6 +71,14 @@ package final class CacheFile: Sendable {
         try CacheError.translating(path) { try check.writing { try database.write(body) } }
     }
 
+    /// Executes one statement.
+    func write(_ sql: String, _ arguments: StatementArguments = []) throws { try write { try $0.run(sql, arguments) } }
+
+    /// Each row of a query as `make` reads it.
+    func rows<Value>(
+        _ sql: String, _ arguments: StatementArguments = [], _ make: (Row) throws -> Value
+    ) throws -> [Value] { try read { try $0.rows(sql, arguments).map(make) } }
+
     /// Writes the write-ahead log back into the file, so that the file can be copied alone.
     package func checkpoint() throws {
         try CacheError.translating(path) {
@@ -90,10 +98,10 @@ struct CacheIdentity {
     let journal: String
 
     init(_ database: Database) throws {
-        version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-        application = try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0
-        tables = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") ?? 0
-        journal = try String.fetchOne(database, sql: "PRAGMA journal_mode") ?? ""
+        version = try Int.one(database, "PRAGMA user_version") ?? 0
+        application = try Int.one(database, "PRAGMA application_id") ?? 0
+        tables = try Int.one(database, "SELECT count(*) FROM sqlite_master") ?? 0
+        journal = try String.one(database, "PRAGMA journal_mode") ?? ""
     }
 
     var isEmpty: Bool { tables == 0 && version == 0 }

@@ -54,7 +54,7 @@ package struct CacheMerge: Sendable {
                     report(.merging(path: input, done: $0, total: $1))
                 }
             }
-            summary.failures = try Int.fetchOne(database, sql: "SELECT count(*) FROM failure") ?? 0
+            summary.failures = try Int.one(database, "SELECT count(*) FROM failure") ?? 0
             return summary
         }
     }
@@ -127,13 +127,13 @@ extension CacheFile {
         try CacheError.translating(path) {
             try database.inDatabase { database in
                 _ = try? database.checkpoint(.truncate)
-                try database.execute(sql: "PRAGMA busy_timeout = 100")
-                _ = try? database.execute(sql: "PRAGMA journal_mode = TRUNCATE")
-                try database.execute(sql: "PRAGMA busy_timeout = 30000")
-                try database.execute(sql: "PRAGMA cache_size = -65536")
+                try database.run("PRAGMA busy_timeout = 100")
+                _ = try? database.run("PRAGMA journal_mode = TRUNCATE")
+                try database.run("PRAGMA busy_timeout = 30000")
+                try database.run("PRAGMA cache_size = -65536")
                 defer {
-                    _ = try? database.execute(sql: "PRAGMA cache_size = -2000")
-                    _ = try? database.execute(sql: "PRAGMA journal_mode = WAL")
+                    _ = try? database.run("PRAGMA cache_size = -2000")
+                    _ = try? database.run("PRAGMA journal_mode = WAL")
                 }
                 return try body(database)
             }

@@ -51,14 +51,11 @@ extension CacheFile {
     }
 
     package func videos(dataset: String) throws -> [(id: Int64, path: String, digest: String)] {
-        try read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT id, path, digest FROM sample JOIN video ON id = video_id WHERE dataset = ? ORDER BY path
-                    """, arguments: [dataset]
-            ).map { try ($0.get(0), $0.get(1), $0.get(2)) }
-        }
+        try rows(
+            """
+            SELECT id, path, digest FROM sample JOIN video ON id = video_id WHERE dataset = ? ORDER BY path
+            """, [dataset]
+        ) { try ($0.get(0), $0.get(1), $0.get(2)) }
     }
 
     /// Row IDs in `sequence` that `verify` reports as damaged.
@@ -85,7 +82,7 @@ extension CacheFile {
                     return dryRun ? .rollback : .commit
                 }
                 guard !dryRun else { return }
-                try database.execute(sql: "VACUUM")
+                try database.run("VACUUM")
                 _ = try? database.checkpoint(.truncate)
             }
         }
@@ -98,17 +95,15 @@ extension CacheFile {
 
     private func size() throws -> Int {
         try read { database in
-            let pages = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
-            return pages * (try Int.fetchOne(database, sql: "PRAGMA page_size") ?? 0)
+            let pages = try Int.one(database, "PRAGMA page_count") ?? 0
+            return pages * (try Int.one(database, "PRAGMA page_size") ?? 0)
         }
     }
 
     private func counts() throws -> [Int] { try read(Self.counts) }
 
     private static func counts(_ database: Database) throws -> [Int] {
-        try ["extraction", "sequence", "run", "video"].map {
-            try Int.fetchOne(database, sql: "SELECT count(*) FROM \($0)") ?? 0
-        }
+        try ["extraction", "sequence", "run", "video"].map { try Int.one(database, "SELECT count(*) FROM \($0)") ?? 0 }
     }
 
     private static func remove(_ pruning: CachePruning, in database: Database) throws {
@@ -145,16 +140,16 @@ extension CacheFile {
                 ])
         }
         if pruning.isUnused {
-            try database.execute(
-                sql: "DELETE FROM sequence WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = sequence.video_id)")
+            try database.run(
+                "DELETE FROM sequence WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = sequence.video_id)")
         }
         // Rows without references.
-        try database.execute(
-            sql: """
-                DELETE FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)
-                  AND NOT EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
-                  AND NOT EXISTS (SELECT 1 FROM prediction WHERE video_id = video.id)
-                  AND NOT EXISTS (SELECT 1 FROM membership WHERE video_id = video.id)
-                """)
+        try database.run(
+            """
+            DELETE FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)
+              AND NOT EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
+              AND NOT EXISTS (SELECT 1 FROM prediction WHERE video_id = video.id)
+              AND NOT EXISTS (SELECT 1 FROM membership WHERE video_id = video.id)
+            """)
     }
 }

@@ -39,7 +39,7 @@ extension CacheFile {
     /// Summarises the cache without reading features.
     package func summary() throws -> CacheSummary {
         try read { database in
-            func number(_ sql: String) throws -> Int { try Int.fetchOne(database, sql: sql) ?? 0 }
+            func number(_ sql: String) throws -> Int { try Int.one(database, sql) ?? 0 }
             let page = try number("PRAGMA page_size")
             return CacheSummary(
                 path: path, bytes: try number("PRAGMA page_count") * page,
@@ -50,16 +50,15 @@ extension CacheFile {
     }
 
     private static func recipes(_ database: Database) throws -> [CacheSummary.Recipe] {
-        try Row.fetchAll(
-            database,
-            sql: """
-                SELECT extraction.*,
-                  (SELECT count(DISTINCT video_id) FROM sequence WHERE extraction_id = extraction.id) AS videos,
-                  (SELECT count(*) FROM sequence WHERE extraction_id = extraction.id) AS sequences,
-                  (SELECT count(*) FROM failure WHERE extraction_id = extraction.id) AS failures,
-                  (SELECT count(*) FROM run WHERE extraction_id = extraction.id) AS runs
-                FROM extraction ORDER BY id
-                """
+        try database.rows(
+            """
+            SELECT extraction.*,
+              (SELECT count(DISTINCT video_id) FROM sequence WHERE extraction_id = extraction.id) AS videos,
+              (SELECT count(*) FROM sequence WHERE extraction_id = extraction.id) AS sequences,
+              (SELECT count(*) FROM failure WHERE extraction_id = extraction.id) AS failures,
+              (SELECT count(*) FROM run WHERE extraction_id = extraction.id) AS runs
+            FROM extraction ORDER BY id
+            """
         ).map { row in
             let type: String = try row.get("element_type")
             let (frames, size): (Int, Int) = try (row.get("max_frames"), row.get("feature_size"))
@@ -75,19 +74,17 @@ extension CacheFile {
     }
 
     private static func coverage(_ database: Database) throws -> [CacheSummary.Coverage] {
-        let extracted = try Row.fetchAll(
-            database,
-            sql: """
-                SELECT dataset, split, extraction.digest, count(*) AS videos
-                FROM sample JOIN sequence ON sequence.video_id = sample.video_id AND sequence.view = 0
-                  JOIN extraction ON extraction.id = extraction_id GROUP BY dataset, split, extraction.id
-                """)
-        return try Row.fetchAll(
-            database,
-            sql: """
-                SELECT dataset, split, count(DISTINCT label) AS classes, count(*) AS videos FROM sample
-                GROUP BY dataset, split ORDER BY dataset, split
-                """
+        let extracted = try database.rows(
+            """
+            SELECT dataset, split, extraction.digest, count(*) AS videos
+            FROM sample JOIN sequence ON sequence.video_id = sample.video_id AND sequence.view = 0
+              JOIN extraction ON extraction.id = extraction_id GROUP BY dataset, split, extraction.id
+            """)
+        return try database.rows(
+            """
+            SELECT dataset, split, count(DISTINCT label) AS classes, count(*) AS videos FROM sample
+            GROUP BY dataset, split ORDER BY dataset, split
+            """
         ).map { row in
             let (dataset, split) = try (row.get("dataset") as String, row.get("split") as String)
             let own = try extracted.filter { try $0.get("dataset") == dataset && $0.get("split") == split }

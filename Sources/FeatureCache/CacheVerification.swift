@@ -85,12 +85,11 @@ extension CacheFile {
     /// All sequences in chunks of about 64 MB.
     func sequenceChunks() throws -> [SequenceChunk] {
         try read { database in
-            let found = try Row.fetchCursor(
-                database,
-                sql: """
-                    SELECT sequence.rowid, max_frames * feature_size * CASE element_type WHEN 'float16' THEN 2 ELSE 4 END
-                    FROM sequence LEFT JOIN extraction ON extraction.id = extraction_id ORDER BY sequence.rowid
-                    """)
+            let found = try database.cursor(
+                """
+                SELECT sequence.rowid, max_frames * feature_size * CASE element_type WHEN 'float16' THEN 2 ELSE 4 END
+                FROM sequence LEFT JOIN extraction ON extraction.id = extraction_id ORDER BY sequence.rowid
+                """)
             var chunks: [SequenceChunk] = []
             // In a damaged file, rows may be in any order and sizes may have any value.
             var (rows, count, bytes) = (ClosedRange<Int64>?.none, 0, 0)
@@ -115,10 +114,8 @@ extension CacheFile {
         func add(_ place: String, _ what: String, isDamage: Bool = true) {
             problems.append(.init(place: place, what: what, isDamage: isDamage))
         }
-        for line in try String.fetchAll(database, sql: "PRAGMA integrity_check") where line != "ok" {
-            add("SQLite", line)
-        }
-        for row in try Row.fetchAll(database, sql: "PRAGMA foreign_key_check") {
+        for line in try String.all(database, "PRAGMA integrity_check") where line != "ok" { add("SQLite", line) }
+        for row in try database.rows("PRAGMA foreign_key_check") {
             let (table, parent) = try (row.get(0) as String, row.get(2) as String)
             try add("\(table), row \((row.get(1) as Int64?) ?? 0)", "refers to a missing row of \(parent)")
         }
@@ -126,26 +123,22 @@ extension CacheFile {
         for (table, column) in try ColumnCheck.problems(database) {
             add(table, "its column \(column) holds an invalid value")
         }
-        for row in try Row.fetchAll(
-            database,
-            sql: "SELECT path FROM failure WHERE extraction_id NOT IN (SELECT id FROM extraction)")
+        for row in try database.rows("SELECT path FROM failure WHERE extraction_id NOT IN (SELECT id FROM extraction)")
         { try add("failure of \(row.get("path") ?? "")", "belongs to no recipe") }
-        for row in try Row.fetchAll(
-            database,
-            sql: """
-                SELECT dataset, path, split FROM sample JOIN video ON video.id = video_id
-                WHERE split NOT IN ('train', 'validation', 'test')
-                """)
+        for row in try database.rows(
+            """
+            SELECT dataset, path, split FROM sample JOIN video ON video.id = video_id
+            WHERE split NOT IN ('train', 'validation', 'test')
+            """)
         { try add("sample \(row.get("path") ?? "")", "is in the unknown split \(row.get("split") ?? "")") }
-        for row in try Row.fetchAll(
-            database, sql: "SELECT path FROM video WHERE length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*'")
-        { try add("video \(row.get("path") ?? "")", "has a digest that is not a SHA-256") }
-        for row in try Row.fetchAll(
-            database,
-            sql: """
-                SELECT path FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)
-                  AND EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
-                """)
+        for row in try database.rows("SELECT path FROM video WHERE length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*'") {
+            try add("video \(row.get("path") ?? "")", "has a digest that is not a SHA-256")
+        }
+        for row in try database.rows(
+            """
+            SELECT path FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)
+              AND EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
+            """)
         { try add("video \(row.get("path") ?? "")", "has features but belongs to no data set", isDamage: false) }
         return problems
     }
@@ -153,7 +146,7 @@ extension CacheFile {
     static func extractionProblems(
         _ database: Database, _ add: (_ place: String, _ what: String, _ isDamage: Bool) throws -> Void
     ) throws {
-        for row in try Row.fetchAll(database, sql: "SELECT * FROM extraction ORDER BY id") {
+        for row in try database.rows("SELECT * FROM extraction ORDER BY id") {
             do { try extractionProblems(row, add) } catch let error as DatabaseError {
                 try add("a row of extraction", error.message ?? "is damaged", true)
             }

@@ -79,12 +79,12 @@ enum ColumnCheck {
             let cases = columns.map { name, rule in
                 "WHEN NOT coalesce(\(rule.replacingBytes("%", with: name)), 0) THEN '\(name)'"
             }
-            let column = try String.fetchOne(
+            let column = try String.one(
                 database,
-                sql: """
-                    SELECT wrong FROM (SELECT CASE \(cases.joined(separator: " ")) END AS wrong FROM "\(table)")
-                      WHERE wrong IS NOT NULL LIMIT 1
-                    """)
+                """
+                SELECT wrong FROM (SELECT CASE \(cases.joined(separator: " ")) END AS wrong FROM "\(table)")
+                  WHERE wrong IS NOT NULL LIMIT 1
+                """)
             return column.map { (table, $0) }
         }
     }

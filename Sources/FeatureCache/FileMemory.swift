@@ -22,7 +22,7 @@ extension CacheFile {
         try read { database in
             guard try database.tableExists("file") else { return [:] }
             var files: [String: KnownFile] = [:]
-            let rows = try Row.fetchCursor(database, sql: "SELECT path, digest, bytes, modified, inode FROM file")
+            let rows = try database.cursor("SELECT path, digest, bytes, modified, inode FROM file")
             while let row = try rows.next() {
                 try files[row.get(0)] = KnownFile(
                     digest: row.get(1), bytes: row.get(2), modified: row.get(3), inode: row.get(4))
@@ -35,7 +35,7 @@ extension CacheFile {
     package func remember(_ files: [(path: String, file: KnownFile)]) throws {
         if files.isEmpty { return }
         try write { database in
-            try database.execute(sql: Schema.files)
+            try database.run(Schema.files)
             let statement = try database.makeStatement(
                 sql: "INSERT OR REPLACE INTO file (path, digest, bytes, modified, inode) VALUES (?, ?, ?, ?, ?)")
             for (path, file) in files {

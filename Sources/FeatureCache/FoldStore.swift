@@ -23,8 +23,8 @@ extension CacheFile {
     /// Stores a run's out-of-fold predictions, replacing earlier ones.
     package func store(_ folds: [FoldRecord], run: Int64) throws {
         try write { database in
-            try database.execute(sql: Schema.folds)
-            try database.execute(sql: "DELETE FROM fold WHERE run_id = ?", arguments: [run])
+            try database.run(Schema.folds)
+            try database.run("DELETE FROM fold WHERE run_id = ?", [run])
             let statement = try database.makeStatement(sql: "INSERT INTO fold VALUES (?, ?, ?, ?, ?, ?)")
             for fold in folds {
                 try statement.execute(arguments: [
@@ -38,10 +38,8 @@ extension CacheFile {
     package func heldOutClips(run: Int64) throws -> [(repeat: Int, fold: Int, videoID: Int64)] {
         try read { database in
             guard try database.tableExists("fold") else { return [] }
-            return try Row.fetchAll(
-                database,
-                sql: "SELECT repeat, fold, video_id FROM fold WHERE run_id = ? ORDER BY repeat, fold, video_id",
-                arguments: [run]
+            return try database.rows(
+                "SELECT repeat, fold, video_id FROM fold WHERE run_id = ? ORDER BY repeat, fold, video_id", [run]
             ).map { try ($0.get(0), $0.get(1), $0.get(2)) }
         }
     }

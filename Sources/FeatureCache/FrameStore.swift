@@ -16,12 +16,12 @@ package final class FrameStore: Sendable {
             if try queue.read({ try $0.tableExists("clip") }) { try queue.read { try Self.check($0, path: path) } }
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
             try queue.write { database in
-                try database.execute(
-                    sql: """
-                        CREATE TABLE IF NOT EXISTS clip (   -- frames of one video as one pipeline wants them
-                          key TEXT PRIMARY KEY,             -- the video's digest, sampling and size
-                          frames INTEGER NOT NULL, pixels BLOB NOT NULL) WITHOUT ROWID
-                        """)
+                try database.run(
+                    """
+                    CREATE TABLE IF NOT EXISTS clip (   -- frames of one video as one pipeline wants them
+                      key TEXT PRIMARY KEY,             -- the video's digest, sampling and size
+                      frames INTEGER NOT NULL, pixels BLOB NOT NULL) WITHOUT ROWID
+                    """)
             }
             return queue
         }
@@ -29,8 +29,8 @@ package final class FrameStore: Sendable {
 
     /// Checks that `clip` is a plain table and that nothing else is defined. Throws `CacheError`.
     private static func check(_ database: Database, path: String) throws {
-        let types = try String.fetchAll(
-            database, sql: "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+        let types = try String.all(
+            database, "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
         if types != ["table clip"] { throw CacheError.foreignSchema(path: path, what: types.joined(separator: ", ")) }
     }
 
@@ -70,8 +70,7 @@ package final class FrameStore: Sendable {
     package func frames(key: String) throws -> [[UInt8]] {
         try CacheError.translating(path) {
             try database.read { database in
-                let row = try Row.fetchOne(
-                    database, sql: "SELECT frames, pixels FROM clip WHERE key = ?", arguments: [key])
+                let row = try database.row("SELECT frames, pixels FROM clip WHERE key = ?", [key])
                 guard let row, let count = try row.get("frames") as Int?, count > 0 else {
                     throw CacheError.damagedSequence(path: path, video: key)
                 }

@@ -182,12 +182,11 @@ extension CacheFile {
     /// Identifies a recipe's sequences: changes when one is added, replaced or removed.
     func signature(_ extraction: Int64) throws -> [Int64] {
         try read { database in
-            let row = try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT count(*), coalesce(max(rowid), 0), coalesce(sum(rowid), 0), coalesce(sum(video_id), 0)
-                    FROM sequence WHERE extraction_id = ? AND view = 0
-                    """, arguments: [extraction])
+            let row = try database.row(
+                """
+                SELECT count(*), coalesce(max(rowid), 0), coalesce(sum(rowid), 0), coalesce(sum(video_id), 0)
+                FROM sequence WHERE extraction_id = ? AND view = 0
+                """, [extraction])
             return try row.map { row in try (0..<4).map { try row.get($0) } } ?? []
         }
     }
@@ -200,13 +199,12 @@ extension CacheFile {
         check.begin()
         defer { check.remember() }
         return try read { database in
-            try database.execute(sql: "PRAGMA mmap_size = \(1 << 44)")
-            let cursor = try Row.fetchCursor(
-                database,
-                sql: """
-                    SELECT video_id, length, features, checksum, rowid FROM sequence
-                    WHERE extraction_id = ? AND view = 0 AND length > 0 ORDER BY video_id
-                    """, arguments: [extraction])
+            try database.run("PRAGMA mmap_size = \(1 << 44)")
+            let cursor = try database.cursor(
+                """
+                SELECT video_id, length, features, checksum, rowid FROM sequence
+                WHERE extraction_id = ? AND view = 0 AND length > 0 ORDER BY video_id
+                """, [extraction])
             while let row = try cursor.next() {
                 let (checksum, place) = try (row.get(3) as String?, row.get(4) as Int64)
                 let goesOn = try row.withUnsafeData(atIndex: 2) { data in

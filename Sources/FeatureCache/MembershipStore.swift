@@ -31,7 +31,7 @@ extension CacheFile {
     /// Records the clips of a run, replacing earlier records.
     package func store(_ members: some Sequence<MembershipRecord>, run: Int64) throws {
         try write { database in
-            try database.execute(sql: "DELETE FROM membership WHERE run_id = ?", arguments: [run])
+            try database.run("DELETE FROM membership WHERE run_id = ?", [run])
             let statement = try database.makeStatement(
                 sql: "INSERT OR IGNORE INTO membership (run_id, video_id, role) VALUES (?, ?, ?)")
             for member in members { try statement.execute(arguments: [run, member.videoID, member.role.rawValue]) }
@@ -41,14 +41,13 @@ extension CacheFile {
     /// The clips that a run used, ordered by path; empty if none are recorded.
     package func members(run: Int64) throws -> [MemberClip] {
         try read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT membership.video_id, digest, path, role, (SELECT label FROM prediction
-                        WHERE prediction.run_id = membership.run_id AND prediction.video_id = membership.video_id LIMIT 1)
-                    FROM membership JOIN video ON video.id = membership.video_id
-                    WHERE membership.run_id = ? ORDER BY path, membership.video_id, role
-                    """, arguments: [run]
+            try database.rows(
+                """
+                SELECT membership.video_id, digest, path, role, (SELECT label FROM prediction
+                    WHERE prediction.run_id = membership.run_id AND prediction.video_id = membership.video_id LIMIT 1)
+                FROM membership JOIN video ON video.id = membership.video_id
+                WHERE membership.run_id = ? ORDER BY path, membership.video_id, role
+                """, [run]
             ).compactMap { row in
                 guard let role = try ClipRole(rawValue: row.get(3)) else { return nil }
                 return try MemberClip(
@@ -59,16 +58,14 @@ extension CacheFile {
 
     /// Recipe and data set of a run. Throws `PruningError.unknownRun`.
     package func source(ofRun name: String) throws -> (run: Int64, extraction: Int64?, dataset: String?) {
-        let row = try read {
-            try Row.fetchOne($0, sql: "SELECT id, extraction_id, dataset FROM run WHERE name = ?", arguments: [name])
-        }
+        let row = try read { try $0.row("SELECT id, extraction_id, dataset FROM run WHERE name = ?", [name]) }
         guard let row else { throw PruningError.unknownRun(name) }
         return try (row.get(0), row.get(1), row.get(2))
     }
 
     package func videoIDs() throws -> [String: Int64] {
         try read { database in
-            let rows = try Row.fetchAll(database, sql: "SELECT digest, id FROM video")
+            let rows = try database.rows("SELECT digest, id FROM video")
             return try Dictionary(rows.map { try ($0.get(0), $0.get(1)) }, uniquingKeysWith: { first, _ in first })
         }
     }
@@ -77,28 +74,25 @@ extension CacheFile {
     /// killed run lacks.
     package func runsWithoutMembers() throws -> [String] {
         try read { database in
-            try String.fetchAll(
+            try String.all(
                 database,
-                sql: """
-                    SELECT name FROM run WHERE NOT EXISTS (SELECT 1 FROM membership WHERE run_id = run.id) ORDER BY id
-                    """)
+                """
+                SELECT name FROM run WHERE NOT EXISTS (SELECT 1 FROM membership WHERE run_id = run.id) ORDER BY id
+                """)
         }
     }
 
     /// Every clip of a data set, ordered by path.
     package func placedSamples(dataset: String) throws -> [PlacedSample] {
-        try read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT video_id, path, label, split, "group" FROM sample JOIN video ON video.id = video_id
-                    WHERE dataset = ? ORDER BY path, digest
-                    """, arguments: [dataset]
-            ).map { row in
-                try PlacedSample(
-                    videoID: row.get(0), path: row.get(1),
-                    sample: SampleRecord(dataset: dataset, label: row.get(2), split: row.get(3), group: row.get(4)))
-            }
+        try rows(
+            """
+            SELECT video_id, path, label, split, "group" FROM sample JOIN video ON video.id = video_id
+            WHERE dataset = ? ORDER BY path, digest
+            """, [dataset]
+        ) { row in
+            try PlacedSample(
+                videoID: row.get(0), path: row.get(1),
+                sample: SampleRecord(dataset: dataset, label: row.get(2), split: row.get(3), group: row.get(4)))
         }
     }
 }

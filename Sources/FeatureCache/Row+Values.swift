@@ -17,3 +17,30 @@ extension Row {
         DatabaseError(resultCode: .SQLITE_CORRUPT, message: "its column \(column) is missing or holds an invalid value")
     }
 }
+
+/// Statements with their arguments.
+extension Database {
+    func run(_ sql: String, _ arguments: StatementArguments = []) throws { try execute(sql: sql, arguments: arguments) }
+
+    func row(_ sql: String, _ arguments: StatementArguments = []) throws -> Row? {
+        try Row.fetchOne(self, sql: sql, arguments: arguments)
+    }
+
+    func rows(_ sql: String, _ arguments: StatementArguments = []) throws -> [Row] {
+        try Row.fetchAll(self, sql: sql, arguments: arguments)
+    }
+
+    func cursor(_ sql: String, _ arguments: StatementArguments = []) throws -> RowCursor {
+        try Row.fetchCursor(self, sql: sql, arguments: arguments)
+    }
+}
+
+extension DatabaseValueConvertible {
+    static func one(_ database: Database, _ sql: String, _ arguments: StatementArguments = []) throws -> Self? {
+        try fetchOne(database, sql: sql, arguments: arguments)
+    }
+
+    static func all(_ database: Database, _ sql: String, _ arguments: StatementArguments = []) throws -> [Self] {
+        try fetchAll(database, sql: sql, arguments: arguments)
+    }
+}

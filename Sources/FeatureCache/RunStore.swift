@@ -60,15 +60,15 @@ extension CacheFile {
         name: String, extraction: Int64?, dataset: String, model: String, configuration: String, seed: Int
     ) throws -> Int64 {
         try write { database in
-            if try Int64.fetchOne(database, sql: "SELECT id FROM run WHERE name = ?", arguments: [name]) != nil {
+            if try Int64.one(database, "SELECT id FROM run WHERE name = ?", [name]) != nil {
                 throw CacheError.runExists(name: name)
             }
-            try database.execute(
-                sql: """
-                    INSERT INTO run (name, extraction_id, dataset, model, configuration, seed, state, started_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
+            try database.run(
+                """
+                INSERT INTO run (name, extraction_id, dataset, model, configuration, seed, state, started_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
                     name, extraction, dataset, model, configuration, seed, RunState.running.rawValue, Self.now(),
                 ])
             return database.lastInsertedRowID
@@ -79,51 +79,40 @@ extension CacheFile {
     /// finished run.
     package func removeRun(named name: String) throws {
         try write { database in
-            let row = try Row.fetchOne(database, sql: "SELECT id, state FROM run WHERE name = ?", arguments: [name])
+            let row = try database.row("SELECT id, state FROM run WHERE name = ?", [name])
             guard let row else { return }
             if try row.get("state") == RunState.finished.rawValue { throw CacheError.runExists(name: name) }
             for table in ["epoch", "prediction", "membership"] {
-                try database.execute(sql: "DELETE FROM \(table) WHERE run_id = ?", arguments: [row.get("id") as Int64])
+                try database.run("DELETE FROM \(table) WHERE run_id = ?", [row.get("id") as Int64])
             }
-            try database.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [row.get("id") as Int64])
+            try database.run("DELETE FROM run WHERE id = ?", [row.get("id") as Int64])
         }
     }
 
     package func setExtraction(_ extraction: Int64, run: Int64) throws {
-        try write { database in
-            try database.execute(sql: "UPDATE run SET extraction_id = ? WHERE id = ?", arguments: [extraction, run])
-        }
+        try write("UPDATE run SET extraction_id = ? WHERE id = ?", [extraction, run])
     }
 
     package func resumeRun(_ run: Int64) throws {
-        try write { database in
-            try database.execute(
-                sql: "UPDATE run SET state = ?, finished_at = NULL WHERE id = ?",
-                arguments: [RunState.running.rawValue, run])
-        }
+        try write("UPDATE run SET state = ?, finished_at = NULL WHERE id = ?", [RunState.running.rawValue, run])
     }
 
     /// Stores the metrics of an epoch, replacing earlier ones of the same number.
     package func addEpoch(_ epoch: EpochRecord, run: Int64) throws {
-        try write { database in
-            try database.execute(
-                sql: "INSERT OR REPLACE INTO epoch VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                arguments: [
-                    run, epoch.epoch, epoch.learningRate, epoch.trainLoss, epoch.trainAccuracy, epoch.validationLoss,
-                    epoch.validationAccuracy, epoch.seconds,
-                ])
-        }
+        try write(
+            "INSERT OR REPLACE INTO epoch VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                run, epoch.epoch, epoch.learningRate, epoch.trainLoss, epoch.trainAccuracy, epoch.validationLoss,
+                epoch.validationAccuracy, epoch.seconds,
+            ])
     }
 
     package func epochs(run: Int64) throws -> [EpochRecord] {
-        try read { database in
-            try Row.fetchAll(database, sql: "SELECT * FROM epoch WHERE run_id = ? ORDER BY epoch", arguments: [run]).map
-            {
-                try EpochRecord(
-                    epoch: $0.get("epoch"), learningRate: $0.get("learning_rate"), trainLoss: $0.get("train_loss"),
-                    trainAccuracy: $0.get("train_accuracy"), validationLoss: $0.get("validation_loss"),
-                    validationAccuracy: $0.get("validation_accuracy"), seconds: $0.get("seconds"))
-            }
+        try rows("SELECT * FROM epoch WHERE run_id = ? ORDER BY epoch", [run]) {
+            try EpochRecord(
+                epoch: $0.get("epoch"), learningRate: $0.get("learning_rate"), trainLoss: $0.get("train_loss"),
+                trainAccuracy: $0.get("train_accuracy"), validationLoss: $0.get("validation_loss"),
+                validationAccuracy: $0.get("validation_accuracy"), seconds: $0.get("seconds"))
         }
     }
 
@@ -143,35 +132,26 @@ extension CacheFile {
     }
 
     package func finishRun(_ run: Int64, state: RunState) throws {
-        try write { database in
-            try database.execute(
-                sql: "UPDATE run SET state = ?, finished_at = ? WHERE id = ?",
-                arguments: [state.rawValue, Self.now(), run])
-        }
+        try write("UPDATE run SET state = ?, finished_at = ? WHERE id = ?", [state.rawValue, Self.now(), run])
     }
 
     package func run(named name: String) throws -> Int64? {
-        try read { try Int64.fetchOne($0, sql: "SELECT id FROM run WHERE name = ?", arguments: [name]) }
+        try read { try Int64.one($0, "SELECT id FROM run WHERE name = ?", [name]) }
     }
 
     /// Predictions of a run for one split, ordered by video.
     package func predictions(run: Int64, split: String) throws -> [PredictionRecord] {
-        try read { database in
-            try Row.fetchAll(
-                database, sql: "SELECT * FROM prediction WHERE run_id = ? AND split = ? ORDER BY video_id",
-                arguments: [run, split]
-            ).map { row in
-                let text: String = try row.get("probabilities") ?? ""
-                // Older versions wrote NaN, which is not valid JSON.
-                let probabilities = (try? JSONDecoder().decode([Double].self, from: Data(text.utf8))) ?? []
-                let (video, label): (Int64, String) = try (row.get("video_id"), row.get("label"))
-                guard let probability: Double = try row.get("probability"), !probabilities.isEmpty else {
-                    return .unscored(videoID: video, split: split, label: label)
-                }
-                return try PredictionRecord(
-                    videoID: video, split: split, label: label, predicted: row.get("predicted"),
-                    probability: probability, probabilities: probabilities)
+        try rows("SELECT * FROM prediction WHERE run_id = ? AND split = ? ORDER BY video_id", [run, split]) { row in
+            let text: String = try row.get("probabilities") ?? ""
+            // Older versions wrote NaN, which is not valid JSON.
+            let probabilities = (try? JSONDecoder().decode([Double].self, from: Data(text.utf8))) ?? []
+            let (video, label): (Int64, String) = try (row.get("video_id"), row.get("label"))
+            guard let probability: Double = try row.get("probability"), !probabilities.isEmpty else {
+                return .unscored(videoID: video, split: split, label: label)
             }
+            return try PredictionRecord(
+                videoID: video, split: split, label: label, predicted: row.get("predicted"),
+                probability: probability, probabilities: probabilities)
         }
     }
 }

@@ -14,8 +14,7 @@ package final class SequenceReader: Sendable {
         (database, type) = try CacheError.translating(path) {
             let queue = try CacheConnection.open(path, configuration)
             let type = try queue.read {
-                try String.fetchOne(
-                    $0, sql: "SELECT element_type FROM extraction WHERE id = ?", arguments: [extraction])
+                try String.one($0, "SELECT element_type FROM extraction WHERE id = ?", [extraction])
             }
             return (queue, type.flatMap(StoredType.init) ?? .float32)
         }

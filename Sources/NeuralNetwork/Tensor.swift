@@ -20,15 +20,11 @@ package struct Tensor: Sendable, Equatable {
     package var count: Int { values.count }
 }
 
-extension [Float] {
-    package var areFinite: Bool { withUnsafeBufferPointer(\.areFinite) }
-}
+extension [Float] { package var areFinite: Bool { withUnsafeBufferPointer(\.areFinite) } }
 
 extension [Float] {
     /// The largest magnitude of finite values; 0 if there are none.
     package var largestMagnitude: Float { withUnsafeBufferPointer { elementwise_largest($0.count, $0.baseAddress) } }
 }
 
-extension UnsafeBufferPointer<Float> {
-    package var areFinite: Bool { elementwise_are_finite(count, baseAddress) != 0 }
-}
+extension UnsafeBufferPointer<Float> { package var areFinite: Bool { elementwise_are_finite(count, baseAddress) != 0 } }

@@ -2,9 +2,7 @@ import Foundation
 import ONNXMessages
 
 struct ConstantTensor: Sendable {
-    enum Values: Sendable {
-        case numbers([Float]), integers([Int])
-    }
+    enum Values: Sendable { case numbers([Float]), integers([Int]) }
 
     var shape: [Int]
     var values: Values

@@ -4,9 +4,7 @@ package enum ImportError: LocalizedError, Equatable {
     case unreadable(file: String, reason: String), malformed(file: String, reason: String)
     case unsupported(file: String, nodes: [Refusal])
 
-    package struct Refusal: Sendable, Equatable {
-        package let node, type, reason: String
-    }
+    package struct Refusal: Sendable, Equatable { package let node, type, reason: String }
 
     package var errorDescription: String? {
         switch self {

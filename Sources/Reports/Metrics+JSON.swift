@@ -8,9 +8,7 @@ extension Metrics {
             let clips, correct: Int
             let averagePrecision: Double?
 
-            enum CodingKeys: String, CodingKey {
-                case label, clips, correct, averagePrecision = "average_precision"
-            }
+            enum CodingKeys: String, CodingKey { case label, clips, correct, averagePrecision = "average_precision" }
         }
         let run, split: String
         let clips: Int

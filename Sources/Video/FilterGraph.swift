@@ -59,6 +59,4 @@ final class FilterGraph {
     }
 }
 
-struct FilterError: Error {
-    let filter, reason: String
-}
+struct FilterError: Error { let filter, reason: String }

@@ -139,9 +139,7 @@ final class Decoder {
         return status >= 0 || status == zt_error_end_of_file()
     }
 
-    enum Received {
-        case picture, needsInput, end, damaged
-    }
+    enum Received { case picture, needsInput, end, damaged }
 
     func receive(into picture: Picture) -> Received {
         let status = avcodec_receive_frame(context, picture.pointer)

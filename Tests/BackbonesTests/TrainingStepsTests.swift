@@ -10,9 +10,7 @@ import Training
         let losses: [Double]
         let mean, variance: [Float]
 
-        enum CodingKeys: String, CodingKey {
-            case losses, mean = "running_mean", variance = "running_var"
-        }
+        enum CodingKeys: String, CodingKey { case losses, mean = "running_mean", variance = "running_var" }
     }
 
     @Test("twenty steps of the small CNN and an LSTM together follow PyTorch's loss and running statistics")

@@ -8,9 +8,7 @@ struct WireMessage {
     }
 
     /// What a field holds.
-    enum Value {
-        case varint(UInt64), fixed64([UInt8]), fixed32([UInt8]), bytes([UInt8]), message(WireMessage)
-    }
+    enum Value { case varint(UInt64), fixed64([UInt8]), fixed32([UInt8]), bytes([UInt8]), message(WireMessage) }
 
     var fields: [Field] = []
 

@@ -26,9 +26,7 @@ import Training
         let inputGradient: [Float]
         var testDescription: String { kind.rawValue }
 
-        enum CodingKeys: String, CodingKey {
-            case kind, hidden, logits, gradients, inputGradient = "input_gradient"
-        }
+        enum CodingKeys: String, CodingKey { case kind, hidden, logits, gradients, inputGradient = "input_gradient" }
 
         func plan(_ goldens: Goldens) throws -> TrainingPlan {
             let head = HeadConfiguration(

@@ -40,9 +40,7 @@ import Testing
         let momentum, weightDecay, eps: Double?
         let parameters: [Float]
 
-        enum CodingKeys: String, CodingKey {
-            case kind, lr, momentum, eps, parameters, weightDecay = "weight_decay"
-        }
+        enum CodingKeys: String, CodingKey { case kind, lr, momentum, eps, parameters, weightDecay = "weight_decay" }
         var testDescription: String { "\(kind), momentum \(momentum ?? 0), weight decay \(weightDecay ?? 0)" }
     }
 
