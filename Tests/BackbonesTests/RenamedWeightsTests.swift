@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test("the class token of a network with registers takes its position along") func registers() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/meta.safetensors"
         func tensor(_ shape: [Int], _ values: [Float]) -> Tensor { Tensor(shape: shape, values: values) }
         try SafeTensorsWriter.write(
@@ -81,7 +81,7 @@ import Testing
         let file = try openWeights(path: Self.peer("wheel.bin"))
         #expect(file.format == "PyTorch (before 1.6), zipped")
         #expect(try file.tensor(named: "fc.weight") == Tensor(shape: [2, 3], values: [0, 1, 2, 3, 4, 5]))
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let damaged = Data([0x50, 0x4B, 0x03, 0x04]) + Data(count: 60)
         try damaged.write(to: URL(fileURLWithPath: scratch.path + "/x.zip"))
         #expect(throws: WeightsError.self) { try openWeights(path: scratch.path + "/x.zip") }
@@ -89,7 +89,7 @@ import Testing
 
     @Test("a part without its index, an index that leads elsewhere, and a missing part are named")
     func shards() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         func message(_ name: String) -> String {
             do {
                 _ = try openWeights(path: scratch.path + "/" + name)
@@ -109,7 +109,7 @@ import Testing
     }
 
     @Test("what lies beside a hub's file says which arithmetic and input it is for") func hub() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/model.safetensors"
         try FileManager.default.copyItem(atPath: Self.peer("clip.bin"), toPath: path)
         func traits() throws -> WeightsTraits { WeightsTraits(of: try openWeights(path: path)) }

@@ -21,7 +21,6 @@ final class TestServer: Sendable {
         var breaksOff = false
         /// `path from N`, one a request.
         var log: [String] = []
-        /// Bytes of endless bodies that were sent.
         var sent = 0
     }
 
@@ -69,7 +68,6 @@ final class TestServer: Sendable {
         close(socket)
     }
 
-    /// What is asked for.
     private struct Request {
         var path = "", start = 0
         var condition: String?

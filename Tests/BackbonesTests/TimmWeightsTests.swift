@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test("what a file says of its network survives the conversion") func traits() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/x.safetensors"
         let keras = try openWeights(path: KerasWeightsTests.fixture("keras2"))
         let traits = WeightsTraits(of: keras)

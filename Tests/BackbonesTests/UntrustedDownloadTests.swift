@@ -14,7 +14,7 @@ import Testing
     private let other = WeightsFetcherTests.safetensors(seed: 77)
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         server = try TestServer(content: WeightsFetcherTests.content)
         server.start()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -36,7 +36,6 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: path), sourceLocation: sourceLocation)
     }
 
-    /// What the error of a fetch says; empty if there is none.
     private func failure(_ behaviour: String) -> String { refusal { _ = try fetch(behaviour) } }
 
     /// Bytes of an earlier run, and what they are said to be from.

@@ -6,9 +6,7 @@ import Testing
 
 /// What lies beside a weight file in a hub's folder, changed by somebody.
 @Suite struct UntrustedHubTests {
-    let folder: ScratchFolder
-
-    init() throws { folder = try ScratchFolder() }
+    let folder = ScratchFolder()
 
     @Test("a configuration beside a weight file that is a named pipe, or nested deeply, says nothing and takes no time")
     func configurations() throws {

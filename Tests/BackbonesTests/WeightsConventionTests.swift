@@ -58,7 +58,7 @@ import Testing
     @Test("timm's config.json beside a file settles arithmetic and input, without a note", arguments: all)
     func hub(file: Published) throws {
         let backbone = try #require(Backbone.named(file.backbone))
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/model.safetensors"
         let tensors = try Self.file(backbone).shapes.mapValues { _ in Tensor(shape: [1], values: [0]) }
         // Only names count here; timm's EfficientNet is written under its own.
@@ -144,7 +144,7 @@ import Testing
     }
 
     @Test("a conversion loses neither what a file says nor what it leaves open") func conversion() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/x.safetensors"
         let timm = try openWeights(path: TimmWeightsTests.fixture())
         let traits = WeightsTraits(of: timm)

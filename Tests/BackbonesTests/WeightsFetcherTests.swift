@@ -28,7 +28,7 @@ import Testing
     private let server: TestServer
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         server = try TestServer(content: Self.content)
         server.start()
     }

@@ -200,7 +200,7 @@ import Testing
             ("GGUF", "llama.cpp"),
         ])
     func foreign(content: String, words: String) throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let bytes = content == "\u{1F}\u{8B}" ? Data([0x1F, 0x8B, 8, 0]) : Data(content.utf8)
         let path = try scratch.file("weights.pth", bytes)
         let error = #expect(throws: WeightsError.self) { try openWeights(path: path) }

@@ -23,7 +23,6 @@ enum NetworkBenchmark {
         /// Where the backbone comes from an ONNX file.
         var model: ImportedNetwork?
 
-        /// `pooled`, or the file's first output.
         var output: String { model?.outputs.first ?? "pooled" }
     }
 

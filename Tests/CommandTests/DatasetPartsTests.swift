@@ -2,7 +2,6 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What `dataset` says of the parts that `sequence` uses.
 @Suite struct DatasetPartsTests {
     private func place() throws -> Workplace {
         let place = try Workplace(clips: 24)
@@ -20,11 +19,9 @@ import Testing
                 "--set", "dataset.root=clips/train", "--set", "dataset.test=\(test)", "--set",
                 "dataset.validation=\(validation)",
             ]
-            let look = try Program.run(["dataset", "p.yaml"] + options, in: place.path)
-            #expect(look.status == 0, "\(look.error)")
+            let look = try Program.run(["dataset", "p.yaml"] + options, in: place.path, status: 0)
             let run = "t\(test)v\(validation)"
-            let done = try Program.run(["sequence", "p.yaml", "--name", run] + options, in: place.path)
-            #expect(done.status == 0, "\(done.error)")
+            try Program.run(["sequence", "p.yaml", "--name", run] + options, in: place.path, status: 0)
             for role in ["train", "validation", "test"] {
                 let counts: [Int] = try place.query(
                     "SELECT count(*) FROM membership JOIN run ON run.id = run_id WHERE name = '\(run)' AND role = '\(role)'"
@@ -35,11 +32,10 @@ import Testing
             }
             #expect(look.out.contains("`dataset.validation: \(Double(validation) ?? 0)`"), "\(look.out)")
         }
-        let own = try place.run("dataset", "p.yaml")
-        #expect(own.out.contains("Splits that `sequence` uses:") && own.out.contains("the folders"), "\(own.out)")
-        let folds = try place.run("dataset", "p.yaml", "--set", "sequence.folds=3", "--set", "sequence.repeats=2")
-        #expect(
-            folds.out.contains("cross-validation") && folds.out.contains("`folds: 3`, `repeats: 2`"), "\(folds.out)")
+        try place.run("dataset", "p.yaml", out: "Splits that `sequence` uses:", "the folders")
+        try place.run(
+            "dataset", "p.yaml", "--set", "sequence.folds=3", "--set", "sequence.repeats=2", out: "cross-validation",
+            "`folds: 3`, `repeats: 2`")
         let many = try place.run("dataset", "p.yaml", "--set", "sequence.folds=20")
         #expect(many.out.contains("fewer than the 20 folds") && !many.out.contains("No problems"), "\(many.out)")
     }
@@ -81,8 +77,7 @@ import Testing
     func doubtfulLists() throws {
         let place = try Workplace(clips: 8)
         let rows = ["train/run's/1.mp4,Jump,1", "train/jump up/0,jump,0", "train/jump up/2,jump|run,1"]
-        try place.add(
-            "l.csv", Data(("path,label,is_train\n# old.mp4,x,1\n" + rows.joined(separator: "\n") + "\n").utf8))
+        try place.add("l.csv", "path,label,is_train\n# old.mp4,x,1\n" + rows.joined(separator: "\n") + "\n")
         let output = try place.run("dataset", "p.yaml", "--set", "dataset={layout: csv, root: clips, splits: l.csv}")
         for words in [
             "column `is_train` is not read: name a column `split`", "differ only in case", "`Jump` and `jump`",
@@ -95,14 +90,14 @@ import Testing
     func listFolders() throws {
         let place = try Workplace(clips: 8)
         for (name, clip) in [("train.csv", "1.mp4"), ("train_old.csv", "3.mp4")] {
-            try place.add("lists/\(name)", Data("train/run's/\(clip),x\n".utf8))
+            try place.add("lists/\(name)", "train/run's/\(clip),x\n")
         }
         let options = ["--set", "dataset={layout: csv, root: clips, splits: lists}"]
-        let found = try Program.run(["dataset", "p.yaml"] + options, in: place.path)
-        #expect(
-            found.out.contains("train_old.csv is not read: train.csv is the list of the train part"), "\(found.out)")
-        try place.add("lists/train.csv", Data("path,label\na.mp4,\"x\nb.mp4,y\"\n".utf8))
-        let refused = try Program.run(["dataset", "p.yaml"] + options, in: place.path)
-        #expect(refused.status == 1 && refused.error.contains("train.csv, row 2: a quoted field"), "\(refused.error)")
+        try Program.run(
+            ["dataset", "p.yaml"] + options, in: place.path,
+            out: "train_old.csv is not read: train.csv is the list of the train part")
+        try place.add("lists/train.csv", "path,label\na.mp4,\"x\nb.mp4,y\"\n")
+        try Program.run(
+            ["dataset", "p.yaml"] + options, in: place.path, status: 1, error: "train.csv, row 2: a quoted field")
     }
 }

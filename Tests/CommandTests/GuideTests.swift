@@ -5,7 +5,6 @@ import Testing
 
 /// Every command that the README and the guides show, in their order, on clips that have the names they speak of.
 @Suite struct GuideTests {
-    /// A fenced block of a guide.
     struct Block {
         let language, text: String
         /// What it cannot do without here, such as "a download".
@@ -13,7 +12,6 @@ import Testing
         /// The comment before it that says what it is, such as "files" or "measured: make pictures, …".
         var origin: String?
 
-        /// All blocks, the first one first.
         static func all(_ guide: String) -> [Block] {
             var blocks: [Block] = []
             var (language, lines, need): (String?, [String], String?) = (nil, [], nil)
@@ -137,11 +135,10 @@ final class GuidePlace: Sendable {
     /// What every copy begins with; made once, for it takes a while.
     static let shared = Result { try GuidePlace(from: nil) }
 
-    /// A copy of its own.
     convenience init() throws { try self.init(from: Self.shared.get()) }
 
     private init(from other: GuidePlace?) throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         if let other {
             try FileManager.default.removeItem(atPath: path)
             try FileManager.default.copyItem(atPath: other.path, toPath: path)

@@ -25,16 +25,16 @@ import TestSupport
                 try place.add("clips/\(split)/\(name)/\(clip)\(name).y4m", TinyClip.numbered(20 * number + clip))
             }
         }
-        try place.add("clips/train/\(names(marker: marker)[3])/broken\n\u{1B}c.y4m", Data("no video".utf8))
-        try place.add("p.yaml", Data(Workplace.pipeline.utf8))
-        try place.add("s.yaml", Data((Workplace.pipeline + "\nsweep: {sequence.seed: [1, 2]}\n").utf8))
+        try place.add("clips/train/\(names(marker: marker)[3])/broken\n\u{1B}c.y4m", "no video")
+        try place.add("p.yaml", Workplace.pipeline)
+        try place.add("s.yaml", Workplace.pipeline + "\nsweep: {sequence.seed: [1, 2]}\n")
         let tuning = """
             name: tuned
             dataset: {root: clips}
             extract: {backbone: small_cnn, weights: random, image_size: 32, sampling: {policy: uniform, frames: 2}}
             finetune: {unfreeze: all, model: {kind: average}, epochs: 1}
             """
-        try place.add("f.yaml", Data(tuning.utf8))
+        try place.add("f.yaml", tuning)
         return place
     }
 

@@ -9,7 +9,7 @@ final class SmallDisk {
     static let isPossible: Bool = (try? SmallDisk(kilobytes: 64)) != nil
 
     init(kilobytes: Int) throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         path = scratch.path + "/disk"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         try Self.run("mount", ["-t", "tmpfs", "-o", "size=\(kilobytes)k", "tmpfs", path])

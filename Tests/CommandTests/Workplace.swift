@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import TestSupport
+import Testing
 
 /// The built program, run as a user runs it.
 struct Program {
@@ -32,9 +33,25 @@ struct Program {
             environment: environment(["ZOETROPE_TUNING": "off", "Z": path], in: folder))
     }
 
+    /// Expects the exit code `status`, and texts in what is printed.
     @discardableResult static func run(
-        _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"]
-    ) throws -> ChildProcess.Output { try start(arguments, in: folder, environment: environment).wait() }
+        _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"],
+        status: Int32? = nil, out: String..., error: String..., location: SourceLocation = #_sourceLocation
+    ) throws -> ChildProcess.Output {
+        let output = try start(arguments, in: folder, environment: environment).wait()
+        output.check(status, out, error, "\(arguments)", location)
+        return output
+    }
+}
+
+extension ChildProcess.Output {
+    fileprivate func check(
+        _ status: Int32?, _ out: [String], _ error: [String], _ what: String, _ location: SourceLocation
+    ) {
+        if let status { #expect(self.status == status, "\(what): \(self.out)\(self.error)", sourceLocation: location) }
+        for text in out { #expect(self.out.contains(text), "\(what): \(self.error)", sourceLocation: location) }
+        for text in error { #expect(self.error.contains(text), "\(what): \(self.out)", sourceLocation: location) }
+    }
 }
 
 /// Tiny uncompressed clips of two labels and a pipeline for them.
@@ -43,7 +60,7 @@ final class Workplace {
     var path: String { scratch.path }
 
     init(clips: Int = 8) throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         for index in 0..<clips {
             let split = index % 4 == 3 ? "test" : "train"
             try add("clips/\(split)/\(["jump up", "run's"][index % 2])/\(index).y4m", TinyClip.numbered(index))
@@ -67,7 +84,17 @@ final class Workplace {
 
     func add(_ name: String, _ data: Data) throws { try scratch.file(name, data) }
 
-    func run(_ arguments: String...) throws -> ChildProcess.Output { try Program.run(arguments, in: path) }
+    func add(_ name: String, _ text: String) throws { try scratch.file(name, text) }
+
+    /// Expects the exit code `status`, and texts in what is printed.
+    @discardableResult func run(
+        _ arguments: String..., status: Int32? = nil, out: String..., error: String...,
+        location: SourceLocation = #_sourceLocation
+    ) throws -> ChildProcess.Output {
+        let output = try Program.run(arguments, in: path)
+        output.check(status, out, error, "\(arguments)", location)
+        return output
+    }
 
     func query<Value: DatabaseValueConvertible>(_ sql: String, cache: String = "features.sqlite") throws -> [Value] {
         try Self.query(sql, path: path + "/" + cache)

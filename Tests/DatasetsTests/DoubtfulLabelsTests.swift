@@ -3,7 +3,6 @@ import Testing
 
 @testable import Datasets
 
-/// Classes that may be one class, several, or none.
 @Suite struct DoubtfulLabelsTests {
     @Test(
         "labels that look like one class, several, or none are noted",
@@ -37,7 +36,7 @@ import Testing
     func plain(labels: [String]) { #expect(DoubtfulLabels(labels).notes.isEmpty, "\(DoubtfulLabels(labels).notes)") }
 
     @Test("classes stay as they are, and those that `dataset.classes` leaves out are not noted") func layouts() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         for file in ["Jump/1.mp4", "jump/2.mp4", "run/3.mp4"] { try scratch.file("root/\(file)") }
         var dataset = DatasetConfiguration(layout: .folders, root: scratch.path + "/root")
         let found = try dataset.listing()

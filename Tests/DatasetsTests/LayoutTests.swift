@@ -5,9 +5,7 @@ import Testing
 @testable import Datasets
 
 @Suite struct LayoutTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     @Test("folders are labels, sorted, whatever they are called") func folders() throws {
         for label in ["zebra", "It's \"quoted\"", "läufer 跑步", "a b"] { try scratch.file("\(label)/clip.mp4") }

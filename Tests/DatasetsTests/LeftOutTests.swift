@@ -10,7 +10,7 @@ import Video
     private var dataset: DatasetConfiguration { DatasetConfiguration(layout: .folders, root: scratch.path) }
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         try scratch.file("run/a.mp4")
     }
 

@@ -4,11 +4,8 @@ import Testing
 
 @testable import Datasets
 
-/// Folders of lists.
 @Suite struct ListFolderTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private var dataset: DatasetConfiguration {
         DatasetConfiguration(layout: .csv, root: scratch.path, splits: scratch.path + "/lists")

@@ -4,12 +4,11 @@ import Testing
 
 @testable import Datasets
 
-/// Lists as other programs write them.
 @Suite struct ListFormatTests {
     let scratch: ScratchFolder
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         for file in ["run/1.mp4", "jump high/a b.mp4", "é/ü.mp4", "frames/f 2/1.png", "#a/1.mp4", "ids/11.webm"] {
             try scratch.file("root/\(file)")
         }

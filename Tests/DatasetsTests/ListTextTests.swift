@@ -4,12 +4,11 @@ import Testing
 
 @testable import Datasets
 
-/// Quotes, line breaks and comments in lists.
 @Suite struct ListTextTests {
     let scratch: ScratchFolder
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         for file in ["a.mp4", "b.mp4", "c.mp4", "# d.mp4"] { try scratch.file("root/\(file)") }
     }
 

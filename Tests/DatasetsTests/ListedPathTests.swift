@@ -6,9 +6,7 @@ import Testing
 
 /// Paths of lists, and files that are called otherwise on disk.
 @Suite struct ListedPathTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func clips(_ list: String, root: String, splits name: String = "list.csv") throws -> [Clip] {
         let file = try scratch.file(name, list)

@@ -9,7 +9,7 @@ import Testing
     let scratch: ScratchFolder
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         for label in ["run", "walk"] {
             for clip in 0..<20 { try scratch.file("clips/\(label)/cam\(clip / 4)_\(clip).mp4") }
         }

@@ -6,9 +6,7 @@ import Testing
 
 /// Shares that are too small for some class, and the advice that is given.
 @Suite struct SmallShareTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func dataset(_ counts: [String: Int], test: Double, seed: Int = 0, group: String? = nil) throws
         -> DatasetConfiguration

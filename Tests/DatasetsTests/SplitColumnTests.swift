@@ -6,9 +6,7 @@ import Testing
 
 /// Columns that say which part a clip belongs to, under other names than `split`.
 @Suite struct SplitColumnTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func listing(_ list: String, name: String = "list.csv", group: String? = nil) throws -> DatasetListing {
         let file = try scratch.file(name, list)

@@ -8,7 +8,7 @@ import Testing
     private let scratch: ScratchFolder
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         for label in ["a", "b"] {
             for index in 0..<10 { try scratch.file("clips/\(label)/\(index).mp4", Data("\(label)\(index)".utf8)) }
         }

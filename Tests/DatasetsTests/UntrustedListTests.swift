@@ -4,11 +4,8 @@ import Testing
 
 @testable import Datasets
 
-/// Lists that strangers wrote.
 @Suite struct UntrustedListTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     @Test("a path stays inside by its bytes, not by what Swift calls characters") func paths() {
         for path in [

@@ -12,7 +12,7 @@ import Testing
     }
 
     @Test func `a file is hashed in pieces to what its bytes give`() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let bytes = Data((0..<(1 << 20) + 17).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 256) })
         let path = scratch.path + "/file"
         try bytes.write(to: URL(fileURLWithPath: path))
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test func `what cannot be read is said`() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let missing = scratch.path + "/missing"
         #expect(throws: DigestError(path: missing, code: ENOENT)) { try Digest.file(missing) }
         #expect(throws: DigestError(path: scratch.path, code: EISDIR)) { try Digest.file(scratch.path) }

@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct CacheSelectionTests {
     private func cache(recipes: [String], datasets: [String]) throws -> (CacheFile, ScratchFolder) {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let cache = try CacheFile(path: scratch.path + "/cache.sqlite")
         for (index, name) in recipes.enumerated() {
             let recipe = "{\"number\":\(index)}"

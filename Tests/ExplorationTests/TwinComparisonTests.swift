@@ -16,7 +16,7 @@ import Testing
         var text: Int?
 
         func sketch() throws -> ClipSketch {
-            let scratch = try ScratchFolder()
+            let scratch = ScratchFolder()
             let (width, height) = (96 + 2 * columns, 72 + 2 * rows)
             let data = TinyClip.y4m(width: width, height: height, frames: 24) { pixel, frame in
                 let (column, row) = (pixel % width - columns, pixel / width - rows)
@@ -85,7 +85,7 @@ import Testing
     @Test("shapes on an even ground are no copies of each other, unless they are nearly equal")
     func plainShapes() throws {
         func sketch(_ radius: Double, at x: Double) throws -> ClipSketch {
-            let scratch = try ScratchFolder()
+            let scratch = ScratchFolder()
             let data = TinyClip.y4m(width: 96, height: 72, frames: 12) { pixel, frame in
                 let (dx, dy) = (Double(pixel % 96) - x, Double(pixel / 96) - 36)
                 let size = radius + Double(frame)

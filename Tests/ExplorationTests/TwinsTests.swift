@@ -38,7 +38,7 @@ private struct Scene {
 @Suite struct TwinsTests {
     @Test("copies that are scaled, cropped, shifted and noisy are twins; another action in the same place is none")
     func planted() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         var paths: [String] = [], twins: Set<[Int]> = []
         for background in 0..<6 {
             let first = paths.count
@@ -71,7 +71,7 @@ private struct Scene {
     }
 
     @Test("a clip that cannot be read is named, and the others are compared") func unreadable() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let scene = Scene(background: 1, motion: 0)
         for name in ["a", "b"] { try scene.write(to: scratch, name + ".y4m") }
         try scratch.file("c.y4m", "no video")

@@ -8,7 +8,7 @@ import Video
 
 @Suite struct DatasetCheckTests {
     @Test("missing files, classes in one split and leaks are found; a sound data set is clean") func problems() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         for (index, name) in ["train/run/a.y4m", "train/jump/b.y4m", "test/run/c.y4m", "test/jump/d.y4m"].enumerated() {
             try scratch.file("clips/" + name, TinyClip.numbered(index, frames: 1))
         }
@@ -35,7 +35,7 @@ import Video
 @Suite struct ImageFolderDigestTests {
     @Test("the digest of a folder of images is that of names and bytes in frame order, whatever else lies in it")
     func digest() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         for index in [0, 2, 10] { try scratch.file("clip/\(index).png", "\(index)") }
         // printf '0.png\\0%s2.png\\0%s10.png\\0%s' with the SHA-256 of 0, 2 and 10 | sha256sum
         let expected = "d0e648f5be34c42b6325f59e9a030c24b25139f112d6da1b3e0e6c5d05a8191c"
@@ -47,7 +47,7 @@ import Video
     }
 
     @Test("times far in the future do not end the program") func farTime() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = try scratch.file("a.mp4")
         let times = [timespec(tv_sec: Int.max / 2, tv_nsec: 0), timespec(tv_sec: Int.max / 2, tv_nsec: 0)]
         _ = utimensat(AT_FDCWD, path, times, 0)

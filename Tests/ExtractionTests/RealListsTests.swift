@@ -19,7 +19,7 @@ enum OfficialLists {
 @Suite("UCF101's official lists", .enabled(if: OfficialLists.arePresent, "needs the official lists of UCF101"))
 struct RealListsTests {
     @Test("13,320 files are found, counted, split by group, and a leak among them is seen") func wholeDataset() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         var dataset = DatasetConfiguration(
             layout: .ucf101, root: scratch.path + "/UCF-101", splits: OfficialLists.folder)
         try FileManager.default.createDirectory(atPath: dataset.root, withIntermediateDirectories: true)

@@ -6,7 +6,6 @@ import Testing
 
 @testable import Extraction
 
-/// Recipes that somebody changed.
 @Suite struct RecipeValidationTests {
     private static let whole: [String: any Sendable] = [
         "backbone": "resnet18", "numerics": "torchvision", "weights": "random", "tap": "pooled", "image_size": 64,

@@ -27,7 +27,6 @@ final class TinyDataset {
             sampling: .uniform(frames: 5))
     }
 
-    /// Whatever is known of this machine's kernels, its features are the same to the last bit.
     func extractor(workers: Int = 2) -> Extractor {
         var extractor = Extractor(
             name: "tiny", dataset: DatasetConfiguration(layout: .folders, root: root), configurations: [configuration],

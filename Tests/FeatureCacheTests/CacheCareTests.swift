@@ -7,9 +7,7 @@ import Testing
 @testable import FeatureCache
 
 @Suite struct CacheCareTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func damage(_ cache: CacheFile) throws -> [String] {
         try cache.verify().problems.filter(\.isDamage).map { "\($0.place) \($0.what)" }

@@ -5,9 +5,7 @@ import Testing
 @testable import FeatureCache
 
 @Suite struct CacheExportTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func export(
         _ format: CacheExport.Format, as type: StoredType = .float32, split: String? = nil

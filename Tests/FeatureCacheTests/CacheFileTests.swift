@@ -50,9 +50,7 @@ enum Example {
 }
 
 @Suite struct CacheFileTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     @Test("what is stored is loaded: valid rows, labels and order by path") func storeAndLoad() throws {
         let (cache, extraction) = try Example.cache(in: scratch)

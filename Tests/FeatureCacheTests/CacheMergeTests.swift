@@ -6,9 +6,7 @@ import Testing
 @testable import FeatureCache
 
 @Suite struct CacheMergeTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     /// A cache of some of the videos `v0`, `v1`, …
     private func cache(_ name: String, _ videos: Range<Int>, start: Float = 0, label: String = "run") throws

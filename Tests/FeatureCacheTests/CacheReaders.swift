@@ -2,7 +2,6 @@ import Foundation
 
 @testable import FeatureCache
 
-/// What commands ask of a cache.
 enum CacheReaders {
     /// Asks a cache for all that commands ask it for. `folder`: where exports and a merged cache are written. Returns
     /// how much of it was refused.

@@ -7,9 +7,7 @@ import Testing
 
 /// Caches in which a byte is another.
 @Suite struct DamagedCacheTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     @Test("whatever byte of a cache is damaged, asking it ends no program") func damagedAnywhere() throws {
         let path: String

@@ -8,9 +8,7 @@ import Testing
 
 /// Caches whose schema runs SQL of somebody else's.
 @Suite struct HostileCacheTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private static let endless = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT"
 

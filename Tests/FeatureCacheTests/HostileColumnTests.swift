@@ -81,7 +81,7 @@ import Testing
 
     @Test("whatever a column holds, reading the cache ends in values or errors", arguments: tables)
     func columns(table: String) throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let whole = try wholeCache(scratch)
         let columns = try DatabaseQueue(path: whole).read { database in
             try String.fetchAll(database, sql: "SELECT name FROM pragma_table_info(?)", arguments: [table])
@@ -105,7 +105,7 @@ import Testing
     }
 
     @Test("a recipe whose sizes do not fit its shape, or overflow, is an error that says so") func shapes() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let whole = try wholeCache(scratch)
         for (shape, size) in [
             ("[4611686018427387904,4]", 0), ("[0,9223372036854775807,2]", 0), ("[-3,-1]", 3), ("[2]", 3), ("[[3]]", 3),
@@ -124,7 +124,7 @@ import Testing
 
     @Test("ends of windows that are none, go back or are too few are an error that names the clip")
     func windowEnds() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let whole = try wholeCache(scratch)
         let path = scratch.path + "/hostile.sqlite"
         for ends in ["[[],[]]", "[[]]", "[[1],[1]]", "[[3,1],[3,1]]", "[[0,1]]", "[[1e300,1],[1,2]]", "x"] {

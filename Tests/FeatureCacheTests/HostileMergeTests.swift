@@ -6,11 +6,8 @@ import Testing
 
 @testable import FeatureCache
 
-/// Inputs of a merge that no extraction wrote.
 @Suite struct HostileMergeTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func cache(_ name: String, _ videos: Range<Int>) throws -> CacheFile {
         let cache = try CacheFile(path: "\(scratch.path)/\(name).sqlite")
@@ -35,7 +32,6 @@ import Testing
         }
     }
 
-    /// Everything of a cache.
     private func content(_ cache: CacheFile) throws -> [String] {
         try cache.read { database in
             try ["video", "sample", "extraction", "sequence", "failure", "run"].flatMap { table in

@@ -13,7 +13,7 @@ import Testing
     private let recipe = RowCheckTests.recipe()
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         path = scratch.path + "/c.sqlite"
         let cache = try open(create: true)
         let id = try cache.addExtraction(recipe)

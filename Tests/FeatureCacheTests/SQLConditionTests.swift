@@ -5,14 +5,11 @@ import Testing
 
 @testable import FeatureCache
 
-/// Conditions that a user writes, or pastes.
 @Suite struct SQLConditionTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func clips(_ condition: String) throws -> [Int] {
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         let (cache, id) = try Example.cache(in: folder)
         let extraction = try #require(try cache.extractions().first { $0.id == id })
         let scanned = try cache.cosines(to: [[1, 0, 0]], dataset: "demo", extraction: extraction, condition: condition)

@@ -9,7 +9,7 @@ import Testing
         "entries are files, folders, what links lead to, and things that are neither; hidden ones are ignored",
         .timeLimit(.minutes(1)))
     func kinds() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         for name in ["file", "folder/inside", ".hidden", "Thumbs.db", "desktop.ini", "__MACOSX/a"] {
             try scratch.file(name)
         }
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test("a name that is not UTF-8 is shown with its bytes") func bytes() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let bytes = Array((scratch.path + "/latin").utf8CString.dropLast()) + [CChar(bitPattern: 0xE9), 0]
         let descriptor = open(bytes, O_CREAT | O_WRONLY, 0o600)
         // Not every file system takes such names.
@@ -45,7 +45,7 @@ import Testing
 
     @Test("what is no folder, or is missing, is an error; a pipe is not waited for", .timeLimit(.minutes(1)))
     func noFolder() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         try #require(mkfifo(scratch.path + "/pipe", 0o600) == 0)
         for name in ["pipe", "none", "a\0b"] {
             #expect(throws: FileError.self) { try FolderEntry.entries(of: scratch.path + "/" + name) }
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test("a socket is named as one") func socket() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/socket"
         try #require(mknod(path, S_IFSOCK | 0o600, 0) == 0)
         let error = #expect(throws: FileError.self) { try RegularFile.check(path) }

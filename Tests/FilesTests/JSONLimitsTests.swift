@@ -21,7 +21,7 @@ import Testing
         #expect(JSONLimits.problem(many) == "its JSON has more than 1000000 values")
         #expect(JSONLimits.problem(Data([0x7B, 0, 0x7D, 0])) == "it is not JSON in UTF-8")
         #expect(ContinuousClock.now - start < soon)
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         let path = try folder.file("deep.json", deep)
         #expect(throws: FileError.self) { try RegularFile.json(path) }
         #expect(throws: FileError.self) { try RegularFile.json(path, limit: 10) }

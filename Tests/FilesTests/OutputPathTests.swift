@@ -10,7 +10,7 @@ import Testing
     }
 
     @Test("a file needs a name that is free or a regular file's, in a folder") func files() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let file = try scratch.file("a.txt")
         for path in [nil, file, scratch.path + "/new", scratch.path + "/./x y"] {
             #expect(problem { try OutputPath.requireFile(path, "--x") } == nil)
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test("a folder may be missing, but what is above it must be a folder") func folders() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let file = try scratch.file("a.txt")
         for path in [nil, scratch.path, scratch.path + "/a/b/c", "new"] {
             #expect(problem { try OutputPath.requireFolder(path, "--x") } == nil)

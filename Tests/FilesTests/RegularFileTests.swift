@@ -4,9 +4,7 @@ import Testing
 import TestSupport
 
 @Suite struct RegularFileTests {
-    let folder: ScratchFolder
-
-    init() throws { folder = try ScratchFolder() }
+    let folder = ScratchFolder()
 
     @Test func readsRegularFilesWholeMappedAndAtTheirStart() throws {
         let path = try folder.file("a.txt", "0123456789")

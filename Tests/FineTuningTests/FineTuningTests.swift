@@ -19,7 +19,7 @@ final class Clips {
     let cache: CacheFile
 
     init(clips: Int = 16, frames: Int = 6) throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         for index in 0..<clips {
             let (label, split) = (
                 ["dark", "light"][index % 2], index % 4 < 2 ? "train" : index % 8 < 4 ? "validation" : "test"
@@ -214,7 +214,7 @@ final class Clips {
     }
 
     @Test("frames that do not fit on the disk are refused before anything is decoded") func noRoom() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         try FrameSet.checkRoom(scratch.path + "/frames.sqlite", bytes: 1)
         let error = #expect(throws: FineTuningError.self) {
             try FrameSet.checkRoom(scratch.path + "/frames.sqlite", bytes: 1 << 60)

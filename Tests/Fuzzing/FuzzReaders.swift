@@ -11,7 +11,6 @@ import SequenceModels
 final class FuzzReaders {
     private let place: FuzzWorkplace
     private var violation: FuzzTarget.Violation?
-    /// Readings that ended with an error.
     private(set) var refused = 0
 
     init(_ place: FuzzWorkplace) { self.place = place }

@@ -2,11 +2,9 @@ import Foundation
 
 /// Many damaged files for one target.
 package struct FuzzRun {
-    /// What reads them.
     package let target: FuzzTarget
     /// Whole files that are damaged, by name.
     package let seeds: [(name: String, bytes: [UInt8])]
-    /// A folder of its own.
     package let folder: String
     /// The caches and runs that are damaged; nil for targets that read one file.
     private let workplace: FuzzWorkplace?

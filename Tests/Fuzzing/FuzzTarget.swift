@@ -17,10 +17,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     /// A value in a column of a cache; a key or a file of a run's folder.
     case cache, run
 
-    /// Whether the whole files are made, not given.
     package var makesItsFiles: Bool { self == .cache || self == .run }
 
-    /// What a file's name ends with.
     var ending: String {
         switch self {
         case .yaml: ".yaml"
@@ -39,11 +37,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
             : mutator.mutate(whole, others: others, words: words)
     }
 
-    /// What a reader did that it must not do.
-    package struct Violation: Error, CustomStringConvertible {
-        /// In words.
-        package let description: String
-    }
+    package struct Violation: Error, CustomStringConvertible { package let description: String }
 
     /// Text that makes sense in such a file.
     package var words: [String] {

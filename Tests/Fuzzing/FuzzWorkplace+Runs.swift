@@ -1,6 +1,5 @@
 import Foundation
 
-/// Damage to the files of a run's folder.
 extension FuzzWorkplace {
     private static let trainingKeys = ["folds", "repeats", "calibrates", "clipNorm", "initialWeights"].map {
         ["training", $0]

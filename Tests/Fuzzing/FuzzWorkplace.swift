@@ -10,7 +10,6 @@ import SequenceModels
 
 /// A small data set, its cache and three runs: whole files that are damaged in a copy.
 package final class FuzzWorkplace: Sendable {
-    /// Where the copy is.
     package let folder: String
     private let original: String
 
@@ -89,14 +88,12 @@ package final class FuzzWorkplace: Sendable {
         }
     }
 
-    /// Replaces a JSON document.
     static func rewrite(_ path: String, _ change: (inout [String: Any]) -> [String: Any]) throws {
         let data = try Data(contentsOf: URL(fileURLWithPath: path))
         guard var document = try JSONSerialization.jsonObject(with: data) as? [String: Any] else { return }
         try JSONSerialization.data(withJSONObject: change(&document)).write(to: URL(fileURLWithPath: path))
     }
 
-    /// Whole files again.
     func restore() throws {
         let manager = FileManager.default
         for name in ["case.sqlite", "case.sqlite-wal", "case.sqlite-shm", "runs"] {

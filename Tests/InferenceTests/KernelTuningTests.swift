@@ -110,7 +110,7 @@ import Testing
     }
 
     @Test("what is found before a measuring ends is not lost") func interrupted() throws {
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         let path = folder.path + "/kernels.json"
         let tuning = KernelTuning(path: path)
         // A core has answered one question, each of the others at most one, when nothing is left to spend.
@@ -121,7 +121,7 @@ import Testing
     }
 
     @Test("what was measured is remembered; a broken file is measured anew") func remembered() throws {
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         let path = folder.path + "/deep/kernels.json"
         let weights = PackedWeights(RandomParameters(), identity: "known")
         _ = try Self.run(KernelTuning(path: path), weights: weights)

@@ -16,7 +16,7 @@ import Tokenizers
     func words(_ label: String, _ expected: String) { #expect(ClassPrompts.words(label) == expected) }
 
     @Test("a vocabulary named after the weights comes before one that only lies beside them") func vocabulary() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let fixture = try #require(Bundle.module.url(forResource: "Fixtures/merges", withExtension: "txt"))
         try scratch.file("merges.txt", Data("no vocabulary".utf8))
         let weights = scratch.path + "/clip.bin"

@@ -16,7 +16,7 @@ import Testing
 
     /// Ten clips of forty frames, half a second apart: noise, and in three stretches the first direction.
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         cache = try CacheFile(path: scratch.path + "/c.sqlite")
         let record = ExtractionRecord(
             digest: "d", name: "r", backbone: "clip_vitb32", weights: "w", weightsDigest: nil, tap: "projected",

@@ -42,7 +42,7 @@ import Tokenizers
 
     @Test("a text tower in a file of its own has its publisher's activation, whatever the image tower's file is for")
     func activation() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/text.safetensors"
         func numerics(_ names: [String], _ backbone: String) throws -> Numerics? {
             let tensors = names.map { ($0, Tensor(shape: [2, 2], values: [0, 0, 0, 0])) }

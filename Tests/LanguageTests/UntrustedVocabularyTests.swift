@@ -3,11 +3,8 @@ import TestSupport
 import Testing
 import Tokenizers
 
-/// Vocabularies that somebody made to hang the program or to take all memory.
 @Suite struct UntrustedVocabularyTests {
-    let folder: ScratchFolder
-
-    init() throws { folder = try ScratchFolder() }
+    let folder = ScratchFolder()
 
     @Test(
         "a named pipe given as a vocabulary is refused at once",

@@ -56,7 +56,7 @@ import Testing
         "a file cut off anywhere, or with any byte changed, is an error or gives its tensors; it never crashes",
         arguments: ["zip", "legacy", "kinds4"])
     func damaged(name: String) throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let whole = try Data(contentsOf: URL(fileURLWithPath: Self.fixture(name)))
         func survives(_ data: Data) throws -> Bool {
             let path = try scratch.file("damaged.bin", data)

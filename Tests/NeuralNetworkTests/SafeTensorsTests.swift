@@ -10,7 +10,7 @@ import Testing
     }
 
     static func read(_ data: Data) throws -> SafeTensorsFile {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         // The open file outlives its name.
         return try SafeTensorsFile(path: scratch.file("test.safetensors", data))
     }

@@ -5,9 +5,7 @@ import Testing
 
 /// Files that somebody made to end the program, to hang it or to take all memory: each is an error in words, soon.
 @Suite struct UntrustedWeightsTests {
-    let folder: ScratchFolder
-
-    init() throws { folder = try ScratchFolder() }
+    let folder = ScratchFolder()
 
     // MARK: - Special files
 

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct UserCacheTests {
     @Test("files of the user's cache are written into a folder that nobody else enters") func permissions() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/zoetrope/ranges/a.json"
         UserCache.write(Data("x".utf8), to: path)
         #expect(UserCache.contents(path) == Data("x".utf8))
@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test("files that another user wrote, or may write, are not read, nor are special ones") func owners() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let shared = try scratch.file("shared.json", "x")
         chmod(shared, 0o666)
         #expect(UserCache.contents(shared) == nil)

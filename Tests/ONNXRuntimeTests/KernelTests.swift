@@ -4,7 +4,6 @@ import Testing
 
 /// The program's own kernels, as the GPU's compiler is given them, beside their plain twins.
 @Suite("kernels of the program's own, on a stand-in for a GPU") struct KernelTests {
-    /// A type of numbers, moved several at once where there are so many channels, or one at a time.
     struct Case: CustomTestStringConvertible {
         let element: Element
         let isWide: Bool
@@ -20,7 +19,6 @@ import Testing
 
     private static let rows = 11
 
-    /// Runs a pass on the stand-in and its twin.
     private static func run(
         _ element: Element, x: DeviceNumbers, _ operands: [DeviceNumbers?], residual: DeviceNumbers? = nil,
         y: DeviceNumbers, sum: DeviceNumbers? = nil, _ change: (inout pass) -> Void

@@ -39,7 +39,6 @@ enum StandInGPU {
         if let failure { throw Failure(text: String(cString: failure)) }
     }
 
-    /// What a function said went wrong.
     struct Failure: Error { let text: String }
 }
 
@@ -49,7 +48,6 @@ enum Element: Int, CaseIterable {
 
     var bytes: Int { self == .f32 ? 4 : 2 }
 
-    /// The largest share by which a result is rounded.
     var rounding: Float {
         switch self {
         case .f32: 2e-6
@@ -89,7 +87,6 @@ final class DeviceNumbers {
     private static let guardBytes = 64
     private static let guardByte: UInt8 = 0xa5
 
-    /// Room for results.
     init(_ element: Element, count: Int) {
         (self.element, self.count) = (element, count)
         memory = .allocate(byteCount: count * element.bytes + Self.guardBytes, alignment: 64)

@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test("weights above the limit stand in a file of their own, at pages' beginnings") func external() throws {
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
         try Self.write(to: path, inlineLimit: 1000)
         let model = try ModelProto(serializedBytes: try Data(contentsOf: URL(fileURLWithPath: path)))
@@ -76,7 +76,7 @@ import Testing
             (.attention, ["Conv": 1, "MultiHeadAttention": 0, "Product_float16": 4, "Attention_float16": 1]),
         ] as [(ModelWriter.OwnOperators, [String: Int])])
     func ownOperators(_ operators: ModelWriter.OwnOperators, _ expected: [String: Int]) throws {
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         let writer = try ModelWriter(
             path: folder.path + "/m.onnx", weights: .f32, weightBytes: 5000, target: .onnxRuntime(.float16, operators))
         try NetworkWriter(writer).write(Self.manyLayers(), count: 2)
@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test("what was there stays where writing fails") func failure() throws {
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         try folder.file("m.onnx", Data("before".utf8))
         #expect(throws: ExportError.self) {
             let model = try ModelWriter(

@@ -11,13 +11,12 @@ import Testing
     let path: String
 
     init() throws {
-        folder = try ScratchFolder()
+        folder = ScratchFolder()
         path = folder.path + "/m.onnx"
     }
 
     private typealias Nodes = [(String, [String], [String])]
 
-    /// Why `y` cannot be computed; empty if it can. Fails if it does not end soon.
     private func refusal(
         _ nodes: [(String, [String], [String])], tensors: [(String, [Int], [Float])] = [],
         _ change: (inout ModelProto) -> Void = { _ in }

@@ -90,7 +90,7 @@ import Video
 
     @Test("maps equal a Grad-CAM of PyTorch for the same weights and pixels", arguments: goldens.goldens)
     func maps(golden: Golden) throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let mapper = try ClassActivationMapper(Self.place(golden, in: scratch))
         let label = ["a", "b", "c"][golden.label]
         let activation = try mapper.map(scratch.path + "/clip", label: label)
@@ -112,7 +112,7 @@ import Video
     }
 
     @Test("the predicted class is looked for where none is named, and an unknown one is refused") func labels() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let run = try Self.place(Self.goldens.goldens[0], in: scratch)
         let mapper = try ClassActivationMapper(run)
         let predicted = try Predictor(run).predict(scratch.path + "/clip").classes[0]

@@ -14,7 +14,7 @@ import Testing
     private var root: String { scratch.path + "/clips" }
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         cache = try CacheFile(path: scratch.path + "/cache.sqlite")
         extraction = try cache.addExtraction(
             ExtractionRecord(

@@ -32,7 +32,7 @@ import Testing
 
     @Test("damaged files are read or refused in words, never more", arguments: FuzzTarget.allCases)
     func damaged(_ target: FuzzTarget) throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let run = try FuzzRun(target, seeds: try Self.seeds(target, in: scratch), folder: scratch.path)
         #expect(target.makesItsFiles != !run.seeds.isEmpty)
         // A damaged cache or run goes through everything that commands do with it.

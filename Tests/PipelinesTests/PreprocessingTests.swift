@@ -29,7 +29,7 @@ import Video
 
         /// - `keys`: further keys of `extract`.
         init(_ backbone: String, tap: String = "pooled", size: Int? = 64, keys: String = "") throws {
-            scratch = try ScratchFolder()
+            scratch = ScratchFolder()
             for index in 0..<2 {
                 let clip = TinyClip.y4m(width: 150, height: 110, frames: 4) { pixel, frame in
                     UInt8(truncatingIfNeeded: (pixel &* 7919 &+ pixel / 150 &* 31 &+ frame * 977 &+ index) % 199 + 20)

@@ -14,7 +14,7 @@ import Testing
         """
 
     static func plan(_ sweep: String) throws -> SweepPlan {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         return try SweepPlan(file: scratch.file("p.yaml", base + sweep))
     }
 

@@ -5,9 +5,7 @@ import Testing
 
 /// Pipeline files that somebody made to end the program, to hang it or to take all memory.
 @Suite struct UntrustedPipelineTests {
-    let folder: ScratchFolder
-
-    init() throws { folder = try ScratchFolder() }
+    let folder = ScratchFolder()
 
     private func refusal(_ path: String) -> String { TestSupport.refusal { _ = try Pipeline(file: path) } }
 

@@ -36,7 +36,7 @@ import Testing
         .enabled(if: browser != nil, "needs Chromium"))
     func isSealed() throws {
         let server = try LocalServer()
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let hostile = HostileTextTests.labels(marker: scratch.path + "/marker") + server.requests
         let pages = try [hostile, hostile.indices.map { "\(10 + $0) plain" }].map { names in
             let place = try ReportPlace(names, perClass: ReportTests.splits)
@@ -61,7 +61,6 @@ import Testing
     }
 }
 
-/// Listens on the loopback address and answers nobody.
 private final class LocalServer {
     let port: UInt16
     private let descriptor: Int32

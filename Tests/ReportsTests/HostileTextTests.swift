@@ -64,7 +64,7 @@ import TestSupport
 
     @Test("gnuplot runs nothing of a label, and every chart is well-formed") func charts() throws {
         guard ReportTests.hasGnuplot else { return }
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let marker = scratch.path + "/marker"
         let labels = Self.labels(marker: marker)
         let place = try ReportPlace(labels, perClass: ReportTests.splits)
@@ -117,7 +117,7 @@ import TestSupport
     }
 
     @Test("gnuplot that does not end is ended, and one on no absolute path is not taken") func limits() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let program = try scratch.program("gnuplot", "exec sleep 60\n")
         var gnuplot = Gnuplot(executable: program)
         gnuplot.timeLimit = 0.2
@@ -129,7 +129,7 @@ import TestSupport
     @Test("gnuplot gets no variable of the user's environment, and an empty folder to work in") func environment()
         throws
     {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let program = try scratch.program("gnuplot", "ls -A >&2\nenv >&2\n")
         setenv("ZOETROPE_TEST_SECRET", "secret", 1)
         defer { unsetenv("ZOETROPE_TEST_SECRET") }

@@ -8,14 +8,13 @@ import Testing
 import Training
 @testable import SequenceModels
 
-/// A cache that holds the order problem, and runs over it.
 final class RunPlace {
     let scratch: ScratchFolder
     let cache: CacheFile
     let features = OrderProblem.features(48)
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         cache = try CacheFile(path: scratch.path + "/cache.sqlite")
         let extraction = try cache.addExtraction(
             ExtractionRecord(

@@ -7,9 +7,7 @@ import Testing
 
 /// Runs whose files somebody changed.
 @Suite struct UntrustedRunTests {
-    let folder: ScratchFolder
-
-    init() throws { folder = try ScratchFolder() }
+    let folder = ScratchFolder()
 
     @Test(
         "a named pipe in place of a run's file, or given as weights of a head, is refused at once",

@@ -1,18 +1,13 @@
 import Foundation
 
-/// Another program, started by a test.
 package struct ChildProcess {
-    /// What a program left behind.
     package struct Output: Sendable {
         /// The exit code, or the signal that ended it.
         package let status: Int32
-        /// What it printed.
         package let out: String
-        /// What it printed to standard error.
         package let error: String
     }
 
-    /// The running program.
     package let process: Process
     private let out = Pipe()
     private let error = Pipe()
@@ -36,10 +31,8 @@ package struct ChildProcess {
         try process.run()
     }
 
-    /// Sends a signal.
     package func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
-    /// Waits for its end.
     package func wait() -> Output {
         // Both at once, for a full pipe stops the program; on a thread that no busy queue can keep back.
         let (errorFile, isRead) = (error.fileHandleForReading, DispatchSemaphore(value: 0))
@@ -54,7 +47,6 @@ package struct ChildProcess {
         return Output(status: process.terminationStatus, out: text, error: String(decoding: messages, as: UTF8.self))
     }
 
-    /// Runs a program to its end.
     @discardableResult package static func run(
         _ program: String, _ arguments: [String], in folder: String? = nil, environment: [String: String] = [:]
     ) throws -> Output { try ChildProcess(program, arguments, in: folder, environment: environment).wait() }

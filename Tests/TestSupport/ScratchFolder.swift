@@ -2,13 +2,13 @@ import Foundation
 
 /// A folder of its own for a test, removed with the last reference to it.
 package final class ScratchFolder: Sendable {
-    /// Where it is.
     package let path: String
 
-    /// Makes an empty folder.
-    package init() throws {
+    package init() {
         path = NSTemporaryDirectory() + "zoetrope-test-" + UUID().uuidString
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
+            preconditionFailure("\(path): \(error)")
+        }
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
@@ -31,7 +31,6 @@ package final class ScratchFolder: Sendable {
         return path
     }
 
-    /// Writes a text file.
     @discardableResult
     package func file(_ name: String, _ text: String = "x") throws -> String { try file(name, Data(text.utf8)) }
 }

@@ -6,9 +6,7 @@ import Testing
 
 /// Non-square pixels.
 @Suite struct AspectTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     /// A clip of so many stored pixels and that aspect ratio, whose brightness rises from left to right.
     private func clip(_ width: Int, _ height: Int, aspect: String, name: String = "clip.y4m") throws -> String {

@@ -11,7 +11,6 @@ enum SampleClips {
         ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/clips")
         .standardizedFileURL.path
 
-    /// Everything there that may be a video.
     static var files: [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         return names.filter { !$0.hasSuffix(".md") }.sorted()

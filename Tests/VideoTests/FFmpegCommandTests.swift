@@ -21,7 +21,7 @@ import Testing
 
     @Test("pixels equal those of ffmpeg -pix_fmt rgb24 with the README's flags", arguments: movies)
     func exact(name: String) throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = try path(name, in: scratch)
         let frames = try VideoReader(path: path).sample(.first(frames: 8), seed: 0, framing: .full).frames
         let pixels = frames.flatMap(\.pixels)
@@ -33,7 +33,7 @@ import Testing
         "without these flags ffmpeg's pixels differ by a level or more on average, as the README says",
         arguments: movies)
     func plain(name: String) throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = try path(name, in: scratch)
         let exact = try FFmpegCommand.pixels(of: path, frames: 8, ["-sws_flags", Self.flags], scratch)
         let plain = try FFmpegCommand.pixels(of: path, frames: 8, [], scratch)
@@ -44,7 +44,6 @@ import Testing
     }
 }
 
-/// The ffmpeg program.
 enum FFmpegCommand {
     /// Whether it is there, with the libswscale that this program uses.
     static let isSame: Bool = {

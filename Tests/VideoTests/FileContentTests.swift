@@ -6,9 +6,7 @@ import Testing
 @testable import Video
 
 @Suite struct FileContentTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func content(_ name: String, _ data: Data) throws -> FileContent {
         try FileContent.of(scratch.file(name, data))
@@ -105,9 +103,7 @@ import Testing
 }
 
 @Suite struct ReasonTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func reason(_ name: String, _ data: Data) throws -> VideoError? {
         let path = try scratch.file(name, data)

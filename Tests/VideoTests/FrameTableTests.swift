@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test("a stream without a keyframe is an error that says so") func noKeyframe() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let stream = try Data(contentsOf: URL(fileURLWithPath: fixture("begins-inside.ts")))
         let path = try scratch.file("late.ts", stream.prefix(188 * 18))
         #expect(throws: VideoError.noKeyframe(path: path)) { try VideoReader(path: path) }

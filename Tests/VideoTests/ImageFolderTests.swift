@@ -8,7 +8,7 @@ import Testing
     let scratch: ScratchFolder
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         for index in 0..<4 { try write("clip/\(index).png", shade: UInt8(10 * index)) }
     }
 

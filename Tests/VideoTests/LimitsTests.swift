@@ -5,9 +5,7 @@ import Testing
 @testable import Video
 
 @Suite struct LimitsTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func clip(_ frames: Int = 6) throws -> String {
         try scratch.file("clip.y4m", TinyClip.numbered(1, frames: frames))

@@ -6,9 +6,7 @@ import Testing
 
 /// The eight ways in which cameras turn and mirror what they store.
 @Suite struct OrientationTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     /// Elements a, b, c, d of the display matrix, and the shown corners in terms of the stored ones: top left, top right,
     /// bottom left, bottom right.

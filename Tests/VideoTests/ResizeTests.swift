@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test("each filter gives what OpenCV or PIL gives", arguments: goldens) func equalsPeers(golden: Golden) throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let side = golden.side
         let path = try scratch.file("p.ppm", TestMovie.ppm(Self.picture(side: side), width: side, height: side))
         let framing = Framing.centerSquare(size: golden.size, filter: golden.filter)

@@ -54,7 +54,7 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
         .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"), arguments: MatrixEntry.all)
     func pixels(entry: MatrixEntry) throws {
         let frames = try VideoReader(path: entry.path).sample(.first(frames: 1000), framing: .full).frames
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let theirs = try FFmpegCommand.pixels(
             of: entry.path, frames: 1000, ["-sws_flags", FFmpegCommandTests.flags], scratch)
         // Compared with `==` alone: a difference would print every pixel.

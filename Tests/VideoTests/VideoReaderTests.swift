@@ -34,9 +34,7 @@ enum TestMovie {
 }
 
 @Suite struct VideoReaderTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     @Test("what the writer wrote is read back: count, times and nearly the same pixels") func roundTrip() throws {
         let path = scratch.path + "/movie.mp4"
