@@ -45,8 +45,7 @@ done:
   return status;
 }
 
-static dnnl_status_t append_sum(
-    dnnl_post_ops_t operations, float scale, dnnl_data_type_t accumulated) {
+static dnnl_status_t append_sum(dnnl_post_ops_t operations, float scale, dnnl_data_type_t accumulated) {
 #if API3
   return dnnl_post_ops_append_sum(operations, scale, 0, accumulated);
 #else
@@ -64,16 +63,14 @@ static dnnl_status_t append_function(
 #endif
 }
 
-static dnnl_status_t append_eltwise(
-    dnnl_post_ops_t operations, onednn_activation activation, float scale) {
+static dnnl_status_t append_eltwise(dnnl_post_ops_t operations, onednn_activation activation, float scale) {
   if (activation == ONEDNN_HARD_SIGMOID) {
     dnnl_status_t status = append_function(operations, dnnl_eltwise_linear, 1.0f / 6, 0.5f, 1.0f);
     if (status != dnnl_success) return status;
     return append_function(operations, dnnl_eltwise_clip, 0.0f, 1.0f, scale);
   }
   return append_function(
-      operations, eltwise_algorithm(activation), eltwise_alpha(activation),
-      eltwise_beta(activation), scale);
+      operations, eltwise_algorithm(activation), eltwise_alpha(activation), eltwise_beta(activation), scale);
 }
 
 /// A zero point of 0 needs no attribute.
@@ -87,8 +84,7 @@ static dnnl_status_t set_zero_point(dnnl_primitive_attr_t attributes, int argume
 }
 
 /// The epilogue: scales, accumulation, activation, and division by the destination's scale.
-static dnnl_status_t convolution_attributes(
-    dnnl_primitive_attr_t *attributes, const onednn_convolution_options *o) {
+static dnnl_status_t convolution_attributes(dnnl_primitive_attr_t *attributes, const onednn_convolution_options *o) {
   dnnl_status_t status = dnnl_success;
   dnnl_post_ops_t operations = NULL;
   bool is_integer = o->weights_scales != NULL;
@@ -144,8 +140,7 @@ float onednn_stored_bias(float bias, float source_scale, float weights_scale) {
 
 // MARK: - Operations
 
-int onednn_finish(
-    onednn_context *context, dnnl_primitive_desc_t description, onednn_operation **out) {
+int onednn_finish(onednn_context *context, dnnl_primitive_desc_t description, onednn_operation **out) {
   onednn_operation *operation = calloc(1, sizeof *operation);
   if (!operation) {
     dnnl_primitive_desc_destroy(description);
@@ -165,8 +160,7 @@ int onednn_finish(
 #if API3
 /// Stores an argument of the execution with the primitive; elements have four bytes.
 static dnnl_status_t keep(
-    onednn_operation *operation, int argument, onednn_element element, int64_t count,
-    const void *values) {
+    onednn_operation *operation, int argument, onednn_element element, int64_t count, const void *values) {
   void *copy = malloc(count * 4);
   if (!copy) return dnnl_out_of_memory;
   memcpy(copy, values, count * 4);
@@ -174,8 +168,7 @@ static dnnl_status_t keep(
   return dnnl_success;
 }
 
-static dnnl_status_t keep_scales(
-    onednn_operation *operation, int argument, int64_t count, const float *values) {
+static dnnl_status_t keep_scales(onednn_operation *operation, int argument, int64_t count, const float *values) {
   return keep(operation, DNNL_ARG_ATTR_SCALES | argument, ONEDNN_F32, count, values);
 }
 
@@ -185,9 +178,8 @@ static dnnl_status_t keep_zero_point(onednn_operation *operation, int argument, 
 }
 #endif
 
-int onednn_convolution_create(
-    onednn_context *context, const onednn_convolution_options *o, const onednn_layout *source,
-    const onednn_layout *destination, onednn_operation **out) {
+int onednn_convolution_create(onednn_context *context, const onednn_convolution_options *o,
+    const onednn_layout *source, const onednn_layout *destination, onednn_operation **out) {
   int status = dnnl_success;
   onednn_layout *weights = NULL, *bias = NULL;
   dnnl_primitive_attr_t attributes = NULL;
@@ -197,14 +189,12 @@ int onednn_convolution_create(
   onednn_window w = onednn_convolution_window(o);
   dnnl_alg_kind_t algorithm = o->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
 
-  CHECK(onednn_layout_create(
-      &weights, o->weights_element, w.weights_rank, w.weights, ONEDNN_ANY));
+  CHECK(onednn_layout_create(&weights, o->weights_element, w.weights_rank, w.weights, ONEDNN_ANY));
   CHECK(onednn_layout_create(&bias, ONEDNN_F32, 1, bias_dims, ONEDNN_PLAIN));
   CHECK(convolution_attributes(&attributes, o));
   CHECK(dnnl_convolution_forward_primitive_desc_create(
-      &description, context->engine, dnnl_forward_inference, algorithm, source->value,
-      weights->value, bias->value, destination->value, w.strides, w.dilates, w.before, w.after,
-      attributes));
+      &description, context->engine, dnnl_forward_inference, algorithm, source->value, weights->value, bias->value,
+      destination->value, w.strides, w.dilates, w.before, w.after, attributes));
   CHECK(onednn_finish(context, description, &made));
   description = NULL;
   made->has_weights = true;
@@ -228,8 +218,7 @@ done:
 }
 
 int onednn_pooling_create(
-    onednn_context *context, const onednn_pooling_options *o, const onednn_layout *source,
-    onednn_operation **out) {
+    onednn_context *context, const onednn_pooling_options *o, const onednn_layout *source, onednn_operation **out) {
   static const dnnl_alg_kind_t algorithms[] = {
       dnnl_pooling_max, dnnl_pooling_avg_exclude_padding, dnnl_pooling_avg_include_padding};
   int status = dnnl_success;
@@ -238,8 +227,7 @@ int onednn_pooling_create(
   dnnl_primitive_desc_t description = NULL;
   onednn_window w = onednn_pooling_window(o);
 
-  CHECK(onednn_layout_create(
-      &destination, onednn_layout_element(source), w.rank, w.destination, ONEDNN_ANY));
+  CHECK(onednn_layout_create(&destination, onednn_layout_element(source), w.rank, w.destination, ONEDNN_ANY));
   CHECK(onednn_make_attributes(&attributes));
   CHECK(dnnl_pooling_forward_primitive_desc_create(
       &description, context->engine, dnnl_forward_inference, algorithms[o->kind], source->value,
@@ -251,15 +239,13 @@ done:
   return status;
 }
 
-int onednn_reorder_create(
-    onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
+int onednn_reorder_create(onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
     onednn_operation **out) {
   return onednn_requantization_create(context, from, to, factor, 0, 0, out);
 }
 
-int onednn_requantization_create(
-    onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
-    int32_t from_zero_point, int32_t to_zero_point, onednn_operation **out) {
+int onednn_requantization_create(onednn_context *context, const onednn_layout *from, const onednn_layout *to,
+    float factor, int32_t from_zero_point, int32_t to_zero_point, onednn_operation **out) {
   int status = dnnl_success;
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
@@ -289,17 +275,15 @@ done:
 }
 
 int onednn_eltwise_create(
-    onednn_context *context, onednn_activation activation, const onednn_layout *layout,
-    onednn_operation **out) {
+    onednn_context *context, onednn_activation activation, const onednn_layout *layout, onednn_operation **out) {
   int status = dnnl_success;
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
   dnnl_alg_kind_t algorithm = eltwise_algorithm(activation);
   if (algorithm == dnnl_alg_kind_undef) return dnnl_unimplemented;
   CHECK(onednn_make_attributes(&attributes));
-  CHECK(dnnl_eltwise_forward_primitive_desc_create(
-      &description, context->engine, dnnl_forward_inference, algorithm, layout->value,
-      layout->value, eltwise_alpha(activation), eltwise_beta(activation), attributes));
+  CHECK(dnnl_eltwise_forward_primitive_desc_create(&description, context->engine, dnnl_forward_inference, algorithm,
+      layout->value, layout->value, eltwise_alpha(activation), eltwise_beta(activation), attributes));
   status = onednn_finish(context, description, out);
 done:
   if (attributes) dnnl_primitive_attr_destroy(attributes);
