@@ -51,26 +51,20 @@ import Testing
     @Test("padding that is not zero is found even where the checksum is of it") func padding() throws {
         let cache = try Example.cache(in: scratch).cache
         try cache.write { database in
-            var blob: Data = try #require(
-                try Row.fetchOne(database, sql: "SELECT features FROM sequence WHERE length = 2"))["features"]
+            var blob = try #require(try Data.one(database, "SELECT features FROM sequence WHERE length = 2"))
             blob[40] = 1
-            try database.execute(
-                sql: "UPDATE sequence SET features = ?, checksum = ? WHERE length = 2",
-                arguments: [blob, hexDigest(blob)])
+            try database.run(
+                "UPDATE sequence SET features = ?, checksum = ? WHERE length = 2", [blob, hexDigest(blob)])
         }
         #expect(try damage(cache).count == 1)
     }
 
     @Test("any flipped byte of the features in the file is found; no flipped byte anywhere crashes the check")
     func flippedBytes() throws {
-        let path: String
-        let features: [Data]
-        do {
-            let cache = try Example.cache(in: scratch).cache
-            path = cache.path
-            features = try cache.read { try Data.fetchAll($0, sql: "SELECT features FROM sequence") }
-            try cache.checkpoint()
-        }
+        let cache = try Example.cache(in: scratch).cache
+        let path = cache.path
+        let features = try cache.rows("SELECT features FROM sequence") { $0[0] as Data }
+        try cache.checkpoint()
         let whole = try Data(contentsOf: URL(fileURLWithPath: path))
         let blobs = try features.map { try #require(whole.range(of: $0)) }
         var generator = SystemRandomNumberGenerator()
@@ -80,10 +74,9 @@ import Testing
             var bytes = whole
             bytes[place] ^= UInt8.random(in: 1...255, using: &generator)
             let other = try scratch.file("flipped-\(number).sqlite", bytes)
-            let isFound: Bool
-            do {
-                isFound = try !CacheFile(path: other).verify().isWhole
-            } catch is CacheError { isFound = true } catch is DatabaseError { isFound = true }
+            var isFound = true
+            do { isFound = try !CacheFile(path: other).verify().isWhole } catch is CacheError {} catch is DatabaseError
+            {}
             if blobs.contains(where: { $0.contains(place) }) { #expect(isFound, "byte \(place)") }
         }
     }
@@ -200,8 +193,7 @@ import Testing
         let other = try cache.addExtraction(Example.extraction("other", recipe: "d2"))
         try cache.store(
             Example.sequence(), video: Example.video("a.mp4"), extraction: other, maxFrames: 4, featureSize: 3)
-        let run = try cache.addRun(
-            name: "r", extraction: extraction, dataset: "demo", model: "gru", configuration: "{}", seed: 1)
+        let run = try cache.addRun("r", extraction)
         var pruning = CachePruning()
         pruning.recipes = [try cache.extraction(called: "tiny").id]
         #expect(try cache.prune(pruning, dryRun: true).sequences == 2)
@@ -216,11 +208,8 @@ import Testing
     @Test("a run goes with its predictions, damaged and unused sequences go alone, and nothing else does")
     func pruneOthers() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
-        let run = try cache.addRun(
-            name: "r", extraction: extraction, dataset: "demo", model: "gru", configuration: "{}", seed: 1)
-        try cache.store(
-            [.init(videoID: 1, split: "test", label: "run", predicted: "run", probability: 1, probabilities: [1])],
-            run: run)
+        let run = try cache.addRun("r", extraction)
+        try cache.store([Example.prediction()], run: run)
         try cache.write { database in
             try database.execute(sql: "UPDATE sequence SET features = zeroblob(48) WHERE length = 2")
             try database.execute(sql: "DELETE FROM sample WHERE label <> 'run'")
@@ -244,17 +233,12 @@ import Testing
     @Test("a video that left one dataset stays while another has it, or a run's predictions do")
     func pruneVanished() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
-        let both = try cache.registerSamples([
-            (Example.video("a.mp4"), SampleRecord(dataset: "second", label: "x", split: "train", group: nil))
-        ])
-        let run = try cache.addRun(
-            name: "r", extraction: extraction, dataset: "demo", model: "gru", configuration: "{}", seed: 1)
+        let both = try cache.register(Example.video("a.mp4"), dataset: "second", label: "x")
+        let run = try cache.addRun("r", extraction)
         let other = try #require(try cache.videos(dataset: "demo").first { $0.path == "b.mp4" }).id
-        try cache.store(
-            [.init(videoID: other, split: "test", label: "x", predicted: "x", probability: 1, probabilities: [1])],
-            run: run)
+        try cache.store([Example.prediction(other, label: "x", "x")], run: run)
         var pruning = CachePruning()
-        pruning.vanished = ("demo", [both[0], other])
+        pruning.vanished = ("demo", [both, other])
         let summary = try cache.prune(pruning)
         #expect(summary.sequences == 1 && summary.videos == 0)
         #expect(try cache.videos(dataset: "demo").isEmpty)
@@ -291,9 +275,7 @@ import Testing
         let cache = try CacheFile(path: scratch.path + "/half.sqlite")
         let id = try cache.addExtraction(Example.extraction(maxFrames: 3, elementType: .float16))
         let numbers: [Float] = [1, 1.0004883, 1.0014648, 65504, 1e6, 6e-8]
-        try cache.registerSamples([
-            (Example.video("a"), SampleRecord(dataset: "demo", label: "x", split: "train", group: nil))
-        ])
+        try cache.register(Example.video("a"), label: "x")
         try cache.store(
             SequenceRecord(frameIndices: [0, 1], frameTimes: [0, 1], decodeErrors: 0, features: numbers),
             video: Example.video("a"), extraction: id, maxFrames: 3, featureSize: 3, as: .float16)

@@ -19,8 +19,7 @@ import Testing
     @Test("with a run, splits are the parts that clips play in it, whatever the data set says")
     func splitsOfRun() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
-        let run = try cache.addRun(
-            name: "r", extraction: extraction, dataset: "demo", model: "gru", configuration: "{}", seed: 1)
+        let run = try cache.addRun("r", extraction)
         let videos = try cache.videos(dataset: "demo")
         try cache.store(
             [

@@ -6,49 +6,6 @@ import Testing
 
 @testable import FeatureCache
 
-enum Example {
-    /// - Parameter recipe: stands for the whole recipe, whose digest is the record's.
-    static func extraction(
-        _ name: String = "tiny", recipe: String = "d1", maxFrames: Int = 4, elementType: StoredType = .float32
-    ) -> ExtractionRecord {
-        ExtractionRecord(
-            digest: hexDigest(Data(recipe.utf8)), name: name, backbone: "resnet18", weights: "random",
-            weightsDigest: nil, tap: "pooled", imageSize: 64, maxFrames: maxFrames, featureShape: [3],
-            elementType: elementType, precision: "f32", recipe: recipe, version: "test")
-    }
-
-    static func video(_ name: String) -> VideoRecord {
-        VideoRecord(
-            digest: hexDigest(Data(name.utf8)), path: name,
-            details: .init(width: 8, height: 6, frameCount: 50, frameRate: 25, duration: 2, codec: "h264"))
-    }
-
-    static func sequence(length: Int = 2, start: Float = 1, view: Int = 0) -> SequenceRecord {
-        SequenceRecord(
-            view: view, frameIndices: (0..<length).map { $0 * 5 }, frameTimes: (0..<length).map { Double($0) * 0.2 },
-            decodeErrors: 0, features: (0..<length * 3).map { start + Float($0) })
-    }
-
-    /// A cache with two videos of two labels under one recipe.
-    static func cache(
-        in folder: ScratchFolder, as type: StoredType = .float32
-    ) throws -> (cache: CacheFile, extraction: Int64) {
-        let cache = try CacheFile(path: folder.path + "/cache.sqlite")
-        let id = try cache.addExtraction(extraction(elementType: type))
-        let samples = [("b.mp4", "run", "train"), ("a.mp4", "it's \"odd\" ✓", "test")]
-        try cache.registerSamples(
-            samples.map { name, label, split in
-                (video(name), SampleRecord(dataset: "demo", label: label, split: split, group: nil))
-            })
-        for (index, sample) in samples.enumerated() {
-            try cache.store(
-                sequence(length: index + 2, start: Float(10 * index)), video: video(sample.0), extraction: id,
-                maxFrames: 4, featureSize: 3, as: type)
-        }
-        return (cache, id)
-    }
-}
-
 @Suite struct CacheFileTests {
     let scratch = ScratchFolder()
 
@@ -143,12 +100,7 @@ enum Example {
 
     @Test("coverage counts videos, frames and failures of each label") func coverage() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
-        try cache.registerSamples([
-            (
-                VideoRecord(digest: "x", path: "bad.mp4"),
-                .init(dataset: "demo", label: "run", split: "train", group: nil)
-            )
-        ])
+        try cache.register(VideoRecord(digest: "x", path: "bad.mp4"))
         try cache.recordFailure(path: "bad.mp4", error: "broken", extraction: extraction)
         let row = try #require(
             try cache.read { try Row.fetchOne($0, sql: "SELECT * FROM coverage WHERE label = 'run'") })
@@ -201,20 +153,12 @@ enum Example {
 
     @Test("runs, epochs and predictions fill the views") func runs() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
-        let run = try cache.addRun(
-            name: "r1", extraction: extraction, dataset: "demo", model: "gru 8", configuration: "{}", seed: 1)
+        let run = try cache.addRun("r1", extraction)
         #expect(throws: CacheError.runExists(name: "r1")) {
             try cache.addRun(name: "r1", extraction: extraction, dataset: "demo", model: "", configuration: "", seed: 0)
         }
-        try cache.addEpoch(
-            EpochRecord(
-                epoch: 1, learningRate: 0.1, trainLoss: 2, trainAccuracy: 0.5, validationLoss: nil,
-                validationAccuracy: nil, seconds: 0.01), run: run)
-        let predictions = [(Int64(1), "run", "run"), (2, "run", "jump")].map { video, label, predicted in
-            PredictionRecord(
-                videoID: video, split: "test", label: label, predicted: predicted, probability: 0.75,
-                probabilities: [0.25, 0.75])
-        }
+        try cache.addEpoch(Example.epoch, run: run)
+        let predictions = [Example.prediction(), Example.prediction(2, "jump")]
         try cache.store(predictions, run: run)
         #expect(try cache.predictions(run: run, split: "test") == predictions)
         let accuracy = try cache.read { try Row.fetchOne($0, sql: "SELECT * FROM class_accuracy") }

@@ -8,23 +8,9 @@ import Testing
 @Suite struct CacheMergeTests {
     let scratch = ScratchFolder()
 
-    /// A cache of some of the videos `v0`, `v1`, …
     private func cache(_ name: String, _ videos: Range<Int>, start: Float = 0, label: String = "run") throws
         -> CacheFile
-    {
-        let cache = try CacheFile(path: "\(scratch.path)/\(name).sqlite")
-        let id = try cache.addExtraction(Example.extraction())
-        for index in videos {
-            let video = Example.video("v\(index).mp4")
-            try cache.registerSamples([
-                (video, SampleRecord(dataset: "demo", label: label, split: "train", group: index == 0 ? "g" : nil))
-            ])
-            try cache.store(
-                Example.sequence(length: index % 4 + 1, start: start + Float(index)), video: video, extraction: id,
-                maxFrames: 4, featureSize: 3)
-        }
-        return cache
-    }
+    { try Example.cache(name, videos, start: start, label: label, in: scratch) }
 
     /// Everything but row numbers and the time at which a recipe was first used.
     private func content(_ cache: CacheFile) throws -> [String] {
@@ -148,20 +134,10 @@ import Testing
     @Test("runs come along with epochs and predictions; another run of that name is refused") func runs() throws {
         let (first, second) = (try cache("a", 0..<2), try cache("b", 2..<4))
         for (cache, seed) in [(first, 1), (second, 2)] {
-            let run = try cache.addRun(
-                name: "r\(seed)", extraction: try cache.extraction(called: "tiny").id, dataset: "demo", model: "gru",
-                configuration: "{}", seed: seed)
-            try cache.addEpoch(
-                .init(
-                    epoch: 1, learningRate: 1, trainLoss: 1, trainAccuracy: 1, validationLoss: nil,
-                    validationAccuracy: nil, seconds: 1), run: run)
+            let run = try cache.addRun("r\(seed)", try cache.extraction(called: "tiny").id, seed: seed)
+            try cache.addEpoch(Example.epoch, run: run)
             let video = try #require(try cache.videos(dataset: "demo").last)
-            try cache.store(
-                [
-                    .init(
-                        videoID: video.id, split: "test", label: "run", predicted: "run", probability: 1,
-                        probabilities: [1])
-                ], run: run)
+            try cache.store([Example.prediction(video.id)], run: run)
             try cache.store([MembershipRecord(videoID: video.id, role: .heldout)], run: run)
         }
         #expect(try merge("out", [first, second]).runs == 2)

@@ -10,23 +10,13 @@ import Testing
     let scratch = ScratchFolder()
 
     @Test("whatever byte of a cache is damaged, asking it ends no program") func damagedAnywhere() throws {
-        let path: String
+        let path = scratch.path + "/cache.sqlite"
         do {
             let (cache, extraction) = try Example.cache(in: scratch)
-            path = cache.path
             try cache.recordFailure(path: "c.mp4", error: "broken", extraction: extraction)
-            let run = try cache.addRun(
-                name: "r", extraction: extraction, dataset: "demo", model: "gru 8", configuration: "{}", seed: 1)
-            let epoch = EpochRecord(
-                epoch: 1, learningRate: 0.1, trainLoss: 2, trainAccuracy: 0.5, validationLoss: nil,
-                validationAccuracy: nil, seconds: 0.01)
-            try cache.addEpoch(epoch, run: run)
-            try cache.store(
-                [
-                    PredictionRecord(
-                        videoID: 1, split: "test", label: "run", predicted: "run", probability: 0.75,
-                        probabilities: [0.25, 0.75])
-                ], run: run)
+            let run = try cache.addRun("r", extraction)
+            try cache.addEpoch(Example.epoch, run: run)
+            try cache.store([Example.prediction()], run: run)
             // What is whole is read without a refusal; pruning what is unused takes nothing of it.
             #expect(CacheReaders.readEverything(cache, in: scratch.path) == 0)
             try cache.checkpoint()

@@ -46,7 +46,7 @@ import Testing
 
     private func tampered(_ sql: String, _ name: String = "cache") throws -> String {
         let (cache, _) = try Example.cache(in: scratch)
-        _ = try cache.addRun(name: "r", extraction: 1, dataset: "demo", model: "m", configuration: "{}", seed: 1)
+        _ = try cache.addRun()
         try cache.checkpoint()
         let path = scratch.path + "/\(name)-hostile.sqlite"
         try FileManager.default.copyItem(atPath: cache.path, toPath: path)
@@ -92,8 +92,7 @@ import Testing
         let path = try tampered(try #require(Self.attacks["trigger"]))
         let queue = try DatabaseQueue(path: path, configuration: CacheConnection.configuration())
         try queue.write { database in
-            try database.execute(
-                sql: "INSERT INTO run (name, model, configuration, state) VALUES ('x', 'm', '{}', 'running')")
+            try database.run("INSERT INTO run (name, model, configuration, state) VALUES ('x', 'm', '{}', 'running')")
             #expect(try Int.fetchOne(database, sql: "SELECT count(*) FROM sequence") == 2)
             #expect(try Int.fetchOne(database, sql: "PRAGMA trusted_schema") == 0)
             #expect(throws: DatabaseError.self) {

@@ -23,18 +23,9 @@ import Testing
     private func wholeCache(_ scratch: ScratchFolder) throws -> String {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.recordFailure(path: "c.mp4", error: "broken", extraction: extraction)
-        let run = try cache.addRun(
-            name: "r", extraction: extraction, dataset: "demo", model: "gru 8", configuration: "{}", seed: 1)
-        try cache.addEpoch(
-            EpochRecord(
-                epoch: 1, learningRate: 0.1, trainLoss: 2, trainAccuracy: 0.5, validationLoss: nil,
-                validationAccuracy: nil, seconds: 0.01), run: run)
-        try cache.store(
-            [
-                PredictionRecord(
-                    videoID: 1, split: "test", label: "run", predicted: "run", probability: 0.75,
-                    probabilities: [0.25, 0.75])
-            ], run: run)
+        let run = try cache.addRun("r", extraction)
+        try cache.addEpoch(Example.epoch, run: run)
+        try cache.store([Example.prediction()], run: run)
         try cache.store([MembershipRecord(videoID: 1, role: .train)], run: run)
         try cache.store(
             [FoldRecord(videoID: 1, number: 1, fold: 1, predicted: "run", probabilities: [0.5, 0.5])], run: run)
@@ -45,6 +36,13 @@ import Testing
         return cache.path
     }
 
+    private func copy(of whole: String, _ scratch: ScratchFolder) throws -> String {
+        let path = scratch.path + "/hostile.sqlite"
+        for ending in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + ending) }
+        try FileManager.default.copyItem(atPath: whole, toPath: path)
+        return path
+    }
+
     /// Changes all rows of a column. What is declared NOT NULL holds for programs that keep to it.
     private static func set(
         _ table: String, _ column: String, _ value: (any DatabaseValueConvertible)?, path: String
@@ -52,29 +50,28 @@ import Testing
         let queue = try DatabaseQueue(path: path)
         defer { try? queue.close() }
         try queue.writeWithoutTransaction { database in
-            try database.execute(
-                sql: """
-                    PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON;
-                    CREATE TEMP TABLE whole AS SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL;
-                    UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = '\(table)'
-                      AND sql NOT LIKE '%WITHOUT ROWID%';
-                    PRAGMA schema_version = 900
-                    """)
+            try database.run(
+                """
+                PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON;
+                CREATE TEMP TABLE whole AS SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL;
+                UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = '\(table)'
+                  AND sql NOT LIKE '%WITHOUT ROWID%';
+                PRAGMA schema_version = 900
+                """)
             // Keys may refuse it.
             try? database.execute(sql: "UPDATE OR REPLACE \"\(table)\" SET \"\(column)\" = ?", arguments: [value])
             if table == "sequence", column == "features" {
                 for row in try Row.fetchAll(database, sql: "SELECT rowid, features FROM sequence") {
                     guard let place: Int64 = row[0], let blob = Data.fromDatabaseValue(row[1]) else { continue }
-                    try database.execute(
-                        sql: "UPDATE sequence SET checksum = ? WHERE rowid = ?", arguments: [hexDigest(blob), place])
+                    try database.run("UPDATE sequence SET checksum = ? WHERE rowid = ?", [hexDigest(blob), place])
                 }
             }
-            try database.execute(
-                sql: """
-                    UPDATE sqlite_master SET sql = (SELECT sql FROM whole WHERE whole.name = sqlite_master.name)
-                      WHERE sql IS NOT NULL;
-                    PRAGMA schema_version = 901; PRAGMA writable_schema = OFF
-                    """)
+            try database.run(
+                """
+                UPDATE sqlite_master SET sql = (SELECT sql FROM whole WHERE whole.name = sqlite_master.name)
+                  WHERE sql IS NOT NULL;
+                PRAGMA schema_version = 901; PRAGMA writable_schema = OFF
+                """)
             _ = try? database.checkpoint(.truncate)
         }
     }
@@ -93,9 +90,7 @@ import Testing
             // All values in `make faults`; a few in `make test`.
             let values = ([nil] + Self.values.map(Optional.some)).shuffled(using: &generator)
             for value in values.prefix(faultRounds > 10 ? values.count : 2) {
-                let path = scratch.path + "/hostile.sqlite"
-                for ending in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + ending) }
-                try FileManager.default.copyItem(atPath: whole, toPath: path)
+                let path = try copy(of: whole, scratch)
                 try Self.set(table, column, value, path: path)
                 guard let cache = try? CacheFile(path: path, create: false) else { continue }
                 refused += CacheReaders.readEverything(cache, in: scratch.path)
@@ -111,9 +106,7 @@ import Testing
             ("[4611686018427387904,4]", 0), ("[0,9223372036854775807,2]", 0), ("[-3,-1]", 3), ("[2]", 3), ("[[3]]", 3),
             ("[9223372036854775807]", Int.max), ("[]", 0),
         ] {
-            let path = scratch.path + "/hostile.sqlite"
-            for ending in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + ending) }
-            try FileManager.default.copyItem(atPath: whole, toPath: path)
+            let path = try copy(of: whole, scratch)
             try Self.set("extraction", "feature_shape", shape, path: path)
             try Self.set("extraction", "feature_size", size, path: path)
             let cache = try CacheFile(path: path, create: false)
@@ -126,10 +119,8 @@ import Testing
     func windowEnds() throws {
         let scratch = ScratchFolder()
         let whole = try wholeCache(scratch)
-        let path = scratch.path + "/hostile.sqlite"
         for ends in ["[[],[]]", "[[]]", "[[1],[1]]", "[[3,1],[3,1]]", "[[0,1]]", "[[1e300,1],[1,2]]", "x"] {
-            for ending in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + ending) }
-            try FileManager.default.copyItem(atPath: whole, toPath: path)
+            let path = try copy(of: whole, scratch)
             try Self.set("sequence", "window_ends", ends, path: path)
             let cache = try CacheFile(path: path, create: false)
             #expect(throws: CacheError.damagedSequence(path: path, video: "number 1"), "\(ends)") {

@@ -10,18 +10,7 @@ import Testing
     let scratch = ScratchFolder()
 
     private func cache(_ name: String, _ videos: Range<Int>) throws -> CacheFile {
-        let cache = try CacheFile(path: "\(scratch.path)/\(name).sqlite")
-        let id = try cache.addExtraction(Example.extraction())
-        for index in videos {
-            let video = Example.video("v\(index).mp4")
-            try cache.registerSamples([
-                (video, SampleRecord(dataset: "demo", label: "run", split: "train", group: nil))
-            ])
-            try cache.store(
-                Example.sequence(length: index % 4 + 1, start: Float(index)), video: video, extraction: id,
-                maxFrames: 4, featureSize: 3)
-        }
-        return cache
+        try Example.cache(name, videos, in: scratch)
     }
 
     private func tamper(_ cache: CacheFile, _ sql: String) throws {
@@ -94,7 +83,7 @@ import Testing
         let other = try CacheFile(path: "\(scratch.path)/other.sqlite")
         let id = try other.addExtraction(Example.extraction(maxFrames: 2))
         let video = Example.video("w.mp4")
-        try other.registerSamples([(video, SampleRecord(dataset: "demo", label: "run", split: "train", group: nil))])
+        try other.register(video)
         try other.store(Example.sequence(length: 1), video: video, extraction: id, maxFrames: 2, featureSize: 3)
         #expect(try other.verify().isWhole)
         let before = try content(good)
