@@ -145,9 +145,7 @@ import Testing
 
     @Test(
         "a calibrated run has no higher loss on validation, and names the same classes",
-        arguments: [
-            HeadConfiguration.Kind.gru, .frame,
-        ])
+        arguments: [HeadConfiguration.Kind.gru, .frame])
     func run(kind: HeadConfiguration.Kind) throws {
         let place = try RunPlace()
         var training = OrderProblem.training(kind, epochs: 12)

@@ -96,16 +96,23 @@ import Training
 
     static let input = around("input", [goldens.lengths.count, goldens.steps, goldens.size], spread: 1.5)
 
+    private static func passes(
+        _ plan: TrainingPlan, _ parameters: ParameterVector, _ input: Tensor
+    ) -> (TrainingPlan.ForwardPass, slope: Tensor, gradients: ParameterVector) {
+        let pass = plan.forward(PackedSequences(padded: input, lengths: goldens.lengths), parameters)
+        var gradients = parameters
+        let slope = CrossEntropy()(pass.output, targets: goldens.targets).gradient
+        plan.backward(pass, outputGradient: slope, parameters, into: &gradients)
+        return (pass, slope, gradients)
+    }
+
     @Test("outputs and every gradient of a head equal PyTorch's on the masked batch", arguments: goldens.heads)
     func heads(golden: HeadGolden) throws {
         let setup = Self.goldens
         let plan = try golden.plan(setup)
         let parameters = try ParameterVector(plan.graph, from: RandomParameters())
-        let pass = plan.forward(PackedSequences(padded: Self.input, lengths: setup.lengths), parameters)
+        let (pass, slope, gradients) = Self.passes(plan, parameters, Self.input)
         #expect(relativeError(pass.output.values, golden.logits) < 1e-5)
-        var gradients = parameters
-        let slope = CrossEntropy()(pass.output, targets: setup.targets).gradient
-        plan.backward(pass, outputGradient: slope, parameters, into: &gradients)
         let tensors = gradients.tensors
         #expect(Set(tensors.keys) == Set(golden.gradients.keys))
         for (name, expected) in golden.gradients {
@@ -138,10 +145,7 @@ import Training
             var plan = try golden.plan(setup)
             plan.parallel = Parallel(threads: threads)
             let parameters = try ParameterVector(plan.graph, from: RandomParameters())
-            let pass = plan.forward(PackedSequences(padded: input, lengths: setup.lengths), parameters)
-            var gradients = parameters
-            let slope = CrossEntropy()(pass.output, targets: setup.targets).gradient
-            plan.backward(pass, outputGradient: slope, parameters, into: &gradients)
+            let (pass, _, gradients) = Self.passes(plan, parameters, input)
             return (pass.output.values + gradients.values).map(\.bitPattern)
         }
         let plain = try run(Self.input, threads: 1)

@@ -20,17 +20,6 @@ import Testing
         return RunDirectory(path: try place.train(place.run(name, training)).directory)
     }
 
-    /// Puts every clip of the dataset into a split.
-    private func moveAll(to split: (FeatureSet.Example) -> String) throws {
-        try place.cache.registerSamples(
-            place.features.examples.map { example in
-                (
-                    VideoRecord(digest: example.path, path: example.path),
-                    SampleRecord(dataset: "order", label: example.label, split: split(example), group: nil)
-                )
-            })
-    }
-
     @Test("the cache and the run's folder record the part that each clip plays") func recorded() throws {
         let directory = try trained()
         let partition = Partition(place.features, validation: 0.25, seed: SequenceRunTests.training().seed)
@@ -56,7 +45,7 @@ import Testing
                 (role, try RunEvaluation(directory, role: role).predictions)
             })
         for split in ["test", "train", "validation"] {
-            try moveAll { _ in split }
+            try place.register(split: { _ in split })
             for (role, predictions) in all {
                 #expect(try RunEvaluation(directory, role: role).predictions == predictions, "\(split) \(role)")
             }
@@ -65,9 +54,9 @@ import Testing
     }
 
     @Test("a run without a test part has none later, and says what it has") func noTest() throws {
-        try moveAll { _ in "train" }
+        try place.register(split: { _ in "train" })
         let directory = try trained()
-        try moveAll { $0.videoID % 5 == 0 ? "test" : "train" }
+        try place.register(split: { $0.videoID % 5 == 0 ? "test" : "train" })
         #expect(throws: SequenceError.noSplit("test", available: ["validation", "train"])) {
             try RunEvaluation(directory, role: .test)
         }
@@ -108,16 +97,8 @@ import Testing
     @Test("clips added later are left out and counted; clips that lost their features too") func changedData() throws {
         let directory = try trained()
         let clips = try RunEvaluation(directory, role: .test).metrics.count
-        let extraction = try #require(try place.cache.extractions().first)
-        try place.cache.registerSamples([
-            (
-                VideoRecord(digest: "new", path: "new"),
-                SampleRecord(dataset: "order", label: "up", split: "test", group: nil)
-            )
-        ])
-        try place.cache.store(
-            SequenceRecord(frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [1, 2, 3, 4]),
-            video: VideoRecord(digest: "new", path: "new"), extraction: extraction.id, maxFrames: 8, featureSize: 4)
+        try place.register("new", "up", "test")
+        try place.store("new", [1, 2, 3, 4])
         let later = try RunEvaluation(directory, role: .test)
         #expect(later.metrics.count == clips)
         #expect(
@@ -137,7 +118,7 @@ import Testing
         var training = SequenceRunTests.training()
         training.validation = 0.25
         try place.train(place.run("parts", training), stopAfter: 3)
-        try moveAll { $0.videoID % 2 == 0 ? "test" : "train" }
+        try place.register(split: { $0.videoID % 2 == 0 ? "test" : "train" })
         try place.train(place.run("parts", training, resumes: true))
         #expect(try place.weights("parts") == place.weights("whole"))
         #expect(
@@ -187,7 +168,7 @@ import Testing
         #expect(try Comparison(runs).families.map(\.runs) == [["seed1", "seed2"]])
         #expect(try Comparison(runs + [other]).families.map(\.runs.count).sorted() == [1, 2])
         // Another tenth of the clips is for testing: the same settings, another training part.
-        try moveAll { $0.videoID % 7 == 0 ? "test" : "train" }
+        try place.register(split: { $0.videoID % 7 == 0 ? "test" : "train" })
         let moved = try trained("moved") { $0.seed = 4 }
         #expect(try Comparison(runs + [moved]).families.map(\.runs.count).sorted() == [1, 2])
         #expect(try Comparison([runs[0], moved]).families.isEmpty)
@@ -197,15 +178,7 @@ import Testing
     func labels() throws {
         let directory = try trained()
         let before = try RunEvaluation(directory, role: .test)
-        try place.cache.registerSamples(
-            place.features.examples.map { example in
-                (
-                    VideoRecord(digest: example.path, path: example.path),
-                    SampleRecord(
-                        dataset: "order", label: example.label == "up" ? "down" : "up", split: example.split, group: nil
-                    )
-                )
-            })
+        try place.register(label: { $0.label == "up" ? "down" : "up" })
         let after = try RunEvaluation(directory, role: .test)
         #expect(after.metrics == before.metrics && after.predictions == before.predictions)
         #expect(after.notes.contains { $0.contains("have another label in the data set now") }, "\(after.notes)")

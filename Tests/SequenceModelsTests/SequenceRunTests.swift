@@ -21,22 +21,30 @@ final class RunPlace {
                 digest: hexDigest(Data("{}".utf8)), name: "order", backbone: "resnet18", weights: "random",
                 weightsDigest: nil, tap: "pooled",
                 imageSize: 32, maxFrames: 8, featureShape: [4], precision: "f32", recipe: "{}", version: "test"))
-        try cache.registerSamples(
-            features.examples.map { example in
-                (
-                    VideoRecord(digest: example.path, path: example.path),
-                    SampleRecord(dataset: "order", label: example.label, split: example.split, group: nil)
-                )
-            })
+        try register()
         for example in features.examples {
             let rows = features.rows[example.firstRow * 4..<(example.firstRow + example.length) * 4]
-            try cache.store(
-                SequenceRecord(
-                    frameIndices: Array(0..<example.length), frameTimes: (0..<example.length).map(Double.init),
-                    decodeErrors: 0, features: Array(rows)),
-                video: VideoRecord(digest: example.path, path: example.path), extraction: extraction, maxFrames: 8,
-                featureSize: 4)
+            try store(example.path, Array(rows), extraction)
         }
+    }
+
+    /// Stores the classes and splits of all clips.
+    func register(
+        label: (FeatureSet.Example) -> String = { $0.label }, split: (FeatureSet.Example) -> String = { $0.split }
+    ) throws { for example in features.examples { try register(example.path, label(example), split(example)) } }
+
+    func register(_ path: String, _ label: String, _ split: String) throws {
+        let sample = SampleRecord(dataset: "order", label: label, split: split, group: nil)
+        try cache.registerSamples([(VideoRecord(digest: path, path: path), sample)])
+    }
+
+    func store(_ path: String, _ rows: [Float], _ extraction: Int64 = 1) throws {
+        let length = rows.count / 4
+        try cache.store(
+            SequenceRecord(
+                frameIndices: Array(0..<length), frameTimes: (0..<length).map(Double.init), decodeErrors: 0,
+                features: rows),
+            video: VideoRecord(digest: path, path: path), extraction: extraction, maxFrames: 8, featureSize: 4)
     }
 
     func run(_ name: String, _ training: TrainingConfiguration, memory: Int = .max, resumes: Bool = false)
@@ -119,9 +127,7 @@ final class RunPlace {
 
     @Test(
         "features that do not fit into memory are streamed, and give the same weights",
-        arguments: [
-            HeadConfiguration.Kind.gru, .frame,
-        ])
+        arguments: [HeadConfiguration.Kind.gru, .frame])
     func streams(kind: HeadConfiguration.Kind) throws {
         let place = try RunPlace()
         try place.train(place.run("memory", Self.training(kind)))
@@ -136,15 +142,8 @@ final class RunPlace {
         #expect(throws: SequenceError.notMaps(shape: [4], head: "convlstm")) {
             try place.train(place.run("maps", Self.training(.convlstm)))
         }
-        try place.cache.registerSamples([
-            (
-                VideoRecord(digest: "empty", path: "empty"),
-                SampleRecord(dataset: "order", label: "up", split: "train", group: nil)
-            )
-        ])
-        try place.cache.store(
-            SequenceRecord(frameIndices: [], frameTimes: [], decodeErrors: 0, features: []),
-            video: VideoRecord(digest: "empty", path: "empty"), extraction: 1, maxFrames: 8, featureSize: 4)
+        try place.register("empty", "up", "train")
+        try place.store("empty", [])
         var notes: [String] = []
         try place.train(place.run("empty", Self.training())) { notes.append($0) }
         #expect(notes == ["1 video without a valid frame is left out"])

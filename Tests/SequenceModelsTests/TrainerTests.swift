@@ -3,6 +3,7 @@ import Digests
 import FeatureCache
 import Foundation
 import NeuralNetwork
+import TestSupport
 import Testing
 import Training
 @testable import SequenceModels
@@ -44,12 +45,19 @@ enum OrderProblem {
         Trainer.Result, Metrics, [EpochRecord]
     ) {
         let partition = Partition(features, validation: configuration.validation, seed: configuration.seed)
+        let (result, epochs) = try train(configuration, features, partition)
+        return (
+            result, try #require(try Evaluation(result.head, features, partition.test, split: .test).metrics), epochs
+        )
+    }
+
+    static func train(
+        _ configuration: TrainingConfiguration, _ features: FeatureSet, _ partition: Partition
+    ) throws -> (Trainer.Result, [EpochRecord]) {
         var epochs: [EpochRecord] = []
         var hooks = Trainer.Hooks()
         hooks.report = { epochs.append($0) }
-        let result = try Trainer(configuration).train(features, partition, hooks: hooks)
-        let metrics = try #require(try Evaluation(result.head, features, partition.test, split: .test).metrics)
-        return (result, metrics, epochs)
+        return (try Trainer(configuration).train(features, partition, hooks: hooks), epochs)
     }
 }
 
@@ -147,14 +155,12 @@ enum OrderProblem {
     }
 
     @Test("weights to begin with are applied as they are when no epoch is asked for") func initialWeights() throws {
-        let folder = NSTemporaryDirectory() + UUID().uuidString
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let folder = ScratchFolder()
         let features = OrderProblem.features(24)
         var configuration = OrderProblem.training(.gru, epochs: 2)
         let (trained, _, _) = try OrderProblem.train(configuration, features)
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try SafeTensorsWriter.write(trained.head.parameters.tensors, to: folder + "/head.safetensors")
-        configuration.initialWeights = folder + "/head.safetensors"
+        configuration.initialWeights = folder.path + "/head.safetensors"
+        try SafeTensorsWriter.write(trained.head.parameters.tensors, to: folder.path + "/head.safetensors")
         configuration.epochs = 0
         let (applied, _, epochs) = try OrderProblem.train(configuration, features)
         #expect(epochs.isEmpty && applied.head.parameters == trained.head.parameters)
@@ -179,10 +185,7 @@ enum OrderProblem {
         configuration.earlyStopping = .init(monitor: .validationAccuracy, patience: 5)
         let features = OrderProblem.features(48)
         let partition = Partition(features, validation: 0.2, seed: configuration.seed)
-        var epochs: [EpochRecord] = []
-        var hooks = Trainer.Hooks()
-        hooks.report = { epochs.append($0) }
-        let result = try Trainer(configuration).train(features, partition, hooks: hooks)
+        let (result, epochs) = try OrderProblem.train(configuration, features, partition)
         let accuracies = epochs.compactMap(\.validationAccuracy)
         let best = try #require(accuracies.firstIndex(of: accuracies.max() ?? 0))
         #expect(epochs.count < 200)

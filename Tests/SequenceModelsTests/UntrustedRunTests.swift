@@ -70,6 +70,15 @@ import Testing
         return mapping
     }
 
+    /// A run with its config.json, which holds `whole`.
+    private static func trained(_ head: HeadConfiguration) throws -> (RunPlace, RunDirectory, file: URL, whole: Any) {
+        let place = try RunPlace()
+        try place.train(place.run("r", TrainingConfiguration(model: head, epochs: 1, validation: 0.3)))
+        let directory = RunDirectory(path: place.scratch.path + "/runs/r")
+        let file = URL(fileURLWithPath: directory.path + "/config.json")
+        return (place, directory, file, try JSONSerialization.jsonObject(with: Data(contentsOf: file)))
+    }
+
     private static let more = [
         ["training", "folds"], ["training", "repeats"], ["training", "clipNorm"], ["training", "model", "projection"],
         ["training", "model", "dense"], ["training", "model", "heads"], ["training", "model", "feedForward"],
@@ -80,12 +89,8 @@ import Testing
         "whatever a key of a run's config.json holds, the run is read or refused with the key's name",
         arguments: [HeadConfiguration.Kind.gru, .attention, .transformer, .average])
     func keys(kind: HeadConfiguration.Kind) throws {
-        let place = try RunPlace()
         let head = HeadConfiguration(kind: kind, hidden: [4], heads: kind == .transformer ? 2 : nil)
-        try place.train(place.run("r", TrainingConfiguration(model: head, epochs: 1, validation: 0.3)))
-        let directory = RunDirectory(path: place.scratch.path + "/runs/r")
-        let file = URL(fileURLWithPath: directory.path + "/config.json")
-        let whole = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+        let (place, directory, file, whole) = try Self.trained(head)
         let rows = [Float](repeating: 0.5, count: 8)
         var refused = 0
         for path in Self.paths(whole) + Self.more {
@@ -106,12 +111,8 @@ import Testing
     }
 
     @Test("a run whose numbers no pipeline can state is refused, and the key is named") func ranges() throws {
-        let place = try RunPlace()
-        let head = HeadConfiguration(kind: .gru, hidden: [4])
-        try place.train(place.run("r", TrainingConfiguration(model: head, epochs: 1, validation: 0.3)))
-        let directory = RunDirectory(path: place.scratch.path + "/runs/r")
-        let file = URL(fileURLWithPath: directory.path + "/config.json")
-        let whole = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+        let (place, directory, file, whole) = try Self.trained(HeadConfiguration(kind: .gru, hidden: [4]))
+        defer { withExtendedLifetime(place) {} }
         let changes: [(key: String, value: Any, named: String)] = [
             ("training.model.hidden", [Int](), "training.model.hidden"),
             ("training.model.hidden", [0], "training.model.hidden.0"),

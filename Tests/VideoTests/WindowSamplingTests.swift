@@ -62,7 +62,7 @@ import Testing
     @Test(
         "the clock gives the same ticks as walking from one to the next, for any rate and any times", arguments: 0..<60)
     func ticks(seed: Int) {
-        var generator = SplitMix(seed: UInt64(seed))
+        var generator = SeededGenerator(seed: UInt64(seed))
         let ticks: [Double] = [0.04, 1001.0 / 30000, 1.0 / 90000, 0.001, 1.0 / 12800]
         for rate in [0.5, 1, 7, 12.5, 15, 24, 25, 29.97, 30, 60, 1000 / 3.0] {
             let tick = ticks[seed % ticks.count]
@@ -141,18 +141,5 @@ import Testing
         #expect(!assembler.isWhole)
         var nothing = WindowAssembler([[0, 1]])
         #expect(nothing.finish().isEmpty && !nothing.isWhole)
-    }
-}
-
-/// Steele, Lea and Flood's SplitMix64.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var bits = state
-        bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
-        return bits ^ (bits >> 31)
     }
 }
