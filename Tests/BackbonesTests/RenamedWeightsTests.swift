@@ -102,9 +102,9 @@ import Testing
         let index = scratch.path + "/model.safetensors.index.json"
         try FileManager.default.copyItem(atPath: Self.peer("sharded/model.safetensors.index.json"), toPath: index)
         #expect(message("model.safetensors.index.json").contains("model-0000"))
-        try #"{"weight_map":{"a":"../secret.safetensors"}}"#.write(toFile: index, atomically: true, encoding: .utf8)
+        try scratch.file("model.safetensors.index.json", #"{"weight_map":{"a":"../secret.safetensors"}}"#)
         #expect(message(part).contains("../secret.safetensors, which is not a part in the same folder"))
-        try "[]".write(toFile: index, atomically: true, encoding: .utf8)
+        try scratch.file("model.safetensors.index.json", "[]")
         #expect(message(part).contains("not an index of parts"))
     }
 
@@ -114,28 +114,23 @@ import Testing
         try FileManager.default.copyItem(atPath: Self.peer("clip.bin"), toPath: path)
         func traits() throws -> WeightsTraits { WeightsTraits(of: try openWeights(path: path)) }
         #expect(try traits().numerics == [.transformers, .timm, .openai, .openCLIP])
-        try #"{"vision_config":{"hidden_act":"gelu"}}"#.write(
-            toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
+        try scratch.file("config.json", #"{"vision_config":{"hidden_act":"gelu"}}"#)
         #expect(try traits().numerics == [.timm, .openCLIP])
-        try #"{"hidden_act":"quick_gelu"}"#.write(
-            toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
-        try #"{"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}"#.write(
-            toFile: scratch.path + "/preprocessor_config.json", atomically: true, encoding: .utf8)
+        try scratch.file("config.json", #"{"hidden_act":"quick_gelu"}"#)
+        try scratch.file("preprocessor_config.json", #"{"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}"#)
         #expect(try traits().numerics == [.openai] && traits().input == .symmetric)
         // timm's own.
         let timm =
             #"{"architecture":"tf_efficientnet_lite0","pretrained_cfg":{"mean":[0.5,0.5,0.5],"std":[0.5,0.5,0.5]}}"#
         try FileManager.default.removeItem(atPath: scratch.path + "/preprocessor_config.json")
-        try timm.write(toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
+        try scratch.file("config.json", timm)
         try SafeTensorsWriter.write(["conv_stem.weight": Tensor(shape: [1], values: [0])], to: path)
         #expect(try traits().numerics == [.keras] && traits().statesNumerics)
         #expect(try traits().input == .symmetric && traits().statesInput)
-        try timm.replacing("tf_efficientnet_lite0", with: "vit_base_patch32_clip_224").write(
-            toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
+        try scratch.file("config.json", timm.replacing("tf_efficientnet_lite0", with: "vit_base_patch32_clip_224"))
         #expect(try traits().numerics == [.openCLIP])
-        try "{".write(toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
-        try #"{"image_mean":["x"]}"#.write(
-            toFile: scratch.path + "/preprocessor_config.json", atomically: true, encoding: .utf8)
+        try scratch.file("config.json", "{")
+        try scratch.file("preprocessor_config.json", #"{"image_mean":["x"]}"#)
         #expect(try traits().input == nil)
     }
 

@@ -76,8 +76,9 @@ import Testing
             let place = (wanted.checkpoint as? PrefixedWeights)?.prefix ?? ""
             #expect(place == prefix)
         }
-        let error = #expect(throws: WeightsError.self) { try Self.resolved(shapes, part: "discriminator") }
-        #expect(error?.localizedDescription.contains("`\(prefixes[1].dropLast())`") == true)
+        #expect(
+            refusal(of: WeightsError.self) { try Self.resolved(shapes, part: "discriminator") }.contains(
+                "`\(prefixes[1].dropLast())`"))
         #expect(throws: WeightsError.self) { try Self.resolved([Self.resnet18], part: "teacher") }
     }
 
@@ -97,10 +98,9 @@ import Testing
     func deeper(wanted: String, given: String) throws {
         var shapes = Self.shapes(String(given.prefix { $0 != " " }))
         if given.contains("LayerScale") { shapes["blocks.3.ls1.gamma"] = [384] }
-        let error = #expect(throws: WeightsError.self) {
+        let text = refusal(of: WeightsError.self) {
             try Self.resolved([Self.prefixed("model.", shapes)], for: wanted)
         }
-        let text = error?.localizedDescription ?? ""
         #expect(text.contains("inside the modules of \(wanted)"), "\(text)")
         #expect(given.contains(" ") || text.contains("this looks like \(given)."), "\(text)")
     }
@@ -116,10 +116,9 @@ import Testing
         ])
     func variants(name: String, shape: [Int], remedy: String) throws {
         for prefix in ["", "model.backbone."] {
-            let error = #expect(throws: WeightsError.self) {
+            let text = refusal(of: WeightsError.self) {
                 try Self.resolved([Self.prefixed(prefix, Self.resnet18.merging([name: shape]) { $1 })])
             }
-            let text = error?.localizedDescription ?? ""
             #expect(text.contains(name) && text.contains(remedy) && !text.contains("this looks like"), "\(text)")
         }
     }
@@ -203,8 +202,7 @@ import Testing
         let scratch = ScratchFolder()
         let bytes = content == "\u{1F}\u{8B}" ? Data([0x1F, 0x8B, 8, 0]) : Data(content.utf8)
         let path = try scratch.file("weights.pth", bytes)
-        let error = #expect(throws: WeightsError.self) { try openWeights(path: path) }
-        let text = error?.localizedDescription ?? ""
+        let text = refusal(of: WeightsError.self) { try openWeights(path: path) }
         #expect(text.contains(words) && text.hasSuffix("."), "\(text)")
     }
 }

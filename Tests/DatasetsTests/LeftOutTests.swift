@@ -135,8 +135,9 @@ import Video
 
     @Test("a data set without a clip says what lies there instead") func nothing() throws {
         let flat = DatasetConfiguration(layout: .folders, root: scratch.path + "/run")
-        let error = #expect(throws: DatasetError.self) { try flat.listing() }
-        #expect(error?.localizedDescription.contains("(1 file is left out: 1 is not in a class folder)") == true)
+        #expect(
+            refusal(of: DatasetError.self) { try flat.listing() }.contains(
+                "(1 file is left out: 1 is not in a class folder)"))
     }
 
     @Test("files of classes that are not used, and those of `exclude`, are not listed") func chosen() throws {

@@ -131,8 +131,7 @@ import Testing
         let path = try write("one.safetensors", seed: 1)
         try extract(path)
         let other = try write("other.safetensors", seed: 2)
-        let error = #expect(throws: StoredRecipeError.self) { try configuration(other).stored(in: cache) }
-        let text = error?.localizedDescription ?? ""
+        let text = refusal(of: StoredRecipeError.self) { try configuration(other).stored(in: cache) }
         #expect(text.contains("has no features of \(other)") && text.contains("one.safetensors (SHA-256 "), "\(text)")
         // The same bytes under another name are the same weights.
         let copy = dataset.path + "/copy.safetensors"

@@ -216,10 +216,10 @@ final class Clips {
     @Test("frames that do not fit on the disk are refused before anything is decoded") func noRoom() throws {
         let scratch = ScratchFolder()
         try FrameSet.checkRoom(scratch.path + "/frames.sqlite", bytes: 1)
-        let error = #expect(throws: FineTuningError.self) {
-            try FrameSet.checkRoom(scratch.path + "/frames.sqlite", bytes: 1 << 60)
-        }
-        #expect(error?.localizedDescription.contains("--frames") == true)
+        #expect(
+            refusal(of: FineTuningError.self) {
+                try FrameSet.checkRoom(scratch.path + "/frames.sqlite", bytes: 1 << 60)
+            }.contains("--frames"))
     }
 
     @Test("a batch of one with normalisations is warned of") func batchOfOne() throws {

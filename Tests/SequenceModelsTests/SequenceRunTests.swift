@@ -113,8 +113,7 @@ final class RunPlace {
         var other = Self.training()
         other.optimizer.learningRate = 0.5
         other.batchSize = 4
-        let error = #expect(throws: SequenceError.self) { try place.train(place.run("run", other, resumes: true)) }
-        let text = error?.localizedDescription ?? ""
+        let text = refusal(of: SequenceError.self) { try place.train(place.run("run", other, resumes: true)) }
         #expect(text.contains("training.batchSize: 8 → 4"), "\(text)")
         #expect(text.contains("training.optimizer.learningRate: 0.01 → 0.5"), "\(text)")
         var longer = Self.training()

@@ -12,3 +12,9 @@ package func refusal(_ body: () throws -> Void) -> String {
     let time = ContinuousClock.now - start
     return time < soon ? text : "it took \(time)"
 }
+
+/// What the error says, if `body` throws one of this type; otherwise empty.
+package func refusal<Refusal: Error, Value>(of type: Refusal.Type, _ body: () throws -> Value) -> String {
+    do { _ = try body() } catch { return error is Refusal ? error.localizedDescription : "" }
+    return ""
+}

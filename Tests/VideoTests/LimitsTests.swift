@@ -54,8 +54,9 @@ import Testing
         let clip = try openClip(path: scratch.file("years.y4m", data))
         #expect(clip.information.frameTimes == [0, 30e6, 60e6, 90e6])
         let windows = WindowSampling(length: 16, stride: 8, framesPerSecond: 15, windows: Sampling.unlimited)
-        let error = #expect(throws: VideoError.self) { try clip.sample(.windows(windows), framing: .full) }
-        #expect(error?.localizedDescription.contains("span 90000000 s") == true)
+        #expect(
+            refusal(of: VideoError.self) { try clip.sample(.windows(windows), framing: .full) }.contains(
+                "span 90000000 s"))
         #expect(throws: VideoError.self) {
             try clip.forEachFrame(SampleRequest(.windows(windows), framing: .full)) { _ in }
         }
