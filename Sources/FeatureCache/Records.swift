@@ -1,5 +1,6 @@
 import CElementwise
 import Digests
+import Files
 import Foundation
 
 package struct VideoRecord: Sendable, Equatable {
@@ -150,5 +151,22 @@ package struct SequenceRecord: Sendable, Equatable {
             windowEnds: parts[0].windowEnds == nil ? nil : parts.flatMap { $0.windowEnds ?? [] },
             decodeErrors: parts.map(\.decodeErrors).max() ?? 0,
             features: parts.count == 1 ? parts[0].features : parts.flatMap(\.features))
+    }
+}
+
+/// Valid sizes in a cache. Sizes in a damaged file are arbitrary and must be checked before allocation or
+/// multiplication.
+enum StoredSize {
+    /// Whether a recipe may have `frames` rows of `numbers` elements.
+    static func isPossible(frames: Int, numbers: Int) -> Bool {
+        (1...1 << 24).contains(frames) && (1...1 << 32).contains(numbers) && frames * numbers <= 1 << 36
+    }
+
+    /// Number of elements of a shape; nil if a size is negative or the product is too large.
+    static func product(_ shape: [Int]) -> Int? { shape.checkedProduct(atMost: 1 << 32) }
+
+    /// Whether a blob of `bytes` bytes contains that many rows and elements.
+    static func fits(_ rows: Int, of numbers: Int, as type: StoredType, in bytes: Int) -> Bool {
+        rows >= 0 && isPossible(frames: 1, numbers: numbers) && rows <= bytes / (numbers * type.bytes)
     }
 }

@@ -58,3 +58,8 @@ package func decimal(_ value: Double, _ places: Int) -> String {
 
 /// A fraction as a percentage with one decimal.
 package func percent(_ share: Double) -> String { share.isFinite ? decimal(100 * share, 1) + " %" : "–" }
+
+/// A number with its noun, such as `1 run` or `1,200 classes`. `plural`: the noun with an "s" if nil.
+package func counted(_ number: Int, _ noun: String, _ plural: String? = nil) -> String {
+    "\(grouped(number)) \(number == 1 ? noun : plural ?? noun + "s")"
+}

@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+
 @testable import NeuralNetwork
 
 @Suite struct SafeTensorsTests {
@@ -98,5 +99,63 @@ import Testing
         #expect(text.contains("1 missing (fc.bias)"))
         #expect(text.contains("fc.weight: [2, 5] instead of [2, 4]"))
         #expect(text.contains("1 unexpected (other)"))
+    }
+}
+
+@Suite struct MemoryLimitTests {
+    @Test("weights larger than the memory are refused before anything is taken, by whoever reads them")
+    func tooLarge() throws {
+        let scratch = ScratchFolder()
+        // A sparse file of 8 TB, whose header is true.
+        let count = 1 << 41
+        let header = #"{"w":{"dtype":"F32","shape":[\#(count)],"data_offsets":[0,\#(4 * count)]}}"#
+        var data = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
+        data.append(Data(header.utf8))
+        let path = try scratch.file("huge.bin", data)
+        guard truncate(path, off_t(data.count + 4 * count)) == 0 else { return }
+        let file = try SafeTensorsFile(path: path)
+        #expect(file.shapes == ["w": [count]])
+        let expected = WeightsError.tooLarge(file: path, bytes: 4 * count, memory: MemoryLimit.bytes)
+        #expect(throws: expected) { try file.tensor(named: "w") }
+        #expect(throws: expected) {
+            try file.validate(for: [
+                Graph.Parameter(name: "w", shape: [count], initializer: .init(spread: 1), isTrainable: true)
+            ])
+        }
+        #expect(throws: WeightsError.self) { try SafeTensorsWriter.convert(file, to: scratch.path + "/out.bin") }
+        #expect(!FileManager.default.fileExists(atPath: scratch.path + "/out.bin"))
+        #expect(expected.localizedDescription.contains("MB of memory"))
+        // What does not fit the network is not read at all.
+        #expect(throws: WeightsError.self) {
+            try file.tensor(
+                for: Graph.Parameter(name: "w", shape: [4], initializer: .init(spread: 1), isTrainable: true))
+        }
+    }
+}
+
+@Suite struct UserCacheTests {
+    @Test("files of the user's cache are written into a folder that nobody else enters") func permissions() throws {
+        let scratch = ScratchFolder()
+        let path = scratch.path + "/zoetrope/ranges/a.json"
+        UserCache.write(Data("x".utf8), to: path)
+        #expect(UserCache.contents(path) == Data("x".utf8))
+        var status = stat()
+        try #require(stat(scratch.path + "/zoetrope/ranges", &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o700)
+    }
+
+    @Test("files that another user wrote, or may write, are not read, nor are special ones") func owners() throws {
+        let scratch = ScratchFolder()
+        let shared = try scratch.file("shared.json", "x")
+        chmod(shared, 0o666)
+        #expect(UserCache.contents(shared) == nil)
+        let pipe = scratch.path + "/pipe.json"
+        try #require(mkfifo(pipe, 0o600) == 0)
+        #expect(UserCache.contents(pipe) == nil)
+        // Only root can give a file away.
+        guard geteuid() == 0 else { return }
+        let other = try scratch.file("other.json", "x")
+        chown(other, 65534, 65534)
+        #expect(UserCache.contents(other) == nil)
     }
 }

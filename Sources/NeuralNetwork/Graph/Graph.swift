@@ -1,3 +1,5 @@
+import Foundation
+
 /// A network as data: nodes in topological order, with the parameter names of the published checkpoints.
 /// `InferencePlan` and `TrainingPlan` execute it.
 package struct Graph: Sendable, Equatable {
@@ -119,4 +121,16 @@ package struct Graph: Sendable, Equatable {
     }
 
     package subscript(id: NodeID) -> Node { nodes[id.index] }
+}
+
+package enum PlanError: LocalizedError, Equatable {
+    case unsupported(node: String), unknownOutput(String, available: [String])
+
+    package var errorDescription: String? {
+        switch self {
+        case .unsupported(let node): "The node \(node) cannot run in an inference plan. Use a training plan for heads."
+        case .unknownOutput(let name, let available):
+            "The network has no output \(name); it has \(available.joined(separator: ", ")). Name one of these as `extract.tap`."
+        }
+    }
 }
