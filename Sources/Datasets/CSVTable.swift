@@ -13,7 +13,6 @@ package struct CSVTable {
     package let rows: [[String]]
 
     /// Parses a text, with or without a byte-order mark; records end with a line feed, a carriage return or both.
-    /// Throws `Unterminated`.
     package init(_ text: String) throws(Unterminated) {
         let records = try Self.records(text, separator: UInt8(ascii: ","))
         header = records.first ?? []
@@ -33,8 +32,7 @@ package struct CSVTable {
         let isComment: (String) -> Bool
     }
 
-    /// All records of a text with an ASCII separator, including the header. `limit`: maximum number of records. Throws
-    /// `Unterminated`.
+    /// All records of a text with an ASCII separator, including the header. `limit`: maximum number of records.
     static func records(_ text: String, separator: UInt8, limit: Int = .max) throws(Unterminated) -> [[String]] {
         try records(text, separator: separator, limit: limit, rules: nil).map(\.fields)
     }

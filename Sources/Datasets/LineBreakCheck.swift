@@ -10,7 +10,6 @@ struct LineBreakCheck {
     let isJSON: Bool
     let isClip: (String) -> Bool
 
-    /// - Throws: `DatasetError.openQuote`, `.malformedRow`.
     func check(_ row: ListTable.Row) throws {
         var line = row.number
         for (column, cell) in row.cells.enumerated() where cell.unicodeScalars.contains(where: Self.isLineBreak) {

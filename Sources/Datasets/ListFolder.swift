@@ -42,7 +42,6 @@ struct ListFolder {
         }
     }
 
-    /// - Throws: `DatasetError.missingFolder`, `.noLists`, `.severalLists`.
     init(_ folder: String) throws {
         let names = try FolderLayout.names(in: folder)
         let readable = names.filter {

@@ -4,8 +4,7 @@ import Foundation
 
 /// Text files with one clip per line.
 enum SplitList {
-    /// Lines that are neither blank nor comments (`# `), trimmed, with their numbers from 1. Throws
-    /// `DatasetError.missingList`, `.unreadableList`, `.notAList`.
+    /// Lines that are neither blank nor comments (`# `), trimmed, with their numbers from 1.
     static func lines(of file: String) throws -> [(number: Int, text: String)] {
         try text(of: file).byteLines().enumerated()
             .map { ($0 + 1, $1.trimmingCharacters(in: .whitespaces)) }
@@ -18,8 +17,7 @@ enum SplitList {
     /// The text of a list without a byte-order mark. Throws `DatasetError.missingList`, `.unreadableList`, `.notAList`.
     static func text(of file: String) throws -> String { try decoded(file).text }
 
-    /// The text of a list, with a note if its encoding is a guess. Throws `DatasetError.missingList`,
-    /// `.unreadableList`, `.notAList`.
+    /// The text of a list, with a note if its encoding is a guess.
     static func decoded(_ file: String) throws -> TextDecoding {
         let data: Data
         do throws(FileError) {

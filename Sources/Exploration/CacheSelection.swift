@@ -33,8 +33,7 @@ package struct CacheSelection: Sendable {
             || recipe.utf8.count >= 6 && record.digest.hasBytePrefix(recipe)
     }
 
-    /// Folder of the data set's videos, inferred from the absolute paths in the cache; nil if unknown. Throws
-    /// `CacheError`.
+    /// Folder of the data set's videos, inferred from the absolute paths in the cache; nil if unknown.
     package func root(_ cache: CacheFile) throws -> String? {
         // Absolute paths of hashed files end with the path relative to the root.
         let known = try cache.knownFiles().keys

@@ -47,8 +47,7 @@ enum CacheConnection {
     }
 
     /// Checks that `path` is a regular file or does not exist, because SQLite would block on a pipe. Rejects names that
-    /// SQLite does not treat as files, such as `:memory:`, whose content is lost when the connection closes. Throws
-    /// `CacheError.notFileName`, `CacheError.notSQLite`.
+    /// SQLite does not treat as files, such as `:memory:`, whose content is lost when the connection closes.
     static func requireRegular(_ path: String) throws(CacheError) {
         let isFileName = !path.isEmpty && path != ":memory:" && !path.hasBytePrefix("file:") && !path.utf8.contains(0)
         guard isFileName else { throw CacheError.notFileName(path: path) }

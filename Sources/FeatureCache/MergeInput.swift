@@ -10,7 +10,6 @@ struct MergeInput {
     private static let transaction = 128 << 20
 
     /// Checks that every row is one that this program can have stored. Features are hashed later, when they are copied.
-    /// Throws `CacheConflict.damaged`.
     static func check(_ database: Database, path: String) throws {
         try CacheFile.extractionProblems(database) { place, what, _ in
             throw CacheConflict.damaged(path: path, place: place, what: what)
@@ -76,8 +75,7 @@ struct MergeInput {
         }
     }
 
-    /// Checks that recipes in both caches have the same sizes, because sequences are stored under them. Throws
-    /// `CacheConflict.damaged`.
+    /// Checks that recipes in both caches have the same sizes, because sequences are stored under them.
     private func requireEqualSizes() throws {
         let columns = ["max_frames", "feature_shape", "feature_size", "element_type"]
         let different = columns.map { "own.\($0) IS NOT other.\($0)" }.joined(separator: " OR ")

@@ -30,7 +30,6 @@ enum NumPyHeader {
 
 /// NumPy's `.npz`: an uncompressed zip archive of arrays, from which `numpy.load` can read single arrays.
 enum NumPyArchive {
-    /// - Throws: `ExportError.writing`.
     static func write(_ table: ExportTable, to path: String) throws {
         let features = path + ".features"
         defer { unlink(features) }

@@ -102,8 +102,7 @@ package enum RegularFile {
         return try contents(path, limit: limit)
     }
 
-    /// Checks that a file belongs to this process's user or to root and that nobody else may write to it. Throws
-    /// `FileError`.
+    /// Checks that a file belongs to this process's user or to root and that nobody else may write to it.
     package static func checkOwner(_ path: String) throws(FileError) {
         let descriptor = try open(path).descriptor
         defer { close(descriptor) }

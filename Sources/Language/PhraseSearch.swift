@@ -87,8 +87,7 @@ package struct PhraseSearch: Sendable {
         let place: Int
     }
 
-    /// The best frame of each clip, the best clip first. `condition`: SQL condition on clips. Throws `CacheError`,
-    /// `ScanError`.
+    /// The best frame of each clip, the best clip first. `condition`: SQL condition on clips.
     package func clips(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
         let scores = try scores(question, condition)
         let best = scores.clips.map { clip in

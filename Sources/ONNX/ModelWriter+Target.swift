@@ -130,8 +130,7 @@ extension ModelWriter.Element {
 }
 
 extension ModelWriter {
-    /// Writes a model that converts one byte, `frames` `[1]`, to a float, `features` `[1]`, to test a device. Throws
-    /// `ExportError.notWritable`.
+    /// Writes a model that converts one byte, `frames` `[1]`, to a float, `features` `[1]`, to test a device.
     package static func writeTrial(to path: String) throws {
         let model = try ModelWriter(path: path, weights: .f32, weightBytes: 0)
         let number = model.cast(model.input("frames", .uint8, [1]), to: .float32, name: "number")

@@ -52,7 +52,6 @@ package final class ModelWriter {
 
     /// `path`: of the file, which is replaced when `write` ends. `weightBytes`: approximate size of the weights.
     /// `inlineLimit`: size in bytes above which weights go to a separate file, `path.data`. `target`: the runtime.
-    /// Throws `ExportError.notWritable`.
     package init(
         path: String, weights format: WeightFormat, weightBytes: Int, inlineLimit: Int = ModelWriter.inlineLimit,
         target: Target = .anyone

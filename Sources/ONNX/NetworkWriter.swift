@@ -54,8 +54,7 @@ package struct NetworkWriter {
     package init(_ model: ModelWriter) { self.model = model }
 
     /// Adds `frames` `uint8 [batch, frames, height, width, 3]`, for a video encoder `[batch, windows, frames, height,
-    /// width, 3]`, and `mask` `bool [batch, frames]` → `probabilities` `[batch, classes]`. Throws `WeightsError`,
-    /// `ExportError`.
+    /// width, 3]`, and `mask` `bool [batch, frames]` → `probabilities` `[batch, classes]`.
     package func write(_ encoder: Encoder, _ classifier: Classifier) throws {
         let frames = input(encoder)
         let steps = mask(of: encoder.clipLength == nil ? "frames" : "windows")
@@ -71,7 +70,6 @@ package struct NetworkWriter {
     }
 
     /// Adds `frames` → `features` with a fixed number of frames or windows: `[1, count, …]` → `[1, count, feature]`.
-    /// Throws `WeightsError`, `ExportError`.
     package func write(_ encoder: Encoder, count: Int) throws {
         let shape = [1, count] + encoder.pictureShape
         let frames = model.input("frames", .uint8, shape.map { .fixed($0) })

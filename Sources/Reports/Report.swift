@@ -24,8 +24,7 @@ extension Report {
         return problem
     }
 
-    /// Writes each chart to a file in a folder, which is created if necessary. Returns the files. Throws
-    /// `GnuplotError`, `ReportError`.
+    /// Writes each chart to a file in a folder, which is created if necessary. Returns the files.
     package func write(charts folder: String, as format: Gnuplot.Format) throws -> [String] {
         let drawn = try Gnuplot().draw(charts, as: format)
         return try ReportError.writing(folder) {

@@ -32,8 +32,7 @@ package struct RunReport: Report {
 
     /// `wanted`: nil selects test if the run has such clips, otherwise held-out or validation clips. `path`: of the
     /// cache; nil is the one that the run recorded. `root`: folder of the data set's videos; nil is the one used in
-    /// training. `continuous`: the evaluation on concatenated clips, if there is one. Throws `SequenceError`,
-    /// `CacheError`, `WeightsError`.
+    /// training. `continuous`: the evaluation on concatenated clips, if there is one.
     package init(
         _ directory: RunDirectory, role wanted: ClipRole? = nil, cache path: String? = nil, root: String? = nil,
         continuous: ContinuousEvaluation? = nil

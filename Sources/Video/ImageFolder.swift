@@ -12,7 +12,6 @@ package struct ImageFolder: ClipReader {
     private static let frameRate = 25.0
 
     /// The folder's images in frame order: regular files with an image extension, and others whose content is an image.
-    /// Throws `VideoError.unreadable`.
     package static func images(in path: String) throws -> [String] {
         try ImageFolderContents(path).images.map { path + "/" + $0 }
     }

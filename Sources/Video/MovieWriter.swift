@@ -18,8 +18,7 @@ package final class MovieWriter {
     /// Size of the images; both even.
     package let width, height: Int
 
-    /// `width`: even, in pixels. `height`: even, in pixels. `frameRate`: frames per second. Throws
-    /// `VideoError.writing`.
+    /// `width`: even, in pixels. `height`: even, in pixels. `frameRate`: frames per second.
     package init(path: String, width: Int, height: Int, frameRate: Double, codec: Codec = .h264) throws {
         precondition(width % 2 == 0 && height % 2 == 0 && frameRate > 0)
         (self.width, self.height) = (width, height)

@@ -26,8 +26,7 @@ package struct RGBImage: Sendable, Equatable {
         try StillEncoder(format, width: width, height: height).encode(pixels)
     }
 
-    /// Writes an image file; the file at `path` is replaced only after everything is written. Throws
-    /// `VideoError.writing`.
+    /// Writes an image file; the file at `path` is replaced only after everything is written.
     package func write(as format: Format = .png, to path: String) throws {
         let data = try encoded(as: format)
         do {

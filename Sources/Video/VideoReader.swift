@@ -35,8 +35,7 @@ package protocol ClipReader {
     var path: String { get }
     var information: VideoInformation { get }
 
-    /// Decodes the clip once for all requests. Returns the frames of each request, in the order of the requests. Throws
-    /// `VideoError`.
+    /// Decodes the clip once for all requests. Returns the frames of each request, in the order of the requests.
     func sample(_ requests: [SampleRequest]) throws -> [SampledFrames]
 
     /// Decodes the clip once and passes each requested frame, with the index of its request, to `body` as soon as it is

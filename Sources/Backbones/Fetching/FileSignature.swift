@@ -30,8 +30,7 @@ enum FileSignature: String {
         }
     }
 
-    /// Checks whether a file of `bytes` bytes that begins with `start` can have this format. Throws
-    /// `FetchError.wrongContent`.
+    /// Checks whether a file of `bytes` bytes that begins with `start` can have this format.
     func check(_ start: [UInt8], bytes: Int, file: String) throws {
         // Text and protobuf can begin with almost anything, so other formats are ruled out first.
         let foreign = Self.foreign(start)?.found
@@ -114,7 +113,6 @@ enum FileSignature: String {
 /// Checks for files without a published digest.
 extension FileSignature {
     /// Parses the file as its format: the names and shapes of all tensors, the fields of a message, or the lines.
-    /// Throws `FetchError.wrongContent`.
     func checkStructure(_ path: String, file: String) throws {
         func wrong(_ found: String) -> FetchError { .wrongContent(file, found: found, expected: name) }
         switch self {

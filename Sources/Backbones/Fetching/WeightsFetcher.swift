@@ -31,8 +31,7 @@ package struct WeightsFetcher: Sendable {
 
     /// Downloads the file into `folder`, unless it is already complete. Without a digest from the publisher or the
     /// server, the file must have the table's size ± 1 % and the format of its name, and it must open. A digest that
-    /// only the server states is saved beside it as `FILE.sha256` (or `.md5`) in the format of `sha256sum -c`. Throws
-    /// `FetchError`.
+    /// only the server states is saved beside it as `FILE.sha256` (or `.md5`) in the format of `sha256sum -c`.
     package func fetch(_ weights: PublishedWeights, to folder: String) throws -> Fetched {
         let path = "\(folder)/\(weights.file)"
         do { try RegularFile.checkUnopened(path) } catch { throw FetchError(error) }

@@ -23,8 +23,7 @@ final class FileBytes: Sendable {
     /// Calls `body` with the open descriptor, which must stay open with its position unchanged.
     func withDescriptor<Result>(_ body: (Int32) throws -> Result) rethrows -> Result { try body(descriptor) }
 
-    /// The bytes of a range inside the file. May be called from any thread. Throws `WeightsError.unreadable`,
-    /// `WeightsError.tooLarge`.
+    /// The bytes of a range inside the file. May be called from any thread.
     func read(_ range: Range<Int>) throws -> Data {
         try MemoryLimit.check(range.count, of: path)
         var data = Data(count: range.count)
