@@ -23,9 +23,7 @@ struct FolderLister {
     mutating func rootEntries() throws -> [FolderEntry] {
         do throws(FileError) {
             return usable(try FolderEntry.entries(of: root), in: "", label: nil)
-        } catch {
-            throw DatasetError.missingFolder(root)
-        }
+        } catch { throw DatasetError.missingFolder(root) }
     }
 
     /// Visible files and folders of the folder `path` below the root. Other entries are recorded as excluded.

@@ -66,9 +66,7 @@ struct ListTable {
             do throws(CSVTable.Unterminated) {
                 return try CSVTable.records(String(rest), separator: byte, rules: rules)
                     .map { Row(number: $0.line, cells: $0.fields) }
-            } catch {
-                throw DatasetError.openQuote(file: file, line: error.line, what: nil)
-            }
+            } catch { throw DatasetError.openQuote(file: file, line: error.line, what: nil) }
         case .spaces(let columns):
             return try lines.enumerated().dropFirst(first - 1).compactMap { index, text in
                 let line = SpacedLine(text, isClip: isClip)

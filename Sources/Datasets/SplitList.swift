@@ -32,9 +32,7 @@ enum SplitList {
         let decoded: TextDecoding
         do throws(TextDecoding.Mixed) {
             decoded = try TextDecoding(data)
-        } catch {
-            throw DatasetError.unreadableList(file, reason: error.description)
-        }
+        } catch { throw DatasetError.unreadableList(file, reason: error.description) }
         let lines = decoded.text.utf8.count { $0 == UInt8(ascii: "\n") }
         guard lines <= mostLines else {
             throw DatasetError.unreadableList(file, reason: "it has \(lines) lines; the limit is \(mostLines)")

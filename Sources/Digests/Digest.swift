@@ -55,9 +55,7 @@ package struct Digest: ~Copyable {
         let file: Int32
         do throws(FileError) {
             file = try RegularFile.open(path).descriptor
-        } catch {
-            throw DigestError(error)
-        }
+        } catch { throw DigestError(error) }
         defer { close(file) }
         // Pieces that fit into the L2 cache.
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)

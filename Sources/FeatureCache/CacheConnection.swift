@@ -53,16 +53,12 @@ enum CacheConnection {
         guard isFileName else { throw CacheError.notFileName(path: path) }
         do throws(FileError) {
             try RegularFile.checkUnopened(path)
-        } catch {
-            throw CacheError.notSQLite(path: path)
-        }
+        } catch { throw CacheError.notSQLite(path: path) }
         // SQLite opens these files too.
         for ending in ["-journal", "-wal", "-shm"] {
             do throws(FileError) {
                 try RegularFile.checkUnopened(path + ending)
-            } catch {
-                throw CacheError.unusable(path: path, reason: "of \(path)\(ending), \(error.reason)")
-            }
+            } catch { throw CacheError.unusable(path: path, reason: "of \(path)\(ending), \(error.reason)") }
         }
     }
 

@@ -101,8 +101,6 @@ package enum CacheError: LocalizedError, Equatable {
             case .SQLITE_BUSY, .SQLITE_LOCKED: throw CacheError.busy(path: path)
             default: throw CacheError.unusable(path: path, reason: error.message ?? "\(error.resultCode)")
             }
-        } catch is RowDecodingError {
-            throw CacheError.unusable(path: path, reason: "a row holds an invalid value")
-        }
+        } catch is RowDecodingError { throw CacheError.unusable(path: path, reason: "a row holds an invalid value") }
     }
 }

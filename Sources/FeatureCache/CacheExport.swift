@@ -213,9 +213,7 @@ struct FileOutput {
         let handle: FileHandle
         do throws(FileError) {
             handle = try NewFile.create(path)
-        } catch {
-            throw ExportError.writing(path: path, reason: error.reason)
-        }
+        } catch { throw ExportError.writing(path: path, reason: error.reason) }
         let output = FileOutput(handle: handle, path: path)
         try body(output)
         do {

@@ -130,9 +130,7 @@ extension CacheFile {
         }
         do {
             if !videos.isEmpty { try insert(videos.joined()) }
-        } catch  where videos.count > 1 {
-            for video in videos { try insert(video) }
-        }
+        } catch  where videos.count > 1 { for video in videos { try insert(video) } }
     }
 
     private static func insert(_ new: NewSequence, into database: Database) throws {

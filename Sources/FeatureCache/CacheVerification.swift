@@ -51,9 +51,7 @@ extension CacheFile {
                         report(found.result.bytes, total)
                     }
                 }
-            } catch {
-                found.withLock { $0.error = $0.error ?? error }
-            }
+            } catch { found.withLock { $0.error = $0.error ?? error } }
         }
         return try CacheError.translating(path) {
             var (result, error) = found.withLock { ($0.result, $0.error) }

@@ -43,9 +43,7 @@ struct FeatureLoading {
                     $0.damaged += found.damaged
                     $0.unchecked += found.unchecked
                 }
-            } catch {
-                failures.withLock { $0.append(error) }
-            }
+            } catch { failures.withLock { $0.append(error) } }
         }
         if let error = failures.withLock({ $0.first }) { throw error }
         self = copied.withLock(\.self)

@@ -100,9 +100,7 @@ package struct MappedFeatures: Sendable {
             guard rename(part, path) == 0 else { throw CocoaError(.fileWriteUnknown) }
         } catch let error as CacheError {
             throw error
-        } catch {
-            throw CacheError.notMapped(path: path, reason: error.localizedDescription)
-        }
+        } catch { throw CacheError.notMapped(path: path, reason: error.localizedDescription) }
         return try open(cache, extraction: extraction, in: folder)
     }
 

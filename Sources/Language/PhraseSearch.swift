@@ -175,9 +175,7 @@ package struct PhraseSearch: Sendable {
                 let cosines = try own.cosines(
                     to: queries, dataset: dataset, extraction: extraction, condition: condition, part: part, of: parts)
                 found.withLock { $0[part] = cosines }
-            } catch {
-                failure.withLock { $0 = error }
-            }
+            } catch { failure.withLock { $0 = error } }
         }
         if let error = failure.withLock({ $0 }) { throw error }
         let all = found.withLock { found in CacheFile.Cosines(joining: (0..<parts).compactMap { found[$0] }) }

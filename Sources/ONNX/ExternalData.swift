@@ -18,9 +18,7 @@ final class ExternalData {
         temporaryPath = NewFile.partialPath(of: path)
         do throws(FileError) {
             handle = try NewFile.create(temporaryPath)
-        } catch {
-            throw ExportError.notWritable(path: path, reason: error.reason)
-        }
+        } catch { throw ExportError.notWritable(path: path, reason: error.reason) }
     }
 
     deinit {

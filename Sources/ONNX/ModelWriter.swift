@@ -218,9 +218,7 @@ package final class ModelWriter {
         try externalData?.finish()
         do {
             try model.serializedData().write(to: URL(fileURLWithPath: path), options: .atomic)
-        } catch {
-            throw ExportError.notWritable(path: path, reason: error.localizedDescription)
-        }
+        } catch { throw ExportError.notWritable(path: path, reason: error.localizedDescription) }
         if externalData == nil { try? FileManager.default.removeItem(atPath: path + ".data") }
     }
 }

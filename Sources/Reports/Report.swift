@@ -16,9 +16,7 @@ extension Report {
         var (drawn, problem) = ([Data](), String?.none)
         do {
             drawn = charts.isEmpty ? [] : try Gnuplot().draw(charts, as: .svg)
-        } catch let error as GnuplotError {
-            problem = error.localizedDescription
-        }
+        } catch let error as GnuplotError { problem = error.localizedDescription }
         let text = try html(drawn: drawn)
         try ReportError.writing(path) { try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic) }
         return problem
@@ -58,8 +56,6 @@ package enum ReportError: LocalizedError, Equatable {
     static func writing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do {
             return try body()
-        } catch {
-            throw ReportError.unwritable(path: path, reason: error.localizedDescription)
-        }
+        } catch { throw ReportError.unwritable(path: path, reason: error.localizedDescription) }
     }
 }

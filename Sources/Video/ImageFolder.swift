@@ -37,9 +37,7 @@ package struct ImageFolder: ClipReader {
         for file in files {
             do {
                 return try VideoReader(path: file, limits: limits).information
-            } catch {
-                first = first ?? error
-            }
+            } catch { first = first ?? error }
         }
         throw first ?? VideoError.noFrames(path: files.first ?? "")
     }

@@ -30,9 +30,7 @@ package struct ImageFolderContents: Sendable {
     package init(_ path: String) throws(VideoError) {
         do throws(FileError) {
             self.init(try FolderEntry.entries(of: path), in: path)
-        } catch {
-            throw .unreadable(path: path, reason: error.reason)
-        }
+        } catch { throw .unreadable(path: path, reason: error.reason) }
     }
 
     /// Classifies the entries of the folder `path`, which are in file-system order.

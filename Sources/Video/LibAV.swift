@@ -33,9 +33,7 @@ final class InputFile {
         if bytes == 0 { throw VideoError.notVideo(path: path, reason: "it is empty") }
         do throws(Container.Refusal) {
             container = try Container(path: path)
-        } catch {
-            throw VideoError(refusal: error.status, of: path)
-        }
+        } catch { throw VideoError(refusal: error.status, of: path) }
         let found = container.findStreams(limits)
         guard found >= 0, let stream = container.bestStream(AVMEDIA_TYPE_VIDEO) else {
             throw VideoError.noVideoStream(path: path, hasAudio: container.bestStream(AVMEDIA_TYPE_AUDIO) != nil)

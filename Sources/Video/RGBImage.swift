@@ -31,9 +31,7 @@ package struct RGBImage: Sendable, Equatable {
         let data = try encoded(as: format)
         do {
             try data.write(to: URL(fileURLWithPath: path), options: .atomic)
-        } catch {
-            throw VideoError.writing(path: path, reason: error.localizedDescription)
-        }
+        } catch { throw VideoError.writing(path: path, reason: error.localizedDescription) }
     }
 }
 

@@ -84,9 +84,7 @@ import Testing
                 let file = try openWeights(path: path)
                 for name in file.shapes.keys { _ = try file.tensor(named: name) }
                 return true
-            } catch is WeightsError {
-                return false
-            }
+            } catch is WeightsError { return false }
         }
         #expect(try !survives(Data("<!DOCTYPE html><html><body>404 Not Found</body></html>".utf8)))
         for name in ["keras2", "keras3"] {

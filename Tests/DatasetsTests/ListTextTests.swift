@@ -21,9 +21,7 @@ import Testing
     private func message(_ list: String) -> String {
         do {
             return "no error: \(try pairs(list))"
-        } catch {
-            return error.localizedDescription
-        }
+        } catch { return error.localizedDescription }
     }
 
     @Test(

@@ -91,9 +91,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
             }
         } catch let error as Violation {
             throw error
-        } catch {
-            if let problem = Self.problem(of: error) { throw Violation(description: problem) }
-        }
+        } catch { if let problem = Self.problem(of: error) { throw Violation(description: problem) } }
     }
 
     /// What is wrong with an error: it must say something, in words of its own.

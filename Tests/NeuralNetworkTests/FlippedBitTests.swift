@@ -11,9 +11,7 @@ import Testing
         do {
             let file = try openCheckpoint(path: path)
             return try file.shapes.keys.reduce(into: [:]) { $0[$1] = try file.tensor(named: $1) }
-        } catch is WeightsError {
-            return nil
-        }
+        } catch is WeightsError { return nil }
     }
 
     /// Flips a bit of every byte of a file, one after the other. Returns how many changed files were refused, and which

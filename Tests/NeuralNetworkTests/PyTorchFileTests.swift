@@ -64,9 +64,7 @@ import Testing
                 let file = try openCheckpoint(path: path)
                 for name in file.shapes.keys { _ = try file.tensor(named: name) }
                 return true
-            } catch is WeightsError {
-                return false
-            }
+            } catch is WeightsError { return false }
         }
         #expect(try survives(whole))
         for length in stride(from: 0, to: whole.count - 1, by: 61) {

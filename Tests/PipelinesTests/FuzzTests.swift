@@ -38,9 +38,7 @@ import Testing
         // A damaged cache or run goes through everything that commands do with it.
         let cases = target.makesItsFiles ? 6 : target == .hdf5 ? 30 : 100
         var count = 0
-        do { try run.run(from: 1_000_000, count: cases) { _ in count += 1 } } catch {
-            Issue.record("\(error)")
-        }
+        do { try run.run(from: 1_000_000, count: cases) { _ in count += 1 } } catch { Issue.record("\(error)") }
         #expect(count == cases)
     }
 

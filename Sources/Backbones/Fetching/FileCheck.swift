@@ -56,9 +56,7 @@ struct FileCheck {
     private static func digest(_ path: String, _ algorithm: DigestAlgorithm) throws -> String {
         do throws(DigestError) {
             return try Digest.file(path, algorithm)
-        } catch {
-            throw FetchError.unwritable(path, reason: error.reason)
-        }
+        } catch { throw FetchError.unwritable(path, reason: error.reason) }
     }
 }
 

@@ -129,9 +129,7 @@ extension FileSignature {
                 if try openWeights(path: path).shapes.isEmpty { throw wrong("a file without tensors") }
             } catch let error as FetchError {
                 throw error
-            } catch {
-                throw wrong("a damaged file (\(error.localizedDescription))")
-            }
+            } catch { throw wrong("a damaged file (\(error.localizedDescription))") }
         }
     }
 

@@ -45,9 +45,7 @@ package struct WeightsFetcher: Sendable {
         }
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        } catch {
-            throw FetchError.unwritable(folder, reason: error.localizedDescription)
-        }
+        } catch { throw FetchError.unwritable(folder, reason: error.localizedDescription) }
         let source = try source(of: weights)
         let partial = try PartialFile(path: path + ".partial")
         while true {

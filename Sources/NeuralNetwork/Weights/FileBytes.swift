@@ -13,9 +13,7 @@ final class FileBytes: Sendable {
         self.path = path
         do {
             (descriptor, count) = try RegularFile.open(path)
-        } catch {
-            throw WeightsError.unreadable(file: path, reason: error.reason)
-        }
+        } catch { throw WeightsError.unreadable(file: path, reason: error.reason) }
     }
 
     deinit { close(descriptor) }
