@@ -59,7 +59,6 @@ package enum ImportedNetworks {
         known.withLock { $0.byDigest[digest] = network }
     }
 
-    /// The network with that digest, if it was read.
     package static func network(digest: String) -> ImportedNetwork? { known.withLock { $0.byDigest[digest] } }
 
     /// The input convention that the file states: in the recipe of a model that Zoetrope wrote, through an integer

@@ -29,7 +29,6 @@ package struct Backbone: Sendable {
     package var interpolation = Interpolation.bilinear
     /// Recommended batch size: large enough to reuse weights, small enough that activations stay in the CPU cache.
     package var framesAtOnce = 16
-    /// The only supported image size, if it is fixed.
     package var fixedImageSize: Int?
     /// Frames per clip; nil for image encoders.
     package var clip: ClipLength?
@@ -52,7 +51,6 @@ package struct Backbone: Sendable {
     /// Maximum image side of any network, in pixels.
     package static let largestImageSize = 4096
 
-    /// Whether it accepts square images with this side in pixels.
     package func accepts(imageSize: Int) -> Bool {
         (minimumImageSize...Self.largestImageSize).contains(imageSize) && imageSize % patch == 0
             && (fixedImageSize.map { $0 == imageSize } ?? true)

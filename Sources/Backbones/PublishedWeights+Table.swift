@@ -1,6 +1,5 @@
 import Files
 
-/// The table of published weight files.
 extension PublishedWeights {
     /// Facts from torchvision 0.29, keras.applications 3.15 and timm 1.0. Accuracies of timm's files are those of its
     /// `results-imagenet.csv`, at the file's test size; those of Lite3, ConvNeXt-tiny, DINOv2, CLIP and SigLIP are from

@@ -9,9 +9,7 @@ package struct DatasetConfiguration: Sendable, Equatable {
         /// Clips in tables: CSV, lines of `path label`, JSON, and Kinetics' lists.
         case csv
 
-        /// Whether the data set has numbered official splits.
         package var hasNumberedSplits: Bool { self == .ucf101 || self == .hmdb51 }
-        /// Whether `splits` refers to lists.
         package var hasLists: Bool { hasNumberedSplits || self == .csv }
     }
 
@@ -113,7 +111,6 @@ package struct DatasetConfiguration: Sendable, Equatable {
 
     func listedClips() throws -> [Clip] { try listing(of: layout).clips }
 
-    /// All clips of the folder or the lists.
     private func listing(of layout: Layout) throws -> DatasetListing {
         var listing =
             switch layout {

@@ -23,7 +23,6 @@ struct FileFinder {
 
     func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: "\(root)/\(path)") }
 
-    /// Whether a file or a folder of images exists.
     func isClip(_ path: String) -> Bool {
         guard exists(path) else { return false }
         guard FolderLayout.isFolder("\(root)/\(path)") else { return true }

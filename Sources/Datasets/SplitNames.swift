@@ -1,6 +1,5 @@
 import Escaping
 
-/// Names of splits in lists and of folders.
 enum SplitNames {
     // `eval` means test, as in speech corpora: a possible test set must not be used for model selection.
     private static let known: [String: Split] = [

@@ -1,7 +1,6 @@
 import Foundation
 import Video
 
-/// A few frames of a clip side by side, as a thumbnail.
 package struct ClipStrip: Sendable {
     package let jpeg: Data
     /// Mean over the frames, from 0 to 255.

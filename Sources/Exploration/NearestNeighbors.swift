@@ -3,7 +3,6 @@ import Foundation
 import Synchronization
 import Training
 
-/// A clip and its cosine similarity.
 package struct Neighbor: Sendable, Equatable {
     package let index: Int
     /// From −1 to 1.

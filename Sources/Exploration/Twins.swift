@@ -4,7 +4,6 @@ import FeatureCache
 import Foundation
 import Video
 
-/// A pair of near-duplicate clips.
 package struct Twin: Sendable, Equatable {
     /// Indices of the clips, the lower first.
     package let first, second: Int

@@ -71,10 +71,8 @@ package final class CacheFile: Sendable {
         try CacheError.translating(path) { try check.writing { try database.write(body) } }
     }
 
-    /// Executes one statement.
     func write(_ sql: String, _ arguments: StatementArguments = []) throws { try write { try $0.run(sql, arguments) } }
 
-    /// Each row of a query as `make` reads it.
     func rows<Value>(
         _ sql: String, _ arguments: StatementArguments = [], _ make: (Row) throws -> Value
     ) throws -> [Value] { try read { try $0.rows(sql, arguments).map(make) } }

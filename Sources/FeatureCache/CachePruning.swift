@@ -1,7 +1,6 @@
 import Foundation
 import GRDB
 
-/// What to remove from a cache.
 package struct CachePruning: Sendable {
     /// Row IDs in `extraction`, removed with their features.
     package var recipes: Set<Int64> = []

@@ -180,7 +180,6 @@ extension GraphImporter {
         return try laidOut(result, like: layout)
     }
 
-    /// Whether the constant varies only along the channels.
     static func isPerChannel(_ constant: Constant, _ view: TensorView) -> Bool {
         guard constant.shape.count <= view.dimensions.count else { return false }
         let own = [Int](repeating: 1, count: view.dimensions.count - constant.shape.count) + constant.shape
@@ -243,7 +242,6 @@ extension GraphImporter {
         return node
     }
 
-    /// Applies a view's pending scalar function.
     mutating func applied(
         _ function: ScalarFunction, _ node: Graph.NodeID, _ view: TensorView, name: String
     ) throws -> (Graph.NodeID, TensorView) {

@@ -1,7 +1,6 @@
 import NeuralNetwork
 
 extension GraphImporter {
-    /// A normalisation with its input and parameters.
     struct Normalization {
         let input: Graph.NodeID
         let epsilon: Double

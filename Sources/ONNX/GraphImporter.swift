@@ -29,7 +29,6 @@ struct GraphImporter {
             (self.shape, self.load) = (shape, load)
         }
 
-        /// One element for each of `count` channels.
         init(repeating value: Double, count: Int) {
             self.init(shape: [count]) {
                 ConstantTensor(shape: [count], numbers: [Float](repeating: Float(value), count: count))

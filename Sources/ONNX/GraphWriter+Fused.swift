@@ -24,7 +24,6 @@ extension GraphWriter {
         return false
     }
 
-    /// An image in channels first, for operators that need it.
     func channelsFirst(_ shape: Graph.Shape, _ x: Value, _ name: String) -> Value {
         guard hasChannelsLast(shape) else { return x }
         return model.node("Transpose", [x], [.integers("perm", [0, 3, 1, 2])], name: name)

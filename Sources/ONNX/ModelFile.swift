@@ -218,7 +218,6 @@ struct ModelFile: Sendable {
         }
     }
 
-    /// The shape of a tensor in a node's attribute.
     func checkedShape(of tensor: TensorProto) throws -> [Int] {
         guard tensor.dataLocation != .external else {
             throw ImportError.malformed(file: path, reason: "a constant of a node is stored in another file")
@@ -226,7 +225,6 @@ struct ModelFile: Sendable {
         return try Self.check(tensor, path)
     }
 
-    /// The elements of a tensor in a node's attribute.
     func checkedValues(of tensor: TensorProto) throws -> ConstantTensor {
         guard tensor.dataLocation != .external else {
             throw ImportError.malformed(file: path, reason: "a constant of a node is stored in another file")

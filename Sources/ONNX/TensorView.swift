@@ -9,7 +9,6 @@ struct TensorView: Equatable {
         let stride, size: Int
     }
 
-    /// Axes of a graph's value.
     enum Axis: Int, Comparable {
         case channel, row, column
 

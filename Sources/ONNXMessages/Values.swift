@@ -35,7 +35,6 @@ package struct TypeProto: ProtobufMessage {
 }
 
 package struct TensorShapeProto: ProtobufMessage {
-    /// A length or a symbolic name.
     package struct Dimension: ProtobufMessage {
         /// The length; 0 if it is symbolic.
         package var dimValue: Int64 = 0

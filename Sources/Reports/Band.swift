@@ -1,6 +1,5 @@
 import SequenceModels
 
-/// A coloured interval of one class in a timeline.
 struct Band {
     let start, end: Double
     let row, place: Int

@@ -2,7 +2,6 @@ import Datasets
 import Foundation
 import Video
 
-/// The results of a search with frames of each moment.
 package struct SearchReport: Report, Sendable {
     package let charts: [Chart] = []
     private let question, unwanted: [String]
@@ -33,7 +32,6 @@ package struct SearchReport: Report, Sendable {
 }
 
 extension ClipView {
-    /// A moment with its class, position and frames.
     init(_ moment: Moment, strip: FrameStrip) {
         self.init(
             path: "\(moment.path), \(moment.text)", truth: moment.label, predicted: "", isWrong: false,

@@ -15,7 +15,6 @@ final class DecodingPass {
     var countsPackets = false
     /// Damaged packets and frames so far.
     private(set) var errors = 0
-    /// How often packets were skipped.
     private(set) var jumps = 0
 
     private let file: InputFile

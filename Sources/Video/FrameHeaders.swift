@@ -182,7 +182,6 @@ private final class PictureHeaderParser {
 
 private struct VP9Packet {
     let shown: Int
-    /// Whether the first frame is a keyframe.
     let isKey: Bool
 
     init(_ bytes: UnsafeBufferPointer<UInt8>) {

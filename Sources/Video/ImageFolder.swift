@@ -82,7 +82,6 @@ package struct ImageFolder: ClipReader {
         SampleRequest(.first(frames: 1), framing: request.framing, aspect: request.aspect)
     }
 
-    /// One image with several crops.
     private func images(at index: Int, _ requests: [SampleRequest]) throws -> [VideoFrame] {
         try VideoReader(path: files[index], limits: limits, isFrame: true).sample(requests.map(Self.request))
             .flatMap(\.frames).map {

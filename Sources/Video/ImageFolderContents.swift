@@ -20,7 +20,6 @@ extension VideoReader {
     package static func isVideo(_ name: String) -> Bool { endings.contains(name.fileExtension.lowercased()) }
 }
 
-/// The content of a folder that may be a clip.
 package struct ImageFolderContents: Sendable {
     private let path: String
     private let unordered: [String]

@@ -96,7 +96,6 @@ struct PacketScan {
     }
 }
 
-/// Whether each value is greater than the previous one.
 func isAscending<Value: Comparable>(_ values: [Value]) -> Bool {
     zip(values, values.dropFirst()).allSatisfy { $0 < $1 }
 }

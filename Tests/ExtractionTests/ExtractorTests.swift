@@ -257,7 +257,6 @@ import Video
     }
 }
 
-/// A flag two threads share.
 private final class StopBox: Sendable {
     private let flag = Atomic<Bool>(false)
     var isStopped: Bool { flag.load(ordering: .relaxed) }

@@ -39,7 +39,6 @@ final class TinyDataset {
 }
 
 extension CacheFile {
-    /// Features by path of the only recipe.
     func rowsByPath(dataset: String = "clips") throws -> [String: [Float]] {
         let features = try features(dataset: dataset, extraction: try #require(extractions().first).id)
         return Dictionary(

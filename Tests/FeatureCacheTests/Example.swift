@@ -57,7 +57,6 @@ enum Example {
             probabilities: [0.25, 0.75])
     }
 
-    /// Changes a cache as another program does.
     static func alter(_ path: String, _ sql: String) throws {
         let queue = try DatabaseQueue(path: path)
         try queue.write { try $0.run(sql) }

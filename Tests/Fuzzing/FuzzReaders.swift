@@ -139,7 +139,6 @@ final class FuzzReaders {
         }
     }
 
-    /// What writes to the cache.
     private func change(_ cache: CacheFile) {
         read("merge") {
             let path = place.folder + "/merged.sqlite"

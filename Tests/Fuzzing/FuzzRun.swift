@@ -1,6 +1,5 @@
 import Foundation
 
-/// Many damaged files for one target.
 package struct FuzzRun {
     package let target: FuzzTarget
     /// Whole files that are damaged, by name.

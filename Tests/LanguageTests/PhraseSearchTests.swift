@@ -116,7 +116,6 @@ import Testing
         #expect(try search.moments(question, where: "label = 'none'", count: 5).isEmpty)
     }
 
-    /// The query that the guide shows.
     private static func guideQuery() throws -> String {
         let path = URL(fileURLWithPath: #filePath).appending(path: "../../../docs/cache.md").standardizedFileURL.path
         let text = try String(contentsOfFile: path, encoding: .utf8)

@@ -42,7 +42,6 @@ enum StandInGPU {
     struct Failure: Error { let text: String }
 }
 
-/// What numbers on a GPU are.
 enum Element: Int, CaseIterable {
     case f32 = 1, f16 = 10, bf16 = 16
 

@@ -58,7 +58,6 @@ import Testing
         ]
     }
 
-    /// Paths of all keys.
     private static func paths(_ document: Any) -> [[String]] {
         guard let mapping = document as? [String: Any] else { return [] }
         return mapping.keys.sorted().flatMap { key in [[key]] + paths(mapping[key] ?? NSNull()).map { [key] + $0 } }

@@ -4,7 +4,6 @@ import Testing
 
 @testable import Video
 
-/// Non-square pixels.
 @Suite struct AspectTests {
     let scratch = ScratchFolder()
 

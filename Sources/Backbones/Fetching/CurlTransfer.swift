@@ -24,7 +24,6 @@ struct CurlTransfer {
     struct Outcome {
         let code: Int32
         let headers: ResponseHeaders
-        /// Whether the body exceeded the limit.
         let isTooLarge: Bool
         /// Whether the receiver stopped the transfer.
         let isStopped: Bool

@@ -19,7 +19,6 @@ package struct WeightsFetcher: Sendable {
 
     package struct Fetched: Sendable, Equatable {
         package let path: String
-        /// Whether it was already present.
         package let wasThere: Bool
         /// Whether its digest was compared with one from the publisher or the server.
         package let isChecked: Bool

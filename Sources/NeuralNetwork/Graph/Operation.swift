@@ -123,7 +123,6 @@ package struct NumberFunction: Sendable, Equatable {
         (self.name, self.apply) = (name, apply)
     }
 
-    /// Compares only the names.
     package static func == (first: NumberFunction, second: NumberFunction) -> Bool { first.name == second.name }
 }
 
@@ -140,7 +139,6 @@ package enum Activation: String, Sendable, Equatable {
     /// x · sigmoid(1.702 x), as in OpenAI's CLIP.
     case quickGELU = "quick-gelu"
 
-    /// Whether the function has no negative values.
     package var isUnsigned: Bool { [.relu, .relu6, .sigmoid, .hardSigmoid].contains(self) }
 }
 
@@ -161,11 +159,9 @@ package struct TokenEmbedding: Sendable, Equatable {
         self.positionsCoverClass = positionsCoverClass
     }
 
-    /// Number of tokens before the patches.
     package var prefix: Int { (hasClassToken ? 1 : 0) + registers }
 }
 
-/// Height and width in pixels.
 package struct Extent: Sendable, Equatable {
     package let height, width: Int
 
@@ -182,7 +178,6 @@ package struct TimeWindow: Sendable, Equatable {
     /// Zero frames padded after the last.
     package let trailing: Int
 
-    /// A window of one frame with stride 1.
     package static let frame = TimeWindow(kernel: 1)
 
     /// Symmetric padding unless `trailing` says otherwise.

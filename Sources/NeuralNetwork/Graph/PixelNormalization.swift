@@ -4,7 +4,6 @@ import CElementwise
 package struct PixelNormalization: Sendable, Equatable {
     package let scale, offset: [Float]
 
-    /// Whether the network expects BGR.
     package let isBlueFirst: Bool
 
     /// (value / 255 − mean) / standard deviation for red, green and blue.

@@ -1,6 +1,5 @@
 import Foundation
 
-/// Memory available to this process.
 package enum MemoryLimit {
     /// Physical memory in bytes, or the limit of the process or its container if that is lower.
     package static let bytes: Int = {

@@ -12,7 +12,6 @@ package struct ZippedWeights: Checkpoint {
 
     private static let endings = [".pth", ".pt", ".bin", ".safetensors"]
 
-    /// The first bytes of a zip archive.
     static let signature: [UInt8] = [0x50, 0x4B, 0x03, 0x04]
 
     /// - Throws: `WeightsError`, also if there is no weight file, or more than one.
