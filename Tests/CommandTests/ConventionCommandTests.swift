@@ -35,7 +35,7 @@ import Testing
         let recipes: [String] = try place.query("SELECT recipe FROM extraction ORDER BY id")
         #expect(recipes.count == 2 && recipes[1].contains("0.485") && !recipes[0].contains("0.485"))
         #expect(try !place.run("extract", "p.yaml", "--set", "extract.weights=random").error.contains("does not state"))
-        let tuned = try place.run("finetune", "p.yaml", status: 0, error: "`extract.input: imagenet`")
+        try place.run("finetune", "p.yaml", status: 0, error: "`extract.input: imagenet`")
         // The tuned network's file says what it is for.
         let again = try place.run("extract", "p.yaml", "--set", "extract.weights=runs/tiny/backbone/model.safetensors")
         #expect(again.status == 0 && !again.error.contains("does not state"), "\(again.error)")

@@ -91,7 +91,7 @@ import Testing
         #endif
     }
 
-    private static let canPreload = (try? ScratchFolder()).map { makeWrongClock(in: $0.path) != nil } ?? false
+    private static let canPreload = [ScratchFolder()].contains { makeWrongClock(in: $0.path) != nil }
 
     @Test(
         "a clock that jumps by years between and during commands changes nothing",

@@ -108,10 +108,11 @@ import Testing
         let text = try String(contentsOf: guide, encoding: .utf8)
         let begin = try #require(text.range(of: "<!-- runs with onnxruntime, PyAV and Pillow -->\n```python\n"))
         let end = try #require(text.range(of: "```", range: begin.upperBound..<text.endIndex))
-        try place.add("name.py", text[begin.upperBound..<end.lowerBound])
+        try place.add("name.py", String(text[begin.upperBound..<end.lowerBound]))
         for clip in ["clips/test/run's/3.y4m", "clips/train/jump up/0.y4m"] {
             let said = try ChildProcess.run(
-                try #require(Self.python), ["name.py", "model.onnx", clip], in: place.path, status: 0)
+                try #require(Self.python), ["name.py", "model.onnx", clip], in: place.path)
+            #expect(said.status == 0, "\(said.error)")
             struct Answer: Decodable {
                 struct Entry: Decodable { let label: String, probability: Double }
                 let classes: [Entry]

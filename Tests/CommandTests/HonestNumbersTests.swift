@@ -162,7 +162,7 @@ import Testing
         let clips = (0..<12).map { "c\($0).y4m" }
         for (index, clip) in clips.enumerated() { try place.add("clips/\(clip)", TinyClip.numbered(index)) }
         func list(_ name: String, _ rows: [String]) throws -> [String] {
-            try place.add(name, ["path,label,split,group"] + rows).joined(separator: "\n")
+            try place.add(name, (["path,label,split,group"] + rows).joined(separator: "\n"))
             return ["--set", "dataset={layout: csv, root: clips, splits: \(name), validation: 0}"]
         }
         func rows(_ count: Int = 12, label: (Int) -> String, test: (Int) -> Bool, group: (Int) -> String) -> [String] {

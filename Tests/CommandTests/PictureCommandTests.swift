@@ -25,7 +25,7 @@ import Video
         let page = try Self.text(place, "r.html")
         #expect(page.contains("run&#39;s") && page.contains("jump up") && page.contains("data:image/jpeg;base64,"))
 
-        let bare = try Program.run(
+        try Program.run(
             ["evaluate", "runs/tiny", "--report", "bare.html", "--continuous", "--sequences", "3", "--split", "train"],
             in: place.path, environment: Self.bare, status: 0,
             out: "windows are classified as the action of most of their frames", error: "gnuplot-nox")

@@ -9,8 +9,8 @@ import Testing
 
 /// A data set of tiny uncompressed clips in a folder of its own.
 final class TinyDataset {
-    private let scratch = try? ScratchFolder()
-    var path: String { scratch?.path ?? "" }
+    private let scratch = ScratchFolder()
+    var path: String { scratch.path }
     var root: String { path + "/clips" }
 
     init(clips: Int = 4) throws {
@@ -19,7 +19,7 @@ final class TinyDataset {
         }
     }
 
-    func add(_ name: String, _ data: Data) throws { try scratch?.file("clips/" + name, data) }
+    func add(_ name: String, _ data: Data) throws { try scratch.file("clips/" + name, data) }
 
     var configuration: ExtractionConfiguration {
         ExtractionConfiguration(
