@@ -113,13 +113,9 @@ extension CacheFile {
         _ sequence: SequenceRecord, video: VideoRecord, extraction: Int64, maxFrames: Int, featureSize: Int,
         as type: StoredType = .float32
     ) throws {
-        try store([
-            [
-                NewSequence(
-                    sequence, video: video, extraction: extraction, maxFrames: maxFrames, featureSize: featureSize,
-                    as: type)
-            ]
-        ])
+        let new = NewSequence(
+            sequence, video: video, extraction: extraction, maxFrames: maxFrames, featureSize: featureSize, as: type)
+        try store([[new]])
     }
 
     /// Stores several videos' features in one transaction, so that the disk is synchronised once. If it fails, each
@@ -186,11 +182,8 @@ extension CacheFile {
     package func store(phrases: [(phrase: String, feature: [Float])], extraction: Int64) throws {
         try write { database in
             try database.run(Schema.phrases)
-            for (phrase, feature) in phrases {
-                try database.run(
-                    "INSERT OR REPLACE INTO phrase (extraction_id, phrase, feature) VALUES (?, ?, ?)",
-                    [extraction, phrase, StoredType.float32.data(feature)])
-            }
+            let sql = "INSERT OR REPLACE INTO phrase (extraction_id, phrase, feature) VALUES (?, ?, ?)"
+            try database.run(sql, each: phrases) { [extraction, $0, StoredType.float32.data($1)] }
         }
     }
 }

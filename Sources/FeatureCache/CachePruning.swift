@@ -106,37 +106,23 @@ extension CacheFile {
     }
 
     private static func remove(_ pruning: CachePruning, in database: Database) throws {
-        func each(_ ids: some Sequence<Int64>, _ statements: [String]) throws {
-            for sql in statements {
-                let statement = try database.makeStatement(sql: sql)
-                for id in ids { try statement.execute(arguments: [id]) }
-            }
+        func each(_ ids: some Sequence<Int64>, _ statements: String...) throws {
+            for sql in statements { try database.run(sql, each: ids) { [$0] } }
         }
         try each(
-            pruning.runs,
-            [
-                "DELETE FROM prediction WHERE run_id = ?", "DELETE FROM epoch WHERE run_id = ?",
-                "DELETE FROM membership WHERE run_id = ?", "DELETE FROM run WHERE id = ?",
-            ])
+            pruning.runs, "DELETE FROM prediction WHERE run_id = ?", "DELETE FROM epoch WHERE run_id = ?",
+            "DELETE FROM membership WHERE run_id = ?", "DELETE FROM run WHERE id = ?")
         try each(
-            pruning.recipes,
-            [
-                "UPDATE run SET extraction_id = NULL WHERE extraction_id = ?",
-                "DELETE FROM failure WHERE extraction_id = ?", "DELETE FROM sequence WHERE extraction_id = ?",
-                "DELETE FROM extraction WHERE id = ?",
-            ])
-        try each(pruning.damaged, ["DELETE FROM sequence WHERE rowid = ?"])
+            pruning.recipes, "UPDATE run SET extraction_id = NULL WHERE extraction_id = ?",
+            "DELETE FROM failure WHERE extraction_id = ?", "DELETE FROM sequence WHERE extraction_id = ?",
+            "DELETE FROM extraction WHERE id = ?")
+        try each(pruning.damaged, "DELETE FROM sequence WHERE rowid = ?")
         if let vanished = pruning.vanished {
-            let statement = try database.makeStatement(sql: "DELETE FROM sample WHERE dataset = ? AND video_id = ?")
-            for video in vanished.videos { try statement.execute(arguments: [vanished.dataset, video]) }
-            try each(
-                vanished.videos,
-                [
-                    """
-                    DELETE FROM sequence WHERE video_id = ?1
-                      AND NOT EXISTS (SELECT 1 FROM sample WHERE video_id = ?1)
-                    """
-                ])
+            try database.run("DELETE FROM sample WHERE dataset = ? AND video_id = ?", each: vanished.videos) {
+                [vanished.dataset, $0]
+            }
+            let isElsewhere = "EXISTS (SELECT 1 FROM sample WHERE video_id = ?1)"
+            try each(vanished.videos, "DELETE FROM sequence WHERE video_id = ?1 AND NOT \(isElsewhere)")
         }
         if pruning.isUnused {
             try database.run(

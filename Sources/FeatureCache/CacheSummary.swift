@@ -110,10 +110,7 @@ package struct VideoFacts: Sendable {
 extension CacheFile {
     /// Number of sequences by the row ID of their recipe.
     package func sequenceCounts() throws -> [Int64: Int] {
-        try read { database in
-            let rows = try database.rows("SELECT extraction_id, count(*) FROM sequence GROUP BY extraction_id")
-            return try Dictionary(rows.map { try ($0.get(0), $0.get(1)) }, uniquingKeysWith: { first, _ in first })
-        }
+        try read { try $0.pairs("SELECT extraction_id, count(*) FROM sequence GROUP BY extraction_id") }
     }
 
     /// The videos of a data set with an unaugmented view under a recipe; `length` is the number of its frames.

@@ -36,10 +36,9 @@ extension CacheFile {
         if files.isEmpty { return }
         try write { database in
             try database.run(Schema.files)
-            let statement = try database.makeStatement(
-                sql: "INSERT OR REPLACE INTO file (path, digest, bytes, modified, inode) VALUES (?, ?, ?, ?, ?)")
-            for (path, file) in files {
-                try statement.execute(arguments: [path, file.digest, file.bytes, file.modified, file.inode])
+            let sql = "INSERT OR REPLACE INTO file (path, digest, bytes, modified, inode) VALUES (?, ?, ?, ?, ?)"
+            try database.run(sql, each: files) { path, file in
+                [path, file.digest, file.bytes, file.modified, file.inode]
             }
         }
     }

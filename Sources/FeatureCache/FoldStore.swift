@@ -25,11 +25,8 @@ extension CacheFile {
         try write { database in
             try database.run(Schema.folds)
             try database.run("DELETE FROM fold WHERE run_id = ?", [run])
-            let statement = try database.makeStatement(sql: "INSERT INTO fold VALUES (?, ?, ?, ?, ?, ?)")
-            for fold in folds {
-                try statement.execute(arguments: [
-                    run, fold.videoID, fold.number, fold.fold, fold.predicted, Self.json(fold.probabilities),
-                ])
+            try database.run("INSERT INTO fold VALUES (?, ?, ?, ?, ?, ?)", each: folds) {
+                [run, $0.videoID, $0.number, $0.fold, $0.predicted, Self.json($0.probabilities)]
             }
         }
     }

@@ -32,9 +32,8 @@ extension CacheFile {
     package func store(_ members: some Sequence<MembershipRecord>, run: Int64) throws {
         try write { database in
             try database.run("DELETE FROM membership WHERE run_id = ?", [run])
-            let statement = try database.makeStatement(
-                sql: "INSERT OR IGNORE INTO membership (run_id, video_id, role) VALUES (?, ?, ?)")
-            for member in members { try statement.execute(arguments: [run, member.videoID, member.role.rawValue]) }
+            let sql = "INSERT OR IGNORE INTO membership (run_id, video_id, role) VALUES (?, ?, ?)"
+            try database.run(sql, each: members) { [run, $0.videoID, $0.role.rawValue] }
         }
     }
 
@@ -63,22 +62,15 @@ extension CacheFile {
         return try (row.get(0), row.get(1), row.get(2))
     }
 
-    package func videoIDs() throws -> [String: Int64] {
-        try read { database in
-            let rows = try database.rows("SELECT digest, id FROM video")
-            return try Dictionary(rows.map { try ($0.get(0), $0.get(1)) }, uniquingKeysWith: { first, _ in first })
-        }
-    }
+    package func videoIDs() throws -> [String: Int64] { try read { try $0.pairs("SELECT digest, id FROM video") } }
 
     /// Names of the runs without recorded clips. Older versions recorded clips only with their predictions, which a
     /// killed run lacks.
     package func runsWithoutMembers() throws -> [String] {
         try read { database in
-            try String.all(
-                database,
-                """
-                SELECT name FROM run WHERE NOT EXISTS (SELECT 1 FROM membership WHERE run_id = run.id) ORDER BY id
-                """)
+            let sql =
+                "SELECT name FROM run WHERE NOT EXISTS (SELECT 1 FROM membership WHERE run_id = run.id) ORDER BY id"
+            return try String.all(database, sql)
         }
     }
 

@@ -240,32 +240,20 @@ struct MergeInput {
                   FROM input.run LEFT JOIN recipe_map ON old = extraction_id WHERE name = ?
                 """, [name])
             let run = database.lastInsertedRowID
-            try database.run(
-                """
-                INSERT INTO main.epoch (run_id, \(figures)) SELECT ?, \(figures) FROM input.epoch
-                  WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
-                """, [run, name])
-            try database.run(
-                """
-                INSERT INTO main.prediction (run_id, video_id, \(answers)) SELECT ?, new, \(answers)
-                  FROM input.prediction JOIN video_map ON old = video_id
-                  WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
-                """, [run, name])
-            try database.run(
-                """
-                INSERT INTO main.membership (run_id, video_id, role) SELECT ?, new, role
-                  FROM input.membership JOIN video_map ON old = video_id
-                  WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
-                """, [run, name])
-            guard try database.tableExists("fold", in: "input") else { continue }
-            try database.run(Schema.folds)
-            try database.run(
-                """
-                INSERT INTO main.fold (run_id, video_id, repeat, fold, predicted, probabilities)
-                  SELECT ?, new, repeat, fold, predicted, probabilities
-                  FROM input.fold JOIN video_map ON old = video_id
-                  WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
-                """, [run, name])
+            var tables = [("epoch", figures), ("prediction", answers), ("membership", "role")]
+            if try database.tableExists("fold", in: "input") {
+                try database.run(Schema.folds)
+                tables.append(("fold", "repeat, fold, predicted, probabilities"))
+            }
+            for (table, columns) in tables {
+                let (column, video) = table == "epoch" ? ("", "") : ("video_id, ", "new, ")
+                try database.run(
+                    """
+                    INSERT INTO main.\(table) (run_id, \(column)\(columns)) SELECT ?, \(video)\(columns)
+                      FROM input.\(table) \(table == "epoch" ? "" : "JOIN video_map ON old = video_id")
+                      WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
+                    """, [run, name])
+            }
         }
         return names.count
     }

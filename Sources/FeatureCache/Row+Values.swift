@@ -1,13 +1,15 @@
 import GRDB
 
+typealias ColumnValue = DatabaseValueConvertible & StatementColumnConvertible
+
 /// Column access for files that may be damaged: GRDB's subscripts trap if a column is missing or has another type.
 extension Row {
     /// - Throws: `DatabaseError` of a corrupt file.
-    func get<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ column: String) throws -> Value {
+    func get<Value: ColumnValue>(_ column: String) throws -> Value {
         do { return try decode(Value.self, forColumn: column) } catch is RowDecodingError { throw Self.damage(column) }
     }
 
-    func get<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ index: Int) throws -> Value {
+    func get<Value: ColumnValue>(_ index: Int) throws -> Value {
         do { return try decode(Value.self, atIndex: index) } catch is RowDecodingError {
             throw Self.damage(Array(columnNames)[index])
         }
@@ -28,6 +30,21 @@ extension Database {
 
     func rows(_ sql: String, _ arguments: StatementArguments = []) throws -> [Row] {
         try Row.fetchAll(self, sql: sql, arguments: arguments)
+    }
+
+    /// A dictionary of the first two columns.
+    func pairs<Key: ColumnValue & Hashable, Value: ColumnValue>(
+        _ sql: String, _ arguments: StatementArguments = []
+    ) throws -> [Key: Value] {
+        try Dictionary(rows(sql, arguments).map { try ($0.get(0), $0.get(1)) }) { first, _ in first }
+    }
+
+    /// Runs one statement for each element.
+    func run<Elements: Sequence>(
+        _ sql: String, each elements: Elements, _ arguments: (Elements.Element) -> StatementArguments
+    ) throws {
+        let statement = try makeStatement(sql: sql)
+        for element in elements { try statement.execute(arguments: arguments(element)) }
     }
 
     func cursor(_ sql: String, _ arguments: StatementArguments = []) throws -> RowCursor {

@@ -119,14 +119,11 @@ extension CacheFile {
     /// Stores predictions, replacing earlier ones of the same run, video and split.
     package func store(_ predictions: [PredictionRecord], run: Int64) throws {
         try write { database in
-            let statement = try database.makeStatement(
-                sql: "INSERT OR REPLACE INTO prediction VALUES (?, ?, ?, ?, ?, ?, ?)")
-            for prediction in predictions {
-                try statement.execute(arguments: [
-                    run, prediction.videoID, prediction.split, prediction.label, prediction.predicted,
-                    prediction.isScored ? prediction.probability : nil,
-                    prediction.isScored ? Self.json(prediction.probabilities) : nil,
-                ])
+            try database.run("INSERT OR REPLACE INTO prediction VALUES (?, ?, ?, ?, ?, ?, ?)", each: predictions) {
+                [
+                    run, $0.videoID, $0.split, $0.label, $0.predicted, $0.isScored ? $0.probability : nil,
+                    $0.isScored ? Self.json($0.probabilities) : nil,
+                ]
             }
         }
     }

@@ -66,11 +66,8 @@ extension CacheFile {
 
     /// The source of each video of a data set that has one, by row ID.
     package func groups(dataset: String) throws -> [Int64: String] {
-        try read { database in
-            let rows = try database.rows(
-                "SELECT video_id, \"group\" FROM sample WHERE dataset = ? AND \"group\" IS NOT NULL", [dataset])
-            return try Dictionary(rows.map { try ($0.get(0), $0.get(1)) }, uniquingKeysWith: { first, _ in first })
-        }
+        let sql = "SELECT video_id, \"group\" FROM sample WHERE dataset = ? AND \"group\" IS NOT NULL"
+        return try read { try $0.pairs(sql, [dataset]) }
     }
 }
 
