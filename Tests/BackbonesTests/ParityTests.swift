@@ -10,13 +10,21 @@ import Testing
 
     struct Golden: Decodable, CustomTestStringConvertible {
         let backbone: String
-        let numerics: Numerics
+        let numerics: Numerics?
         let imageSize: Int
+        /// Of a window; nil for pictures.
+        let frames: Int?
         let tap: String
         let largest: Float
         let stride, featureSize: Int
         let features: [[Float]]
-        var testDescription: String { "\(numerics.rawValue) \(backbone) \(tap) at \(imageSize)" }
+        var testDescription: String {
+            [
+                frames == nil ? numerics?.rawValue : nil, backbone, tap, frames.map { "of \($0) frames" },
+                "at \(imageSize)",
+            ].compactMap { $0 }
+                .joined(separator: " ")
+        }
     }
 
     static let goldens = ["torchvision", "keras", "timm"].flatMap {
@@ -45,18 +53,25 @@ import Testing
 
 extension ParityTests.Golden {
     /// The largest difference between our features and the publisher's, of the largest value.
-    func error(tuning: KernelTuning? = nil) throws -> Float {
+    func error(batch: Int = 2, tuning: KernelTuning? = nil) throws -> Float {
         let network = try #require(Backbone.named(backbone))
         let plan = try InferencePlan(
-            graph: network.graph(imageSize: imageSize, numerics: numerics), output: tap, batch: 2,
+            graph: network.graph(imageSize: imageSize, numerics: numerics, frames: frames), output: tap, batch: batch,
             weights: PackedWeights(RandomParameters()), tuning: tuning)
-        let pixels = (0..<2).flatMap { ParityTests.picture($0, size: imageSize) }
-        let ours = try plan.run(pixels: pixels, normalization: network.inputConvention(numerics).normalization)
+        let inputs = (0..<2).map { index in
+            frames.map { ClipNetworkTests.clip(index, frames: $0, size: imageSize) }
+                ?? ParityTests.picture(index, size: imageSize)
+        }
+        let normalization = network.inputConvention(frames == nil ? numerics : nil).normalization
+        let ours =
+            batch == 1
+            ? try inputs.flatMap { try plan.run(pixels: $0, normalization: normalization).values }
+            : try plan.run(pictures: inputs, normalization: normalization).values
         try #require(ours.count == 2 * featureSize)
         var worst: Float = 0
-        for (picture, expected) in features.enumerated() {
+        for (input, expected) in features.enumerated() {
             for (index, value) in expected.enumerated() {
-                worst = max(worst, abs(ours.values[picture * featureSize + index * stride] - value))
+                worst = max(worst, abs(ours[input * featureSize + index * stride] - value))
             }
         }
         return worst / largest
@@ -120,41 +135,9 @@ extension ParityTests.Golden {
 }
 
 @Suite struct ClipNetworkTests {
-    struct Goldens: Decodable { let goldens: [Golden] }
+    typealias Golden = ParityTests.Golden
 
-    struct Golden: Decodable, CustomTestStringConvertible {
-        let backbone: String
-        let imageSize, frames: Int
-        let tap: String
-        let largest: Float
-        let stride, featureSize: Int
-        let features: [[Float]]
-        var testDescription: String { "\(backbone) \(tap) of \(frames) frames at \(imageSize)" }
-
-        /// The largest difference between our features and the publisher's, of the largest value.
-        func error(batch: Int = 1, tuning: KernelTuning? = nil) throws -> Float {
-            let network = try #require(Backbone.named(backbone))
-            let plan = try InferencePlan(
-                graph: network.graph(imageSize: imageSize, frames: frames), output: tap, batch: batch,
-                weights: PackedWeights(RandomParameters()), tuning: tuning)
-            let clips = (0..<2).map { ClipNetworkTests.clip($0, frames: frames, size: imageSize) }
-            let normalization = network.inputConvention().normalization
-            let ours =
-                batch == 1
-                ? try clips.flatMap { try plan.run(pixels: $0, normalization: normalization).values }
-                : try plan.run(pictures: clips, normalization: normalization).values
-            try #require(ours.count == 2 * featureSize)
-            var worst: Float = 0
-            for (clip, expected) in features.enumerated() {
-                for (index, value) in expected.enumerated() {
-                    worst = max(worst, abs(ours[clip * featureSize + index * stride] - value))
-                }
-            }
-            return worst / largest
-        }
-    }
-
-    static let goldens = (fixture("clips", in: Bundle.module) as Goldens).goldens
+    static let goldens = (fixture("clips", in: Bundle.module) as ParityTests.Goldens).goldens
 
     /// `features` of Tests/Parity/clip_goldens.py.
     static func clip(_ index: Int, frames: Int, size: Int) -> [UInt8] {
@@ -164,7 +147,7 @@ extension ParityTests.Golden {
 
     @Test("features and scores equal the publishers' for the same parameters and frames", arguments: goldens)
     func featuresEqualPublishers(golden: Golden) throws {
-        let error = try golden.error()
+        let error = try golden.error(batch: 1)
         #expect(error <= 1e-4, "largest difference \(error) of the largest value")
     }
 
@@ -172,7 +155,7 @@ extension ParityTests.Golden {
         "sums over the places of a window equal the publishers' too",
         arguments: goldens.filter { $0.backbone != "s3d" && $0.imageSize <= 112 })
     func tuned(golden: Golden) throws {
-        let error = try golden.error(tuning: KernelTuning(path: nil))
+        let error = try golden.error(batch: 1, tuning: KernelTuning(path: nil))
         #expect(error <= 1e-4, "largest difference \(error) of the largest value")
     }
 

@@ -1,7 +1,10 @@
 import Digests
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
+
+@testable import Backbones
 
 /// A web server on a free port of this machine that misbehaves as the first folder of a path says. `/ok/…` serves,
 /// `/slow/…` in small pieces, `/drop/…` breaks off half way once, `/cut/…` always; `/redirect/…` sends on to `/ok/…`;
@@ -18,7 +21,7 @@ final class TestServer: Sendable {
         /// Where `/to/…` redirects to.
         var target = ""
         /// Whether `/etag/…` breaks off half way.
-        var breaksOff = false
+        var breaksOff = false, isStopped = false
         /// `path from N`, one a request.
         var log: [String] = []
         var sent = 0
@@ -53,7 +56,14 @@ final class TestServer: Sendable {
 
     func start() { Thread.detachNewThread { [self] in serve() } }
 
-    func stop() { shutdown(socket, Int32(SHUT_RDWR)) }
+    func stop() {
+        let wasStopped = state.withLock { state in
+            defer { state.isStopped = true }
+            return state.isStopped
+        }
+        // The number may be another socket's by then.
+        if !wasStopped { shutdown(socket, Int32(SHUT_RDWR)) }
+    }
 
     func address(_ behaviour: String) -> String { "http://127.0.0.1:\(port)/\(behaviour)/" }
 
@@ -173,5 +183,25 @@ final class TestServer: Sendable {
     private func send(_ client: Int32, _ text: String) {
         let bytes = Array(text.utf8)
         _ = Foundation.send(client, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    }
+}
+
+/// A server that runs as long as it is referred to, and a folder for what is fetched from it.
+final class Downloads: Sendable {
+    let scratch = ScratchFolder()
+    let server: TestServer
+    var folder: String { scratch.path + "/weights" }
+
+    init() throws {
+        server = try TestServer(content: WeightsFetcherTests.content)
+        server.start()
+    }
+
+    deinit { server.stop() }
+
+    func fetch(_ behaviour: String, _ weights: PublishedWeights) throws -> WeightsFetcher.Fetched {
+        var fetcher = WeightsFetcher(mirror: server.address(behaviour))
+        fetcher.showsProgress = false
+        return try fetcher.fetch(weights, to: folder)
     }
 }

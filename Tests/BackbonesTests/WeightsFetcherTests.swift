@@ -24,26 +24,20 @@ import Testing
         )
     }
 
-    let scratch: ScratchFolder
-    private let server: TestServer
+    private let place: Downloads
+    private var scratch: ScratchFolder { place.scratch }
+    private var server: TestServer { place.server }
 
-    init() throws {
-        scratch = ScratchFolder()
-        server = try TestServer(content: Self.content)
-        server.start()
-    }
+    init() throws { place = try Downloads() }
 
     private func fetch(_ behaviour: String, _ weights: PublishedWeights = weights()) throws -> WeightsFetcher.Fetched {
-        var fetcher = WeightsFetcher(mirror: server.address(behaviour))
-        fetcher.showsProgress = false
-        return try fetcher.fetch(weights, to: scratch.path + "/weights")
+        try place.fetch(behaviour, weights)
     }
 
     @Test(
         "a file arrives whole, plainly, slowly, redirected or dropped on the way",
         arguments: ["ok", "slow", "redirect", "drop"])
     func arrives(behaviour: String) throws {
-        defer { server.stop() }
         let file = try fetch(behaviour)
         #expect(!file.wasThere && file.isChecked)
         #expect(FileManager.default.contents(atPath: file.path) == Self.content)
@@ -56,7 +50,6 @@ import Testing
 
     @Test("a transfer that keeps breaking off keeps what arrived, and the next try goes on from there")
     func resumes() throws {
-        defer { server.stop() }
         let error = #expect(throws: FetchError.self) { try fetch("cut") }
         guard case .brokenOff(_, let bytes)? = error else {
             Issue.record("\(String(describing: error))")
@@ -69,7 +62,6 @@ import Testing
     }
 
     @Test("weights with a text tower bring their vocabulary, named after them") func vocabularies() throws {
-        defer { server.stop() }
         let clip = try #require(PublishedWeights.named("clip-vit-base-patch32.bin"))
         let merges = try #require(clip.companion)
         #expect(merges.file == "clip-vit-base-patch32.merges.txt" && merges.companion == nil)
@@ -91,7 +83,6 @@ import Testing
     }
 
     @Test("a wrong checksum leaves no file behind; MD5 is checked as Keras publishes it") func checksums() throws {
-        defer { server.stop() }
         let wrong = Self.weights(.md5("00000000000000000000000000000000"))
         #expect(throws: FetchError.self) { try fetch("ok", wrong) }
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/weights").isEmpty)
@@ -103,7 +94,6 @@ import Testing
         "a digest that only the server states is checked and kept beside the file",
         arguments: [("hub", ".sha256"), ("digest", ".sha256"), ("md5", ".md5"), ("goog", ".md5")])
     func stated(behaviour: String, ending: String) throws {
-        defer { server.stop() }
         let file = try fetch(behaviour, Self.weights(.stated))
         #expect(!file.wasThere && file.isChecked)
         let record = try String(contentsOfFile: file.path + ending, encoding: .utf8)
@@ -121,7 +111,6 @@ import Testing
 
     @Test("a server that lies leaves no file behind; one that states nothing leaves a file said to be unchecked")
     func lies() throws {
-        defer { server.stop() }
         #expect(
             refusal(of: FetchError.self) { try fetch("lie", Self.weights(.stated)) }.contains("instead of 00000000"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/weights").isEmpty)
