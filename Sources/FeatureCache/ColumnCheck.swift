@@ -74,7 +74,7 @@ enum ColumnCheck {
 
     /// Tables with an invalid value, each with the first such column.
     static func problems(_ database: Database) throws -> [(table: String, column: String)] {
-        try rules.compactMap { table, columns in
+        try rules.compactMap { table, columns -> (table: String, column: String)? in
             guard try database.tableExists(table) else { return nil }
             let cases = columns.flatMap { names, rule in
                 names.splitBytes(" ").map { name in

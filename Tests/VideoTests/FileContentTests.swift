@@ -21,8 +21,8 @@ import Testing
         arguments: ["clip", "clip.divx", "clip.txt", "clip.png"])
     func videos(name: String) throws {
         #expect(try content(name, TinyClip.numbered(1)) == .video)
-        try TestMovie.write(to: scratch.path + "/a.mp4")
-        #expect(try content(name, Data(contentsOf: URL(fileURLWithPath: scratch.path + "/a.mp4"))) == .video)
+        let movie = try TestMovie.write(to: scratch.path + "/a.mp4")
+        #expect(try content(name, Data(contentsOf: URL(fileURLWithPath: movie))) == .video)
     }
 
     @Test("one image is an image, and several JPEGs in one file are a video") func images() throws {
@@ -59,8 +59,7 @@ import Testing
             #expect(try content("random", Data(bytes)) == .unknown, "\(count)")
         }
         #expect(try content("zeros", Data(count: 10_000)) == .unknown)
-        let movie = scratch.path + "/whole.mp4"
-        try TestMovie.write(to: movie)
+        let movie = try TestMovie.write(to: scratch.path + "/whole.mp4")
         #expect(try content("cut", Data(contentsOf: URL(fileURLWithPath: movie)).prefix(200)) == .damaged)
     }
 
@@ -120,8 +119,7 @@ import Testing
         let bytes = Data((0..<3000).map { UInt8(truncatingIfNeeded: $0 * $0 * 31 + 200) })
         let unknown = try reason("e.mp4", bytes)
         #expect(unknown == .notVideo(path: path + "/e.mp4", reason: "it is of an unsupported format"))
-        let movie = path + "/whole.mp4"
-        try TestMovie.write(to: movie)
+        let movie = try TestMovie.write(to: path + "/whole.mp4")
         let cut = try reason("cut.mp4", Data(contentsOf: URL(fileURLWithPath: movie)).prefix(200))
         #expect(cut?.localizedDescription.contains("it is damaged or cut off: ") == true)
         #expect(try reason("c.mp4", TestMovie.sound) == .noVideoStream(path: path + "/c.mp4", hasAudio: true))

@@ -40,13 +40,7 @@ import Testing
         let path = scratch.path + "/turned.mp4"
         let picture = Self.picture(width: 64, height: 48)
         try MovieWriter.write(frames: [picture, picture], width: 64, height: 48, frameRate: 25, to: path)
-        var data = try Data(contentsOf: URL(fileURLWithPath: path))
-        let header = try #require(data.range(of: Data("tkhd".utf8)))
-        for (value, offset) in zip(matrix, [0, 4, 12, 16]) {
-            let start = header.lowerBound + 4 + 40 + offset
-            data.replaceSubrange(start..<start + 4, with: withUnsafeBytes(of: (value * 0x10000).bigEndian) { Data($0) })
-        }
-        try data.write(to: URL(fileURLWithPath: path))
+        try TestMovie.turn(path, by: matrix)
         return path
     }
 
@@ -98,10 +92,7 @@ import Testing
 
     @Test("an orientation inside H.264 counts, with start codes and with lengths", arguments: ["ts", "mp4"])
     func message(ending: String) throws {
-        guard let raw = Bundle.module.url(forResource: "Fixtures/matrix/h264-turned", withExtension: ending) else {
-            Issue.record("the fixture is missing")
-            return
-        }
+        let raw = try #require(Bundle.module.url(forResource: "Fixtures/matrix/h264-turned", withExtension: ending))
         let reader = try VideoReader(path: raw.path)
         #expect((reader.information.width, reader.information.height) == (32, 48))
         let frame = try reader.sample(.first(frames: 1), framing: .full).frames[0]

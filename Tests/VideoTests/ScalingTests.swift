@@ -114,9 +114,7 @@ import Testing
 
     private func path(_ name: String, in scratch: ScratchFolder) throws -> String {
         guard name == "generated" else { return SampleClips.folder + "/" + name }
-        let path = scratch.path + "/movie.mp4"
-        try TestMovie.write(to: path, width: 66, height: 50)
-        return path
+        return try TestMovie.write(to: scratch.path + "/movie.mp4", width: 66, height: 50)
     }
 
     @Test("pixels equal those of ffmpeg -pix_fmt rgb24 with the README's flags", arguments: movies)

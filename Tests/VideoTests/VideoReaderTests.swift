@@ -12,10 +12,24 @@ enum TestMovie {
         }
     }
 
-    static func write(to path: String, frames: Int = 20, width: Int = 64, height: Int = 48) throws {
+    /// Returns the path.
+    @discardableResult
+    static func write(to path: String, frames: Int = 20, width: Int = 64, height: Int = 48) throws -> String {
         try MovieWriter.write(
             frames: (0..<frames).map { frame($0, width: width, height: height) }, width: width, height: height,
             frameRate: 25, to: path)
+        return path
+    }
+
+    /// Writes elements a, b, c and d of the display matrix into the track header.
+    static func turn(_ path: String, by matrix: [Int32]) throws {
+        var data = try Data(contentsOf: URL(fileURLWithPath: path))
+        let header = try #require(data.range(of: Data("tkhd".utf8)))
+        for (value, offset) in zip(matrix, [0, 4, 12, 16]) {
+            let start = header.lowerBound + 4 + 40 + offset
+            data.replaceSubrange(start..<start + 4, with: withUnsafeBytes(of: (value * 0x10000).bigEndian) { Data($0) })
+        }
+        try data.write(to: URL(fileURLWithPath: path))
     }
 
     /// A binary PPM picture.
@@ -37,9 +51,7 @@ enum TestMovie {
     let scratch = ScratchFolder()
 
     @Test("what the writer wrote is read back: count, times and nearly the same pixels") func roundTrip() throws {
-        let path = scratch.path + "/movie.mp4"
-        try TestMovie.write(to: path)
-        let reader = try VideoReader(path: path)
+        let reader = try VideoReader(path: TestMovie.write(to: scratch.path + "/movie.mp4"))
         #expect(reader.information.frameCount == 20)
         #expect(reader.information.width == 64)
         #expect(reader.information.height == 48)
@@ -58,9 +70,9 @@ enum TestMovie {
     }
 
     @Test("the same pictures give the same file") func writerIsDeterministic() throws {
-        let paths = ["a.mp4", "b.mp4"].map { scratch.path + "/" + $0 }
-        for path in paths { try TestMovie.write(to: path) }
-        let files = paths.map { FileManager.default.contents(atPath: $0) }
+        let files = try ["a.mp4", "b.mp4"].map {
+            FileManager.default.contents(atPath: try TestMovie.write(to: scratch.path + "/" + $0))
+        }
         #expect(files[0] != nil)
         #expect(files[0] == files[1])
     }
@@ -114,9 +126,8 @@ enum TestMovie {
     }
 
     @Test("display rotation is honoured", arguments: [1, 2, 3]) func rotation(quarterTurns: Int) throws {
-        let path = scratch.path + "/turned.mp4"
-        try TestMovie.write(to: path, frames: 2)
-        try Self.turn(path, quarterTurns: quarterTurns)
+        let path = try TestMovie.write(to: scratch.path + "/turned.mp4", frames: 2)
+        try TestMovie.turn(path, by: [[], [0, 1, -1, 0], [-1, 0, 0, -1], [0, -1, 1, 0]][quarterTurns])
         let reader = try VideoReader(path: path)
         #expect(reader.information.width == (quarterTurns == 2 ? 64 : 48))
         let frame = try reader.sample(.first(frames: 1), seed: 0, framing: .full).frames[0]
@@ -126,20 +137,6 @@ enum TestMovie {
         #expect(blue(right, bottom) == (quarterTurns == 1))
         #expect(blue(4, bottom) == (quarterTurns != 3))
         #expect(blue(4, 4) == (quarterTurns != 1))
-    }
-
-    /// Writes a rotation into the track header's matrix.
-    static func turn(_ path: String, quarterTurns: Int) throws {
-        var data = try Data(contentsOf: URL(fileURLWithPath: path))
-        let header = try #require(data.range(of: Data("tkhd".utf8)))
-        let matrices: [Int: [Int32]] = [1: [0, 1, -1, 0], 2: [-1, 0, 0, -1], 3: [0, -1, 1, 0]]
-        let matrix = try #require(matrices[quarterTurns])
-        for (value, offset) in zip(matrix, [0, 4, 12, 16]) {
-            let start = header.lowerBound + 4 + 40 + offset
-            let bytes = withUnsafeBytes(of: (value * 0x10000).bigEndian) { Data($0) }
-            data.replaceSubrange(start..<start + 4, with: bytes)
-        }
-        try data.write(to: URL(fileURLWithPath: path))
     }
 
     @Test("odd sizes are read", arguments: [(1, 1), (3, 5000), (5000, 3), (7, 9)])
@@ -162,8 +159,7 @@ enum TestMovie {
     }
 
     @Test("damage inside a video is passed over and counted, and the rest is sampled") func damaged() throws {
-        let path = scratch.path + "/damaged.mp4"
-        try TestMovie.write(to: path, frames: 60)
+        let path = try TestMovie.write(to: scratch.path + "/damaged.mp4", frames: 60)
         var data = try Data(contentsOf: URL(fileURLWithPath: path))
         let start = try #require(data.range(of: Data("mdat".utf8))).upperBound
         let end = try #require(data.range(of: Data("moov".utf8))).lowerBound
