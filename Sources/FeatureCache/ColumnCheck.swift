@@ -77,7 +77,7 @@ enum ColumnCheck {
         try rules.compactMap { table, columns -> (table: String, column: String)? in
             guard try database.tableExists(table) else { return nil }
             let cases = columns.flatMap { names, rule in
-                names.splitBytes(" ").map { name in
+                names.splitBytes(" ").map(String.init).map { name in
                     "WHEN NOT coalesce(\(rule.replacingBytes("%", with: name)), 0) THEN '\(name)'"
                 }
             }
