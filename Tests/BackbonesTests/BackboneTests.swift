@@ -79,7 +79,7 @@ import Training
         let plan = try InferencePlan(
             graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2, weights: PackedWeights(RandomParameters())
         )
-        let pixels = (0..<2).flatMap { ParityTests.picture($0, size: 64) }
+        let pixels = (0..<2).flatMap { parityPicture($0, size: 64) }
         let normalization = backbone.inputConvention().normalization
         let first = try plan.run(pixels: pixels, normalization: normalization)
         #expect(first.shape == [2, 512])
@@ -99,7 +99,7 @@ import Training
         let graph = backbone.graph(imageSize: imageSize)
         let normalization = backbone.inputConvention().normalization
         let weights = PackedWeights(RandomParameters())
-        let pixels = (4..<6).flatMap { ParityTests.picture($0, size: imageSize) }
+        let pixels = (4..<6).flatMap { parityPicture($0, size: imageSize) }
         func run(_ arithmetic: Arithmetic) throws -> Tensor {
             let plan = try InferencePlan(
                 graph: graph, output: "pooled", batch: 2, weights: weights, arithmetic: arithmetic)
@@ -113,7 +113,7 @@ import Training
     ) throws -> Calibration {
         let calibrator = try Calibrator(
             graph: graph, output: "pooled", batch: 2, weights: weights, normalization: normalization)
-        let pixels = [0, 2].map { first in (first..<first + 2).flatMap { ParityTests.picture($0, size: imageSize) } }
+        let pixels = [0, 2].map { first in (first..<first + 2).flatMap { parityPicture($0, size: imageSize) } }
         return try calibrator.calibration(of: pixels)
     }
 
@@ -137,7 +137,7 @@ import Training
         let calibrator = try Calibrator(
             graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2,
             weights: PackedWeights(RandomParameters()), normalization: backbone.inputConvention().normalization)
-        return (calibrator, [(0..<2).flatMap { ParityTests.picture($0, size: 64) }])
+        return (calibrator, [(0..<2).flatMap { parityPicture($0, size: 64) }])
     }
 
     @Test("gates keep f32 first where eight bits lose more than is wanted") func gates() throws {
@@ -160,7 +160,7 @@ import Training
         let weights = PackedWeights(RandomParameters())
         let calibrator = try Calibrator(
             graph: graph, output: "tokens", batch: 2, weights: weights, normalization: normalization)
-        let pixels = (0..<2).flatMap { ParityTests.picture($0, size: 64) }
+        let pixels = (0..<2).flatMap { parityPicture($0, size: 64) }
         func features(_ calibration: Calibration) throws -> Tensor {
             let plan = try InferencePlan(
                 graph: graph, output: "tokens", batch: 2, weights: weights, arithmetic: .int8(calibration))

@@ -31,19 +31,6 @@ import Testing
         (fixture($0, in: Bundle.module) as Goldens).goldens
     }
 
-    /// `pixels` of Tests/Parity/parameters.py.
-    static func picture(_ index: Int, size: Int) -> [UInt8] {
-        let tiles = index + 2
-        let random = RandomParameters()
-        let coarse = random.uniform("picture \(index) tiles", count: tiles * tiles * 3)
-        let fine = random.uniform("picture \(index) noise", count: size * size * 3)
-        return (0..<size * size * 3).map { position in
-            let (row, column, channel) = (position / 3 / size, position / 3 % size, position % 3)
-            let tile = (row * tiles / size * tiles + column * tiles / size) * 3 + channel
-            return UInt8(231 * coarse[tile] + 24 * fine[position])
-        }
-    }
-
     @Test("features equal the publisher's for the same parameters and pixels", arguments: goldens)
     func featuresEqualPublishers(golden: Golden) throws {
         let error = try golden.error()
@@ -60,7 +47,7 @@ extension ParityTests.Golden {
             weights: PackedWeights(RandomParameters()), tuning: tuning)
         let inputs = (0..<2).map { index in
             frames.map { ClipNetworkTests.clip(index, frames: $0, size: imageSize) }
-                ?? ParityTests.picture(index, size: imageSize)
+                ?? parityPicture(index, size: imageSize)
         }
         let normalization = network.inputConvention(frames == nil ? numerics : nil).normalization
         let ours =
@@ -95,7 +82,7 @@ extension ParityTests.Golden {
 
     @Test("the mean of a transformer's patches is a tap of its own") func mean() throws {
         let graph = try #require(Backbone.named("vit_tiny_16")).graph(imageSize: 64)
-        let pixels = ParityTests.picture(0, size: 64)
+        let pixels = parityPicture(0, size: 64)
         func run(_ tap: String) throws -> [Float] {
             try InferencePlan(graph: graph, output: tap, batch: 1, weights: PackedWeights(RandomParameters()))
                 .run(pixels: pixels, normalization: InputConvention.symmetric.normalization).values
@@ -141,7 +128,7 @@ extension ParityTests.Golden {
 
     /// `features` of Tests/Parity/clip_goldens.py.
     static func clip(_ index: Int, frames: Int, size: Int) -> [UInt8] {
-        let few = (0..<min(3, frames)).map { ParityTests.picture(index + 2 * $0, size: size) }
+        let few = (0..<min(3, frames)).map { parityPicture(index + 2 * $0, size: size) }
         return (0..<frames).flatMap { few[$0 % 3].map { $0 >> index } }
     }
 

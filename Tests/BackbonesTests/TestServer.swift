@@ -35,23 +35,8 @@ final class TestServer: Sendable {
 
     init(content: Data) throws {
         state = Mutex(State(content: content))
-        #if os(Linux)
-            let listener = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        #else
-            let listener = Foundation.socket(AF_INET, SOCK_STREAM, 0)
-        #endif
-        socket = listener
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(listener, pointer, length) | listen(listener, 8) | getsockname(listener, pointer, &length)
-            }
-        }
-        try #require(status == 0)
-        port = UInt16(bigEndian: address.sin_port)
+        (socket, port) = listeningSocket()
+        try #require(socket >= 0)
     }
 
     func start() { Thread.detachNewThread { [self] in serve() } }

@@ -34,18 +34,8 @@ import Video
 
     static let goldens: Goldens = fixture("cam", in: Bundle.module)
 
-    /// `pixels` of Tests/Parity/parameters.py.
     static func picture(_ index: Int, size: Int) -> RGBImage {
-        let tiles = index + 2
-        let random = RandomParameters()
-        let coarse = random.uniform("picture \(index) tiles", count: tiles * tiles * 3)
-        let fine = random.uniform("picture \(index) noise", count: size * size * 3)
-        let pixels = (0..<size * size * 3).map { position -> UInt8 in
-            let (row, column, channel) = (position / 3 / size, position / 3 % size, position % 3)
-            let tile = (row * tiles / size * tiles + column * tiles / size) * 3 + channel
-            return UInt8(231 * coarse[tile] + 24 * fine[position])
-        }
-        return RGBImage(width: size, height: size, pixels: pixels)
+        RGBImage(width: size, height: size, pixels: parityPicture(index, size: size))
     }
 
     /// A run of untrained network and head on four pictures.
@@ -66,14 +56,7 @@ import Video
             standardization: Standardization(
                 mean: around("mean", [size], centre: 0.5, spread: 0.5).values,
                 scale: around("scale", [size], centre: 1, spread: 0.5).values), from: RandomParameters())
-        let run = RunDirectory(path: scratch.path + "/run")
-        try run.save(
-            head,
-            RunDirectory.Configuration(
-                name: "run", version: "", labels: head.labels, input: input,
-                training: TrainingConfiguration(model: head.configuration), recipe: recipe.json,
-                recipeDigest: recipe.digest, weights: "random", cache: "", dataset: "", bestEpoch: 0))
-        return run
+        return try RunDirectory(path: scratch.path + "/run", saving: head, input, recipe)
     }
 
     static func correlation(_ first: [Float], _ second: [Float]) -> Double {
@@ -126,5 +109,17 @@ import Video
         #expect(activation.spread(2).frames.map(\.time) == [0.04, 0.12])
         #expect(sheet.height > 2 * 224 && sheet.width > 2 * 224)
         #expect(activation.animation(Lettering()).count == 4)
+    }
+}
+
+extension RunDirectory {
+    /// Saves a head that was not trained on the recipe's features.
+    init(path: String, saving head: Head, _ input: HeadConfiguration.Input, _ recipe: ExtractionRecipe) throws {
+        self.init(path: path)
+        let configuration = Configuration(
+            name: "run", version: "", labels: head.labels, input: input,
+            training: TrainingConfiguration(model: head.configuration), recipe: recipe.json,
+            recipeDigest: recipe.digest, weights: "random", cache: "", dataset: "", bestEpoch: 0)
+        try save(head, configuration)
     }
 }

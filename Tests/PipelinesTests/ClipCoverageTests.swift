@@ -29,14 +29,20 @@ import Testing
     private func add(_ path: String, content: String? = nil, isExtracted: Bool = true) throws {
         try scratch.file("clips/" + path, Data((content ?? path).utf8))
         guard isExtracted else { return }
-        let video = VideoRecord(digest: content ?? path, path: path)
+        try register(path, digest: content ?? path)
+        try store(path, digest: content ?? path)
+    }
+
+    private func register(_ path: String, digest: String) throws {
         let parts = path.split(separator: "/").map(String.init)
-        try cache.registerSamples([
-            (video, SampleRecord(dataset: "clips", label: parts[1], split: parts[0], group: nil))
-        ])
+        let sample = SampleRecord(dataset: "clips", label: parts[1], split: parts[0], group: nil)
+        try cache.registerSamples([(VideoRecord(digest: digest, path: path), sample)])
+    }
+
+    private func store(_ path: String, digest: String) throws {
         try cache.store(
-            SequenceRecord(frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [1]), video: video,
-            extraction: extraction, maxFrames: 2, featureSize: 1)
+            SequenceRecord(frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [1]),
+            video: VideoRecord(digest: digest, path: path), extraction: extraction, maxFrames: 2, featureSize: 1)
     }
 
     private func coverage(_ dataset: DatasetConfiguration? = nil) throws -> ClipCoverage {
@@ -66,18 +72,10 @@ import Testing
         for index in 0..<9 { try add("train/a/\(index).mp4") }
         try add("train/a/empty.mp4", content: "", isExtracted: false)
         try add("train/a/copy.mp4", content: "", isExtracted: false)
-        try cache.registerSamples([
-            (
-                VideoRecord(digest: digest, path: "train/a/empty.mp4"),
-                SampleRecord(dataset: "clips", label: "a", split: "train", group: nil)
-            )
-        ])
+        try register("train/a/empty.mp4", digest: digest)
         try cache.recordFailure(path: "train/a/empty.mp4", error: "no frame", extraction: extraction)
         #expect(try coverage().note == "2 of 11 clips have no features (2 failed): train 2 of 11")
-        try cache.store(
-            SequenceRecord(frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [1]),
-            video: VideoRecord(digest: digest, path: "train/a/empty.mp4"), extraction: extraction, maxFrames: 2,
-            featureSize: 1)
+        try store("train/a/empty.mp4", digest: digest)
         #expect(try coverage().note == nil)
     }
 
@@ -107,12 +105,7 @@ import Testing
 
     @Test("without the folder, what the cache knows counts") func withoutFolder() throws {
         for index in 0..<4 { try add("train/a/\(index).mp4") }
-        try cache.registerSamples([
-            (
-                VideoRecord(digest: "late", path: "train/a/late.mp4"),
-                SampleRecord(dataset: "clips", label: "a", split: "train", group: nil)
-            )
-        ])
+        try register("train/a/late.mp4", digest: "late")
         try FileManager.default.removeItem(atPath: root)
         let coverage = try coverage()
         #expect(

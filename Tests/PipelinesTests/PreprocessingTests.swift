@@ -73,14 +73,7 @@ import Video
             let head = try Head(
                 HeadConfiguration(kind: .average), labels: ["a", "b"], input: input, standardization: nil,
                 from: RandomParameters())
-            let run = RunDirectory(path: scratch.path + "/run")
-            try run.save(
-                head,
-                RunDirectory.Configuration(
-                    name: "run", version: "", labels: head.labels, input: input,
-                    training: TrainingConfiguration(model: head.configuration), recipe: recipe.json,
-                    recipeDigest: recipe.digest, weights: "random", cache: "", dataset: "", bestEpoch: 0))
-            return (run, head)
+            return (try RunDirectory(path: scratch.path + "/run", saving: head, input, recipe), head)
         }
     }
 

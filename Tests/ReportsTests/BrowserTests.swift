@@ -66,19 +66,8 @@ private final class LocalServer {
     private let descriptor: Int32
 
     init() throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = descriptor
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(descriptor, address, size) | listen(descriptor, 16) | getsockname(descriptor, address, &size)
-            }
-        }
-        port = UInt16(bigEndian: address.sin_port)
-        try #require(status == 0)
+        (descriptor, port) = listeningSocket()
+        try #require(descriptor >= 0)
     }
 
     deinit { close(descriptor) }

@@ -17,9 +17,7 @@ import Testing
     @Test("every clip outside the test part is held out once a repeat, and never together with its source")
     func holdsOut() throws {
         let examples = Self.features.examples.enumerated().map { index, example in
-            FeatureSet.Example(
-                videoID: example.videoID, path: example.path, label: example.label, split: example.split,
-                group: "\(example.label) \(index / 6)", views: example.views)
+            example.with(group: "\(example.label) \(index / 6)", views: example.views)
         }
         let features = FeatureSet(examples: examples, featureSize: 4, rows: Self.features.rows)
         var training = OrderProblem.training(.average, epochs: 1)

@@ -61,6 +61,12 @@ enum OrderProblem {
     }
 }
 
+extension FeatureSet.Example {
+    func with(group: String?, views: [FeatureSet.Span]) -> FeatureSet.Example {
+        .init(videoID: videoID, path: path, label: label, split: split, group: group, views: views)
+    }
+}
+
 @Suite struct TrainerTests {
     @Test("recurrent heads learn what only the order tells", arguments: [HeadConfiguration.Kind.gru, .lstm, .bilstm])
     func learnsOrder(kind: HeadConfiguration.Kind) throws {
@@ -93,10 +99,7 @@ enum OrderProblem {
         let plain = OrderProblem.features(24)
         // The second view of each clip is the first one of its neighbour of the same class.
         let examples = plain.examples.enumerated().map { index, example in
-            let other = plain.examples[(index + 2) % 24].views[0]
-            return FeatureSet.Example(
-                videoID: example.videoID, path: example.path, label: example.label, split: example.split,
-                group: example.group, views: [example.views[0], other])
+            example.with(group: example.group, views: [example.views[0], plain.examples[(index + 2) % 24].views[0]])
         }
         let both = FeatureSet(examples: examples, featureSize: 4, rows: plain.rows)
         let configuration = OrderProblem.training(.gru, epochs: 3)

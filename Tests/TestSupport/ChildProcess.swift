@@ -1,5 +1,24 @@
 import Foundation
 
+/// A socket that listens on a free port of this machine; -1 if there can be none.
+package func listeningSocket() -> (descriptor: Int32, port: UInt16) {
+    #if os(Linux)
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    #else
+        let listener = socket(AF_INET, SOCK_STREAM, 0)
+    #endif
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let status = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+            bind(listener, pointer, length) | listen(listener, 16) | getsockname(listener, pointer, &length)
+        }
+    }
+    return (status == 0 ? listener : -1, UInt16(bigEndian: address.sin_port))
+}
+
 package struct ChildProcess {
     package struct Output: Sendable {
         /// The exit code, or the signal that ended it.

@@ -8,6 +8,19 @@ package func around(_ name: String, _ shape: [Int], centre: Float = 0, spread: F
     return Tensor(shape: shape, values: values.map { centre + spread * (2 * $0 - 1) })
 }
 
+/// `pixels` of Tests/Parity/parameters.py: `[size, size, 3]`.
+package func parityPicture(_ index: Int, size: Int) -> [UInt8] {
+    let tiles = index + 2
+    let random = RandomParameters()
+    let coarse = random.uniform("picture \(index) tiles", count: tiles * tiles * 3)
+    let fine = random.uniform("picture \(index) noise", count: size * size * 3)
+    return (0..<size * size * 3).map { position in
+        let (row, column, channel) = (position / 3 / size, position / 3 % size, position % 3)
+        let tile = (row * tiles / size * tiles + column * tiles / size) * 3 + channel
+        return UInt8(231 * coarse[tile] + 24 * fine[position])
+    }
+}
+
 /// Largest difference as a share of the largest expected value.
 package func relativeError(_ ours: [Float], _ expected: [Float]) -> Float {
     let largest = expected.map(abs).max() ?? 0
