@@ -72,6 +72,9 @@ typedef struct {
 onednn_window onednn_convolution_window(const onednn_convolution_options *options);
 onednn_window onednn_pooling_window(const onednn_pooling_options *options);
 
+/// By kind.
+extern const dnnl_alg_kind_t onednn_pooling_algorithms[];
+
 /// Length of the innermost dimension.
 int64_t onednn_layout_last_dimension(const onednn_layout *layout);
 /// Copies a layout; null if there is none.

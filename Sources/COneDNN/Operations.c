@@ -2,37 +2,18 @@
 
 // MARK: - Attributes
 
-static dnnl_alg_kind_t eltwise_algorithm(onednn_activation activation) {
-  switch (activation) {
-  case ONEDNN_RELU: return dnnl_eltwise_relu;
-  case ONEDNN_SIGMOID: return dnnl_eltwise_logistic;
-  case ONEDNN_TANH: return dnnl_eltwise_tanh;
-  case ONEDNN_SILU: return dnnl_eltwise_swish;
-  case ONEDNN_RELU6: return dnnl_eltwise_clip;
-  case ONEDNN_HARD_SWISH: return dnnl_eltwise_hardswish;
-  case ONEDNN_GELU: return dnnl_eltwise_gelu_erf;
-  case ONEDNN_GELU_TANH: return dnnl_eltwise_gelu_tanh;
-  case ONEDNN_QUICK_GELU: return dnnl_eltwise_swish;
-  default: return dnnl_alg_kind_undef;
-  }
-}
+typedef struct {
+  dnnl_alg_kind_t algorithm;
+  float alpha, beta;
+} eltwise;
 
-static float eltwise_alpha(onednn_activation activation) {
-  switch (activation) {
-  case ONEDNN_SILU: return 1.0f;
-  case ONEDNN_QUICK_GELU: return 1.702f;
-  case ONEDNN_HARD_SWISH: return 1.0f / 6;  // read by API v3 only
-  default: return 0.0f;
-  }
-}
-
-static float eltwise_beta(onednn_activation activation) {
-  switch (activation) {
-  case ONEDNN_RELU6: return 6.0f;
-  case ONEDNN_HARD_SWISH: return 0.5f;  // read by API v3 only
-  default: return 0.0f;
-  }
-}
+/// By activation. The numbers of hard-swish are read by API v3 only.
+static const eltwise eltwises[] = {
+    [ONEDNN_RELU] = {dnnl_eltwise_relu, 0, 0}, [ONEDNN_SIGMOID] = {dnnl_eltwise_logistic, 0, 0},
+    [ONEDNN_TANH] = {dnnl_eltwise_tanh, 0, 0}, [ONEDNN_SILU] = {dnnl_eltwise_swish, 1, 0},
+    [ONEDNN_RELU6] = {dnnl_eltwise_clip, 0, 6}, [ONEDNN_HARD_SWISH] = {dnnl_eltwise_hardswish, 1.0f / 6, 0.5f},
+    [ONEDNN_GELU] = {dnnl_eltwise_gelu_erf, 0, 0}, [ONEDNN_GELU_TANH] = {dnnl_eltwise_gelu_tanh, 0, 0},
+    [ONEDNN_QUICK_GELU] = {dnnl_eltwise_swish, 1.702f, 0}};
 
 /// Attributes of a primitive whose scratchpad the caller owns, so that any thread may run it and a plan shares one
 /// buffer.
@@ -69,8 +50,8 @@ static dnnl_status_t append_eltwise(dnnl_post_ops_t operations, onednn_activatio
     if (status != dnnl_success) return status;
     return append_function(operations, dnnl_eltwise_clip, 0.0f, 1.0f, scale);
   }
-  return append_function(
-      operations, eltwise_algorithm(activation), eltwise_alpha(activation), eltwise_beta(activation), scale);
+  eltwise function = eltwises[activation];
+  return append_function(operations, function.algorithm, function.alpha, function.beta, scale);
 }
 
 /// A zero point of 0 needs no attribute.
@@ -217,10 +198,11 @@ done:
   return status;
 }
 
+const dnnl_alg_kind_t onednn_pooling_algorithms[] = {
+    dnnl_pooling_max, dnnl_pooling_avg_exclude_padding, dnnl_pooling_avg_include_padding};
+
 int onednn_pooling_create(
     onednn_context *context, const onednn_pooling_options *o, const onednn_layout *source, onednn_operation **out) {
-  static const dnnl_alg_kind_t algorithms[] = {
-      dnnl_pooling_max, dnnl_pooling_avg_exclude_padding, dnnl_pooling_avg_include_padding};
   int status = dnnl_success;
   onednn_layout *destination = NULL;
   dnnl_primitive_attr_t attributes = NULL;
@@ -230,7 +212,7 @@ int onednn_pooling_create(
   CHECK(onednn_layout_create(&destination, onednn_layout_element(source), w.rank, w.destination, ONEDNN_ANY));
   CHECK(onednn_make_attributes(&attributes));
   CHECK(dnnl_pooling_forward_primitive_desc_create(
-      &description, context->engine, dnnl_forward_inference, algorithms[o->kind], source->value,
+      &description, context->engine, dnnl_forward_inference, onednn_pooling_algorithms[o->kind], source->value,
       destination->value, w.strides, w.kernel, w.dilates, w.before, w.after, attributes));
   status = onednn_finish(context, description, out);
 done:
@@ -279,11 +261,11 @@ int onednn_eltwise_create(
   int status = dnnl_success;
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
-  dnnl_alg_kind_t algorithm = eltwise_algorithm(activation);
-  if (algorithm == dnnl_alg_kind_undef) return dnnl_unimplemented;
+  eltwise function = eltwises[activation];
+  if (function.algorithm == dnnl_alg_kind_undef) return dnnl_unimplemented;
   CHECK(onednn_make_attributes(&attributes));
-  CHECK(dnnl_eltwise_forward_primitive_desc_create(&description, context->engine, dnnl_forward_inference, algorithm,
-      layout->value, layout->value, eltwise_alpha(activation), eltwise_beta(activation), attributes));
+  CHECK(dnnl_eltwise_forward_primitive_desc_create(&description, context->engine, dnnl_forward_inference,
+      function.algorithm, layout->value, layout->value, function.alpha, function.beta, attributes));
   status = onednn_finish(context, description, out);
 done:
   if (attributes) dnnl_primitive_attr_destroy(attributes);

@@ -54,8 +54,6 @@ done:
 
 int onednn_pooling_training_create(
     onednn_context *context, const onednn_pooling_options *o, onednn_direction direction, onednn_operation **out) {
-  static const dnnl_alg_kind_t algorithms[] = {
-      dnnl_pooling_max, dnnl_pooling_avg_exclude_padding, dnnl_pooling_avg_include_padding};
   int status = dnnl_success;
   onednn_layout *source = NULL, *destination = NULL;
   dnnl_primitive_attr_t attributes = NULL;
@@ -66,10 +64,10 @@ int onednn_pooling_training_create(
   CHECK(onednn_layout_create(&destination, ONEDNN_F32, w.rank, w.destination, ONEDNN_CHANNELS_LAST));
   CHECK(onednn_make_attributes(&attributes));
   CHECK(dnnl_pooling_forward_primitive_desc_create(
-      &forward, context->engine, dnnl_forward_training, algorithms[o->kind], source->value,
+      &forward, context->engine, dnnl_forward_training, onednn_pooling_algorithms[o->kind], source->value,
       destination->value, w.strides, w.kernel, w.dilates, w.before, w.after, attributes));
   if (direction != ONEDNN_FORWARD)
-    CHECK(dnnl_pooling_backward_primitive_desc_create(&description, context->engine, algorithms[o->kind],
+    CHECK(dnnl_pooling_backward_primitive_desc_create(&description, context->engine, onednn_pooling_algorithms[o->kind],
         source->value, destination->value, w.strides, w.kernel, w.dilates, w.before, w.after, forward, attributes));
   status = finish(context, direction, &forward, &description, out);
 done:

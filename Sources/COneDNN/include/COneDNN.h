@@ -20,19 +20,10 @@ typedef struct onednn_operation onednn_operation;
 typedef enum { ONEDNN_F32 = 0, ONEDNN_BF16 = 1, ONEDNN_S8 = 2, ONEDNN_U8 = 3, ONEDNN_S32 = 4 } onednn_element;
 /// `BLOCKED` groups channels by vector length: 16 with AVX-512, 8 elsewhere.
 typedef enum { ONEDNN_ANY = 0, ONEDNN_PLAIN = 1, ONEDNN_CHANNELS_LAST = 2, ONEDNN_BLOCKED = 3 } onednn_format;
+/// `HARD_SIGMOID` only fused with a convolution.
 typedef enum {
-  ONEDNN_IDENTITY = 0,
-  ONEDNN_RELU = 1,
-  ONEDNN_SIGMOID = 2,
-  ONEDNN_TANH = 3,
-  ONEDNN_SILU = 4,
-  ONEDNN_RELU6 = 5,
-  /// Only fused with a convolution.
-  ONEDNN_HARD_SIGMOID = 6,
-  ONEDNN_HARD_SWISH = 7,
-  ONEDNN_GELU = 8,
-  ONEDNN_GELU_TANH = 9,
-  ONEDNN_QUICK_GELU = 10
+  ONEDNN_IDENTITY = 0, ONEDNN_RELU = 1, ONEDNN_SIGMOID = 2, ONEDNN_TANH = 3, ONEDNN_SILU = 4, ONEDNN_RELU6 = 5,
+  ONEDNN_HARD_SIGMOID = 6, ONEDNN_HARD_SWISH = 7, ONEDNN_GELU = 8, ONEDNN_GELU_TANH = 9, ONEDNN_QUICK_GELU = 10
 } onednn_activation;
 typedef enum {
   ONEDNN_MAX = 0, ONEDNN_AVERAGE_EXCLUDING_PADDING = 1, ONEDNN_AVERAGE_INCLUDING_PADDING = 2
