@@ -6,7 +6,6 @@ import NeuralNetwork
 /// names are torchvision's.
 package struct InceptionV3: Sendable {
     package let numerics: Numerics
-    private static let epsilon: Float = 1e-3
 
     package init(_ numerics: Numerics) { self.numerics = numerics }
 
@@ -120,8 +119,8 @@ package struct InceptionV3: Sendable {
     ) -> Graph.NodeID {
         let padding = padding ?? Extent(kernel.height / 2, kernel.width / 2)
         let window = Window(kernel: kernel, stride: Extent(stride), padding: padding)
-        var x = builder.convolution(name + ".conv", input, Convolution(outChannels: channels, window: window))
-        x = builder.batchNormalization(name + ".bn", x, epsilon: Self.epsilon, hasScale: numerics == .torchvision)
+        let x = builder.unit(
+            name + ".conv", name + ".bn", input, channels, window, epsilon: 1e-3, hasScale: numerics == .torchvision)
         return builder.activation(.relu, x)
     }
 }

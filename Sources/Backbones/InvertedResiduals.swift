@@ -117,9 +117,8 @@ struct InvertedResiduals {
         let leading = padsLikeTensorFlow && stride > 1 && height % 2 == 0 ? half - 1 : half
         let window = Window(
             kernel: Extent(kernel), stride: Extent(stride), padding: Extent(leading), trailing: Extent(half))
-        var x = builder.convolution(
-            convolution, input, Convolution(outChannels: channels, window: window, groups: groups))
-        x = builder.batchNormalization(normalization, x, epsilon: epsilon, scale: scale)
+        let x = builder.unit(
+            convolution, normalization, input, channels, window, groups: groups, epsilon: epsilon, scale: scale)
         return activation.map { builder.activation($0, x) } ?? x
     }
 
@@ -137,6 +136,16 @@ extension GraphBuilder {
         let pooled = globalAveragePooling(pooling, spatial)
         let logits = self.linear(linear, pooled, out: classes)
         return build(outputs: ["spatial": spatial, "pooled": pooled, "logits": logits])
+    }
+
+    /// A convolution and its batch normalisation.
+    mutating func unit(
+        _ convolution: String, _ normalization: String, _ input: NodeID, _ channels: Int, _ window: Window,
+        groups: Int = 1, epsilon: Float = 1e-5, scale: Float = 1, hasScale: Bool = true
+    ) -> NodeID {
+        let options = Convolution(outChannels: channels, window: window, groups: groups)
+        let x = self.convolution(convolution, input, options)
+        return batchNormalization(normalization, x, epsilon: epsilon, scale: scale, hasScale: hasScale)
     }
 
     mutating func image(_ size: Int) -> NodeID { input(.image(channels: 3, height: size, width: size), name: "image") }

@@ -4,22 +4,15 @@ import NeuralNetwork
 extension RenamedWeights {
     static var transformerSchemes: [Scheme] {
         [
+            Scheme("torchvision", "conv_proj.weight", [.torchvision], torchvisionTransformer),
             Scheme(
-                publisher: "torchvision", anchors: ["conv_proj.weight"], numerics: [.torchvision],
-                sources: torchvisionTransformer),
+                "OpenAI and open_clip", "visual.class_embedding", [.openai, .openCLIP], names: .clip, openCLIP),
+            Scheme("open_clip", "visual.trunk.patch_embed.proj.weight", [.timm, .openCLIP], names: .own, trunk),
             Scheme(
-                publisher: "OpenAI and open_clip", anchors: ["visual.class_embedding"], numerics: [.openai, .openCLIP],
-                names: .clip, sources: openCLIP),
-            Scheme(
-                publisher: "open_clip", anchors: ["visual.trunk.patch_embed.proj.weight"],
-                numerics: [.timm, .openCLIP], names: .own, sources: trunk),
-            Scheme(
-                publisher: "transformers", anchors: ["embeddings.patch_embedding.weight"],
-                numerics: [.transformers, .timm, .openai, .openCLIP], names: .clip, sources: imageTower),
-            Scheme(
-                publisher: "transformers", anchors: ["embeddings.position_embeddings"], numerics: [.timm],
-                sources: transformersDINO),
-            Scheme(publisher: "Meta", anchors: ["mask_token"], numerics: [.timm], sources: metaDINO),
+                "transformers", "embeddings.patch_embedding.weight", [.transformers, .timm, .openai, .openCLIP],
+                names: .clip, imageTower),
+            Scheme("transformers", "embeddings.position_embeddings", [.timm], transformersDINO),
+            Scheme("Meta", "mask_token", [.timm], metaDINO),
         ]
     }
 

@@ -33,13 +33,21 @@ package struct RenamedWeights: Checkpoint {
 
     struct Scheme {
         let publisher: String
-        /// Suffixes of tensor names, one of which every file of the scheme contains.
-        let anchors: [String]
-        var numerics: [Numerics] = []
-        var input: InputConvention?
-        var names = TensorNames.settled
+        /// The end of a tensor's name that every file of the scheme contains.
+        let anchor: String
+        let numerics: [Numerics]
+        let input: InputConvention?
+        let names: TensorNames
         /// Maps the graph's names to their sources; nil if the file's names do not follow the scheme.
         let sources: ([String: [Int]]) -> [String: Source]?
+
+        init(
+            _ publisher: String, _ anchor: String, _ numerics: [Numerics], input: InputConvention? = nil,
+            names: TensorNames = .settled, _ sources: @escaping ([String: [Int]]) -> [String: Source]?
+        ) {
+            (self.publisher, self.anchor, self.numerics) = (publisher, anchor, numerics)
+            (self.input, self.names, self.sources) = (input, names, sources)
+        }
     }
 
     /// Whether the names are CLIP's without information about the activation: SigLIP has no class token, and OpenAI's
@@ -134,7 +142,7 @@ extension RenamedWeights {
     static var schemes: [Scheme] { transformerSchemes + convolutionalSchemes }
 
     /// The anchors of all schemes, and of timm's EfficientNet.
-    static let anchors = schemes.flatMap(\.anchors) + ["conv_stem.weight"]
+    static let anchors = schemes.map(\.anchor) + ["conv_stem.weight"]
 
     /// Renames tensors; names for which `rename` returns nil are kept.
     static func renamed(_ found: [String: [Int]], _ rename: (String) -> String?) -> [String: Source] {

@@ -25,7 +25,6 @@ package struct ResNet: Sendable {
 
     package let depth: Depth
     package var classes = 1000
-    private static let epsilon: Float = 1e-5
 
     package init(_ depth: Depth) { self.depth = depth }
 
@@ -75,7 +74,6 @@ package struct ResNet: Sendable {
         channels: Int, kernel: Int, stride: Int, scale: Float = 1
     ) -> Graph.NodeID {
         let window = Window(kernel: Extent(kernel), stride: Extent(stride), padding: Extent(kernel / 2))
-        let x = builder.convolution(convolution, input, Convolution(outChannels: channels, window: window))
-        return builder.batchNormalization(normalization, x, epsilon: Self.epsilon, scale: scale)
+        return builder.unit(convolution, normalization, input, channels, window, scale: scale)
     }
 }

@@ -18,7 +18,6 @@ struct VideoResNet: Sendable {
 
     let variant: Variant
     var classes = 400
-    private static let epsilon: Float = 1e-5
     private static let blocks = 2
 
     init(_ variant: Variant) { self.variant = variant }
@@ -41,16 +40,13 @@ struct VideoResNet: Sendable {
     private func stem(_ builder: inout GraphBuilder, _ input: Graph.NodeID) -> Graph.NodeID {
         let picture = Window(kernel: Extent(7), stride: Extent(2), padding: Extent(3))
         if variant == .r2plus1d {
-            var x = unit(&builder, "stem.0", "stem.1", input, channels: 45, picture)
+            var x = builder.unit("stem.0", "stem.1", input, 45, picture)
             x = builder.activation(.relu, x)
-            x = unit(&builder, "stem.3", "stem.4", x, channels: 64, .overTime())
+            x = builder.unit("stem.3", "stem.4", x, 64, .overTime())
             return builder.activation(.relu, x)
         }
-        return builder.activation(
-            .relu,
-            unit(
-                &builder, "stem.0", "stem.1", input, channels: 64,
-                picture.reaching(TimeWindow(kernel: 3, padding: 1))))
+        let whole = picture.reaching(TimeWindow(kernel: 3, padding: 1))
+        return builder.activation(.relu, builder.unit("stem.0", "stem.1", input, 64, whole))
     }
 
     private func block(
@@ -68,8 +64,8 @@ struct VideoResNet: Sendable {
         var identity = input
         if stride > 1 {
             let time = TimeWindow(kernel: 1, stride: variant.reachesOverFrames(stage: stage) ? 2 : 1)
-            identity = unit(
-                &builder, "\(name).downsample.0", "\(name).downsample.1", input, channels: channels,
+            identity = builder.unit(
+                "\(name).downsample.0", "\(name).downsample.1", input, channels,
                 Window(kernel: Extent(1), stride: Extent(2)).reaching(time))
         }
         return builder.activation(.relu, builder.add("\(name).add", x, identity))
@@ -82,21 +78,12 @@ struct VideoResNet: Sendable {
     ) -> Graph.NodeID {
         let picture = Window(kernel: Extent(3), stride: Extent(stride), padding: Extent(1))
         if variant == .r2plus1d {
-            var x = unit(&builder, "\(name).0.0", "\(name).0.1", input, channels: middle, picture)
+            var x = builder.unit("\(name).0.0", "\(name).0.1", input, middle, picture)
             x = builder.activation(.relu, x)
-            return unit(
-                &builder, "\(name).0.3", "\(name).1", x, channels: channels, .overTime(stride: stride), scale: scale)
+            return builder.unit("\(name).0.3", "\(name).1", x, channels, .overTime(stride: stride), scale: scale)
         }
         let time = variant.reachesOverFrames(stage: stage) ? TimeWindow(kernel: 3, stride: stride, padding: 1) : .frame
-        return unit(&builder, "\(name).0", "\(name).1", input, channels: channels, picture.reaching(time), scale: scale)
-    }
-
-    private func unit(
-        _ builder: inout GraphBuilder, _ convolution: String, _ normalization: String, _ input: Graph.NodeID,
-        channels: Int, _ window: Window, scale: Float = 1
-    ) -> Graph.NodeID {
-        let x = builder.convolution(convolution, input, Convolution(outChannels: channels, window: window))
-        return builder.batchNormalization(normalization, x, epsilon: Self.epsilon, scale: scale)
+        return builder.unit("\(name).0", "\(name).1", input, channels, picture.reaching(time), scale: scale)
     }
 }
 
