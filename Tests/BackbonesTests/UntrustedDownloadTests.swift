@@ -86,10 +86,7 @@ import Testing
         for isChanged in [false, true] {
             server.state.withLock { $0.breaksOff = true }
             let error = #expect(throws: FetchError.self) { try fetch("etag") }
-            guard case .brokenOff(_, let bytes)? = error else {
-                Issue.record("\(String(describing: error))")
-                return
-            }
+            guard case .brokenOff(_, let bytes)? = error else { throw Unexpected(found: error) }
             server.state.withLock { [other] state in
                 state.breaksOff = false
                 if isChanged { state.content = other }

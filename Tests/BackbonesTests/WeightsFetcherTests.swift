@@ -51,10 +51,7 @@ import Testing
     @Test("a transfer that keeps breaking off keeps what arrived, and the next try goes on from there")
     func resumes() throws {
         let error = #expect(throws: FetchError.self) { try fetch("cut") }
-        guard case .brokenOff(_, let bytes)? = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
+        guard case .brokenOff(_, let bytes)? = error else { throw Unexpected(found: error) }
         #expect(bytes > 50_000 && bytes < 100_000)
         let file = try fetch("ok")
         #expect(FileManager.default.contents(atPath: file.path) == Self.content)

@@ -184,12 +184,6 @@ import Testing
     }
 }
 
-enum OfficialLists {
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appending(path: "../../../shared/splits/ucf101").standardizedFileURL.path
-    static let arePresent = FileManager.default.fileExists(atPath: folder + "/trainlist01.txt")
-}
-
 @Suite struct ValidationSplitTests {
     typealias Example = (label: String, group: String?, name: String)
 

@@ -52,10 +52,7 @@ import Testing
         ])
     func several(names: [String]) throws {
         let error = #expect(throws: DatasetError.self) { try listing(names) }
-        guard case .severalLists(_, _, let found)? = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
+        guard case .severalLists(_, _, let found)? = error else { throw Unexpected(found: error) }
         #expect(found.count == 2 && found.allSatisfy(names.contains))
     }
 

@@ -131,10 +131,7 @@ import Testing
         ])
     func times(columns: String) throws {
         let error = #expect(throws: DatasetError.self) { try pairs("path,label,\(columns)\nrun/1.mp4,a,0,1\n") }
-        guard case .timeRange(_, row: 2, let names)? = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
+        guard case .timeRange(_, row: 2, let names)? = error else { throw Unexpected(found: error) }
         #expect(names == columns.split(separator: ",").map(String.init))
         // Empty cells name no part.
         #expect(try pairs("path,label,\(columns)\nrun/1.mp4,a,,\n").count == 1)

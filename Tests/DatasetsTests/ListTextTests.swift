@@ -139,10 +139,7 @@ import Testing
         let begin = ContinuousClock.now
         let dataset = DatasetConfiguration(layout: .csv, root: scratch.path + "/root", splits: list)
         let error = #expect(throws: DatasetError.self) { try dataset.clips() }
-        guard case .unreadableList(list, let reason)? = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
+        guard case .unreadableList(list, let reason)? = error else { throw Unexpected(found: error) }
         #expect(reason.contains("\(SplitList.mostLines)"))
         #expect(ContinuousClock.now - begin < soon)
     }

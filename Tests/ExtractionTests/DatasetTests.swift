@@ -73,16 +73,6 @@ import Video
     }
 }
 
-/// UCF101's official lists, where they are at hand: in the folder `ZOETROPE_UCF101_LISTS`, or beside the checkout.
-enum OfficialLists {
-    static let folder: String =
-        ProcessInfo.processInfo.environment["ZOETROPE_UCF101_LISTS"]
-        ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/splits/ucf101")
-        .standardizedFileURL.path
-
-    static let arePresent = FileManager.default.fileExists(atPath: folder + "/trainlist01.txt")
-}
-
 @Suite("UCF101's official lists", .enabled(if: OfficialLists.arePresent, "needs the official lists of UCF101"))
 struct RealListsTests {
     @Test("13,320 files are found, counted, split by group, and a leak among them is seen") func wholeDataset() throws {

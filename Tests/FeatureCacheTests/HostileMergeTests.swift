@@ -118,10 +118,7 @@ import Testing
         let error = #expect(throws: CacheConflict.self) {
             try CacheMerge(output: output, inputs: [zeroed.path, whole.path]).run()
         }
-        guard case .damaged(let path, _, let what)? = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
+        guard case .damaged(let path, _, let what)? = error else { throw Unexpected(found: error) }
         #expect(path == zeroed.path && what == "its features do not match their checksum")
         // What is there already is not read again.
         #expect(try CacheMerge(output: output, inputs: [whole.path, zeroed.path]).run().sequences == 4)

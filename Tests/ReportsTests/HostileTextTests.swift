@@ -137,10 +137,7 @@ import TestSupport
             _ = try Gnuplot(executable: program).draw([.overlaidExample], as: .svg)
             Issue.record("it drew a chart")
         } catch let error as GnuplotError {
-            guard case .failed(_, let message) = error else {
-                Issue.record("\(error)")
-                return
-            }
+            guard case .failed(_, let message) = error else { throw Unexpected(found: error) }
             let lines = message.byteLines().map(String.init)
             #expect(lines.contains("LC_ALL=C.UTF-8") && !lines.contains { $0.contains("secret") })
             // Of `ls` nothing: every line is a variable.

@@ -44,6 +44,13 @@ package typealias SeededGenerator = SplitMix64
 /// minutes. Generous, since tests are not optimised and run side by side.
 package let soon: Duration = .seconds(20)
 
+/// What a test throws that found something else.
+package struct Unexpected: Error {
+    let found: (any Error)?
+
+    package init(found: (any Error)?) { self.found = found }
+}
+
 /// What the error that is thrown says; empty if none is. If it takes too long, that is what is returned.
 package func refusal(_ body: () throws -> Void) -> String {
     let start = ContinuousClock.now

@@ -67,3 +67,13 @@ package func fixture<Value: Decodable>(_ name: String, in bundle: Bundle) -> Val
     else { preconditionFailure("the fixture \(name).json is missing or damaged") }
     return value
 }
+
+/// UCF101's official lists, where they are at hand: in the folder `ZOETROPE_UCF101_LISTS`, or beside the checkout.
+package enum OfficialLists {
+    package static let folder: String =
+        ProcessInfo.processInfo.environment["ZOETROPE_UCF101_LISTS"]
+        ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/splits/ucf101")
+        .standardizedFileURL.path
+
+    package static let arePresent = FileManager.default.fileExists(atPath: folder + "/trainlist01.txt")
+}
