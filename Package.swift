@@ -138,7 +138,7 @@ let package = Package(
             ]),
         .target(name: "CThreadSanitizer", path: "Tests/CThreadSanitizer"),
         .target(
-            name: "TestSupport", dependencies: ["NeuralNetwork", "Datasets", "CThreadSanitizer"],
+            name: "TestSupport", dependencies: ["NeuralNetwork", "Training", "Datasets", "CThreadSanitizer"],
             path: "Tests/TestSupport"),
         .target(
             name: "Fuzzing",
