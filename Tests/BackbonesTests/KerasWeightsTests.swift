@@ -2,7 +2,6 @@ import Foundation
 import NeuralNetwork
 import TestSupport
 import Testing
-
 @testable import Backbones
 
 @Suite struct KerasWeightsTests {

@@ -2,7 +2,6 @@ import Digests
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Backbones
 
 @Suite(.timeLimit(.minutes(1))) struct PackageIndexTests {

@@ -3,7 +3,6 @@ import Foundation
 import Synchronization
 import TestSupport
 import Testing
-
 @testable import Backbones
 
 /// A web server on a free port of this machine that misbehaves as the first folder of a path says. `/ok/…` serves,

@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Backbones
 
 /// Servers and folders that are damaged or hostile. Nothing that failed a check may get the file's name.

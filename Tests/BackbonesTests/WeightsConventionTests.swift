@@ -3,7 +3,6 @@ import Inference
 import NeuralNetwork
 import TestSupport
 import Testing
-
 @testable import Backbones
 
 /// What weights are taken for, against what timm says of all its published files that fit a backbone here.

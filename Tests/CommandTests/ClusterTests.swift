@@ -3,7 +3,6 @@ import Foundation
 import TestSupport
 import Testing
 import Yams
-
 @testable import Extraction
 
 @Suite(.serialized) struct ClusterTests {

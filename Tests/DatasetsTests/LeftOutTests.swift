@@ -2,7 +2,6 @@ import Foundation
 import TestSupport
 import Testing
 import Video
-
 @testable import Datasets
 
 @Suite("what is left out") struct LeftOutTests {

@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Datasets
 
 /// Paths of lists, and files that are called otherwise on disk.

@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Datasets
 
 /// Columns that say which part a clip belongs to, under other names than `split`.

@@ -6,7 +6,6 @@ import SequenceModels
 import TestSupport
 import Testing
 import Video
-
 @testable import Exploration
 
 /// Features made so that the answer is known.

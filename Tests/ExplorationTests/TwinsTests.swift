@@ -3,7 +3,6 @@ import FeatureCache
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Exploration
 
 /// Drawn scenes: a texture that stands still, and a bright spot that moves over it.

@@ -4,7 +4,6 @@ import Foundation
 import TestSupport
 import Testing
 import Video
-
 @testable import Extraction
 
 @Suite struct DatasetCheckTests {

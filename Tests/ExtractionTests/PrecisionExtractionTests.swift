@@ -7,7 +7,6 @@ import NeuralNetwork
 import TestSupport
 import Testing
 import Video
-
 @testable import Extraction
 
 @Suite struct PrecisionExtractionTests {

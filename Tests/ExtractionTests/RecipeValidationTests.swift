@@ -3,7 +3,6 @@ import FeatureCache
 import Files
 import Foundation
 import Testing
-
 @testable import Extraction
 
 @Suite struct RecipeValidationTests {

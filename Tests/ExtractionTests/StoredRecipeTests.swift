@@ -5,7 +5,6 @@ import Foundation
 import NeuralNetwork
 import TestSupport
 import Testing
-
 @testable import Extraction
 
 @Suite struct StoredRecipeTests {

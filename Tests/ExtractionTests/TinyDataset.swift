@@ -4,7 +4,6 @@ import FeatureCache
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Extraction
 
 /// A data set of tiny uncompressed clips in a folder of its own.

@@ -3,7 +3,6 @@ import Foundation
 import GRDB
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
 @Suite struct CacheCareTests {

@@ -2,7 +2,6 @@ import Foundation
 import GRDB
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
 @Suite struct CacheMergeTests {

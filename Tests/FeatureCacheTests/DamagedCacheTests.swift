@@ -3,7 +3,6 @@ import Foundation
 import GRDB
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
 /// Caches in which a byte is another.

@@ -2,7 +2,6 @@ import Digests
 import Foundation
 import GRDB
 import TestSupport
-
 @testable import FeatureCache
 
 enum Example {

@@ -2,7 +2,6 @@ import Dispatch
 import Foundation
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
 /// Loads that compare features with their checksums in the background.

@@ -3,7 +3,6 @@ import Foundation
 import GRDB
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
 /// Caches whose schema runs SQL of somebody else's.

@@ -3,7 +3,6 @@ import Foundation
 import GRDB
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
 /// Caches in which one column of one table holds what no program stores.

@@ -2,7 +2,6 @@ import Digests
 import Foundation
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
 /// Loads compare features with their checksums once for a state of the file.

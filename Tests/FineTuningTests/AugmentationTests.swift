@@ -6,7 +6,6 @@ import NeuralNetwork
 import SequenceModels
 import TestSupport
 import Testing
-
 @testable import FineTuning
 
 @Suite struct AugmentationTests {

@@ -1,7 +1,6 @@
 import CElementwise
 import Foundation
 import Testing
-
 @testable import Inference
 @testable import NeuralNetwork
 

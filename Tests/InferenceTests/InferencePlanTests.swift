@@ -2,7 +2,6 @@ import Foundation
 import TestSupport
 import Testing
 import Training
-
 @testable import Inference
 @testable import NeuralNetwork
 

@@ -5,7 +5,6 @@ import NeuralNetwork
 import TestSupport
 import Testing
 import Tokenizers
-
 @testable import Language
 
 @Suite struct TextTowerTests {

@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import NeuralNetwork
 
 /// Single bits that flip in weight files: which formats notice, as docs/weights.md says.

@@ -4,7 +4,6 @@ import Foundation
 import SequenceModels
 import TestSupport
 import Testing
-
 @testable import Pipelines
 
 @Suite struct ClipCoverageTests {

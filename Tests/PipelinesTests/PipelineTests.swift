@@ -5,7 +5,6 @@ import Foundation
 import SequenceModels
 import Testing
 import Video
-
 @testable import Pipelines
 
 @Suite struct PipelineTests {

@@ -8,7 +8,6 @@ import TestSupport
 import Testing
 import Training
 import Video
-
 @testable import Exploration
 @testable import Extraction
 @testable import FineTuning

@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Pipelines
 
 @Suite struct SweepPlanTests {

@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Reports
 
 /// Opens reports in Chromium, where it is installed.

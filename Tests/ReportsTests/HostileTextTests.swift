@@ -5,7 +5,6 @@ import FoundationXML
 import SequenceModels
 import Testing
 import TestSupport
-
 @testable import Reports
 
 /// Labels and names whose special characters are fused with others into one grapheme cluster.

@@ -4,7 +4,6 @@ import SequenceModels
 import TestSupport
 import Testing
 import Video
-
 @testable import Reports
 
 @Suite struct ReportTests {

@@ -3,7 +3,6 @@ import FeatureCache
 import NeuralNetwork
 import TestSupport
 import Testing
-
 @testable import SequenceModels
 
 @Suite struct ComparisonTests {

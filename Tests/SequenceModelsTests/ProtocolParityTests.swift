@@ -3,7 +3,6 @@ import FeatureCache
 import Foundation
 import TestSupport
 import Testing
-
 @testable import SequenceModels
 
 /// Against scikit-learn; `Tests/Parity/protocol_goldens.py` made the file.

@@ -3,7 +3,6 @@ import FeatureCache
 import Foundation
 import TestSupport
 import Testing
-
 @testable import SequenceModels
 
 @Suite struct RunClipsTests {

@@ -6,7 +6,6 @@ import NeuralNetwork
 import TestSupport
 import Testing
 import Training
-
 @testable import SequenceModels
 
 @Suite struct RunDirectoryTests {

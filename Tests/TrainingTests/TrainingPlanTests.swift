@@ -1,6 +1,5 @@
 import Foundation
 import Testing
-
 @testable import Inference
 @testable import NeuralNetwork
 @testable import Training

@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Video
 
 /// Real videos, where they are at hand: in the folder `ZOETROPE_CLIPS`, or beside the checkout.

@@ -2,7 +2,6 @@ import Files
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Video
 
 @Suite struct FileContentTests {

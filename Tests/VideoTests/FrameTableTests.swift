@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Video
 
 /// What is learned of a video's frames without decoding it.

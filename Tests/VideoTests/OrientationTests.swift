@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Video
 
 /// The eight ways in which cameras turn and mirror what they store.

@@ -2,7 +2,6 @@ import CFFmpeg
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Video
 
 /// What libswscale gives by way of planes, beside its pixels.

@@ -2,7 +2,6 @@ import CFFmpeg
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Video
 
 /// Containers × codecs as `Tests/Parity/video_matrix.py` writes them: the small ones are fixtures; all of them if

@@ -1,6 +1,5 @@
 import TestSupport
 import Testing
-
 @testable import Video
 
 @Suite struct WindowSamplingTests {
