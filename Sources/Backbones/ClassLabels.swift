@@ -3,8 +3,7 @@ package enum ClassLabels {
     package static let imagenet = String(decoding: PackageResources.imagenet_txt, as: UTF8.self)
         .split(separator: "\n").map(String.init)
 
-    /// The 400 classes of Kinetics-400 (Kay et al. 2017, arXiv:1705.06950) in alphabetical order, as in torchvision and
-    /// I3D.
+    /// The 400 classes of Kinetics-400 (Kay et al. 2017, arXiv:1705.06950), alphabetically, as in torchvision and I3D.
     package static let kinetics400 = String(decoding: PackageResources.kinetics400_txt, as: UTF8.self)
         .split(separator: "\n").map(String.init)
 

@@ -11,8 +11,7 @@ struct EfficientNetV2: Sendable {
 
         var stem: Int { self == .l ? 32 : 24 }
 
-        /// Expansion, channels, repeats and stride. The first three stages are Fused-MBConv, the others MBConv with
-        /// squeeze-and-excitation.
+        /// Expansion, channels, repeats, stride: three stages of Fused-MBConv, then MBConv with squeeze-and-excitation.
         var stages: [(expansion: Int, channels: Int, repeats: Int, stride: Int)] {
             switch self {
             case .s: [(1, 24, 2, 1), (4, 48, 4, 2), (4, 64, 4, 2), (4, 128, 6, 2), (6, 160, 9, 1), (6, 256, 15, 2)]

@@ -45,9 +45,8 @@ struct ExpectedTensors: Sendable {
 
     private static func side(_ places: Int) -> Int { places < 1 ? 0 : Int(Double(places).squareRoot()) }
 
-    /// Tensors inside the network's modules, or beside numbered ones, that the network lacks: layers of a deeper
-    /// variant, additional layers of blocks, or scales of quantised weights. Classifiers and other heads are outside
-    /// its modules.
+    /// Tensors inside the network's modules, or beside numbered ones, that it lacks: layers of a deeper variant or of
+    /// blocks, scales of quantised weights. Classifiers and other heads are outside its modules.
     func leftOver(_ shapes: [String: [Int]]) -> [String] {
         var modules: Set<String> = [], numbered: Set<String> = []
         // Modules with parameters, such as a convolution.

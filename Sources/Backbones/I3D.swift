@@ -60,8 +60,7 @@ struct I3D: Sendable {
         builder.maxPooling(name, input, same(builder.shape(of: input), kernel: kernel, stride: stride))
     }
 
-    /// A window with sizes (frames, pixels), padded so that the output is input / stride, with the larger part of the
-    /// padding at the end.
+    /// A window of (frames, pixels), padded to output input / stride; the end has the larger part of the padding.
     private func same(_ shape: Graph.Shape, kernel: (Int, Int), stride: (Int, Int)) -> Window {
         guard case .clip(_, let frames, let height, let width) = shape else { return Window(kernel: Extent(kernel.1)) }
         func padding(_ size: Int, _ kernel: Int, _ stride: Int) -> (before: Int, after: Int) {

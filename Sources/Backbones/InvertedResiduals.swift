@@ -89,8 +89,7 @@ struct InvertedResiduals {
         return isResidual ? builder.add(name + ".add", x, input) : x
     }
 
-    /// Squeeze-and-Excitation, Hu et al. 2018 (arXiv:1709.01507). Random weights are small, so that gates do not
-    /// saturate.
+    /// Squeeze-and-Excitation, Hu et al. 2018 (arXiv:1709.01507). Random weights are small: no gate saturates.
     func excite(
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, squeezed: Int,
         reduction: String = "conv_reduce", expansion: String = "conv_expand"

@@ -130,8 +130,7 @@ enum KerasNames {
         return result
     }
 
-    /// Layers that the network lacks but whose names differ from its layers only in their numbers: those of a deeper
-    /// variant, such as VGG19.
+    /// Layers that the network lacks and that differ from its layers only in their numbers: a deeper variant's (VGG19).
     static func unknown(in layers: [String], _ modules: [String: String]) -> [String] {
         func form(_ layer: String) -> String { layer.replacing(/\d+[a-z]?/, with: "#") }
         let forms = Set(modules.keys.map(form))

@@ -1,15 +1,14 @@
 import NeuralNetwork
 
-/// Searching for MobileNetV3, Howard et al. 2019 (arXiv:1905.02244): the large network. torchvision's epsilon of batch
-/// normalisation is 1e-3, timm's 1e-5; timm's `tf_` network (`keras` here) has 1e-3 and TensorFlow's padding. Parameter
-/// names are timm's.
+/// Searching for MobileNetV3, Howard et al. 2019 (arXiv:1905.02244): the large network. Batch normalisation's epsilon
+/// is 1e-3 in torchvision, 1e-5 in timm, 1e-3 in timm's `tf_` network (`keras` here), which has TensorFlow's padding.
+/// Parameter names are timm's.
 struct MobileNetV3: Sendable {
     let numerics: Numerics
 
     init(_ numerics: Numerics) { self.numerics = numerics }
 
-    /// Blocks of the seven stages: kernel, expanded channels, channels, squeeze-and-excitation, hard-swish (otherwise
-    /// ReLU), stride.
+    /// Blocks of the stages: kernel, expanded channels, channels, squeeze-and-excitation, hard-swish or ReLU, stride.
     private static let blocks: [[(Int, Int, Int, Bool, Bool, Int)]] = [
         [(3, 16, 16, false, false, 1)], [(3, 64, 24, false, false, 2), (3, 72, 24, false, false, 1)],
         [(5, 72, 40, true, false, 2), (5, 120, 40, true, false, 1), (5, 120, 40, true, false, 1)],

@@ -101,11 +101,7 @@ package struct PublishedWeights: Sendable, Equatable {
 
     package static func files(of backbone: String) -> [PublishedWeights] { all.filter { $0.backbone == backbone } }
 
-    /// The published file that a local file is, identified by its digest or otherwise by its name.
-    ///
-    /// - Parameters:
-    ///   - digest: SHA-256 of the bytes, hex.
-    ///   - file: its path.
+    /// The published file that a local one is, identified by its digest (SHA-256, hex) or otherwise by its name.
     package static func holding(digest: String, file: String) -> PublishedWeights? {
         let stated = all.first { published in
             if case .sha256(let prefix) = published.checksum { return digest.hasPrefix(prefix) }

@@ -162,8 +162,7 @@ extension RenamedWeights {
         }
     }
 
-    /// `nn.Sequential(*resnet.children())`, with or without the classifier, as in scripts for self-supervised learning:
-    /// modules are numbered.
+    /// `nn.Sequential(*resnet.children())`, as in scripts for self-supervised learning: modules are numbered.
     private static func sequentialResNet(_ found: [String: [Int]]) -> [String: Source]? {
         guard found["0.weight"]?.count == 4, found["1.running_mean"] != nil, found["4.0.conv1.weight"] != nil,
             found["7.0.conv1.weight"] != nil

@@ -1,8 +1,7 @@
 import NeuralNetwork
 
-/// Deep Residual Learning for Image Recognition, He, Zhang, Ren, Sun 2015 (arXiv:1512.03385). The variant is
-/// torchvision's "v1.5": the stride of a bottleneck is in the 3×3 convolution, in the paper in the first 1×1. Parameter
-/// names are torchvision's.
+/// Deep Residual Learning for Image Recognition, He, Zhang, Ren, Sun 2015 (arXiv:1512.03385), as torchvision's "v1.5":
+/// a bottleneck's stride is in the 3×3 convolution, in the paper in the first 1×1. Parameter names are torchvision's.
 package struct ResNet: Sendable {
     /// Blocks in each of the four stages, and whether they are bottlenecks.
     package enum Depth: Int, CaseIterable, Sendable {

@@ -18,10 +18,8 @@ package struct ResolvedWeights: Sendable {
     /// Modules of the file that the network does not use, such as another classifier.
     package let unused: [String]
 
-    /// - Parameters:
-    ///   - backbone: the network; nil for any known one.
-    ///   - part: all or the end of the place's prefix; nil selects the one that publishers evaluate.
-    /// - Throws: `WeightsError`.
+    /// `backbone`: nil for any known one. `part`: all or the end of the place's prefix; nil selects the one that
+    /// publishers evaluate. Throws `WeightsError`.
     package init(path: String, for backbone: Backbone? = nil, part: String? = nil) throws {
         if let network = try Self.single(path) {
             if let backbone { try Self.checkNothingLeft(network, backbone) }
@@ -100,8 +98,7 @@ package struct ResolvedWeights: Sendable {
         (self.part, others, grid, unused) = (nil, [], nil, [])
     }
 
-    /// Every place at which one of the networks is found. Of several networks at one place, the one with the most
-    /// parameters.
+    /// Every place at which one of the networks is found; of several at one place, the one with most parameters.
     private static func places(_ file: any Checkpoint, _ networks: [ExpectedTensors], _ part: String?) -> [Place] {
         var origins: Set<String> = []
         return prefixes(file, networks).filter { isNamed($0, part) }.compactMap { prefix in

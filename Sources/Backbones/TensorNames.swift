@@ -2,8 +2,7 @@ import NeuralNetwork
 
 /// The origin of a file's tensor names, as far as it leaves the variant of the weights open.
 package enum TensorNames: String, Sendable {
-    /// All published files with these names are for one implementation and one input normalisation, or the file states
-    /// them.
+    /// Published files with these names are for one implementation and one input normalisation, or state them.
     case settled
     /// The graph's own names: torchvision's or timm's, depending on the backbone.
     case own

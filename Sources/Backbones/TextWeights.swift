@@ -1,8 +1,7 @@
 import Foundation
 import NeuralNetwork
 
-/// A text tower in a publisher's file under the names of `TextTower`, with the scale and bias of the model's
-/// similarity.
+/// A text tower of a publisher's file under the names of `TextTower`, with the similarity's scale and bias.
 package struct TextWeights: ParameterSource {
     private let file: any Checkpoint
     /// For each parameter of the tower, the tensors that are concatenated along the first dimension.

@@ -9,11 +9,10 @@ package struct WeightsTraits: Sendable, Equatable {
     package let numerics: [Numerics]
     package let input: InputConvention?
     package internal(set) var names = TensorNames.settled
-    /// Whether the file, or a configuration beside it, states the implementation; otherwise the first of `numerics` is
-    /// a guess.
+    /// Whether the file, or a configuration beside it, states the implementation; otherwise `numerics` starts with a
+    /// guess.
     package internal(set) var statesNumerics = false
-    /// Whether the file, or a configuration beside it, states the input; otherwise `input` is the usual one for such
-    /// files.
+    /// Whether the file, or a configuration beside it, states the input; otherwise `input` is the usual one.
     package internal(set) var statesInput = false
     /// The resize filter of a hub configuration beside the file.
     package internal(set) var interpolation: Backbone.Interpolation?
@@ -134,11 +133,7 @@ package struct WeightsTraits: Sendable, Equatable {
 
 /// Guesses which network a mismatched file belongs to.
 package enum WeightsHint {
-    /// A hint as a sentence, or nil.
-    ///
-    /// - Parameters:
-    ///   - expected: the network's parameters.
-    ///   - found: the file's tensors.
+    /// A hint as a sentence, or nil. `expected`: the network's parameters. `found`: the file's tensors.
     package static func text(expected: [Graph.Parameter], found: [String: [Int]]) -> String? {
         let reach = overFrames(expected, found).map { " " + $0 } ?? ""
         if let backbone = Backbone.looking(like: found) { return "This looks like \(backbone.name).\(reach)" }

@@ -6,8 +6,7 @@ import Video
 /// row, or JSON (`ListTable`). A row has a path (`path`, `video_name`, `filename`, …) and a label (`label`, `tag`,
 /// `class`, …), optionally `split` and `group` (`ListColumns`). Kinetics' columns `label`, `youtube_id`, `time_start`,
 /// `time_end`, `split` name files `<youtube_id>_<start>_<end>.mp4`, six digits each. `splits` is one file, or a folder
-/// with one file per split (`ListFolder`), which is the split of rows without one. Files are searched for by
-/// `ClipSearch`.
+/// with one file per split (`ListFolder`), which is the split of rows without one. `ClipSearch` finds the files.
 struct CSVLayout {
     let root: String
     let splits: String?

@@ -1,9 +1,8 @@
 import Escaping
 import Foundation
 
-/// Finds the files of a list: below the root, or in folders of their split, of their label, or both. If a name is not
-/// found exactly, a file with another extension, a folder of images, or a folder with another spelling is accepted if
-/// it is the only match.
+/// Finds the files of a list: below the root, or in folders of their split, of their label, or both. Without an exact
+/// match, a file with another extension, a folder of images, or one with another spelling is accepted if unique.
 struct ClipSearch {
     struct Name {
         /// As written in the list.

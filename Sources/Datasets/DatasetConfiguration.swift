@@ -27,8 +27,7 @@ package struct DatasetConfiguration: Sendable, Equatable {
     package var split: Int
     /// Whether all official splits are evaluated one after the other, as in papers.
     package var allSplits: Bool
-    /// Fraction of the training set that `sequence` uses for validation if the data set has no validation split, from 0
-    /// to below 1.
+    /// Fraction of the training set, from 0 to below 1, for validation if the data set has no validation split.
     package var validation: Double
     /// Fraction of all clips used as a test set if the data set has none, from 0 to below 1.
     package var test: Double
@@ -143,8 +142,7 @@ package struct DatasetConfiguration: Sendable, Equatable {
         return grouped
     }
 
-    /// The labels that `classes` selects from those of a data set. Throws `DatasetError.unknownClass` if a named class
-    /// does not exist.
+    /// Those labels of a data set that `classes` selects. Throws `DatasetError.unknownClass` for an absent one.
     package func chosenLabels(from samples: [(label: String, split: Split)]) throws -> Set<String> {
         let labels = Set(samples.map(\.label))
         switch classes {

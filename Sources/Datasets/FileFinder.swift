@@ -6,8 +6,7 @@ import Video
 /// Finds the clips of a list below the root, also if folders have another spelling or files another extension.
 struct FileFinder {
     let root: String
-    /// Whether file names match that differ only in case and in characters other than letters and digits. False for
-    /// YouTube identifiers.
+    /// Whether names match that differ only in case and signs other than letters and digits. False for YouTube.
     private let isLenient: Bool
     /// Paths that match several files, and one of them with its matches.
     private(set) var ambiguous: Set<String> = []
@@ -86,8 +85,7 @@ struct FileFinder {
     }
 
     /// Comparison key: `HandstandPushups` and `HandStandPushups`, `brush hair` and `brush_hair`, `pumping (gas)` and
-    /// `pumping_gas` are equal. Digit groups stay separate, so that `1_11` is not `11_1`, and so do other signs: `c++`
-    /// is not `c`.
+    /// `pumping_gas` are equal. Digit groups stay separate (`1_11` is not `11_1`), and so do other signs (`c++`, `c`).
     static func key(ofFolder name: String) -> String {
         let words = name.lowercased().split { " _-()',.".contains($0) }
         return words.isEmpty ? name : words.joined(separator: name.contains(where: \.isNumber) ? "_" : "")

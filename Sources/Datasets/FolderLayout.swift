@@ -1,8 +1,7 @@
 import Escaping
 import Foundation
 
-/// `<root>/<label>/<video>` or `<root>/<train|validation|val|test>/<label>/<video>`. A folder that directly contains
-/// images is one clip.
+/// `<root>/[<train|validation|val|test>/]<label>/<video>`. A folder that directly contains images is one clip.
 struct FolderLayout {
     let root: String
 

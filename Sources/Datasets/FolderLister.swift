@@ -7,8 +7,7 @@ import Video
 struct FolderLister {
     let root: String
     private(set) var listing = DatasetListing(clips: [])
-    /// Maximum number of entries below clips that are inspected, so that a wrong root does not cause a whole disk to be
-    /// read.
+    /// Maximum number of entries below clips that are inspected, so that a wrong root does not read a whole disk.
     private var budget = 20_000
 
     init(root: String) { self.root = root }

@@ -36,8 +36,7 @@ struct HMDB51Layout {
         }
     }
 
-    /// `April_09_brush_hair_u_nm_np1_ba_goo_0.avi` → `brush_hair_April_09`: the part before the class names the source
-    /// video.
+    /// `April_09_brush_hair_u_nm_np1_ba_goo_0.avi` → `brush_hair_April_09`: the source video precedes the class names.
     private static func group(of name: String, _ label: String) -> String? {
         guard let range = name.firstByteRange(of: "_\(label)_") else { return nil }
         return "\(label)_\(name[..<range.lowerBound])"

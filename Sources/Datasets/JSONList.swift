@@ -2,8 +2,7 @@ import Escaping
 import Files
 import Foundation
 
-/// A list of clips as JSON: a list of objects (Something-Something), JSON lines, objects by file name, or Kinetics'
-/// objects by YouTube identifier.
+/// A list of clips: JSON objects (Something-Something), JSON lines, objects by file name or YouTube ID (Kinetics).
 struct JSONList {
     let header: [String]
     let rows: [ListTable.Row]

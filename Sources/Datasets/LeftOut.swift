@@ -118,8 +118,7 @@ package struct DatasetListing: Sendable, Equatable {
 }
 
 extension DatasetListing {
-    /// Excludes clips whose path is canonically equivalent to another's: sets and dictionaries of paths cannot
-    /// distinguish them.
+    /// Excludes clips whose path is canonically equivalent to another's: sets of paths cannot distinguish them.
     mutating func separateEquivalentPaths() {
         var first: [String: String] = [:]
         for path in clips.map(\.path).sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {

@@ -80,8 +80,7 @@ package enum Escaping {
         }
     }
 
-    /// Whether text may name a file or folder that this program makes: one component, not hidden, at most 200 bytes, without
-    /// controls.
+    /// Whether text may name a file that this program makes: one component, not hidden, at most 200 bytes, no controls.
     package static func canNameFile(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 200 && !text.utf8.contains(UInt8(ascii: "/")) && !text.hasBytePrefix(".")
             && !hasControls(text)

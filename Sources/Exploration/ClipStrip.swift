@@ -35,8 +35,7 @@ package struct SimilarStrip {
     /// Clips that could not be decoded.
     package let missing: [String]
 
-    /// `video`: the query, which comes first. `paths`: of the results, relative to `root`. Throws `VideoError` if the
-    /// query cannot be decoded.
+    /// `video`: the query, comes first. `paths`: results, relative to `root`. Throws `VideoError` about the query.
     package init(_ video: String, _ paths: [String], root: String) throws {
         var (pictures, missing) = ([try Self.row(video)], [String]())
         for path in paths {

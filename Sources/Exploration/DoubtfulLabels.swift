@@ -22,8 +22,7 @@ package struct DoubtfulLabel: Sendable, Equatable {
 package enum DoubtfulLabels {
     package static let neighbors = 10
 
-    /// `predictions`: out-of-fold, by row ID of `video`. `labels`: in the order of the probabilities. Returns most
-    /// suspicious first.
+    /// `predictions`: out-of-fold, by row ID of `video`. `labels`: in the probabilities' order. Most suspicious first.
     package static func find(
         _ vectors: ClipVectors, nearest: [[Neighbor]], predictions: [Int64: PredictionRecord], labels: [String]
     ) -> [DoubtfulLabel] {

@@ -13,9 +13,8 @@ package enum OddClips {
     /// Maximum share of clips that are reported as outliers.
     private static let outliers = 0.02
 
-    /// `nearest`: at least five neighbours of each clip. `brightness`: mean of each decoded clip's frames, from 0 to
-    /// 255. `rowsAreFrames`: false if they are windows, of which a short clip has only one. Throws `CacheError`, if
-    /// rows are streamed.
+    /// `nearest`: at least five neighbours of each clip. `brightness`: mean of each decoded clip's frames, 0 to 255.
+    /// `rowsAreFrames`: false for windows, of which a short clip has one. Throws `CacheError`, if rows are streamed.
     package static func find(
         _ vectors: ClipVectors, _ features: FeatureSet, nearest: [[Neighbor]], brightness: [Int: Float],
         rowsAreFrames: Bool = true

@@ -1,5 +1,4 @@
-/// Detects bars of one colour around a clip's frames, as from letterboxing. They may have any colour and contain
-/// subtitles.
+/// Detects bars of one colour around a clip's frames, as from letterboxing, also coloured or with subtitles.
 struct SketchBars: Equatable {
     /// Side in pixels of the images in which bars are detected.
     static let side = 144
@@ -83,11 +82,7 @@ struct SketchBars: Equatable {
         return SIMD3(middle(colours.map(\.x)), middle(colours.map(\.y)), middle(colours.map(\.z)))
     }
 
-    /// The inner region, resized with antialiasing.
-    ///
-    /// - Parameters:
-    ///   - pixels: RGB of `Self.side` × `Self.side` pixels.
-    ///   - side: of the returned image.
+    /// The inner region of `pixels` (RGB of `Self.side` × `Self.side`), resized to `side` × `side` with antialiasing.
     func trimmed(_ pixels: [UInt8], side: Int) -> [Float] {
         let (down, across) = (Self.weights(rows, to: side), Self.weights(columns, to: side))
         var narrow = [Float](repeating: 0, count: Self.side * side * 3)

@@ -15,8 +15,7 @@ package struct Twin: Sendable, Equatable {
 }
 
 /// Searches for near-duplicates: candidates are similar in their features or in a coarse descriptor of their images,
-/// and are confirmed by comparing images, also mirrored, without bars, and without the quarter that subtitles may
-/// cover.
+/// and are confirmed by comparing images, also mirrored, without bars, and without the quarter that subtitles cover.
 package struct TwinSearch: Sendable {
     /// Candidates per clip, by features and by descriptors.
     package static let neighbors = 10
@@ -24,8 +23,7 @@ package struct TwinSearch: Sendable {
     package static let cosine: Float = 0.4
     /// Minimum similarity of the images if something moves, and of the changes.
     package static let pictures: Float = 0.9, motion: Float = 0.75
-    /// Thresholds if only three quarters of the images are compared: higher, since more comparisons give more chance
-    /// matches.
+    /// Thresholds if only three quarters of the images are compared: higher, since more comparisons match by chance.
     static let parts: (pictures: Float, motion: Float) = (0.95, 0.8)
     /// Maximum difference of the mean red, green or blue, from 0 to 255.
     package static let colour: Float = 10

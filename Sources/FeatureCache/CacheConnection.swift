@@ -4,8 +4,7 @@ import Files
 import Foundation
 import GRDB
 
-/// Connections to caches, which may be untrusted: SQLite runs in defensive mode without triggers, and functions in the
-/// schema are not trusted.
+/// Connections to caches, which may be untrusted: SQLite in defensive mode, no triggers, untrusted schema functions.
 enum CacheConnection {
     /// Time limit in milliseconds for each row of a user's statement or of a view.
     static let timeLimit = 60_000

@@ -2,8 +2,7 @@ import CElementwise
 import Foundation
 import GRDB
 
-/// Cosine similarity of a data set's rows to query vectors. Rows are read sequentially through a memory map and not
-/// kept.
+/// Cosine similarity of a data set's rows to query vectors; rows are read sequentially through a memory map, not kept.
 extension CacheFile {
     package struct Cosines: Sendable {
         /// Row IDs in `video`, and the number of feature rows of each.
@@ -85,9 +84,9 @@ extension CacheFile {
         return result
     }
 
+    /// The clips of a data set that meet a condition, also without features. Throws `CacheError`, or `ScanError` for
     /// The clips of a data set that meet a condition, with or without features. Throws `CacheError`; `ScanError` if the
     /// condition is invalid.
-    package func videos(dataset: String, extraction: Int64, condition: String?) throws -> Set<Int64> {
         if let condition { return try videos(meeting: condition, dataset: dataset) }
         return try read { database in
             let all = "SELECT video_id FROM sample WHERE dataset = ?"

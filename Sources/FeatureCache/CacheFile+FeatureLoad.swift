@@ -32,16 +32,13 @@ extension CacheFile {
     }
 
     /// All sequences of a data set under a recipe, ordered by path so that results do not depend on the order of
-    /// extraction. Videos without the unaugmented view are omitted.
-    /// - `labels`: classes to keep; nil keeps all.
-    /// - `excluded`: paths of videos to omit.
-    /// - `chosen`: row IDs of videos to keep; nil keeps all.
-    /// - `views`: augmented views per video, the unaugmented one included.
-    /// - `memory`: bytes that the features may take; if they need more, they are read per batch.
-    /// - `overlapping`: whether features in memory are returned before their checksums are verified. The caller must
-    ///   call `requireVerified` before it stores, writes or prints anything computed from them.
-    /// - Throws: `CacheError.damagedSequence` if a blob's length contradicts its recipe, `.damagedFeatures` if its
-    ///   checksum differs.
+    /// extraction. Videos without the unaugmented view are omitted. `labels`: classes to keep; nil keeps all.
+    /// `excluded`: paths of videos to omit. `chosen`: row IDs of videos to keep; nil keeps all. `views`: augmented
+    /// views per video, the unaugmented one included. `memory`: bytes that the features may take; if they need more,
+    /// they are read per batch. `overlapping`: whether features in memory are returned before their checksums are
+    /// verified; the caller must call `requireVerified` before it stores, writes or prints anything computed from them.
+    /// Throws `CacheError.damagedSequence` if a blob's length contradicts its recipe, `.damagedFeatures` if its
+    /// checksum differs.
     package func features(
         dataset: String, extraction: Int64, labels: Set<String>? = nil, excluding excluded: Set<String> = [],
         videos chosen: Set<Int64>? = nil, views: Int = 1, memory: Int = .max, overlapping: Bool = false
@@ -147,8 +144,7 @@ extension CacheFile {
         }
     }
 
-    /// Sampled frames per second: the median over the clips of a data set under a recipe; nil if no clip has two
-    /// frames.
+    /// Sampled frames per second: the median over a data set's clips under a recipe; nil if none has two frames.
     package func sampledRate(dataset: String, extraction: Int64) throws -> Double? {
         try read { database in
             let rates = try Double.all(

@@ -2,17 +2,15 @@ import Foundation
 import GRDB
 import NeuralNetwork
 
-/// The SQLite file with features, runs and predictions. Thread-safe: writes are serialised, and each is one
-/// transaction.
+/// The SQLite file with features, runs and predictions. Thread-safe: writes are serialised, each one transaction.
 package final class CacheFile: Sendable {
     package let path: String
     let database: DatabaseQueue
     /// Sequences whose checksums were verified.
     let check: RowCheck
 
-    /// Opens a cache, or creates it if the file does not exist; its folder must exist. `create`: if false, a missing
-    /// file is an error. `checks`: folder for the record of verified checksums. Throws `CacheError`; a file that is not
-    /// a cache is not changed.
+    /// Opens a cache, or creates it in an existing folder. `create`: if false, a missing file is an error. `checks`:
+    /// folder for the record of verified checksums. Throws `CacheError`; a file that is not a cache is not changed.
     package init(path: String, create: Bool = true, checks: String = UserCache.folder + "/checked") throws {
         try CacheConnection.requireRegular(path)
         let exists = FileManager.default.fileExists(atPath: path)

@@ -71,8 +71,7 @@ package struct CacheMerge: Sendable {
         }
     }
 
-    /// Checks that an input is a complete cache of the current version without a writer. Features are hashed when they
-    /// are copied.
+    /// Checks that an input is a complete current cache without a writer. Features are hashed when they are copied.
     private func check(_ input: String) throws {
         try CacheConnection.requireRegular(input)
         guard FileManager.default.fileExists(atPath: input) else { throw CacheError.missing(path: input) }

@@ -1,8 +1,7 @@
 import Escaping
 import GRDB
 
-/// Valid values of the tables' columns. SQLite allows any type in any column, and a manipulated schema can leave NULL
-/// despite NOT NULL.
+/// Valid values of the tables' columns: SQLite allows any type, and manipulated schemas allow NULL despite NOT NULL.
 enum ColumnCheck {
     private static let text = "typeof(%) = 'text'"
     private static let integer = "typeof(%) = 'integer'"

@@ -13,11 +13,7 @@ package final class FeatureVerification: Sendable {
     private let videos: [FeatureSet.Example]
     private let isRemembered = Atomic<Bool>(false)
 
-    /// Starts one thread per core.
-    ///
-    /// - Parameters:
-    ///   - rows: `[row, feature]` of all sequences.
-    ///   - recipe: its name.
+    /// Starts one thread per core. `rows`: `[row, feature]` of all sequences. `recipe`: its name.
     init(
         _ rows: [Float], featureSize: Int, _ loading: FeatureLoading, of videos: [FeatureSet.Example], recipe: String
     ) {

@@ -43,8 +43,7 @@ package final class FrameStore: Sendable {
         }
     }
 
-    /// Stores a clip. `frames`: `[row, column, 3]` each, all of one size. Throws `CacheError`; if the disk is full,
-    /// nothing of the clip is stored.
+    /// Stores a clip. `frames`: `[row, column, 3]` each, of one size. Throws `CacheError` with nothing of it stored.
     package func store(_ frames: [[UInt8]], key: String) throws {
         var pixels = Data()
         for frame in frames { pixels.append(contentsOf: frame) }

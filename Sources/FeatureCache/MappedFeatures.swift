@@ -136,8 +136,7 @@ package struct MappedFeatures: Sendable {
         return Header(signature: signature, size: size, type: type, clips: clips, rows: rows)
     }
 
-    /// Cosine similarities of the selected clips' rows. `queries`: unit vectors. `part`: of `parts` parts of the rows,
-    /// which may be read in parallel.
+    /// Cosine similarities of the rows of `part`, of `parts` that may be read in parallel. `queries`: unit vectors.
     package func cosines(
         to queries: [[Float]], videos: Set<Int64>, part: Int = 0, of parts: Int = 1
     ) -> CacheFile.Cosines {
@@ -189,8 +188,7 @@ extension CacheFile {
         }
     }
 
-    /// Passes the stored features of each unaugmented view to `body` until it returns false. Returns whether `body`
-    /// always returned true.
+    /// Passes the stored features of each unaugmented view to `body` until it returns false; whether it never did.
     func forEachStored(
         _ extraction: Int64, _ body: (_ video: Int64, _ length: Int, _ features: Data) throws -> Bool
     ) throws -> Bool {

@@ -64,8 +64,7 @@ extension CacheFile {
 
     package func videoIDs() throws -> [String: Int64] { try read { try $0.pairs("SELECT digest, id FROM video") } }
 
-    /// Names of the runs without recorded clips. Older versions recorded clips only with their predictions, which a
-    /// killed run lacks.
+    /// The runs without recorded clips: older versions recorded them only with predictions, which killed runs lack.
     package func runsWithoutMembers() throws -> [String] {
         try read { database in
             let sql =

@@ -61,8 +61,7 @@ package enum OutputPath {
         }
     }
 
-    /// The folder of `path`; "." for a bare name. Foundation's `deletingLastPathComponent` traps for a name of one
-    /// character.
+    /// The folder of `path`; "." for a bare name. Foundation's `deletingLastPathComponent` traps for one character.
     package static func parent(of path: String) -> String {
         var parts = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
         if !parts.isEmpty { parts.removeLast() }

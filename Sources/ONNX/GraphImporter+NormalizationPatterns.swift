@@ -3,8 +3,7 @@ import ONNXMessages
 
 /// Normalisations that exporters decompose into sums and roots.
 extension GraphImporter {
-    /// Layer normalisation that ends in a division by the standard deviation, or in a product with its reciprocal; nil
-    /// for other patterns.
+    /// Layer normalisation that ends in a division by the standard deviation or a product with its reciprocal, or nil.
     mutating func normalizationPattern(_ call: Call) throws -> Value? {
         guard call.type == "Div" || call.type == "Mul", call.node.input.count == 2 else { return nil }
         for (place, other) in [(0, 1), (1, 0)] where call.type == "Mul" || place == 0 {

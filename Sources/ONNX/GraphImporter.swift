@@ -81,8 +81,7 @@ struct GraphImporter {
     /// Whether a node is the file's integer input before its scale and shift.
     func isPixels(_ node: Graph.NodeID) -> Bool { node == pixels }
 
-    /// The graph, with every accessible value of the file among its outputs. `imageSize`: image side in pixels, if the
-    /// file leaves it open.
+    /// The graph; all accessible values are outputs. `imageSize`: side in pixels, if the file leaves it open.
     mutating func graph(imageSize: Int) throws -> Graph {
         guard (1...ImportBudget.imageSize).contains(imageSize) else {
             throw ImportError.malformed(file: file.path, reason: "it cannot take images of \(imageSize) pixels")

@@ -1,8 +1,7 @@
 import Foundation
 import NeuralNetwork
 
-/// GPU operations: ONNX Runtime's contrib operators, and this program's own where standard operators need several
-/// passes over memory.
+/// GPU operations: ONNX Runtime's contrib operators, and own ones where standard operators pass over memory repeatedly.
 extension GraphWriter {
     /// Nil if the standard operator is a single pass already.
     func fusedActivation(_ node: Graph.Node, _ activation: Activation, _ x: Value, _ name: String) -> Value? {
@@ -36,8 +35,7 @@ extension GraphWriter {
 
     // MARK: - Layers
 
-    /// Writes a layer with its fused operations. Returns the value of the chain's end, and of its normalisation if
-    /// there is one.
+    /// Writes a layer with its fused operations. Returns the value of the chain's end and, if any, its normalisation.
     func write(
         _ chain: LayerFolding.Chain, _ values: [Graph.NodeID: Value]
     ) throws -> (value: Value, normalized: Value?) {
@@ -147,9 +145,8 @@ extension GraphWriter {
         }
     }
 
-    /// Global average pooling as a matrix product, which reads the image once at memory bandwidth. `shape`: of the
-    /// input. Returns an image of one pixel, or a vector, as the node requires; nil if the node is not global average
-    /// pooling.
+    /// Global average pooling of an image of `shape` as a matrix product, which reads the image once at memory
+    /// bandwidth. Returns an image of one pixel or a vector, as the node requires; nil for other nodes.
     func fusedMean(_ node: Graph.Node, of shape: Graph.Shape, _ x: Value) throws -> Value? {
         guard case .image(let channels, let height, let width) = shape, node.shape.size == channels else { return nil }
         let (name, pixels) = (prefix + node.name, height * width)
@@ -168,8 +165,7 @@ extension GraphWriter {
 
     // MARK: - Attention
 
-    /// Attention without materialised scores. `x`: the input of the projection layer if that is fused; otherwise query,
-    /// key and value concatenated.
+    /// Attention without materialised scores. `x`: the fused projection's input, or query, key and value together.
     func fusedAttention(_ node: Graph.Node, _ heads: Int, _ x: Value) throws -> Value {
         let (name, size) = (prefix + node.name, node.shape.rowSize)
         let made = graph.nodes[node.inputs[0].index]
@@ -204,8 +200,7 @@ extension GraphWriter {
         return model.fused("MultiHeadAttention", query + parts.dropFirst(), [.integer("num_heads", heads)], name: name)
     }
 
-    /// The contribution of the attention values' bias after the next layer: attention weights sum to one, so it is the
-    /// same for every token.
+    /// The attention values' bias after the next layer: the same for every token, as attention weights sum to one.
     private func mixedBias(behind node: Graph.Node, _ weight: Tensor) throws -> [Float]? {
         let attention = graph.nodes[node.inputs[0].index]
         guard case .selfAttention = attention.operation, folding.isProjection(attention.inputs[0]) else { return nil }

@@ -182,8 +182,7 @@ struct GraphWriter {
         return model.node("BatchNormalization", inputs, [.number("epsilon", epsilon)], name: prefix + node.name)
     }
 
-    /// Batch normalisation of tokens, whose elements are the last dimension, while ONNX' operator uses the second: a
-    /// product and a sum.
+    /// Batch normalisation of tokens (elements last; ONNX' operator has them second): a product and a sum.
     private func scaled(_ node: Graph.Node, _ epsilon: Float, _ hasScale: Bool, _ x: Value) throws -> Value {
         let numbers = try node.parameters.indices.map { try values(node, $0).values }
         let (bias, mean, variance) = (

@@ -1,7 +1,6 @@
 import NeuralNetwork
 
-/// Limits on the resources for reading an ONNX file: a file of a few bytes can describe constants, functions and values
-/// of any size.
+/// Limits on resources: an ONNX file of a few bytes can describe constants, functions and values of any size.
 final class ImportBudget {
     /// Maximum number of nodes, and of inputs and outputs of each.
     static let nodes = 50_000

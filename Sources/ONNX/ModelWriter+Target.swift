@@ -81,8 +81,7 @@ extension ModelWriter {
         nodes("Cast", [x], [.integer("to", Int(element.code))], name: name, outputs: 1)[0]
     }
 
-    /// One node with one output. `numbers`: how many of the inputs, from the first, have the model's element type; nil
-    /// for all.
+    /// One node with one output. `numbers`: how many of the first inputs have the model's element type; nil for all.
     func node(
         _ type: String, _ inputs: [Value], _ attributes: [Attribute] = [], name: String, numbers: Int? = nil
     ) -> Value {

@@ -208,8 +208,7 @@ extension NetworkWriter.Encoder {
     /// Shape of one input: `[height, width, 3]`, for a video encoder with frames first.
     package var pictureShape: [Int] { (clipLength.map { [$0] } ?? []) + [imageSize, imageSize, 3] }
 
-    /// Channels that the image is padded to, for aligned loads on the GPU: if only one convolution, not one of patches,
-    /// reads it.
+    /// Channels that the image is padded to for aligned GPU loads, if read by one convolution only, not of patches.
     fileprivate var inputWidth: Int {
         get throws {
             let needed = graph.ancestry(of: try outputID)

@@ -1,8 +1,7 @@
 import Foundation
 import NeuralNetwork
 
-/// A scalar function as a composition of ONNX operators. It is identified by evaluating it, because exporters write one
-/// activation in many ways.
+/// A scalar function composed of ONNX operators, identified by evaluating it: exporters write activations in many ways.
 struct ScalarFunction: Sendable {
     let apply: @Sendable (Double) -> Double
     let isIdentity: Bool

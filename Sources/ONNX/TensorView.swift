@@ -1,7 +1,6 @@
 import NeuralNetwork
 
-/// Maps the dimensions of an ONNX tensor for one image to a graph's value: reshapes and transpositions only change the
-/// view.
+/// Maps the dimensions of an ONNX tensor for one image to a graph's value; reshapes and transpositions change only it.
 struct TensorView: Equatable {
     /// A digit of the index along one axis of a value, in a mixed radix: `index / stride % size`.
     struct Digit: Hashable {

@@ -63,8 +63,7 @@ extension RGBImage {
     }
 }
 
-/// Resizes a map `[height, width]` bilinearly with half-pixel centres, as PyTorch's `interpolate(mode="bilinear",
-/// align_corners=False)`.
+/// Resizes a map `[height, width]` bilinearly with half-pixel centres (PyTorch's `interpolate(align_corners=False)`).
 func upsampled(_ map: [Float], height: Int, width: Int, to size: (height: Int, width: Int)) -> [Float] {
     func places(_ old: Int, _ new: Int) -> [(first: Int, second: Int, share: Float)] {
         (0..<new).map { index in

@@ -47,9 +47,8 @@ extension Metrics {
         }
     }
 
-    /// The metrics as a JSON object; `confusion[true][predicted]` in the order of `classes`. `interval`: 95 % interval
-    /// of the accuracy. `folds`: of a cross-validated run whose held-out clips are evaluated. `notes`: what the metrics
-    /// omit.
+    /// The metrics as JSON; `confusion[true][predicted]` in the order of `classes`. `interval`: 95 % interval of the
+    /// accuracy. `folds`: of a cross-validated run with evaluated held-out clips. `notes`: what the metrics omit.
     package func json(
         run: String, split: String, top: Int, scores: ScoreMetrics, interval: Statistics.Interval,
         folds: CrossValidationResult.Summary? = nil, notes: [String] = []

@@ -1,8 +1,7 @@
 import SequenceModels
 
 extension Metrics {
-    /// Accuracy, top-k accuracy if there are more classes, and metrics of the probabilities. `interval`: 95 % interval
-    /// of the accuracy.
+    /// Accuracy (`interval`: 95 %), top-k accuracy if there are more classes, and metrics of the probabilities.
     package func summary(top: [Int], scores: ScoreMetrics, interval: Statistics.Interval) -> String {
         var table = TextTable([("measure", .left), ("value", .right)])
         table.append(["clips", grouped(count)])

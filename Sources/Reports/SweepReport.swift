@@ -30,8 +30,7 @@ package struct SweepReport: Report {
     private let comparison: ComparisonReport?
     private let maps: [Chart]
 
-    /// `keys`: as in the pipeline. `best`: the run selected on validation. `comparison`: of its runs, if there are not
-    /// too many.
+    /// `keys`: as in the pipeline. `best`: selected on validation. `comparison`: of its runs, if not too many.
     package init(name: String, keys: [String], points: [Point], best: String?, comparison: ComparisonReport?) {
         (self.name, self.keys, self.points) = (name, keys, points)
         (self.best, self.comparison) = (best, comparison)

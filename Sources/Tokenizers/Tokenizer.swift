@@ -15,8 +15,7 @@ enum VocabularyFile {
     /// Maximum bytes of a vocabulary, and maximum JSON values.
     private static let (bytes, values) = (64 << 20, 4_000_000)
 
-    /// Reads a vocabulary file. Throws `TokenizerError`, also if it is not a regular file, too large or nested too
-    /// deeply.
+    /// Reads a vocabulary. Throws `TokenizerError`, also if the file is not regular, too large or nested too deeply.
     static func contents(_ file: String, isJSON: Bool = false) throws -> Data {
         do {
             return isJSON

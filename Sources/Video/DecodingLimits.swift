@@ -51,9 +51,8 @@ package struct DecodingLimits: Sendable, Equatable {
 
     package static let standard = DecodingLimits()
 
-    /// Containers that contain images themselves. Playlists, lists of other files, scripts and devices are excluded,
-    /// because they would open other files or addresses. Audio containers are included to distinguish them from damaged
-    /// files.
+    /// Containers that hold images themselves: playlists, lists, scripts and devices would open other files or
+    /// addresses. Audio containers are included to distinguish them from damaged files.
     static let containers = [
         "3dostr", "aa", "amv", "apng", "asf", "av1", "avi", "avs2", "avs3", "bink", "bmp_pipe", "cavsvideo", "cdxl",
         "dirac", "dnxhd", "dv", "exr_pipe", "ffv1", "film_cpk", "flic", "flv", "gif", "gif_pipe", "gxf", "h261", "h263",

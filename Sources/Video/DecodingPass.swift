@@ -8,8 +8,7 @@ final class DecodingPass {
         case jump(Int)
     }
 
-    /// Whether a frame with that timestamp is unneeded; it is then not decoded if no other frame refers to it. Nil
-    /// decodes all.
+    /// Whether the frame of a timestamp may be left undecoded if no other frame refers to it. Nil decodes all.
     var isSkippable: ((Int64) -> Bool)?
     /// Whether timestamps are packet indices instead of the container's.
     var countsPackets = false

@@ -20,8 +20,7 @@ package enum FileContent: Sendable, Equatable {
     case damaged
     case unknown
 
-    /// Detects the content of a file without opening files that it names. Throws `FileError` if it is not a regular
-    /// file or cannot be opened.
+    /// Detects a file's content, opening no files that it names. Throws `FileError` if not regular or not openable.
     package static func of(_ path: String) throws(FileError) -> FileContent {
         let start = try Start(of: path)
         if start.bytes.isEmpty { return .empty }
@@ -68,8 +67,7 @@ package enum FileContent: Sendable, Equatable {
         return container.bestStream(AVMEDIA_TYPE_AUDIO) == nil ? .unknown : .audio
     }
 
-    /// An image, or a video if there are several in one file, as `ffmpeg -f mjpeg` writes them; nil if FFmpeg finds no
-    /// image.
+    /// An image, or a video of several in one file (`ffmpeg -f mjpeg`); nil if FFmpeg finds no image.
     private static func images(_ path: String) -> FileContent? {
         guard let container = try? Container(path: path), container.findStreams(.standard) >= 0,
             let stream = container.bestStream(AVMEDIA_TYPE_VIDEO), stream.pointee.codecpar.pointee.width > 0

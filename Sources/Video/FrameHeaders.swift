@@ -51,8 +51,7 @@ struct FrameHeaders {
     /// generated test matrix confirms.
     var keyframesReset: Bool { canJump && !hasFalseKeys }
 
-    /// Decoders of H.264, HEVC and AV1 return nothing, or an error, before a real keyframe; for the others, the packet
-    /// header is checked.
+    /// Decoders of H.264, HEVC and AV1 return nothing before a real keyframe; others' packet headers are checked.
     private static let jumping: Set<UInt32> = Set(
         [
             AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_MPEG4, AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO,

@@ -105,8 +105,7 @@ extension Scaler.Source {
         AV_PIX_FMT_YUVJ444P.rawValue: AV_PIX_FMT_YUV444P, AV_PIX_FMT_YUVJ440P.rawValue: AV_PIX_FMT_YUV440P,
     ]
 
-    /// Pointers to the crop's first sample in each plane, or nil if it begins inside a chroma sample or the format does
-    /// not use whole bytes.
+    /// Pointers to the crop's first sample in each plane; nil inside a chroma sample or for formats not of whole bytes.
     func planes(_ frame: AVFrame, at crop: Crop) -> [UnsafeMutablePointer<UInt8>?]? {
         let all = [frame.data.0, frame.data.1, frame.data.2, frame.data.3]
         if crop.x == 0 && crop.y == 0 { return all }

@@ -1,7 +1,6 @@
 import CFFmpeg
 
-/// Writes RGB images as an animated GIF with a palette computed from the images. The file at the path is replaced only
-/// after everything is written.
+/// Writes RGB images as an animated GIF with their own palette. The file at the path is replaced once all is written.
 package final class GIFWriter {
     private let file: OutputFile
     private let converter: Converter

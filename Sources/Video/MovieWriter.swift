@@ -1,8 +1,7 @@
 import CFFmpeg
 import Foundation
 
-/// Writes RGB images as an MP4 file. Equal images give bit-identical files. The file at the path is replaced only after
-/// everything is written.
+/// Writes RGB images as MP4, bit-identically for equal images. The file at the path is replaced once all is written.
 package final class MovieWriter {
     package enum Codec: Sendable {
         /// MPEG-4 Part 2, which every FFmpeg can encode; the quantiser is from 1 (best) to 31.

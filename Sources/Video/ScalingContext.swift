@@ -107,9 +107,8 @@ private final class KnownConversions: @unchecked Sendable {
 extension Conversion {
     private static let known = KnownConversions()
 
-    /// Whether planar output, interleaved afterwards, is bit-identical to libswscale's packed output. libswscale has
-    /// SIMD loops only for planar output, which are several times as fast but round differently when upscaling. Tested
-    /// once per conversion on noise.
+    /// Whether planar output, interleaved afterwards, is bit-identical to libswscale's packed output. Its SIMD loops
+    /// are only for planar output, faster, but round differently when upscaling. Tested once per conversion on noise.
     var isSameInPlanes: Bool {
         if let known = Self.known[self] { return known }
         let found = sampleBits.map(compare) ?? false

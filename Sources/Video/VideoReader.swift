@@ -177,8 +177,7 @@ package final class VideoReader: ClipReader {
         let errors, jumps: Int
     }
 
-    /// Decodes up to the last requested frame and converts only requested ones. `jumps`: whether to skip packets that
-    /// no requested frame depends on.
+    /// Decodes up to the last requested frame, converts requested ones. `jumps`: skips packets that none depends on.
     private func decode(_ requests: [SampleRequest], jumps: Bool) throws -> Sampled {
         let wanted = try requests.map(indices)
         var wanting: [Int: [Int]] = [:]

@@ -5,8 +5,7 @@ import Testing
 /// Commands killed at random moments. Whatever the moment, the cache is whole and the command, run again, ends with
 /// what it would have made undisturbed.
 @Suite(.serialized) struct KillTests {
-    /// Runs a command in copies of a folder, each killed after a random part of the time that it takes. `check`: gets
-    /// the folder of each kill.
+    /// Runs a command in copies of a folder, each killed after a random part of its time, and passes each to `check`.
     private func killing(
         _ arguments: [String], in place: Workplace, check: (_ folder: String, _ moment: Double) throws -> Void
     ) throws {

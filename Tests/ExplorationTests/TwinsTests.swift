@@ -8,8 +8,7 @@ import Testing
 /// Drawn scenes: a texture that stands still, and a bright spot that moves over it.
 private struct Scene {
     let background, motion: Int
-    /// Pixels of the larger drawing that are cut off at each side, frames that are cut off at the beginning, and how strong
-    /// an encoder's noise is.
+    /// Pixels of the drawing cut off at each side, frames cut off at the start, and how strong an encoder's noise is.
     var crop = 0
     var start = 0, noise = 0, width = 96, height = 72
 

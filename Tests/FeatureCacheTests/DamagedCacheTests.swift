@@ -41,8 +41,7 @@ import Testing
 }
 
 enum CacheReaders {
-    /// Asks a cache for all that commands ask it for. `folder`: where exports and a merged cache are written. Returns
-    /// how much of it was refused.
+    /// Asks a cache for all that commands do, writing into `folder`. Returns how much of it was refused.
     static func readEverything(_ cache: CacheFile, in folder: String) -> Int {
         var refused = 0
         @discardableResult func read<Value>(_ body: () throws -> Value) -> Value? {

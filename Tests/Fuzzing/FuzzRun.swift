@@ -22,9 +22,8 @@ package struct FuzzRun {
     /// Where it says what was changed in the case under way.
     package var notePath: String { folder + "/case.txt" }
 
-    /// Reads damaged files of seeds `first` to `first + count - 1`. `report`: called after each, with its seed. Returns
-    /// how many there were, and how many could be read in spite of everything. Throws `FuzzTarget.Violation`; the file
-    /// is at `casePath`.
+    /// Reads damaged files of seeds `first` to `first + count - 1`, reporting each. Returns how many there were and how
+    /// many could still be read. Throws `FuzzTarget.Violation`; the file is at `casePath`.
     package func run(from first: UInt64, count: Int, report: (UInt64) -> Void = { _ in }) throws {
         let all = seeds.map(\.bytes)
         for seed in first..<first + UInt64(count) {

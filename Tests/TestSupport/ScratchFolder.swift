@@ -22,9 +22,8 @@ package final class ScratchFolder: Sendable {
         return file
     }
 
-    /// Writes a shell script that can be run. Another process writes it: while this one had it open, a child that a
-    /// test starts at that moment would inherit the descriptor, and the system refuses to run a file that is open for
-    /// writing. Returns its path.
+    /// Writes an executable shell script in another process: a child that a test starts meanwhile would inherit the
+    /// open descriptor, and the system runs no file that is open for writing. Returns its path.
     package func program(_ name: String, _ script: String) throws -> String {
         let (text, path) = (try file(name + ".txt", "#!/bin/sh\n" + script), path + "/" + name)
         try ChildProcess.run("/bin/sh", ["-c", "cp \"$1\" \"$2\" && chmod 755 \"$2\" && rm \"$1\"", "sh", text, path])

@@ -7,8 +7,7 @@ import Testing
 @Suite struct OrientationTests {
     let scratch = ScratchFolder()
 
-    /// Elements a, b, c, d of the display matrix, and the shown corners in terms of the stored ones: top left, top right,
-    /// bottom left, bottom right.
+    /// Elements a, b, c, d of the display matrix; the stored corners shown top left, top right, bottom left, right.
     static let matrices: [(matrix: [Int32], corners: String)] = [
         ([1, 0, 0, 1], "0123"), ([-1, 0, 0, 1], "1032"), ([-1, 0, 0, -1], "3210"), ([1, 0, 0, -1], "2301"),
         ([0, 1, -1, 0], "2031"), ([0, -1, 1, 0], "1302"), ([0, 1, 1, 0], "0213"), ([0, -1, -1, 0], "3120"),

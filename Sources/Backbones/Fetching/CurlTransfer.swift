@@ -1,8 +1,7 @@
 import Files
 import Foundation
 
-/// One run of curl with the response body read through a pipe and limited to `maximum` bytes, whatever its headers
-/// claim.
+/// One run of curl; its response body is limited to `maximum` bytes, whatever the headers claim.
 struct CurlTransfer {
     let address: String
     /// Whether http is allowed, for the address and its redirects.

@@ -2,18 +2,15 @@ import Digests
 import Files
 import Foundation
 
-/// Verifies that a file is the published one: its size, its format, and its digest, or, without a digest, that it can
-/// be opened.
+/// Verifies that a file is the published one: its size, format and digest, or, without a digest, that it opens.
 struct FileCheck {
     let weights: PublishedWeights
 
     init(_ weights: PublishedWeights) { self.weights = weights }
 
-    /// - Parameters:
-    ///   - checksum: the digest, if one is published or sent by the server.
-    ///   - isNew: if false, a file with the right digest passes without the checks of size and format.
-    /// - Returns: the SHA-256, if there was no digest to compare.
-    /// - Throws: `FetchError`.
+    /// `checksum`: the digest, if one is published or sent by the server. `isNew`: if false, a file with the right
+    /// digest passes without the checks of size and format. Returns the SHA-256, if there was no digest to compare.
+    /// Throws `FetchError`.
     func check(_ path: String, _ checksum: PublishedWeights.Checksum?, isNew: Bool) throws -> String? {
         if !isNew, let checksum {
             try Self.verify(path, checksum)

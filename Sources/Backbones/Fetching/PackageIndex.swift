@@ -11,8 +11,7 @@ struct PackageIndex {
 
     init(address: String) { self.address = address.hasByteSuffix("/") ? address : address + "/" }
 
-    /// The index of `PIP_INDEX_URL`, otherwise of pip's configuration files, the user's before the system's; nil if
-    /// none is configured.
+    /// The index of `PIP_INDEX_URL`, otherwise of pip's configuration files, the user's before the system's, or nil.
     static func configured(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> PackageIndex? {
         if let address = environment["PIP_INDEX_URL"], !address.isEmpty { return PackageIndex(address: address) }
         let home = environment["HOME"] ?? ""
@@ -58,11 +57,7 @@ struct PackageIndex {
         return address + parts.joined(separator: "-") + "/"
     }
 
-    /// The URL of a file that a page links to.
-    ///
-    /// - Parameters:
-    ///   - digest: the file's SHA-256; links that state another are skipped.
-    ///   - base: the URL of the page.
+    /// The URL of a file that the page at `base` links to; links that state another SHA-256 than `digest` are skipped.
     static func link(to file: String, digest: String, in page: String, base: URL?) -> String? {
         // After splitting, every attribute value without quotes, spaces or brackets is a part.
         let breaks = Array("\"'<> \t\r\n".utf8)

@@ -3,8 +3,7 @@ import Escaping
 import Files
 import Foundation
 
-/// Downloads published weights with curl. A file gets its final name only after its size, format and digest were
-/// verified.
+/// Downloads published weights with curl. A file gets its final name after its size, format and digest are verified.
 package struct WeightsFetcher: Sendable {
     /// Mirror to use instead of the publisher, ending in `/`. Only a mirror may use http.
     package var mirror: String?

@@ -57,8 +57,7 @@ extension Graph.Shape {
 /// Finds the feature map for Grad-CAM when no layer is named.
 extension Graph {
     /// The last feature map that the output depends on entirely: an image before it is reduced to a vector, or the
-    /// input of a transformer's last attention. Returned with its patch rows and columns and, for video encoders, its
-    /// frames.
+    /// input of a transformer's last attention; with its patch rows and columns and, for video encoders, its frames.
     package func lastMap(before output: String) -> (node: NodeID, frames: Int, height: Int, width: Int)? {
         guard let end = outputs[output] else { return nil }
         let needed = ancestry(of: end)
@@ -75,8 +74,7 @@ extension Graph {
         return nil
     }
 
-    /// The layer normalisation whose result an attention's queries are projected from, or the value itself if there is
-    /// none.
+    /// The layer normalisation whose result is projected to an attention's queries, or the value itself without one.
     private func tokens(read attention: NodeID, _ needed: [NodeID]) -> (
         node: NodeID, frames: Int, height: Int, width: Int
     )? {
@@ -104,8 +102,7 @@ extension Graph {
 /// Finds the nodes of which only the first token is read. After the last attention of a transformer with class-token
 /// output, only that token needs computing.
 extension Graph {
-    /// Returns the token nodes of which only the first token is read. `needed`: the nodes in topological order, the
-    /// output among them.
+    /// The token nodes of which only the first token is read. `needed`: nodes in topological order, with the output.
     package func readForFirstToken(_ needed: [NodeID], output: NodeID) -> Set<NodeID> {
         var whole: Set<NodeID> = [output]
         var first: Set<NodeID> = []

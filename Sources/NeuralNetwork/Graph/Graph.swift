@@ -16,8 +16,7 @@ package struct Graph: Sendable, Equatable {
     }
 
     package struct Node: Sendable, Equatable {
-        /// The published module name, such as `layer1.0.conv1`, or a generated one if the operation has no published
-        /// name.
+        /// The published module name, such as `layer1.0.conv1`, or a generated one for operations without.
         package let name: String
         package let operation: Operation
         package let inputs: [NodeID]

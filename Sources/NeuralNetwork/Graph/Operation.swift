@@ -1,8 +1,7 @@
 /// What a node computes. Parameters are listed in the order in which the node holds them.
 package enum Operation: Sendable, Equatable {
     case input
-    /// weight `[out, in / groups, height, width]`, for frames `[out, in / groups, frames, height, width]`; then bias
-    /// `[out]` if `hasBias`.
+    /// weight `[out, in / groups, (frames,) height, width]`; then bias `[out]` if `hasBias`.
     case convolution(Convolution)
     /// weight (if `hasScale`), bias, running mean, running variance, each `[channels]`.
     case batchNormalization(epsilon: Float, hasScale: Bool)
@@ -42,8 +41,7 @@ package enum Operation: Sendable, Equatable {
     case causalAttention(heads: Int)
     /// weight, bias `[feature]`; over the channels of each pixel or the elements of each token or step.
     case layerNormalization(epsilon: Float)
-    /// Normalises groups of an image's channels over all pixels (Wu and He 2018, arXiv:1803.08494): weight, bias
-    /// `[channels]`.
+    /// Normalises groups of an image's channels over all pixels (arXiv:1803.08494): weight, bias `[channels]`.
     case groupNormalization(groups: Int, epsilon: Float)
     /// Layer scale, a learned factor per channel (Touvron et al. 2021, arXiv:2103.17239): weight `[channels]`.
     case channelScale
@@ -67,8 +65,7 @@ package enum Operation: Sendable, Equatable {
     /// A recurrent layer, sequence → sequence. Per direction: weight_ih `[gates·hidden, in]`, weight_hh `[gates·hidden,
     /// hidden]`, bias_ih, bias_hh `[gates·hidden]`, gates in PyTorch's order.
     case recurrent(Recurrence)
-    /// The forward direction's output at the last valid step and, if `bidirectional`, the backward direction's at the
-    /// first. Sequence → vector.
+    /// The last valid output forwards and, if `bidirectional`, the first backwards. Sequence → vector.
     case finalState(bidirectional: Bool)
 
     package var name: String {
@@ -234,8 +231,7 @@ package struct Convolution: Sendable, Equatable {
 }
 
 package struct Recurrence: Sendable, Equatable {
-    /// Cell equations are PyTorch's: the GRU applies the reset gate after the recurrent product
-    /// (Keras `reset_after=True`).
+    /// PyTorch's cell equations: the GRU's reset gate follows the recurrent product (Keras `reset_after=True`).
     package enum Cell: String, Sendable, Equatable {
         case gru, lstm
 

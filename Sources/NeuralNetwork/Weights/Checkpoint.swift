@@ -27,8 +27,7 @@ extension Checkpoint {
         return tensor
     }
 
-    /// Accepts tensors that the network does not use. Throws `WeightsError.mismatch` if a parameter is missing or has
-    /// another shape.
+    /// Ignores unused tensors. Throws `WeightsError.mismatch` if a parameter is missing or has another shape.
     package func validate(for parameters: [Graph.Parameter]) throws {
         let mismatch = WeightsMismatch(expected: parameters, found: shapes)
         if !mismatch.isEmpty { throw WeightsError.mismatch(file: path, mismatch) }

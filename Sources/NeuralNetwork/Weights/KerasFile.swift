@@ -17,8 +17,7 @@ package final class KerasFile: Sendable {
     }
 
     package let path: String
-    /// Variables by layer name, in the file's order. Layers with the same name in several models of a file are merged
-    /// into one entry.
+    /// Variables by layer name, in the file's order; layers with one name in several models of a file are one entry.
     package let layers: [String: [Variable]]
     private let numbers: FileBytes
     /// Range of each dataset in `numbers`.

@@ -1,8 +1,7 @@
 import Escaping
 
-/// The tensors of a file whose names begin with a prefix, with the prefix removed: one of several networks in a file,
-/// or one inside wrappers (`module.` of `DataParallel`, `_orig_mod.` of `torch.compile`, an attribute of a training
-/// script).
+/// The tensors whose names begin with a prefix, with it removed: one of a file's networks, or one inside wrappers
+/// (`module.` of `DataParallel`, `_orig_mod.` of `torch.compile`, an attribute of a training script).
 package struct PrefixedWeights: Checkpoint {
     package let file: any Checkpoint
     /// Ends in a dot, unless it is empty.

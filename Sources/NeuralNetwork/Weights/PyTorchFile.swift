@@ -11,8 +11,7 @@ final class PyTorchArchive: Checkpoint {
     private let contents: Mutex<Contents>
     private let prefix: String
 
-    /// The archive, and storages that several tensors view: each is decompressed once and kept until its last tensor is
-    /// read.
+    /// The archive, and storages that several tensors view: each is decompressed once and kept until its last read.
     private struct Contents: ~Copyable {
         let archive: ZipArchive
         /// Unread tensors of each storage.
@@ -20,8 +19,7 @@ final class PyTorchArchive: Checkpoint {
         var kept: [String: Data] = [:]
     }
 
-    /// Whether the archive holds a pickle at the path that `torch.save` uses. Throws `WeightsError` if the archive is
-    /// damaged.
+    /// Whether the archive holds a pickle at the path that `torch.save` uses. Throws `WeightsError` if it is damaged.
     static func recognizes(_ path: String) throws -> Bool { try ZipArchive(path: path).names.contains(where: isPickle) }
 
     private static func isPickle(_ name: String) -> Bool { name.hasByteSuffix("/data.pkl") || name == "data.pkl" }
@@ -187,8 +185,7 @@ extension PickledValue.TensorReference {
         return offset * type.bytes..<(last + 1) * type.bytes
     }
 
-    /// Returns the view's elements in row-major order from the bytes of `range`. Bounds were checked when the reference
-    /// was created.
+    /// The view's elements in row-major order, from the bytes of `range`; its reference has checked the bounds.
     fileprivate func tensor(from bytes: Data) -> Tensor {
         let values = type.floats(bytes)
         var dense = 1

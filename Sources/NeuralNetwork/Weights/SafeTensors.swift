@@ -115,8 +115,7 @@ package struct SafeTensorsFile: Checkpoint {
 
 /// Writes `.safetensors` with tensors sorted by name, as `float32`, with checksums.
 package enum SafeTensorsWriter {
-    /// Converts a file of another format, with `metadata` as free text. Throws what reading throws; then no file is
-    /// written.
+    /// Converts a file of another format, with `metadata` as free text. Writes nothing if reading throws.
     package static func convert(
         _ checkpoint: any Checkpoint, metadata: [String: String] = [:], to path: String
     ) throws {

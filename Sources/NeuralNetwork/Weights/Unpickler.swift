@@ -136,8 +136,7 @@ struct Unpickler {
 
     // MARK: - Objects
 
-    /// Names that hostile pickles call and no checkpoint needs. They would not be called here, but the user should be
-    /// warned about such a file.
+    /// Names that hostile pickles call and no checkpoint needs; they are never called here, but the user is warned.
     private static func global(_ module: String, _ name: String) throws -> String {
         let full = "\(module).\(name)"
         let processes = ["os", "posix", "nt", "subprocess", "pty", "socket", "runpy", "importlib", "shutil", "ctypes"]

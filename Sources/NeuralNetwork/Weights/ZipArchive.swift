@@ -54,8 +54,7 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         details.crc == 0 && details.size > 0 && details.comp_method == UInt16(ZIP_CM_STORE)
     }
 
-    /// Returns the bytes of an entry. `atMost`: an entry whose declared size is larger is rejected before
-    /// decompression.
+    /// Returns the bytes of an entry. `atMost`: larger declared sizes are rejected before decompression.
     func read(_ name: String, atMost limit: Int) throws -> Data {
         let details = try details(of: name, atMost: limit)
         try MemoryLimit.check(Int(details.size), of: path)
@@ -64,8 +63,7 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         return data
     }
 
-    /// Writes an entry to a file in pieces. `atMost`: an entry whose declared size is larger is rejected before
-    /// decompression.
+    /// Writes an entry to a file in pieces. `atMost`: larger declared sizes are rejected before decompression.
     func unpack(_ name: String, to file: FileHandle, atMost limit: Int) throws {
         try unpack(name, details(of: name, atMost: limit)) { try file.write(contentsOf: Data($0)) }
     }

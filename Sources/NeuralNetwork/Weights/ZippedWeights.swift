@@ -20,8 +20,7 @@ package struct ZippedWeights: Checkpoint {
         self.path = path
     }
 
-    /// Extracts the only entry with one of the endings to a temporary file, which is deleted after `body`; open
-    /// descriptors stay valid.
+    /// Extracts the only entry with one of the endings to a file, deleted after `body`; open descriptors stay valid.
     static func withEntry<Result>(
         of path: String, endings: [String], _ body: (String) throws -> Result
     ) throws -> Result {
