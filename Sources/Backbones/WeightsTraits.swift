@@ -19,9 +19,8 @@ package struct WeightsTraits: Sendable, Equatable {
 
     package static let unknown = WeightsTraits(numerics: [], input: nil)
 
-    /// - Parameters:
-    ///   - numerics: the implementations that the weights may be for; a single one counts as stated.
-    ///   - input: the input normalisation, if it is stated.
+    /// `numerics`: the implementations that the weights may be for; a single one counts as stated. `input`: the input
+    /// normalisation, if it is stated.
     package init(numerics: [Numerics], input: InputConvention?) {
         (self.numerics, self.input) = (numerics, input)
         (statesNumerics, statesInput) = (numerics.count == 1, input != nil)

@@ -2,14 +2,11 @@ import Foundation
 
 /// Divides examples into stratified folds without dividing groups, as scikit-learn's `StratifiedGroupKFold`.
 package enum Folds {
-    /// The fold of each example, from 0.
-    ///
-    /// Groups are assigned largest first, in a seeded order among equal sizes; each goes to the fold in which its
-    /// classes are rarest so far, or else to the smallest. An example without a group is a group of its own.
-    /// - `count`: at least 2.
-    /// - `examples`: label, group and a unique name such as the path; the result depends on these and the seed, not on
-    ///   the order.
-    /// - Throws: `FoldError` if a class has fewer sources than there are folds, so that some model would lack it.
+    /// The fold of each example, from 0. Groups are assigned largest first, in a seeded order among equal sizes; each
+    /// goes to the fold in which its classes are rarest so far, or else to the smallest. An example without a group is
+    /// a group of its own. `count`: at least 2. `examples`: label, group and a unique name such as the path; the
+    /// result depends on these and the seed, not on the order. Throws `FoldError` if a class has fewer sources than
+    /// there are folds, so that some model would lack it.
     package static func assign(
         _ count: Int, examples: [(label: String, group: String?, name: String)], seed: UInt64
     ) throws -> [Int] {

@@ -17,9 +17,8 @@ struct ClipSketch: Sendable {
         self.init(frames: sampled[0].frames, large: sampled[1].frames)
     }
 
-    /// - Parameters:
-    ///   - frames: of `SketchFrames.side` pixels.
-    ///   - large: the same frames of `SketchBars.side` pixels, in which bars are detected.
+    /// `frames`: of `SketchFrames.side` pixels. `large`: the same frames of `SketchBars.side` pixels, in which bars are
+    /// detected.
     init(frames: [VideoFrame], large: [VideoFrame]) {
         whole = SketchFrames(frames.map { $0.pixels.map(Float.init) })
         trimmed = SketchBars(large.map(\.pixels)).map { bars in

@@ -49,11 +49,8 @@ struct FeatureLoading {
         self = copied.withLock(\.self)
     }
 
-    /// Records the checksum result of a copied sequence.
-    ///
-    /// - Parameters:
-    ///   - blob: as stored.
-    ///   - bytes: number of leading bytes that were copied; only zeros should follow.
+    /// Records the checksum result of a copied sequence. `blob`: as stored. `bytes`: number of leading bytes that were
+    /// copied; only zeros should follow.
     mutating func note(
         _ span: FeatureSet.Span, row: Int64, _ blob: Data, bytes: Int, as type: StoredType, _ checksum: String?
     ) {

@@ -11,9 +11,8 @@ package struct ClassPrompts: Sendable {
     private let prompts: [String: [String]]
     private let templates: [String]?
 
-    /// - Parameters:
-    ///   - prompts: prompts of classes; the default is the class name.
-    ///   - templates: sentences whose `{}` is replaced with a name or prompt.
+    /// `prompts`: prompts of classes; the default is the class name. `templates`: sentences whose `{}` is replaced with
+    /// a name or prompt.
     package init(prompts: [String: [String]] = [:], templates: [String]? = nil) {
         (self.prompts, self.templates) = (prompts, templates)
     }

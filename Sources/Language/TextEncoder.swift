@@ -119,10 +119,8 @@ package enum TextError: LocalizedError, Equatable {
 package struct ImageEncoder {
     private let extractor: FeatureExtractor
 
-    /// - Parameters:
-    ///   - record: the recipe of the features.
-    ///   - path: of the image tower's weight file; nil uses the recipe's.
-    /// - Throws: `WeightsError`, `RecipeError`; `TextError.otherWeights`.
+    /// `record`: the recipe of the features. `path`: of the image tower's weight file; nil uses the recipe's. Throws
+    /// `WeightsError`, `RecipeError`; `TextError.otherWeights`.
     package init(_ record: ExtractionRecord, weights path: String?) throws {
         let recipe = try record.checkedRecipe()
         let name = path ?? record.weights

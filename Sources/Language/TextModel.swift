@@ -11,11 +11,9 @@ package struct TextModel {
     package let encoder: TextEncoder
     package let calibration: ScoreCalibration
 
-    /// - Parameters:
-    ///   - record: the recipe of the features.
-    ///   - path: of the file with the text tower; nil uses the recipe's weights.
-    ///   - vocabulary: nil searches beside the weights.
-    /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`.
+    /// `record`: the recipe of the features. `path`: of the file with the text tower; nil uses the recipe's weights.
+    /// `vocabulary`: nil searches beside the weights. Throws `TextError`, `TextWeightsError`, `TokenizerError`,
+    /// `WeightsError`.
     package init(_ record: ExtractionRecord, weights path: String?, vocabulary: String?) throws {
         let recipe = try record.checkedRecipe()
         guard recipe.joined == nil, var tower = TextTower(of: recipe.backbone, recipe.numerics) else {

@@ -202,13 +202,8 @@ package final class ModelWriter {
 
     // MARK: - Writing
 
-    /// Writes the model, and its weight file if there is one, atomically.
-    ///
-    /// - Parameters:
-    ///   - name: of the graph.
-    ///   - version: of this program.
-    ///   - metadata: the model's `metadata_props`.
-    /// - Throws: `ExportError.notWritable`.
+    /// Writes the model, and its weight file if there is one, atomically. `name`: of the graph. `version`: of this
+    /// program. `metadata`: the model's `metadata_props`. Throws `ExportError.notWritable`.
     package func write(name: String, version: String, metadata: [String: String]) throws {
         graph.name = name
         graph.initializer = initializers

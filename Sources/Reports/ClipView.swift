@@ -34,14 +34,9 @@ struct ClipView {
             "frames": frames.map { Page.present(["uri": $0.uri, "time": $0.time, "weight": $0.weight]) }, "bars": bars,
         ])
     }
+}
 
-    init(
-        path: String, truth: String, predicted: String, isWrong: Bool, problem: String?, frames: [Frame], bars: [Bar]
-    ) {
-        (self.path, self.truth, self.predicted, self.isWrong) = (path, truth, predicted, isWrong)
-        (self.problem, self.frames, self.bars) = (problem, frames, bars)
-    }
-
+extension ClipView {
     /// - Parameter labels: classes in the order of the probabilities.
     init(_ clip: UsedClip, _ prediction: PredictionRecord, labels: [String], strip: FrameStrip) {
         path = clip.path
@@ -71,10 +66,8 @@ struct FrameStrip: Sendable {
 
     init(frames: [ClipView.Frame], problem: String?) { (self.frames, self.problem) = (frames, problem) }
 
-    /// - Parameters:
-    ///   - root: folder of the data set's videos.
-    ///   - weights: attention weights of all frames, if the head has them.
-    ///   - limit: maximum number of frames, evenly spaced.
+    /// `root`: folder of the data set's videos. `weights`: attention weights of all frames, if the head has them.
+    /// `limit`: maximum number of frames, evenly spaced.
     init(_ clip: UsedClip, root: String?, recipe: ExtractionRecipe, weights: [Float]?, limit: Int) {
         do {
             guard let root else { throw StripError.unknownRoot }

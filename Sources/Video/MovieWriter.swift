@@ -46,10 +46,8 @@ package final class MovieWriter {
         file = try OutputFile(path: path, format: "mp4", encoder)
     }
 
-    /// - Parameters:
-    ///   - pixels: `[height, width, 3]`.
-    ///   - tick: presentation time in frames from the start; nil is one after the last.
-    /// - Throws: `VideoError.writing`.
+    /// `pixels`: `[height, width, 3]`. `tick`: presentation time in frames from the start; nil is one after the last.
+    /// Throws `VideoError.writing`.
     package func append(_ pixels: [UInt8], at tick: Int? = nil) throws {
         let picture = try converter.picture(pixels)
         last = max(last + 1, tick.map(Int64.init) ?? 0)

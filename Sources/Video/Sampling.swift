@@ -40,13 +40,9 @@ package enum Sampling: Sendable, Hashable {
     }
 
     /// Indices of the sampled frames, ascending; for windows each frame once. Fewer than `frames` if the clip is
-    /// shorter.
-    ///
-    /// - Parameters:
-    ///   - times: of every frame of the clip in seconds, ascending.
-    ///   - seed: uniformly distributed bits, such as a part of the video's digest, for `start: random`.
-    ///   - jitters: whether every policy starts at a random offset: a stride anywhere, each of the equal parts at any
-    ///     of its frames, the others as late as all frames still fit.
+    /// shorter. `times`: of every frame of the clip in seconds, ascending. `seed`: uniformly distributed bits, such as
+    /// a part of the video's digest, for `start: random`. `jitters`: whether every policy starts at a random offset: a
+    /// stride anywhere, each of the equal parts at any of its frames, the others as late as all frames still fit.
     package func indices(times: [Double], seed: UInt64, jitters: Bool = false) -> [Int] {
         let count = times.count
         guard count > 0 else { return [] }

@@ -51,9 +51,7 @@ struct TickClock {
     /// Maximum number of ticks: 10,000 years at 30 per second, so that sums do not overflow.
     private static let most = 1 << 43
 
-    /// - Parameters:
-    ///   - times: of every frame in seconds, ascending.
-    ///   - framesPerSecond: nil gives one tick per frame.
+    /// `times`: of every frame in seconds, ascending. `framesPerSecond`: nil gives one tick per frame.
     init(_ times: [Double], framesPerSecond: Double?) {
         (self.times, self.framesPerSecond) = (times, framesPerSecond)
         guard let framesPerSecond, let start = times.first, let last = times.last else {

@@ -15,9 +15,8 @@ final class ReportPlace {
     private var clips: [(id: Int64, label: String, split: String)] = []
     private let recipe: ExtractionRecipe
 
-    /// - Parameters:
-    ///   - perClass: clips of each class in train, validation and test.
-    ///   - files: how many of the clips are there as files.
+    /// `perClass`: clips of each class in train, validation and test. `files`: how many of the clips are there as
+    /// files.
     init(_ labels: [String], perClass: [String: Int], files: Int = 0) throws {
         scratch = ScratchFolder()
         self.labels = labels.sorted()

@@ -31,12 +31,9 @@ package struct ChildProcess {
     private let out = Pipe()
     private let error = Pipe()
 
-    /// Starts a program.
-    ///
-    /// - Parameters:
-    ///   - program: its path, or its name, which is looked for in `PATH`.
-    ///   - environment: variables beside those of the test.
-    /// - Throws: where it is a path that cannot be started; a name that is not found ends with status 127.
+    /// Starts a program. `program`: its path, or its name, which is looked for in `PATH`. `environment`: variables
+    /// beside those of the test. Throws where it is a path that cannot be started; a name that is not found ends with
+    /// status 127.
     package init(
         _ program: String, _ arguments: [String], in folder: String? = nil, environment: [String: String] = [:]
     ) throws {

@@ -36,9 +36,8 @@ package final class ScratchFolder: Sendable {
 
 /// Generated clips that need no encoder: uncompressed 4:4:4 YUV4MPEG2.
 package enum TinyClip {
-    /// - Parameters:
-    ///   - luma: brightness of a pixel, from its place in the frame and the frame's index.
-    ///   - chroma: of every pixel; 128 is grey.
+    /// `luma`: brightness of a pixel, from its place in the frame and the frame's index. `chroma`: of every pixel; 128
+    /// is grey.
     package static func y4m(
         width: Int, height: Int, frames: Int, chroma: UInt8 = 128, luma: (_ pixel: Int, _ frame: Int) -> UInt8
     ) -> Data {

@@ -57,12 +57,8 @@ struct CurlTransfer {
             && (lower.hasBytePrefix("https://") || allowsHTTP && lower.hasBytePrefix("http://"))
     }
 
-    /// Runs curl until it exits.
-    ///
-    /// - Parameters:
-    ///   - begin: called with the headers before the body; the transfer stops if it returns false.
-    ///   - receive: called with each piece of the body.
-    /// - Throws: `FetchError`, or the errors of `receive`.
+    /// Runs curl until it exits. `begin`: called with the headers before the body; the transfer stops if it returns
+    /// false. `receive`: called with each piece of the body. Throws `FetchError`, or the errors of `receive`.
     func run(begin: (ResponseHeaders) throws -> Bool, receive: (UnsafeRawBufferPointer) throws -> Void) throws
         -> Outcome
     {
