@@ -11,16 +11,10 @@ package struct EfficientNet: Sendable {
 
         /// Width and depth multipliers, and the side of the image in pixels.
         var scaling: (width: Double, depth: Double, imageSize: Int) {
-            switch self {
-            case .b0: (1.0, 1.0, 224)
-            case .b1: (1.0, 1.1, 240)
-            case .b2: (1.1, 1.2, 260)
-            case .b3: (1.2, 1.4, 300)
-            case .b4: (1.4, 1.8, 380)
-            case .b5: (1.6, 2.2, 456)
-            case .b6: (1.8, 2.6, 528)
-            case .b7: (2.0, 3.1, 600)
-            }
+            [
+                (1.0, 1.0, 224), (1.0, 1.1, 240), (1.1, 1.2, 260), (1.2, 1.4, 300), (1.4, 1.8, 380), (1.6, 2.2, 456),
+                (1.8, 2.6, 528), (2.0, 3.1, 600),
+            ][rawValue]
         }
     }
 

@@ -11,13 +11,7 @@ package struct EfficientNetLite: Sendable {
 
         /// Width and depth multipliers, and the side of the image in pixels.
         var scaling: (width: Double, depth: Double, imageSize: Int) {
-            switch self {
-            case .lite0: (1.0, 1.0, 224)
-            case .lite1: (1.0, 1.1, 240)
-            case .lite2: (1.1, 1.2, 260)
-            case .lite3: (1.2, 1.4, 280)
-            case .lite4: (1.4, 1.8, 300)
-            }
+            [(1.0, 1.0, 224), (1.0, 1.1, 240), (1.1, 1.2, 260), (1.2, 1.4, 280), (1.4, 1.8, 300)][rawValue]
         }
     }
 

@@ -22,16 +22,6 @@ package struct RunSummary: Sendable, Equatable, Encodable {
     /// Of the selected weights; nil without test clips.
     package let testAccuracy: Double?
 
-    package init(
-        name: String, model: String, dataset: String, backbone: String, seed: Int, state: String, startedAt: String,
-        epochs: Int, seconds: Double, validationLoss: Double?, validationAccuracy: Double?, testAccuracy: Double?
-    ) {
-        (self.name, self.model, self.dataset, self.backbone, self.seed) = (name, model, dataset, backbone, seed)
-        (self.state, self.startedAt, self.epochs, self.seconds) = (state, startedAt, epochs, seconds)
-        (self.validationLoss, self.validationAccuracy) = (validationLoss, validationAccuracy)
-        self.testAccuracy = testAccuracy
-    }
-
     enum CodingKeys: String, CodingKey {
         case name, model, dataset, backbone, seed, state, epochs, seconds, startedAt = "started_at"
         case validationLoss = "validation_loss", validationAccuracy = "validation_accuracy"

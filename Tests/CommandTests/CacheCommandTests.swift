@@ -68,8 +68,7 @@ import Testing
         "sqlite-vec finds the nearest frames straight in frame_feature",
         .enabled(if: vectorSearch != nil, "needs sqlite-vec"))
     func nearestFrames() throws {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(after: "extract")
         let arguments = [
             "-cmd", ".load \(Self.vectorSearch ?? "")", "features.sqlite",
             """

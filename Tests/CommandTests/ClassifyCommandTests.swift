@@ -63,8 +63,7 @@ import Video
 
 @Suite struct SearchCommandTests {
     @Test("words are refused where nothing can answer them, with what to do") func refusals() throws {
-        let place = try Workplace(clips: 2)
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(clips: 2, after: "extract")
         try place.run("search", "features.sqlite", "a dog", status: 1, error: "resnet18 has no text tower")
         try Program.run(
             ["extract", "p.yaml", "--cache", "clip.sqlite", "--set", "extract.backbone=siglip_b16"], in: place.path,
@@ -75,8 +74,7 @@ import Video
     }
 
     @Test("a video or an image is a question too: what shows the same comes first") func pictures() throws {
-        let place = try Workplace(clips: 4)
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(clips: 4, after: "extract")
         let video = try place.run(
             "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--by", "clip", "--top", "2", "--json",
             status: 0)

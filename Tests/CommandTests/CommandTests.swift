@@ -41,8 +41,7 @@ import Testing
     }
 
     @Test("the queries of the README answer") func queries() throws {
-        let place = try Workplace()
-        _ = try place.run("extract", "p.yaml")
+        let place = try Workplace(after: "extract")
         _ = try place.run("sequence", "p.yaml", "--set", "dataset.validation=0")
         #expect(
             try place.query("SELECT label FROM coverage WHERE split = 'train' ORDER BY label") == ["jump up", "run's"])

@@ -14,16 +14,9 @@ import Testing
     }
 
     @Test("a damaged run, checkpoint or network is refused, not used") func runs() throws {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(after: "extract")
         #expect(try place.run("sequence", "p.yaml", "--set", "sequence.checkpoint=1").status == 0)
-        let tuning = """
-            name: tuned
-            dataset: {root: clips}
-            extract: {backbone: small_cnn, weights: random, image_size: 32, sampling: {policy: uniform, frames: 2}}
-            finetune: {unfreeze: all, model: {kind: average}, epochs: 1, checkpoint: 1}
-            """
-        try place.add("f.yaml", tuning)
+        try place.add("f.yaml", Workplace.tuning)
         try place.run("finetune", "f.yaml", status: 0)
         let network = "extract.weights=runs/tuned/backbone/model.safetensors"
         let commands: [(file: String, command: [String])] = [
@@ -45,9 +38,7 @@ import Testing
 
     @Test("a flipped bit in the cache's features is told by every command that reads them, with the clip's name")
     func features() throws {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
-        #expect(try place.run("sequence", "p.yaml").status == 0)
+        let place = try Workplace(after: "extract", "sequence")
         let blobs: [Data] = try place.query(
             "SELECT features FROM sequence JOIN video ON id = video_id WHERE path LIKE '%/4.y4m'")
         try Self.flip(place.path + "/features.sqlite", find: try #require(blobs.first)[64..<96])
@@ -70,10 +61,8 @@ import Testing
 
     @Test("training that finds damaged features fails, keeps nothing of it, and goes on once they are repaired")
     func training() throws {
-        let place = try Workplace()
+        let place = try Workplace(after: "extract", "sequence")
         try place.add("s.yaml", Workplace.pipeline + "\nsweep: {sequence.model.hidden: [4, 6]}\n")
-        #expect(try place.run("extract", "p.yaml").status == 0)
-        #expect(try place.run("sequence", "p.yaml").status == 0)
         let resume = ["sequence", "p.yaml", "--name", "tiny", "--resume", "--set", "sequence.epochs=5"]
         let model = try Data(contentsOf: URL(fileURLWithPath: place.path + "/runs/tiny/model.safetensors"))
         let blobs: [Data] = try place.query(

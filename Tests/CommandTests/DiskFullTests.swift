@@ -64,8 +64,7 @@ import Testing
 
     @Test("sequence on a disk that is full at any moment: the run is trained when there is room")
     func sequence() throws {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(after: "extract")
         let command = [
             "sequence", "p.yaml", "--cache", "DISK/features.sqlite", "--runs", "DISK/runs", "--name", "tiny",
             "--resume",
@@ -111,8 +110,7 @@ final class SmallDisk {
 @Suite(.enabled(if: SmallDisk.isPossible, "needs root and mount")) struct ReadOnlyDiskTests {
     @Test("commands that only read work where nothing can be written; the others say so, and change nothing")
     func readOnly() throws {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(after: "extract")
         #expect(try place.run("sequence", "p.yaml", "--name", "tiny").status == 0)
         let disk = try SmallDisk(kilobytes: 8192)
         let cache = disk.path + "/a 50% ?#file.sqlite"

@@ -16,8 +16,7 @@ import Testing
 
     @Test("a head that diverged is no result: its run is marked, its exit code is not 0, and nothing ranks it")
     func diverged() throws {
-        let place = try Workplace(clips: 24)
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(clips: 24, after: "extract")
         let output = try Program.run(["sequence", "p.yaml", "--name", "bad"] + Self.diverging, in: place.path)
         #expect(output.status != 0 && !output.out.contains("100.0 %"), "\(output.out)\(output.error)")
         #expect((output.error + output.out).contains("diverged"))
@@ -56,8 +55,7 @@ import Testing
     }
 
     @Test("a finite loss that is absurd is warned of") func absurd() throws {
-        let place = try Workplace(clips: 16)
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(clips: 16, after: "extract")
         try Program.run(
             ["sequence", "p.yaml", "--set", "sequence.model={kind: average}", "--set", "sequence.epochs=1"] + [
                 "--set", "sequence.standardize=false",
@@ -71,8 +69,7 @@ import Testing
 
     @Test("clips without features are said by split; more than a tenth stop training, unless that is wanted")
     func partial() throws {
-        let place = try Workplace(clips: 8)
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(clips: 8, after: "extract")
         for index in 20..<23 { try place.add("clips/train/run's/\(index).y4m", TinyClip.numbered(index)) }
         let refused = try place.run("sequence", "p.yaml")
         #expect(refused.status != 0, "\(refused.error)")

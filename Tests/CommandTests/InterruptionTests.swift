@@ -3,21 +3,24 @@ import GRDB
 import TestSupport
 import Testing
 
+extension ChildProcess {
+    /// Waits until a condition is met, the process has ended, or a minute has passed.
+    fileprivate func wait(until isMet: () -> Bool) {
+        let deadline = Date.now.addingTimeInterval(60)
+        while !isMet(), process.isRunning, Date.now < deadline { usleep(2000) }
+    }
+}
+
 @Suite struct InterruptionTests {
     @Test("SIGKILL in the middle loses nothing: the rest is extracted, byte for byte as if uninterrupted")
     func survivesKill() throws {
         let place = try Workplace(clips: 60)
         let program = try Program.start(
             ["extract", "p.yaml", "--cache", "killed.sqlite", "--workers", "1"], in: place.path)
-        let deadline = Date.now.addingTimeInterval(60)
-        func stored() -> Int {
-            let counts: [Int]? = try? place.query("SELECT count(*) FROM sequence", cache: "killed.sqlite")
-            return counts?.first ?? 0
-        }
-        while stored() < 5, program.process.isRunning, Date.now < deadline { usleep(2000) }
+        program.wait { place.count("sequence", cache: "killed.sqlite") >= 5 }
         program.send(SIGKILL)
         _ = program.wait()
-        let before = stored()
+        let before = place.count("sequence", cache: "killed.sqlite")
         #expect((5..<60).contains(before))
         #expect(try place.query("PRAGMA integrity_check", cache: "killed.sqlite") == ["ok"])
 
@@ -36,26 +39,21 @@ import Testing
     @Test("Ctrl-C ends cleanly and says how to go on") func interrupted() throws {
         let place = try Workplace(clips: 60)
         let program = try Program.start(["extract", "p.yaml", "--workers", "1"], in: place.path)
-        let deadline = Date.now.addingTimeInterval(60)
-        func stored() -> Int { ((try? place.query("SELECT count(*) FROM sequence")) as [Int]?)?.first ?? 0 }
-        while stored() < 3, program.process.isRunning, Date.now < deadline { usleep(2000) }
+        program.wait { place.count("sequence") >= 3 }
         program.send(SIGINT)
         let ended = program.wait()
         #expect(ended.status == 130)
         #expect(ended.error.contains("run the same command again to resume"))
         #expect(ended.out.contains("Extracted"))
-        #expect((3..<60).contains(stored()))
+        #expect((3..<60).contains(place.count("sequence")))
     }
 
     @Test("Ctrl-C during training keeps the best weights, the epochs and the predictions so far")
     func interruptedTraining() throws {
-        let place = try Workplace()
-        _ = try place.run("extract", "p.yaml")
+        let place = try Workplace(after: "extract")
         let program = try Program.start(
             ["sequence", "p.yaml", "--set", "sequence.epochs=1000000", "--set", "dataset.validation=0"], in: place.path)
-        let deadline = Date.now.addingTimeInterval(60)
-        func epochs() -> Int { ((try? place.query("SELECT count(*) FROM epoch")) as [Int]?)?.first ?? 0 }
-        while epochs() < 3, program.process.isRunning, Date.now < deadline { usleep(2000) }
+        program.wait { place.count("epoch") >= 3 }
         program.send(SIGINT)
         let ended = program.wait()
         #expect(ended.status == 130)
@@ -71,7 +69,7 @@ import Testing
         #expect(try place.run("sequence", "long.yaml", "--name", "whole").status == 0)
         let program = try Program.start(["sequence", "long.yaml", "--name", "killed"], in: place.path)
         let checkpoint = place.path + "/runs/killed/last.safetensors"
-        while program.process.isRunning, !FileManager.default.fileExists(atPath: checkpoint) { usleep(1000) }
+        program.wait { FileManager.default.fileExists(atPath: checkpoint) }
         program.send(SIGKILL)
         _ = program.wait()
         try place.run("sequence", "long.yaml", "--name", "killed", "--resume", status: 0, error: "resumes after epoch")
@@ -100,10 +98,7 @@ import Testing
         let program = try DatabaseQueue(path: place.path + "/features.sqlite").writeWithoutTransaction { database in
             try database.execute(sql: "BEGIN IMMEDIATE")
             let program = try Program.start(merge, in: place.path)
-            let deadline = Date.now.addingTimeInterval(60)
-            while !FileManager.default.fileExists(atPath: lock), program.process.isRunning, Date.now < deadline {
-                usleep(2000)
-            }
+            program.wait { FileManager.default.fileExists(atPath: lock) }
             program.send(SIGINT)
             usleep(100_000)
             try database.execute(sql: "ROLLBACK")
@@ -121,10 +116,7 @@ import Testing
     func twoAtOnce() throws {
         let place = try Workplace(clips: 60)
         let program = try Program.start(["extract", "p.yaml", "--workers", "1"], in: place.path)
-        let deadline = Date.now.addingTimeInterval(60)
-        while !FileManager.default.fileExists(atPath: place.path + "/features.sqlite.lock"), program.process.isRunning,
-            Date.now < deadline
-        { usleep(2000) }
+        program.wait { FileManager.default.fileExists(atPath: place.path + "/features.sqlite.lock") }
         try place.run("extract", "p.yaml", status: 1, error: "Another `zoetrope extract` is writing")
         #expect(program.wait().status == 0)
         #expect(try place.query("SELECT count(*) FROM sequence") == [60])

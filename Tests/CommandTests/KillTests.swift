@@ -93,8 +93,7 @@ import Testing
 
     @Test("prune, killed: the other recipe's features are untouched, and pruning again ends the same")
     func prune() throws {
-        let place = try Workplace(clips: 16)
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(clips: 16, after: "extract")
         let other = ["extract", "p.yaml", "--set", "extract.image_size=40", "--set", "name=other"]
         #expect(try Program.run(other, in: place.path).status == 0)
         let command = ["cache", "prune", "features.sqlite", "--recipe", "other"]

@@ -4,13 +4,6 @@ import Testing
 
 /// Outputs that take nothing, and places where nothing can be written.
 @Suite struct OutputTests {
-    private static func trained() throws -> Workplace {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
-        #expect(try place.run("sequence", "p.yaml").status == 0)
-        return place
-    }
-
     private static let runRows = "SELECT count(*) FROM run WHERE state = 'finished'"
 
     @Test(
@@ -37,7 +30,7 @@ import Testing
     }
 
     @Test("every command that prints says when it could not") func shortWork() throws {
-        let place = try Self.trained()
+        let place = try Workplace(after: "extract", "sequence")
         let commands = [
             "dataset p.yaml", "extract p.yaml", "sequence p.yaml", "evaluate runs/tiny", "evaluate runs/tiny --json",
             "compare runs/tiny --json", "compare runs/tiny", "runs", "runs --json", "cache info", "cache info --json",
@@ -111,7 +104,7 @@ import Testing
     }
 
     @Test("results that could not be written are refused before any work") func results() throws {
-        let place = try Self.trained()
+        let place = try Workplace(after: "extract", "sequence")
         let video = "clips/test/run's/3.y4m"
         let commands = [
             ["sequence", "p.yaml", "--runs"], ["evaluate", "runs/tiny", "--report"],

@@ -5,8 +5,7 @@ import Video
 
 @Suite struct PictureCommandTests {
     private static func trained(clips: Int = 8) throws -> Workplace {
-        let place = try Workplace(clips: clips)
-        _ = try place.run("extract", "p.yaml")
+        let place = try Workplace(clips: clips, after: "extract")
         try place.run("sequence", "p.yaml", "--set", "dataset.validation=0", status: 0)
         return place
     }

@@ -98,8 +98,7 @@ import Testing
     }
 
     @Test("features extracted by name do not stand in for a choice that was never made") func undecided() throws {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(after: "extract")
         let training = try place.run("sequence", "p.yaml", "--set", "extract.precision=fastest")
         #expect(training.status != 0 && training.error.contains("extract"), "\(training.error)")
     }

@@ -4,11 +4,7 @@ import Testing
 
 /// Honest numbers on small data, and looking at it, as a user types it.
 @Suite struct ProtocolCommandTests {
-    private func place(clips: Int = 16) throws -> Workplace {
-        let place = try Workplace(clips: clips)
-        #expect(try place.run("extract", "p.yaml").status == 0)
-        return place
-    }
+    private func place(clips: Int = 16) throws -> Workplace { try Workplace(clips: clips, after: "extract") }
 
     @Test("folds hold every clip out, keep their models, and are evaluated, compared and asked") func folds() throws {
         let place = try place()

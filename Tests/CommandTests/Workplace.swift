@@ -59,13 +59,15 @@ final class Workplace {
     private let scratch: ScratchFolder
     var path: String { scratch.path }
 
-    init(clips: Int = 8) throws {
+    /// `commands`: run on `p.yaml`, which has to succeed.
+    init(clips: Int = 8, after commands: String..., location: SourceLocation = #_sourceLocation) throws {
         scratch = ScratchFolder()
         for index in 0..<clips {
             let split = index % 4 == 3 ? "test" : "train"
             try add("clips/\(split)/\(["jump up", "run's"][index % 2])/\(index).y4m", TinyClip.numbered(index))
         }
         try add("p.yaml", Data(Self.pipeline.utf8))
+        for command in commands { try run(command, "p.yaml", status: 0, location: location) }
     }
 
     static let pipeline = """
@@ -82,6 +84,13 @@ final class Workplace {
           epochs: 3
         """
 
+    static let tuning = """
+        name: tuned
+        dataset: {root: clips}
+        extract: {backbone: small_cnn, weights: random, image_size: 32, sampling: {policy: uniform, frames: 2}}
+        finetune: {unfreeze: all, model: {kind: average}, epochs: 1, checkpoint: 1}
+        """
+
     func add(_ name: String, _ data: Data) throws { try scratch.file(name, data) }
 
     func add(_ name: String, _ text: String) throws { try scratch.file(name, text) }
@@ -94,6 +103,11 @@ final class Workplace {
         let output = try Program.run(arguments, in: path)
         output.check(status, out, error, "\(arguments)", location)
         return output
+    }
+
+    /// The rows of a table, 0 if it cannot be read yet.
+    func count(_ table: String, cache: String = "features.sqlite") -> Int {
+        ((try? query("SELECT count(*) FROM \(table)", cache: cache)) as [Int]?)?.first ?? 0
     }
 
     func query<Value: DatabaseValueConvertible>(_ sql: String, cache: String = "features.sqlite") throws -> [Value] {

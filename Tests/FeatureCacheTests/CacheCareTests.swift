@@ -84,18 +84,14 @@ import Testing
 
     private func oldCache() throws -> String {
         let path = scratch.path + "/old.sqlite"
-        let queue = try DatabaseQueue(path: path)
-        try queue.write { database in
-            try database.execute(sql: Schema.tables)
-            try database.execute(sql: Schema.views)
-            try database.execute(
-                sql: """
-                    INSERT INTO video (digest, path) VALUES ('d', 'a.mp4');
-                    PRAGMA user_version = 1;
-                    PRAGMA application_id = \(Schema.applicationID)
-                    """)
-        }
-        try queue.close()
+        try Example.alter(
+            path,
+            """
+            \(Schema.tables) \(Schema.views)
+            INSERT INTO video (digest, path) VALUES ('d', 'a.mp4');
+            PRAGMA user_version = 1;
+            PRAGMA application_id = \(Schema.applicationID)
+            """)
         return path
     }
 
@@ -128,28 +124,23 @@ import Testing
     /// A cache of version 3 with a plain run, a cross-validated one, one that diverged, and one that was killed.
     private func cacheWithRuns() throws -> String {
         let path = scratch.path + "/runs.sqlite"
-        let queue = try DatabaseQueue(path: path)
-        try queue.write { database in
-            for part in [Schema.tables, Schema.indexes, Schema.windows, Schema.views] {
-                try database.execute(sql: part)
-            }
-            try database.execute(
-                sql: """
-                    INSERT INTO video (id, digest, path) VALUES (1, 'd1', '1.mp4'), (2, 'd2', '2.mp4'), (3, 'd3', '3.mp4');
-                    INSERT INTO run (id, name, model, configuration, state) VALUES
-                      (1, 'plain', 'gru', '{"epochs": 3}', 'finished'),
-                      (2, 'folded', 'gru', '{"folds": 3}', 'finished'),
-                      (3, 'nan', 'gru', 'no JSON', 'finished'), (4, 'killed', 'gru', '{}', 'running');
-                    INSERT INTO prediction VALUES
-                      (1, 1, 'train', 'a', 'a', 0.9, '[0.9,0.1]'), (1, 2, 'validation', 'a', 'b', 0.6, '[0.4,0.6]'),
-                      (1, 3, 'test', 'b', 'b', 0.7, '[0.3,0.7]'),
-                      (2, 1, 'train', 'a', 'a', 0.9, '[0.9,0.1]'), (2, 1, 'validation', 'a', 'b', 0.9, '[0.1,0.9]'),
-                      (3, 1, 'train', 'a', 'a', NULL, '[nan,nan]'), (3, 3, 'test', 'b', 'a', NULL, '[nan,nan]');
-                    PRAGMA user_version = 3;
-                    PRAGMA application_id = \(Schema.applicationID)
-                    """)
-        }
-        try queue.close()
+        try Example.alter(
+            path,
+            """
+            \(Schema.tables) \(Schema.indexes) \(Schema.windows) \(Schema.views)
+            INSERT INTO video (id, digest, path) VALUES (1, 'd1', '1.mp4'), (2, 'd2', '2.mp4'), (3, 'd3', '3.mp4');
+            INSERT INTO run (id, name, model, configuration, state) VALUES
+              (1, 'plain', 'gru', '{"epochs": 3}', 'finished'),
+              (2, 'folded', 'gru', '{"folds": 3}', 'finished'),
+              (3, 'nan', 'gru', 'no JSON', 'finished'), (4, 'killed', 'gru', '{}', 'running');
+            INSERT INTO prediction VALUES
+              (1, 1, 'train', 'a', 'a', 0.9, '[0.9,0.1]'), (1, 2, 'validation', 'a', 'b', 0.6, '[0.4,0.6]'),
+              (1, 3, 'test', 'b', 'b', 0.7, '[0.3,0.7]'),
+              (2, 1, 'train', 'a', 'a', 0.9, '[0.9,0.1]'), (2, 1, 'validation', 'a', 'b', 0.9, '[0.1,0.9]'),
+              (3, 1, 'train', 'a', 'a', NULL, '[nan,nan]'), (3, 3, 'test', 'b', 'a', NULL, '[nan,nan]');
+            PRAGMA user_version = 3;
+            PRAGMA application_id = \(Schema.applicationID)
+            """)
         return path
     }
 

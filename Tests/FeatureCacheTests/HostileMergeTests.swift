@@ -97,12 +97,9 @@ import Testing
         let good = try cache("good", 0..<3)
         let path = scratch.path + "/utf16.sqlite"
         try DatabaseQueue(path: path).writeWithoutTransaction { database in
-            try database.execute(sql: "PRAGMA encoding = 'UTF-16'")
-            for part in [Schema.tables, Schema.indexes, Schema.windows, Schema.views] {
-                try database.execute(sql: part)
-            }
-            try database.execute(
-                sql: "PRAGMA user_version = \(Schema.version); PRAGMA application_id = \(Schema.applicationID)")
+            let parts = [Schema.tables, Schema.indexes, Schema.windows, Schema.views].joined(separator: "\n")
+            let numbers = "PRAGMA user_version = \(Schema.version); PRAGMA application_id = \(Schema.applicationID)"
+            try database.execute(sql: "PRAGMA encoding = 'UTF-16'; \(parts) \(numbers)")
         }
         #expect(refusal(of: CacheError.self) { try CacheMerge(output: good.path, inputs: [path]).run() }.contains(path))
     }

@@ -74,21 +74,18 @@ import Testing
 
     @Test("graphs within graphs are read to a depth, and not beyond") func depth() throws {
         var graph = GraphProto()
-        for _ in 0..<20 {
-            var (attribute, node, outer) = (AttributeProto(), NodeProto(), GraphProto())
-            attribute.g = graph
-            node.attribute = [attribute]
-            outer.node = [node]
-            graph = outer
+        func nest() {
+            for _ in 0..<20 {
+                var (attribute, node, outer) = (AttributeProto(), NodeProto(), GraphProto())
+                attribute.g = graph
+                node.attribute = [attribute]
+                outer.node = [node]
+                graph = outer
+            }
         }
+        nest()
         #expect(try GraphProto(serializedBytes: graph.serializedData()).node.count == 1)
-        for _ in 0..<20 {
-            var (attribute, node, outer) = (AttributeProto(), NodeProto(), GraphProto())
-            attribute.g = graph
-            node.attribute = [attribute]
-            outer.node = [node]
-            graph = outer
-        }
+        nest()
         let data = graph.serializedData()
         #expect(throws: ProtobufError.self) { try GraphProto(serializedBytes: data) }
     }

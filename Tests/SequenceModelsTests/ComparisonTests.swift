@@ -1,8 +1,8 @@
 import Datasets
-import FeatureCache
 import NeuralNetwork
 import TestSupport
 import Testing
+@testable import FeatureCache
 @testable import SequenceModels
 
 @Suite struct ComparisonTests {
