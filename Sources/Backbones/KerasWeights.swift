@@ -28,7 +28,8 @@ package struct KerasWeights: Checkpoint {
             throw WeightsError.malformed(
                 file: path,
                 reason:
-                    "its layers are not those of InceptionV3, EfficientNet, EfficientNetV2 or VGG16 of keras.applications"
+                    "its layers are not those of InceptionV3, EfficientNet, EfficientNetV2 or VGG16 of "
+                    + "keras.applications"
             )
         }
         var variables: [String: KerasFile.Variable] = [:]

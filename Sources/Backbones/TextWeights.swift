@@ -140,7 +140,8 @@ enum TextWeightsError: LocalizedError, Equatable {
                 + "transformers with --text."
         case .missing(let file, let parameter): "\(file) lacks \(parameter) of its text tower. Fetch it again."
         case .otherShape(let file, let parameter, let found, let wanted):
-            "\(parameter) in \(file) is \(found), not \(wanted): it is the text tower of another model. Name the right file with --text."
+            "\(parameter) in \(file) is \(found), not \(wanted): it is the text tower of another model. Name the right "
+                + "file with --text."
         }
     }
 }

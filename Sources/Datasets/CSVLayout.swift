@@ -67,7 +67,8 @@ struct CSVLayout {
             {
                 first = first ?? error
                 notes.append(
-                    "\(file.path) is not read because it has no labels, so there are no \(file.split?.rawValue ?? "such") clips"
+                    "\(file.path) is not read because it has no labels, so there are no "
+                        + "\(file.split?.rawValue ?? "such") clips"
                 )
             }
         }
@@ -129,8 +130,8 @@ struct CSVLayout {
         let width = table.header.count
         if let row = table.rows.first(where: { !ListTable.isBlank(Array($0.cells.dropFirst(width))) }) {
             notes.append(
-                "\(file), row \(row.number): it has \(row.cells.count) fields, but the header row has \(width); the additional fields are ignored; "
-                    + "quote fields that contain the separator")
+                "\(file), row \(row.number): it has \(row.cells.count) fields, but the header row has \(width); the "
+                    + "additional fields are ignored; quote fields that contain the separator")
         }
         return columns
     }

@@ -59,11 +59,11 @@ package enum FoldError: LocalizedError, Equatable {
     package var errorDescription: String? {
         switch self {
         case .lost(let labels):
-            "A fold model would be trained without the class \"\(labels.joined(separator: "\", \""))\": all its clips are in the held-out fold and the "
-                + "validation part. Use fewer folds or a smaller `dataset.validation`."
+            "A fold model would be trained without the class \"\(labels.joined(separator: "\", \""))\": all its clips "
+                + "are in the held-out fold and the validation part. Use fewer folds or a smaller `dataset.validation`."
         case .tooFew(let label, let sources, let isGrouped, let folds):
-            "The class \"\(label)\" has \(sources) \(isGrouped ? "sources (groups)" : "clips"), fewer than the \(folds) "
-                + "folds, so some fold model would be trained without it. "
+            "The class \"\(label)\" has \(sources) \(isGrouped ? "sources (groups)" : "clips"), fewer than the "
+                + "\(folds) folds, so some fold model would be trained without it. "
                 + (sources > 1 ? "Use \(sources) folds or fewer, or leave" : "Leave")
                 + " the class out with `dataset.classes`."
         }

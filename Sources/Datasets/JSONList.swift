@@ -87,7 +87,8 @@ struct JSONList {
         }
         let keys = object.keys.sorted()
         return
-            "an object with the keys \(keys.prefix(4).joined(separator: ", "))\(keys.count > 4 ? ", …" : ""), not a list of clips"
+            "an object with the keys \(keys.prefix(4).joined(separator: ", "))\(keys.count > 4 ? ", …" : ""), not a "
+            + "list of clips"
     }
 
     private static func text(_ value: Any?) -> String {

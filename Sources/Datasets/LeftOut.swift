@@ -106,7 +106,8 @@ package struct DatasetListing: Sendable, Equatable {
                 "\($0.count) \($0.count == 1 ? $0.one : $0.many)"
             }
             parts.append(
-                "\(files.count) \(files.count == 1 ? "file is" : "files are") left out: \(reasons.joined(separator: ", "))"
+                "\(files.count) \(files.count == 1 ? "file is" : "files are") left out: "
+                    + "\(reasons.joined(separator: ", "))"
             )
         }
         let classes = emptyClasses.count

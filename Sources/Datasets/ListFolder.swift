@@ -77,7 +77,8 @@ struct ListFolder {
         let left = Self.without(candidates.map(\.name), readable)
         if !left.isEmpty {
             notes.append(
-                "\(folder): \(Self.named(left)) not read: a list has the name of one part, such as train.csv, validation.csv or test.csv"
+                "\(folder): \(Self.named(left)) not read: a list has the name of one part, such as train.csv, "
+                    + "validation.csv or test.csv"
             )
         }
         if !foreign.isEmpty {

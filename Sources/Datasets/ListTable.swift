@@ -42,7 +42,8 @@ struct ListTable {
             throw DatasetError.malformedRow(
                 file: file, row: row.number,
                 reason:
-                    "it has \(row.cells.count) fields, but the header row has \(columns): quote fields that contain spaces"
+                    "it has \(row.cells.count) fields, but the header row has \(columns): quote fields that contain "
+                    + "spaces"
             )
         }
         if rows.isEmpty {

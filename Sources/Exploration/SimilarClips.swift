@@ -103,7 +103,8 @@ package enum ExplorationError: LocalizedError, Equatable {
                 ? "The cache holds no features. Run `zoetrope extract` first."
                 : "The cache holds no recipe called \"\(name)\". It holds \(available.joined(separator: ", "))."
         case .severalRecipes(let names):
-            "The cache holds several recipes: \(names.joined(separator: ", ")). Choose one with --recipe, by name or by the first digits of its digest."
+            "The cache holds several recipes: \(names.joined(separator: ", ")). Choose one with --recipe, by name or "
+                + "by the first digits of its digest."
         case .severalDatasets(let names):
             "The cache holds several data sets: \(names.joined(separator: ", ")). Choose one with --dataset."
         }

@@ -32,9 +32,9 @@ package struct TwinSearch: Sendable {
 
     /// What is not detected, as a sentence.
     package static let limits =
-        "Not searched for: copies that are reversed, rotated, flipped upside down, cropped by more than a twentieth, recoloured, "
-        + "played at another speed, cut to less than two thirds, or shown inside another video; nor modified copies of clips "
-        + "with little detail, such as a shape on a uniform background."
+        "Not searched for: copies that are reversed, rotated, flipped upside down, cropped by more than a twentieth, "
+        + "recoloured, played at another speed, cut to less than two thirds, or shown inside another video; nor "
+        + "modified copies of clips with little detail, such as a shape on a uniform background."
 
     /// Most similar first.
     package let twins: [Twin]

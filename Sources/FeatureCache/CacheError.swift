@@ -24,10 +24,11 @@ package enum CacheError: LocalizedError, Equatable {
         switch self {
         case .missing(let path): "There is no cache at \(path). Run `zoetrope extract` first, or name it with --cache."
         case .notFileName(let path):
-            "A cache cannot be called '\(path)', which SQLite treats as a temporary database: nothing would be stored. Name a "
-                + "file, such as features.sqlite or ./\(path.isEmpty ? "features.sqlite" : path)."
+            "A cache cannot be called '\(path)', which SQLite treats as a temporary database: nothing would be stored. "
+                + "Name a file, such as features.sqlite or ./\(path.isEmpty ? "features.sqlite" : path)."
         case .noFolder(let path, let folder):
-            "\(path) cannot be created, since the folder \(folder) does not exist. Make it with `mkdir -p`, or name another file."
+            "\(path) cannot be created, since the folder \(folder) does not exist. Make it with `mkdir -p`, or name "
+                + "another file."
         case .notSQLite(let path):
             "\(path) is not an SQLite file. Name another file with --cache; this one was not changed."
         case .notCache(let path):
@@ -42,26 +43,29 @@ package enum CacheError: LocalizedError, Equatable {
         case .full(let path):
             "The disk that holds \(path) is full. Stored rows are kept; free disk space, and run the command again."
         case .noRoom(let path, let needed, let free):
-            "The features will take up to \(needed >> 20) MB, but only \(free >> 20) MB are free on the disk of \(path). Use a disk with more space, name "
-                + "another file with --cache, or halve their size with `extract.store: float16`."
+            "The features will take up to \(needed >> 20) MB, but only \(free >> 20) MB are free on the disk of "
+                + "\(path). Use a disk with more space, name another file with --cache, or halve their size with "
+                + "`extract.store: float16`."
         case .busy(let path): "\(path) is locked by another program. Wait for it, then run the command again."
         case .beingExtracted(let path):
             "Another `zoetrope extract` is writing to \(path). Wait for it, or use another --cache."
         case .unusable(let path, let reason):
             "The cache \(path) cannot be used: \(reason). `zoetrope cache verify` lists what is damaged."
         case .damagedSequence(let path, let video):
-            "The features of \(video) in \(path) are damaged. `zoetrope cache prune \(path) --damaged` removes them; then run "
-                + "`zoetrope extract` again."
+            "The features of \(video) in \(path) are damaged. `zoetrope cache prune \(path) --damaged` removes them; "
+                + "then run `zoetrope extract` again."
         case .damagedFeatures(let path, let recipe, let clips, let count):
-            "The features of \(count == 1 ? "1 clip" : "\(count) clips") in \(path), recipe \(recipe), do not match their checksums: "
+            "The features of \(count == 1 ? "1 clip" : "\(count) clips") in \(path), recipe \(recipe), do not match "
+                + "their checksums: "
                 + clips.joined(separator: ", ") + (count > clips.count ? ", …" : "")
                 + ". The file was damaged after they were stored. `zoetrope cache prune \(path) --damaged` removes them; then "
                 + "run `zoetrope extract` again."
         case .damagedRecipe(let path, let id):
-            "Recipe \(id) in \(path) is damaged, so its features cannot be interpreted. Use an undamaged copy of the file, or "
-                + "extract into a new one; `zoetrope cache verify` lists what is damaged."
+            "Recipe \(id) in \(path) is damaged, so its features cannot be interpreted. Use an undamaged copy of the "
+                + "file, or extract into a new one; `zoetrope cache verify` lists what is damaged."
         case .notMapped(let path, let reason):
-            "The features cannot be written to \(path): \(reason). Run the search without --map, which is slower and writes nothing."
+            "The features cannot be written to \(path): \(reason). Run the search without --map, which is slower and "
+                + "writes nothing."
         case .runExists(let name): "A run called \(name) is already in the cache. Choose another with --name."
         }
     }

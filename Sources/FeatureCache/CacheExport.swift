@@ -62,8 +62,8 @@ package enum ExportError: LocalizedError, Equatable {
         case .unknownTable(let name, let known):
             "The cache has no table or view called \(name). Name one of \(known.joined(separator: ", "))."
         case .boundless(let table, let reason):
-            "\(table) cannot be exported: \(reason). A view that Zoetrope did not create may be endless. Nothing was written. Name "
-                + "another table, or query it with `sqlite3`."
+            "\(table) cannot be exported: \(reason). A view that Zoetrope did not create may be endless. Nothing was "
+                + "written. Name another table, or query it with `sqlite3`."
         case .severalRecipes(let names): "Name one recipe with --recipe. The cache has \(Self.list(names))."
         case .severalDatasets(let names): "Name one data set with --dataset. The cache has \(Self.list(names))."
         case .noColumn(let column, let table):

@@ -18,7 +18,8 @@ extension CacheFile {
             count = try read { database in
                 let known = try String.all(
                     database,
-                    "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+                    "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER "
+                        + "BY 1"
                 )
                 guard known.contains(name) else { throw ExportError.unknownTable(name, known: known) }
                 let isOwn = try SchemaCheck.isOwn(name, in: database)

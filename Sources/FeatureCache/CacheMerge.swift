@@ -103,8 +103,8 @@ package enum CacheConflict: LocalizedError, Equatable {
         switch self {
         case .sameFile(let path): "\(path) cannot be merged into itself. Name another file for the result."
         case .damaged(let path, let place, let what):
-            "\(path) is damaged: \(place): \(what). `zoetrope cache verify \(path)` lists all damage; `zoetrope cache prune "
-                + "\(path) --damaged` removes damaged sequences. Nothing was merged."
+            "\(path) is damaged: \(place): \(what). `zoetrope cache verify \(path)` lists all damage; `zoetrope cache "
+                + "prune \(path) --damaged` removes damaged sequences. Nothing was merged."
         case .features(let video, let recipe, let first, let second):
             "The features of \(video) under \(recipe) differ between \(first) and \(second), although their recipe is "
                 + "the same. `zoetrope cache verify` shows whether one is damaged; otherwise they come from different "

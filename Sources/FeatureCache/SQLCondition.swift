@@ -55,11 +55,11 @@ package enum ScanError: LocalizedError, Equatable {
     package var errorDescription: String? {
         switch self {
         case .otherSize(let path, let stored, let question):
-            "The features in \(path) have \(stored) values, but the query has \(question): they are from different backbones. Name "
-                + "the weights that the features were extracted with."
+            "The features in \(path) have \(stored) values, but the query has \(question): they are from different "
+                + "backbones. Name the weights that the features were extracted with."
         case .condition(let condition, let reason):
-            "--where \"\(condition.prefix(200))\" cannot be used: \(reason). It is SQL over the columns of `video` and `sample`, such as "
-                + "label = 'dive' AND duration > 10."
+            "--where \"\(condition.prefix(200))\" cannot be used: \(reason). It is SQL over the columns of `video` and "
+                + "`sample`, such as label = 'dive' AND duration > 10."
         }
     }
 }

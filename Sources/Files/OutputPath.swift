@@ -11,7 +11,8 @@ package enum OutputError: LocalizedError, Equatable {
         case .empty(let option):
             "\(option) is empty; perhaps a shell variable is not set. Name a file or folder, or leave it out."
         case .missingFolder(let option, let path, let folder):
-            "\(option): \(path) cannot be written, since the folder \(folder) does not exist. Make it with `mkdir -p`, or name another path."
+            "\(option): \(path) cannot be written, since the folder \(folder) does not exist. Make it with `mkdir -p`, "
+                + "or name another path."
         case .occupied(let option, let path, let what):
             "\(option): \(path) cannot be written, since it is \(what). Name another path; this one was not changed."
         case .notWritable(let option, let path, let reason):

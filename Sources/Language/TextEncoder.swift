@@ -100,17 +100,19 @@ package enum TextError: LocalizedError, Equatable {
         switch self {
         case .empty: "A phrase is empty. Write a description, such as \"a person rides a horse\"."
         case .otherVocabulary(let tokens, let rows):
-            "The vocabulary has \(tokens) tokens, but the text tower has \(rows) embeddings, so they belong to different models. Name the vocabulary published with the text tower with --vocabulary."
+            "The vocabulary has \(tokens) tokens, but the text tower has \(rows) embeddings, so they belong to "
+                + "different models. Name the vocabulary published with the text tower with --vocabulary."
         case .noTextTower(let backbone):
             "\(backbone) has no text tower: text search needs features of CLIP or SigLIP. Extract with "
                 + "`backbone: clip_vitb32` (or siglip_b16, …) and `tap: projected`."
         case .untrained(let backbone):
-            "The features come from an untrained (random) \(backbone), so text cannot be compared with them. Extract with published weights, "
-                + "or name a file with --text."
+            "The features come from an untrained (random) \(backbone), so text cannot be compared with them. Extract "
+                + "with published weights, or name a file with --text."
         case .otherWeights(let file, let recipe):
             "\(file) does not hold the weights that \(recipe) was extracted with. Name the right file with --weights."
         case .otherTap(let backbone, let tap):
-            "The features are from the tap \(tap) of \(backbone), which text embeddings cannot be compared with. Extract with `tap: projected`."
+            "The features are from the tap \(tap) of \(backbone), which text embeddings cannot be compared with. "
+                + "Extract with `tap: projected`."
         }
     }
 }

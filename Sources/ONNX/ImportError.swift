@@ -31,7 +31,8 @@ package enum ExportError: LocalizedError, Equatable {
             "\(path) cannot be written: \(reason). Name a file in a writable folder with enough disk space for the "
                 + "weights."
         case .unknownFunction(let node):
-            "The network computes a function in \(node) that ONNX has no operator for. Export the original model instead."
+            "The network computes a function in \(node) that ONNX has no operator for. Export the original model "
+                + "instead."
         case .unknownOutput(let name, let available):
             "The network has no output \(name); it has \(available.joined(separator: ", ")). Name one of these."
         }

@@ -21,7 +21,8 @@ extension Chart {
             : ""
         let style = epochs.count == 1 ? "points pointtype 7" : "lines linewidth 2"
         let range =
-            "set xlabel 'epoch'\nset xrange [\(epochs.count == 1 ? "0:2" : "\(epochs[0].epoch):\(epochs.last?.epoch ?? 1)")]\n"
+            "set xlabel 'epoch'\nset xrange "
+            + "[\(epochs.count == 1 ? "0:2" : "\(epochs[0].epoch):\(epochs.last?.epoch ?? 1)")]\n"
         func pair(_ train: Int, _ validation: Int) -> String {
             let first = "plot $epochs using 1:\(train) with \(style) linecolor rgb '\(Ink.blue)' title 'train'"
             return hasValidation

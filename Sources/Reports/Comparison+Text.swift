@@ -35,7 +35,8 @@ extension Comparison {
         if role == "train" { notes.append("The runs were trained on these clips.") }
         for entry in entries where entry.averagedRepeats > 1 {
             notes.append(
-                "\(entry.run.name): the ensemble of \(entry.averagedRepeats) repeats; `evaluate` prints the mean over single models."
+                "\(entry.run.name): the ensemble of \(entry.averagedRepeats) repeats; `evaluate` prints the mean over "
+                    + "single models."
             )
         }
         let diverged = entries.filter(\.diverged).map(\.run.name)

@@ -30,7 +30,8 @@ package struct ComparisonReport: Report {
         page.notes = comparison.notes
         if comparison.leftOut > 0 {
             page.notes.append(
-                "\(grouped(comparison.leftOut)) clips that are missing or labelled differently in some runs are left out."
+                "\(grouped(comparison.leftOut)) clips that are missing or labelled differently in some runs are left "
+                    + "out."
             )
         }
         page.sections = sections(drawn)

@@ -159,7 +159,8 @@ package enum GnuplotError: LocalizedError, Equatable {
     package var errorDescription: String? {
         switch self {
         case .missing:
-            "Charts need gnuplot, which is not installed. Install it: `apt-get install gnuplot-nox`, or `brew install gnuplot`."
+            "Charts need gnuplot, which is not installed. Install it: `apt-get install gnuplot-nox`, or `brew install "
+                + "gnuplot`."
         case .failed(let chart, let message):
             "gnuplot could not draw \(chart): \(message). Update gnuplot, or leave the charts out."
         }

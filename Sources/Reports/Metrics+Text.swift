@@ -62,10 +62,11 @@ extension CrossValidationResult.Summary {
         let note = failed > 0 ? "; \(failed) of \(folds * repeats) models diverged after their best epoch" : ""
         guard repeats > 1 else {
             return
-                "held-out accuracy \(percent(averaged)) (\(range)); mean and standard deviation over \(folds) folds: \(spread)\(note)"
+                "held-out accuracy \(percent(averaged)) (\(range)); mean and standard deviation over \(folds) folds: "
+                + "\(spread)\(note)"
         }
         return
-            "held-out accuracy of single models \(spread) (mean and standard deviation over \(folds) folds, \(repeats) repeats); of the "
-            + "ensemble of \(repeats) repeats \(percent(averaged)) (\(range))\(note)"
+            "held-out accuracy of single models \(spread) (mean and standard deviation over \(folds) folds, \(repeats) "
+            + "repeats); of the ensemble of \(repeats) repeats \(percent(averaged)) (\(range))\(note)"
     }
 }

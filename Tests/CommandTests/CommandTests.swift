@@ -34,7 +34,8 @@ import Testing
         #expect(probabilities == probabilities.sorted(by: >))
         // The prediction for the file is the one made from the cache.
         let stored: [Double] = try place.query(
-            "SELECT probability FROM prediction JOIN video ON video.id = video_id WHERE run_id = 1 AND path LIKE '%/3.y4m'"
+            "SELECT probability FROM prediction JOIN video ON video.id = video_id WHERE run_id = 1 AND path LIKE "
+                + "'%/3.y4m'"
         )
         #expect(abs(try #require(stored.first) - probabilities[0]) < 1e-4)
         try place.run("predict", "runs/tiny", video, "no such.mp4", status: 3, error: "no such.mp4 does not exist")

@@ -24,7 +24,8 @@ import Testing
             try Program.run(["sequence", "p.yaml", "--name", run] + options, in: place.path, status: 0)
             for role in ["train", "validation", "test"] {
                 let counts: [Int] = try place.query(
-                    "SELECT count(*) FROM membership JOIN run ON run.id = run_id WHERE name = '\(run)' AND role = '\(role)'"
+                    "SELECT count(*) FROM membership JOIN run ON run.id = run_id WHERE name = '\(run)' AND role = "
+                        + "'\(role)'"
                 )
                 let line = try #require(look.out.split(separator: "\n").last { $0.hasPrefix("  \(role) ") })
                 let shown: Int? = line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
@@ -122,8 +123,8 @@ import Testing
         ] { #expect(look.out.contains(text), "\(look.out)") }
         let extract = try place.run("extract", "p.yaml", status: 0)
         let note =
-            "note: 3 files are left out: 1 is deeper than <root>/<label>/<video>, 1 is not a regular file, 1 is not a video; "
-            + "1 class folder contains no clip. `zoetrope dataset PIPELINE` lists them."
+            "note: 3 files are left out: 1 is deeper than <root>/<label>/<video>, 1 is not a regular file, 1 is not a "
+            + "video; 1 class folder contains no clip. `zoetrope dataset PIPELINE` lists them."
         #expect(extract.error.contains(note), "\(extract.error)")
     }
 

@@ -27,7 +27,8 @@ import Testing
             as [Int]
         #expect(stored == [0])
         let sweep =
-            "\nsweep:\n  sequence.optimizer:\n    - {kind: sgd, learning_rate: 1e300}\n    - {kind: adam, learning_rate: 1e-3}\n"
+            "\nsweep:\n  sequence.optimizer:\n    - {kind: sgd, learning_rate: 1e300}\n    - {kind: adam, "
+            + "learning_rate: 1e-3}\n"
         try place.add("s.yaml", Workplace.pipeline + sweep)
         let swept = try place.run(
             "sweep", "s.yaml", "--report", "sweep.html", out: "tiny-s01 (diverged)", "Best on validation: tiny-s02")
@@ -181,7 +182,8 @@ import Testing
         _ = try train("turned", turned)
         #expect(
             try place.query(
-                "SELECT DISTINCT label FROM prediction JOIN run ON run.id = run_id JOIN video ON video.id = video_id WHERE name = 'turned' AND path = 'c0.y4m'"
+                "SELECT DISTINCT label FROM prediction JOIN run ON run.id = run_id JOIN video ON video.id = video_id "
+                    + "WHERE name = 'turned' AND path = 'c0.y4m'"
             ) == ["b"])
         // Clips of one source are not torn apart by folds.
         let grouped = try list("grouped.csv", rows(label: even, test: { _ in false }, group: { "g\($0 % 4)" }))

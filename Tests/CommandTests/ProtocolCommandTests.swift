@@ -68,7 +68,8 @@ import Testing
         func clips(_ run: String, _ roles: String) throws -> Set<Int64> {
             Set(
                 try place.query(
-                    "SELECT video_id FROM membership JOIN run ON run.id = run_id WHERE name = '\(run)' AND role IN (\(roles))"
+                    "SELECT video_id FROM membership JOIN run ON run.id = run_id WHERE name = '\(run)' AND role IN "
+                        + "(\(roles))"
                 ))
         }
         #expect(try clips("a", "'test'").isEmpty && clips("a", "'train', 'validation'").count == 18)

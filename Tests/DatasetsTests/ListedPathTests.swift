@@ -63,7 +63,8 @@ import Testing
     func kinetics(train: String, validation: String) throws {
         for file in [train, validation] { try scratch.file("k/\(file)") }
         let list =
-            "label,youtube_id,time_start,time_end,split\nplay (drums),AAAAAAAAAAA,1,11.0,train\nit's x,BBBBBBBBBBB,000002,12,val\n"
+            "label,youtube_id,time_start,time_end,split\nplay (drums),AAAAAAAAAAA,1,11.0,train\nit's "
+            + "x,BBBBBBBBBBB,000002,12,val\n"
         let found = try clips(list, root: scratch.path + "/k")
         #expect(Set(found.map(\.path)) == [train, validation])
     }
@@ -73,7 +74,8 @@ import Testing
             "k/train/AAAAAAAAAAA.mp4", "k/train/AAAAAAAAAAA.webm", "k/train/bbbbbbbbbbb.mp4", "k/CCCCCCCCCCC.mp4",
         ] { try scratch.file(file) }
         let list =
-            "label,youtube_id,time_start,time_end\nx,AAAAAAAAAAA,1,11\nx,BBBBBBBBBBB,2,12\nx,CCCCCCCCCCC,2,12\nx,CCCCCCCCCCC,22,32\n"
+            "label,youtube_id,time_start,time_end\nx,AAAAAAAAAAA,1,11\nx,BBBBBBBBBBB,2,12\nx,CCCCCCCCCCC,2,12\n"
+            + "x,CCCCCCCCCCC,22,32\n"
         let file = try scratch.file("list.csv", list)
         let found = try DatasetConfiguration(layout: .csv, root: scratch.path + "/k", splits: file).listing()
         #expect(found.clips.allSatisfy { $0.path.hasSuffix("2.mp4") || $0.path.hasSuffix("1.mp4") })

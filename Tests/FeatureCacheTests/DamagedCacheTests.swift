@@ -154,7 +154,8 @@ enum CacheReaders {
                     try Int.fetchOne(
                         database,
                         sql:
-                            "SELECT 1 IN (WITH RECURSIVE t(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM t) SELECT n FROM t)"
+                            "SELECT 1 IN (WITH RECURSIVE t(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM t) SELECT n "
+                            + "FROM t)"
                     )
                 }
             }

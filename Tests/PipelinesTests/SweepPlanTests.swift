@@ -19,7 +19,8 @@ import Testing
 
     @Test("a grid holds every combination, the last key varying fastest, each a whole pipeline") func grid() throws {
         let plan = try Self.plan(
-            "sweep: {sequence.optimizer.learning_rate: [1e-2, 1e-3], sequence.model: [{kind: average}, {kind: lstm, hidden: 4}]}"
+            "sweep: {sequence.optimizer.learning_rate: [1e-2, 1e-3], sequence.model: [{kind: average}, {kind: lstm, "
+                + "hidden: 4}]}"
         )
         #expect(plan.keys == ["sequence.optimizer.learning_rate", "sequence.model"])
         #expect(plan.points.map(\.name) == ["tiny-s01", "tiny-s02", "tiny-s03", "tiny-s04"])

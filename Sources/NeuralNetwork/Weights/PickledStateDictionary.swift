@@ -85,7 +85,8 @@ struct PickledStateDictionary {
         }
         for (kind, names) in special.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             notes.append(
-                "its \(kind.counted(names.count)) (\(Self.first(names.sorted()))) \(names.count == 1 ? "is" : "are") not read. "
+                "its \(kind.counted(names.count)) (\(Self.first(names.sorted()))) \(names.count == 1 ? "is" : "are") "
+                    + "not read. "
                     + kind.remedy(names.count))
         }
         if !complex.isEmpty { notes.append("its complex tensors (\(Self.first(complex.sorted()))) are skipped") }
@@ -118,7 +119,8 @@ private enum SpecialTensor: String {
         case .sparse: "Save \(them) dense: `tensor.to_dense()`"
         case .quantised: "Save \(them) dequantised: `tensor.dequantize()`"
         case .meta:
-            "\(count == 1 ? "It has a shape" : "They have shapes"), but no values: load the model's weights before saving it"
+            "\(count == 1 ? "It has a shape" : "They have shapes"), but no values: load the model's weights before "
+                + "saving it"
         case .nested: "Save \(them) as separate tensors: `tensor.unbind()`"
         }
     }

@@ -35,8 +35,8 @@ struct ShardedWeights: Checkpoint {
             throw WeightsError.malformed(
                 file: path,
                 reason:
-                    "it is one of \(Int(match.2) ?? 0) parts, and their index \(match.1).safetensors.index.json is not beside "
-                    + "it. Fetch the index and all parts into one folder, and name the index")
+                    "it is one of \(Int(match.2) ?? 0) parts, and their index \(match.1).safetensors.index.json is not "
+                    + "beside it. Fetch the index and all parts into one folder, and name the index")
         }
         return index
     }

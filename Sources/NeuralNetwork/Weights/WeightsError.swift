@@ -14,7 +14,8 @@ package enum WeightsError: LocalizedError, Equatable {
     package var errorDescription: String? {
         switch self {
         case .missing(let file, let published?):
-            "There are no weights at \(file). `zoetrope weights fetch \(published)` downloads them into the folder `weights`."
+            "There are no weights at \(file). `zoetrope weights fetch \(published)` downloads them into the folder "
+                + "`weights`."
         case .missing(let file, nil):
             "There are no weights at \(file). Correct the path; `zoetrope weights list` names published files."
         case .unreadable(let file, let reason):
@@ -24,8 +25,9 @@ package enum WeightsError: LocalizedError, Equatable {
         case .foreign(let file, let found, let remedy): "\(file) is \(found). \(remedy). Then name the new file."
         case .leftOver(let file, let network, let names, let hint):
             "\(file) has additional tensors inside the modules of \(network), so its features would be wrong: "
-                + "\(names.count == 1 ? "1 tensor" : "\(names.count) tensors") (\(names.prefix(3).joined(separator: ", "))"
-                + "\(names.count > 3 ? ", …" : "")). Use another file or backbone: \(hint ?? Self.remedy(leftOver: names))."
+                + "\(names.count == 1 ? "1 tensor" : "\(names.count) tensors") "
+                + "(\(names.prefix(3).joined(separator: ", "))\(names.count > 3 ? ", …" : "")). Use another file or "
+                + "backbone: \(hint ?? Self.remedy(leftOver: names))."
         case .unknownPart(let file, let part, let known):
             "\(file) has no part `\(part)` that fits the backbone. "
                 + (known.isEmpty
@@ -35,7 +37,8 @@ package enum WeightsError: LocalizedError, Equatable {
             "\(file) needs \(bytes >> 20) MB of memory, but this process is limited to \(memory >> 20) MB. "
                 + "Use a machine with more memory, or check the file."
         case .mismatch(let file, let mismatch):
-            "The weights in \(file) do not fit the backbone: \(mismatch) `zoetrope weights inspect` shows which backbone they fit."
+            "The weights in \(file) do not fit the backbone: \(mismatch) `zoetrope weights inspect` shows which "
+                + "backbone they fit."
         }
     }
 }
