@@ -155,8 +155,8 @@ package struct ResolvedWeights: Sendable {
         return translated(isParallel ? inner.behind("module.") : inner) ?? file
     }
 
-    /// Which of several networks in a file is evaluated, lowest first: exponential moving averages before the weights that
-    /// they average, as in timm; DINO's teacher; MoCo's query encoder, not the key encoder that follows it.
+    /// Which of several networks in a file is evaluated, lowest first: exponential moving averages before the weights
+    /// that they average, as in timm; DINO's teacher; MoCo's query encoder, not the key encoder that follows it.
     private static func rank(_ prefix: String) -> Int {
         // MMEngine swaps them before saving: the averages are in `state_dict`.
         if prefix.hasBytePrefix("ema_state_dict.") { return 4 }

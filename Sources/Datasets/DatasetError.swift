@@ -75,7 +75,8 @@ package enum DatasetError: LocalizedError, Equatable {
             "\(folder) has no list whose name contains a split: "
                 + (found.isEmpty
                     ? "no file in it ends in .csv, .tsv, .txt, .json or .jsonl" : "it has \(Self.named(found))")
-                + ". Name one list of each part train.csv, validation.csv and test.csv, or set `dataset.splits` to one list."
+                + ". Name one list of each part train.csv, validation.csv and test.csv, or set `dataset.splits` to one "
+                + "list."
         case .severalSplitColumns(let file, let columns):
             "\(file) has several columns with splits, and they differ: \(columns.joined(separator: ", ")). "
                 + "Rename the correct one to split."

@@ -102,6 +102,7 @@ struct FileFinder {
     var note: String? {
         ambiguous.isEmpty
             ? nil
-            : "\(ambiguous.count == 1 ? "1 path" : "\(ambiguous.count) paths") of the list match several files and are left out, such as \(example)"
+            : "\(ambiguous.count == 1 ? "1 path" : "\(ambiguous.count) paths") of the list match several files and are "
+                + "left out, such as \(example)"
     }
 }

@@ -52,8 +52,10 @@ package struct TestShareProblem: Equatable, Sendable {
         let names = classes.prefix(8).joined(separator: ", ") + (classes.count > 8 ? ", …" : "")
         let what =
             isEmpty
-            ? "`dataset.test: \(share)` selects no clip: it is less than half a \(isGrouped ? "source" : "clip") of every class. "
-            : "`dataset.test: \(share)` gives \(classes.count == 1 ? "the class" : "\(classes.count) classes") no test clip: \(names). "
+            ? "`dataset.test: \(share)` selects no clip: it is less than half a \(isGrouped ? "source" : "clip") of "
+                + "every class. "
+            : "`dataset.test: \(share)` gives \(classes.count == 1 ? "the class" : "\(classes.count) classes") no test "
+                + "clip: \(names). "
         let larger = smallest.flatMap { $0 > share ? "\($0)" : nil }
         let without = folds.map { "remove `test` and cross-validate with --folds \($0)" }
         switch (larger, without) {

@@ -58,8 +58,8 @@ package enum CacheError: LocalizedError, Equatable {
             "The features of \(count == 1 ? "1 clip" : "\(count) clips") in \(path), recipe \(recipe), do not match "
                 + "their checksums: "
                 + clips.joined(separator: ", ") + (count > clips.count ? ", …" : "")
-                + ". The file was damaged after they were stored. `zoetrope cache prune \(path) --damaged` removes them; then "
-                + "run `zoetrope extract` again."
+                + ". The file was damaged after they were stored. `zoetrope cache prune \(path) --damaged` removes "
+                + "them; then run `zoetrope extract` again."
         case .damagedRecipe(let path, let id):
             "Recipe \(id) in \(path) is damaged, so its features cannot be interpreted. Use an undamaged copy of the "
                 + "file, or extract into a new one; `zoetrope cache verify` lists what is damaged."

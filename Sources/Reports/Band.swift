@@ -42,8 +42,8 @@ struct Band {
             name: name, title: title, width: 760, height: height,
             script: data.joined() + "set yrange [\(lowest):-0.55]\nset xrange [0:\(end)]\n"
                 + Chart.tics("y", rows.map { ($0.name, $0.place) }) + "set border 1\nset grid noytics\n"
-                + "set xlabel \(Chart.quoted(axis))\nset key below horizontal left maxrows \(letters * 7 / 700 + 2)\nplot "
-                + plots.joined(separator: ", "))
+                + "set xlabel \(Chart.quoted(axis))\nset key below horizontal left maxrows \(letters * 7 / 700 + 2)\n"
+                + "plot " + plots.joined(separator: ", "))
     }
 }
 

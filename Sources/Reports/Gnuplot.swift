@@ -53,6 +53,7 @@ package struct Chart: Sendable {
 enum Ink {
     static let blue = "#3b82f6", orange = "#f59e0b", green = "#10b981", red = "#ef4444", violet = "#8b5cf6"
     static let teal = "#14b8a6", pink = "#ec4899", olive = "#84cc16", gray = "#8a94a6"
+    static let dashed = "dashtype 2 linecolor rgb '\(gray)'"
     static let series = [blue, orange, green, red, violet, teal, pink, olive]
 }
 

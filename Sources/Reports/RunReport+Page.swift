@@ -229,8 +229,8 @@ extension RunReport {
         return Page.Section(
             id: "continuous", heading: "Sliding windows over concatenated clips",
             text: "Sliding windows of \(continuous.window) frames over concatenated clips of different classes: "
-                + "\(percent(continuous.accuracy)) of \(counted(continuous.windows, "window")) are classified as the action of "
-                + "most of their frames.", figures: figures(["first-action", "joined-clips"], drawn: drawn),
+                + "\(percent(continuous.accuracy)) of \(counted(continuous.windows, "window")) are classified as the "
+                + "action of most of their frames.", figures: figures(["first-action", "joined-clips"], drawn: drawn),
             tables: [Page.Table(continuous.table, caption: "By the number of frames of the window's first action")])
     }
 

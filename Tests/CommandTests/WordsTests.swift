@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// Texts that users read use the terms of the field: string literals of the sources, `--help` texts among them, templates of
-/// reports, guides, pipelines and the Makefile.
+/// Texts that users read use the terms of the field: string literals of the sources, `--help` texts among them,
+/// templates of reports, guides, pipelines and the Makefile.
 @Suite struct WordsTests {
     struct Text: CustomTestStringConvertible {
         let file: String

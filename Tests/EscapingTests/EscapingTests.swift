@@ -1,7 +1,7 @@
 import Escaping
 import Testing
 
-/// Characters that some place gives a meaning, alone and fused into one grapheme cluster with a character before or after.
+/// Characters with a meaning in some place, alone and fused into one grapheme cluster with a character before or after.
 private let special = ["'", "\"", "<", ">", "&", ",", "%", "\\", "`"]
 private let fused = special.flatMap { [$0, "\u{600}" + $0, $0 + "\u{301}", "\u{600}" + $0 + "\u{301}"] }
 

@@ -8,8 +8,8 @@ import SequenceModels
 import Tokenizers
 import Video
 
-/// A reader of files that strangers may have written, and what it must do with damaged ones: read them, or throw an error
-/// of its own that says something. It must never end the process, hang, or lead out of its folder.
+/// A reader of files that strangers may have written, and what it must do with damaged ones: read them, or throw an
+/// error of its own that says something. It must never end the process, hang, or lead out of its folder.
 package enum FuzzTarget: String, CaseIterable, Sendable {
     case safetensors, pickle, hdf5, onnx, yaml, splits, video, tokenizer
     /// ONNX files whose fields are changed, not their bytes.

@@ -1,5 +1,5 @@
-/// Protocol buffers taken apart into fields, some of which are changed, and put together again with lengths that fit: what
-/// reaches further into a reader than changed bytes do.
+/// Protocol buffers taken apart into fields, some of which are changed, and put together again with lengths that fit:
+/// what reaches further into a reader than changed bytes do.
 struct WireMessage {
     struct Field {
         var number: UInt64

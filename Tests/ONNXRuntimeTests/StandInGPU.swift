@@ -109,7 +109,7 @@ final class DeviceNumbers {
         numbers.deallocate()
     }
 
-    /// Whether the GPU's numbers are those of the twin, but for how they are rounded, and nothing was written behind them.
+    /// Whether the GPU's numbers are the twin's, but for how they are rounded, and nothing was written behind them.
     func agree(tolerance: Float = 1) -> Bool {
         let end = memory + count * element.bytes
         guard (0..<Self.guardBytes).allSatisfy({ end.load(fromByteOffset: $0, as: UInt8.self) == Self.guardByte })
