@@ -40,7 +40,7 @@ package enum ProtobufError: Error {
 }
 
 /// Counts nested messages and strings: an empty message takes two bytes in a file and a hundred in memory.
-fileprivate final class ProtobufCount {
+final class ProtobufCount {
     /// Maximum number of messages, strings and byte fields.
     private static let most = 2_000_000
     private var count = 0
@@ -51,7 +51,7 @@ fileprivate final class ProtobufCount {
     }
 }
 
-fileprivate struct ProtobufField {
+struct ProtobufField {
     enum Value {
         case integer(UInt64)
         /// A 64-bit value, such as a `double`.
@@ -186,12 +186,12 @@ private struct ProtobufReader {
 
 /// Reads one field of a message, or writes all of them.
 package struct ProtobufFields {
-    fileprivate var writer = ProtobufWriter()
+    var writer = ProtobufWriter()
     fileprivate private(set) var failure: (any Error)?
     /// The field that is read; nil while fields are written.
     private let field: ProtobufField?
 
-    fileprivate init(_ field: ProtobufField? = nil) { self.field = field }
+    init(_ field: ProtobufField? = nil) { self.field = field }
 
     package func reads(_ number: Int) -> Bool { field?.number == number }
 
@@ -269,68 +269,5 @@ package struct ProtobufFields {
 
     package mutating func callAsFunction(_ n: Int, _ values: inout [Double]) {
         code(n, { try $0.append(to: &values) }, { $0.packed(n, values) { $0.fixed($1.bitPattern) } })
-    }
-}
-
-/// Serialises fields. Empty and zero values are omitted, because they are the defaults.
-fileprivate struct ProtobufWriter {
-    var data = Data()
-
-    mutating func write(_ number: Int, _ value: some BinaryInteger, always: Bool = false) {
-        if value == 0 && !always { return }
-        tag(number, 0)
-        varint(UInt64(bitPattern: Int64(value)))
-    }
-
-    mutating func write(_ number: Int, _ value: Float) {
-        if value.bitPattern == 0 { return }
-        tag(number, 5)
-        fixed(value.bitPattern)
-    }
-
-    /// A message, even if it is empty.
-    mutating func write(_ number: Int, _ message: some ProtobufMessage) {
-        tag(number, 2)
-        // The length is inserted afterwards: weights are moved, but not held twice.
-        let start = data.count
-        var (message, fields) = (message, ProtobufFields())
-        swap(&fields.writer, &self)
-        message.code(&fields)
-        swap(&fields.writer, &self)
-        var length = ProtobufWriter()
-        length.varint(UInt64(data.count - start))
-        data.insert(contentsOf: length.data, at: start)
-    }
-
-    mutating func write(_ number: Int, _ values: [some BinaryInteger]) {
-        packed(number, values) { $0.varint(UInt64(bitPattern: Int64($1))) }
-    }
-
-    mutating func packed<Value>(_ number: Int, _ values: [Value], _ write: (inout Self, Value) -> Void) {
-        if values.isEmpty { return }
-        var inner = ProtobufWriter()
-        for value in values { write(&inner, value) }
-        bytes(number, inner.data)
-    }
-
-    private mutating func tag(_ number: Int, _ type: UInt64) { varint(UInt64(number) << 3 | type) }
-
-    mutating func varint(_ value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            data.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        data.append(UInt8(rest))
-    }
-
-    mutating func fixed(_ bits: some FixedWidthInteger) {
-        withUnsafeBytes(of: bits.littleEndian) { data.append(contentsOf: $0) }
-    }
-
-    mutating func bytes(_ number: Int, _ value: Data) {
-        tag(number, 2)
-        varint(UInt64(value.count))
-        data.append(value)
     }
 }
