@@ -73,6 +73,24 @@ package struct Digest: ~Copyable {
     }
 }
 
+/// SHA-256 as lower-case hexadecimal.
+package func hexDigest(_ bytes: some DataProtocol) -> String {
+    var digest = Digest()
+    digest.update(bytes)
+    return digest.hex()
+}
+
+private func hexText(_ bytes: [UInt8]) -> String {
+    String(unsafeUninitializedCapacity: 2 * bytes.count) { text in
+        for (place, byte) in bytes.enumerated() {
+            for (offset, digit) in [byte >> 4, byte & 15].enumerated() {
+                text[2 * place + offset] = digit + UInt8(ascii: digit < 10 ? "0" : "a") - (digit < 10 ? 0 : 10)
+            }
+        }
+        return 2 * bytes.count
+    }
+}
+
 package struct DigestError: LocalizedError, Equatable {
     package let path: String
     /// The system's error number; `ENOTSUP` if a system policy forbids the algorithm.
@@ -97,22 +115,4 @@ package struct DigestError: LocalizedError, Equatable {
     }
 
     package var errorDescription: String? { "\(path) cannot be read: \(reason). Check that it exists and is readable." }
-}
-
-/// SHA-256 as lower-case hexadecimal.
-package func hexDigest(_ bytes: some DataProtocol) -> String {
-    var digest = Digest()
-    digest.update(bytes)
-    return digest.hex()
-}
-
-private func hexText(_ bytes: [UInt8]) -> String {
-    String(unsafeUninitializedCapacity: 2 * bytes.count) { text in
-        for (place, byte) in bytes.enumerated() {
-            for (offset, digit) in [byte >> 4, byte & 15].enumerated() {
-                text[2 * place + offset] = digit + UInt8(ascii: digit < 10 ? "0" : "a") - (digit < 10 ? 0 : 10)
-            }
-        }
-        return 2 * bytes.count
-    }
 }
